@@ -1,0 +1,173 @@
+"""Every setting and its default, one frozen dataclass for each part.
+
+This is the only home of default values: the node's parameters, the command line and the
+documentation take name, default, range and description from here. Descriptions are written for
+the person who sets them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from fol_vpr.errors import InputError
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    read_only: bool = False,
+) -> Any:
+    """A dataclass field that carries what users are told about it."""
+    return field(
+        default=default,
+        metadata={
+            'description': description,
+            'minimum': minimum,
+            'maximum': maximum,
+            'choices': choices,
+            'read_only': read_only,
+        },
+    )
+
+
+class Checked:
+    """Validates every field against the range or choices that `setting` declared for it."""
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):  # type: ignore[arg-type]
+            check_setting(spec, getattr(self, spec.name))
+
+
+def check_setting(spec: Field[Any], value: Any) -> None:
+    """Raise InputError, naming the setting, where `value` is outside what `spec` allows."""
+    meta = spec.metadata
+    if meta.get('choices') and value not in meta['choices']:
+        raise InputError(f'{spec.name} is {value!r}, expected one of {", ".join(meta["choices"])}')
+    low, high = meta.get('minimum'), meta.get('maximum')
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        too_low = low is not None and not value >= low
+        too_high = high is not None and not value <= high
+        if too_low or too_high:
+            bounds = f'at least {low}' if high is None else f'from {low} to {high}'
+            raise InputError(f'{spec.name} is {value}, expected {bounds}')
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Checked):
+    """Which network runs, where, and on what size of image."""
+
+    weights: str = setting(
+        'untrained-vits14',
+        'Weights: a .pth or .safetensors file, a name that `fol_vpr weights list` shows, or '
+        'untrained-vits14 (deterministic random weights, for trying things out only).',
+        read_only=True,
+    )
+    device: str = setting('auto', 'auto (CUDA where there is one, else cpu), cpu, cuda, cuda:N.')
+    precision: str = setting(
+        'auto',
+        'auto is bfloat16 on CUDA and float32 on the CPU.',
+        choices=('auto', 'float32', 'bfloat16', 'float16'),
+    )
+    resize: str = setting(
+        'fixed',
+        'fixed squeezes the image to input_size x input_size, as the released evaluation does; '
+        'keep_aspect keeps its aspect ratio at about the same number of pixels.',
+        choices=('fixed', 'keep_aspect'),
+    )
+    input_size: int = setting(
+        322, 'Side of the network input in pixels, a multiple of 14.', minimum=126, maximum=2800
+    )
+    threads: int = setting(0, 'CPU threads; 0 leaves it to torch.', minimum=0, maximum=1024)
+
+
+@dataclass(frozen=True)
+class RetrievalConfig(Checked):
+    """How many references are looked at, and how closely."""
+
+    candidates: int = setting(
+        100, 'References taken from the global search.', minimum=1, maximum=10_000
+    )
+    rerank: int = setting(
+        20,
+        'How many of them, best first, are re-ordered by local matching; 0 turns it off.',
+        minimum=0,
+        maximum=10_000,
+    )
+    hypotheses: int = setting(10, 'Hypotheses published per image.', minimum=1, maximum=1000)
+    match_threshold: float = setting(
+        0.7, 'Least cosine of two local descriptors that count as a match.', minimum=-1, maximum=1
+    )
+
+
+@dataclass(frozen=True)
+class VerificationConfig(Checked):
+    """When a hypothesis is believed."""
+
+    verify: int = setting(
+        3,
+        'How many leading hypotheses are checked geometrically; 0 turns it off.',
+        minimum=0,
+        maximum=1000,
+    )
+    min_inliers: int = setting(
+        40, 'Inliers of the fundamental matrix that verify a pair.', minimum=8, maximum=100_000
+    )
+    min_inlier_ratio: float = setting(
+        0.35, 'Share of the local matches that must be inliers.', minimum=0, maximum=1
+    )
+    inlier_threshold: float = setting(
+        3.0, 'Largest distance from the epipolar line in pixels of a 640 px wide image.',
+        minimum=0.1, maximum=100,
+    )
+    consecutive: int = setting(
+        3,
+        'Images in a row whose verified places must agree before the state is LOCALIZED.',
+        minimum=1,
+        maximum=100,
+    )
+    agreement_radius: float = setting(
+        10.0, 'Places closer than this are one place, in metres, where the map has poses.',
+        minimum=0,
+    )
+    agreement_index: int = setting(
+        5, 'The same where it has none: distance in the order of one session.', minimum=0
+    )
+
+
+@dataclass(frozen=True)
+class MappingConfig(Checked):
+    """How a bag becomes a map. Image folders are taken whole."""
+
+    keyframe_distance: float = setting(
+        1.0, 'Metres driven between keyframes.', minimum=0, maximum=10_000
+    )
+    keyframe_angle: float = setting(
+        15.0, 'Degrees turned between keyframes.', minimum=0, maximum=360
+    )
+    keyframe_interval: float = setting(
+        1.0, 'Seconds between keyframes where the bag has no poses.', minimum=0, maximum=3600
+    )
+    max_pose_gap: float = setting(
+        0.5,
+        'Longest time between two poses that an image may be interpolated across, in seconds.',
+        minimum=0,
+        maximum=60,
+    )
+    codec: str = setting(
+        'float16', 'How local features are stored.', choices=('float32', 'float16')
+    )
+    store_images: bool = setting(True, 'Keep a JPEG of every reference in the map.')
+
+
+@dataclass(frozen=True)
+class RecognizerConfig:
+    """Everything that PlaceRecognizer needs."""
+
+    network: NetworkConfig = NetworkConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    verification: VerificationConfig = VerificationConfig()

@@ -1,0 +1,291 @@
+"""What travels between the parts: frozen values without behaviour beyond their own checks.
+
+Arrays are NumPy arrays and are never changed after they were handed over. Times are integer
+nanoseconds since the epoch of the source's clock. Pixel positions are (x, y), the centre of the
+top left pixel being (0, 0).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from fol_vpr.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Pose of the base frame in the map frame (REP-103, REP-105).
+
+    Attributes:
+        position: [3] float64, metres.
+        orientation: [4] float64, unit quaternion x, y, z, w.
+        covariance: [6, 6] float64 over x, y, z, rotation about X, Y, Z (m², m·rad, rad²), or None
+            where the source gives none.
+    """
+
+    position: np.ndarray
+    orientation: np.ndarray
+    covariance: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        position = np.asarray(self.position, dtype=np.float64)
+        orientation = np.asarray(self.orientation, dtype=np.float64)
+        if position.shape != (3,) or not np.isfinite(position).all():
+            raise InputError(
+                f'a position of three finite numbers in metres is needed, got {self.position}'
+            )
+        norm = float(np.linalg.norm(orientation)) if orientation.shape == (4,) else math.nan
+        if not math.isfinite(norm) or abs(norm - 1) > 0.01:
+            raise InputError(
+                f'a unit quaternion x, y, z, w is needed, got {self.orientation}; '
+                'an all-zero or NaN orientation usually means that the source never filled it'
+            )
+        object.__setattr__(self, 'position', position)
+        object.__setattr__(self, 'orientation', orientation / norm)
+        if self.covariance is not None:
+            covariance = np.asarray(self.covariance, dtype=np.float64).reshape(6, 6)
+            object.__setattr__(self, 'covariance', covariance)
+
+
+@dataclass(frozen=True)
+class GeoPosition:
+    """WGS 84 position: latitude and longitude in degrees, altitude in metres (NaN: unknown)."""
+
+    latitude: float
+    longitude: float
+    altitude: float = math.nan
+
+    def __post_init__(self) -> None:
+        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):
+            raise InputError(
+                f'latitude within ±90° and longitude within ±180° are needed, '
+                f'got {self.latitude}, {self.longitude}'
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One camera image with what is known about where and when it was taken.
+
+    Attributes:
+        image: [H, W, 3] uint8, RGB.
+        stamp_ns: time of exposure.
+        frame_id: coordinate frame of the camera, empty where unknown.
+        uri: where the image came from: a file path, or `bag:topic`.
+        pose: of the base in the map frame, or None.
+        geo: geodetic position, or None.
+    """
+
+    image: np.ndarray
+    stamp_ns: int = 0
+    frame_id: str = ''
+    uri: str = ''
+    pose: Pose | None = None
+    geo: GeoPosition | None = None
+
+    def __post_init__(self) -> None:
+        shape, dtype = np.shape(self.image), getattr(self.image, 'dtype', None)
+        if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8 or 0 in shape:
+            raise InputError(
+                f'an RGB image [height, width, 3] of uint8 is needed, got {shape} of {dtype} '
+                f'({self.uri or "no uri"})'
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFeatures:
+    """Local descriptors of the regions that the aggregation kept, in row-major grid order.
+
+    Attributes:
+        descriptors: [N, C] float32, unit length.
+        positions: [N, 2] float32, x and y in pixels of the original image.
+        weights: [N] float32, how much the aggregation kept of the region.
+    """
+
+    descriptors: np.ndarray
+    positions: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the network says of one image.
+
+    Attributes:
+        global_descriptor: [D] float32, unit length.
+        local: the local features.
+        image_size: width and height of the original image in pixels.
+    """
+
+    global_descriptor: np.ndarray
+    local: LocalFeatures
+    image_size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One reference of a map, without its descriptors.
+
+    Attributes:
+        index: row of the global descriptors, counted from 0 in the order of insertion.
+        place_id: unique and lasting name within the map.
+        session_id: the drive that it was taken in.
+        image_size: width and height of the original image in pixels.
+    """
+
+    index: int
+    place_id: str
+    session_id: str
+    stamp_ns: int
+    image_uri: str
+    image_size: tuple[int, int]
+    pose: Pose | None = None
+    geo: GeoPosition | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A reference that retrieval found.
+
+    Attributes:
+        index: `Place.index`.
+        similarity: cosine of the global descriptors.
+        match_score: mutual nearest neighbours with cosine over the threshold; NaN where not
+            re-ranked.
+    """
+
+    index: int
+    similarity: float
+    match_score: float = math.nan
+
+
+class PoseSource(IntEnum):
+    """Where a hypothesis' pose comes from; values of fol_vpr_msgs/PlaceHypothesis."""
+
+    NONE = 0
+    OF_MAP_IMAGE = 1
+    REFINED = 2
+
+
+class LocalizationState(IntEnum):
+    """What the query's hypotheses amount to; values of fol_vpr_msgs/PlaceHypothesisArray."""
+
+    UNKNOWN = 0
+    NOT_IN_MAP = 1
+    AMBIGUOUS = 2
+    LOCALIZED = 3
+
+
+class Verification(IntEnum):
+    """Strongest check that a pair has passed; values of fol_vpr_msgs/LoopClosureCandidate."""
+
+    NONE = 0
+    SEQUENCE = 1
+    LOCAL = 2
+    GEOMETRY = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceHypothesis:
+    """A candidate with its evidence and the pose that it implies.
+
+    Attributes:
+        rank: 0 is best.
+        match_score: NaN where not re-ranked.
+        probability: calibrated probability of being the right place; NaN where uncalibrated.
+        matches: local matches that the geometric verification was given; 0 where not run.
+        inliers: of geometric verification; 0 where not run.
+        verification: the strongest check that was passed.
+    """
+
+    place: Place
+    rank: int
+    similarity: float
+    match_score: float = math.nan
+    probability: float = math.nan
+    matches: int = 0
+    inliers: int = 0
+    verification: Verification = Verification.NONE
+    pose_source: PoseSource = PoseSource.NONE
+    pose: Pose | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LoopClosure:
+    """A verified hypothesis that ties two stamps of one trajectory or of two sessions.
+
+    A single monocular match measures no metric transform, so there is none here until something
+    measures one.
+    """
+
+    candidate_id: int
+    session_from: str
+    session_to: str
+    stamp_from_ns: int
+    stamp_to_ns: int
+    frame_from: str
+    frame_to: str
+    similarity: float
+    probability: float
+    verification: Verification
+    matches: int
+    inliers: int
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """The answer to one query image.
+
+    Attributes:
+        hypotheses: best first.
+        p_not_in_map: NaN where uncalibrated.
+        image_quality: 0 (unusable) to 1.
+        quality_reason: what is wrong with the image, empty where nothing is.
+        timings: seconds by stage: resize, forward, search, rerank, verify; `total` is all of it.
+        global_ranking: the candidates in the order of the global similarity, before re-ranking.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    state: LocalizationState
+    hypotheses: tuple[PlaceHypothesis, ...]
+    loop_closures: tuple[LoopClosure, ...] = ()
+    p_not_in_map: float = math.nan
+    image_quality: float = 1.0
+    quality_reason: str = ''
+    timings: dict[str, float] = field(default_factory=dict)
+    global_ranking: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """What a map says of itself; fields of fol_vpr_msgs/MapInfo and the names of its makers.
+
+    Attributes:
+        model_id: SHA-256 of the weights that made the descriptors, with the architecture.
+        preprocessing_id: how images were brought to the network's input.
+        codec: how local features are stored.
+        datum: geodetic position of the map frame's origin, or None.
+        bytes: size of the file on disk.
+    """
+
+    path: str
+    map_id: str
+    name: str
+    schema_version: int
+    model_id: str
+    preprocessing_id: str
+    codec: str
+    places: int
+    sessions: int
+    descriptor_dim: int
+    local_dim: int
+    bytes: int
+    frame_id: str
+    georeferenced: bool
+    datum: GeoPosition | None
+    calibrated: bool
