@@ -120,8 +120,15 @@ class VerificationConfig(Checked):
     min_inlier_ratio: float = setting(
         0.35, 'Share of the local matches that must be inliers.', minimum=0, maximum=1
     )
+    min_regions: int = setting(
+        20,
+        'Distinct image regions (cells of 1/24 of the longer side) that the inliers must cover '
+        'in both images.',
+        minimum=1,
+        maximum=576,
+    )
     inlier_threshold: float = setting(
-        3.0, 'Largest distance from the epipolar line in pixels of a 640 px wide image.',
+        4.0, 'Largest distance from the epipolar line in pixels of a 640 px wide image.',
         minimum=0.1, maximum=100,
     )
     consecutive: int = setting(
@@ -129,6 +136,9 @@ class VerificationConfig(Checked):
         'Images in a row whose verified places must agree before the state is LOCALIZED.',
         minimum=1,
         maximum=100,
+    )
+    max_gap: float = setting(
+        5.0, 'Longest time between two of them, in seconds.', minimum=0, maximum=3600
     )
     agreement_radius: float = setting(
         10.0, 'Places closer than this are one place, in metres, where the map has poses.',

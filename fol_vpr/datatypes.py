@@ -135,6 +135,7 @@ class Place:
         place_id: unique and lasting name within the map.
         session_id: the drive that it was taken in.
         image_size: width and height of the original image in pixels.
+        sensor_frame: coordinate frame of the camera, empty where unknown.
     """
 
     index: int
@@ -145,6 +146,7 @@ class Place:
     image_size: tuple[int, int]
     pose: Pose | None = None
     geo: GeoPosition | None = None
+    sensor_frame: str = ''
 
 
 @dataclass(frozen=True)
@@ -197,9 +199,10 @@ class PlaceHypothesis:
         rank: 0 is best.
         match_score: NaN where not re-ranked.
         probability: calibrated probability of being the right place; NaN where uncalibrated.
-        matches: local matches that the geometric verification was given; 0 where not run.
         inliers: of geometric verification; 0 where not run.
         verification: the strongest check that was passed.
+        query_xy, reference_xy: [K, 2] matched pixel positions that the geometric verification was
+            given; None where not run.
     """
 
     place: Place
@@ -207,11 +210,17 @@ class PlaceHypothesis:
     similarity: float
     match_score: float = math.nan
     probability: float = math.nan
-    matches: int = 0
     inliers: int = 0
     verification: Verification = Verification.NONE
+    query_xy: np.ndarray | None = None
+    reference_xy: np.ndarray | None = None
     pose_source: PoseSource = PoseSource.NONE
     pose: Pose | None = None
+
+    @property
+    def matches(self) -> int:
+        """Local matches that the geometric verification was given; 0 where not run."""
+        return 0 if self.query_xy is None else len(self.query_xy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,6 +277,7 @@ class MapInfo:
     Attributes:
         model_id: SHA-256 of the weights that made the descriptors, with the architecture.
         preprocessing_id: how images were brought to the network's input.
+        weights_name: the name or file that the weights were loaded by, for people.
         codec: how local features are stored.
         datum: geodetic position of the map frame's origin, or None.
         bytes: size of the file on disk.
@@ -289,3 +299,4 @@ class MapInfo:
     georeferenced: bool
     datum: GeoPosition | None
     calibrated: bool
+    weights_name: str = ''

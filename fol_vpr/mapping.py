@@ -1,0 +1,159 @@
+"""From a source of frames to a map file: keyframes, features, storage, resumption."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fol_vpr.config import MappingConfig
+from fol_vpr.database import MapHeader, MapWriter
+from fol_vpr.datatypes import Frame, MapInfo
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.network import FeatureExtractor
+from fol_vpr.sources import FrameSource, select_keyframes
+
+Progress = Callable[[int, int, int], None]
+OnBad = Callable[[int, FolVprError], None]
+
+PREFETCH = 4
+STORED_IMAGE_WIDTH = 640
+STORED_IMAGE_QUALITY = 85
+
+
+def build_map(
+    source: FrameSource,
+    output: str | Path,
+    extractor: FeatureExtractor,
+    config: MappingConfig,
+    *,
+    name: str = '',
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    on_bad: OnBad | None = None,
+) -> MapInfo:
+    """Build a map from a source, or go on with an interrupted build of the same.
+
+    Until it is whole the map lies in `output` with `.partial` appended; every reference in there
+    is durable, and the same call resumes behind the last one.
+
+    Args:
+        source: the drive.
+        output: the map file to be made.
+        extractor: the network that the map is for.
+        config: keyframes, codec, images.
+        name: of the map; the file's stem where empty.
+        overwrite: replace an existing map, and an unfinished build of another one.
+        progress: called with items done, items in the source, references in the map.
+        on_bad: called with position and error for items that cannot be used; without it the first
+            one is raised.
+
+    Raises:
+        InputError: the source has nothing usable.
+        MapError: the map exists already, or an unfinished one of other content is in the way.
+        StorageError: no space or no permission; what was written stays for a resumption.
+    """
+    output = Path(output)
+    header = MapHeader(
+        name=name or output.stem,
+        model_id=extractor.model_id,
+        preprocessing_id=extractor.preprocessing_id,
+        weights_name=extractor.weights_name,
+        codec=config.codec,
+        descriptor_dim=extractor.descriptor_dim,
+        local_dim=extractor.local_dim,
+        frame_id=source.frame_id or 'map',
+    )
+    source_id = f'{source.fingerprint} {config}'
+    total = len(source)
+    with MapWriter(output, header, source_id=source_id, overwrite=overwrite) as writer:
+        places = writer.resumed
+        for position, frame in _remaining(source, writer, config, on_bad):
+            features = extractor.extract([frame.image])[0]
+            writer.add(
+                features,
+                session_id=source.session_id,
+                stamp_ns=frame.stamp_ns,
+                image_uri=frame.uri,
+                sensor_frame=frame.frame_id,
+                pose=frame.pose,
+                geo=frame.geo,
+                image_jpeg=_thumbnail(frame.image) if config.store_images else None,
+                source_position=position,
+            )
+            places += 1
+            if progress is not None:
+                progress(position + 1, total, places)
+        if not places:
+            raise InputError(
+                f'{source.description} gave no usable image, so there is nothing to map: '
+                'see the warnings above for what was wrong with each'
+            )
+        return writer.finish()
+
+
+def _remaining(
+    source: FrameSource, writer: MapWriter, config: MappingConfig, on_bad: OnBad | None
+) -> Iterator[tuple[int, Frame]]:
+    """Frames to be stored, behind those that an interrupted build already has.
+
+    A resumed build starts at its last reference, so that the next keyframe is measured from it,
+    and leaves that one out.
+    """
+    resumed = writer.resumed > 0
+    frames = source.frames(writer.source_position if resumed else 0, on_bad)
+    if source.selects_keyframes:
+        frames = select_keyframes(frames, config)
+    if resumed:
+        next(frames, None)
+    return _prefetch(frames)
+
+
+def _prefetch(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]]:
+    """Read and decode ahead in a thread, so that the network need not wait for it."""
+    ahead: queue.Queue[tuple[int, Frame] | BaseException | None] = queue.Queue(PREFETCH)
+    stopped = threading.Event()
+
+    def put(item: tuple[int, Frame] | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                ahead.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for item in frames:
+                if not put(item):
+                    return
+            put(None)
+        except BaseException as error:  # handed to the consumer, who raises it
+            put(error)
+
+    reader = threading.Thread(target=read, name='frames', daemon=True)
+    reader.start()
+    try:
+        while (item := ahead.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        reader.join()
+
+
+def _thumbnail(image: np.ndarray) -> bytes:
+    """JPEG of an RGB image, at most 640 pixels wide, for pictures of answers."""
+    height, width = image.shape[:2]
+    if width > STORED_IMAGE_WIDTH:
+        size = (STORED_IMAGE_WIDTH, max(1, round(height * STORED_IMAGE_WIDTH / width)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, STORED_IMAGE_QUALITY])
+    return jpeg.tobytes()

@@ -1,0 +1,292 @@
+"""The one path from an image to place hypotheses, offline and live."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+from fol_vpr.config import RecognizerConfig
+from fol_vpr.database import MapReader
+from fol_vpr.datatypes import (
+    Candidate,
+    Features,
+    Frame,
+    LocalizationState,
+    LoopClosure,
+    MapInfo,
+    Place,
+    PlaceHypothesis,
+    PoseSource,
+    Recognition,
+    Verification,
+)
+from fol_vpr.errors import MapError, MapMismatchError
+from fol_vpr.network import FeatureExtractor
+from fol_vpr.retrieval import FlatIndex, PlaceIndex, mutual_matches, rerank
+from fol_vpr.verification import Decision, assess_image, verify_pair
+
+
+@dataclass(frozen=True, eq=False)
+class _LoadedMap:
+    reader: MapReader
+    index: PlaceIndex
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return self.reader.places
+
+
+class PlaceRecognizer:
+    """Recognises places of a map in images.
+
+    Holds the network, at most one map, and the evidence of the images seen so far. Its methods
+    may be called from several threads; they take turns.
+
+    Args:
+        config: weights, retrieval and verification settings.
+
+    Raises:
+        WeightsError: the weights are missing, damaged or of another network.
+        DeviceError: the device or precision is not to be had.
+    """
+
+    def __init__(self, config: RecognizerConfig) -> None:
+        self.config = config
+        self.extractor = FeatureExtractor(config.network)
+        self.session_id = f'live-{uuid.uuid4().hex[:8]}'
+        self._map: _LoadedMap | None = None
+        self._decision = Decision(config.verification)
+        self._closures = 0
+        self._lock = threading.RLock()
+
+    # ---- map
+
+    def load_map(self, path: str | Path) -> MapInfo:
+        """Load a map and take it instead of the present one, which stays where this fails.
+
+        Raises:
+            MapError: no such map, or a damaged one.
+            MapMismatchError: made with other weights or another preprocessing.
+        """
+        reader = MapReader(path)
+        try:
+            self._check_fit(reader.info)
+            loaded = _LoadedMap(reader, FlatIndex(reader.global_descriptors()))
+        except BaseException:
+            reader.close()
+            raise
+        with self._lock:
+            previous, self._map = self._map, loaded
+            self._decision.reset()
+        if previous is not None:
+            previous.reader.close()
+        return reader.info
+
+    def _check_fit(self, info: MapInfo) -> None:
+        ours = self.extractor
+        if info.model_id != ours.model_id:
+            raise MapMismatchError(
+                f'{info.path} was made with the weights {info.weights_name or "?"} '
+                f'({info.model_id[:12]}), loaded are {ours.weights_name} ({ours.model_id[:12]}): '
+                'load the weights of the map, or build the map again with these'
+            )
+        if info.preprocessing_id != ours.preprocessing_id:
+            raise MapMismatchError(
+                f'{info.path} was made with the preprocessing {info.preprocessing_id}, set is '
+                f'{ours.preprocessing_id}: use the settings resize and input_size of the map, '
+                'or build the map again with these'
+            )
+
+    @property
+    def map_info(self) -> MapInfo | None:
+        """What the loaded map says of itself, None where none is loaded."""
+        loaded = self._map
+        return None if loaded is None else loaded.reader.info
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """References of the loaded map, empty where none is loaded."""
+        loaded = self._map
+        return () if loaded is None else loaded.places
+
+    def reference_image(self, index: int) -> bytes | None:
+        """JPEG of a reference, or None where the map keeps no images."""
+        with self._lock:
+            return self._loaded().reader.image(index)
+
+    def memory_plan(self) -> str:
+        """What network and map take, in words for a log."""
+        weights = self.extractor.parameter_bytes / 1e6
+        plan = f'network {weights:.0f} MB on {self.extractor.device} ({self.extractor.precision})'
+        info = self.map_info
+        if info is None:
+            return f'{plan}; no map'
+        index = info.places * info.descriptor_dim * 4 / 1e6
+        return (
+            f'{plan}; map {info.name}: {info.places} places, search index {index:.0f} MB in memory, '
+            f'{info.bytes / 1e6:.0f} MB on disk, from which local features are read when needed'
+        )
+
+    # ---- queries
+
+    def warm_up(self) -> float:
+        """Run the network once at its input size; seconds that it took."""
+        with self._lock:
+            return self.extractor.warm_up()
+
+    def set_config(self, config: RecognizerConfig) -> None:
+        """Take other retrieval and verification settings; those of the network are fixed."""
+        with self._lock:
+            self.config = replace(config, network=self.config.network)
+            self._decision = Decision(config.verification)
+
+    def reset_sequence(self) -> None:
+        """Forget the evidence of earlier images."""
+        with self._lock:
+            self._decision.reset()
+
+    def extract(self, frame: Frame) -> Features:
+        """Descriptors of one image, for mapping."""
+        with self._lock:
+            return self.extractor.extract([frame.image])[0]
+
+    def recognize(
+        self, frame: Frame, *, hypotheses: int | None = None, sequence: bool = True
+    ) -> Recognition:
+        """Answer where an image was taken.
+
+        Args:
+            frame: the query.
+            hypotheses: how many to return, `retrieval.hypotheses` where None.
+            sequence: whether the image is the next one of the stream, and counts as evidence.
+
+        Raises:
+            MapError: no map is loaded, or the loaded one cannot be read any more.
+            DeviceError: the device ran out of memory.
+        """
+        with self._lock:
+            return self._recognize(frame, hypotheses, sequence)
+
+    def _recognize(self, frame: Frame, count: int | None, sequence: bool) -> Recognition:
+        started = time.perf_counter()
+        loaded = self._loaded()
+        timings: dict[str, float] = {}
+        retrieval = self.config.retrieval
+        features = self.extractor.extract([frame.image], timings)[0]
+        with _timed(timings, 'search'):
+            found = loaded.index.search(features.global_descriptor, retrieval.candidates)
+        with _timed(timings, 'rerank'):
+            ranked = rerank(features.local, found, loaded.reader.local_features, retrieval)
+        with _timed(timings, 'verify'):
+            best = ranked[: retrieval.hypotheses if count is None else count]
+            answer = [
+                self._hypothesis(loaded, features, candidate, rank)
+                for rank, candidate in enumerate(best)
+            ]
+            quality = assess_image(frame.image)
+            state, localized = self._decide(frame, answer, sequence)
+            closures = () if localized is None else (self._loop_closure(frame, localized),)
+        timings['total'] = time.perf_counter() - started
+        return Recognition(
+            stamp_ns=frame.stamp_ns,
+            frame_id=frame.frame_id,
+            state=state,
+            hypotheses=tuple(answer),
+            loop_closures=closures,
+            image_quality=quality.score,
+            quality_reason=quality.reason,
+            timings=timings,
+            global_ranking=tuple(found),
+        )
+
+    def _hypothesis(
+        self, loaded: _LoadedMap, features: Features, candidate: Candidate, rank: int
+    ) -> PlaceHypothesis:
+        place = loaded.places[candidate.index]
+        hypothesis = PlaceHypothesis(
+            place=place,
+            rank=rank,
+            similarity=candidate.similarity,
+            match_score=candidate.match_score,
+            pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
+            pose=place.pose,
+        )
+        if rank >= self.config.verification.verify:
+            return hypothesis
+        reference = loaded.reader.local_features(candidate.index)
+        pairs = mutual_matches(
+            features.local.descriptors,
+            reference.descriptors,
+            self.config.retrieval.match_threshold,
+        )
+        query_xy = features.local.positions[pairs[:, 0]]
+        reference_xy = reference.positions[pairs[:, 1]]
+        geometry = verify_pair(
+            query_xy,
+            reference_xy,
+            features.image_size,
+            place.image_size,
+            self.config.verification,
+        )
+        passed = Verification.LOCAL if geometry.matches else Verification.NONE
+        return replace(
+            hypothesis,
+            inliers=geometry.inliers,
+            verification=Verification.GEOMETRY if geometry.verified else passed,
+            query_xy=query_xy,
+            reference_xy=reference_xy,
+        )
+
+    def _decide(
+        self, frame: Frame, hypotheses: list[PlaceHypothesis], sequence: bool
+    ) -> tuple[LocalizationState, PlaceHypothesis | None]:
+        if not self.extractor.trained:
+            # Random features follow pixel positions more than content, so any two images agree
+            # geometrically: their matches are evidence of nothing.
+            return LocalizationState.UNKNOWN, None
+        return self._decision.judge(frame.stamp_ns, hypotheses, sequence=sequence)
+
+    def _loop_closure(self, frame: Frame, hypothesis: PlaceHypothesis) -> LoopClosure:
+        self._closures += 1
+        return LoopClosure(
+            candidate_id=self._closures,
+            session_from=hypothesis.place.session_id,
+            session_to=self.session_id,
+            stamp_from_ns=hypothesis.place.stamp_ns,
+            stamp_to_ns=frame.stamp_ns,
+            frame_from=hypothesis.place.sensor_frame,
+            frame_to=frame.frame_id,
+            similarity=hypothesis.similarity,
+            probability=hypothesis.probability,
+            verification=hypothesis.verification,
+            matches=hypothesis.matches,
+            inliers=hypothesis.inliers,
+        )
+
+    def _loaded(self) -> _LoadedMap:
+        if self._map is None:
+            raise MapError('no map is loaded: give one at start, or load one with load_map')
+        return self._map
+
+    def close(self) -> None:
+        """Free the device and close the map."""
+        with self._lock:
+            if self._map is not None:
+                self._map.reader.close()
+                self._map = None
+            self.extractor.close()
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - started

@@ -1,0 +1,61 @@
+"""Is the image itself fit to be recognised? Named reasons instead of silent failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+WORKING_WIDTH = 320
+DARK, BRIGHT = 16, 250
+# Standard deviation of grey values below which there is nothing to see, and of the Laplacian
+# below which edges are smeared; both measured on the image reduced to WORKING_WIDTH.
+LEAST_CONTRAST, GOOD_CONTRAST = 4.0, 16.0
+LEAST_SHARPNESS, GOOD_SHARPNESS = 1.5, 6.0
+
+
+@dataclass(frozen=True)
+class ImageQuality:
+    """Attributes:
+    score: 0 (unusable) to 1.
+    reason: what is wrong, worst first; empty where nothing is.
+    """
+
+    score: float
+    reason: str
+
+
+def assess_image(image: np.ndarray) -> ImageQuality:
+    """Judge exposure, contrast and sharpness of an RGB image [H, W, 3] of uint8.
+
+    The score is the least of four, each rising from 0 to 1 between a limit at which nothing can
+    be recognised and one at which nothing is lost. They are heuristics, not calibrated.
+    """
+    height, width = image.shape[:2]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if width > WORKING_WIDTH:
+        size = (WORKING_WIDTH, max(1, round(height * WORKING_WIDTH / width)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    dark = float((grey <= DARK).mean())
+    bright = float((grey >= BRIGHT).mean())
+    contrast = float(grey.std())
+    sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).std())
+    scores = {
+        f'dark: {dark:.0%} of the image is black': _ramp(1 - dark, 0.05, 0.35),
+        f'overexposed: {bright:.0%} of the image is white': _ramp(1 - bright, 0.05, 0.35),
+        f'hardly any contrast (grey values ±{contrast:.1f}), is the lens covered?': _ramp(
+            contrast, LEAST_CONTRAST, GOOD_CONTRAST
+        ),
+        f'blurred (edge strength {sharpness:.1f})': _ramp(
+            sharpness, LEAST_SHARPNESS, GOOD_SHARPNESS
+        ),
+    }
+    flaws = sorted((score, reason) for reason, score in scores.items() if score < 1)
+    if not flaws:
+        return ImageQuality(1.0, '')
+    return ImageQuality(flaws[0][0], '; '.join(reason for _, reason in flaws))
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))
