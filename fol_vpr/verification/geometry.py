@@ -14,6 +14,8 @@ CONFIDENCE = 0.999
 MAX_ITERATIONS = 2000
 REFERENCE_WIDTH = 640.0
 REGIONS_ACROSS = 24
+# Standard deviation in pixels across the narrow direction: points on one line fit any geometry.
+LEAST_SPREAD = 20.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class PairGeometry:
         regions: cells of 1/24 of the image's longer side that the inliers cover, in the image
             where they cover fewer. Local features are sampled more densely than the network's
             patches, so many inliers may stand on one patch; this counts the patches.
-        verified: enough of all three.
+        verified: enough of all three, and not all on one line.
     """
 
     matches: int
@@ -75,6 +77,7 @@ def verify_pair(
         inliers >= config.min_inliers
         and inliers >= config.min_inlier_ratio * count
         and regions >= config.min_regions
+        and min(_spread(query[inlier]), _spread(reference[inlier])) >= LEAST_SPREAD
     )
     return PairGeometry(count, inliers, regions, verified)
 
@@ -87,3 +90,9 @@ def _rescale(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _regions(xy: np.ndarray) -> int:
     cells = np.floor(xy * (REGIONS_ACROSS / REFERENCE_WIDTH)).astype(np.int64)
     return len(np.unique(cells, axis=0))
+
+
+def _spread(xy: np.ndarray) -> float:
+    """Standard deviation of positions across their narrowest direction, pixels."""
+    variances = np.linalg.eigvalsh(np.cov(xy, rowvar=False))
+    return float(np.sqrt(max(variances[0], 0.0)))
