@@ -175,6 +175,34 @@ class MappingConfig(Checked):
 
 
 @dataclass(frozen=True)
+class EvaluationConfig(Checked):
+    """Which references count as right where positions are the ground truth."""
+
+    positive_radius: float = setting(
+        25.0, 'Metres within which a reference shows the place of a query.', minimum=0
+    )
+    positive_angle: float = setting(
+        180.0,
+        'Degrees by which both orientations may differ; 180 looks at positions only.',
+        minimum=0,
+        maximum=180,
+    )
+
+
+@dataclass(frozen=True)
+class DemoConfig(Checked):
+    """What the demo takes of its images, so that it ends within minutes on a laptop."""
+
+    every: int = setting(2, 'Take every Nth image of both folders.', minimum=1, maximum=1000)
+    input_size: int = setting(
+        224, 'Side of the network input in pixels, a multiple of 14.', minimum=126, maximum=2800
+    )
+    rate: float = setting(
+        10.0, 'Images per second at which the queries are played.', minimum=0.01, maximum=1000
+    )
+
+
+@dataclass(frozen=True)
 class RecognizerConfig:
     """Everything that PlaceRecognizer needs."""
 
