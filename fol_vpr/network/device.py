@@ -1,0 +1,72 @@
+"""Which device and precision a setting comes to, and what running out of memory means."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from fol_vpr.errors import DeviceError
+
+_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+
+def choose_device(setting: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means here.
+
+    Raises:
+        DeviceError: there is none such.
+    """
+    if setting == 'auto':
+        setting = 'cuda' if torch.cuda.is_available() else 'cpu'
+    kind, _, number = setting.partition(':')
+    if setting == 'cpu':
+        return torch.device('cpu')
+    if kind != 'cuda' or (number and not number.isdecimal()):
+        raise DeviceError(f'device is {setting!r}, expected auto, cpu, cuda or cuda:N')
+    if not torch.cuda.is_available():
+        raise DeviceError(
+            f'device is {setting!r}, but torch {torch.__version__} finds no CUDA device here; '
+            'use cpu, or install the driver and a torch built for CUDA'
+        )
+    index = int(number or 0)
+    if index >= torch.cuda.device_count():
+        raise DeviceError(
+            f'device is {setting!r}, but there are {torch.cuda.device_count()} CUDA devices'
+        )
+    return torch.device('cuda', index)
+
+
+def choose_dtype(setting: str, device: torch.device) -> torch.dtype:
+    """The precision of matrix products that a setting means on `device`.
+
+    Raises:
+        DeviceError: the device cannot compute in it.
+    """
+    if setting == 'auto':
+        setting = 'bfloat16' if device.type == 'cuda' else 'float32'
+    if setting == 'float16' and device.type == 'cpu':
+        raise DeviceError('float16 is not computed on the CPU; use float32 or bfloat16')
+    return _DTYPES[setting]
+
+
+@contextlib.contextmanager
+def memory_guard(what: str, device: torch.device) -> Iterator[None]:
+    """Turn running out of memory into a DeviceError that names `what` did not fit.
+
+    Raises:
+        DeviceError: in place of torch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        exhausted = isinstance(error, torch.OutOfMemoryError) or 'allocate memory' in str(error)
+        if not exhausted:
+            raise
+        if device.type == 'cuda':
+            torch.cuda.empty_cache()
+        raise DeviceError(
+            f'{device} has no memory left for {what}; use a smaller input_size or network, '
+            'or free memory there'
+        ) from error

@@ -1,0 +1,130 @@
+"""The FoL network: backbone, aggregation and local head under the released parameter names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fol_vpr.errors import InputError, WeightsError
+from fol_vpr.network.aggregation import Aggregator
+from fol_vpr.network.initialisation import initialise
+from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM, LocalDescriptors, select, upsample
+from fol_vpr.network.vit import ARCHITECTURES, PATCH, Tokens, VisionTransformer
+
+_MIN_PATCHES = 65
+
+
+class FoLOutput(NamedTuple):
+    """What the network says of B images of N patches each.
+
+    Attributes:
+        global_descriptor: [B, 8448] float32, unit length.
+        local: the local descriptors of each image.
+        attention: [B, N] float32, the extraction mask: CLS attention of the last block summed
+            over heads, values under 0.01 set to 0.
+        assignment: [B, 64, N] float32, the share of each patch that goes to each cluster.
+    """
+
+    global_descriptor: Tensor
+    local: list[LocalDescriptors]
+    attention: Tensor
+    assignment: Tensor
+
+
+class Backbone(nn.Module):
+    """Holds the transformer where the released checkpoints have it, under `backbone.model`."""
+
+    def __init__(self, architecture: str) -> None:
+        super().__init__()
+        self.model = VisionTransformer(ARCHITECTURES[architecture])
+
+    def forward(self, images: Tensor) -> Tokens:
+        return self.model(images)
+
+
+class FoL(nn.Module):
+    """Focus on Local (AAAI 2025, arXiv 2504.09881).
+
+    Attributes:
+        architecture: a key of `ARCHITECTURES`.
+    """
+
+    def __init__(self, architecture: str) -> None:
+        super().__init__()
+        self.architecture = architecture
+        width = ARCHITECTURES[architecture].width
+        self.backbone = Backbone(architecture)
+        self.aggregator = Aggregator(width)
+        self.upconv = nn.ConvTranspose2d(width, HIDDEN_DIM, 3, stride=2, padding=1)
+        self.upconv2 = nn.ConvTranspose2d(HIDDEN_DIM, LOCAL_DIM, 3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> FoLOutput:
+        """Describe images.
+
+        Args:
+            images: [B, 3, H, W] float, normalised RGB; H and W multiples of 14 with more than 64
+                patches.
+
+        Raises:
+            InputError: for any other shape.
+        """
+        check_input(tuple(images.shape))
+        tokens = self.backbone(images)
+        aggregated = self.aggregator(tokens)
+        height, width = tokens.grid
+        patches = tokens.patches.transpose(1, 2).unflatten(2, (height, width))
+        dense = upsample(patches, self.upconv, self.upconv2)
+        local = select(dense, aggregated.assignment.mean(dim=1), tokens.grid)
+        return FoLOutput(
+            aggregated.descriptor, local, aggregated.attention, aggregated.assignment
+        )
+
+    def set_precision(self, dtype: torch.dtype) -> FoL:
+        """Store the weights of matrix products and convolutions in `dtype`, and compute with it.
+
+        Normalisations, the residual stream, attention masks and the transport stay in float32.
+        """
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                module.to(dtype)
+        return self
+
+
+def check_input(shape: tuple[int, ...]) -> None:
+    """Raise InputError where images of this shape do not fit the network."""
+    fits = len(shape) == 4 and shape[0] > 0 and shape[1] == 3
+    if not fits or shape[2] % PATCH or shape[3] % PATCH:
+        raise InputError(
+            f'images [B, 3, H, W] with H and W multiples of {PATCH} are needed, got {list(shape)}'
+        )
+    patches = (shape[2] // PATCH) * (shape[3] // PATCH)
+    if patches < _MIN_PATCHES:
+        raise InputError(
+            f'{shape[3]}x{shape[2]} px are {patches} patches of {PATCH}x{PATCH} px; more than '
+            f'{_MIN_PATCHES - 1} are needed, such as 126x126 px'
+        )
+
+
+def build_fol(architecture: str, *, initialised: bool = True) -> FoL:
+    """A FoL network in evaluation mode, on the CPU in float32.
+
+    Args:
+        architecture: vits14, vitb14, vitl14 or vitg14.
+        initialised: give the parameters their deterministic random values. Without, they hold
+            no memory until `load_weights` fills them.
+
+    Raises:
+        WeightsError: the architecture is unknown.
+    """
+    if architecture not in ARCHITECTURES:
+        raise WeightsError(
+            f'there is no architecture {architecture!r}; there are {", ".join(ARCHITECTURES)}'
+        )
+    with torch.device('meta'):
+        net = FoL(architecture)
+    if initialised:
+        net.to_empty(device='cpu')
+        initialise(net)
+    return net.eval()

@@ -1,0 +1,48 @@
+"""Random parameters that are the same everywhere.
+
+They depend on the parameter's name and shape alone: not on torch's version, its global random
+state, the device, or the order of the modules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+_TOKEN_DEVIATION = 0.02
+
+
+def initialise(net: nn.Module) -> None:
+    """Give every parameter of `net` its deterministic value, in place.
+
+    Weights keep the variance of their input (He et al., arXiv 1502.01852, with gain 1), biases
+    are 0, normalisations and LayerScale are the identity, tokens and positions are small.
+    """
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            parameter.copy_(torch.from_numpy(initial_value(name, tuple(parameter.shape))))
+
+
+def initial_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Value of the parameter called `name`, float32."""
+    leaf = name.rsplit('.', 1)[-1]
+    if leaf == 'bias':
+        return np.zeros(shape, dtype=np.float32)
+    if leaf == 'gamma' or len(shape) == 1:
+        return np.ones(shape, dtype=np.float32)
+    token = leaf in ('cls_token', 'pos_embed', 'mask_token')
+    deviation = _TOKEN_DEVIATION if token else 1 / math.sqrt(_fan_in(name, shape))
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], 'big')
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return generator.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+
+
+def _fan_in(name: str, shape: tuple[int, ...]) -> int:
+    """Inputs that one output sums over; a transposed convolution of stride 2 sees 9/4 taps."""
+    if name.startswith('upconv'):
+        return shape[0] * 9 // 4
+    return math.prod(shape[1:])

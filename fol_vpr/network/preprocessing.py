@@ -1,0 +1,85 @@
+"""From an RGB image to the network's input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fol_vpr.config import NetworkConfig
+from fol_vpr.errors import InputError
+from fol_vpr.network.vit import PATCH
+
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+
+
+def preprocessing_id(config: NetworkConfig) -> str:
+    """Name of the way that `config` brings images to the network, as maps record it."""
+    return f'{config.resize}-{config.input_size}-imagenet'
+
+
+def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int]:
+    """Height and width of the network's input for an image of `height` x `width` pixels.
+
+    Raises:
+        InputError: the configured size is no multiple of 14.
+    """
+    side = config.input_size
+    if side % PATCH:
+        near = round(side / PATCH) * PATCH
+        raise InputError(f'input_size is {side}, expected a multiple of {PATCH} such as {near}')
+    if config.resize == 'fixed':
+        return side, side
+    patches = (side // PATCH) ** 2
+    rows = max(1, round(math.sqrt(patches * height / width)))
+    columns = max(1, round(patches / rows))
+    return rows * PATCH, columns * PATCH
+
+
+def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Normalise and resize as the released evaluation does.
+
+    Bilinear without antialiasing on the normalised float image: what torchvision 0.15's resize
+    does to a tensor.
+
+    Args:
+        image: [H, W, 3] uint8, RGB.
+        size: height and width of the result.
+        device: where to compute.
+
+    Returns:
+        [3, height, width] float32.
+
+    Raises:
+        InputError: `image` is of another shape or type.
+    """
+    shape, dtype = np.shape(image), getattr(image, 'dtype', None)
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+        raise InputError(
+            f'an RGB image [height, width, 3] of uint8 is needed, got {shape} of {dtype}'
+        )
+    pixels = torch.from_numpy(np.require(image, requirements=['C', 'W'])).to(device)
+    mean = torch.tensor(_MEAN, device=device)
+    deviation = torch.tensor(_DEVIATION, device=device)
+    normalised = ((pixels.float() / 255 - mean) / deviation).permute(2, 0, 1).unsqueeze(0)
+    return F.interpolate(
+        normalised, size=size, mode='bilinear', align_corners=False, antialias=False
+    ).squeeze(0)
+
+
+def to_original(
+    positions: np.ndarray, size: tuple[int, int], image_size: tuple[int, int]
+) -> np.ndarray:
+    """Move pixel positions [N, 2] from the network's input to the original image.
+
+    Args:
+        positions: x and y, the centre of the top left pixel being (0, 0).
+        size: height and width of the network's input.
+        image_size: width and height of the original image.
+    """
+    scale = np.asarray([image_size[0] / size[1], image_size[1] / size[0]], dtype=np.float32)
+    return (positions + np.float32(0.5)) * scale - np.float32(0.5)

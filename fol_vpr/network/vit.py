@@ -1,0 +1,201 @@
+"""The DINOv2 vision transformer (Oquab et al., arXiv 2304.07193), without register tokens.
+
+Parameter names are those of the released DINOv2 models. The last block also gives the attention
+from the CLS token to the patches, which FoL takes for how discriminative a region is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PATCH = 14
+_GRID_OF_POSITIONS = 37
+_INTERPOLATION_OFFSET = 0.1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Dimensions of a backbone.
+
+    Attributes:
+        width: channels of a token.
+        depth: transformer blocks.
+        heads: attention heads.
+        swiglu: gated feed-forward layers instead of an MLP.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    swiglu: bool = False
+
+
+ARCHITECTURES = {
+    'vits14': Architecture(width=384, depth=12, heads=6),
+    'vitb14': Architecture(width=768, depth=12, heads=12),
+    'vitl14': Architecture(width=1024, depth=24, heads=16),
+    'vitg14': Architecture(width=1536, depth=40, heads=24, swiglu=True),
+}
+
+
+class Tokens(NamedTuple):
+    """What the backbone sees in B images of N = h·w patches.
+
+    Attributes:
+        cls: [B, C] float32, normalised.
+        patches: [B, N, C] float32, normalised, row by row.
+        cls_attention: [B, N] float32, attention from the CLS token in the last block, softmaxed
+            per head over all tokens and summed over heads.
+        grid: h and w.
+    """
+
+    cls: Tensor
+    patches: Tensor
+    cls_attention: Tensor
+    grid: tuple[int, int]
+
+
+class VisionTransformer(nn.Module):
+    """DINOv2 ViT/14 for any input whose sides are multiples of 14.
+
+    Matrix products run in the dtype of their weights; the residual stream and the normalisations
+    stay in float32, which is what keeps half precision close to float32.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width = architecture.width
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + _GRID_OF_POSITIONS**2, width))
+        self.mask_token = nn.Parameter(torch.empty(1, width))
+        self.patch_embed = PatchEmbedding(width)
+        self.blocks = nn.ModuleList(Block(architecture) for _ in range(architecture.depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+
+    def forward(self, images: Tensor) -> Tokens:
+        """Tokens of images [B, 3, H, W]."""
+        patches = self.patch_embed(images)
+        grid = (images.shape[2] // PATCH, images.shape[3] // PATCH)
+        x = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
+        x = x + self.position_embedding(grid)
+        for block in self.blocks[:-1]:
+            x, _ = block(x)
+        x, attention = self.blocks[-1](x, attend_from_cls=True)
+        x = self.norm(x)
+        return Tokens(x[:, 0], x[:, 1:], attention, grid)
+
+    def position_embedding(self, grid: tuple[int, int]) -> Tensor:
+        """Position embedding [1, 1 + h·w, C] for a grid of h x w patches.
+
+        The bicubic resampling takes its scale from a grid that is 0.1 patches larger than asked
+        for: the released models were trained and evaluated with that, so it is part of them.
+        """
+        side = _GRID_OF_POSITIONS
+        if grid == (side, side):
+            return self.pos_embed
+        width = self.pos_embed.shape[-1]
+        table = self.pos_embed[:, 1:].reshape(1, side, side, width).permute(0, 3, 1, 2)
+        scale = tuple((n + _INTERPOLATION_OFFSET) / side for n in grid)
+        table = F.interpolate(table, scale_factor=scale, mode='bicubic', antialias=False)
+        return torch.cat([self.pos_embed[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
+
+
+class PatchEmbedding(nn.Module):
+    """A linear map of each 14 x 14 patch."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, kernel_size=PATCH, stride=PATCH)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] to [B, N, C], in float32."""
+        patches = self.proj(images.to(self.proj.weight.dtype))
+        return patches.flatten(2).transpose(1, 2).float()
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with LayerScale."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width = architecture.width
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = Attention(width, architecture.heads)
+        self.ls1 = LayerScale(width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp: nn.Module = SwiGlu(width) if architecture.swiglu else Mlp(width)
+        self.ls2 = LayerScale(width)
+
+    def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
+        """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
+        mixed, attention = self.attn(self.norm1(x), attend_from_cls)
+        x = x + self.ls1(mixed)
+        x = x + self.ls2(self.mlp(self.norm2(x)))
+        return x, attention
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
+        """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
+        batch, tokens, width = x.shape
+        qkv = self.qkv(x.to(self.qkv.weight.dtype))
+        q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return mixed, _attention_from_cls(q, k) if attend_from_cls else None
+
+
+def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
+    """Row of the CLS token, summed over heads: [B, heads, 1 + N, C] twice to [B, N]."""
+    logits = (q[:, :, :1].float() @ k.float().transpose(-2, -1)).squeeze(2) * q.shape[-1] ** -0.5
+    return logits.softmax(dim=-1)[:, :, 1:].sum(dim=1)
+
+
+class LayerScale(nn.Module):
+    """A learned factor per channel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma
+
+
+class Mlp(nn.Module):
+    """The feed-forward layer of ViT-S, B and L."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x.to(self.fc1.weight.dtype))))
+
+
+class SwiGlu(nn.Module):
+    """The gated feed-forward layer of ViT-g (Shazeer, arXiv 2002.05202)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = (4 * width * 2 // 3 + 7) // 8 * 8
+        self.w12 = nn.Linear(width, 2 * hidden)
+        self.w3 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.w12(x.to(self.w12.weight.dtype)).chunk(2, dim=-1)
+        return self.w3(F.silu(gate) * value)
