@@ -1,0 +1,193 @@
+"""A folder of images, flat or nested, as a source of frames."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from fol_vpr.datatypes import Frame
+from fol_vpr.errors import InputError
+from fol_vpr.sources.decode import MAX_ENCODED_BYTES, decode_bytes
+from fol_vpr.sources.positions import Location, location_from_name, read_locations
+from fol_vpr.sources.source import OnBad
+
+IMAGE_SUFFIXES = frozenset(
+    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+)
+_NAMED = 5  # how many of the skipped files a warning names
+
+log = logging.getLogger(__name__)
+
+
+class ImageFolder:
+    """Every image of a folder and its subfolders, sorted by path from the folder.
+
+    Positions come from a CSV (see `fol_vpr.sources.positions`) or, without one, from file names
+    like @utm_east@utm_north@....jpg. Hidden files and folders, and files with other endings than
+    an image's, are skipped and named in `skipped`.
+
+    Attributes:
+        selects_keyframes: False; every image becomes a reference.
+        files: paths of the images from the folder, with '/', in order.
+        skipped: what else lies there, likewise.
+    """
+
+    selects_keyframes = False
+
+    def __init__(self, path: str | Path, positions_csv: str | Path | None = None) -> None:
+        """List the folder; images are not opened yet.
+
+        Raises:
+            InputError: no such folder, no image in it, or a CSV that does not fit it.
+        """
+        self.path = Path(path)
+        self.warnings: list[str] = []
+        self.files, self.skipped = list_images(self.path)
+        if self.skipped:
+            self._warn(
+                f'{len(self.skipped)} files in {self.path} are no images by their endings and '
+                f'are skipped: {_first(self.skipped)}'
+            )
+        if not self.files:
+            raise InputError(
+                f'{self.path} holds no image, expected files ending in '
+                f'{", ".join(sorted(IMAGE_SUFFIXES))}, in subfolders or directly'
+            )
+        csv_path = None if positions_csv is None else Path(positions_csv)
+        self._locations = self._locate(csv_path)
+        self.session_id = self.path.resolve().name
+        self.frame_id = self._frame_of_poses(csv_path)
+        self.description = f'{len(self.files)} images of {self.path}'
+        self.fingerprint = self._fingerprint(csv_path)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def frames(self, start: int = 0, on_bad: OnBad | None = None) -> Iterator[tuple[int, Frame]]:
+        """Yield (index, frame) from image `start` on; see `FrameSource.frames`."""
+        for index in range(start, len(self.files)):
+            try:
+                frame = self.frame(index)
+            except InputError as error:
+                if on_bad is None:
+                    raise
+                on_bad(index, error)
+                continue
+            yield index, frame
+
+    def frame(self, index: int) -> Frame:
+        """One image, by its index in `files`.
+
+        Raises:
+            InputError: it cannot be read or is no sound image; the file is named.
+        """
+        path = self.path / self.files[index]
+        location = self._locations.get(index, Location())
+        return Frame(
+            image=decode_bytes(read_image_file(path), str(path)),
+            stamp_ns=location.stamp_ns or 0,
+            uri=str(path.absolute()),
+            pose=location.pose,
+            geo=location.geo,
+        )
+
+    def stamps(self) -> list[int | None]:
+        """Time of each image in nanoseconds, None where the CSV gives none."""
+        return [self._locations.get(index, Location()).stamp_ns for index in range(len(self))]
+
+    def _locate(self, csv_path: Path | None) -> dict[int, Location]:
+        if csv_path is None:
+            named = ((i, location_from_name(Path(f).name)) for i, f in enumerate(self.files))
+            return {index: location for index, location in named if location is not None}
+        locations = read_locations(csv_path, self.path, self.files)
+        missing = [name for index, name in enumerate(self.files) if index not in locations]
+        if missing:
+            self._warn(
+                f'{len(missing)} of {len(self.files)} images have no row in {csv_path} and stay '
+                f'without position and time: {_first(missing)}'
+            )
+        return locations
+
+    def _frame_of_poses(self, csv_path: Path | None) -> str:
+        if not any(location.pose for location in self._locations.values()):
+            return ''
+        return 'utm' if csv_path is None else 'map'
+
+    def _fingerprint(self, csv_path: Path | None) -> str:
+        """Hash of names, sizes and times of the files and of the CSV's content."""
+        digest = hashlib.sha256()
+        for name in self.files:
+            status = (self.path / name).stat()
+            digest.update(f'{name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
+        if csv_path is not None:
+            digest.update(csv_path.read_bytes())
+        return digest.hexdigest()
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        log.warning(message)
+
+
+def list_images(root: Path) -> tuple[list[str], list[str]]:
+    """Images of a folder and its subfolders, and the other files; both sorted.
+
+    Links to folders are followed, each real folder once.
+
+    Returns:
+        Two lists of paths from `root` with '/'. Hidden files count as no images (._x.jpg of
+        macOS is none), hidden folders are not looked into.
+
+    Raises:
+        InputError: `root` is no folder, or cannot be listed.
+    """
+    if not root.is_dir():
+        raise InputError(f'{root} is no folder, expected a folder of images')
+    images: list[str] = []
+    others: list[str] = []
+    visited: set[str] = set()
+    for folder, subfolders, names in os.walk(root, onerror=_raise_unlisted, followlinks=True):
+        visited.add(os.path.realpath(folder))
+        subfolders[:] = [
+            name
+            for name in sorted(subfolders)
+            if not name.startswith('.')
+            and os.path.realpath(os.path.join(folder, name)) not in visited
+        ]
+        for name in names:
+            path = Path(folder, name)
+            is_image = not name.startswith('.') and path.suffix.lower() in IMAGE_SUFFIXES
+            chosen = images if is_image and path.is_file() else others
+            chosen.append(path.relative_to(root).as_posix())
+    return sorted(images), sorted(others)
+
+
+def read_image_file(path: Path) -> bytes:
+    """Bytes of an image file.
+
+    Raises:
+        InputError: it cannot be read, or is larger than any image.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_ENCODED_BYTES:
+            raise InputError(f'{path} has {size} bytes, expected at most {MAX_ENCODED_BYTES}')
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f'{path} cannot be read: {error.strerror}; check that it is still there and that '
+            'its permissions allow it'
+        ) from error
+
+
+def _raise_unlisted(error: OSError) -> None:
+    raise InputError(
+        f'{error.filename} cannot be listed: {error.strerror}; check its permissions'
+    ) from error
+
+
+def _first(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return ', '.join(names[:_NAMED]) + (f' and {rest} more' if rest > 0 else '')

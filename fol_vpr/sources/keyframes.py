@@ -1,0 +1,73 @@
+"""Which frames of a drive are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from fol_vpr.config import MappingConfig
+from fol_vpr.datatypes import Frame, GeoPosition, Pose
+
+EARTH_RADIUS = 6_371_008.8
+"""Mean radius in metres (IUGG); keyframes need no ellipsoid."""
+
+
+class KeyframeSelector:
+    """Compares each frame with the last one that was stored.
+
+    A frame is wanted when it is `keyframe_distance` away from the last keyframe or turned by
+    `keyframe_angle` against it. Where either of the two has no position, time decides:
+    `keyframe_interval`, in whichever direction the stamps run.
+    """
+
+    def __init__(self, config: MappingConfig) -> None:
+        self._config = config
+        self._last: tuple[int, Pose | None, GeoPosition | None] | None = None
+
+    def wants(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None) -> bool:
+        """Whether a frame of this time and place is to be stored."""
+        if self._last is None:
+            return True
+        last_stamp_ns, last_pose, last_geo = self._last
+        if pose is not None and last_pose is not None:
+            moved = float(np.linalg.norm(pose.position - last_pose.position))
+            turned = turn_between(pose.orientation, last_pose.orientation)
+            config = self._config
+            return moved >= config.keyframe_distance or turned >= config.keyframe_angle
+        if geo is not None and last_geo is not None:
+            return geo_distance(geo, last_geo) >= self._config.keyframe_distance
+        return abs(stamp_ns - last_stamp_ns) >= self._config.keyframe_interval * 1e9
+
+    def stored(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None) -> None:
+        """Take note that the frame became the last keyframe."""
+        self._last = (stamp_ns, pose, geo)
+
+
+def select_keyframes(
+    frames: Iterable[tuple[int, Frame]], config: MappingConfig
+) -> Iterator[tuple[int, Frame]]:
+    """The keyframes among (position, frame), the first frame always being one."""
+    selector = KeyframeSelector(config)
+    for position, frame in frames:
+        if selector.wants(frame.stamp_ns, frame.pose, frame.geo):
+            selector.stored(frame.stamp_ns, frame.pose, frame.geo)
+            yield position, frame
+
+
+def turn_between(first: np.ndarray, second: np.ndarray) -> float:
+    """Angle in degrees, 0 to 180, of the rotation between two unit quaternions [4]."""
+    cosine = min(1.0, abs(float(np.dot(first, second))))
+    return math.degrees(2 * math.acos(cosine))
+
+
+def geo_distance(first: GeoPosition, second: GeoPosition) -> float:
+    """Metres along the ground between two positions (haversine formula)."""
+    latitudes = math.radians(first.latitude), math.radians(second.latitude)
+    half_north = (latitudes[1] - latitudes[0]) / 2
+    half_east = math.radians(second.longitude - first.longitude) / 2
+    chord = math.sin(half_north) ** 2 + (
+        math.cos(latitudes[0]) * math.cos(latitudes[1]) * math.sin(half_east) ** 2
+    )
+    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, chord)))

@@ -1,0 +1,219 @@
+"""Pixels of a sensor_msgs/Image.
+
+Everything about the message is checked and brought to one plain form first: rows without padding,
+native byte order, 8 bit. Then cv_bridge where it is installed, else rosbags-image, does the colour
+conversion, which leaves the two no room to differ: neither sees a padded row (rosbags-image
+ignores `step`), a big-endian word (cv_bridge and numpy 2 disagree), an encoding that they cannot
+turn into colour (8UC1, 16UC1, 32FC1), or one that they round differently (16 bit).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fol_vpr.errors import InputError
+
+MAX_PIXELS = 2**26  # 8192 x 8192; any larger claim is a mistake or an attack
+_BAYER_LEAST = 3  # pixels a side; OpenCV's demosaicing needs neighbours
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How an encoding lies in memory, and what it is called once it is 8 bit and unpadded."""
+
+    dtype: str
+    channels: int
+    plain: str
+
+
+_ENCODINGS = {
+    'rgb8': _Encoding('u1', 3, 'rgb8'),
+    'bgr8': _Encoding('u1', 3, 'bgr8'),
+    'rgba8': _Encoding('u1', 4, 'rgba8'),
+    'bgra8': _Encoding('u1', 4, 'bgra8'),
+    'mono8': _Encoding('u1', 1, 'mono8'),
+    'rgb16': _Encoding('u2', 3, 'rgb8'),
+    'bgr16': _Encoding('u2', 3, 'bgr8'),
+    'rgba16': _Encoding('u2', 4, 'rgba8'),
+    'bgra16': _Encoding('u2', 4, 'bgra8'),
+    'mono16': _Encoding('u2', 1, 'mono8'),
+    # Types without a colour meaning: OpenCV's channel order, BGR, is what their writers use.
+    '8UC1': _Encoding('u1', 1, 'mono8'),
+    '8UC3': _Encoding('u1', 3, 'bgr8'),
+    '8UC4': _Encoding('u1', 4, 'bgra8'),
+    '16UC1': _Encoding('u2', 1, 'mono8'),
+    '32FC1': _Encoding('f4', 1, 'mono8'),
+    # Two pixels share their colour: columns come in pairs.
+    'yuv422': _Encoding('u1', 2, 'yuv422'),
+    'uyvy': _Encoding('u1', 2, 'yuv422'),
+    'yuv422_yuy2': _Encoding('u1', 2, 'yuv422_yuy2'),
+    'yuyv': _Encoding('u1', 2, 'yuv422_yuy2'),
+    # Planar: H rows of brightness, then H/2 rows of interleaved colour.
+    'nv12': _Encoding('u1', 1, 'nv12'),
+    'nv21': _Encoding('u1', 1, 'nv21'),
+    **{
+        f'bayer_{pattern}{bits}': _Encoding(f'u{bits // 8}', 1, f'bayer_{pattern}8')
+        for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')
+        for bits in (8, 16)
+    },
+}
+_PLANAR = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
+
+
+def decode_raw(msg: Any) -> np.ndarray:
+    """The pixels of a sensor_msgs/Image.
+
+    16-bit values are scaled over their full range, 65535 becoming 255, whatever the sensor's
+    own depth; 32FC1 is brightness from 0 to 1.
+
+    Args:
+        msg: an object with the fields of the message, its data as bytes, array('B') or ndarray.
+
+    Returns:
+        [H, W, 3] uint8, RGB, in memory of its own.
+
+    Raises:
+        InputError: unknown encoding, zero or absurd size, a step shorter than a row, a wrong
+            amount of data, or float values outside 0 to 1.
+    """
+    name = str(msg.encoding)
+    encoding = _ENCODINGS.get(name)
+    if encoding is None:
+        raise InputError(
+            f'Image with encoding {name!r}, expected one of {", ".join(_ENCODINGS)}; '
+            'set the camera driver to one of these, or convert with image_proc'
+        )
+    pixels = grey_to_8bit(_unpadded(msg, name, encoding), f'Image with encoding {name!r}')
+    if encoding.plain in _PLANAR:
+        rgb = cv2.cvtColor(pixels, _PLANAR[encoding.plain])
+    elif encoding.plain == 'rgb8':
+        rgb = pixels
+    else:
+        rgb = _library()(pixels, encoding.plain)
+    return np.require(rgb, np.uint8, ['C', 'W', 'O'])
+
+
+def check_size(width: int, height: int, what: str) -> None:
+    """Raise InputError where an image is empty or larger than any camera's."""
+    if width <= 0 or height <= 0:
+        raise InputError(f'{what} is {width} x {height} pixels, expected at least 1 x 1')
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f'{what} claims {width} x {height} pixels, expected at most {MAX_PIXELS} in all; '
+            'scale it down'
+        )
+
+
+def grey_to_8bit(values: np.ndarray, what: str) -> np.ndarray:
+    """Brightness (or any channels) of 8, 16 or 32 bit as uint8 of the same shape.
+
+    uint16 is divided by 257 and rounded, so that 0 and 65535 become 0 and 255; int32 (how some
+    decoders hand over 16 bit) likewise; floats are taken from 0 to 1.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == 'f':
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= 1):
+            raise InputError(
+                f'{what} holds floats from {low:g} to {high:g}, expected brightness from 0 to 1; '
+                'a depth image cannot be used: choose a camera topic'
+            )
+        return np.rint(values * np.float32(255)).astype(np.uint8)
+    if values.dtype != np.uint16:
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError(
+                f'{what} holds values from {values.min()} to {values.max()}, '
+                'expected 16 bit, 0 to 65535'
+            )
+        values = values.astype(np.uint16)
+    # 257 is odd, so no value lies half way, and the rounding has one answer.
+    return np.asarray(cv2.convertScaleAbs(values, alpha=1 / 257)).reshape(values.shape)
+
+
+def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
+    """[H, W] or [H, W, C] in native byte order, rows close together; planar: [H * 3/2, W]."""
+    width, height, step = int(msg.width), int(msg.height), int(msg.step)
+    what = f'Image with encoding {name!r}, {width} x {height}'
+    check_size(width, height, what)
+    _check_divisible(width, height, encoding, what)
+
+    dtype = np.dtype(encoding.dtype)
+    row_bytes = width * encoding.channels * dtype.itemsize
+    if step < row_bytes:
+        raise InputError(
+            f'{what} has a step of {step} bytes, expected at least {row_bytes}; the camera '
+            'driver has to fill in step, the length of a row with its padding'
+        )
+    rows = height * 3 // 2 if encoding.plain in _PLANAR else height
+    data = np.frombuffer(memoryview(msg.data), dtype=np.uint8)
+    if data.size != rows * step:
+        raise InputError(
+            f'{what} has {data.size} bytes of data, expected {rows * step} '
+            f'({rows} rows of {step}); it was cut on its way, or its fields are wrong'
+        )
+    if dtype.itemsize > 1 and msg.is_bigendian not in (0, 1):
+        raise InputError(f'{what} has is_bigendian {msg.is_bigendian}, expected 0 or 1')
+
+    packed = np.ascontiguousarray(data.reshape(rows, step)[:, :row_bytes])
+    pixels = packed.view(dtype.newbyteorder('>' if msg.is_bigendian else '<'))
+    pixels = pixels.astype(dtype.newbyteorder('='), copy=False)
+    return pixels if encoding.channels == 1 else pixels.reshape(rows, width, encoding.channels)
+
+
+def _check_divisible(width: int, height: int, encoding: _Encoding, what: str) -> None:
+    """Raise InputError where the encoding's blocks of pixels do not fit the size."""
+    if encoding.plain.startswith('bayer') and min(width, height) < _BAYER_LEAST:
+        raise InputError(f'{what} is too small, expected at least {_BAYER_LEAST} pixels a side')
+    if encoding.plain.startswith('yuv422') and width % 2:
+        raise InputError(f'{what} has an odd width; pixels come in pairs in this encoding')
+    if encoding.plain in _PLANAR and (width % 2 or height % 2):
+        raise InputError(f'{what} has an odd size; pixels come in 2 x 2 blocks in this encoding')
+
+
+@functools.cache
+def _library() -> Callable[[np.ndarray, str], np.ndarray]:
+    """What turns a plain 8-bit array and the name of its encoding into RGB."""
+    try:
+        # cv_bridge loads its compiled half only when it first converts; a half that was built
+        # for another numpy fails there, so it is tried here.
+        bridge = importlib.import_module('cv_bridge').CvBridge()
+        importlib.import_module('cv_bridge.boost.cv_bridge_boost')
+    except ImportError:
+        return _rosbags_image()
+    except (AttributeError, SystemError) as error:
+        log.warning('cv_bridge is installed but broken (%s); rosbags-image is used', error)
+        return _rosbags_image()
+    return lambda pixels, name: bridge.imgmsg_to_cv2(_plain_message(pixels, name), 'rgb8')
+
+
+def _rosbags_image() -> Callable[[np.ndarray, str], np.ndarray]:
+    from rosbags.image import image_to_cvimage
+
+    return lambda pixels, name: np.asarray(
+        image_to_cvimage(_plain_message(pixels, name), 'rgb8')  # type: ignore[arg-type]
+    )
+
+
+def _plain_message(pixels: np.ndarray, encoding: str) -> SimpleNamespace:
+    """The fields of sensor_msgs/Image around a contiguous 8-bit array [H, W] or [H, W, C]."""
+    return SimpleNamespace(
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=int(sys.byteorder == 'big'),
+        step=pixels.strides[0],
+        data=pixels,
+    )
