@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 
-from fol_vpr.config import RecognizerConfig
+from fol_vpr.config import NetworkConfig, RecognizerConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import (
     Candidate,
@@ -28,6 +28,7 @@ from fol_vpr.datatypes import (
 )
 from fol_vpr.errors import MapError, MapMismatchError
 from fol_vpr.network import FeatureExtractor
+from fol_vpr.network.preprocessing import with_preprocessing
 from fol_vpr.retrieval import FlatIndex, PlaceIndex, mutual_matches, rerank
 from fol_vpr.verification import Decision, assess_image, verify_pair
 
@@ -40,6 +41,18 @@ class _LoadedMap:
     @property
     def places(self) -> tuple[Place, ...]:
         return self.reader.places
+
+
+def recorded_network(path: str | Path) -> NetworkConfig:
+    """Settings that bring back the weights and the preprocessing that a map was made with.
+
+    Raises:
+        MapError: no such map, or a damaged one.
+        InputError: the map names a preprocessing that this version does not know.
+    """
+    with MapReader(path) as reader:
+        info = reader.info
+    return with_preprocessing(NetworkConfig(weights=info.weights_name), info.preprocessing_id)
 
 
 class PlaceRecognizer:

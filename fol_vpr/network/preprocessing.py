@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,6 +21,20 @@ _DEVIATION = (0.229, 0.224, 0.225)
 def preprocessing_id(config: NetworkConfig) -> str:
     """Name of the way that `config` brings images to the network, as maps record it."""
     return f'{config.resize}-{config.input_size}-imagenet'
+
+
+def with_preprocessing(config: NetworkConfig, recorded: str) -> NetworkConfig:
+    """`config` with the settings that a `preprocessing_id` names: its inverse.
+
+    Raises:
+        InputError: it names none that this version knows.
+    """
+    resize, _, rest = recorded.rpartition('-')[0].rpartition('-')
+    if rest.isdecimal():
+        candidate = replace(config, resize=resize, input_size=int(rest))
+        if preprocessing_id(candidate) == recorded:
+            return candidate
+    raise InputError(f'unknown preprocessing {recorded!r}; a newer fol_vpr may know it')
 
 
 def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int]:
