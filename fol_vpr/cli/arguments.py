@@ -1,0 +1,100 @@
+"""Command line options that are made from the settings in `fol_vpr.config`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Mapping
+from dataclasses import Field, fields, replace
+from typing import Any, TypeVar
+
+from fol_vpr.config import NetworkConfig, check_setting
+from fol_vpr.errors import InputError
+
+Config = TypeVar('Config')
+
+
+def add_settings(
+    parser: argparse.ArgumentParser,
+    config: type[Any],
+    *,
+    only: Collection[str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> None:
+    """Add an option for every setting of a config dataclass, such as `--input-size`.
+
+    Options that are not given stay None, so that `settings` can tell them from defaults.
+
+    Args:
+        parser: to be added to.
+        config: a dataclass of `fol_vpr.config`.
+        only: names of the settings that this verb has a use for; None takes all.
+        defaults: what help calls the default where it is not that of the dataclass.
+    """
+    group = parser.add_argument_group(_heading(config))
+    for spec in fields(config):
+        if only is None or spec.name in only:
+            _add_setting(group, spec, (defaults or {}).get(spec.name, str(spec.default)))
+
+
+def _heading(config: type[Any]) -> str:
+    return f'{config.__name__.removesuffix("Config").lower()} settings'
+
+
+def _add_setting(group: argparse._ArgumentGroup, spec: Field[Any], default: str) -> None:
+    flag = f'--{spec.name.replace("_", "-")}'
+    # argparse formats help with %, so a literal one must be doubled.
+    text = f'{spec.metadata["description"]} Default: {default}.'.replace('%', '%%')
+    if isinstance(spec.default, bool):
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        return
+    kind = type(spec.default)
+    group.add_argument(
+        flag,
+        type=kind,
+        default=None,
+        choices=spec.metadata['choices'] or None,
+        metavar=None if spec.metadata['choices'] else _metavar(kind),
+        help=text,
+    )
+
+
+def _metavar(kind: type) -> str:
+    return {int: 'N', float: 'X'}.get(kind, 'NAME')
+
+
+def settings(args: argparse.Namespace, base: Config) -> Config:
+    """`base` with the settings that were given on the command line.
+
+    Raises:
+        InputError: a value is outside the setting's range.
+    """
+    given = {
+        spec.name: getattr(args, spec.name)
+        for spec in fields(base)  # type: ignore[arg-type]
+        if getattr(args, spec.name, None) is not None
+    }
+    for spec in fields(base):  # type: ignore[arg-type]
+        if spec.name in given:
+            try:
+                check_setting(spec, given[spec.name])
+            except InputError as error:
+                raise InputError(f'--{spec.name.replace("_", "-")}: {error}') from error
+    return replace(base, **given)  # type: ignore[type-var]
+
+
+def add_network_of_map(parser: argparse.ArgumentParser) -> None:
+    """Add the network settings to a verb that takes its defaults from the map that it is given."""
+    recorded = {name: "the map's" for name in ('weights', 'resize', 'input_size')}
+    add_settings(parser, NetworkConfig, defaults=recorded)
+
+
+def network_of_map(args: argparse.Namespace, path: str) -> NetworkConfig:
+    """Network settings that a map was made with, but for those on the command line.
+
+    Raises:
+        MapError: no such map, or a damaged one.
+        InputError: a setting is outside its range.
+    """
+    from fol_vpr.recognizer import recorded_network
+
+    return settings(args, recorded_network(path))

@@ -1,0 +1,202 @@
+"""`fol_vpr map build | info | check`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.cli.console import Progress, SkipBad, print_json
+from fol_vpr.config import MappingConfig, NetworkConfig
+from fol_vpr.datatypes import MapInfo
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.report import align
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb and its three kinds."""
+    verbs = parser.add_subparsers(dest='map_verb', metavar='build|info|check', required=True)
+    _add_build(verbs.add_parser('build', help='build a map', allow_abbrev=False))
+    info = verbs.add_parser('info', help='what a map says of itself', allow_abbrev=False)
+    info.add_argument('map', metavar='MAP', help='a .folmap file')
+    info.add_argument('--json', action='store_true', help='print JSON')
+    check = verbs.add_parser(
+        'check', help='check every byte of a map; exit code 1 where it has problems',
+        allow_abbrev=False,
+    )  # fmt: skip
+    check.add_argument('map', metavar='MAP', help='a .folmap file')
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        'Build a map from an image folder (every image, in sorted order) or from a ROS 2 bag '
+        '(keyframes). An interrupted build goes on where it stopped when the same command is '
+        'given again.'
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument('--images', metavar='DIR', help='folder of images')
+    source.add_argument('--bag', metavar='BAG', help='ROS 2 bag, sqlite3 or mcap')
+    parser.add_argument(
+        '--positions', metavar='CSV', help='positions of the images; only with --images'
+    )
+    parser.add_argument('--image-topic', metavar='T', help='images of the bag; only with --bag')
+    parser.add_argument(
+        '--pose-topic',
+        metavar='T',
+        help='Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix; only with --bag',
+    )
+    parser.add_argument('--output', metavar='M.folmap', required=True, help='the map to make')
+    parser.add_argument('--name', default='', help="name of the map; the file's stem by default")
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a map that is there already'
+    )
+    parser.add_argument(
+        '--skip-bad',
+        action='store_true',
+        help='leave out images that cannot be read, with a warning, instead of stopping; indices '
+        'of a ground truth then no longer fit',
+    )
+    add_settings(parser, NetworkConfig)
+    add_settings(parser, MappingConfig)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    return {'build': _build, 'info': _info, 'check': _check}[args.map_verb](args)
+
+
+def _build(args: argparse.Namespace) -> int:
+    _check_combination(args)
+    network = settings(args, NetworkConfig())
+    mapping = settings(args, MappingConfig())
+    from fol_vpr.sources import open_source
+
+    # Before torch and the weights are loaded, which takes seconds: a wrong path shows at once.
+    source = open_source(
+        args.images or args.bag,
+        image_topic=args.image_topic,
+        pose_topic=args.pose_topic,
+        positions_csv=args.positions,
+        max_pose_gap=mapping.max_pose_gap,
+    )
+    from fol_vpr.mapping import build_map
+    from fol_vpr.network import FeatureExtractor
+
+    extractor = FeatureExtractor(network)
+    print(
+        f'{source.description}; weights {extractor.weights_name} on {extractor.device} '
+        f'({extractor.precision}), preprocessing {extractor.preprocessing_id}',
+        file=sys.stderr,
+    )
+    kept: int | None = None
+
+    def report(done: int, total: int, references: int) -> None:
+        nonlocal kept
+        kept = references
+        progress(done, total, f'{references} references')
+
+    with Progress('map build') as progress:
+        skipped = SkipBad(progress)
+        try:
+            info = build_map(
+                source,
+                args.output,
+                extractor,
+                mapping,
+                name=args.name,
+                overwrite=args.overwrite,
+                progress=report,
+                on_bad=skipped if args.skip_bad else None,
+            )
+        except KeyboardInterrupt:
+            progress.warn(_left_behind(args.output, kept))
+            raise
+    if skipped.count:
+        print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
+    print('\n'.join(align(_rows(info))))
+    return 0
+
+
+def _check_combination(args: argparse.Namespace) -> None:
+    wrong = []
+    if args.images is not None:
+        wrong = [n for n in ('image_topic', 'pose_topic') if getattr(args, n) is not None]
+    elif args.positions is not None:
+        wrong = ['positions']
+    if wrong:
+        given, belongs = '--images', '--bag'
+        if args.images is None:
+            given, belongs = belongs, given
+        options = ' and '.join(f'--{name.replace("_", "-")}' for name in wrong)
+        raise InputError(f'{options} given with {given}, but it belongs to {belongs}')
+
+
+def _left_behind(output: str, kept: int | None) -> str:
+    """What an interrupted build says; `kept` is None where it added nothing."""
+    partial = Path(f'{output}.partial')
+    if not partial.exists():
+        return 'interrupted before the first reference; the same command starts again'
+    what = 'those of the earlier run' if kept is None else f'{kept} references'
+    return f'interrupted: {what} are kept in {partial}; the same command goes on from there'
+
+
+def _read_info(path: str) -> MapInfo:
+    from fol_vpr.database import MapReader
+
+    with MapReader(path) as reader:
+        return reader.info
+
+
+def _info(args: argparse.Namespace) -> int:
+    info = _read_info(args.map)
+    if args.json:
+        print_json(_plain(dataclasses.asdict(info)))
+    else:
+        print('\n'.join(align(_rows(info))))
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    """Without NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _rows(info: MapInfo) -> list[list[str]]:
+    datum = 'none' if info.datum is None else f'{info.datum.latitude}, {info.datum.longitude}'
+    return [
+        [name, f'{value}']
+        for name, value in (
+            ('map', info.name),
+            ('file', f'{info.path}, {info.bytes / 1e6:.1f} MB, schema {info.schema_version}'),
+            ('map id', info.map_id),
+            ('references', f'{info.places} from {info.sessions} session(s)'),
+            ('weights', f'{info.weights_name} ({info.model_id[:12]})'),
+            ('preprocessing', info.preprocessing_id),
+            ('descriptors', f'{info.descriptor_dim} global, {info.local_dim} local, {info.codec}'),
+            ('frame', info.frame_id),
+            ('georeferenced', f'{"yes" if info.georeferenced else "no"}, datum {datum}'),
+            ('calibrated', 'yes' if info.calibrated else 'no'),
+        )
+    ]
+
+
+def _check(args: argparse.Namespace) -> int:
+    from fol_vpr.database import check_map
+
+    problems = check_map(args.map)
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(
+            f'{args.map}: {len(problems)} problem(s); restore it from a copy, or build it again',
+            file=sys.stderr,
+        )
+        return 1
+    print(f'{args.map} is sound')
+    return 0

@@ -1,0 +1,139 @@
+"""`fol_vpr query`: asks a map where one image was taken."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
+from fol_vpr.cli.console import check_writable, print_json
+from fol_vpr.config import (
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+)
+from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition, Verification
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.report import UNTRAINED, align
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument('image', metavar='IMAGE', help='JPEG, PNG or whatever OpenCV reads')
+    parser.add_argument('--map', metavar='M.folmap', required=True, help='the map to ask')
+    parser.add_argument('--json', action='store_true', help='print JSON')
+    parser.add_argument(
+        '--picture', metavar='OUT.png', help='draw the query beside the first hypotheses'
+    )
+    add_network_of_map(parser)
+    add_settings(parser, RetrievalConfig)
+    add_settings(parser, VerificationConfig, only=('verify', 'min_inliers', 'min_inlier_ratio'))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    retrieval = settings(args, RetrievalConfig())
+    verification = settings(args, VerificationConfig())
+    if args.picture is not None:
+        check_writable(args.picture)
+    frame = _read(args.image)
+    from fol_vpr.recognizer import PlaceRecognizer
+
+    network = network_of_map(args, args.map)
+    recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
+    try:
+        recognizer.load_map(args.map)
+        recognition = recognizer.recognize(frame, sequence=False)
+        trained = recognizer.extractor.trained
+        if args.json:
+            print_json(_as_json(recognition, args, recognizer.extractor.weights_name, trained))
+        else:
+            print(_as_table(recognition))
+        if not trained:
+            print(UNTRAINED, file=sys.stderr)
+        if args.picture is not None:
+            from fol_vpr.evaluation.pictures import draw_query
+
+            draw_query(args.picture, frame, recognition, recognizer.reference_image)
+            print(f'picture: {args.picture}', file=sys.stderr)
+    finally:
+        recognizer.close()
+    return 0
+
+
+def _read(path: str) -> Frame:
+    from fol_vpr.sources import decode_bytes
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f'the image {path} cannot be read: {error.strerror}') from error
+    return Frame(decode_bytes(data, path), uri=path)
+
+
+def _as_table(recognition: Recognition) -> str:
+    rows = [['rank', 'place', 'similarity', 'matches', 'inliers', 'verified', 'image', 'pose']]
+    for h in recognition.hypotheses:
+        rows.append(
+            [
+                str(h.rank),
+                h.place.place_id,
+                f'{h.similarity:.4f}',
+                '' if math.isnan(h.match_score) else f'{h.match_score:.0f}',
+                str(h.inliers) if h.verification is not Verification.NONE else '',
+                h.verification.name.lower(),
+                h.place.image_uri,
+                _pose(h),
+            ]
+        )
+    seconds = recognition.timings.get('total', math.nan)
+    quality = recognition.quality_reason or 'good'
+    head = f'{recognition.state.name}; image quality {recognition.image_quality:.2f} ({quality})'
+    return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows)])
+
+
+def _pose(hypothesis: PlaceHypothesis) -> str:
+    if hypothesis.pose is not None:
+        return ', '.join(f'{v:.2f}' for v in hypothesis.pose.position) + ' m'
+    geo = hypothesis.place.geo
+    return '' if geo is None else f'{geo.latitude:.6f}, {geo.longitude:.6f}'
+
+
+def _as_json(
+    recognition: Recognition, args: argparse.Namespace, weights: str, trained: bool
+) -> dict[str, Any]:
+    return {
+        'image': args.image,
+        'map': args.map,
+        'weights': weights,
+        'trained': trained,
+        'state': recognition.state.name,
+        'image_quality': recognition.image_quality,
+        'quality_reason': recognition.quality_reason,
+        'timings_ms': {k: round(v * 1000, 3) for k, v in recognition.timings.items()},
+        'hypotheses': [_hypothesis(h) for h in recognition.hypotheses],
+    }
+
+
+def _hypothesis(h: PlaceHypothesis) -> dict[str, Any]:
+    geo = h.place.geo
+    return {
+        'rank': h.rank,
+        'ref_index': h.place.index,
+        'place_id': h.place.place_id,
+        'session_id': h.place.session_id,
+        'image_uri': h.place.image_uri,
+        'stamp_ns': h.place.stamp_ns,
+        'similarity': h.similarity,
+        'match_score': None if math.isnan(h.match_score) else h.match_score,
+        'probability': None if math.isnan(h.probability) else h.probability,
+        'inliers': h.inliers,
+        'verification': h.verification.name,
+        'position': None if h.pose is None else h.pose.position.tolist(),
+        'orientation': None if h.pose is None else h.pose.orientation.tolist(),
+        'latitude': None if geo is None else geo.latitude,
+        'longitude': None if geo is None else geo.longitude,
+    }

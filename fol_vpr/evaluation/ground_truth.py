@@ -1,0 +1,170 @@
+"""Which references show the place of a query: from a CSV, or from positions."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fol_vpr.config import EvaluationConfig
+from fol_vpr.datatypes import Frame, GeoPosition, Place, Pose
+from fol_vpr.errors import InputError
+
+Positives = list[frozenset[int]]
+"""For each query the indices of the references that show its place; may be empty."""
+
+COLUMNS = ('query_index', 'ref_indices')
+METRES_PER_DEGREE = math.pi / 180 * 6_371_008.8  # mean radius of the Earth (IUGG)
+
+
+@dataclass(frozen=True, eq=False)
+class Whereabouts:
+    """Where a query or a reference was taken, as far as it is known."""
+
+    pose: Pose | None = None
+    geo: GeoPosition | None = None
+
+    @classmethod
+    def of(cls, item: Frame | Place) -> Whereabouts:
+        """Only the position of `item`: a Frame would keep its pixels alive."""
+        return cls(item.pose, item.geo)
+
+
+def read_ground_truth(path: str | Path, queries: int, references: int) -> Positives:
+    """Read positives from a CSV with the columns `query_index,ref_indices`.
+
+    The indices count from 0 in the order of the sorted files, those of references are separated
+    by blanks. Further columns are ignored; a query that has no line has no positives.
+
+    Args:
+        path: the CSV, UTF-8, with a header.
+        queries: how many queries there are.
+        references: how many references the map has.
+
+    Returns:
+        For each query the indices of its positives.
+
+    Raises:
+        InputError: the file cannot be read, or a line does not fit; its number is named.
+    """
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as file:
+            return _read_rows(csv.DictReader(file), str(path), queries, references)
+    except FileNotFoundError as error:
+        raise InputError(f'there is no ground truth at {path}') from error
+    except OSError as error:
+        raise InputError(f'the ground truth {path} cannot be read: {error.strerror}') from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f'the ground truth {path} is not a CSV file in UTF-8: {error}') from error
+
+
+def _read_rows(rows: csv.DictReader[str], path: str, queries: int, references: int) -> Positives:
+    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    if missing:
+        found = ', '.join(rows.fieldnames or ()) or 'nothing'
+        raise InputError(
+            f'the ground truth {path} needs a header with the columns {", ".join(COLUMNS)}; '
+            f'its first line holds {found}'
+        )
+    positives: Positives = [frozenset()] * queries
+    seen: dict[int, int] = {}
+    for row in rows:
+        where = f'line {rows.line_num} of the ground truth {path}'
+        query = _index(row['query_index'], queries, 'query_index', 'queries', where)
+        if query in seen:
+            raise InputError(f'{where}: query {query} was already given in line {seen[query]}')
+        seen[query] = rows.line_num
+        positives[query] = frozenset(
+            _index(text, references, 'ref_indices', 'references in the map', where)
+            for text in (row['ref_indices'] or '').split()
+        )
+    if not seen:
+        raise InputError(f'the ground truth {path} has a header but no lines')
+    return positives
+
+
+def _index(text: str | None, count: int, column: str, what: str, where: str) -> int:
+    try:
+        index = int(text or '')
+    except ValueError as error:
+        raise InputError(
+            f'{where}: {column} holds {text!r}, expected whole numbers from 0'
+        ) from error
+    if not 0 <= index < count:
+        raise InputError(
+            f'{where}: {column} names {index}, but there are {count} {what} (0 to {count - 1}); '
+            'are map, queries and ground truth of the same set?'
+        )
+    return index
+
+
+def positives_by_position(
+    queries: Sequence[Whereabouts], references: Sequence[Whereabouts], config: EvaluationConfig
+) -> Positives:
+    """References that were taken near a query and looked the same way.
+
+    Poses in the map frame are compared where both sides have them, else geodetic positions
+    (equirectangular projection around the first reference that has one; made for sets of the
+    size of a city). Orientations are only compared between poses.
+
+    Args:
+        queries: where the queries were taken.
+        references: where the map's references were taken, by `Place.index`.
+        config: radius and angle.
+
+    Returns:
+        For each query the indices of its positives; empty where its position is not known.
+
+    Raises:
+        InputError: nothing to compare: one side has no positions of the other's kind.
+    """
+    for kind in ('pose', 'geo'):
+        if any(getattr(q, kind) for q in queries) and any(getattr(r, kind) for r in references):
+            break
+    else:
+        raise InputError(
+            'no ground truth: queries and map have no positions of the same kind '
+            f'(queries: {_kinds(queries)}; map: {_kinds(references)}); give --ground-truth CSV, '
+            'or positions for both'
+        )
+    origin = next(r.geo for r in references if r.geo) if kind == 'geo' else None
+    query_xyz, query_axes = _coordinates(queries, kind, origin)
+    reference_xyz, reference_axes = _coordinates(references, kind, origin)
+    positives: Positives = []
+    for xyz, axes in zip(query_xyz, query_axes, strict=True):
+        distance = np.linalg.norm(reference_xyz - xyz, axis=1)
+        with np.errstate(invalid='ignore'):
+            near = distance <= config.positive_radius
+            if kind == 'pose' and config.positive_angle < 180:
+                # q and -q are the same rotation, hence the absolute value.
+                turned = 2 * np.arccos(np.clip(np.abs(reference_axes @ axes), 0, 1))
+                near &= np.degrees(turned) <= config.positive_angle
+        positives.append(frozenset(np.flatnonzero(near).tolist()))
+    return positives
+
+
+def _kinds(items: Sequence[Whereabouts]) -> str:
+    poses, geo = sum(i.pose is not None for i in items), sum(i.geo is not None for i in items)
+    return f'{poses} poses and {geo} geodetic positions of {len(items)}'
+
+
+def _coordinates(
+    items: Sequence[Whereabouts], kind: str, origin: GeoPosition | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are not known."""
+    xyz, axes = np.full((len(items), 3), math.nan), np.full((len(items), 4), math.nan)
+    for row, item in enumerate(items):
+        if kind == 'pose' and item.pose is not None:
+            xyz[row], axes[row] = item.pose.position, item.pose.orientation
+        elif kind == 'geo' and item.geo is not None and origin is not None:
+            east = (item.geo.longitude - origin.longitude + 180) % 360 - 180
+            xyz[row] = (
+                east * math.cos(math.radians(origin.latitude)) * METRES_PER_DEGREE,
+                (item.geo.latitude - origin.latitude) * METRES_PER_DEGREE,
+                0,
+            )
+    return xyz, axes

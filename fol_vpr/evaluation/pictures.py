@@ -1,0 +1,173 @@
+"""Pictures of answers, for people who want to see rather than read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
+from fol_vpr.errors import StorageError
+from fol_vpr.evaluation.report import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LoadImage = Callable[[int], 'bytes | None']
+
+RIGHT, WRONG, OPEN = '#1b9e77', '#d95f02', '#7f7f7f'
+
+
+def draw_query(
+    path: str | Path, frame: Frame, recognition: Recognition, load: LoadImage, shown: int = 4
+) -> None:
+    """Draw a query beside its first hypotheses.
+
+    Args:
+        path: the picture to write; its suffix names the format.
+        frame: the query.
+        recognition: the answer to it.
+        load: gives the JPEG of a reference, or None.
+        shown: hypotheses to draw.
+
+    Raises:
+        StorageError: it cannot be written there.
+    """
+    hypotheses = recognition.hypotheses[:shown]
+    figure = _figure(3.2 * (1 + len(hypotheses)), 3.0)
+    axes = figure.subplots(1, 1 + len(hypotheses), squeeze=False)[0]
+    _show(axes[0], frame.image, f'query: {recognition.state.name}', Path(frame.uri).name)
+    for axis, hypothesis in zip(axes[1:], hypotheses, strict=True):
+        place = hypothesis.place
+        _show(axis, _decoded(load(place.index)), place.place_id, _evidence(hypothesis))
+    _save(figure, path)
+
+
+def draw_evaluation(
+    path: str | Path,
+    evaluation: Evaluation,
+    query_image: Callable[[int], np.ndarray | None],
+    load: LoadImage,
+    *,
+    title: str,
+    pairs: int = 4,
+) -> None:
+    """Draw which reference came first for every query, and a few pairs to look at.
+
+    Args:
+        path: the picture to write; its suffix names the format.
+        evaluation: the answers and their ground truth.
+        query_image: gives the RGB image of a query, or None.
+        load: gives the JPEG of a reference, or None.
+        title: above the picture; the place for a word about the weights.
+        pairs: how many pairs of query and answer to draw.
+
+    Raises:
+        StorageError: it cannot be written there.
+    """
+    shown = _spread(evaluation, pairs)
+    figure = _figure(12, 6.5)
+    figure.suptitle(title, fontsize=10)
+    grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
+    _scatter(figure.add_subplot(grid[:, 0]), evaluation)
+    for row, index in enumerate(shown):
+        answer = evaluation.answers[index]
+        best = answer.ranking[0]
+        right = best in evaluation.positives[answer.index]
+        verdict = 'right' if right else 'wrong'
+        colour = RIGHT if right else WRONG
+        left = figure.add_subplot(grid[row, 1])
+        _show(left, query_image(answer.index), f'query {answer.index}', '')
+        _show(
+            figure.add_subplot(grid[row, 2]), _decoded(load(best)),
+            f'reference {best}: {verdict}', '', colour,
+        )  # fmt: skip
+    _save(figure, path)
+
+
+def _scatter(axis: Axes, evaluation: Evaluation) -> None:
+    for query, positive in enumerate(evaluation.positives):
+        if positive:
+            axis.plot([query, query], [min(positive), max(positive)], color='#dddddd', zorder=1)
+    outcomes = [
+        ('right', RIGHT, 'o'),
+        ('wrong', WRONG, 'x'),
+        ('no positive in the map', OPEN, '.'),
+    ]
+    for outcome, (name, colour, marker) in enumerate(outcomes):
+        points = [
+            (a.index, a.ranking[0])
+            for a in evaluation.answers
+            if a.ranking and _outcome(a.ranking[0], evaluation.positives[a.index]) == outcome
+        ]
+        if points:
+            x, y = zip(*points, strict=True)
+            label = f'{name} ({len(points)})'
+            axis.scatter(x, y, s=18, c=colour, marker=marker, label=label, zorder=2)
+    axis.set_xlabel('query')
+    axis.set_ylabel('first reference')
+    axis.legend(loc='upper left', fontsize=8, title='grey: ground truth', title_fontsize=8)
+
+
+def _outcome(best: int, positive: frozenset[int]) -> int:
+    if not positive:
+        return 2
+    return 0 if best in positive else 1
+
+
+def _spread(evaluation: Evaluation, count: int) -> list[int]:
+    """Positions in `answers`, evenly over the drive: no picking of the good ones."""
+    answered = [i for i, answer in enumerate(evaluation.answers) if answer.ranking]
+    if not answered:
+        return []
+    steps = np.linspace(0, len(answered) - 1, min(count, len(answered)) + 2)[1:-1]
+    return [answered[i] for i in dict.fromkeys(steps.round().astype(int).tolist())]
+
+
+def _evidence(hypothesis: PlaceHypothesis) -> str:
+    text = f'similarity {hypothesis.similarity:.3f}'
+    if not math.isnan(hypothesis.match_score):
+        text += f', {hypothesis.match_score:.0f} matches'
+    return text
+
+
+def _figure(width: float, height: float) -> Figure:
+    # Not pyplot: it picks a window system, and keeps every figure alive.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout='constrained')
+
+
+def _show(
+    axis: Axes, image: np.ndarray | None, title: str, caption: str, colour: str = 'black'
+) -> None:
+    if image is not None:
+        axis.imshow(image)
+    else:
+        axis.text(0.5, 0.5, 'no image stored', ha='center', va='center')
+    axis.set_title(title, fontsize=8, color=colour)
+    axis.set_xlabel(caption, fontsize=7)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def _decoded(jpeg: bytes | None) -> np.ndarray | None:
+    if jpeg is None:
+        return None
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    try:
+        figure.savefig(path, dpi=110)
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f'the picture {path} cannot be written: {error}; give a place that can be written '
+            'and a name that ends in .png, .jpg, .svg or .pdf'
+        ) from error

@@ -1,0 +1,155 @@
+"""Answers of the live node, read back from a bag in which its topic was recorded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+
+from fol_vpr.datatypes import LocalizationState, MapInfo, Place
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.ground_truth import Whereabouts
+from fol_vpr.evaluation.offline import Answers, QueryAnswer
+from fol_vpr.sources import FrameSource
+
+ARRAY_TYPE = 'fol_vpr_msgs/msg/PlaceHypothesisArray'
+
+
+def read_recording(
+    path: str | Path,
+    source: FrameSource,
+    places: Sequence[Place],
+    info: MapInfo,
+    *,
+    topic: str | None = None,
+) -> Answers:
+    """Read the hypothesis arrays of a bag and match them with the queries by their stamps.
+
+    Args:
+        path: bag in which `~/places` of the node was recorded.
+        source: the bag that was played to the node.
+        places: of the map, by index.
+        info: of the map, to be sure that the node had the same one.
+        topic: where the bag holds several topics of the type.
+
+    Raises:
+        InputError: the bag cannot be read, holds no such topic, or was recorded with another map;
+            or the queries' stamps do not tell them apart.
+    """
+    queries = _read_queries(source)
+    index_of_stamp = {query.stamp_ns: index for index, query in queries.items()}
+    index_of_place = {place.place_id: place.index for place in places}
+    answers: dict[int, QueryAnswer] = {}
+    unmatched = 0
+    for message in _read_arrays(Path(path), topic):
+        if message.map_id != info.map_id:
+            raise InputError(
+                f'{path} was recorded with the map {message.map_id or "(none loaded)"}, but '
+                f'{info.path} is {info.map_id}; give the map that the node had'
+            )
+        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        index = index_of_stamp.get(stamp_ns)
+        if index is None:
+            unmatched += 1
+            continue
+        if index in answers:
+            raise InputError(
+                f'{path} answers query {index} (stamp {stamp_ns} ns) twice: it holds more than '
+                'one run; record each run into a bag of its own'
+            )
+        answers[index] = _answer(
+            index, stamp_ns, message, index_of_place, queries[index].uri, path
+        )
+    if not answers:
+        raise InputError(
+            f'none of the {unmatched} arrays in {path} carries the stamp of an image in '
+            f'{source.description}; --queries must be the bag that was played'
+        )
+    unknown = _Query(0, '', Whereabouts())
+    return Answers(
+        items=[answers[index] for index in sorted(answers)],
+        whereabouts=[queries.get(i, unknown).where for i in range(len(source))],
+        unmatched=unmatched,
+    )
+
+
+class _Query(NamedTuple):
+    stamp_ns: int
+    uri: str
+    where: Whereabouts
+
+
+def _read_queries(source: FrameSource) -> dict[int, _Query]:
+    """Queries by position, every one with a stamp of its own; those that cannot be read lack."""
+    queries: dict[int, _Query] = {}
+    positions: dict[int, int] = {}
+    for index, frame in source.frames(on_bad=lambda _position, _error: None):
+        earlier = positions.setdefault(frame.stamp_ns, index)
+        if earlier != index:
+            raise InputError(
+                f'queries {earlier} and {index} of {source.description} carry the same stamp '
+                f'({frame.stamp_ns} ns), so recorded answers cannot be told apart; --queries must '
+                'be the bag that was played, with stamps of its own for every image'
+            )
+        queries[index] = _Query(frame.stamp_ns, frame.uri, Whereabouts.of(frame))
+    return queries
+
+
+def _answer(
+    index: int,
+    stamp_ns: int,
+    message: Any,
+    index_of_place: dict[str, int],
+    uri: str,
+    path: str | Path,
+) -> QueryAnswer:
+    try:
+        ranking = tuple(index_of_place[h.place_id] for h in message.hypotheses)
+        state = LocalizationState(message.state)
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f'the answer to query {index} in {path} does not fit the map: {error} is neither a '
+            'place of it nor a state; was the map changed after the recording?'
+        ) from error
+    elapsed = message.processing_time
+    return QueryAnswer(
+        index=index,
+        stamp_ns=stamp_ns,
+        uri=uri,
+        state=state,
+        ranking=ranking,
+        global_ranking=None,
+        timings={'total': elapsed.sec + elapsed.nanosec * 1e-9},
+    )
+
+
+def _read_arrays(path: Path, topic: str | None) -> list[Any]:
+    """All hypothesis arrays of one topic; bags carry the definitions of their types."""
+    try:
+        with AnyReader([path]) as reader:
+            connections = [
+                c
+                for c in reader.connections
+                if c.msgtype == ARRAY_TYPE and topic in (None, c.topic)
+            ]
+            topics = Counter(c.topic for c in connections)
+            if len(topics) != 1:
+                offered = ', '.join(f'{c.topic} ({c.msgtype})' for c in reader.connections)
+                raise InputError(
+                    f'one topic of {ARRAY_TYPE} is needed in {path}'
+                    f'{f" by the name {topic}" if topic else ""}, found {len(topics)}; '
+                    f'it holds {offered or "no topics at all"}'
+                )
+            return [
+                reader.deserialize(data, connection.msgtype)
+                for connection, _, data in reader.messages(connections)
+            ]
+    except AnyReaderError as error:
+        raise InputError(f'the recording {path} cannot be read: {error}') from error
+    except OSError as error:
+        raise InputError(
+            f'the recording {path} cannot be read: {error.strerror or error}'
+        ) from error

@@ -1,0 +1,241 @@
+"""An evaluation as numbers, as JSON, as a table, and query by query."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, TextIO
+
+from fol_vpr.datatypes import LocalizationState
+from fol_vpr.evaluation.ground_truth import Positives
+from fol_vpr.evaluation.metrics import RECALL_AT, Share, first_hit, percentiles, recall_at
+from fol_vpr.evaluation.offline import Answers, QueryAnswer
+
+UNTRAINED = (
+    'UNTRAINED WEIGHTS: the network has deterministic random weights. These figures show that '
+    'the path works, not how well the method recognises places.'
+)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which the answers came about: what a figure is worthless without.
+
+    Attributes:
+        trained: False for deterministic random weights.
+        recording: the bag of live answers, empty where the queries were run offline.
+        rerank: how many candidates were re-ranked; None where it is not known (recordings).
+    """
+
+    map: str
+    map_id: str
+    queries: str
+    ground_truth: str
+    weights: str
+    trained: bool
+    model_id: str
+    preprocessing_id: str
+    references: int
+    recording: str = ''
+    device: str = ''
+    precision: str = ''
+    rerank: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Answers against ground truth.
+
+    Attributes:
+        positives: for each query, answered or not, the references that show its place.
+    """
+
+    conditions: Conditions
+    positives: Positives
+    given: Answers
+
+    @property
+    def answers(self) -> list[QueryAnswer]:
+        """In the order of the queries; those that were not answered are missing."""
+        return self.given.items
+
+    @property
+    def unmatched(self) -> int:
+        """Recorded answers that belong to no query."""
+        return self.given.unmatched
+
+    @cached_property
+    def _by_index(self) -> dict[int, QueryAnswer]:
+        return {answer.index: answer for answer in self.answers}
+
+    @property
+    def queries(self) -> int:
+        """All queries, answered or not."""
+        return len(self.positives)
+
+    @property
+    def unanswered(self) -> int:
+        """Queries without an answer; they count as misses."""
+        return self.queries - len(self.answers)
+
+    @property
+    def without_positive(self) -> int:
+        """Queries that no reference shows; they are left out of the recall."""
+        return sum(not positive for positive in self.positives)
+
+    def recall_reranked(self) -> dict[int, Share]:
+        """Recall in the order of the hypotheses."""
+        return recall_at(self._of_all([a.ranking for a in self.answers]), self.positives)
+
+    def recall_global(self) -> dict[int, Share] | None:
+        """Recall in the order of the global similarity; None where it was not recorded."""
+        rankings = [a.global_ranking for a in self.answers if a.global_ranking is not None]
+        if len(rankings) < len(self.answers):
+            return None
+        return recall_at(self._of_all(rankings), self.positives)
+
+    def recall_answered(self) -> dict[int, Share]:
+        """Recall in the order of the hypotheses among the queries that were answered."""
+        return recall_at(
+            [a.ranking for a in self.answers], [self.positives[a.index] for a in self.answers]
+        )
+
+    def _of_all(self, rankings: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Rankings of the answers, brought to one for each query: empty where unanswered."""
+        of_all: list[tuple[int, ...]] = [()] * self.queries
+        for answer, ranking in zip(self.answers, rankings, strict=True):
+            of_all[answer.index] = ranking
+        return of_all
+
+    def states(self) -> dict[str, int]:
+        """How often each localisation state was the answer."""
+        return {s.name: sum(a.state is s for a in self.answers) for s in LocalizationState}
+
+    def as_json(self) -> dict[str, Any]:
+        """The evaluation as plain values; shares from 0 to 1, latencies in milliseconds."""
+        recall = {'global': self.recall_global(), 'reranked': self.recall_reranked()}
+        latency = percentiles(a.timings for a in self.answers)
+        return {
+            'queries': self.queries,
+            'queries_without_positive': self.without_positive,
+            'answered': len(self.answers),
+            'unanswered': self.unanswered,
+            'unmatched_answers': self.unmatched,
+            'recall': {name: _values(shares) for name, shares in recall.items()},
+            'recall_interval_95': {name: _intervals(shares) for name, shares in recall.items()},
+            'recall_among_answered': _values(self.recall_answered()),
+            'latency_ms': {
+                stage: {name: round(seconds * 1000, 3) for name, seconds in values.items()}
+                for stage, values in latency.items()
+            },
+            'states': self.states(),
+            **asdict(self.conditions),
+        }
+
+    def as_table(self) -> str:
+        """The evaluation for people."""
+        c = self.conditions
+        counted = self.queries - self.without_positive
+        lines = [
+            f'{counted} queries with a positive of {self.queries} ({c.queries}) '
+            f'against {c.references} references ({c.map})',
+            f'weights {c.weights}, preprocessing {c.preprocessing_id}'
+            + (f', {c.device} {c.precision}' if c.device else '')
+            + (f'; recorded live in {c.recording}' if c.recording else ''),
+        ]
+        if self.unanswered:
+            among = self.recall_answered()
+            lines.append(
+                f'{self.unanswered} of {self.queries} queries were not answered and count as '
+                'misses; among the answered: '
+                + ', '.join(f'R@{k} {_percent(share.value)}' for k, share in among.items())
+            )
+        if self.unmatched:
+            lines.append(f'{self.unmatched} recorded answers belong to no query')
+        lines += ['', *self._recall_lines(), '', *self._latency_lines()]
+        if not c.trained:
+            lines += ['', UNTRAINED]
+        return '\n'.join(lines)
+
+    def _recall_lines(self) -> list[str]:
+        reranked = 'hypotheses'
+        if self.conditions.rerank is not None:
+            reranked = f're-ranked {self.conditions.rerank}' if self.conditions.rerank else 'as is'
+        rows = [('global', self.recall_global()), (reranked, self.recall_reranked())]
+        table = [['', *(f'Recall@{k}' for k in RECALL_AT)]]
+        for name, shares in rows:
+            if shares is None:
+                table.append([name, *('not recorded' for _ in RECALL_AT)])
+            else:
+                table.append([name, *(_with_interval(shares[k]) for k in RECALL_AT)])
+        return align(table)
+
+    def _latency_lines(self) -> list[str]:
+        latency = percentiles(a.timings for a in self.answers)
+        table = [['milliseconds', 'p50', 'p95', 'p99', 'mean']]
+        for stage, values in latency.items():
+            table.append([stage, *(f'{values[c] * 1000:.1f}' for c in table[0][1:])])
+        return align(table)
+
+    def write_per_query(self, file: TextIO) -> None:
+        """One CSV line for each query: where its first positive ended up, and what came first."""
+        writer = csv.writer(file)
+        writer.writerow(
+            ['query_index', 'uri', 'stamp_ns', 'state', 'positives', 'global_rank',
+             'reranked_rank', 'first_ref_index', 'total_ms']
+        )  # fmt: skip
+        for index, positive in enumerate(self.positives):
+            answer = self._by_index.get(index)
+            if answer is None:
+                writer.writerow([index, '', '', 'UNANSWERED', len(positive), '', '', '', ''])
+                continue
+            ranks = [first_hit(r or (), positive) for r in (answer.global_ranking, answer.ranking)]
+            writer.writerow(
+                [index, answer.uri, answer.stamp_ns, answer.state.name, len(positive),
+                 *('' if rank is None else rank for rank in ranks),
+                 answer.ranking[0] if answer.ranking else '',
+                 f'{answer.timings.get("total", math.nan) * 1000:.2f}']
+            )  # fmt: skip
+
+
+def align(table: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return [
+        '  '.join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _values(shares: dict[int, Share] | None) -> dict[str, float | None] | None:
+    if shares is None:
+        return None
+    return {str(k): _or_none(share.value) for k, share in shares.items()}
+
+
+def _intervals(shares: dict[int, Share] | None) -> dict[str, list[float | None]] | None:
+    if shares is None:
+        return None
+    return {str(k): [_or_none(v) for v in share.interval()] for k, share in shares.items()}
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value
+
+
+def _percent(value: float) -> str:
+    return 'none' if math.isnan(value) else f'{100 * value:.1f} %'
+
+
+def _with_interval(share: Share) -> str:
+    if not share.total:
+        return 'no positives'
+    low, high = share.interval()
+    return f'{_percent(share.value)} ({100 * low:.1f} to {100 * high:.1f})'
