@@ -1,0 +1,18 @@
+"""The map file: one SQLite database that holds everything a map is made of."""
+
+from fol_vpr.database.check import check_map
+from fol_vpr.database.codecs import CODECS, Codec
+from fol_vpr.database.reader import MapReader
+from fol_vpr.database.schema import APPLICATION_ID, SCHEMA_VERSION, MapHeader
+from fol_vpr.database.writer import MapWriter
+
+__all__ = [
+    'APPLICATION_ID',
+    'CODECS',
+    'SCHEMA_VERSION',
+    'Codec',
+    'MapHeader',
+    'MapReader',
+    'MapWriter',
+    'check_map',
+]

@@ -1,0 +1,106 @@
+"""Looks for damage in a map, all of it, rather than only in what is needed at the moment."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from fol_vpr.database.reader import MapReader, check_file, connect_read_only
+from fol_vpr.database.records import COLUMNS
+from fol_vpr.database.schema import (
+    digest,
+    meta_digest,
+    read_file_header,
+    read_meta,
+    record_digest,
+)
+from fol_vpr.errors import FolVprError, MapError
+
+MANY = 20
+
+
+def check_map(path: str | os.PathLike[str]) -> list[str]:
+    """Read a map from end to end and compare everything with its digests.
+
+    Returns:
+        Problems in words, at most a few dozen; empty where the map is sound.
+    """
+    path = Path(path)
+    problems: list[str] = []
+    try:
+        check_file(path)
+        problems.extend(_limited(_file_problems(path)))
+        with MapReader(path) as reader:
+            problems.extend(_limited(_local_problems(reader)))
+    except MapError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _limited(problems: Iterator[str]) -> Iterator[str]:
+    for number, problem in enumerate(problems):
+        if number == MANY:
+            yield 'and more of the kind'
+            return
+        yield problem
+
+
+def _file_problems(path: Path) -> Iterator[str]:
+    header = read_file_header(path)
+    size = path.stat().st_size
+    if header is not None and size != header.expected_bytes:
+        yield f'the file has {size} bytes, its header says {header.expected_bytes}'
+    with closing(connect_read_only(path)) as connection:
+        try:
+            for (line,) in connection.execute(f'PRAGMA integrity_check({MANY})'):
+                if line != 'ok':
+                    yield f'SQLite: {line}'
+            for table, row, parent, _ in connection.execute('PRAGMA foreign_key_check'):
+                yield f'row {row} of {table} has no match in {parent}'
+            if read_meta(connection).get('digest') != meta_digest(connection):
+                yield 'the meta table or the sessions have changed'
+            yield from _record_problems(connection)
+            yield from _blob_problems(connection)
+        except sqlite3.Error as error:
+            yield f'SQLite: {error}'
+
+
+def _record_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    for *row, stored in connection.execute(f'SELECT {COLUMNS}, digest FROM places'):
+        if record_digest(row) != stored:
+            yield f'the record of place {row[0]} has changed'
+
+
+def _blob_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    tables = {
+        'global_descriptors': ('descriptor', 'global descriptor'),
+        'local_features': ('features', 'local features'),
+        'images': ('jpeg', 'image'),
+    }
+    for table, (column, what) in tables.items():
+        for place, blob, stored in connection.execute(
+            f'SELECT place, {column}, digest FROM {table}'
+        ):
+            if digest(blob) != stored:
+                yield f'the {what} of place {place} changed after it was written'
+
+
+def _local_problems(reader: MapReader) -> Iterator[str]:
+    norms = np.linalg.norm(reader.global_descriptors(), axis=1)
+    for index in np.flatnonzero(np.abs(norms - 1) > 0.01):
+        yield f'the global descriptor of place {index} has length {norms[index]:g}, not 1'
+    for place in reader.places:
+        try:
+            local = reader.local_features(place.index)
+        except FolVprError as error:
+            yield str(error)
+            continue
+        for array in (local.descriptors, local.positions, local.weights):
+            if not np.isfinite(array).all():
+                yield f'the local features of place {place.index} hold NaN or infinity'
+                break

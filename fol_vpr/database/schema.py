@@ -1,0 +1,227 @@
+"""Tables of the map file, its version, and the way from older versions to this one.
+
+docs/map_format.md describes the same for people; change both together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fol_vpr.datatypes import GeoPosition
+from fol_vpr.errors import MapError
+
+APPLICATION_ID = int.from_bytes(b'FOLM', 'big')
+PAGE_SIZE = 16384
+
+TABLES = """
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    session INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE places (
+    place INTEGER PRIMARY KEY,
+    place_id TEXT NOT NULL UNIQUE,
+    session INTEGER NOT NULL REFERENCES sessions,
+    stamp_ns INTEGER NOT NULL,
+    image_uri TEXT NOT NULL,
+    sensor_frame TEXT NOT NULL,
+    image_width INTEGER NOT NULL,
+    image_height INTEGER NOT NULL,
+    x REAL, y REAL, z REAL,
+    qx REAL, qy REAL, qz REAL, qw REAL,
+    covariance BLOB,
+    latitude REAL, longitude REAL, altitude REAL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE global_descriptors (
+    place INTEGER PRIMARY KEY REFERENCES places,
+    descriptor BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE local_features (
+    place INTEGER PRIMARY KEY REFERENCES places,
+    count INTEGER NOT NULL,
+    features BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE images (
+    place INTEGER PRIMARY KEY REFERENCES places,
+    jpeg BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE calibration (
+    name TEXT PRIMARY KEY,
+    parameters TEXT NOT NULL
+) STRICT;
+"""
+
+Migration = Callable[[sqlite3.Connection], None]
+
+# MIGRATIONS[i] brings a map of version i + 1 to version i + 2. Entries are never changed once
+# released; a new schema is a new entry at the end, together with the new TABLES above.
+MIGRATIONS: tuple[Migration, ...] = ()
+SCHEMA_VERSION = 1 + len(MIGRATIONS)
+
+
+@dataclass(frozen=True)
+class MapHeader:
+    """What every place of a map has in common, fixed when the map is begun.
+
+    Attributes:
+        model_id: hash of the weights that make the descriptors, with the architecture.
+        preprocessing_id: how images are brought to the network's input.
+        weights_name: the name or file that the weights were loaded by, for people.
+        codec: how local features are stored, a key of `CODECS`.
+        descriptor_dim: length D of global descriptors.
+        local_dim: length C of local descriptors.
+        frame_id: the frame that poses are given in.
+        datum: geodetic position of that frame's origin, or None.
+    """
+
+    name: str
+    model_id: str
+    preprocessing_id: str
+    weights_name: str
+    codec: str
+    descriptor_dim: int
+    local_dim: int
+    frame_id: str = 'map'
+    datum: GeoPosition | None = None
+
+    def to_meta(self) -> dict[str, str]:
+        """Rows of the meta table."""
+        datum = self.datum
+        position = None if datum is None else (datum.latitude, datum.longitude, datum.altitude)
+        return {
+            'name': self.name,
+            'model_id': self.model_id,
+            'preprocessing_id': self.preprocessing_id,
+            'weights_name': self.weights_name,
+            'codec': self.codec,
+            'descriptor_dim': str(self.descriptor_dim),
+            'local_dim': str(self.local_dim),
+            'frame_id': self.frame_id,
+            'datum': json.dumps(position),
+        }
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, str]) -> MapHeader:
+        """The inverse of `to_meta`; KeyError or ValueError where a row is missing or unusable."""
+        datum = json.loads(meta['datum'])
+        return cls(
+            name=meta['name'],
+            model_id=meta['model_id'],
+            preprocessing_id=meta['preprocessing_id'],
+            weights_name=meta['weights_name'],
+            codec=meta['codec'],
+            descriptor_dim=int(meta['descriptor_dim']),
+            local_dim=int(meta['local_dim']),
+            frame_id=meta['frame_id'],
+            datum=None if datum is None else GeoPosition(*datum),
+        )
+
+
+@dataclass(frozen=True)
+class FileHeader:
+    """The fields of SQLite's own file header that tell what a file is.
+
+    Offsets: https://www.sqlite.org/fileformat2.html#the_database_header
+    """
+
+    page_size: int
+    page_count: int
+    user_version: int
+    application_id: int
+
+    @property
+    def expected_bytes(self) -> int:
+        return self.page_size * self.page_count
+
+
+def read_file_header(path: Path) -> FileHeader | None:
+    """The header of a SQLite file, or None where the file does not begin like one."""
+    with path.open('rb') as file:
+        raw = file.read(100)
+    if len(raw) < 100 or not raw.startswith(b'SQLite format 3\0'):
+        return None
+    (page_size,) = struct.unpack_from('>H', raw, 16)
+    (page_count,) = struct.unpack_from('>I', raw, 28)
+    (user_version,) = struct.unpack_from('>i', raw, 60)
+    (application_id,) = struct.unpack_from('>I', raw, 68)
+    return FileHeader(65536 if page_size == 1 else page_size, page_count, user_version,
+                      application_id)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make an empty database a map without places; within the caller's transaction."""
+    for statement in TABLES.split(';'):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(f'PRAGMA application_id = {APPLICATION_ID}')
+    connection.execute(f'PRAGMA user_version = {SCHEMA_VERSION}')
+
+
+def migrate(
+    connection: sqlite3.Connection, version: int, migrations: Sequence[Migration] = MIGRATIONS
+) -> None:
+    """Bring an older map to the newest version, all steps in one transaction.
+
+    The connection is in autocommit mode. Whatever interrupts this leaves the map as it was.
+    """
+    connection.execute('BEGIN IMMEDIATE')
+    try:
+        for step in migrations[version - 1 :]:
+            step(connection)
+        connection.execute(f'PRAGMA user_version = {1 + len(migrations)}')
+        connection.execute('COMMIT')
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute('ROLLBACK')
+        raise
+
+
+def digest(data: bytes | memoryview) -> bytes:
+    """What the `digest` columns hold of the blob beside them: SHA-256."""
+    return hashlib.sha256(data).digest()
+
+
+def record_digest(values: Sequence[object]) -> bytes:
+    """SHA-256 over several columns of a row, through JSON, which keeps floats exactly."""
+    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
+    return digest(json.dumps(plain).encode())
+
+
+def meta_digest(connection: sqlite3.Connection) -> str:
+    """Hexadecimal SHA-256 over the meta table and the sessions."""
+    meta = connection.execute("SELECT key, value FROM meta WHERE key != 'digest' ORDER BY key")
+    sessions = connection.execute('SELECT session, session_id FROM sessions ORDER BY session')
+    return record_digest([meta.fetchall(), sessions.fetchall()]).hex()
+
+
+def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    """The meta table."""
+    return dict(connection.execute('SELECT key, value FROM meta'))
+
+
+def damaged(path: Path, what: str) -> MapError:
+    """The error for a file that was a map once."""
+    return MapError(
+        f'{path} is damaged: {what}; `fol_vpr map check` tells more. Take a copy of it that is '
+        'whole, or build it again'
+    )
