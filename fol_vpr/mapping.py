@@ -62,7 +62,7 @@ def build_map(
         name=name or output.stem,
         model_id=extractor.model_id,
         preprocessing_id=extractor.preprocessing_id,
-        weights_name=_lasting_name(extractor.config.weights),
+        weights_name=extractor.weights_name,
         codec=config.codec,
         descriptor_dim=extractor.descriptor_dim,
         local_dim=extractor.local_dim,
@@ -94,12 +94,6 @@ def build_map(
                 'see the warnings above for what was wrong with each'
             )
         return writer.finish()
-
-
-def _lasting_name(weights: str) -> str:
-    """A file by its absolute path, so that the map's users find it from any folder."""
-    path = Path(weights).expanduser()
-    return str(path.resolve()) if path.is_file() else weights
 
 
 def _remaining(

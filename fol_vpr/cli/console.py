@@ -29,7 +29,7 @@ class Progress:
         unit: of `done`; 'B' counts in multiples of 1000 bytes.
     """
 
-    def __init__(self, what: str, unit: str = 'image', stream: TextIO | None = None) -> None:
+    def __init__(self, what: str, unit: str = 'images', stream: TextIO | None = None) -> None:
         self._what = what
         self._unit = unit
         self._stream = sys.stderr if stream is None else stream
@@ -75,7 +75,7 @@ class Progress:
                 desc=self._what,
                 total=total,
                 initial=self._first[1],
-                unit=self._unit,
+                unit=self._unit if self._unit == 'B' else f' {self._unit}',
                 unit_scale=self._unit == 'B',
                 file=self._stream,
                 dynamic_ncols=True,
@@ -92,7 +92,7 @@ class Progress:
         if self._unit == 'B':
             amounts = f'{done / 1e6:.0f} of {total / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s'
         else:
-            amounts = f'{done} of {total}, {rate:.1f} {self._unit}s/s'
+            amounts = f'{done} of {total}, {rate:.1f} {self._unit}/s'
         return f'{self._what}: {amounts}, {left}' + (f' ({note})' if note else '')
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,18 @@ from fol_vpr.config import (
 )
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import (
+    Positives,
     Whereabouts,
     positives_by_position,
     read_ground_truth,
 )
 from fol_vpr.evaluation.metrics import RECALL_AT
+from fol_vpr.evaluation.offline import Answers, answer_offline
 from fol_vpr.evaluation.report import Conditions, Evaluation
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import FrameSource
 
@@ -44,14 +49,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', metavar='T', help='of the bag')
     parser.add_argument('--pose-topic', metavar='T', help='of the bag, for --positive-radius')
     parser.add_argument('--positions', metavar='CSV', help='positions of the images of a folder')
-    parser.add_argument(
+    truth = parser.add_mutually_exclusive_group()
+    truth.add_argument(
         '--ground-truth',
         metavar='CSV',
         help='columns query_index,ref_indices; without it, positions of queries and references '
         'decide, see --positive-radius',
     )
+    truth.add_argument(
+        '--without-ground-truth',
+        action='store_true',
+        help='latency, drops and pictures only',
+    )
     parser.add_argument('--json', metavar='OUT.json', help='write the figures as JSON')
     parser.add_argument('--per-query', metavar='OUT.csv', help='write a line for every query')
+    parser.add_argument(
+        '--picture', metavar='OUT.png', help='draw what came first for every query'
+    )
     parser.add_argument(
         '--recording',
         metavar='BAG',
@@ -77,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     retrieval = settings(args, RetrievalConfig())
     # Geometric verification does not change the order of the hypotheses; it would only cost time.
     verification = settings(args, replace(VerificationConfig(), verify=0))
-    for output in (args.json, args.per_query):
+    for output in (args.json, args.per_query, args.picture):
         if output is not None:
             check_writable(output)
     from fol_vpr.sources import open_source
@@ -95,10 +109,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         recognizer.load_map(args.map)
         evaluation = _evaluate(args, source, recognizer, criteria)
+        print(evaluation.as_table())
+        _write(args, evaluation)
+        if args.picture is not None:
+            _draw(args.picture, evaluation, source, recognizer)
     finally:
         recognizer.close()
-    print(evaluation.as_table())
-    _write(args, evaluation)
     return 0
 
 
@@ -125,42 +141,62 @@ def _evaluate(
     recognizer: PlaceRecognizer,
     criteria: EvaluationConfig,
 ) -> Evaluation:
-    from fol_vpr.evaluation.offline import answer_offline
-    from fol_vpr.evaluation.recording import read_recording
-
-    places, info = recognizer.places, recognizer.map_info
-    assert info is not None
-    positives = None
-    if args.ground_truth is not None:
-        positives = read_ground_truth(args.ground_truth, len(source), len(places))[: args.limit]
-    if args.recording is not None:
-        answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
+    # What can be known to be wrong is said before the queries, which take minutes.
+    references = [Whereabouts.of(place) for place in recognizer.places]
+    positives: Positives | None = None
+    if args.without_ground_truth:
+        positives = [frozenset()] * len(source)
+    elif args.ground_truth is not None:
+        positives = read_ground_truth(args.ground_truth, len(source), len(references))
     else:
-        recognizer.warm_up()
-        with Progress('evaluate', unit='query') as progress:
-            answers = answer_offline(
-                recognizer,
-                source,
-                limit=args.limit,
-                progress=progress,
-                on_bad=SkipBad(progress) if args.skip_bad else None,
-            )
+        _check_positions(args.map, source, references, recognizer)
+    answers = _answers(args, source, recognizer)
     if positives is None:
-        _check_frames(source, recognizer)
-        references = [Whereabouts.of(place) for place in places]
         positives = positives_by_position(answers.whereabouts, references, criteria)
-    return Evaluation(_conditions(args, source, recognizer, criteria), positives, answers)
+    conditions = _conditions(args, source, recognizer, criteria)
+    return Evaluation(conditions, positives[: args.limit], answers)
 
 
-def _check_frames(source: FrameSource, recognizer: PlaceRecognizer) -> None:
-    """Poses can be compared within one frame only."""
+def _answers(
+    args: argparse.Namespace, source: FrameSource, recognizer: PlaceRecognizer
+) -> Answers:
     info = recognizer.map_info
     assert info is not None
-    both = source.frame_id and any(place.pose for place in recognizer.places)
-    if both and source.frame_id != info.frame_id:
+    if args.recording is not None:
+        from fol_vpr.evaluation.recording import read_recording
+
+        return read_recording(
+            args.recording, source, recognizer.places, info, topic=args.recording_topic
+        )
+    recognizer.warm_up()
+    with Progress('evaluate', unit='queries') as progress:
+        return answer_offline(
+            recognizer,
+            source,
+            limit=args.limit,
+            progress=progress,
+            on_bad=SkipBad(progress) if args.skip_bad else None,
+        )
+
+
+def _check_positions(
+    path: str,
+    source: FrameSource,
+    references: list[Whereabouts],
+    recognizer: PlaceRecognizer,
+) -> None:
+    info = recognizer.map_info
+    assert info is not None
+    if not any(reference.pose or reference.geo for reference in references):
+        raise InputError(
+            f'no ground truth: the references of {path} have no positions; give '
+            '--ground-truth CSV, or --without-ground-truth for latency only'
+        )
+    poses = source.frame_id and any(reference.pose for reference in references)
+    if poses and source.frame_id != info.frame_id:
         raise InputError(
             f'the poses of {source.description} are in the frame {source.frame_id!r}, those of '
-            f'{info.path} in {info.frame_id!r}, so they cannot be compared; give --ground-truth'
+            f'{path} in {info.frame_id!r}, so they cannot be compared; give --ground-truth CSV'
         )
 
 
@@ -176,9 +212,8 @@ def _conditions(
     return Conditions(
         map=args.map,
         map_id=info.map_id,
-        queries=source.description,
-        ground_truth=args.ground_truth
-        or f'within {criteria.positive_radius:g} m and {criteria.positive_angle:g} degrees',
+        source=source.description,
+        ground_truth=_truth(args, criteria),
         weights=extractor.weights_name,
         trained=extractor.trained,
         model_id=extractor.model_id,
@@ -191,6 +226,14 @@ def _conditions(
     )
 
 
+def _truth(args: argparse.Namespace, criteria: EvaluationConfig) -> str:
+    if args.without_ground_truth:
+        return 'none'
+    if args.ground_truth is not None:
+        return str(args.ground_truth)
+    return f'within {criteria.positive_radius:g} m and {criteria.positive_angle:g} degrees'
+
+
 def _write(args: argparse.Namespace, evaluation: Evaluation) -> None:
     if args.json is not None:
         with atomic_text(args.json) as file:
@@ -199,3 +242,17 @@ def _write(args: argparse.Namespace, evaluation: Evaluation) -> None:
     if args.per_query is not None:
         with atomic_text(args.per_query) as file:
             evaluation.write_per_query(file)
+
+
+def _draw(
+    path: str, evaluation: Evaluation, source: FrameSource, recognizer: PlaceRecognizer
+) -> None:
+    from fol_vpr.evaluation.pictures import draw_evaluation
+
+    def query_image(index: int) -> np.ndarray | None:
+        frames = source.frames(index, lambda _position, _error: None)
+        position, frame = next(frames, (-1, None))
+        return frame.image if frame is not None and position == index else None
+
+    draw_evaluation(path, evaluation, query_image, recognizer.reference_image)
+    print(f'picture: {path}', file=sys.stderr)

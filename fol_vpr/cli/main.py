@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from fol_vpr import __version__
 from fol_vpr.errors import FolVprError
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _parse(argv: list[str]) -> tuple[argparse.Namespace, object]:
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
     """Parse `argv`, importing the module of the one verb that is called and no other."""
     parser = argparse.ArgumentParser(
         prog='fol_vpr',

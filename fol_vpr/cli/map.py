@@ -117,7 +117,7 @@ def _build(args: argparse.Namespace) -> int:
             raise
     if skipped.count:
         print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
-    print('\n'.join(align(_rows(info))))
+    print('\n'.join(align(_rows(info), left=(0, 1))))
     return 0
 
 
@@ -156,7 +156,7 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_plain(dataclasses.asdict(info)))
     else:
-        print('\n'.join(align(_rows(info))))
+        print('\n'.join(align(_rows(info), left=(0, 1))))
     return 0
 
 

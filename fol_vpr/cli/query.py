@@ -92,7 +92,7 @@ def _as_table(recognition: Recognition) -> str:
     seconds = recognition.timings.get('total', math.nan)
     quality = recognition.quality_reason or 'good'
     head = f'{recognition.state.name}; image quality {recognition.image_quality:.2f} ({quality})'
-    return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows)])
+    return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows, left=(1, 5, 6, 7))])
 
 
 def _pose(hypothesis: PlaceHypothesis) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
-from fol_vpr.evaluation.report import Evaluation
+from fol_vpr.evaluation.report import UNTRAINED, Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LoadImage = Callable[[int], 'bytes | None']
 
-RIGHT, WRONG, OPEN = '#1b9e77', '#d95f02', '#7f7f7f'
+OUTCOMES = (('right', '#1b9e77', 'o'), ('wrong', '#d95f02', 'x'), ('no positive', '#7f7f7f', '.'))
 
 
 def draw_query(
@@ -53,8 +53,6 @@ def draw_evaluation(
     evaluation: Evaluation,
     query_image: Callable[[int], np.ndarray | None],
     load: LoadImage,
-    *,
-    title: str,
     pairs: int = 4,
 ) -> None:
     """Draw which reference came first for every query, and a few pairs to look at.
@@ -64,7 +62,6 @@ def draw_evaluation(
         evaluation: the answers and their ground truth.
         query_image: gives the RGB image of a query, or None.
         load: gives the JPEG of a reference, or None.
-        title: above the picture; the place for a word about the weights.
         pairs: how many pairs of query and answer to draw.
 
     Raises:
@@ -72,20 +69,21 @@ def draw_evaluation(
     """
     shown = _spread(evaluation, pairs)
     figure = _figure(12, 6.5)
-    figure.suptitle(title, fontsize=10)
+    conditions = evaluation.conditions
+    figure.suptitle(f'{conditions.source} in {conditions.map}', fontsize=10)
+    if not conditions.trained:
+        figure.supxlabel(UNTRAINED, fontsize=7, color='#d95f02')
     grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
     _scatter(figure.add_subplot(grid[:, 0]), evaluation)
     for row, index in enumerate(shown):
         answer = evaluation.answers[index]
         best = answer.ranking[0]
-        right = best in evaluation.positives[answer.index]
-        verdict = 'right' if right else 'wrong'
-        colour = RIGHT if right else WRONG
+        name, colour, _ = OUTCOMES[_outcome(best, evaluation.positives[answer.index])]
         left = figure.add_subplot(grid[row, 1])
         _show(left, query_image(answer.index), f'query {answer.index}', '')
         _show(
             figure.add_subplot(grid[row, 2]), _decoded(load(best)),
-            f'reference {best}: {verdict}', '', colour,
+            f'reference {best}: {name}', '', colour,
         )  # fmt: skip
     _save(figure, path)
 
@@ -94,12 +92,7 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     for query, positive in enumerate(evaluation.positives):
         if positive:
             axis.plot([query, query], [min(positive), max(positive)], color='#dddddd', zorder=1)
-    outcomes = [
-        ('right', RIGHT, 'o'),
-        ('wrong', WRONG, 'x'),
-        ('no positive in the map', OPEN, '.'),
-    ]
-    for outcome, (name, colour, marker) in enumerate(outcomes):
+    for outcome, (name, colour, marker) in enumerate(OUTCOMES):
         points = [
             (a.index, a.ranking[0])
             for a in evaluation.answers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TextIO
@@ -25,6 +25,7 @@ class Conditions:
     """Under which the answers came about: what a figure is worthless without.
 
     Attributes:
+        source: the queries, in words.
         trained: False for deterministic random weights.
         recording: the bag of live answers, empty where the queries were run offline.
         rerank: how many candidates were re-ranked; None where it is not known (recordings).
@@ -32,7 +33,7 @@ class Conditions:
 
     map: str
     map_id: str
-    queries: str
+    source: str
     ground_truth: str
     weights: str
     trained: bool
@@ -140,7 +141,7 @@ class Evaluation:
         c = self.conditions
         counted = self.queries - self.without_positive
         lines = [
-            f'{counted} queries with a positive of {self.queries} ({c.queries}) '
+            f'{counted} queries with a positive of {self.queries} ({c.source}) '
             f'against {c.references} references ({c.map})',
             f'weights {c.weights}, preprocessing {c.preprocessing_id}'
             + (f', {c.device} {c.precision}' if c.device else '')
@@ -201,12 +202,12 @@ class Evaluation:
             )  # fmt: skip
 
 
-def align(table: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
+def align(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+    """Rows of cells as lines; the columns in `left` to the left, the others to the right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         '  '.join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+            cell.ljust(width) if column in left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in table
