@@ -1,16 +1,30 @@
 """Image folders and ROS 2 bags as sources of frames. Free of torch and of rclpy."""
 
+from fol_vpr.sources.bag import Bag, Message, Topic, deserialize, typestore
+from fol_vpr.sources.bag_images import BagImages, choose_image_topic
+from fol_vpr.sources.bag_writer import BagSummary, write_bag_from_images
 from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.keyframes import KeyframeSelector, select_keyframes
+from fol_vpr.sources.opening import open_source
 from fol_vpr.sources.source import FrameSource, OnBad
 
 __all__ = [
+    'Bag',
+    'BagImages',
+    'BagSummary',
     'FrameSource',
     'ImageFolder',
     'KeyframeSelector',
+    'Message',
     'OnBad',
+    'Topic',
+    'choose_image_topic',
     'decode_bytes',
     'decode_image',
+    'deserialize',
+    'open_source',
     'select_keyframes',
+    'typestore',
+    'write_bag_from_images',
 ]

@@ -17,7 +17,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fol_vpr.errors import InputError
 from fol_vpr.sources.raw_image import MAX_PIXELS, check_size, decode_raw, grey_to_8bit
@@ -85,7 +85,7 @@ def decode_bytes(data: bytes | bytearray | memoryview, what: str) -> np.ndarray:
         raise InputError(
             f'{what} is too large ({error}), expected at most {MAX_PIXELS} pixels; scale it down'
         ) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise InputError(
             f'{what} is no image that can be read ({len(data)} bytes starting with '
             f'{bytes(data[:8])!r}), expected {", ".join(_FORMATS)}; replace or remove it'

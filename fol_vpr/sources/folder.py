@@ -147,14 +147,13 @@ def list_images(root: Path) -> tuple[list[str], list[str]]:
         raise InputError(f'{root} is no folder, expected a folder of images')
     images: list[str] = []
     others: list[str] = []
-    visited: set[str] = set()
+    visited: set[Path] = set()
     for folder, subfolders, names in os.walk(root, onerror=_raise_unlisted, followlinks=True):
-        visited.add(os.path.realpath(folder))
+        visited.add(Path(folder).resolve())
         subfolders[:] = [
             name
             for name in sorted(subfolders)
-            if not name.startswith('.')
-            and os.path.realpath(os.path.join(folder, name)) not in visited
+            if not name.startswith('.') and Path(folder, name).resolve() not in visited
         ]
         for name in names:
             path = Path(folder, name)

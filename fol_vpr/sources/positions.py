@@ -208,7 +208,7 @@ def _read_csv(path: Path) -> tuple[list[str], list[_Row]]:
                 raise InputError(
                     f'{where} has {len(cells)} fields, expected {len(names)} as in the header'
                 )
-            known = {name: cell.strip() for name, cell in zip(names, cells) if name}
+            known = {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name}
             rows.append(_Row(where, known))
     except csv.Error as error:
         raise InputError(f'{path}, line {reader.line_num} is no CSV: {error}') from error
@@ -227,7 +227,7 @@ def _check_columns(names: list[str], cells: list[str], where: str) -> list[str]:
         )
     for name in columns:
         if columns.count(name) > 1:
-            twice = [cell for cell, known in zip(cells, names) if known == name]
+            twice = [cell for cell, known in zip(cells, names, strict=True) if known == name]
             raise InputError(f'{where}: {" and ".join(twice)} mean the same; keep one of them')
     for group in (('x', 'y'), _QUATERNION, ('latitude', 'longitude')):
         missing = [name for name in group if name not in columns]
@@ -268,7 +268,7 @@ def _read_tum(path: Path) -> tuple[list[str], list[_Row]]:
                 f'{where} has {len(fields)} fields, expected {len(_TUM_COLUMNS)}: '
                 'timestamp tx ty tz qx qy qz qw'
             )
-        rows.append(_Row(where, dict(zip(_TUM_COLUMNS, fields))))
+        rows.append(_Row(where, dict(zip(_TUM_COLUMNS, fields, strict=True))))
     return list(_TUM_COLUMNS), rows
 
 
@@ -368,6 +368,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f'{path} cannot be read: {error}; expected a UTF-8 text file'
-        ) from error
+        raise InputError(f'{path} cannot be read: {error}; expected a UTF-8 text file') from error

@@ -10,7 +10,6 @@ turn into colour (8UC1, 16UC1, 32FC1), or one that they round differently (16 bi
 from __future__ import annotations
 
 import functools
-import importlib
 import logging
 import sys
 from collections.abc import Callable
@@ -97,12 +96,13 @@ def decode_raw(msg: Any) -> np.ndarray:
         )
     pixels = grey_to_8bit(_unpadded(msg, name, encoding), f'Image with encoding {name!r}')
     if encoding.plain in _PLANAR:
-        rgb = cv2.cvtColor(pixels, _PLANAR[encoding.plain])
+        rgb: np.ndarray = cv2.cvtColor(pixels, _PLANAR[encoding.plain])
     elif encoding.plain == 'rgb8':
         rgb = pixels
     else:
         rgb = _library()(pixels, encoding.plain)
-    return np.require(rgb, np.uint8, ['C', 'W', 'O'])
+    owned: np.ndarray = np.require(rgb, np.uint8, ['C', 'W', 'O'])
+    return owned
 
 
 def check_size(width: int, height: int, what: str) -> None:
@@ -167,8 +167,8 @@ def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
     if dtype.itemsize > 1 and msg.is_bigendian not in (0, 1):
         raise InputError(f'{what} has is_bigendian {msg.is_bigendian}, expected 0 or 1')
 
-    packed = np.ascontiguousarray(data.reshape(rows, step)[:, :row_bytes])
-    pixels = packed.view(dtype.newbyteorder('>' if msg.is_bigendian else '<'))
+    packed: np.ndarray = np.ascontiguousarray(data.reshape(rows, step)[:, :row_bytes])
+    pixels: np.ndarray = packed.view(dtype.newbyteorder('>' if msg.is_bigendian else '<'))
     pixels = pixels.astype(dtype.newbyteorder('='), copy=False)
     return pixels if encoding.channels == 1 else pixels.reshape(rows, width, encoding.channels)
 
@@ -189,22 +189,21 @@ def _library() -> Callable[[np.ndarray, str], np.ndarray]:
     try:
         # cv_bridge loads its compiled half only when it first converts; a half that was built
         # for another numpy fails there, so it is tried here.
-        bridge = importlib.import_module('cv_bridge').CvBridge()
-        importlib.import_module('cv_bridge.boost.cv_bridge_boost')
+        from cv_bridge import CvBridge
+        from cv_bridge.boost import cv_bridge_boost  # noqa: F401
     except ImportError:
         return _rosbags_image()
     except (AttributeError, SystemError) as error:
         log.warning('cv_bridge is installed but broken (%s); rosbags-image is used', error)
         return _rosbags_image()
+    bridge = CvBridge()
     return lambda pixels, name: bridge.imgmsg_to_cv2(_plain_message(pixels, name), 'rgb8')
 
 
 def _rosbags_image() -> Callable[[np.ndarray, str], np.ndarray]:
     from rosbags.image import image_to_cvimage
 
-    return lambda pixels, name: np.asarray(
-        image_to_cvimage(_plain_message(pixels, name), 'rgb8')  # type: ignore[arg-type]
-    )
+    return lambda pixels, name: np.asarray(image_to_cvimage(_plain_message(pixels, name), 'rgb8'))
 
 
 def _plain_message(pixels: np.ndarray, encoding: str) -> SimpleNamespace:

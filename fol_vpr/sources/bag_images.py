@@ -1,0 +1,222 @@
+"""The images of a ROS 2 bag as a source of frames."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from fol_vpr.config import MappingConfig
+from fol_vpr.datatypes import Frame, GeoPosition, Pose
+from fol_vpr.errors import InputError
+from fol_vpr.sources.bag import Bag, Message, Topic, deserialize
+from fol_vpr.sources.decode import decode_image
+from fol_vpr.sources.keyframes import KeyframeSelector
+from fol_vpr.sources.poses import Track, header_stamp, read_track
+from fol_vpr.sources.source import OnBad
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+
+log = logging.getLogger(__name__)
+
+
+class BagImages:
+    """The images of one topic in the order of reception, with poses interpolated to them.
+
+    Images are read and decoded one at a time. Their time is the header's stamp; where that is 0
+    it is the time of reception.
+
+    Attributes:
+        selects_keyframes: True; a map takes keyframes only.
+        image_topic: the topic that the images are from.
+        pose_topic: the topic that the poses are from, '' where there is none.
+    """
+
+    selects_keyframes = True
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        image_topic: str | None = None,
+        pose_topic: str | None = None,
+        max_pose_gap: float = MappingConfig.max_pose_gap,
+    ) -> None:
+        """Open the bag and read its poses.
+
+        Args:
+            path: bag folder, .db3 or .mcap file.
+            image_topic: of type Image or CompressedImage; may be left out where there is one.
+            pose_topic: Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix; without
+                it the frames have no poses.
+            max_pose_gap: seconds between two poses that an image may be interpolated across.
+
+        Raises:
+            InputError: no bag, a damaged one, or topics that are missing, ambiguous or of
+                another type; the message lists what is there.
+        """
+        self._bag = Bag(path)
+        self.warnings: list[str] = list(self._bag.warnings)
+        self._topic = choose_image_topic(self._bag, image_topic)
+        self.image_topic = self._topic.name
+        self.pose_topic = ''
+        self._track: Track | None = None
+        if pose_topic:
+            self.pose_topic = self._bag.find_topic(pose_topic).name
+            self._track, tolerated = read_track(self._bag, pose_topic, max_pose_gap)
+            self.warnings += tolerated
+        self.session_id = self._bag.name
+        self.frame_id = self._track.frame_id if self._track else ''
+        poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
+        self.description = f'{len(self)} images of {self.image_topic} in {self._bag.path}{poses}'
+        self.fingerprint = self._fingerprint(max_pose_gap)
+
+    def __len__(self) -> int:
+        return self._topic.count
+
+    def frames(self, start: int = 0, on_bad: OnBad | None = None) -> Iterator[tuple[int, Frame]]:
+        """Yield (position, frame) from image `start` on; see `FrameSource.frames`."""
+        return self._frames(None, start, on_bad)
+
+    def keyframes(
+        self, config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
+    ) -> Iterator[tuple[int, Frame]]:
+        """The same as `select_keyframes(source.frames(start, on_bad), config)`, but sooner.
+
+        Images that are not wanted are not decoded, so bad ones among them go unnoticed.
+        """
+        return self._frames(KeyframeSelector(config), start, on_bad)
+
+    def _frames(
+        self, selector: KeyframeSelector | None, start: int, on_bad: OnBad | None
+    ) -> Iterator[tuple[int, Frame]]:
+        watch = _Watch(self._topic, self._track)
+        try:
+            for position, message in enumerate(self._bag.read([self.image_topic])):
+                if position < start:
+                    continue
+                try:
+                    frame = self._frame(message, selector, watch)
+                except InputError as error:
+                    located = InputError(f'image {position} of {self.image_topic}: {error}')
+                    if on_bad is None:
+                        raise located from error
+                    on_bad(position, located)
+                    continue
+                if frame is not None:
+                    yield position, frame
+        finally:
+            for warning in watch.warnings():
+                if warning not in self.warnings:
+                    self.warnings.append(warning)
+                    log.warning(warning)
+
+    def _frame(
+        self, message: Message, selector: KeyframeSelector | None, watch: _Watch
+    ) -> Frame | None:
+        """The frame of a message; None where it is no keyframe."""
+        msg = deserialize(message)
+        stamp_ns = watch.stamp(header_stamp(msg), message.receive_ns)
+        pose, geo = self._track.at(stamp_ns) if self._track else (None, None)
+        watch.located(pose, geo)
+        if selector is not None and not selector.wants(stamp_ns, pose, geo):
+            return None
+        frame = Frame(
+            image=decode_image(msg),
+            stamp_ns=stamp_ns,
+            frame_id=str(msg.header.frame_id),
+            uri=f'{self._bag.path.absolute()}:{self.image_topic}',
+            pose=pose,
+            geo=geo,
+        )
+        if selector is not None:
+            selector.stored(stamp_ns, pose, geo)
+        return frame
+
+    def _fingerprint(self, max_pose_gap: float) -> str:
+        """Hash of the files' names, sizes and times, and of what is read from them."""
+        digest = hashlib.sha256()
+        for path in self._bag.files():
+            status = path.stat()
+            digest.update(f'{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
+        digest.update(f'{self.image_topic}\0{self.pose_topic}\0{max_pose_gap}'.encode())
+        return digest.hexdigest()
+
+
+class _Watch:
+    """Counts what is odd about the images of one pass, to report it once at its end."""
+
+    def __init__(self, topic: Topic, track: Track | None) -> None:
+        self._topic = topic
+        self._track = track
+        self._counts: Counter[str] = Counter()
+        self._last_ns = 0
+        self._range_ns = (2**63 - 1, 0)
+
+    def stamp(self, header_ns: int, receive_ns: int) -> int:
+        """The time to go by."""
+        self._counts['seen'] += 1
+        stamp_ns = header_ns or receive_ns
+        self._counts['unstamped'] += not header_ns
+        self._counts['backwards'] += stamp_ns < self._last_ns
+        self._last_ns = stamp_ns
+        self._range_ns = min(self._range_ns[0], stamp_ns), max(self._range_ns[1], stamp_ns)
+        return stamp_ns
+
+    def located(self, pose: Pose | None, geo: GeoPosition | None) -> None:
+        self._counts['lost'] += self._track is not None and pose is None and geo is None
+
+    def warnings(self) -> list[str]:
+        counts, of_seen = self._counts, f'of {self._counts["seen"]} images on {self._topic.name}'
+        found = []
+        if counts['unstamped']:
+            found.append(
+                f'{counts["unstamped"]} {of_seen} have a header stamp of 0; '
+                'the time of reception is used'
+            )
+        if counts['backwards']:
+            found.append(
+                f'{counts["backwards"]} {of_seen} have a stamp before that of the image before '
+                'them; they are used in the order of reception'
+            )
+        if counts['lost'] and self._track is not None:
+            first, last = self._range_ns
+            found.append(
+                f'{counts["lost"]} {of_seen} have no pose: it would be interpolated across more '
+                f'than {self._track.max_gap_ns / 1e9:g} s, or lies outside the poses, which run '
+                f'from {self._track.stamps[0] / 1e9:.3f} to {self._track.stamps[-1] / 1e9:.3f} s '
+                f'(images: {first / 1e9:.3f} to {last / 1e9:.3f} s)'
+            )
+        return found
+
+
+def choose_image_topic(bag: Bag, name: str | None = None) -> Topic:
+    """The image topic of that name, or the only one that has images.
+
+    Raises:
+        InputError: none, several to choose from, or one of another type; what is there is listed.
+    """
+    if name:
+        topic = bag.find_topic(name)
+        if topic.msgtype not in IMAGE_TYPES:
+            raise InputError(
+                f'{topic.name} in {bag.path} is of type {topic.msgtype}, expected '
+                f'{" or ".join(IMAGE_TYPES)}; such topics there: {bag.list_topics(*IMAGE_TYPES)}'
+            )
+        if not topic.count:
+            raise InputError(f'{topic.name} in {bag.path} has no messages')
+        return topic
+    topics = [each for each in bag.topics.values() if each.msgtype in IMAGE_TYPES and each.count]
+    if not topics:
+        raise InputError(
+            f'{bag.path} holds no images, expected a topic of type {" or ".join(IMAGE_TYPES)}; '
+            f'its topics (type, messages): {bag.list_topics()}'
+        )
+    if len(topics) > 1:
+        raise InputError(
+            f'{bag.path} has {len(topics)} image topics, choose one of (type, messages): '
+            f'{bag.list_topics(*IMAGE_TYPES)}'
+        )
+    return topics[0]

@@ -1,0 +1,60 @@
+"""From a path to the source that it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fol_vpr.config import MappingConfig
+from fol_vpr.errors import InputError
+from fol_vpr.sources.bag import is_storage
+from fol_vpr.sources.bag_images import BagImages
+from fol_vpr.sources.folder import ImageFolder, list_images
+from fol_vpr.sources.source import FrameSource
+
+
+def open_source(
+    path: str | Path,
+    *,
+    image_topic: str | None = None,
+    pose_topic: str | None = None,
+    positions_csv: str | Path | None = None,
+    max_pose_gap: float = MappingConfig.max_pose_gap,
+) -> FrameSource:
+    """The images of a folder or of a bag.
+
+    Args:
+        path: a folder of images; or a bag: a folder with metadata.yaml, a .db3 or .mcap file.
+        image_topic: bags only; may be left out where there is one image topic.
+        pose_topic: bags only; without it the frames have no poses.
+        positions_csv: folders only; see `fol_vpr.sources.positions`.
+        max_pose_gap: bags only; seconds between poses that may be interpolated across.
+
+    Raises:
+        InputError: the path holds neither, or what it holds cannot be used.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
+    if _is_bag(path):
+        if positions_csv is not None:
+            raise InputError(
+                f'{path} is a bag, whose positions come from a pose topic; a CSV of positions '
+                'goes with a folder of images'
+            )
+        return BagImages(
+            path, image_topic=image_topic, pose_topic=pose_topic, max_pose_gap=max_pose_gap
+        )
+    if image_topic or pose_topic:
+        raise InputError(
+            f'{path} is a folder of images and has no topics ({image_topic or pose_topic}); '
+            'leave them out, or give a bag'
+        )
+    return ImageFolder(path, positions_csv)
+
+
+def _is_bag(path: Path) -> bool:
+    """Whether a path is a bag, or something that failed to become one."""
+    if path.is_file() or (path / 'metadata.yaml').is_file():
+        return True
+    holds_storage = any(is_storage(each) for each in path.iterdir())
+    return holds_storage and not list_images(path)[0]
