@@ -1,0 +1,146 @@
+"""Building a map: everything once, in order, and nothing lost when it is interrupted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fol_vpr.config import MappingConfig, NetworkConfig
+from fol_vpr.database import MapReader, check_map
+from fol_vpr.datatypes import Frame
+from fol_vpr.errors import FolVprError, InputError, MapError
+from fol_vpr.mapping import build_map
+from fol_vpr.network import FeatureExtractor
+from fol_vpr.sources import open_source
+from scenes import frames, write_folder
+
+CONFIG = MappingConfig()
+
+
+class ListSource:
+    """A drive from a list of frames; an error in the list stands for a bad item."""
+
+    description = 'a made-up drive'
+    session_id = 'drive'
+    frame_id = 'map'
+    fingerprint = 'drive-1'
+
+    def __init__(self, items: list[Frame | FolVprError], *, keyframes: bool = False) -> None:
+        self.items = items
+        self.selects_keyframes = keyframes
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def frames(self, start=0, on_bad=None) -> Iterator[tuple[int, Frame]]:
+        for position, item in enumerate(self.items[start:], start):
+            if isinstance(item, Frame):
+                yield position, item
+            elif on_bad is None:
+                raise item
+            else:
+                on_bad(position, item)
+
+
+@pytest.fixture(scope='module')
+def extractor() -> Iterator[FeatureExtractor]:
+    network = FeatureExtractor(NetworkConfig(weights='untrained-vits14', input_size=126))
+    yield network
+    network.close()
+
+
+def uris(path: Path) -> list[str]:
+    with MapReader(path) as reader:
+        return [place.image_uri for place in reader.places]
+
+
+def test_every_image_of_a_folder_becomes_a_reference_in_order(extractor, tmp_path):
+    source = open_source(write_folder(tmp_path / 'images', 4))
+    output = tmp_path / 'm.folmap'
+    seen = []
+    info = build_map(source, output, extractor, CONFIG, progress=lambda *a: seen.append(a))
+    assert (info.places, info.model_id) == (4, extractor.model_id)
+    assert info.preprocessing_id == extractor.preprocessing_id
+    assert [Path(uri).name for uri in uris(output)] == [f'view{i:03d}.jpg' for i in range(4)]
+    assert seen == [(i + 1, 4, i + 1) for i in range(4)]
+    assert check_map(output) == []
+
+
+def test_poses_and_stamps_are_kept(extractor, tmp_path):
+    build_map(ListSource(frames(3)), tmp_path / 'm.folmap', extractor, CONFIG)
+    with MapReader(tmp_path / 'm.folmap') as reader:
+        assert [place.stamp_ns for place in reader.places] == [10**9, 2 * 10**9, 3 * 10**9]
+        positions = [place.pose.position for place in reader.places]
+        assert reader.places[0].sensor_frame == 'camera'
+    np.testing.assert_allclose(positions, [[0, 0, 0], [10, 0, 0], [20, 0, 0]])
+
+
+@pytest.mark.parametrize('keyframes', [False, True])
+@pytest.mark.parametrize('stop_after', [1, 3, 5])
+def test_an_interrupted_build_goes_on_where_it_stopped(
+    extractor, tmp_path, stop_after, keyframes
+):
+    config = MappingConfig(keyframe_distance=15.0, keyframe_angle=0.0 if not keyframes else 90.0)
+    source = ListSource(frames(8), keyframes=keyframes)
+    build_map(source, tmp_path / 'whole.folmap', extractor, config)
+
+    class Pulled(Exception):
+        pass
+
+    def pull(done: int, total: int, places: int) -> None:
+        if done >= stop_after:
+            raise Pulled
+
+    output = tmp_path / 'm.folmap'
+    with pytest.raises(Pulled):
+        build_map(source, output, extractor, config, progress=pull)
+    assert not output.exists()
+    build_map(source, output, extractor, config)
+    assert uris(output) == uris(tmp_path / 'whole.folmap')
+    with MapReader(output) as resumed, MapReader(tmp_path / 'whole.folmap') as whole:
+        np.testing.assert_array_equal(resumed.global_descriptors(), whole.global_descriptors())
+
+
+def test_bad_items_are_reported_and_left_out(extractor, tmp_path):
+    items = [*frames(2), InputError('truncated'), *frames(4)[2:]]
+    bad = []
+    build_map(
+        ListSource(items),
+        tmp_path / 'm.folmap',
+        extractor,
+        CONFIG,
+        on_bad=lambda position, error: bad.append((position, str(error))),
+    )
+    assert bad == [(2, 'truncated')]
+    assert len(uris(tmp_path / 'm.folmap')) == 4
+
+
+def test_without_a_handler_the_first_bad_item_ends_the_build_but_loses_nothing(
+    extractor, tmp_path
+):
+    items = [*frames(2), InputError('truncated')]
+    output = tmp_path / 'm.folmap'
+    with pytest.raises(InputError, match='truncated'):
+        build_map(ListSource(items), output, extractor, CONFIG)
+    assert not output.exists()
+    build_map(ListSource(items[:2]), output, extractor, CONFIG)
+    assert len(uris(output)) == 2
+
+
+def test_nothing_usable_is_an_error(extractor, tmp_path):
+    source = ListSource([InputError('truncated')])
+    with pytest.raises(InputError, match='no usable image'):
+        build_map(source, tmp_path / 'm.folmap', extractor, CONFIG, on_bad=lambda *_: None)
+    assert not (tmp_path / 'm.folmap').exists()
+
+
+def test_an_existing_map_is_not_overwritten_unasked(extractor, tmp_path):
+    output = tmp_path / 'm.folmap'
+    build_map(ListSource(frames(2)), output, extractor, CONFIG)
+    before = output.read_bytes()
+    with pytest.raises(MapError, match='overwrite'):
+        build_map(ListSource(frames(3)), output, extractor, CONFIG)
+    assert output.read_bytes() == before
+    build_map(ListSource(frames(3)), output, extractor, CONFIG, overwrite=True)
+    assert len(uris(output)) == 3

@@ -1,0 +1,155 @@
+"""The one path from an image to hypotheses, with the real network, map and index."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fol_vpr.config import (
+    MappingConfig,
+    NetworkConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+)
+from fol_vpr.datatypes import Frame, LocalizationState, PoseSource, Verification
+from fol_vpr.errors import MapError, MapMismatchError
+from fol_vpr.mapping import build_map
+from fol_vpr.network import build_fol, save_weights
+from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.sources import open_source
+from scenes import frames, view, write_folder
+
+PLACES = 8
+CONFIG = RecognizerConfig(
+    network=NetworkConfig(weights='untrained-vits14', input_size=126),
+    retrieval=RetrievalConfig(candidates=6, rerank=3, hypotheses=5),
+    verification=VerificationConfig(agreement_index=0),
+)
+
+
+@pytest.fixture(scope='module')
+def recognizer() -> Iterator[PlaceRecognizer]:
+    with_network = PlaceRecognizer(CONFIG)
+    yield with_network
+    with_network.close()
+
+
+@pytest.fixture(scope='module')
+def town(recognizer: PlaceRecognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A map of eight places, without poses."""
+    folder = tmp_path_factory.mktemp('town')
+    source = open_source(write_folder(folder / 'images', PLACES))
+    build_map(source, folder / 'town.folmap', recognizer.extractor, MappingConfig())
+    return folder / 'town.folmap'
+
+
+@pytest.fixture
+def loaded(recognizer: PlaceRecognizer, town: Path) -> PlaceRecognizer:
+    recognizer.set_config(CONFIG)
+    recognizer.load_map(town)
+    return recognizer
+
+
+def test_a_place_is_recognised_from_a_little_aside(loaded):
+    for place, frame in enumerate(frames(PLACES, shift=5)):
+        assert loaded.recognize(frame).hypotheses[0].place.index == place
+
+
+def test_the_answer_carries_the_evidence(loaded):
+    frame = frames(3, shift=5)[2]
+    answer = loaded.recognize(frame)
+    best, last = answer.hypotheses[0], answer.hypotheses[-1]
+    assert (answer.stamp_ns, answer.frame_id) == (frame.stamp_ns, 'camera')
+    assert [h.rank for h in answer.hypotheses] == list(range(5))
+    assert len(answer.global_ranking) == 6
+    assert 0.5 < best.similarity <= 1.0 + 1e-6
+    assert best.match_score > 0 and math.isnan(last.match_score)
+    assert best.matches == len(best.reference_xy) == best.match_score
+    assert best.pose is None and best.pose_source == PoseSource.NONE
+    assert math.isnan(best.probability) and math.isnan(answer.p_not_in_map)
+    stages = {'resize', 'forward', 'search', 'rerank', 'verify', 'total'}
+    assert set(answer.timings) == stages
+    assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
+
+
+def test_untrained_weights_never_localize(loaded):
+    loaded.set_config(replace(CONFIG, verification=VerificationConfig(consecutive=1)))
+    answer = loaded.recognize(Frame(view(1)))
+    assert answer.hypotheses[0].verification == Verification.GEOMETRY
+    assert answer.state == LocalizationState.UNKNOWN
+    assert answer.loop_closures == ()
+
+
+def test_the_number_of_hypotheses_can_be_asked_for(loaded):
+    assert len(loaded.recognize(Frame(view(0)), hypotheses=2).hypotheses) == 2
+
+
+def test_without_a_map_the_error_says_what_to_do(recognizer):
+    fresh = PlaceRecognizer.__new__(PlaceRecognizer)
+    fresh.__dict__.update(recognizer.__dict__, _map=None)
+    with pytest.raises(MapError, match='no map is loaded'):
+        fresh.recognize(Frame(view(0)))
+
+
+def test_a_map_of_another_preprocessing_is_refused_and_the_old_one_stays(
+    loaded, town, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loaded.extractor, 'preprocessing_id', 'fixed-322-imagenet')
+    with pytest.raises(MapMismatchError, match=r'fixed-126.*fixed-322'):
+        loaded.load_map(town)
+    monkeypatch.undo()
+    with pytest.raises(MapError, match='nowhere'):
+        loaded.load_map(tmp_path / 'nowhere.folmap')
+    assert loaded.recognize(frames(1)[0]).hypotheses[0].place.index == 0
+
+
+def test_with_weights_of_its_own_it_localizes_over_consecutive_images(tmp_path):
+    """Weights from a file count as trained; the images are the map's own, which even random
+    features match rightly."""
+    save_weights(build_fol('vits14'), tmp_path / 'own.safetensors')
+    network = replace(CONFIG.network, weights=str(tmp_path / 'own.safetensors'))
+    recognizer = PlaceRecognizer(replace(CONFIG, network=network))
+    try:
+        source = open_source(write_folder(tmp_path / 'images', 4))
+        build_map(source, tmp_path / 'own.folmap', recognizer.extractor, MappingConfig())
+        recognizer.load_map(tmp_path / 'own.folmap')
+        stream = [replace(frame, stamp_ns=i) for i, frame in enumerate([frames(3)[2]] * 3)]
+        answers = [recognizer.recognize(frame) for frame in stream]
+        assert [a.state for a in answers] == [
+            LocalizationState.UNKNOWN,
+            LocalizationState.UNKNOWN,
+            LocalizationState.LOCALIZED,
+        ]
+        closure = answers[2].loop_closures[0]
+        assert (closure.stamp_from_ns, closure.stamp_to_ns) == (
+            recognizer.places[2].stamp_ns,
+            2,
+        )
+        assert closure.verification == Verification.GEOMETRY
+        recognizer.reset_sequence()
+        assert recognizer.recognize(stream[2]).state == LocalizationState.UNKNOWN
+    finally:
+        recognizer.close()
+
+
+def test_memory_plan_names_the_numbers(loaded):
+    plan = loaded.memory_plan()
+    assert 'town: 8 places' in plan
+    assert 'cpu (float32)' in plan
+
+
+def test_the_reference_image_is_a_jpeg(loaded):
+    jpeg = loaded.reference_image(3)
+    assert jpeg is not None and jpeg[:2] == b'\xff\xd8'
+
+
+def test_answers_are_reproducible(loaded):
+    frame = frames(5, shift=9)[4]
+    first, second = loaded.recognize(frame), loaded.recognize(frame)
+    for a, b in zip(first.hypotheses, second.hypotheses, strict=True):
+        assert (a.place, a.similarity, a.inliers) == (b.place, b.similarity, b.inliers)
+        np.testing.assert_equal(a.match_score, b.match_score)
