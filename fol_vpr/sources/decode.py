@@ -102,6 +102,8 @@ def _to_rgb(picture: Image.Image, what: str) -> np.ndarray:
         # convert('RGB') would clip these at 255 instead of scaling them.
         grey = grey_to_8bit(np.asarray(picture), what)
         return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.mode == 'RGB':
+        return np.array(picture)  # convert would copy
     with warnings.catch_warnings():
         # A palette image with partial transparency: the transparency is dropped knowingly.
         warnings.simplefilter('ignore', UserWarning)

@@ -131,7 +131,8 @@ def grey_to_8bit(values: np.ndarray, what: str) -> np.ndarray:
                 f'{what} holds floats from {low:g} to {high:g}, expected brightness from 0 to 1; '
                 'a depth image cannot be used: choose a camera topic'
             )
-        return np.rint(values * np.float32(255)).astype(np.uint8)
+        brightness: np.ndarray = np.rint(values * np.float32(255)).astype(np.uint8)
+        return brightness
     if values.dtype != np.uint16:
         if values.min() < 0 or values.max() > 65535:
             raise InputError(
@@ -203,7 +204,11 @@ def _library() -> Callable[[np.ndarray, str], np.ndarray]:
 def _rosbags_image() -> Callable[[np.ndarray, str], np.ndarray]:
     from rosbags.image import image_to_cvimage
 
-    return lambda pixels, name: np.asarray(image_to_cvimage(_plain_message(pixels, name), 'rgb8'))
+    def convert(pixels: np.ndarray, encoding: str) -> np.ndarray:
+        message: Any = _plain_message(pixels, encoding)
+        return np.asarray(image_to_cvimage(message, 'rgb8'))
+
+    return convert
 
 
 def _plain_message(pixels: np.ndarray, encoding: str) -> SimpleNamespace:
