@@ -21,13 +21,13 @@ import torch
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.errors import InputError
 
-# Similarities of one tile, in bytes: about what the last levels of cache of one core hold.
-CPU_TILE_BYTES = 4 << 20
-# A GPU wants large products; this is what the tile and its copies may take there.
+# Similarities of one tile, in bytes: small enough for the last level of cache, large enough for the
+# product to run at full speed. A GPU wants larger ones.
+CPU_TILE_BYTES = 8 << 20
 GPU_TILE_BYTES = 256 << 20
-# What is kept of all tiles of a group of candidates: one maximum per block and query row.
-GROUP_BYTES = 32 << 20
-BLOCK_ROWS = 256
+# What is kept of the tiles of a group of candidates: one maximum per block and query row.
+GROUP_BYTES = 64 << 20
+BLOCK_ROWS = 64
 
 
 def match_scores(
@@ -94,7 +94,6 @@ class _Block:
 
     candidate: int
     position: int
-    start: int
     rows: np.ndarray
 
 
@@ -116,8 +115,8 @@ def _match_groups(
     longest = max((len(candidate) for candidate in checked), default=0)
     if longest == 0 or len(rows) == 0:
         return
-    block_rows = _block_rows(longest, len(rows))
-    blocks_each = -(-longest // block_rows)
+    blocks_each = -(-longest // BLOCK_ROWS)
+    block_rows = -(-longest // blocks_each)
     step = max(1, GROUP_BYTES // (4 * blocks_each * len(rows)))
     for first in range(0, len(checked), step):
         group = checked[first : first + step]
@@ -130,12 +129,6 @@ def _checked(rows: np.ndarray, what: str, dim: int | None) -> np.ndarray:
         wanted = '[N, C]' if dim is None else f'[M, {dim}]'
         raise InputError(f'{what} must have local descriptors {wanted}, got {rows.shape}')
     return np.ascontiguousarray(rows, dtype=np.float32)
-
-
-def _block_rows(longest: int, query_rows: int) -> int:
-    """Rows per block: even shares of the longest candidate that keep a block within a tile."""
-    most = max(1, min(BLOCK_ROWS, CPU_TILE_BYTES // (4 * query_rows)))
-    return -(-longest // -(-longest // most))
 
 
 def _match_group(
@@ -163,8 +156,9 @@ def _match_group(
         found.append(torch.stack((candidate[block], position[block], row, column), dim=1))
     matches = torch.cat(found)
     candidate, position, row, column = matches.unbind(1)
-    kept = _first_argmax(block_best[candidate, :, column]) == position
-    result = torch.stack((candidate, position * block_rows + row, column), dim=1)[kept]
+    _, best_position = _first_maximum(block_best[candidate, :, column])
+    result = torch.stack((candidate, position * block_rows + row, column), dim=1)
+    result = result[best_position == position]
     return result.cpu().numpy()
 
 
@@ -176,7 +170,7 @@ def _tiles(
     The tensor is overwritten by the next tile.
     """
     blocks = [
-        _Block(number, position, start, rows[start : start + block_rows])
+        _Block(number, position, rows[start : start + block_rows])
         for number, rows in enumerate(candidates)
         for position, start in enumerate(range(0, len(rows), block_rows))
     ]
@@ -192,7 +186,8 @@ def _tiles(
         flat = torch.mm(rows, query.T, out=product[: len(rows)])
         similarities = flat.view(len(tile), block_rows, len(query))
         for slot, block in enumerate(tile):
-            similarities[slot, len(block.rows) :] = -torch.inf
+            if len(block.rows) < block_rows:
+                similarities[slot, len(block.rows) :] = -torch.inf
         yield tile, similarities
 
 
@@ -209,18 +204,21 @@ def _block_matches(
     Returns:
         Block, row in the block, and column of each, [K].
     """
-    nearest = similarities.amax(2)
+    nearest, columns = _first_maximum(similarities)
     block, row = torch.nonzero(nearest > threshold, as_tuple=True)
-    column = _first_argmax(similarities[block, row])
+    column = columns[block, row]
     mutual = nearest[block, row] == best[block, column]
     block, row, column = block[mutual], row[mutual], column[mutual]
-    first = _first_argmax(similarities[block, :, column]) == row
-    return block[first], row[first], column[first]
+    _, first = _first_maximum(similarities[block, :, column])
+    mutual = first == row
+    return block[mutual], row[mutual], column[mutual]
 
 
-def _first_argmax(values: torch.Tensor) -> torch.Tensor:
-    """Index of the first maximum along the last axis."""
-    if values.device.type == 'cpu':
-        # NumPy's is vectorised and about ten times faster than torch's.
-        return torch.from_numpy(values.numpy().argmax(-1))
-    return values.argmax(-1)
+def _first_maximum(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maximum along the last axis, and the index of the first one."""
+    if values.device.type != 'cpu':
+        maximum, index = values.max(-1)
+        return maximum, index
+    # NumPy's argmax is vectorised and about ten times faster than torch's.
+    index = torch.from_numpy(values.numpy().argmax(-1))
+    return values.gather(-1, index[..., None])[..., 0], index
