@@ -1,0 +1,53 @@
+# Everything that people type here. Each target does all of its own set-up.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A shell with ROS 2, the virtual environment and this workspace.
+IN_WORKSPACE := . underlay/environment.bash && . install/setup.bash &&
+
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+DEMO_ARGS ?=
+BAG ?=
+IMAGES ?=
+SOURCES := fol_vpr launch test $(wildcard benchmarks training) setup.py
+
+.PHONY: help setup test demo lint format bench clean distclean
+
+help: ## what can be made here
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 17
+	@echo
+	@echo 'After make setup: . .venv/bin/activate && . install/setup.bash'
+
+setup: ## .venv/ and install/, from nothing; a moment where they are there
+	@underlay/setup
+
+test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_ARGS=... selects
+	@$(IN_WORKSPACE) for package in fol_vpr fol_vpr_msgs; do \
+	  colcon list --names-only | grep -qx $$package || \
+	    { echo "colcon list does not find $$package"; exit 1; }; \
+	done
+	@$(IN_WORKSPACE) python -m pytest $(PYTEST_ARGS)
+
+demo: setup ## the whole path on real images; BAG=... or IMAGES=... brings your own
+	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
+	  $(DEMO_ARGS)
+
+lint: setup ## ruff and mypy
+	@$(IN_WORKSPACE) ruff check $(SOURCES) && ruff format --check $(SOURCES) && mypy
+
+format: setup ## let ruff put the sources into the one style
+	@$(IN_WORKSPACE) ruff check --fix $(SOURCES) && ruff format $(SOURCES)
+
+bench: setup ## latency per stage, and the other figures that the documentation quotes
+	@$(IN_WORKSPACE) python -m benchmarks $(BENCH_ARGS)
+
+clean: ## remove what was built, and caches; keep .venv/
+	rm -rf build install log demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find fol_vpr test -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv/ too
+	rm -rf .venv
