@@ -1,0 +1,68 @@
+"""What all tests share: ROS 2 to themselves, and the shared data where it is there."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Read when rclpy is first imported or initialised, here and in the processes that tests start:
+# a domain of their own on this machine only, so that neither a robot nearby nor another run of the
+# tests is heard or disturbed.
+_ros_logs = tempfile.TemporaryDirectory(prefix='fol_vpr_ros_logs_')
+os.environ['ROS_LOG_DIR'] = _ros_logs.name
+os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds_shm.xml')
+os.environ.pop('ROS_DISCOVERY_SERVER', None)
+
+
+def _missing_for_ros() -> str:
+    """Why no node can be started here, empty where one can."""
+    for name in ('rclpy', 'fol_vpr_msgs.msg', 'geographic_msgs.msg'):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            return f'{error}; call make setup, or source install/setup.bash'
+    return ''
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what starts nodes where that cannot work."""
+    marked = [item for item in items if item.get_closest_marker('ros')]
+    reason = _missing_for_ros() if marked else ''
+    if reason:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """The folder with golden/ and data/ that FOL_VPR_SHARED names."""
+    folder = os.environ.get('FOL_VPR_SHARED')
+    if not folder:
+        pytest.skip('FOL_VPR_SHARED does not name a folder with golden/ and data/')
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope='session')
+def golden(shared: Path) -> Path:
+    """What the authors' own code computed, for comparison."""
+    return _subfolder(shared, 'golden')
+
+
+@pytest.fixture(scope='session')
+def data(shared: Path) -> Path:
+    """Real images with ground truth, one folder for each data set."""
+    return _subfolder(shared, 'data')
+
+
+def _subfolder(folder: Path, name: str) -> Path:
+    if not (folder / name).is_dir():
+        pytest.skip(f'there is no {name}/ in {folder}, which FOL_VPR_SHARED names')
+    return folder / name

@@ -1,0 +1,146 @@
+"""Who may import whom: read from the sources, without running them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / 'fol_vpr'
+
+BASE = {'datatypes', 'errors', 'config'}
+FOUR = {'network', 'database', 'retrieval', 'verification'}
+CORE = {'recognizer', 'mapping'}
+MAY_IMPORT = {
+    'datatypes': BASE,
+    'errors': BASE,
+    'config': BASE,
+    **{part: BASE for part in FOUR},
+    'sources': BASE,
+    'recognizer': BASE | FOUR | CORE,
+    'mapping': BASE | FOUR | CORE | {'sources'},
+    'evaluation': BASE | CORE | {'sources'},
+    'ros': BASE | CORE | {'evaluation', 'sources'},
+    'cli': BASE | CORE | {'evaluation', 'sources', 'ros'},
+}
+# Exceptions: a verb may use the part that it is about.
+VERBS = {'cli/weights.py': {'network'}, 'cli/map.py': {'database'}}
+# What `ros2 run` starts has to end a process as well.
+PROGRAMS = {PACKAGE / 'ros' / 'localizer.py'}
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(folder.rglob('*.py'))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full dotted name of everything that the module at `path` imports."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}:{node.lineno} imports relatively'
+            for alias in node.names:
+                yield node.lineno, f'{node.module}.{alias.name}'
+        elif isinstance(node, ast.Call) and node.args:
+            name = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
+            literal = isinstance(node.args[0], ast.Constant) and node.args[0].value
+            if name in ('import_module', '__import__') and literal:
+                yield node.lineno, str(literal)
+
+
+def part_of(name: str) -> str:
+    """The part of fol_vpr that a dotted name points into, empty for anything else."""
+    words = name.split('.')
+    return words[1] if words[0] == 'fol_vpr' and len(words) > 1 else ''
+
+
+def offences(rule) -> list[str]:
+    """`file:line imports name` for every import in the package that `rule(path, name)` forbids."""
+    return [
+        f'{path.relative_to(ROOT)}:{line} imports {name}'
+        for path in modules(PACKAGE)
+        for line, name in imports(path)
+        if rule(path.relative_to(PACKAGE), name)
+    ]
+
+
+def test_parts_import_only_what_lies_below_them():
+    def forbidden(path: Path, name: str) -> bool:
+        own = path.parts[0].removesuffix('.py')
+        target = part_of(name)
+        if own == '__init__' or not target or target.startswith('__'):
+            return own == '__init__' and bool(target)
+        allowed = MAY_IMPORT[own] | {own} | VERBS.get(path.as_posix(), set())
+        return target not in allowed
+
+    assert offences(forbidden) == []
+
+
+def test_every_part_has_its_rule():
+    parts = {path.name.removesuffix('.py') for path in PACKAGE.iterdir() if path.suffix == '.py'}
+    parts |= {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    assert parts - {'__init__'} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ('library', 'homes'),
+    [
+        ('rclpy', {'ros'}),
+        ('tf2_ros', {'ros'}),
+        ('fol_vpr_msgs', {'ros'}),
+        ('torch', {'network', 'retrieval'}),
+        ('faiss', {'retrieval'}),
+        ('sqlite3', {'database', 'sources'}),
+        ('rosbags', {'sources', 'evaluation'}),
+        ('pickle', set()),
+        ('training', set()),
+        ('benchmarks', set()),
+    ],
+)
+def test_a_library_is_imported_only_where_it_belongs(library: str, homes: set[str]):
+    def forbidden(path: Path, name: str) -> bool:
+        own = path.parts[0].removesuffix('.py')
+        return name.split('.')[0] == library and own not in homes
+
+    assert offences(forbidden) == []
+
+
+def test_only_the_command_line_prints_or_exits():
+    def calls(path: Path) -> Iterator[str]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                if name in ('print', 'exit', 'quit', 'sys.exit', 'os._exit'):
+                    yield f'{path.relative_to(ROOT)}:{node.lineno} calls {name}'
+
+    parts = [path for path in modules(PACKAGE) if path.parent.name != 'cli']
+    assert [call for path in parts if path not in PROGRAMS for call in calls(path)] == []
+
+
+def test_the_bare_import_is_light():
+    heavy = "{'torch', 'rclpy', 'cv2', 'faiss'} & set(sys.modules)"
+    script = f'import sys, fol_vpr, fol_vpr.cli.main; sys.exit(str({heavy}) if {heavy} else 0)'
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_any_module_but_the_node_needs_no_ros():
+    offline = [path for path in modules(PACKAGE) if 'ros' not in path.relative_to(PACKAGE).parts]
+    names = ['.'.join(path.relative_to(ROOT).with_suffix('').parts) for path in offline]
+    script = (
+        'import importlib, sys; sys.modules["rclpy"] = None\n'
+        f'for name in {names!r}: importlib.import_module(name.removesuffix(".__init__"))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
