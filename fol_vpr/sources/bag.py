@@ -28,6 +28,8 @@ from fol_vpr.errors import FolVprError, InputError
 
 STORAGE_SUFFIXES = ('.db3', '.mcap')
 _URI_CHARACTERS = '?#%'
+_LAST_STAMP_NS = 2**63 - 1
+_MOST_MESSAGES = 2**40
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ class Bag:
                 if connection.topic in found:
                     # One topic, several publishers with different QoS.
                     count += found[connection.topic].count
+                if not 0 <= count <= _MOST_MESSAGES:
+                    raise ReaderError(f'{connection.topic} claims {count} messages')
                 found[connection.topic] = Topic(connection.topic, connection.msgtype, count)
             self.topics = found
 
@@ -105,6 +109,7 @@ class Bag:
             if not chosen:
                 return
             for connection, receive_ns, data in reader.messages(chosen):
+                receive_ns = min(max(0, int(receive_ns)), _LAST_STAMP_NS)
                 yield Message(connection.topic, connection.msgtype, receive_ns, bytes(data))
 
     def files(self) -> list[Path]:
@@ -255,10 +260,13 @@ def _check_cdr(connection: Connection, path: Path) -> None:
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn what rosbags raises over a damaged bag into an InputError with the remedy."""
-    remedy = (
-        'if the recording was cut off, `mcap recover` (mcap) or `sqlite3 FILE .recover` (db3) '
-        'saves what is there, and `ros2 bag reindex` writes metadata.yaml anew'
-    )
+    remedy = 'if its recording was cut off, `{}` saves what is there'
+    files = [path] if path.is_file() else sorted(filter(is_storage, path.iterdir()))
+    if any(file.suffix == '.mcap' for file in files):
+        remedy = remedy.format(f'mcap recover {files[0]} -o recovered.mcap')
+    else:
+        file = files[0] if files else 'FILE.db3'
+        remedy = remedy.format(f'sqlite3 {file} .recover | sqlite3 recovered.db3')
     with _translated(f'{path} cannot be read as a bag', remedy):
         yield
 

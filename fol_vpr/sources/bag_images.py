@@ -93,6 +93,7 @@ class BagImages:
         self, selector: KeyframeSelector | None, start: int, on_bad: OnBad | None
     ) -> Iterator[tuple[int, Frame]]:
         watch = _Watch(self._topic, self._track)
+        position = -1
         try:
             for position, message in enumerate(self._bag.read([self.image_topic])):
                 if position < start:
@@ -107,6 +108,7 @@ class BagImages:
                     continue
                 if frame is not None:
                     yield position, frame
+            watch.finished(position + 1)
         finally:
             for warning in watch.warnings():
                 if warning not in self.warnings:
@@ -153,6 +155,7 @@ class _Watch:
         self._track = track
         self._counts: Counter[str] = Counter()
         self._last_ns = 0
+        self._missing = 0
         self._range_ns = (2**63 - 1, 0)
 
     def stamp(self, header_ns: int, receive_ns: int) -> int:
@@ -168,9 +171,18 @@ class _Watch:
     def located(self, pose: Pose | None, geo: GeoPosition | None) -> None:
         self._counts['lost'] += self._track is not None and pose is None and geo is None
 
+    def finished(self, count: int) -> None:
+        """Take note that this was the last image."""
+        self._missing = self._topic.count - count
+
     def warnings(self) -> list[str]:
         counts, of_seen = self._counts, f'of {self._counts["seen"]} images on {self._topic.name}'
         found = []
+        if self._missing:
+            found.append(
+                f'the bag promises {self._topic.count} images on {self._topic.name} and holds '
+                f'{self._topic.count - self._missing}; it may be damaged'
+            )
         if counts['unstamped']:
             found.append(
                 f'{counts["unstamped"]} {of_seen} have a header stamp of 0; '

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from typing import Any
 
@@ -38,6 +37,7 @@ _DAMAGE = (
     TypeError,
     AttributeError,
     RuntimeError,
+    Warning,  # where the user turned warnings into errors
 )
 _GREY_MODES = ('I;16', 'I;16L', 'I;16B', 'I;16N', 'I', 'F')
 
@@ -104,10 +104,10 @@ def _to_rgb(picture: Image.Image, what: str) -> np.ndarray:
         return np.repeat(grey[:, :, None], 3, axis=2)
     if picture.mode == 'RGB':
         return np.array(picture)  # convert would copy
-    with warnings.catch_warnings():
-        # A palette image with partial transparency: the transparency is dropped knowingly.
-        warnings.simplefilter('ignore', UserWarning)
-        return np.array(picture.convert('RGB'))
+    if picture.mode == 'P':
+        # On the direct way Pillow warns that transparency is lost, which is meant here.
+        picture = picture.convert('RGBA')
+    return np.array(picture.convert('RGB'))
 
 
 def _decode_compressed(msg: Any) -> np.ndarray:

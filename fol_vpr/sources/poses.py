@@ -22,6 +22,8 @@ NAV_SAT_FIX = 'sensor_msgs/msg/NavSatFix'
 POSE_TYPES = (ODOMETRY, POSE, POSE_WITH_COVARIANCE, NAV_SAT_FIX)
 
 _NORM_TOLERANCE = 0.01
+_FARTHEST = 1e9  # metres; no pose lies beyond the Moon
+_LARGEST_VARIANCE = 1e30  # another way to say that it is unknown
 _NEARLY_PARALLEL = 0.9995  # cosine above which slerp's division loses digits and lerp is exact
 _LEAST_FIX = 0  # NavSatStatus.STATUS_FIX; below it there is none
 
@@ -209,8 +211,8 @@ def _pose_values(msg: Any) -> list[float] | str:
     pose = msg.pose.pose if hasattr(msg.pose, 'pose') else msg.pose
     position, turn = pose.position, pose.orientation
     values = [position.x, position.y, position.z, turn.x, turn.y, turn.z, turn.w]
-    if not all(map(math.isfinite, values)):
-        return 'NaN or infinite, skipped'
+    if not all(abs(value) <= _FARTHEST for value in values):
+        return 'NaN, infinite or absurdly far, skipped'
     norm = math.hypot(*values[3:])
     if abs(norm - 1) > _NORM_TOLERANCE:
         return 'without a unit quaternion as orientation, skipped'
@@ -233,6 +235,7 @@ def _covariance(msg: Any) -> list[float] | None:
     if values is None:
         return None
     covariance = np.asarray(values, dtype=np.float64)
-    if not covariance.any() or covariance[0] < 0 or not np.isfinite(covariance).all():
+    known = covariance.any() and covariance[0] >= 0
+    if not known or not (np.abs(covariance) <= _LARGEST_VARIANCE).all():
         return None
     return [float(value) for value in covariance]
