@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -32,8 +32,8 @@ WITHOUT_KEY = {'safetensors', 'fol_vpr'}
 DISTRIBUTIONS = {'PIL': 'pillow', 'cv2': 'opencv-python-headless', 'faiss': 'faiss-cpu'}
 
 
-def manifest(path: Path) -> ElementTree.Element:
-    return ElementTree.parse(path / 'package.xml').getroot()
+def manifest(path: Path) -> ET.Element:
+    return ET.parse(path / 'package.xml').getroot()
 
 
 def third_party() -> set[str]:
