@@ -327,3 +327,46 @@ class BagWriterConfig(Checked):
     )
     map_frame: str = setting('map', 'Coordinate frame that the poses are in.')
     base_frame: str = setting('base_link', 'Coordinate frame whose poses they are.')
+
+
+@dataclass(frozen=True)
+class PlayerConfig(Checked):
+    """How a bag is played."""
+
+    rate: float = setting(
+        1.0, 'Speed, 2 is twice as fast as recorded; 0 is as fast as possible.', minimum=0
+    )
+    start_offset: float = setting(0.0, 'Seconds at the beginning that are left out.', minimum=0)
+    loop: bool = setting(False, 'Start again at the end, until interrupted.')
+    clock: float = setting(
+        0.0, 'Publish the time of the bag on /clock, so often a second; 0 does not.', minimum=0
+    )
+    wait_for: float = setting(
+        30.0, 'Longest wait for a subscriber in seconds; 0 starts at once.', minimum=0
+    )
+    reliability: str = setting(
+        'reliable',
+        'reliable loses nothing, and reaches subscribers of both kinds; best_effort is what most '
+        'camera drivers do.',
+        choices=('reliable', 'best_effort'),
+    )
+    in_flight: int = setting(
+        4, 'Images sent ahead of the answers, where answers are waited for.', minimum=1
+    )
+    answer_timeout: float = setting(
+        30.0, 'Seconds after which an image counts as unanswered.', minimum=0.1
+    )
+
+
+@dataclass(frozen=True)
+class RecorderConfig(Checked):
+    """How topics are recorded."""
+
+    storage: str = setting('sqlite3', 'Storage of the bag.', choices=('sqlite3', 'mcap'))
+    duration: float = setting(0.0, 'End after so many seconds; 0 does not.', minimum=0)
+    idle: float = setting(
+        0.0, 'End so many seconds after the last message; 0 does not.', minimum=0
+    )
+    wait_for: float = setting(
+        60.0, 'Give up if none of the topics has a publisher after so many seconds.', minimum=0
+    )

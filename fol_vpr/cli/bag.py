@@ -1,0 +1,182 @@
+"""fol_vpr bag: write a bag from images, play one, record one, look into one."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.cli.console import Progress, print_json
+from fol_vpr.config import BagWriterConfig, PlayerConfig, RecorderConfig
+from fol_vpr.errors import FolVprError, InputError
+
+# The topic and the times have options of their own.
+WRITER_SETTINGS = (
+    'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verbs below `fol_vpr bag`."""
+    verbs = parser.add_subparsers(dest='bag_verb', metavar='VERB', required=True)
+    for name, text, declare, run in (
+        ('from-images', 'write a bag from a folder of images', _declare_from_images, _from_images),
+        ('play', 'publish the messages of a bag over ROS', _declare_play, _play),
+        ('record', 'record topics into a bag', _declare_record, _record),
+        ('info', 'list the topics of a bag', _declare_info, _info),
+    ):
+        verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        declare(verb)
+        verb.set_defaults(bag_run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen verb."""
+    return int(args.bag_run(args))
+
+
+def _declare_from_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('images', metavar='DIR', help='folder of images, taken in sorted order')
+    parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
+    parser.add_argument('--topic', default='', help='of the images; by default /camera/image, '
+                        'with /compressed appended for compressed ones')  # fmt: skip
+    times = parser.add_mutually_exclusive_group()
+    times.add_argument('--rate', type=float, metavar='HZ', help='images per second')
+    times.add_argument('--stamps', metavar='CSV', help='with the times of the images')
+    parser.add_argument('--poses', metavar='FILE', help='stamped poses, CSV or TUM trajectory')
+    parser.add_argument('--overwrite', action='store_true', help='replace a bag of that name')
+    add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
+
+
+def _from_images(args: argparse.Namespace) -> int:
+    from fol_vpr.sources.bag_writer import write_bag_from_images
+
+    chosen = settings(args, BagWriterConfig())
+    with Progress('writing') as progress:
+        summary = write_bag_from_images(
+            args.images,
+            args.output,
+            topic=args.topic,
+            rate=args.rate,
+            stamps_csv=args.stamps,
+            poses_csv=args.poses,
+            overwrite=args.overwrite,
+            progress=progress,
+            **{name: getattr(chosen, name) for name in WRITER_SETTINGS},
+        )
+    seconds = (summary.last_ns - summary.first_ns) / 1e9
+    print(
+        f'{summary.path}: {summary.images} images and {summary.poses} poses over {seconds:.1f} s, '
+        f'{summary.bytes / 1e6:.1f} MB'
+    )
+    return 0
+
+
+def _declare_play(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
+    parser.add_argument('--topics', nargs='+', default=[], metavar='T', help='play only these')
+    parser.add_argument('--remap', nargs='+', default=[], metavar='FROM:=TO', help='rename topics')
+    parser.add_argument(
+        '--answers',
+        default='',
+        metavar='TOPIC',
+        help='wait for the answers on this topic, e.g. /localizer/places, and send no faster',
+    )
+    parser.add_argument('--json', action='store_true', help='print the summary as JSON')
+    add_settings(parser, PlayerConfig)
+
+
+def _play(args: argparse.Namespace) -> int:
+    player = _needs_ros('fol_vpr.ros.player')
+    with Progress('playing', unit='messages') as progress:
+        summary = player.play(
+            args.bag,
+            settings(args, PlayerConfig()),
+            topics=args.topics,
+            remap=dict(_renaming(pair) for pair in args.remap),
+            answers=args.answers,
+            report=progress.warn,
+            progress=progress,
+        )
+    if args.json:
+        print_json(dataclasses.asdict(summary))
+        return 0
+    sent = ', '.join(f'{count} on {topic}' for topic, count in summary.sent.items())
+    print(f'sent {sent or "nothing"} in {summary.seconds:.1f} s')
+    if summary.answered is not None:
+        print(f'answered {summary.answered} of {summary.images} images')
+    return 0
+
+
+def _renaming(pair: str) -> tuple[str, str]:
+    old, sign, new = pair.partition(':=')
+    if not (old and sign and new):
+        raise InputError(f'--remap needs FROM:=TO, got {pair}')
+    return old, new
+
+
+def _declare_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('topics', nargs='+', metavar='TOPIC', help='to be recorded')
+    parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
+    parser.add_argument('--json', action='store_true', help='print the summary as JSON')
+    add_settings(parser, RecorderConfig)
+
+
+def _record(args: argparse.Namespace) -> int:
+    recorder = _needs_ros('fol_vpr.ros.recorder')
+    summary = recorder.record(
+        args.output,
+        args.topics,
+        settings(args, RecorderConfig()),
+        report=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    if args.json:
+        print_json(dataclasses.asdict(summary))
+        return 0
+    recorded = ', '.join(f'{count} on {topic}' for topic, count in summary.recorded.items())
+    print(f'{args.output}: {recorded or "no messages"} in {summary.seconds:.1f} s')
+    for topic in summary.missing:
+        print(f'nobody published {topic}')
+    return 0
+
+
+def _declare_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
+    parser.add_argument('--json', action='store_true', help='print it as JSON')
+
+
+def _info(args: argparse.Namespace) -> int:
+    from fol_vpr.sources import Bag
+
+    bag = Bag(args.bag)
+    for warning in bag.warnings:
+        print(warning, file=sys.stderr)
+    size = sum(path.stat().st_size for path in bag.files())
+    if args.json:
+        topics = [dataclasses.asdict(topic) for topic in bag.topics.values()]
+        print_json({'path': str(Path(args.bag)), 'bytes': size, 'topics': topics})
+        return 0
+    print(f'{args.bag}: {size / 1e6:.1f} MB')
+    for topic in bag.topics.values():
+        print(f'  {topic.name}  {topic.msgtype}  {topic.count} messages')
+    return 0
+
+
+def _needs_ros(module: str) -> Any:
+    """A module of fol_vpr.ros.
+
+    Raises:
+        FolVprError: ROS is not there.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise FolVprError(
+            f'this needs ROS 2 and the built workspace ({error}): '
+            'source install/setup.bash first, or run `make setup`'
+        ) from error

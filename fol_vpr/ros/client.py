@@ -1,0 +1,54 @@
+"""A node for the length of a command, and what playing and recording both need of types."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from fol_vpr.errors import FolVprError
+
+
+@contextmanager
+def client_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
+    """A node and the executor that spins it; signals stay with the caller."""
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = Node(name)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            yield node, executor
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+    finally:
+        rclpy.shutdown()
+
+
+def message_class(type_name: str) -> Any:
+    """The Python class of a message type such as sensor_msgs/msg/Image.
+
+    Raises:
+        FolVprError: its package is not installed, or not sourced.
+    """
+    package, _, name = type_name.partition('/msg/')
+    try:
+        return getattr(importlib.import_module(f'{package}.msg'), name)
+    except (ImportError, AttributeError) as error:
+        raise FolVprError(
+            f'messages of the type {type_name} need the package {package}, which is not '
+            'installed here: install it and source its workspace'
+        ) from error
+
+
+def topic_type(node: Node, topic: str) -> str | None:
+    """The type that somebody publishes on a topic, None where nobody does."""
+    endpoints = node.get_publishers_info_by_topic(topic)
+    return endpoints[0].topic_type if endpoints else None

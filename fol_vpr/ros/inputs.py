@@ -1,0 +1,264 @@
+"""What the node listens to, and who is there to be heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_policy_name_from_kind,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from fol_vpr.config import NodeConfig
+from fol_vpr.datatypes import Frame
+from fol_vpr.ros.diagnostics import TopicReport
+from fol_vpr_msgs.msg import LoopClosureFeedback
+
+TRANSPORTS: dict[str, tuple[type, str, str]] = {
+    'raw': (Image, 'sensor_msgs/msg/Image', 'image'),
+    'compressed': (CompressedImage, 'sensor_msgs/msg/CompressedImage', 'image/compressed'),
+}
+LIVE_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.BEST_EFFORT,
+    durability=DurabilityPolicy.VOLATILE,
+)
+REPLAY_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_ALL,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+)
+
+
+class _GatedGroup(MutuallyExclusiveCallbackGroup):
+    """Leaves messages in the middleware while the gate is shut, instead of taking them."""
+
+    def __init__(self, is_shut: Callable[[], bool]) -> None:
+        super().__init__()
+        self._is_shut = is_shut
+
+    def can_execute(self, entity: Any) -> bool:
+        return not self._is_shut() and super().can_execute(entity)
+
+
+class ImageInputs:
+    """The subscriptions to `image` and `image/compressed`.
+
+    Args:
+        node: that subscribes.
+        settings: transport and QoS.
+        deliver: called with the message, its topic, and how many images of its publisher did not
+            arrive since the one before.
+        is_full: whether images have to wait in the middleware.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: NodeConfig,
+        deliver: Callable[[Any, str, int], None],
+        is_full: Callable[[], bool],
+    ) -> None:
+        self._node = node
+        self._deliver = deliver
+        self._qos = REPLAY_QOS if settings.replay else LIVE_QOS
+        wanted = settings.image_transport
+        self._wanted = tuple(TRANSPORTS) if wanted == 'auto' else (wanted,)
+        self._group = _GatedGroup(is_full)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._sequence: dict[str, int] = {}
+
+    def subscribe(self) -> None:
+        """Listen to all wanted transports that are not listened to yet."""
+        for transport in self._wanted:
+            if transport in self._subscriptions:
+                continue
+            message_type, _, topic = TRANSPORTS[transport]
+            self._sequence.pop(transport, None)
+            self._subscriptions[transport] = self._node.create_subscription(
+                message_type,
+                topic,
+                partial(self._on_image, transport),
+                self._qos,
+                callback_group=self._group,
+                event_callbacks=SubscriptionEventCallbacks(
+                    incompatible_qos=partial(self._on_incompatible_qos, transport),
+                    matched=partial(self._on_matched, transport),
+                ),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+
+    def unsubscribe(self) -> None:
+        """Stop listening."""
+        for transport in tuple(self._subscriptions):
+            self._drop(transport)
+
+    def look_again(self) -> None:
+        """Listen to all wanted transports again where the one that delivered has no publisher."""
+        if self._subscriptions and not any(
+            subscription.get_publisher_count() for subscription in self._subscriptions.values()
+        ):
+            self.subscribe()
+
+    def reports(self) -> list[TopicReport]:
+        """Who publishes on the topics listened to."""
+        return [self._report(name, sub) for name, sub in self._subscriptions.items()]
+
+    def _on_image(self, transport: str, message: Any, info: Any) -> None:
+        subscription = self._subscriptions.get(transport)
+        if subscription is None:
+            return
+        for other in self._subscriptions.keys() - {transport}:
+            self._node.get_logger().info(
+                f'images come on {subscription.topic_name}: not listening to {other} images'
+            )
+            self._drop(other)
+        self._deliver(message, subscription.topic_name, self._lost(transport, info))
+
+    def _lost(self, transport: str, info: Any) -> int:
+        """Messages missing before this one, by the publisher's own count."""
+        subscription = self._subscriptions[transport]
+        sequence = info.get('publication_sequence_number') if info else None
+        previous = self._sequence.get(transport)
+        if sequence is not None:
+            self._sequence[transport] = sequence
+        # With several publishers the numbers of all of them arrive mixed up.
+        if sequence is None or previous is None or subscription.get_publisher_count() != 1:
+            return 0
+        return int(max(0, sequence - previous - 1))
+
+    def _on_matched(self, transport: str, _event: Any) -> None:
+        # Another publisher counts from another number.
+        self._sequence.pop(transport, None)
+
+    def _on_incompatible_qos(self, transport: str, event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        topic = self._subscriptions[transport].topic_name
+        self._node.get_logger().warning(
+            f'a publisher on {topic} offers another {policy} than this node asks for: nothing '
+            f'arrives from it; change the publisher, or qos_overrides.{topic}.subscription'
+        )
+
+    def _drop(self, transport: str) -> None:
+        self._node.destroy_subscription(self._subscriptions.pop(transport))
+
+    def _report(self, transport: str, subscription: Subscription) -> TopicReport:
+        _, expected, _ = TRANSPORTS[transport]
+        name = subscription.topic_name
+        publishers, problems = [], []
+        for endpoint in self._node.get_publishers_info_by_topic(name):
+            who = f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
+            reliability = endpoint.qos_profile.reliability.name.lower().replace('_', ' ')
+            publishers.append(f'{who} ({endpoint.topic_type}, {reliability})')
+            if endpoint.topic_type != expected:
+                problems.append(
+                    f'{who} publishes {endpoint.topic_type} on {name}, expected {expected}: '
+                    'remap `image` to raw and `image/compressed` to compressed images'
+                )
+                continue
+            fit, reason = qos_check_compatible(endpoint.qos_profile, subscription.qos_profile)
+            if fit == QoSCompatibility.ERROR:
+                problems.append(
+                    f'the QoS of {who} on {name} does not fit ({reason.strip()}): change the '
+                    f'publisher, or set qos_overrides.{name}.subscription'
+                )
+        return TopicReport(name, expected, publishers, problems)
+
+
+class CameraCheck:
+    """Compares `camera_info` with the images, so that a wrong calibration is noticed."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._info: CameraInfo | None = None
+        self._subscription: Subscription | None = None
+        self._image = (0, 0, '')
+
+    def subscribe(self) -> None:
+        """Listen to `camera_info`."""
+        if self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                CameraInfo, 'camera_info', self._on_info, LIVE_QOS
+            )
+
+    def unsubscribe(self) -> None:
+        """Stop listening, and forget what was heard."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+        self._info = None
+
+    def saw(self, frame: Frame) -> None:
+        """Remember the size and frame of an image."""
+        height, width = frame.image.shape[:2]
+        self._image = (width, height, frame.frame_id)
+
+    def problem(self) -> str:
+        """What does not fit, empty where all does or one of both is missing."""
+        info, (width, height, frame_id) = self._info, self._image
+        if info is None or not width:
+            return ''
+        if (info.width, info.height) not in ((width, height), (0, 0)):
+            return (
+                f'camera_info is for {info.width}x{info.height} pixels, but the images have '
+                f'{width}x{height}: remap camera_info to the one of this camera'
+            )
+        if frame_id and info.header.frame_id and info.header.frame_id != frame_id:
+            return (
+                f'camera_info is of the frame {info.header.frame_id}, but the images of '
+                f'{frame_id}: remap camera_info to the one of this camera'
+            )
+        return ''
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+
+class FeedbackCounter:
+    """Counts what a SLAM back-end made of the loop closures."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._accepted = self._rejected = 0
+        self._subscription: Subscription | None = None
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Loop closures accepted and rejected."""
+        return self._accepted, self._rejected
+
+    def subscribe(self) -> None:
+        """Listen to `loop_closure_feedback`."""
+        if self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                LoopClosureFeedback, 'loop_closure_feedback', self._on_feedback, 100
+            )
+
+    def unsubscribe(self) -> None:
+        """Stop listening."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _on_feedback(self, message: LoopClosureFeedback) -> None:
+        if message.status == LoopClosureFeedback.ACCEPTED:
+            self._accepted += 1
+        else:
+            self._rejected += 1
+            self._node.get_logger().debug(
+                f'loop closure {message.candidate_id} was rejected: {message.reason}'
+            )

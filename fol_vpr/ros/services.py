@@ -1,0 +1,165 @@
+"""The services ~/load_map, ~/query_place and ~/enable of the node.
+
+Their callbacks are coroutines: what takes long runs on a thread of its own, and the executor goes
+on with images, timers and other services meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.task import Future
+from std_srvs.srv import SetBool
+
+from fol_vpr.errors import (
+    DeviceError,
+    FolVprError,
+    InputError,
+    MapError,
+    MapMismatchError,
+)
+from fol_vpr.ros.conversions import frame_from_image, map_info_message, places_message
+from fol_vpr_msgs.srv import LoadMap, QueryPlace
+
+if TYPE_CHECKING:
+    from fol_vpr.ros.localizer import Localizer
+
+
+class Services:
+    """Advertises the services and answers them."""
+
+    def __init__(self, node: Localizer) -> None:
+        self._node = node
+        for service, name, callback in (
+            (LoadMap, '~/load_map', self._on_load_map),
+            (QueryPlace, '~/query_place', self._on_query_place),
+            (SetBool, '~/enable', self._on_enable),
+        ):
+            # A pending coroutine keeps its group busy, so each service has one of its own.
+            group = MutuallyExclusiveCallbackGroup()
+            node.create_service(service, name, callback, callback_group=group)
+
+    async def _on_load_map(
+        self, request: LoadMap.Request, response: LoadMap.Response
+    ) -> LoadMap.Response:
+        node, path = self._node, Path(request.path).expanduser()
+        try:
+            _check_map_path(request.path, path)
+            if node.recognizer is None:
+                node.configure_with_map(str(path))
+            else:
+                recognizer = node.recognizer
+                await self._in_background(lambda: recognizer.load_map(path))
+                node.map_was_loaded(str(path))
+            response.result = LoadMap.Response.OK
+            response.message = f'loaded {path}'
+        except (FolVprError, MemoryError) as error:
+            response.result = _result_of(error, LoadMap.Response)
+            response.message = str(error) or 'no memory left'
+            node.map_was_refused(response.message)
+        info = None if node.recognizer is None else node.recognizer.map_info
+        response.info = map_info_message(info)
+        return response
+
+    async def _on_query_place(
+        self, request: QueryPlace.Request, response: QueryPlace.Response
+    ) -> QueryPlace.Response:
+        try:
+            message = await self._in_background(lambda: self._query(request))
+            response.places = message
+            response.result = QueryPlace.Response.OK
+        except (FolVprError, MemoryError) as error:
+            response.result = _result_of(error, QueryPlace.Response)
+            response.message = str(error) or 'no memory left'
+        return response
+
+    def _query(self, request: QueryPlace.Request) -> Any:
+        recognizer = self._node.recognizer
+        if recognizer is None or self._node.state != 'active':
+            raise _NotReady(f'the node is {self._node.state}: activate it first')
+        given = [image for image in (request.image, request.compressed) if len(image.data)]
+        if len(given) != 1:
+            raise InputError(f'one image is needed, in image or in compressed; got {len(given)}')
+        info = recognizer.map_info
+        if info is None:
+            raise _NoMap('no map is loaded: call ~/load_map first')
+        started = time.perf_counter()
+        recognition = recognizer.recognize(
+            frame_from_image(given[0], 'query_place'),
+            hypotheses=request.max_hypotheses or None,
+            sequence=False,
+        )
+        return places_message(
+            recognition,
+            map_frame=self._node.map_frame,
+            map_id=info.map_id,
+            model_id=recognizer.extractor.model_id,
+            processing_time=time.perf_counter() - started,
+        )
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        response.message = self._node.enable(request.data)
+        response.success = True
+        return response
+
+    async def _in_background(self, job: Callable[[], Any]) -> Any:
+        """The result of a job that runs on its own thread; its FolVprError is raised here."""
+        future: Future = Future()
+        executor = self._node.executor
+
+        def run() -> None:
+            try:
+                outcome, error = job(), None
+            except Exception as caught:  # noqa: BLE001 raised again for the caller
+                outcome, error = None, caught
+            # Not set_exception: a future whose exception nobody fetched complains on stderr.
+            future.set_result((outcome, error))
+            if executor is not None:
+                executor.wake()
+
+        threading.Thread(target=run, name='service', daemon=True).start()
+        outcome, error = await future
+        if error is None:
+            return outcome
+        if isinstance(error, (FolVprError, MemoryError)):
+            raise error
+        self._node.report_defect('a service call failed', error)
+        raise FolVprError(f'defect of fol_vpr, see the log of the node: {error!r}')
+
+
+class _NotReady(FolVprError):
+    """The lifecycle state does not allow it."""
+
+
+class _NoMap(FolVprError):
+    """No map is loaded, or the file is not there."""
+
+
+def _check_map_path(given: str, path: Path) -> None:
+    if not given or path.suffix != '.folmap':
+        raise InputError(f'the path of a .folmap file is needed, got {given!r}')
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise _NoMap(
+            f'{path} is not there, or may not be read: give a path on the machine of the node '
+            f'(its working folder is {Path.cwd()})'
+        )
+
+
+def _result_of(error: Exception, response: Any) -> int:
+    """The `result` of a service response that names the kind of the error."""
+    kinds: tuple[tuple[type[Exception], int], ...] = (
+        (_NotReady, response.NOT_READY),
+        (_NoMap, response.NOT_FOUND),
+        (InputError, response.BAD_REQUEST),
+        (MapMismatchError, response.MODEL_MISMATCH),
+        (MapError, response.CORRUPT),
+        (DeviceError, response.OUT_OF_MEMORY),
+        (MemoryError, response.OUT_OF_MEMORY),
+    )
+    return next((code for kind, code in kinds if isinstance(error, kind)), response.FAILED)

@@ -1,0 +1,90 @@
+"""The settings of the node as one value, and the names that ROS knows them by; without rclpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any
+
+from fol_vpr.config import (
+    NetworkConfig,
+    NodeConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+)
+from fol_vpr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the node can be told, in the groups that its parameter names have."""
+
+    node: NodeConfig = field(default_factory=NodeConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
+
+    @property
+    def recognizer(self) -> RecognizerConfig:
+        """The share of PlaceRecognizer."""
+        return RecognizerConfig(self.network, self.retrieval, self.verification)
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """A copy with other values, by parameter name.
+
+        Raises:
+            InputError: a name is unknown, or a value outside its range; names the parameter.
+        """
+        by_group: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            group, key = split_name(name)
+            by_group.setdefault(group, {})[key] = value
+        parts = {
+            group: _replaced(getattr(self, group), group, changes)
+            for group, changes in by_group.items()
+        }
+        return replace(self, **parts)
+
+
+def _replaced(part: Any, group: str, changes: dict[str, Any]) -> Any:
+    try:
+        return replace(part, **changes)
+    except InputError as error:
+        raise InputError(f'parameter {join_name(group, "")}{error}') from error
+
+
+def parameters(settings: Settings) -> Iterator[tuple[str, Field[Any], Any]]:
+    """Name, declaration and value of every parameter, in the order of the documentation."""
+    for group in fields(settings):
+        part = getattr(settings, group.name)
+        for spec in fields(part):
+            yield join_name(group.name, spec.name), spec, getattr(part, spec.name)
+
+
+def join_name(group: str, key: str) -> str:
+    """Parameter name of a setting: those of the node itself stand without a group."""
+    return key if group == 'node' else f'{group}.{key}'
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Group and key of a parameter name.
+
+    Raises:
+        InputError: there is no such parameter.
+    """
+    group, _, key = name.rpartition('.')
+    part = _PARTS.get(group or 'node', ())
+    if key not in part or group == 'node':
+        raise InputError(f'there is no parameter {name}')
+    return group or 'node', key
+
+
+_PARTS = {
+    group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
+    for group in fields(Settings)
+}
+# They are built into the loaded network and the buffers around it.
+FIXED_WHILE_CONFIGURED = frozenset(
+    {'map', *(name for name, _, _ in parameters(Settings()) if name.startswith('network.'))}
+)
