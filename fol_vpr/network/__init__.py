@@ -2,6 +2,7 @@
 
 from fol_vpr.network.extractor import FeatureExtractor
 from fol_vpr.network.fol import FoL, FoLOutput, build_fol
+from fol_vpr.network.registry import AvailableWeights, fetch, list_weights, resolve_weights
 from fol_vpr.network.weights import (
     WeightsInfo,
     inspect_weights,
@@ -11,13 +12,17 @@ from fol_vpr.network.weights import (
 )
 
 __all__ = [
+    'AvailableWeights',
     'FeatureExtractor',
     'FoL',
     'FoLOutput',
     'WeightsInfo',
     'build_fol',
+    'fetch',
     'inspect_weights',
+    'list_weights',
     'load_weights',
     'open_weights',
+    'resolve_weights',
     'save_weights',
 ]

@@ -40,16 +40,6 @@ class Aggregated(NamedTuple):
     attention: Tensor
 
 
-class PointwiseConv(nn.Conv2d):
-    """A 1 x 1 convolution over [B, N, C]: named and shaped as released, computed as a product."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(channels_in, channels_out, kernel_size=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.flatten(1), self.bias)
-
-
 class Aggregator(nn.Module):
     """Tokens to a global descriptor of 256 + 64·128 numbers."""
 
@@ -64,16 +54,16 @@ class Aggregator(nn.Module):
     def forward(self, tokens: Tokens) -> Aggregated:
         """Aggregate; everything after the MLPs is float32."""
         dtype = self.score.get_parameter('0.weight').dtype
-        patches = tokens.patches.to(dtype)
-        features = self.cluster_features(patches).float()
-        scores = self.score(patches).float().transpose(1, 2)
+        patches = tokens.feature_map().to(dtype)
+        features = self.cluster_features(patches).flatten(2).float()
+        scores = self.score(patches).flatten(2).float()
         token = self.token_features(tokens.cls.to(dtype)).float()
 
         attention = tokens.cls_attention
         attention = torch.where(attention >= _LEAST_ATTENTION, attention, 0)
         assignment = assign(scores, 1 - attention)
 
-        clusters = features.transpose(1, 2) @ assignment.transpose(1, 2)
+        clusters = features @ assignment.transpose(1, 2)
         parts = [F.normalize(token, dim=-1), F.normalize(clusters, dim=1).flatten(1)]
         descriptor = F.normalize(torch.cat(parts, dim=-1), dim=-1)
         return Aggregated(descriptor, assignment, attention)
@@ -81,10 +71,10 @@ class Aggregator(nn.Module):
 
 def _pointwise_mlp(width: int, channels: int) -> nn.Sequential:
     return nn.Sequential(
-        PointwiseConv(width, _HIDDEN),
+        nn.Conv2d(width, _HIDDEN, 1),
         nn.Dropout(_DROPOUT),
         nn.ReLU(),
-        PointwiseConv(_HIDDEN, channels),
+        nn.Conv2d(_HIDDEN, channels, 1),
     )
 
 

@@ -16,7 +16,13 @@ from fol_vpr.network.aggregation import DESCRIPTOR_DIM
 from fol_vpr.network.device import choose_device, choose_dtype, memory_guard
 from fol_vpr.network.fol import FoL, FoLOutput
 from fol_vpr.network.local_head import LOCAL_DIM
-from fol_vpr.network.preprocessing import input_size, preprocessing_id, to_input, to_original
+from fol_vpr.network.preprocessing import (
+    check_image,
+    input_size,
+    preprocessing_id,
+    to_input,
+    to_original,
+)
 
 
 class FeatureExtractor:
@@ -77,14 +83,14 @@ class FeatureExtractor:
         if self._net is None:
             raise DeviceError('the feature extractor is closed')
         timings = {} if timings is None else timings
-        sizes = [input_size(*np.shape(image)[:2], self.config) for image in images]
-        found: list[Features | None] = [None] * len(images)
+        sizes = [input_size(*check_image(image), self.config) for image in images]
+        found: dict[int, Features] = {}
         for size in dict.fromkeys(sizes):
             members = [i for i, other in enumerate(sizes) if other == size]
             batch = [images[i] for i in members]
-            for i, features in zip(members, self._extract(self._net, batch, size, timings), strict=True):
-                found[i] = features
-        return [features for features in found if features is not None]
+            described = self._describe(self._net, batch, size, timings)
+            found.update(zip(members, described, strict=True))
+        return [found[i] for i in range(len(images))]
 
     def warm_up(self) -> float:
         """Run once at the input size; returns the seconds that it took.
@@ -103,7 +109,7 @@ class FeatureExtractor:
         if self._device.type == 'cuda':
             torch.cuda.empty_cache()
 
-    def _extract(
+    def _describe(
         self,
         net: FoL,
         images: list[np.ndarray],

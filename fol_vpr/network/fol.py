@@ -73,13 +73,9 @@ class FoL(nn.Module):
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
-        height, width = tokens.grid
-        patches = tokens.patches.transpose(1, 2).unflatten(2, (height, width))
-        dense = upsample(patches, self.upconv, self.upconv2)
+        dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
         local = select(dense, aggregated.assignment.mean(dim=1), tokens.grid)
-        return FoLOutput(
-            aggregated.descriptor, local, aggregated.attention, aggregated.assignment
-        )
+        return FoLOutput(aggregated.descriptor, local, aggregated.attention, aggregated.assignment)
 
     def set_precision(self, dtype: torch.dtype) -> FoL:
         """Store the weights of matrix products and convolutions in `dtype`, and compute with it.

@@ -55,11 +55,26 @@ def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int
     return rows * PATCH, columns * PATCH
 
 
-def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Normalise and resize as the released evaluation does.
+def check_image(image: np.ndarray) -> tuple[int, int]:
+    """Height and width of an RGB image.
 
-    Bilinear without antialiasing on the normalised float image: what torchvision 0.15's resize
-    does to a tensor.
+    Raises:
+        InputError: it is not [H, W, 3] of uint8.
+    """
+    shape, dtype = np.shape(image), getattr(image, 'dtype', None)
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+        raise InputError(
+            f'an RGB image [height, width, 3] of uint8 is needed, got {shape} of {dtype}'
+        )
+    return shape[0], shape[1]
+
+
+def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Resize and normalise to what the released evaluation feeds its network.
+
+    That one resizes the normalised image, bilinearly without antialiasing (torchvision 0.15's
+    resize of a tensor). Interpolation weights sum to 1, so that the order makes no difference
+    beyond rounding; this one touches fewer numbers.
 
     Args:
         image: [H, W, 3] uint8, RGB.
@@ -68,22 +83,18 @@ def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> 
 
     Returns:
         [3, height, width] float32.
-
-    Raises:
-        InputError: `image` is of another shape or type.
     """
-    shape, dtype = np.shape(image), getattr(image, 'dtype', None)
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
-        raise InputError(
-            f'an RGB image [height, width, 3] of uint8 is needed, got {shape} of {dtype}'
-        )
     pixels = torch.from_numpy(np.require(image, requirements=['C', 'W'])).to(device)
-    mean = torch.tensor(_MEAN, device=device)
-    deviation = torch.tensor(_DEVIATION, device=device)
-    normalised = ((pixels.float() / 255 - mean) / deviation).permute(2, 0, 1).unsqueeze(0)
-    return F.interpolate(
-        normalised, size=size, mode='bilinear', align_corners=False, antialias=False
+    resized = F.interpolate(
+        pixels.permute(2, 0, 1).unsqueeze(0).float(),
+        size=size,
+        mode='bilinear',
+        align_corners=False,
+        antialias=False,
     ).squeeze(0)
+    mean = torch.tensor(_MEAN, device=device).view(3, 1, 1)
+    deviation = torch.tensor(_DEVIATION, device=device).view(3, 1, 1)
+    return (resized / 255 - mean) / deviation
 
 
 def to_original(

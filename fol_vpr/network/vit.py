@@ -16,6 +16,7 @@ from torch import Tensor, nn
 PATCH = 14
 _GRID_OF_POSITIONS = 37
 _INTERPOLATION_OFFSET = 0.1
+_ROWS_FOR_CLS = 8
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Tokens(NamedTuple):
     patches: Tensor
     cls_attention: Tensor
     grid: tuple[int, int]
+
+    def feature_map(self) -> Tensor:
+        """The patches as [B, C, h, w] in channels_last order."""
+        batch, _, channels = self.patches.shape
+        return self.patches.reshape(batch, *self.grid, channels).permute(0, 3, 1, 2)
 
 
 class VisionTransformer(nn.Module):
@@ -159,9 +165,15 @@ class Attention(nn.Module):
 
 
 def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
-    """Row of the CLS token, summed over heads: [B, heads, 1 + N, C] twice to [B, N]."""
-    logits = (q[:, :, :1].float() @ k.float().transpose(-2, -1)).squeeze(2) * q.shape[-1] ** -0.5
-    return logits.softmax(dim=-1)[:, :, 1:].sum(dim=1)
+    """Row of the CLS token, summed over heads: [B, heads, 1 + N, C] twice to [B, N].
+
+    A handful of rows is computed for the one that is needed: a product with a single row takes
+    another path in BLAS and rounds differently from the full matrix of the released code, which
+    shows where patches that the aggregation likes equally well compete for the last place.
+    """
+    rows = q[:, :, :_ROWS_FOR_CLS].float() @ k.float().transpose(-2, -1)
+    row = (rows[:, :, 0] * q.shape[-1] ** -0.5).softmax(dim=-1)
+    return row[:, :, 1:].sum(dim=1)
 
 
 class LayerScale(nn.Module):

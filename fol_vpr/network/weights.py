@@ -192,7 +192,9 @@ def infer_architecture(checkpoint: Checkpoint) -> str:
             f'{checkpoint.path} is no FoL checkpoint: it has no {_BACKBONE}cls_token among its '
             f'{len(shapes)} tensors'
         )
-    blocks = {int(m[1]) for name in shapes if (m := re.match(rf'{_BACKBONE}blocks\.(\d+)\.', name))}
+    blocks = {
+        int(m[1]) for name in shapes if (m := re.match(rf'{_BACKBONE}blocks\.(\d+)\.', name))
+    }
     depth = max(blocks, default=-1) + 1
     swiglu = any('.mlp.w12.' in name for name in shapes)
     for name, known in ARCHITECTURES.items():
@@ -300,12 +302,11 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
 
 def _released_globals() -> list[Any]:
     """What the training code of FoL keeps beside the tensors: recalls as a NumPy array."""
-    core = np.zeros(1).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    makers: list[Any] = [np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]]
     kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64)]
-    named = [(core, f'numpy.core.multiarray.{core.__name__}')]
-    named += [(scalar, f'numpy.core.multiarray.{scalar.__name__}')]
-    return [core, scalar, np.ndarray, np.dtype, *kinds, *named]
+    # NumPy 1 wrote another module name for the same functions.
+    aliases = [(maker, f'numpy.core.multiarray.{maker.__name__}') for maker in makers]
+    return [*makers, *aliases, np.ndarray, np.dtype, *kinds]
 
 
 def _damaged(path: Path, error: Exception) -> str:
