@@ -84,7 +84,7 @@ def settings(args: argparse.Namespace, base: Config) -> Config:
 
 def add_network_of_map(parser: argparse.ArgumentParser) -> None:
     """Add the network settings to a verb that takes its defaults from the map that it is given."""
-    recorded = {name: "the map's" for name in ('weights', 'resize', 'input_size')}
+    recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's")
     add_settings(parser, NetworkConfig, defaults=recorded)
 
 

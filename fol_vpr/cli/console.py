@@ -38,6 +38,7 @@ class Progress:
         self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = '') -> None:
+        """Tell what is done, what there is to do in all, and a note for the end of the line."""
         if self._first is None:
             # What an earlier run has done must not count as done within the first second.
             self._first = (time.monotonic(), done)
@@ -104,6 +105,7 @@ class SkipBad:
         self._progress = progress
 
     def __call__(self, position: int, error: FolVprError) -> None:
+        """Warn of one item."""
         self.count += 1
         self._progress.warn(f'skipped item {position}: {error}')
 

@@ -75,24 +75,25 @@ def _read(path: str) -> Frame:
 
 
 def _as_table(recognition: Recognition) -> str:
-    rows = [['rank', 'place', 'similarity', 'matches', 'inliers', 'verified', 'image', 'pose']]
-    for h in recognition.hypotheses:
-        rows.append(
-            [
-                str(h.rank),
-                h.place.place_id,
-                f'{h.similarity:.4f}',
-                '' if math.isnan(h.match_score) else f'{h.match_score:.0f}',
-                str(h.inliers) if h.verification is not Verification.NONE else '',
-                h.verification.name.lower(),
-                h.place.image_uri,
-                _pose(h),
-            ]
-        )
+    header = ['rank', 'place', 'similarity', 'matches', 'inliers', 'verified', 'image', 'pose']
+    rows = [header, *(_row(hypothesis) for hypothesis in recognition.hypotheses)]
     seconds = recognition.timings.get('total', math.nan)
     quality = recognition.quality_reason or 'good'
     head = f'{recognition.state.name}; image quality {recognition.image_quality:.2f} ({quality})'
     return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows, left=(1, 5, 6, 7))])
+
+
+def _row(h: PlaceHypothesis) -> list[str]:
+    return [
+        str(h.rank),
+        h.place.place_id,
+        f'{h.similarity:.4f}',
+        '' if math.isnan(h.match_score) else f'{h.match_score:.0f}',
+        str(h.inliers) if h.verification is not Verification.NONE else '',
+        h.verification.name.lower(),
+        h.place.image_uri,
+        _pose(h),
+    ]
 
 
 def _pose(hypothesis: PlaceHypothesis) -> str:

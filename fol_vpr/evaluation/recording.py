@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys.store import Typestore
 
 from fol_vpr.datatypes import LocalizationState, MapInfo, Place
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import Whereabouts
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
-from fol_vpr.sources import FrameSource
+from fol_vpr.sources import Bag, FrameSource
 
 ARRAY_TYPE = 'fol_vpr_msgs/msg/PlaceHypothesisArray'
 
@@ -126,30 +126,35 @@ def _answer(
     )
 
 
-def _read_arrays(path: Path, topic: str | None) -> list[Any]:
-    """All hypothesis arrays of one topic; bags carry the definitions of their types."""
+def _read_arrays(path: Path, topic: str | None) -> Iterator[Any]:
+    """All hypothesis arrays of one topic, by the definitions that the bag brings along."""
+    bag = Bag(path)
+    topics = [t for t in bag.topics.values() if t.msgtype == ARRAY_TYPE]
+    if topic is not None:
+        topics = [t for t in topics if t.name == topic]
+    if len(topics) != 1:
+        raise InputError(
+            f'one topic of {ARRAY_TYPE}{f" called {topic}" if topic else ""} is needed in {path}, '
+            f'found {len(topics)}; it has {bag.list_topics()}'
+        )
+    types = _own_types(path)
+    for message in bag.read([topics[0].name]):
+        try:
+            yield types.deserialize_cdr(message.data, message.msgtype)
+        except Exception as error:
+            # rosbags trips over damaged bytes in ways that no list of exceptions holds.
+            raise InputError(
+                f'the message on {message.topic} at {message.receive_ns} ns in {path} is '
+                f'damaged: {error or type(error).__name__}'
+            ) from error
+
+
+def _own_types(path: Path) -> Typestore:
     try:
         with AnyReader([path]) as reader:
-            connections = [
-                c
-                for c in reader.connections
-                if c.msgtype == ARRAY_TYPE and topic in (None, c.topic)
-            ]
-            topics = Counter(c.topic for c in connections)
-            if len(topics) != 1:
-                offered = ', '.join(f'{c.topic} ({c.msgtype})' for c in reader.connections)
-                raise InputError(
-                    f'one topic of {ARRAY_TYPE} is needed in {path}'
-                    f'{f" by the name {topic}" if topic else ""}, found {len(topics)}; '
-                    f'it holds {offered or "no topics at all"}'
-                )
-            return [
-                reader.deserialize(data, connection.msgtype)
-                for connection, _, data in reader.messages(connections)
-            ]
+            return reader.typestore
     except AnyReaderError as error:
-        raise InputError(f'the recording {path} cannot be read: {error}') from error
-    except OSError as error:
         raise InputError(
-            f'the recording {path} cannot be read: {error.strerror or error}'
+            f'{path} does not define its message types ({error}); record it with '
+            '`fol_vpr bag record` or with ros2 bag of Jazzy or later'
         ) from error

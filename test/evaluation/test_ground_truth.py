@@ -94,5 +94,5 @@ def test_geodetic_positions_in_metres_across_the_date_line():
 
 def test_nothing_to_compare_is_said():
     geo = Whereabouts(geo=GeoPosition(1, 2))
-    with pytest.raises(InputError, match='queries: 1 poses and 0 geodetic .*--ground-truth'):
+    with pytest.raises(InputError, match=r'queries: 1 poses and 0 geodetic .*--ground-truth'):
         positives_by_position([at(0)], [geo], EvaluationConfig())

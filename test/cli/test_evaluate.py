@@ -1,0 +1,163 @@
+"""Evaluation from the command line: offline, from positions, and from a recording."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import cv2
+import pytest
+from recordings import write_recording
+from rosbags.rosbag2 import StoragePlugin
+
+from fol_vpr.cli.main import main
+from fol_vpr.config import RecognizerConfig
+from fol_vpr.recognizer import PlaceRecognizer, recorded_network
+from fol_vpr.sources import open_source
+
+RATE = 5.0
+
+
+@pytest.fixture(scope='module')
+def offline(drive, tmp_path_factory):
+    """JSON and per-query CSV of an offline run."""
+    folder = tmp_path_factory.mktemp('offline')
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries),
+               '--ground-truth', str(drive.ground_truth), '--json', str(folder / 'out.json'),
+               '--per-query', str(folder / 'out.csv')]  # fmt: skip
+    assert main(command) == 0
+    with open(folder / 'out.csv', newline='') as file:
+        return json.loads((folder / 'out.json').read_text()), list(csv.DictReader(file))
+
+
+@pytest.fixture(scope='module')
+def played(drive, tmp_path_factory):
+    """The queries as a bag, and what the recogniser says of each."""
+    bag = tmp_path_factory.mktemp('played') / 'queries'
+    command = ['bag', 'from-images', str(drive.queries), '--output', str(bag)]
+    assert main([*command, '--rate', str(RATE)]) == 0
+    recognizer = PlaceRecognizer(RecognizerConfig(recorded_network(drive.map)))
+    recognizer.load_map(drive.map)
+    answers = [recognizer.recognize(frame) for _, frame in open_source(bag).frames()]
+    map_id = recognizer.map_info.map_id
+    recognizer.close()
+    return bag, map_id, answers
+
+
+def test_json_has_what_others_script_against(offline):
+    report, _ = offline
+    assert (report['queries'], report['queries_without_positive']) == (12, 1)
+    for stage in ('global', 'reranked'):
+        assert list(report['recall'][stage]) == ['1', '5', '10']
+        shares = list(report['recall'][stage].values())
+        assert shares == sorted(shares)
+        assert shares[0] >= 10 / 11
+        low, high = report['recall_interval_95'][stage]['1']
+        assert low < report['recall'][stage]['1'] <= high
+    assert (report['weights'], report['trained']) == ('untrained-vits14', False)
+    assert {'decode', 'forward', 'search', 'rerank', 'total'} <= set(report['latency_ms'])
+    assert (report['answered'], report['unanswered'], report['rerank']) == (12, 0, 20)
+
+
+def test_recall_agrees_with_the_lines_of_each_query(offline):
+    report, rows = offline
+    assert [int(row['query_index']) for row in rows] == list(range(12))
+    counted = [row for row in rows if int(row['positives'])]
+    for column, stage in (('global_rank', 'global'), ('reranked_rank', 'reranked')):
+        firsts = sum(row[column] == '0' for row in counted)
+        assert report['recall'][stage]['1'] == firsts / len(counted)
+
+
+def test_untrained_weights_are_named_loudly(drive, capsys):
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries),
+               '--ground-truth', str(drive.ground_truth)]  # fmt: skip
+    assert main([*command, '--limit', '2', '--rerank', '0']) == 0
+    table = capsys.readouterr().out
+    assert 'UNTRAINED WEIGHTS' in table
+    assert '2 queries with a positive of 2' in table
+
+
+@pytest.mark.parametrize('storage', list(StoragePlugin))
+def test_a_recording_gives_what_the_offline_run_gives(drive, offline, played, tmp_path, storage):
+    bag, map_id, answers = played
+    recording, out = tmp_path / 'recording', tmp_path / 'out.json'
+    # Two that the node dropped, and the rest in another order than the queries'.
+    kept = [a for i, a in enumerate(answers) if i not in (0, 5)]
+    write_recording(recording, map_id, reversed(kept), storage=storage)
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(bag),
+               '--recording', str(recording), '--ground-truth', str(drive.ground_truth),
+               '--json', str(out), '--picture', str(tmp_path / 'out.png')]  # fmt: skip
+    assert main(command) == 0
+    report = json.loads(out.read_text())
+    assert (report['answered'], report['unanswered'], report['unmatched_answers']) == (10, 2, 0)
+    assert report['recall']['global'] is None
+    missed = [row['reranked_rank'] for row in offline[1] if row['query_index'] in ('0', '5')]
+    lost = sum(rank == '0' for rank in missed)
+    expected = offline[0]['recall']['reranked']['1'] - lost / 11
+    assert report['recall']['reranked']['1'] == pytest.approx(expected)
+    assert report['latency_ms']['total']['p50'] == 250
+    assert cv2.imread(str(tmp_path / 'out.png')) is not None
+
+
+def test_recordings_that_do_not_belong_are_refused(drive, played, tmp_path, capsys):
+    bag, map_id, answers = played
+    base = ['evaluate', '--map', str(drive.map), '--ground-truth', str(drive.ground_truth)]
+
+    def refused(name: str, queries, *options: str) -> str:
+        recording = str(tmp_path / name)
+        assert main([*base, '--queries', str(queries), '--recording', recording, *options]) == 2
+        return capsys.readouterr().err
+
+    write_recording(tmp_path / 'other_map', 'another', answers)
+    assert 'recorded with the map another' in refused('other_map', bag)
+    write_recording(tmp_path / 'twice', map_id, [*answers, answers[3]])
+    assert 'answers query 3' in refused('twice', bag)
+    write_recording(tmp_path / 'sound', map_id, answers)
+    assert 'carry the same stamp' in refused('sound', drive.queries)
+    assert 'found 0' in refused('sound', bag, '--recording-topic', '/elsewhere')
+    assert '--limit has no effect' in refused('sound', bag, '--limit', '3')
+    assert 'found 0' in refused(str(bag), bag)
+    main(['bag', 'from-images', str(drive.queries), '--output', str(tmp_path / 'late'),
+          '--rate', str(RATE / 1.37)])  # fmt: skip
+    shutil.rmtree(tmp_path / 'twice')
+    write_recording(tmp_path / 'twice', map_id, answers[1:])
+    assert 'carries the stamp' in refused('twice', tmp_path / 'late')
+
+
+def test_positions_are_a_ground_truth(drive, tmp_path, capsys):
+    """UTM file names on both sides: each query was taken beside its reference."""
+    for source, offset in ((drive.references, 0), (drive.queries, 8)):
+        folder = tmp_path / source.name
+        folder.mkdir()
+        for i, image in enumerate(sorted(source.iterdir())[:4]):
+            name = f'@{500_000 + 30 * i + offset}.00@4000000.00@33@N@.jpg'
+            shutil.copy(image, folder / name)
+    target, out = tmp_path / 'm.folmap', tmp_path / 'out.json'
+    build = ['map', 'build', '--images', str(tmp_path / 'ref'), '--output', str(target)]
+    assert main([*build, '--input-size', '126', '--weights', 'untrained-vits14']) == 0
+    evaluate = ['evaluate', '--map', str(target), '--queries', str(tmp_path / 'query'),
+                '--json', str(out)]  # fmt: skip
+    assert main(evaluate) == 0
+    assert json.loads(out.read_text())['queries_without_positive'] == 0
+    assert main([*evaluate, '--positive-radius', '7']) == 0
+    assert json.loads(out.read_text())['queries_without_positive'] == 4
+    capsys.readouterr()
+    assert main(['evaluate', '--map', str(drive.map), '--queries', str(drive.queries)]) == 2
+    assert '--ground-truth' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--limit', '0'], 'expected at least 1'),
+        (['--candidates', '5'], 'Recall@10 needs as many'),
+        (['--recording-topic', '/t'], 'needs --recording'),
+        (['--json', '/nowhere/out.json'], '/nowhere/out.json cannot be written'),
+        (['--weights', 'untrained-vitb14'], 'untrained-vits14'),
+    ],
+)
+def test_what_cannot_work_is_said_at_once(drive, options, message, capsys):
+    base = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries)]
+    assert main([*base, '--ground-truth', str(drive.ground_truth), *options]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,72 @@
+"""Dispatch, exit codes, and what is loaded when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fol_vpr import __version__
+from fol_vpr.cli.main import VERBS, main
+from fol_vpr.errors import MapError
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, '-m', 'fol_vpr.cli.main', *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize('args', [['--help'], *([verb, '--help'] for verb in VERBS)])
+def test_help_loads_nothing_heavy(args):
+    code = (
+        'import sys\n'
+        'from fol_vpr.cli.main import main\n'
+        'try:\n'
+        f'    main({args!r})\n'
+        'except SystemExit as exit:\n'
+        '    assert exit.code == 0\n'
+        'heavy = {"torch", "rclpy", "faiss", "matplotlib", "rosbags"} & set(sys.modules)\n'
+        'assert not heavy, heavy\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert 'usage: fol_vpr' in done.stdout
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(['--version'])
+    assert exit_info.value.code == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('args', [[], ['dance'], ['map'], ['map', 'build'], ['query', '--maap']])
+def test_wrong_usage_is_exit_code_2(args, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(args)
+    assert exit_info.value.code == 2
+    assert 'usage: fol_vpr' in capsys.readouterr().err
+
+
+def test_an_error_is_one_message_and_no_traceback(capsys):
+    assert main(['map', 'info', 'nowhere.folmap']) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    assert captured.err.startswith('fol_vpr: error: ')
+    assert 'nowhere.folmap' in captured.err
+    assert 'Traceback' not in captured.err
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(MapError):
+        main(['--debug', 'map', 'info', 'nowhere.folmap'])
+
+
+def test_a_reader_that_has_gone_is_no_error(drive):
+    command = [sys.executable, '-m', 'fol_vpr.cli.main', 'map', 'info', str(drive.map)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        assert process.wait(60) == 0, errors
+    assert errors == ''

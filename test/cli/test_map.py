@@ -1,0 +1,118 @@
+"""Maps from the command line: built, interrupted, resumed, looked into, checked."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from scenes import write_folder
+
+from fol_vpr.cli.main import main
+from fol_vpr.database import MapReader
+
+SMALL = ['--input-size', '126', '--weights', 'untrained-vits14']
+
+
+def test_info_for_people_and_programs(drive, capsys):
+    assert main(['map', 'info', str(drive.map)]) == 0
+    table = capsys.readouterr().out
+    assert 'untrained-vits14' in table
+    assert 'fixed-126-imagenet' in table
+    assert main(['map', 'info', str(drive.map), '--json']) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert (info['places'], info['sessions'], info['descriptor_dim']) == (12, 1, 8448)
+    assert info['bytes'] == drive.map.stat().st_size
+
+
+def test_check_tells_sound_from_damaged(drive, tmp_path, capsys):
+    assert main(['map', 'check', str(drive.map)]) == 0
+    damaged = tmp_path / 'damaged.folmap'
+    data = bytearray(drive.map.read_bytes())
+    for offset in range(len(data) // 2, len(data), 997):
+        data[offset] ^= 0xFF
+    damaged.write_bytes(data)
+    capsys.readouterr()
+    assert main(['map', 'check', str(damaged)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.strip()
+    assert 'restore it from a copy' in captured.err
+
+
+def test_an_existing_map_stays_unless_asked(drive, tmp_path, capsys):
+    target = tmp_path / 'm.folmap'
+    shutil.copy(drive.map, target)
+    before = target.read_bytes()
+    images = write_folder(tmp_path / 'images', 2)
+    build = ['map', 'build', '--images', str(images), '--output', str(target), *SMALL]
+    assert main(build) == 2
+    assert 'overwrite' in capsys.readouterr().err
+    assert target.read_bytes() == before
+    assert main([*build, '--overwrite', '--no-store-images', '--name', 'second']) == 0
+    with MapReader(target) as reader:
+        assert (reader.info.places, reader.info.name) == (2, 'second')
+        assert reader.image(0) is None
+
+
+def test_sigterm_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
+    images, output = write_folder(tmp_path / 'images', 30), tmp_path / 'm.folmap'
+    partial = tmp_path / 'm.folmap.partial'
+    command = [sys.executable, '-m', 'fol_vpr.cli.main', 'map', 'build', '--images', str(images),
+               '--output', str(output), *SMALL]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while _pages(partial) < 10 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 143, errors
+    kept = re.search(r'interrupted: (\d+) references are kept in (.*);', errors)
+    assert kept is not None, errors
+    assert kept[2] == str(partial)
+    assert 'Traceback' not in errors
+    assert not output.exists()
+    assert 0 < int(kept[1]) < 30
+    assert main(command[3:]) == 0
+    assert not partial.exists()
+    with MapReader(output) as reader:
+        names = [Path(place.image_uri).name for place in reader.places]
+    assert names == [f'view{i:03d}.jpg' for i in range(30)]
+
+
+def _pages(partial: Path) -> int:
+    """How much an unfinished build has written, in units that one reference surely fills."""
+    log = partial.with_name(partial.name + '-wal')
+    return log.stat().st_size // 200_000 if log.exists() else 0
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--images', 'X', '--image-topic', '/t'], '--image-topic given with --images'),
+        (['--images', 'X', '--pose-topic', '/t'], '--pose-topic given with --images'),
+        (['--bag', 'X', '--positions', 'p.csv'], '--positions given with --bag'),
+    ],
+)
+def test_options_of_the_other_source_are_refused(options, message, capsys):
+    assert main(['map', 'build', *options, '--output', 'm.folmap']) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_skip_bad_names_what_it_leaves_out(tmp_path, capsys):
+    images = write_folder(tmp_path / 'images', 4)
+    victim = images / 'view001.jpg'
+    victim.write_bytes(victim.read_bytes()[:2000])
+    build = ['map', 'build', '--images', str(images), '--output', str(tmp_path / 'm.folmap')]
+    assert main([*build, *SMALL, '--skip-bad']) == 0
+    errors = capsys.readouterr().err
+    assert 'skipped item 1' in errors
+    assert 'view001.jpg' in errors
+    assert '1 of 4 items were skipped' in errors
+    with MapReader(tmp_path / 'm.folmap') as reader:
+        assert reader.info.places == 3

@@ -1,0 +1,61 @@
+"""One image against a map."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from fol_vpr.cli.main import main
+
+
+def test_the_same_place_comes_first(drive, tmp_path, capsys):
+    picture = tmp_path / 'answer.png'
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    assert main([*command, '--json', '--hypotheses', '4', '--picture', str(picture)]) == 0
+    captured = capsys.readouterr()
+    answer = json.loads(captured.out)
+    assert [h['rank'] for h in answer['hypotheses']] == [0, 1, 2, 3]
+    assert answer['hypotheses'][0]['ref_index'] == 3
+    assert answer['hypotheses'][0]['image_uri'].endswith('view003.jpg')
+    assert (answer['weights'], answer['trained']) == ('untrained-vits14', False)
+    assert 'UNTRAINED WEIGHTS' in captured.err
+    assert cv2.imread(str(picture)) is not None
+
+
+def test_the_table_has_a_line_for_each_hypothesis(drive, capsys):
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    assert main([*command, '--hypotheses', '3', '--rerank', '0', '--verify', '0']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert lines[3].split()[:2] == ['0', 'ref/000003']
+
+
+def test_a_suffix_that_is_no_picture(drive, tmp_path, capsys):
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    assert main([*command, '--picture', str(tmp_path / 'answer.xyz')]) == 2
+    assert '.png' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        (['--weights', 'untrained-vitb14'], ['untrained-vits14', 'untrained-vitb14']),
+        (['--input-size', '140'], ['fixed-126-imagenet', 'fixed-140-imagenet']),
+        (['--resize', 'keep_aspect'], ['fixed-126-imagenet', 'keep_aspect-126-imagenet']),
+    ],
+)
+def test_a_map_of_something_else_is_refused_naming_both(drive, options, named, capsys):
+    image = str(drive.queries / 'view003.jpg')
+    assert main(['query', image, '--map', str(drive.map), *options]) == 2
+    errors = capsys.readouterr().err
+    assert all(name in errors for name in named)
+
+
+def test_a_grey_image_is_an_image(drive, tmp_path, capsys):
+    path = tmp_path / 'grey.png'
+    cv2.imwrite(str(path), np.full((40, 60), 127, np.uint8))
+    assert main(['query', str(path), '--map', str(drive.map), '--verify', '0']) == 0
+    assert 'image quality' in capsys.readouterr().out
