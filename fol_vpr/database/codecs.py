@@ -46,13 +46,16 @@ class PlainCodec:
         self._dtype = np.dtype(dtype)
 
     def encode(self, features: LocalFeatures) -> bytes:
-        return b''.join((
-            np.ascontiguousarray(features.positions, '<f4').data,
-            np.ascontiguousarray(features.weights, '<f4').data,
-            np.ascontiguousarray(features.descriptors, self._dtype).data,
-        ))
+        """See `Codec.encode`."""
+        arrays = (
+            np.ascontiguousarray(features.positions, '<f4'),
+            np.ascontiguousarray(features.weights, '<f4'),
+            np.ascontiguousarray(features.descriptors, self._dtype),
+        )
+        return b''.join(array.data for array in arrays)
 
     def decode(self, blob: bytes, count: int, dim: int) -> LocalFeatures:
+        """See `Codec.decode`."""
         expected = count * (3 * 4 + dim * self._dtype.itemsize)
         if count < 0 or len(blob) != expected:
             raise ValueError(f'{len(blob)} bytes, expected {expected} for {count} rows')

@@ -14,11 +14,12 @@ import numpy as np
 
 from fol_vpr.database import schema
 from fol_vpr.database.codecs import CODECS
-from fol_vpr.database.records import COLUMNS, place_from_row
+from fol_vpr.database.records import COLUMNS, Row, place_from_row
 from fol_vpr.database.schema import FileHeader, MapHeader, damaged, digest
 from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
 from fol_vpr.errors import InputError, MapError
 
+NEEDED = 'a .folmap file made by `fol_vpr map build` is needed'
 FLOAT16_EXPONENT = np.uint16(0x7C00)
 
 
@@ -164,16 +165,20 @@ class MapReader:
         row = self._row('SELECT jpeg, digest FROM images', index)
         if row is None:
             return None
-        jpeg, stored = row
+        jpeg: bytes = row[0]
+        stored = row[1]
         if digest(jpeg) != stored:
             raise damaged(self.path, f'the image of place {index} has changed')
         return jpeg
 
-    def _row(self, query: str, index: int) -> tuple | None:
+    def _row(self, query: str, index: int) -> Row | None:
         if not 0 <= index < len(self.places):
-            raise InputError(f'place {index} is asked for, the map has 0 to {len(self.places) - 1}')
+            last = len(self.places) - 1
+            raise InputError(f'place {index} is asked for, the map has 0 to {last}')
         with self._reading() as connection:
-            return connection.execute(f'{query} WHERE place = ?', (int(index),)).fetchone()
+            found = connection.execute(f'{query} WHERE place = ?', (int(index),))
+            row: Row | None = found.fetchone()
+        return row
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -227,16 +232,13 @@ def check_file(path: Path) -> int:
     except OSError as error:
         raise MapError(f'{path} cannot be read ({error.strerror}): check permissions') from error
     if header is None:
-        raise MapError(f'{path} is not a map: a .folmap file made by `fol_vpr map build` is needed')
+        raise MapError(f'{path} is not a map: {NEEDED}')
     return _check_header(path, header, size)
 
 
 def _check_header(path: Path, header: FileHeader, size: int) -> int:
     if header.application_id != schema.APPLICATION_ID:
-        raise MapError(
-            f'{path} is a database of another program: a .folmap file made by '
-            '`fol_vpr map build` is needed'
-        )
+        raise MapError(f'{path} is a database of another program: {NEEDED}')
     if header.user_version > schema.SCHEMA_VERSION:
         raise MapError(
             f'{path} has schema version {header.user_version}, this fol_vpr knows up to '

@@ -82,9 +82,9 @@ def _geo_values(geo: GeoPosition | None) -> Row:
     return (geo.latitude + 0.0, geo.longitude + 0.0, altitude)
 
 
-def _geo(latitude: float | None, longitude: float | None, altitude: float | None) -> (
-    GeoPosition | None
-):
+def _geo(
+    latitude: float | None, longitude: float | None, altitude: float | None
+) -> GeoPosition | None:
     if latitude is None or longitude is None:
         return None
     return GeoPosition(latitude, longitude, math.nan if altitude is None else altitude)

@@ -151,6 +151,7 @@ class FileHeader:
 
     @property
     def expected_bytes(self) -> int:
+        """Size of the whole file."""
         return self.page_size * self.page_count
 
 
@@ -164,8 +165,9 @@ def read_file_header(path: Path) -> FileHeader | None:
     (page_count,) = struct.unpack_from('>I', raw, 28)
     (user_version,) = struct.unpack_from('>i', raw, 60)
     (application_id,) = struct.unpack_from('>I', raw, 68)
-    return FileHeader(65536 if page_size == 1 else page_size, page_count, user_version,
-                      application_id)
+    return FileHeader(
+        65536 if page_size == 1 else page_size, page_count, user_version, application_id
+    )
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -394,7 +394,8 @@ class MapWriter:
             return MapError(
                 f'{self.partial} is in the way and no unfinished map ({reason}): delete it'
             )
-        if 'unable to open' in reason or 'readonly' in reason or isinstance(error, PermissionError):
+        forbidden = 'unable to open' in reason or 'readonly' in reason
+        if forbidden or isinstance(error, PermissionError):
             return StorageError(
                 f'{self.partial} cannot be written ({reason}): check the permissions of '
                 f'{self.path.parent}, or choose another folder'

@@ -21,12 +21,12 @@ import torch
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.errors import InputError
 
-# Similarities of one tile, in bytes: small enough for the last level of cache, large enough for the
-# product to run at full speed. A GPU wants larger ones.
+# Similarities of one tile, in bytes: small enough for the last level of cache, large enough for
+# the product to run at full speed. A GPU wants larger ones.
 CPU_TILE_BYTES = 8 << 20
 GPU_TILE_BYTES = 256 << 20
 # What is kept of the tiles of a group of candidates: one maximum per block and query row.
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 16 << 20
 BLOCK_ROWS = 64
 
 
@@ -107,7 +107,8 @@ def _match_groups(
         of the candidate, row of the query.
     """
     rows = _checked(query, 'the query', None)
-    columns = torch.from_numpy(rows).to(device)
+    # torch warns about arrays that cannot be written, such as those read from a map.
+    columns = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
     checked = [
         _checked(candidate, f'candidate {number}', rows.shape[1])
         for number, candidate in enumerate(candidates)
@@ -146,7 +147,7 @@ def _match_group(
     """
     count, device = len(query), query.device
     block_best = torch.full((len(candidates), blocks_each, count), -torch.inf, device=device)
-    found = []
+    found = [torch.zeros((0, 4), dtype=torch.int64, device=device)]
     for blocks, similarities in _tiles(query, candidates, block_rows):
         candidate = torch.tensor([block.candidate for block in blocks], device=device)
         position = torch.tensor([block.position for block in blocks], device=device)
@@ -175,7 +176,7 @@ def _tiles(
         for position, start in enumerate(range(0, len(rows), block_rows))
     ]
     limit = CPU_TILE_BYTES if query.device.type == 'cpu' else GPU_TILE_BYTES
-    step = min(len(blocks), max(1, limit // (4 * block_rows * len(query))))
+    step = max(1, min(len(blocks), limit // (4 * block_rows * len(query))))
     packed = np.zeros((step, block_rows, query.shape[1]), dtype=np.float32)
     product = query.new_empty((step * block_rows, len(query)))
     for first in range(0, len(blocks), step):

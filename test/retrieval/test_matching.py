@@ -1,0 +1,156 @@
+"""Matching scores against a slow and plain statement of the same, and the authors' own."""
+
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fol_vpr.errors import InputError
+from fol_vpr.retrieval import match_scores, matching, mutual_matches
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def plain_matches(query: np.ndarray, reference: np.ndarray, threshold: float) -> np.ndarray:
+    """Pairs of rows that are each other's first nearest, from all similarities in float64."""
+    if 0 in (len(query), len(reference)):
+        return np.zeros((0, 2), int)
+    cosine = query.astype(np.float64) @ reference.astype(np.float64).T
+    best = cosine.argmax(1)
+    mutual = cosine.argmax(0)[best] == np.arange(len(query))
+    over = cosine.max(1) > threshold
+    rows = np.flatnonzero(mutual & over)
+    return np.stack([rows, best[rows]], axis=1)
+
+
+@st.composite
+def coarse_rows(draw: st.DrawFn, dim: int) -> np.ndarray:
+    """Rows of halves, whose products are exact in any order: full of ties and duplicates."""
+    count = draw(st.integers(0, 12))
+    values = draw(st.lists(st.integers(-2, 2), min_size=count * dim, max_size=count * dim))
+    return np.array(values, np.float32).reshape(count, dim) / 2
+
+
+@st.composite
+def coarse_problem(draw: st.DrawFn) -> tuple[np.ndarray, list[np.ndarray], float]:
+    dim = draw(st.integers(1, 3))
+    query = draw(coarse_rows(dim))
+    candidates = draw(st.lists(coarse_rows(dim), max_size=5))
+    return query, candidates, draw(st.sampled_from([-1.0, -0.25, 0.0, 0.25, 0.7]))
+
+
+@given(
+    coarse_problem(),
+    st.integers(1, 5),
+    st.sampled_from([1, 64, 4096]),
+    st.sampled_from([1, 256, 4096]),
+)
+@settings(max_examples=400, deadline=None)
+def test_ties_and_sizes_in_tiles_of_all_sizes(problem, block_rows, tile_bytes, group_bytes):
+    query, candidates, threshold = problem
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, 'BLOCK_ROWS', block_rows)
+        patch.setattr(matching, 'CPU_TILE_BYTES', tile_bytes)
+        patch.setattr(matching, 'GROUP_BYTES', group_bytes)
+        scores = match_scores(query, candidates, threshold)
+        pairs = [mutual_matches(query, candidate, threshold) for candidate in candidates]
+    expected = [plain_matches(query, candidate, threshold) for candidate in candidates]
+    assert scores.tolist() == [len(matches) for matches in expected]
+    for got, wanted in zip(pairs, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize('sizes', [[700], [1, 0, 65, 64, 63, 700, 300], [300] * 30])
+def test_real_sizes_need_several_tiles(sizes):
+    rng = np.random.default_rng(len(sizes))
+    query = unit(rng.standard_normal((500, 128)))
+    candidates = []
+    for size in sizes:
+        rows = unit(rng.standard_normal((size, 128)))
+        shared = min(size, 500) // 3
+        noise = rng.uniform(0.02, 0.15) * rng.standard_normal((shared, 128))
+        rows[:shared] = unit(query[rng.permutation(500)[:shared]] + noise)
+        candidates.append(rows[rng.permutation(size)])
+    expected = [len(plain_matches(query, rows, 0.7)) for rows in candidates]
+    assert match_scores(query, candidates).tolist() == expected
+    assert sum(expected) > 0
+
+
+@pytest.mark.parametrize('seed', [31, 32])
+def test_the_authors_scores(golden, seed):
+    query, candidates = runpy.run_path(str(golden / 'rule.py'))['matching'](seed)
+    expected = np.load(golden / 'vits14.npz')[f'matching_{seed}/scores']
+    np.testing.assert_array_equal(match_scores(query, list(candidates)), expected)
+    for candidate in candidates:
+        np.testing.assert_array_equal(
+            mutual_matches(query, candidate), plain_matches(query, candidate, 0.7)
+        )
+
+
+def test_one_match_scores_one():
+    query = np.eye(4, 8, dtype=np.float32)
+    candidate = np.eye(4, 8, k=3, dtype=np.float32)
+    assert match_scores(query, [candidate]).tolist() == [1]
+    assert mutual_matches(query, candidate).tolist() == [[3, 0]]
+
+
+def test_padding_is_never_matched_even_where_everything_is_allowed():
+    rng = np.random.default_rng(0)
+    query = -unit(np.abs(rng.standard_normal((70, 8))))
+    candidates = [-query[:65] * 0.5, -query[:3] * 0.5]
+    expected = [len(plain_matches(query, rows, -1.0)) for rows in candidates]
+    assert match_scores(query, candidates, threshold=-1.0).tolist() == expected
+
+
+def test_no_candidates_and_no_rows():
+    query = unit(np.random.default_rng(0).standard_normal((5, 8)))
+    empty = np.zeros((0, 8), np.float32)
+    assert match_scores(query, []).shape == (0,)
+    assert match_scores(query, [empty, query]).tolist() == [0, 5]
+    assert match_scores(empty, [query]).tolist() == [0]
+    assert mutual_matches(query, empty).shape == (0, 2)
+
+
+def test_other_layouts_and_types_give_the_same():
+    rng = np.random.default_rng(1)
+    query = unit(rng.standard_normal((90, 16)))
+    expected = match_scores(query, [query[:40]]).tolist()
+    assert match_scores(np.asfortranarray(query), [query[:80:2]]).tolist() == expected
+    assert match_scores(query.astype(np.float64), [query[::-1][:40]]).tolist() == expected
+    query.flags.writeable = False
+    assert match_scores(query, [query[:40]]).tolist() == expected
+
+
+@pytest.mark.parametrize('shape', [(5,), (5, 7), (1, 5, 8)])
+def test_shapes_that_do_not_fit_are_named(shape):
+    query = np.zeros((5, 8), np.float32)
+    with pytest.raises(InputError, match='candidate 1'):
+        match_scores(query, [query, np.zeros(shape, np.float32)])
+
+
+MEMORY_OF_MANY = """
+import resource, numpy as np
+from fol_vpr.retrieval import match_scores
+rng = np.random.default_rng(0)
+rows = rng.standard_normal((1600, 64)).astype('f4')
+rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+match_scores(rows, [rows[:100]])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+scores = match_scores(rows, [rows] * 60)
+assert scores.tolist() == [1600] * 60, scores
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_stays_bounded():
+    run = subprocess.run(
+        [sys.executable, '-c', MEMORY_OF_MANY], capture_output=True, text=True, check=True
+    )
+    all_similarities = 60 * 1600 * 1600 * 4 // 1024
+    assert int(run.stdout) < all_similarities / 4
