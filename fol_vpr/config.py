@@ -127,8 +127,10 @@ class VerificationConfig(Checked):
         maximum=576,
     )
     inlier_threshold: float = setting(
-        4.0, 'Largest distance from the epipolar line in pixels of a 640 px wide image.',
-        minimum=0.1, maximum=100,
+        4.0,
+        'Largest distance from the epipolar line in pixels of a 640 px wide image.',
+        minimum=0.1,
+        maximum=100,
     )
     consecutive: int = setting(
         3,
@@ -140,7 +142,8 @@ class VerificationConfig(Checked):
         5.0, 'Longest time between two of them, in seconds.', minimum=0, maximum=3600
     )
     agreement_radius: float = setting(
-        10.0, 'Places closer than this are one place, in metres, where the map has poses.',
+        10.0,
+        'Places closer than this are one place, in metres, where the map has poses.',
         minimum=0,
     )
     agreement_index: int = setting(
@@ -192,12 +195,14 @@ class EvaluationConfig(Checked):
 class DemoConfig(Checked):
     """What the demo takes of its images, so that it ends within minutes on a laptop."""
 
-    every: int = setting(2, 'Take every Nth image of both folders.', minimum=1, maximum=1000)
+    every: int = setting(
+        2, 'Take every Nth image of a folder; bags are taken whole.', minimum=1, maximum=1000
+    )
     input_size: int = setting(
         224, 'Side of the network input in pixels, a multiple of 14.', minimum=126, maximum=2800
     )
     rate: float = setting(
-        10.0, 'Images per second at which the queries are played.', minimum=0.01, maximum=1000
+        10.0, 'Images per second by which a folder of queries is stamped.', minimum=0.01
     )
 
 
@@ -218,6 +223,11 @@ class NodeConfig(Checked):
         '',
         'Map file (.folmap) that is loaded when the node is configured; empty starts without one, '
         'and ~/load_map brings it.',
+    )
+    network_from_map: bool = setting(
+        True,
+        'Take weights, resize and input_size from the map, so that they fit. network.weights, '
+        'network.resize and network.input_size then count only where no map is given.',
     )
     map_frame: str = setting(
         '', 'Frame id of the published poses; empty takes the one that the map names.'

@@ -28,7 +28,7 @@ from fol_vpr.ros.conversions import frame_from_image, map_info_message, places_m
 from fol_vpr_msgs.srv import LoadMap, QueryPlace
 
 if TYPE_CHECKING:
-    from fol_vpr.ros.localizer import Localizer
+    from fol_vpr.ros.node import Localizer
 
 
 class Services:

@@ -86,5 +86,7 @@ _PARTS = {
 }
 # They are built into the loaded network and the buffers around it.
 FIXED_WHILE_CONFIGURED = frozenset(
-    {'map', *(name for name, _, _ in parameters(Settings()) if name.startswith('network.'))}
+    name
+    for name, _, _ in parameters(Settings())
+    if name in ('map', 'network_from_map') or name.startswith('network.')
 )

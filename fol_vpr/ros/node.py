@@ -1,0 +1,393 @@
+"""The lifecycle node around PlaceRecognizer."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from fol_vpr.config import NetworkConfig
+from fol_vpr.datatypes import Frame, LocalizationState, Recognition
+from fol_vpr.errors import FolVprError, InputError, MapError
+from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
+from fol_vpr.ros.diagnostics import NodeFacts, statuses
+from fol_vpr.ros.inputs import CameraCheck, FeedbackCounter, ImageInputs
+from fol_vpr.ros.monitor import Monitor
+from fol_vpr.ros.outputs import Outputs
+from fol_vpr.ros.parameters import checked, declare_parameters, read_parameters
+from fol_vpr.ros.services import Services
+from fol_vpr.ros.settings import Settings
+from fol_vpr.ros.worker import Worker
+
+if TYPE_CHECKING:
+    from fol_vpr.recognizer import PlaceRecognizer
+
+# Seconds without an image after which another transport may take over.
+QUIET = 1.0
+# Seconds for the image at hand when the node is closed.
+WORK_END = 0.8
+
+
+class Arrival(NamedTuple):
+    """An image message and the topic that it came on."""
+
+    message: Any
+    topic: str
+
+
+class Localizer(LifecycleNode):
+    """Answers camera images with place hypotheses, as docs/interfaces.md describes."""
+
+    def __init__(self) -> None:
+        super().__init__('localizer')
+        declare_parameters(self)
+        self._settings = read_parameters(self)
+        self._applied = self._settings
+        self._monitor = Monitor()
+        self._enabled = True
+        self._closing = False
+        self._failure = self._map_failure = ''
+        self.recognizer: PlaceRecognizer | None = None
+        self._outputs: Outputs | None = None
+        self._worker: Worker[Arrival] | None = None
+        self._inputs: ImageInputs | None = None
+        self._camera = CameraCheck(self)
+        self._feedback = FeedbackCounter(self)
+        self._calls = Services(self)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._take_parameters)
+        # Steady time: the diagnostics must speak where simulated time stands still.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        period = self._settings.node.diagnostics_period
+        self.create_timer(period, self._publish_diagnostics, clock=self._steady)
+        if self._settings.node.autostart:
+            self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    # ---- lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load weights and map, check that they fit, and warm up."""
+        return self._transition('configure', self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start to listen and to publish."""
+        super().on_activate(state)
+        return self._transition('activate', self._activate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop to listen; the device stays ready."""
+        result = self._transition('deactivate', self._deactivate)
+        super().on_deactivate(state)
+        return result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the device and the map."""
+        return self._transition('cleanup', self._release)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop for good, from whatever state."""
+        return self._transition('shutdown', self._stop_and_release)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Become unconfigured, so that another configure can mend it."""
+        return self._transition('error processing', self._stop_and_release)
+
+    def _transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            step()
+        except FolVprError as error:
+            self._failure = f'{name} failed: {error}'
+            if isinstance(error, MapError):
+                self._map_failure = str(error)
+            self.get_logger().error(self._failure)
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # noqa: BLE001 rclpy would swallow it without a word
+            self._failure = f'{name} failed by a defect: {error!r}'
+            self.report_defect(self._failure, error)
+            return TransitionCallbackReturn.FAILURE
+        self._failure = ''
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        # torch takes seconds to import: the node is there, and heeds signals, before it is.
+        from fol_vpr.recognizer import PlaceRecognizer
+
+        settings = read_parameters(self)
+        if settings.node.map and settings.node.network_from_map:
+            settings = self._with_network_of_map(settings)
+        self._settings = self._applied = settings
+        recognizer = PlaceRecognizer(settings.recognizer)
+        try:
+            if settings.node.map:
+                recognizer.load_map(Path(settings.node.map).expanduser())
+            seconds = recognizer.warm_up()
+            self._outputs = Outputs(self, settings)
+        except BaseException:
+            recognizer.close()
+            raise
+        self.recognizer = recognizer
+        self._map_failure = ''
+        self._outputs.publish_map(recognizer)
+        replay = settings.node.replay
+        self._worker = Worker(
+            self._answer,
+            capacity=settings.node.replay_queue if replay else 1,
+            newest_wins=not replay,
+            on_room=self._wake,
+        )
+        self._inputs = ImageInputs(self, settings.node, self._take_image, self._worker.full)
+        self.get_logger().info(f'{recognizer.memory_plan()}; warmed up in {seconds:.1f} s')
+        if not recognizer.extractor.trained:
+            self.get_logger().warning('untrained weights: the answers mean nothing')
+
+    def _with_network_of_map(self, settings: Settings) -> Settings:
+        from fol_vpr.recognizer import recorded_network
+
+        recorded = recorded_network(Path(settings.node.map).expanduser())
+        for name in ('weights', 'resize', 'input_size'):
+            given, wanted = getattr(settings.network, name), getattr(recorded, name)
+            if given not in (wanted, getattr(NetworkConfig(), name)):
+                self.get_logger().warning(
+                    f'network.{name} is {given}, but {wanted} is taken from the map: '
+                    'set network_from_map to false to insist'
+                )
+        network = replace(
+            settings.network,
+            weights=recorded.weights,
+            resize=recorded.resize,
+            input_size=recorded.input_size,
+        )
+        return replace(settings, network=network)
+
+    def _activate(self) -> None:
+        assert self.recognizer is not None
+        self.recognizer.reset_sequence()
+        self._listen(self._enabled)
+
+    def _deactivate(self) -> None:
+        self._listen(False)
+        if self._worker is not None:
+            self._worker.wait_idle()
+
+    def _listen(self, wanted: bool) -> None:
+        for source in (self._inputs, self._camera, self._feedback):
+            if source is not None and wanted:
+                source.subscribe()
+            elif source is not None:
+                source.unsubscribe()
+        if not wanted and self._worker is not None:
+            self._monitor.dropped(self._worker.discard())
+
+    def _release(self) -> None:
+        if self._worker is not None:
+            self._worker.wait_idle()
+            self._worker.stop(timeout=WORK_END)
+        if self._outputs is not None:
+            self._outputs.close()
+        if self.recognizer is not None:
+            self.recognizer.close()
+        self._worker = self._inputs = self._outputs = self.recognizer = None
+
+    def _stop_and_release(self) -> None:
+        self._deactivate()
+        self._release()
+
+    def _autostart(self) -> None:
+        self._starter.cancel()
+        self._bring_up()
+
+    def _bring_up(self) -> bool:
+        """Configure and activate, as a lifecycle manager would; whether both went well."""
+        if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+            return False
+        return bool(self.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+
+    # ---- images
+
+    def _take_image(self, message: Any, topic: str, lost: int) -> None:
+        """Put an image down for the worker; called on the executor's thread."""
+        if self._worker is None:
+            return
+        now_ns = self.get_clock().now().nanoseconds
+        self._monitor.received(stamp_to_ns(message.header.stamp), now_ns, lost)
+        displaced = self._worker.offer(Arrival(message, topic))
+        if displaced:
+            self._monitor.dropped(displaced)
+
+    def _answer(self, arrival: Arrival) -> None:
+        """Answer an image; called on the worker's thread, and never raises."""
+        try:
+            self._answer_or_raise(arrival)
+        except FolVprError as error:
+            self._monitor.bad(str(error))
+            self.get_logger().warning(f'bad image: {error}', throttle_duration_sec=5.0)
+        except Exception as error:  # noqa: BLE001 a defect must not end the node
+            if not self._closing:
+                self._monitor.bad(f'defect: {error!r}')
+                self.report_defect('an image could not be answered', error)
+
+    def _answer_or_raise(self, arrival: Arrival) -> None:
+        recognizer, outputs, settings = self.recognizer, self._outputs, self._settings
+        if recognizer is None or outputs is None:
+            return
+        started = time.perf_counter()
+        frame = frame_from_image(arrival.message, arrival.topic)
+        decoded = time.perf_counter()
+        self._camera.saw(frame)
+        if settings is not self._applied:
+            recognizer.set_config(settings.recognizer)
+            self._applied = settings
+        if recognizer.map_info is None:
+            recognition = _nothing_to_search(frame)
+        else:
+            recognition = recognizer.recognize(frame)
+        recognized = time.perf_counter()
+        if self._closing:
+            return
+        outputs.publish(frame, recognition, recognizer, settings, recognized - started)
+        done = time.perf_counter()
+        timings = {
+            'decode': decoded - started,
+            **recognition.timings,
+            'publish': done - recognized,
+            'total': done - started,
+        }
+        self._monitor.answered(recognition, timings)
+
+    def _wake(self) -> None:
+        """Let the executor see that the mailbox has room again."""
+        executor = self.executor
+        if self._settings.node.replay and executor is not None and not self._closing:
+            executor.wake()
+
+    # ---- for the services
+
+    @property
+    def state(self) -> str:
+        """Label of the lifecycle state."""
+        return str(self._state_machine.current_state[1])
+
+    @property
+    def map_frame(self) -> str:
+        """Frame of the published poses."""
+        info = None if self.recognizer is None else self.recognizer.map_info
+        return self._settings.node.map_frame or ('map' if info is None else info.frame_id)
+
+    def configure_with_map(self, path: str) -> None:
+        """Load the first map of a node that starts itself and could not.
+
+        Raises:
+            FolVprError: it still cannot, or waits for a lifecycle manager.
+        """
+        if self.state != 'unconfigured' or not self._settings.node.autostart:
+            raise FolVprError(f'the node is {self.state}: set the parameter map, and configure it')
+        self.set_parameters([Parameter('map', value=path)])
+        if not self._bring_up():
+            raise MapError(self._map_failure) if self._map_failure else FolVprError(self._failure)
+
+    def map_was_loaded(self, path: str) -> None:
+        """Tell everybody about the map that is in use from now on."""
+        self._map_failure = ''
+        # Unset by cleanup in the meantime: then the next configure loads it.
+        if self._outputs is not None and self.recognizer is not None:
+            self._outputs.publish_map(self.recognizer)
+        self._own_change = True
+        self.set_parameters([Parameter('map', value=path)])
+        self._own_change = False
+
+    def map_was_refused(self, reason: str) -> None:
+        """Remember why a map was not loaded, for the diagnostics."""
+        self._map_failure = reason
+        self.get_logger().error(f'the map was not loaded: {reason}')
+
+    def enable(self, wanted: bool) -> str:
+        """Listen to images, or not, while active; what that means now, in words."""
+        self._enabled = wanted
+        word = 'enabled' if wanted else 'disabled'
+        if self.state != 'active':
+            return f'{word} as soon as the node, now {self.state}, is active'
+        self._listen(wanted)
+        return word
+
+    def report_defect(self, what: str, error: BaseException) -> None:
+        """Log an error that should not be possible, with where it came from."""
+        trace = ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'{what}; please report this defect:\n{trace}')
+
+    # ---- parameters and diagnostics
+
+    _own_change = False
+
+    def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        configured = self.recognizer is not None and not self._own_change
+        try:
+            checked(self._settings, changes, configured=configured)
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _take_parameters(self, _changes: Sequence[Parameter]) -> None:
+        # The worker hands them to the recognizer before the next image.
+        self._settings = read_parameters(self)
+
+    def _publish_diagnostics(self) -> None:
+        counts = self._monitor.snapshot()
+        if self._inputs is not None and not counts.waiting and (counts.image_age or 0.0) > QUIET:
+            self._inputs.look_again()
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        name = self.get_fully_qualified_name().lstrip('/')
+        message.status = statuses(name, self._facts(), counts)
+        self._diagnostics.publish(message)
+
+    def _facts(self) -> NodeFacts:
+        recognizer = self.recognizer
+        sim = bool(self.get_parameter('use_sim_time').value)
+        network, trained, info = {}, True, None
+        if recognizer is not None:
+            extractor = recognizer.extractor
+            network = {
+                'weights': extractor.weights_name,
+                'device': extractor.device,
+                'precision': extractor.precision,
+            }
+            trained, info = extractor.trained, recognizer.map_info
+        return NodeFacts(
+            state=self.state,
+            enabled=self._enabled,
+            failure=self._failure,
+            use_sim_time=sim,
+            clock_stands=sim and self.get_clock().now().nanoseconds == 0,
+            settings=self._settings.node,
+            network=network,
+            trained=trained,
+            map_info=info,
+            map_failure=self._map_failure,
+            topics=[] if self._inputs is None else self._inputs.reports(),
+            camera=self._camera.problem(),
+            odometry='' if self._outputs is None else self._outputs.tf_problem,
+            feedback=self._feedback.counts,
+        )
+
+    # ---- end
+
+    def close(self) -> None:
+        """Publish nothing more, and give the worker a moment to end."""
+        self._closing = True
+        if self._worker is not None:
+            self._worker.stop(WORK_END)
+
+
+def _nothing_to_search(frame: Frame) -> Recognition:
+    return Recognition(frame.stamp_ns, frame.frame_id, LocalizationState.UNKNOWN, ())
