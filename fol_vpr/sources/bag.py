@@ -278,6 +278,8 @@ def _translated(what: str, remedy: str = '') -> Iterator[None]:
         yield
     except FolVprError:
         raise
+    except PermissionError as error:
+        raise InputError(f'{what}: {error.strerror}; check the permissions') from error
     except ReaderError as error:
         raise InputError(f'{what}: {error}{ending}') from error
     except Exception as error:

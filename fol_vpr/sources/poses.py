@@ -121,7 +121,7 @@ class _Collector:
         try:
             msg = deserialize(message)
         except InputError:
-            self.troubles['damaged, skipped'] += 1
+            self.troubles['are damaged and were skipped'] += 1
             return
         values = _geo_values(msg) if self.width == 3 else _pose_values(msg)
         if isinstance(values, str):
@@ -131,14 +131,16 @@ class _Collector:
         if self.frame_id is None:
             self.frame_id = frame_id
         if frame_id != self.frame_id:
-            self.troubles[f'not in the first frame, {self.frame_id!r}, skipped'] += 1
+            self.troubles[
+                f'are not in the frame of the first, {self.frame_id!r}, and were skipped'
+            ] += 1
             return
         stamp_ns = header_stamp(msg)
         if not stamp_ns:
-            self.troubles['without a header stamp, taken by the time of reception'] += 1
+            self.troubles['have no header stamp; the time of reception is used'] += 1
             stamp_ns = message.receive_ns
         if stamp_ns < self._last_ns:
-            self.troubles['with a stamp that runs backwards, sorted'] += 1
+            self.troubles['have a stamp that runs backwards; they are sorted'] += 1
         self._last_ns = stamp_ns
         self.stamps.append(stamp_ns)
         self.values.extend(values)
@@ -158,7 +160,7 @@ class _Collector:
 
     def warnings(self) -> list[str]:
         return [
-            f'{count} of {self.total} messages on {self.topic} are {trouble}'
+            f'{count} of {self.total} messages on {self.topic} {trouble}'
             for trouble, count in self.troubles.items()
         ]
 
@@ -212,19 +214,19 @@ def _pose_values(msg: Any) -> list[float] | str:
     position, turn = pose.position, pose.orientation
     values = [position.x, position.y, position.z, turn.x, turn.y, turn.z, turn.w]
     if not all(abs(value) <= _FARTHEST for value in values):
-        return 'NaN, infinite or absurdly far, skipped'
+        return 'hold NaN or absurd numbers and were skipped'
     norm = math.hypot(*values[3:])
     if abs(norm - 1) > _NORM_TOLERANCE:
-        return 'without a unit quaternion as orientation, skipped'
+        return 'have no unit quaternion as orientation and were skipped'
     return values[:3] + [value / norm for value in values[3:]]
 
 
 def _geo_values(msg: Any) -> list[float] | str:
     """Latitude, longitude and altitude, or what is wrong with them."""
     if msg.status.status < _LEAST_FIX:
-        return 'without a satellite fix, skipped'
+        return 'have no satellite fix and were skipped'
     if not (abs(msg.latitude) <= 90 and abs(msg.longitude) <= 180):
-        return 'NaN or no latitude and longitude, skipped'
+        return 'have no valid latitude and longitude and were skipped'
     altitude = msg.altitude if math.isfinite(msg.altitude) else math.nan
     return [msg.latitude, msg.longitude, altitude]
 

@@ -1,0 +1,166 @@
+"""Image folders as they come: nested, with other files in them, with damaged images."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sources.make import encode, image_folder, picture
+
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.sources import ImageFolder, open_source
+
+
+def save(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode(picture(seed)))
+    return path
+
+
+def test_order_is_that_of_the_paths(tmp_path: Path) -> None:
+    names = ['b.jpg', 'a/2.JPG', 'a/10.jpeg', 'a-b.jpg', 'c/d/e.jpg']
+    for seed, name in enumerate(names):
+        save(tmp_path / name, seed)
+    source = ImageFolder(tmp_path)
+    assert (
+        source.files == sorted(names) == ['a-b.jpg', 'a/10.jpeg', 'a/2.JPG', 'b.jpg', 'c/d/e.jpg']
+    )
+    assert len(source) == 5
+    for position, frame in source.frames():
+        seed = names.index(source.files[position])
+        np.testing.assert_array_equal(frame.image, np.asarray(Image.open(tmp_path / names[seed])))
+        assert frame.uri == str(tmp_path / names[seed])
+        assert frame.pose is None
+    assert source.session_id == tmp_path.name
+    assert source.frame_id == ''
+
+
+def test_other_files_are_skipped_and_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image_folder(tmp_path, 2)
+    for name in ('README.txt', '._000.jpg', 'sub/notes.md', '.thumbs/000.jpg'):
+        save(tmp_path / name)
+    with caplog.at_level(logging.WARNING):
+        source = ImageFolder(tmp_path)
+        assert len(list(source.frames())) == 2
+    assert source.skipped == ['._000.jpg', 'README.txt', 'sub/notes.md']
+    assert len(caplog.records) == 1
+    assert 'README.txt' in caplog.text
+    assert source.warnings == [record.getMessage() for record in caplog.records]
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    images = image_folder(tmp_path / 'elsewhere', 1)
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'linked').symlink_to(images)
+    (tmp_path / 'data' / 'circle').symlink_to(tmp_path / 'data')
+    assert ImageFolder(tmp_path / 'data').files == ['linked/000.jpg']
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        (encode(picture(width=320, height=240))[:2000], 'is damaged'),
+        (b'<html>404</html>', 'is no image'),
+        (b'', 'is empty'),
+    ],
+)
+def test_bad_image_is_named_and_can_be_left_out(tmp_path: Path, content: bytes, said: str) -> None:
+    image_folder(tmp_path, 3)
+    (tmp_path / '001.jpg').write_bytes(content)
+    source = ImageFolder(tmp_path)
+    with pytest.raises(InputError, match=rf'001\.jpg {said}'):
+        list(source.frames())
+    bad: list[tuple[int, FolVprError]] = []
+    found = [position for position, _ in source.frames(on_bad=lambda *item: bad.append(item))]
+    assert found == [0, 2]
+    assert [position for position, _ in bad] == [1]
+
+
+def test_image_that_vanished_is_a_bad_image(tmp_path: Path) -> None:
+    source = ImageFolder(image_folder(tmp_path, 2))
+    (tmp_path / '000.jpg').unlink()
+    with pytest.raises(InputError, match=r'000\.jpg cannot be read: No such file'):
+        next(source.frames())
+
+
+def test_going_on_from_an_item(tmp_path: Path) -> None:
+    source = ImageFolder(image_folder(tmp_path, 4))
+    assert [position for position, _ in source.frames(2)] == [2, 3]
+    assert list(source.frames(4)) == []
+
+
+def test_positions_from_a_table(tmp_path: Path) -> None:
+    images = image_folder(tmp_path / 'images', 3)
+    csv = tmp_path / 'positions.csv'
+    csv.write_text('file,x,y,timestamp\n002.jpg,5,6,2.5\n000.jpg,1,2,0.5\n')
+    source = ImageFolder(images, csv)
+    frames = dict(source.frames())
+    assert frames[2].pose is not None
+    np.testing.assert_array_equal(frames[2].pose.position, [5, 6, 0])
+    assert frames[2].stamp_ns == 2_500_000_000
+    assert frames[1].pose is None
+    assert source.frame_id == 'map'
+    assert source.stamps() == [500_000_000, None, 2_500_000_000]
+    assert '1 of 3 images have no row' in source.warnings[0]
+
+
+def test_positions_from_file_names(tmp_path: Path) -> None:
+    save(tmp_path / '@100@200@10@S@48@11@@@90@.jpg')
+    source = ImageFolder(tmp_path)
+    _, frame = next(source.frames())
+    assert frame.pose is not None
+    assert frame.geo is not None
+    np.testing.assert_array_equal(frame.pose.position, [100, 200, 0])
+    assert source.frame_id == 'utm'
+
+
+def test_fingerprint_changes_with_the_content(tmp_path: Path) -> None:
+    images = image_folder(tmp_path / 'images', 2)
+    csv = tmp_path / 'p.csv'
+    csv.write_text('file,x,y\n000.jpg,1,2\n001.jpg,3,4\n')
+    seen = [ImageFolder(images, csv).fingerprint]
+    assert ImageFolder(images, csv).fingerprint == seen[0]
+    seen.append(ImageFolder(images).fingerprint)
+    csv.write_text('file,x,y\n000.jpg,1,2\n001.jpg,3,5\n')
+    seen.append(ImageFolder(images, csv).fingerprint)
+    os.utime(images / '000.jpg', ns=(1, 1))
+    seen.append(ImageFolder(images, csv).fingerprint)
+    save(images / '002.jpg')
+    seen.append(ImageFolder(images, csv).fingerprint)
+    assert len(set(seen)) == len(seen)
+
+
+def test_folders_without_images(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='does not exist'):
+        open_source(tmp_path / 'missing')
+    with pytest.raises(InputError, match='holds no image'):
+        open_source(tmp_path)
+    (tmp_path / 'notes.txt').touch()
+    with pytest.raises(InputError, match='holds no image'):
+        open_source(tmp_path)
+
+
+def test_topics_do_not_go_with_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='has no topics'):
+        open_source(image_folder(tmp_path), image_topic='/camera')
+
+
+def test_real_folders(data: Path) -> None:
+    source = open_source(data / 'gardens_point' / 'day_right')
+    assert len(source) == 200
+    assert next(source.frames(199))[1].image.shape == (540, 960, 3)
+    tum = data / 'tum_fr1_desk'
+    for folder in (tum, tum / 'rgb'):
+        desk = ImageFolder(folder, tum / 'frames.csv')
+        stamps = desk.stamps()
+        assert len(stamps) == 307
+        # The files are named by their time.
+        assert stamps[5] == 1_305_031_453_123_633_000
+        assert desk.files[5].endswith('1305031453.123633.jpg')
+        assert all(frame is not None for frame in stamps)

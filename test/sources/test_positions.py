@@ -1,0 +1,206 @@
+"""Positions and times from tables and file names, and what each bad line is told."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fol_vpr.errors import InputError
+from fol_vpr.sources.positions import (
+    UNKNOWN_ANGLE_VARIANCE,
+    location_from_name,
+    parse_seconds,
+    read_locations,
+    read_trajectory,
+)
+
+FILES = ['a.jpg', 'sub/b.jpg', 'sub/c.jpg']
+
+
+def table(folder: Path, content: str, name: str = 'positions.csv') -> Path:
+    path = folder / name
+    path.write_text(content, encoding='utf-8')
+    return path
+
+
+def test_files_with_poses_and_times(tmp_path: Path) -> None:
+    content = (
+        '\ufeffIndex, Timestamp ,file,TX,ty,tz,qx,qy,qz,qw,weather\r\n'
+        '7,1305031452.791720,sub/b.jpg,1.5,-2,3,0,0,0.6,0.8,sunny\r\n'
+        '\r\n'
+        '8,1305031453.000000001,a.jpg,0,0,0,0,0,0,1,"rain, fog"\r\n'
+    )
+    found = read_locations(table(tmp_path, content), tmp_path, FILES)
+    assert sorted(found) == [0, 1]
+    pose = found[1].pose
+    assert pose is not None
+    np.testing.assert_array_equal(pose.position, [1.5, -2, 3])
+    np.testing.assert_allclose(pose.orientation, [0, 0, 0.6, 0.8])
+    assert pose.covariance is None
+    assert found[1].stamp_ns == 1_305_031_452_791_720_000
+    assert found[0].stamp_ns == 1_305_031_453_000_000_001
+
+
+def test_positions_without_orientation_say_so(tmp_path: Path) -> None:
+    found = read_locations(table(tmp_path, 'index,easting,northing\n2,4.5,6'), tmp_path, FILES)
+    pose = found[2].pose
+    assert pose is not None
+    np.testing.assert_array_equal(pose.position, [4.5, 6, 0])
+    np.testing.assert_array_equal(pose.orientation, [0, 0, 0, 1])
+    assert pose.covariance is not None
+    np.testing.assert_allclose(np.diag(pose.covariance)[3:], UNKNOWN_ANGLE_VARIANCE)
+    assert found[2].stamp_ns is None
+
+
+def test_geodetic_positions(tmp_path: Path) -> None:
+    content = 'image,lat,lon,alt,stamp_ns\na.jpg,48.1,11.6,,5\nsub/c.jpg,-33.9,151.2,12.5,6\n'
+    found = read_locations(table(tmp_path, content), tmp_path, FILES)
+    first, second = found[0].geo, found[2].geo
+    assert first is not None
+    assert second is not None
+    assert (first.latitude, first.longitude, found[0].stamp_ns) == (48.1, 11.6, 5)
+    assert math.isnan(first.altitude)
+    assert second.altitude == 12.5
+    assert found[0].pose is None
+
+
+def test_names_may_be_relative_to_the_table(tmp_path: Path) -> None:
+    # A table beside the image folder, as in the TUM data sets: rgb/a.jpg lies in images rgb/.
+    images = tmp_path / 'rgb'
+    images.mkdir()
+    (images / 'a.jpg').touch()
+    path = table(tmp_path, 'file,x,y\nrgb/a.jpg,1,2\n')
+    assert list(read_locations(path, images, ['a.jpg'])) == [0]
+
+
+BAD = [
+    ('', 'has no rows'),
+    ('file,x,y\n', 'has no rows'),
+    ('a;b;c\n1;2;3\n', "line 1 is 'a;b;c', expected a header"),
+    ('a.jpg,1,2\n', "line 1 is 'a.jpg,1,2', expected a header"),
+    ('x,y\n1,2\n', 'expected file or index'),
+    ('file\na.jpg\n', 'expected positions'),
+    ('file,x\na.jpg,1\n', 'line 1 lacks the column y'),
+    ('file,x,y,qx,qw\na.jpg,1,2,0,1\n', 'line 1 lacks the column qy, qz'),
+    ('file,latitude\na.jpg,1\n', 'line 1 lacks the column longitude'),
+    ('file,x,tx,y\na.jpg,1,1,2\n', 'x and tx mean the same'),
+    ('file,x,y\na.jpg,1,2\nsub/b.jpg,1\n', 'line 3 has 2 fields, expected 3'),
+    ('file,x,y\na.jpg,1,2,3\n', 'line 2 has 4 fields, expected 3'),
+    ('file,x,y\na.jpg,one,2\n', "line 2: x is 'one', expected a finite number"),
+    ('file,x,y\na.jpg,1,nan\n', "line 2: y is 'nan'"),
+    ('file,x,y\na.jpg,inf,2\n', "line 2: x is 'inf'"),
+    ('file,x,y\na.jpg,,2\n', "line 2: x is ''"),
+    ('file,x,y\nd.jpg,1,2\n', "line 2: there is no image 'd.jpg'"),
+    ('file,x,y\n../a.jpg,1,2\n', "line 2: there is no image '../a.jpg'"),
+    ('file,x,y\na.jpg,1,2\n\na.jpg,1,2\n', r'line 4: a.jpg has a row already \(.*line 2\)'),
+    ('index,x,y\n3,1,2\n', "line 2: index is '3', expected a whole number from 0 to 2"),
+    ('index,x,y\n-1,1,2\n', "line 2: index is '-1'"),
+    ('index,x,y\n1.0,1,2\n', "line 2: index is '1.0'"),
+    ('index,x,y\n²,1,2\n', "line 2: index is '²'"),
+    ('file,lat,lon\na.jpg,91,0\n', 'line 2: latitude within ±90°'),
+    ('file,x,y,qx,qy,qz,qw\na.jpg,1,2,0,0,0,0\n', 'line 2: a unit quaternion'),
+    ('file,timestamp\na.jpg,yesterday\n', "line 2: 'yesterday' is no time"),
+    ('file,timestamp\na.jpg,NaN\n', "line 2: 'NaN' is no time"),
+    ('file,timestamp\na.jpg,-1\n', "line 2: '-1' is not a time"),
+    ('file,timestamp\na.jpg,1403636579763555584\n', 'name the column stamp_ns'),
+    ('file,stamp_ns\na.jpg,1.5\n', "line 2: stamp_ns is '1.5'"),
+    ('file,x,y\n"a.jpg,1,2\n', 'is no CSV'),
+]
+
+
+@pytest.mark.parametrize(('content', 'said'), BAD)
+def test_bad_line_is_named(tmp_path: Path, content: str, said: str) -> None:
+    path = table(tmp_path, content)
+    with pytest.raises(InputError, match=said) as raised:
+        read_locations(path, tmp_path, FILES)
+    assert str(path) in str(raised.value)
+
+
+def test_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / 'positions.csv'
+    path.write_bytes(b'file,x,y\n\xff\xfe,1,2\n')
+    with pytest.raises(InputError, match='expected a UTF-8 text file'):
+        read_locations(path, tmp_path, FILES)
+    with pytest.raises(InputError, match='No such file'):
+        read_locations(tmp_path / 'missing.csv', tmp_path, FILES)
+
+
+def test_trajectory_of_either_form_is_sorted(tmp_path: Path) -> None:
+    tum = table(
+        tmp_path, '# timestamp tx ty tz qx qy qz qw\n2 4 5 6 0 0 0 1\n1.5 1 2 3 0 0 0 1\n', 't.txt'
+    )
+    comma = table(tmp_path, 'stamp,x,y,z,qx,qy,qz,qw\n2,4,5,6,0,0,0,1\n1.5,1,2,3,0,0,0,1\n')
+    for path in (tum, comma):
+        track = read_trajectory(path)
+        assert [each.stamp_ns for each in track] == [1_500_000_000, 2_000_000_000]
+        assert track[0].pose is not None
+        np.testing.assert_array_equal(track[0].pose.position, [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        ('1 1 2 3 0 0 0 1\n2 1 2 3\n', 'line 2 has 4 fields, expected 8'),
+        ('1 1 2 nan 0 0 0 1\n', "line 1: z is 'nan'"),
+        ('file,x,y\na.jpg,1,2\n', 'expected a timestamp'),
+        ('file,timestamp\na.jpg,1\n', 'x, y or latitude, longitude'),
+    ],
+)
+def test_bad_trajectory(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_trajectory(table(tmp_path, content))
+
+
+def test_real_motion_capture(data: Path) -> None:
+    track = read_trajectory(data / 'tum_fr1_desk' / 'groundtruth.txt')
+    assert len(track) == 2335
+    assert track[0].stamp_ns == 1_305_031_449_799_600_000
+
+
+def test_utm_file_name_with_heading() -> None:
+    name = '@0543256.96@4178906.70@10@S@037.75625@-122.50860@pano@@90@@@@201311@@.jpg'
+    found = location_from_name(name)
+    assert found is not None
+    assert found.pose is not None
+    np.testing.assert_array_equal(found.pose.position, [543256.96, 4178906.70, 0])
+    # Heading east is a yaw of 0.
+    np.testing.assert_allclose(found.pose.orientation, [0, 0, 0, 1], atol=1e-12)
+    assert found.geo is not None
+    assert (found.geo.latitude, found.geo.longitude) == (37.75625, -122.50860)
+
+
+def test_heading_north_is_a_quarter_turn_to_the_left() -> None:
+    found = location_from_name('@1@2@10@S@@@@@0@.jpg')
+    assert found is not None
+    assert found.pose is not None
+    np.testing.assert_allclose(found.pose.orientation, [0, 0, math.sqrt(0.5), math.sqrt(0.5)])
+    assert found.geo is None
+
+
+def test_short_utm_file_name() -> None:
+    found = location_from_name('@12.5@-3@.png')
+    assert found is not None
+    assert found.pose is not None
+    assert found.pose.covariance is not None
+    np.testing.assert_array_equal(found.pose.position, [12.5, -3, 0])
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a@1@2@.jpg', '@1.jpg', '@home@.jpg'])
+def test_other_file_names_say_nothing(name: str) -> None:
+    assert location_from_name(name) is None
+
+
+@pytest.mark.parametrize('name', ['@east@2@x.jpg', '@1@nan@x.jpg', '@@@@.jpg'])
+def test_utm_file_name_without_numbers(name: str) -> None:
+    with pytest.raises(InputError, match='expected UTM coordinates'):
+        location_from_name(name)
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_seconds_keep_every_nanosecond(stamp_ns: int) -> None:
+    assert parse_seconds(f'{stamp_ns // 10**9}.{stamp_ns % 10**9:09d}') == stamp_ns
