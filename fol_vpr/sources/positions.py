@@ -347,8 +347,10 @@ def _index_of_file(row: _Row, csv_path: Path, root: Path, by_name: dict[str, int
 
 def _relative_names(given: str, csv_path: Path, root: Path) -> Iterator[str]:
     yield Path(given).as_posix()
+    place = csv_path.parent / given
     try:
-        yield (csv_path.parent / given).resolve().relative_to(root.resolve()).as_posix()
+        # The folder is resolved and the file is not: an image may be a link to elsewhere.
+        yield (place.parent.resolve() / place.name).relative_to(root.resolve()).as_posix()
     except (ValueError, OSError):
         return
 
