@@ -147,12 +147,12 @@ class Evaluation:
             + (f', {c.device} {c.precision}' if c.device else '')
             + (f'; recorded live in {c.recording}' if c.recording else ''),
         ]
+        if c.recording or self.unanswered:
+            lines.append(f'{len(self.answers)} of {self.queries} queries were answered')
         if self.unanswered:
             among = self.recall_answered()
-            lines.append(
-                f'{self.unanswered} of {self.queries} queries were not answered and count as '
-                'misses; among the answered: '
-                + ', '.join(f'R@{k} {_percent(share.value)}' for k, share in among.items())
+            lines[-1] += '; the others count as misses. Among the answered: ' + ', '.join(
+                f'R@{k} {_percent(share.value)}' for k, share in among.items()
             )
         if self.unmatched:
             lines.append(f'{self.unmatched} recorded answers belong to no query')

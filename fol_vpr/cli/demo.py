@@ -1,0 +1,315 @@
+"""`fol_vpr demo`: the whole path, with the commands that anybody would type.
+
+Every step is a process of its own: the map is built, the real node is started, another process
+plays the queries to it over DDS, a third records what it answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.cli.console import atomic_text
+from fol_vpr.cli.processes import Runner, find_executable
+from fol_vpr.config import DemoConfig, NetworkConfig
+from fol_vpr.errors import InputError, StorageError
+
+PLACES = '/localizer/places'
+# What marks a folder as one that the demo made, and may empty.
+MARKER = '.made-by-fol_vpr-demo'
+START = 180.0  # seconds that the node may take to load weights and map
+
+NO_IMAGES = (
+    'the demo needs images of two passes of the same places. Give one of\n'
+    '  fol_vpr demo --images FOLDER --queries FOLDER [--ground-truth CSV]\n'
+    '  fol_vpr demo --bag BAG --queries BAG [--pose-topic TOPIC]\n'
+    '  fol_vpr demo --bag BAG                 (against its own pass)\n'
+    '  FOL_VPR_SHARED=FOLDER fol_vpr demo     (a folder that holds data/gardens_point)\n'
+    "or with make: make demo BAG=..., make demo IMAGES=... DEMO_ARGS='--queries ...', "
+    'FOL_VPR_SHARED=... make demo'
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Which images the demo is shown.
+
+    Attributes:
+        reference: folder or bag that the map is built from.
+        queries: folder or bag that is played.
+        ground_truth: CSV, or None.
+        image_topic, pose_topic: of the bags.
+    """
+
+    reference: Path
+    queries: Path
+    ground_truth: Path | None = None
+    image_topic: str | None = None
+    pose_topic: str | None = None
+
+    @property
+    def is_own_pass(self) -> bool:
+        """Whether the queries are the references themselves."""
+        return self.reference == self.queries
+
+
+@dataclass(frozen=True)
+class Played:
+    """A bag of queries, and the topic to be listened to."""
+
+    bag: Path
+    topic: str
+    compressed: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.description = (
+        'Build a map from one pass, play another pass to the real node, record its answers, and '
+        'show what came of it. Without --images or --bag, $FOL_VPR_SHARED/data/gardens_point is '
+        'taken.'
+    )
+    reference = parser.add_mutually_exclusive_group()
+    reference.add_argument('--images', metavar='DIR', help='folder to build the map from')
+    reference.add_argument('--bag', metavar='BAG', help='bag to build the map from')
+    parser.add_argument(
+        '--queries',
+        metavar='DIR_OR_BAG',
+        help='what is played to the node; without it the references are, which tells that the '
+        'path works and nothing about recognition',
+    )
+    parser.add_argument('--ground-truth', metavar='CSV', help='as for `fol_vpr evaluate`')
+    parser.add_argument('--image-topic', metavar='T', help='of the bags')
+    parser.add_argument('--pose-topic', metavar='T', help='of the bags; gives a ground truth')
+    parser.add_argument(
+        '--output', metavar='DIR', default='demo', help='where everything goes; default: demo'
+    )
+    add_settings(parser, DemoConfig)
+    add_settings(parser, NetworkConfig, only=('weights', 'device', 'precision'))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    started = time.monotonic()
+    config = settings(args, DemoConfig())
+    network = settings(args, replace(NetworkConfig(), input_size=config.input_size))
+    scene = _find_scene(args)
+    localizer = find_executable('fol_vpr', 'localizer')
+    output = _emptied(Path(args.output))
+    print(f'Map from {scene.reference}, queries from {scene.queries}.')
+    if scene.is_own_pass:
+        print(
+            'The queries are the references themselves: this shows that the path works, and says '
+            'nothing about recognition. Give --queries for another pass.'
+        )
+    runner = Runner(output, _environment(output, localizer))
+    scene = _thinned(scene, output, config.every)
+
+    print('\n1/4 The queries as a bag')
+    played = _queries_as_bag(runner, scene, output, config)
+    print('\n2/4 The map')
+    _build_map(runner, scene, output, network)
+    print('\n3/4 The node answers the bag: player, node and recorder, each a process, over DDS')
+    _play(runner, played, output, network, localizer)
+    print('\n4/4 What came of it', flush=True)
+    _evaluate(runner, scene, played, output)
+    print(
+        f'\n{time.monotonic() - started:.0f} s in all, at {network.input_size} px. '
+        f'In {output}/: answers.png (look at it), report.json, queries.csv, map.folmap, the bags '
+        'and the logs.'
+    )
+    return 0
+
+
+# ---- before
+
+
+def _find_scene(args: argparse.Namespace) -> Scene:
+    reference = args.images or args.bag
+    if reference is not None:
+        queries = args.queries or reference
+        truth = None if args.ground_truth is None else Path(args.ground_truth)
+        return Scene(Path(reference), Path(queries), truth, args.image_topic, args.pose_topic)
+    if args.queries or args.ground_truth:
+        raise InputError('--queries and --ground-truth need --images or --bag for the map')
+    shared = os.environ.get('FOL_VPR_SHARED')
+    walk = Path(shared or '') / 'data' / 'gardens_point'
+    if not shared or not walk.is_dir():
+        raise InputError(NO_IMAGES)
+    return Scene(walk / 'day_right', walk / 'day_left', walk / 'ground_truth.csv')
+
+
+def _emptied(output: Path) -> Path:
+    """The demo's folder, without what an earlier run left there.
+
+    Raises:
+        InputError: it holds something else.
+        StorageError: it cannot be made.
+    """
+    try:
+        if output.exists() and not (output / MARKER).is_file() and any(output.iterdir()):
+            raise InputError(f'{output} holds other things than a demo; give another --output')
+        if output.exists():
+            shutil.rmtree(output)
+        output.mkdir(parents=True)
+        (output / MARKER).touch()
+    except OSError as error:
+        raise StorageError(f'{output} cannot be made: {error.strerror or error}') from error
+    return output
+
+
+def _environment(output: Path, localizer: Path) -> dict[str, str]:
+    """A corner of the ROS network for the demo alone, and transports that carry large images."""
+    profile = localizer.parents[2] / 'share' / 'fol_vpr' / 'config' / 'fastdds_shm.xml'
+    wanted = {
+        'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'FASTRTPS_DEFAULT_PROFILES_FILE': str(profile),
+    }
+    kept = {name: value for name, value in wanted.items() if name not in os.environ}
+    return {**kept, 'ROS_LOG_DIR': str(output.resolve() / 'ros_log')}
+
+
+def _thinned(scene: Scene, output: Path, every: int) -> Scene:
+    """The scene with every Nth image of its folders only, as links; bags stay as they are."""
+    steps = [every if _is_folder(path) else 1 for path in (scene.reference, scene.queries)]
+    if set(steps) == {1}:
+        return scene
+    print(
+        f'Subsampled: 1 of every {every} images of a folder, so that this ends within minutes '
+        '(--every 1 takes all).'
+    )
+    truth = scene.ground_truth
+    if truth is not None:
+        truth = _thinned_truth(scene, output / 'ground_truth.csv', steps[0], steps[1])
+    reference = _linked(scene.reference, output / 'reference', steps[0])
+    queries = reference
+    if not scene.is_own_pass:
+        queries = _linked(scene.queries, output / 'query', steps[1])
+    return replace(scene, reference=reference, queries=queries, ground_truth=truth)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder of images rather than a bag."""
+    from fol_vpr.sources import ImageFolder
+
+    try:
+        return bool(ImageFolder(path).files)
+    except InputError:
+        return False
+
+
+def _linked(path: Path, target: Path, every: int) -> Path:
+    from fol_vpr.sources import ImageFolder
+
+    if every == 1:
+        return path
+    target.mkdir()
+    files = ImageFolder(path).files
+    for position in range(0, len(files), every):
+        file = path / files[position]
+        (target / f'{position:06d}_{file.name}').symlink_to(file.resolve())
+    return target
+
+
+def _thinned_truth(scene: Scene, output: Path, every_reference: int, every_query: int) -> Path:
+    from fol_vpr.evaluation.ground_truth import read_ground_truth
+    from fol_vpr.sources import open_source
+
+    assert scene.ground_truth is not None
+    counts = [len(open_source(path)) for path in (scene.queries, scene.reference)]
+    positives = read_ground_truth(scene.ground_truth, *counts)
+    with atomic_text(output) as file:
+        writer = csv.writer(file)
+        writer.writerow(['query_index', 'ref_indices'])
+        for query, positive in enumerate(positives[::every_query]):
+            kept = sorted(i // every_reference for i in positive if i % every_reference == 0)
+            writer.writerow([query, ' '.join(map(str, kept))])
+    return output
+
+
+# ---- steps
+
+
+def _queries_as_bag(runner: Runner, scene: Scene, output: Path, config: DemoConfig) -> Played:
+    from fol_vpr.sources import Bag, choose_image_topic
+
+    bag, wanted = scene.queries, scene.image_topic
+    if _is_folder(bag):
+        bag, wanted = output / 'queries', None
+        runner.run('bag', 'from-images', scene.queries, '--output', bag, '--rate', config.rate)
+    else:
+        print(f'{bag} is one already.')
+    topic = choose_image_topic(Bag(bag), wanted)
+    return Played(bag, topic.name, topic.msgtype.endswith('CompressedImage'))
+
+
+def _build_map(runner: Runner, scene: Scene, output: Path, network: NetworkConfig) -> None:
+    source: list[object]
+    if _is_folder(scene.reference):
+        source = ['--images', scene.reference]
+    else:
+        source = ['--bag', scene.reference]
+        source += _given('--image-topic', scene.image_topic)
+        source += _given('--pose-topic', scene.pose_topic)
+    runner.run(
+        'map', 'build', *source, '--output', output / 'map.folmap',
+        '--weights', network.weights, '--input-size', network.input_size,
+        *_given('--device', network.device), *_given('--precision', network.precision),
+    )  # fmt: skip
+
+
+def _play(
+    runner: Runner, played: Played, output: Path, network: NetworkConfig, localizer: Path
+) -> None:
+    transport, input_name = 'raw', 'image'
+    if played.compressed:
+        transport, input_name = 'compressed', 'image/compressed'
+    values = {
+        'map': output / 'map.folmap',
+        'replay': 'true',
+        'autostart': 'true',
+        'image_transport': transport,
+        'network.weights': network.weights,
+        'network.input_size': network.input_size,
+        'network.device': network.device,
+        'network.precision': network.precision,
+    }
+    parameters = [word for key, value in values.items() for word in ('-p', f'{key}:={value}')]
+    node = ['--ros-args', *parameters, '-r', f'{input_name}:={played.topic}']
+    record = ['bag', 'record', PLACES, '--output', output / 'answers', '--wait-for', START]
+    with (
+        runner.program_beside('localizer', localizer, *node) as localizing,
+        runner.beside('recorder', *record) as recording,
+    ):
+        recording.wait_until('recording /', START, [localizing])
+        runner.run(
+            'bag', 'play', played.bag, '--topics', played.topic, '--rate', '0',
+            '--answers', PLACES, '--wait-for', START,
+        )  # fmt: skip
+
+
+def _evaluate(runner: Runner, scene: Scene, played: Played, output: Path) -> None:
+    options: list[object] = ['--image-topic', played.topic]
+    if scene.ground_truth is not None:
+        options += ['--ground-truth', scene.ground_truth]
+    elif scene.pose_topic is not None and not scene.is_own_pass:
+        options += ['--pose-topic', scene.pose_topic]
+    else:
+        options += ['--without-ground-truth']
+    runner.run(
+        'evaluate', '--map', output / 'map.folmap', '--queries', played.bag, *options,
+        '--recording', output / 'answers', '--json', output / 'report.json',
+        '--per-query', output / 'queries.csv', '--picture', output / 'answers.png',
+    )  # fmt: skip
+
+
+def _given(option: str, value: str | None) -> list[str]:
+    """An option and its value, nothing where it is left to its default."""
+    return [] if value in (None, 'auto') else [option, str(value)]

@@ -1,0 +1,70 @@
+"""The demo: what it says without images, what it leaves alone, and the whole of it."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import pytest
+from scenes import write_folder
+
+from fol_vpr.cli.main import main
+from fol_vpr.evaluation.ground_truth import read_ground_truth
+
+PLACES = 7
+
+
+@pytest.fixture
+def passes(tmp_path):
+    truth = tmp_path / 'truth.csv'
+    lines = [f'{i},{i} {i + 1}' for i in range(PLACES - 1)]
+    truth.write_text('query_index,ref_indices\n' + '\n'.join(lines) + '\n')
+    return [
+        '--images', str(write_folder(tmp_path / 'first', PLACES)),
+        '--queries', str(write_folder(tmp_path / 'second', PLACES, shift=10)),
+        '--ground-truth', str(truth),
+    ]  # fmt: skip
+
+
+def test_without_images_it_says_what_to_give(monkeypatch, capsys):
+    monkeypatch.delenv('FOL_VPR_SHARED', raising=False)
+    assert main(['demo']) == 2
+    errors = capsys.readouterr().err
+    for way in ('--images FOLDER --queries FOLDER', '--bag BAG', 'make demo', 'FOL_VPR_SHARED'):
+        assert way in errors
+
+
+def test_without_the_built_node_it_says_how_to_build_it(monkeypatch, passes, capsys):
+    monkeypatch.setenv('AMENT_PREFIX_PATH', '')
+    assert main(['demo', *passes]) == 2
+    assert 'make setup' in capsys.readouterr().err
+
+
+@pytest.mark.ros
+def test_it_leaves_other_peoples_folders_alone(passes, tmp_path, capsys):
+    (tmp_path / 'thesis').mkdir()
+    (tmp_path / 'thesis' / 'chapter1.tex').write_text('...')
+    assert main(['demo', *passes, '--output', str(tmp_path / 'thesis')]) == 2
+    assert 'other things than a demo' in capsys.readouterr().err
+    assert (tmp_path / 'thesis' / 'chapter1.tex').read_text() == '...'
+
+
+@pytest.mark.ros
+def test_the_whole_of_it_into_the_folder_of_an_earlier_run(passes, tmp_path, capfd):
+    output = tmp_path / 'demo'
+    command = ['demo', *passes, '--output', str(output), '--input-size', '126', '--every', '2']
+    output.mkdir()
+    (output / '.made-by-fol_vpr-demo').touch()
+    (output / 'left over').touch()
+    assert main(command) == 0, capfd.readouterr().err
+    out = capfd.readouterr().out
+    assert not (output / 'left over').exists()
+    # Every second of 7: 0, 2, 4, 6; of the positives i and i + 1 the even one is left.
+    assert read_ground_truth(output / 'ground_truth.csv', 4, 4) == [{0}, {1}, {2}, set()]
+    report = json.loads((output / 'report.json').read_text())
+    assert (report['queries'], report['answered'], report['unmatched_answers']) == (4, 4, 0)
+    assert report['recall']['reranked']['1'] == 1
+    assert cv2.imread(str(output / 'answers.png')) is not None
+    assert '1 of every 2 images' in out
+    assert 'answered 4 of 4' in out
+    assert 'UNTRAINED WEIGHTS' in out
