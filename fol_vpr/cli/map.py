@@ -11,7 +11,7 @@ from typing import Any
 
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import Progress, SkipBad, print_json
-from fol_vpr.config import MappingConfig, NetworkConfig
+from fol_vpr.config import MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import align
@@ -84,9 +84,9 @@ def _build(args: argparse.Namespace) -> int:
         max_pose_gap=mapping.max_pose_gap,
     )
     from fol_vpr.mapping import build_map
-    from fol_vpr.network import FeatureExtractor
+    from fol_vpr.recognizer import PlaceRecognizer
 
-    extractor = FeatureExtractor(network)
+    extractor = PlaceRecognizer(RecognizerConfig(network)).extractor
     print(
         f'{source.description}; weights {extractor.weights_name} on {extractor.device} '
         f'({extractor.precision}), preprocessing {extractor.preprocessing_id}',
