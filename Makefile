@@ -11,8 +11,10 @@ IN_WORKSPACE := . underlay/environment.bash && . install/setup.bash &&
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+# What the demo builds its map from (a bag, or a folder of images), and what it plays to the node.
 BAG ?=
 IMAGES ?=
+QUERIES ?=
 SOURCES := fol_vpr launch test $(wildcard benchmarks training) setup.py
 
 .PHONY: help setup test demo lint format bench clean distclean
@@ -26,15 +28,14 @@ setup: ## .venv/ and install/, from nothing; a moment where they are there
 	@underlay/setup
 
 test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_ARGS=... selects
-	@$(IN_WORKSPACE) for package in fol_vpr fol_vpr_msgs; do \
-	  colcon list --names-only | grep -qx $$package || \
-	    { echo "colcon list does not find $$package"; exit 1; }; \
-	done
+	@$(IN_WORKSPACE) found=$$(colcon list --names-only | sort | xargs) && \
+	  if [[ $$found != 'fol_vpr fol_vpr_msgs' ]]; then \
+	    echo "colcon list finds '$$found', expected both fol_vpr and fol_vpr_msgs"; exit 1; fi
 	@$(IN_WORKSPACE) python -m pytest $(PYTEST_ARGS)
 
-demo: setup ## the whole path on real images; BAG=... or IMAGES=... brings your own
+demo: setup ## the whole path on real images; BAG=... or IMAGES=..., and QUERIES=..., are yours
 	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
-	  $(DEMO_ARGS)
+	  $(if $(QUERIES),--queries '$(QUERIES)') $(DEMO_ARGS)
 
 lint: setup ## ruff and mypy
 	@$(IN_WORKSPACE) ruff check $(SOURCES) && ruff format --check $(SOURCES) && mypy
