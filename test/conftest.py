@@ -33,12 +33,16 @@ def _missing_for_ros() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what starts nodes where that cannot work."""
+    """Skip what starts nodes where that cannot work, and what takes long unless asked for."""
     marked = [item for item in items if item.get_closest_marker('ros')]
     reason = _missing_for_ros() if marked else ''
     if reason:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=reason))
+    if not os.environ.get('FOL_VPR_SLOW'):
+        for item in items:
+            if item.get_closest_marker('slow'):
+                item.add_marker(pytest.mark.skip(reason='takes minutes; FOL_VPR_SLOW=1 runs it'))
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,239 @@
+"""The node as a lifecycle manager and its users see it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy')
+
+import live  # noqa: E402
+import scenes  # noqa: E402
+from rcl_interfaces.msg import Parameter as ParameterMsg  # noqa: E402
+from rcl_interfaces.msg import ParameterType, ParameterValue  # noqa: E402
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_srvs.srv import SetBool  # noqa: E402
+
+from fol_vpr.config import NetworkConfig  # noqa: E402
+from fol_vpr_msgs.srv import LoadMap, QueryPlace  # noqa: E402
+
+PLACES = 6
+
+
+@pytest.fixture(scope='module')
+def maps(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp('maps')
+    images = scenes.write_folder(folder / 'images', PLACES)
+    few = scenes.write_folder(folder / 'few', 2)
+    cut = folder / 'cut.folmap'
+    good = live.small_map(images, folder / 'good.folmap')
+    cut.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    return {
+        'good': good,
+        'other': live.small_map(few, folder / 'other.folmap'),
+        'mismatch': live.small_map(
+            few, folder / 'mismatch.folmap', NetworkConfig(input_size=140, threads=1)
+        ),
+        'cut': cut,
+    }
+
+
+@pytest.fixture(scope='module')
+def node(maps, tmp_path_factory) -> Iterator[live.Localizer]:
+    """One node for the tests of this module, which each leave it active with the good map."""
+    log = tmp_path_factory.mktemp('log') / 'node.log'
+    with live.localizer(log, {'map': maps['good']}) as process:
+        yield process
+
+
+@pytest.fixture
+def watch(node) -> Iterator[live.Observer]:
+    with live.observer() as watcher:
+        if watcher.state() == 'unconfigured':
+            assert watcher.change('configure')
+        if watcher.state() == 'inactive':
+            assert watcher.change('activate')
+        yield watcher
+
+
+def picture(place: int, stamp: int) -> Image:
+    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
+    message.step = 3 * scenes.WIDTH
+    message.data = scenes.view(place, shift=4).tobytes()
+    message.header.stamp.sec = stamp
+    message.header.frame_id = 'camera'
+    return message
+
+
+def load(watch: live.Observer, path: Path | str) -> LoadMap.Response:
+    return watch.call(LoadMap, 'load_map', LoadMap.Request(path=str(path)))
+
+
+def test_lifecycle_by_its_services(watch):
+    assert watch.state() == 'active'
+    assert watch.change('deactivate')
+    assert watch.state() == 'inactive'
+    watch.until(lambda: watch.node.count_subscribers('/image') == 0)
+    assert watch.change('cleanup')
+    assert watch.state() == 'unconfigured'
+    assert not watch.change('activate')
+    assert watch.change('configure')
+    assert watch.change('activate')
+    assert watch.state() == 'active'
+
+
+def test_an_image_is_answered_with_its_own_stamp(watch):
+    publisher = watch.publisher(Image, '/image')
+    publisher.publish(picture(3, stamp=1234))
+    answer = watch.until(lambda: watch.answers)[0]
+    assert answer.header.stamp.sec == 1234
+    assert answer.header.frame_id == 'map'
+    assert answer.sensor_frame == 'camera'
+    assert answer.hypotheses[0].place_id.endswith('000003')
+    assert [h.rank for h in answer.hypotheses] == list(range(PLACES))
+    assert watch.until(lambda: watch.maps)[0].map_id == answer.map_id
+
+
+def test_diagnostics_name_the_topic_that_is_silent(watch):
+    assert watch.change('deactivate')
+    assert watch.change('activate')
+    level, message = watch.until(
+        lambda: watch.status('images') if 'nobody publishes' in watch.status('images')[1] else None
+    )
+    assert level == 2
+    assert '/image and /image/compressed' in message
+
+
+def test_diagnostics_name_a_publisher_of_another_type(watch):
+    watch.publisher(CompressedImage, '/image/compressed')
+    watch.node.create_publisher(CompressedImage, '/image', 1)
+    expected = 'publishes sensor_msgs/msg/CompressedImage on /image'
+    watch.until(lambda: expected in watch.status('images')[1])
+
+
+@pytest.mark.parametrize(
+    ('which', 'result', 'words'),
+    [
+        ('missing', LoadMap.Response.NOT_FOUND, 'is not there'),
+        ('cut', LoadMap.Response.CORRUPT, ''),
+        ('mismatch', LoadMap.Response.MODEL_MISMATCH, 'fixed-140'),
+        ('text', LoadMap.Response.BAD_REQUEST, '.folmap'),
+    ],
+)
+def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, which, result, words):
+    paths = {**maps, 'missing': tmp_path / 'no.folmap', 'text': tmp_path / 'notes.txt'}
+    before = watch.until(lambda: watch.maps)[-1].map_id
+    response = load(watch, paths[which])
+    assert response.result == result, response.message
+    assert words in response.message
+    assert response.info.map_id == before
+    publisher = watch.publisher(Image, '/image')
+    publisher.publish(picture(1, stamp=1))
+    assert watch.until(lambda: watch.answers)[0].map_id == before
+    watch.until(lambda: 'another map failed to load' in watch.status('map')[1])
+
+
+def test_another_map_is_taken_while_active(watch, maps):
+    response = load(watch, maps['other'])
+    assert response.result == LoadMap.Response.OK
+    assert response.info.places == 2
+    publisher = watch.publisher(Image, '/image')
+    publisher.publish(picture(1, stamp=2))
+    assert watch.until(lambda: watch.answers)[0].map_id == response.info.map_id
+    names = GetParameters.Request(names=['map'])
+    values = watch.call(GetParameters, 'get_parameters', names).values
+    assert values[0].string_value == str(maps['other'])
+    assert load(watch, maps['good']).info.places == PLACES
+
+
+def test_query_place_answers_one_image(watch):
+    request = QueryPlace.Request(image=picture(5, stamp=77), max_hypotheses=2)
+    response = watch.call(QueryPlace, 'query_place', request)
+    assert response.result == QueryPlace.Response.OK, response.message
+    assert response.places.header.stamp.sec == 77
+    assert len(response.places.hypotheses) == 2
+    assert response.places.hypotheses[0].place_id.endswith('000005')
+
+
+def test_query_place_refuses_what_it_cannot_read(watch):
+    nothing = watch.call(QueryPlace, 'query_place', QueryPlace.Request())
+    assert nothing.result == QueryPlace.Response.BAD_REQUEST
+    broken = QueryPlace.Request()
+    broken.compressed.format = 'jpeg'
+    broken.compressed.data = b'\xff\xd8\xff no picture'
+    assert watch.call(QueryPlace, 'query_place', broken).result == QueryPlace.Response.BAD_REQUEST
+
+
+def test_enable_stops_and_starts_listening(watch):
+    assert watch.call(SetBool, 'enable', SetBool.Request(data=False)).success
+    watch.until(lambda: watch.node.count_subscribers('/image') == 0)
+    watch.until(lambda: watch.status('node')[1] == 'disabled by ~/enable')
+    assert watch.call(SetBool, 'enable', SetBool.Request(data=True)).success
+    publisher = watch.publisher(Image, '/image')
+    publisher.publish(picture(0, stamp=3))
+    watch.until(lambda: watch.answers)
+
+
+def set_parameter(watch: live.Observer, name: str, **value) -> str:
+    """The reason for which it was refused, empty where it was not."""
+    request = SetParameters.Request()
+    request.parameters = [ParameterMsg(name=name, value=ParameterValue(**value))]
+    result = watch.call(SetParameters, 'set_parameters', request).results[0]
+    return '' if result.successful else result.reason
+
+
+def test_parameters_change_while_it_runs_and_are_checked(watch):
+    whole = {'type': ParameterType.PARAMETER_INTEGER}
+    assert 'retrieval.hypotheses' in set_parameter(
+        watch, 'retrieval.hypotheses', integer_value=0, **whole
+    )
+    assert set_parameter(watch, 'retrieval.hypotheses', integer_value=2, **whole) == ''
+    publisher = watch.publisher(Image, '/image')
+    publisher.publish(picture(0, stamp=4))
+    assert len(watch.until(lambda: watch.answers)[0].hypotheses) == 2
+    assert set_parameter(watch, 'retrieval.hypotheses', integer_value=10, **whole) == ''
+    text = {'type': ParameterType.PARAMETER_STRING}
+    assert 'load_map' in set_parameter(watch, 'map', string_value='x.folmap', **text)
+    assert 'clean up first' in set_parameter(watch, 'network.device', string_value='cpu', **text)
+    assert set_parameter(watch, 'replay', bool_value=True, type=ParameterType.PARAMETER_BOOL)
+
+
+def test_parameters_describe_themselves(watch):
+    names = ['verification.min_inlier_ratio', 'replay', 'network.precision']
+    request = DescribeParameters.Request(names=names)
+    ratio, replay, precision = watch.call(
+        DescribeParameters, 'describe_parameters', request
+    ).descriptors
+    assert (ratio.floating_point_range[0].from_value, ratio.floating_point_range[0].to_value) == (
+        0.0,
+        1.0,
+    )
+    assert replay.read_only and replay.description
+    assert 'bfloat16' in precision.additional_constraints
+
+
+def test_autostart_without_its_map_stays_and_can_be_mended(maps, tmp_path, node):
+    missing = tmp_path / 'late.folmap'
+    parameters = {'map': missing, 'autostart': True}
+    with live.localizer(tmp_path / 'node.log', parameters, '-r', '__node:=late'):
+        with live.observer() as watcher:
+            watcher.name = 'late'
+            # The other node of this module speaks on /diagnostics too.
+            watcher.until(lambda: watcher.state() == 'unconfigured')
+            watcher.until(lambda: str(missing) in (tmp_path / 'node.log').read_text())
+            still = load(watcher, missing)
+            assert still.result == LoadMap.Response.NOT_FOUND
+            shutil.copy(maps['good'], missing)
+            assert load(watcher, missing).result == LoadMap.Response.OK
+            assert watcher.state() == 'active'
+
+
+def test_a_wrong_parameter_ends_the_start_with_its_name(tmp_path):
+    process = live.Localizer(tmp_path / 'node.log', {'network.input_size': 7})
+    assert process.process.wait(live.PATIENCE) == 2
+    assert 'network.input_size' in process.log.read_text()

@@ -1,0 +1,142 @@
+"""Counts of images, and what the diagnostics make of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.ros.monitor import Monitor
+
+NS = 1_000_000_000
+
+
+def answer(quality_reason: str = '', **timings: float) -> tuple[Recognition, dict[str, float]]:
+    recognition = Recognition(
+        1, 'camera', LocalizationState.AMBIGUOUS, (), quality_reason=quality_reason
+    )
+    return recognition, timings
+
+
+def test_every_image_is_accounted_for():
+    monitor = Monitor()
+    for stamp in range(10):
+        monitor.received(stamp * NS, stamp * NS, lost=2 if stamp == 5 else 0)
+    monitor.dropped(3)
+    monitor.bad('cut short')
+    for _ in range(4):
+        monitor.answered(*answer(total=0.1))
+    counts = monitor.snapshot()
+    assert (counts.received, counts.dropped, counts.bad, counts.answered) == (10, 3, 1, 4)
+    assert counts.waiting == 2
+    assert counts.lost == 2
+    assert counts.last_bad == 'cut short'
+    assert counts.state == LocalizationState.AMBIGUOUS
+
+
+def test_stamps_that_go_back_or_ahead_are_seen():
+    monitor = Monitor()
+    monitor.received(100 * NS, 99 * NS, lost=0)
+    assert monitor.snapshot().backwards == 0
+    monitor.received(97 * NS, 99 * NS, lost=0)
+    counts = monitor.snapshot()
+    assert counts.backwards == 1
+    assert counts.last_jump == pytest.approx(3.0)
+    assert counts.ahead == pytest.approx(-2.0)
+
+
+def test_latency_is_by_stage():
+    monitor = Monitor()
+    for milliseconds in range(1, 101):
+        monitor.answered(*answer(forward=milliseconds / 1e3))
+    median, high = monitor.snapshot().latency['forward']
+    assert median == pytest.approx(0.0505)
+    assert 0.095 <= high <= 0.096
+
+
+class TestWords:
+    """What a person reads on /diagnostics."""
+
+    @pytest.fixture
+    def say(self):
+        pytest.importorskip('rclpy')
+        pytest.importorskip('diagnostic_msgs.msg')
+        from fol_vpr.config import NodeConfig
+        from fol_vpr.ros.diagnostics import NodeFacts, TopicReport, statuses
+
+        topic = TopicReport('/cam', 'sensor_msgs/msg/Image')
+        facts = NodeFacts(
+            state='active',
+            enabled=True,
+            failure='',
+            use_sim_time=False,
+            clock_stands=False,
+            settings=NodeConfig(),
+            network={'weights': 'w'},
+            trained=True,
+            map_info=None,
+            map_failure='',
+            topics=[topic],
+            camera='',
+            odometry='',
+            feedback=(0, 0),
+        )
+
+        def speak(part: str, monitor: Monitor | None = None, **changes) -> tuple[int, str]:
+            if 'problems' in changes:
+                changes['topics'] = [
+                    dataclasses.replace(topic, problems=changes.pop('problems'), publishers=['x'])
+                ]
+            if 'settings' in changes:
+                changes['settings'] = NodeConfig(**changes['settings'])
+            told = statuses(
+                'n', dataclasses.replace(facts, **changes), (monitor or Monitor()).snapshot()
+            )
+            status = next(each for each in told if each.name == f'n: {part}')
+            return ord(status.level), status.message
+
+        return speak
+
+    @staticmethod
+    def seen(stamp_s: float, now_s: float) -> Monitor:
+        monitor = Monitor()
+        monitor.received(round(stamp_s * NS), round(now_s * NS), lost=0)
+        return monitor
+
+    def test_silence_names_topic_and_cause(self, say):
+        assert say('images') == (2, say('images')[1])
+        assert 'no images on /cam: nobody publishes there' in say('images')[1]
+        assert 'QoS' in say('images', problems=['the QoS of /p does not fit'])[1]
+        assert say('images', state='inactive')[0] == 0
+        assert say('images', enabled=False) == (0, 'not listening')
+
+    def test_bad_images_are_a_warning_with_the_reason(self, say):
+        monitor = self.seen(5, 5)
+        assert say('images', monitor)[0] == 0
+        monitor.bad('JPEG is cut short')
+        level, message = say('images', monitor)
+        assert level == 1 and 'JPEG is cut short' in message
+
+    @pytest.mark.parametrize(
+        ('stamp', 'now', 'word'),
+        [(100, 100, 'as expected'), (103, 100, 'future'), (100, 200, 'old'), (0, 5, 'no stamp')],
+    )
+    def test_stamps_against_the_clock(self, say, stamp, now, word):
+        assert word in say('stamps', self.seen(stamp, now))[1]
+
+    def test_a_replay_is_not_held_against_the_clock(self, say):
+        assert say('stamps', self.seen(100, 200), settings={'replay': True})[0] == 0
+
+    def test_map_and_network(self, say):
+        assert 'no map' in say('map')[1]
+        assert say('map', map_failure='made with other weights') == (2, 'made with other weights')
+        assert say('recognition')[0] == 0
+        assert 'untrained' in say('recognition', trained=False)[1]
+        assert say('node', failure='configure failed: x') == (2, 'configure failed: x')
+        assert '/clock' in say('node', clock_stands=True)[1]
+
+    def test_a_poor_image_is_named(self, say):
+        monitor = self.seen(1, 1)
+        monitor.answered(*answer(quality_reason='blurred', total=0.1))
+        assert say('recognition', monitor) == (1, 'poor image: blurred')

@@ -1,0 +1,123 @@
+"""map -> odom against matrices worked out by other means."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy')
+pytest.importorskip('fol_vpr_msgs.msg')
+
+from nav_msgs.msg import Odometry  # noqa: E402
+
+from fol_vpr.config import NodeConfig  # noqa: E402
+from fol_vpr.datatypes import Pose  # noqa: E402
+from fol_vpr.errors import FolVprError, InputError  # noqa: E402
+from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns  # noqa: E402
+from fol_vpr.ros.transforms import MapToOdom, OdometryTrack  # noqa: E402
+
+SECOND = 1_000_000_000
+
+
+def axis_angle(axis: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Quaternion x, y, z, w and, by Rodrigues' formula, the matrix of a rotation."""
+    axis = axis / np.linalg.norm(axis)
+    cross = np.cross(np.eye(3), axis)
+    matrix = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    return np.array([*(axis * math.sin(angle / 2)), math.cos(angle / 2)]), matrix
+
+
+def homogeneous(rotation: np.ndarray, position: np.ndarray) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, position
+    return matrix
+
+
+def odometry(stamp_ns: int, position, quaternion, base: str = 'base_link') -> Odometry:
+    message = Odometry(child_frame_id=base)
+    message.header.frame_id = 'odom'
+    message.header.stamp = time_from_ns(stamp_ns)
+    pose = message.pose.pose
+    pose.position.x, pose.position.y, pose.position.z = (float(v) for v in position)
+    q = pose.orientation
+    q.x, q.y, q.z, q.w = (float(v) for v in quaternion)
+    return message
+
+
+def to_matrix(transform) -> np.ndarray:
+    q, t = transform.rotation, transform.translation
+    vector = np.array([q.x, q.y, q.z])
+    angle = 2 * math.atan2(float(np.linalg.norm(vector)), q.w)
+    axis = vector if np.linalg.norm(vector) > 1e-12 else np.array([1.0, 0, 0])
+    return homogeneous(axis_angle(axis, angle)[1], [t.x, t.y, t.z])
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_map_to_odom_times_odom_to_base_is_map_to_base(seed):
+    rng = np.random.default_rng(seed)
+    angles = (rng.uniform(-math.pi, math.pi), math.pi if seed < 4 else rng.uniform(-3, 3))
+    (robot_q, robot_r), (odom_q, odom_r) = (axis_angle(rng.normal(size=3), a) for a in angles)
+    robot_t, odom_t = rng.normal(scale=50, size=(2, 3))
+    track = OdometryTrack()
+    track.add(odometry(5 * SECOND, odom_t, odom_q))
+    message = track.map_to_odom(Pose(robot_t, robot_q), 'map', 5 * SECOND, NodeConfig())
+    product = to_matrix(message.transform) @ homogeneous(odom_r, odom_t)
+    np.testing.assert_allclose(product, homogeneous(robot_r, robot_t), atol=1e-6)
+    assert (message.header.frame_id, message.child_frame_id) == ('map', 'odom')
+    assert stamp_to_ns(message.header.stamp) == 5 * SECOND
+
+
+def test_odometry_is_interpolated_to_the_image():
+    track = OdometryTrack()
+    up = np.array([0.0, 0, 1])
+    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    # The same rotation with the other sign of the quaternion.
+    track.add(odometry(SECOND // 10, [1, 2, 0], -axis_angle(up, 0.2)[0]))
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    message = track.map_to_odom(robot, 'map', SECOND // 20, NodeConfig())
+    expected = np.linalg.inv(homogeneous(axis_angle(up, 0.1)[1], [0.5, 1.0, 0.0]))
+    np.testing.assert_allclose(to_matrix(message.transform), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ('stamps', 'image', 'base', 'words'),
+    [
+        ([], 0, 'base_link', 'no odometry'),
+        ([0, 1000], 500, 'base_link', 'gap of 1.0'),
+        ([0, 100], 900, 'base_link', 'gap of 0.8'),
+        ([900, 1000], 100, 'base_link', 'gap of 0.8'),
+        ([0, 100], 50, 'chassis', 'set base_frame'),
+    ],
+)
+def test_odometry_that_does_not_fit_is_named(stamps, image, base, words):
+    track = OdometryTrack()
+    for milliseconds in stamps:
+        track.add(odometry(milliseconds * 1_000_000, [0, 0, 0], [0, 0, 0, 1], base))
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    with pytest.raises(InputError, match=words):
+        track.map_to_odom(robot, 'map', image * 1_000_000, NodeConfig())
+
+
+def test_going_back_in_time_forgets_what_was_before():
+    track = OdometryTrack()
+    track.add(odometry(10 * SECOND, [9, 9, 9], [0, 0, 0, 1]))
+    track.add(odometry(1 * SECOND, [1, 0, 0], [0, 0, 0, 1]))
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    message = track.map_to_odom(robot, 'map', SECOND, NodeConfig())
+    assert message.transform.translation.x == -1.0
+    with pytest.raises(InputError, match='gap'):
+        track.map_to_odom(robot, 'map', 10 * SECOND, NodeConfig())
+
+
+def test_without_tf2_the_remedy_is_named():
+    try:
+        import tf2_ros  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip('tf2_ros is installed')
+    with pytest.raises(FolVprError, match='tf2_ros'):
+        MapToOdom(None)
