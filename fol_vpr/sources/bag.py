@@ -207,7 +207,23 @@ class _SqliteStorage(Sqlite3Reader):
 
 
 class _FolderStorage(DirectoryReader):
+    """rosbags' reader, to which a topic is one by its name and type alone.
+
+    rosbags yields nothing, without a word, where metadata.yaml and the storage describe the QoS
+    of a topic differently; several of the bags that rosbag2 is tested with are like that.
+    """
+
     STORAGE_PLUGINS: Mapping[str, Any] = {'mcap': McapReader, 'sqlite3': _SqliteStorage}
+
+    def open(self) -> None:
+        super().open()
+        described = {(each.topic, each.msgtype): each for each in self.connections}
+        for storage in self.storages:
+            storage.connections = [
+                each._replace(ext=described[each.topic, each.msgtype].ext, digest='')
+                for each in storage.connections
+                if (each.topic, each.msgtype) in described
+            ]
 
 
 class _Reader(Reader):

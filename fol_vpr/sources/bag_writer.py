@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import io
 import itertools
 import os
 import re
@@ -17,17 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from PIL import Image
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from fol_vpr.config import BagWriterConfig
-from fol_vpr.datatypes import GeoPosition, Pose
 from fol_vpr.errors import InputError, StorageError
 from fol_vpr.sources.bag import STORAGE_SUFFIXES, typestore
-from fol_vpr.sources.decode import decode_bytes
-from fol_vpr.sources.folder import ImageFolder, read_image_file
+from fol_vpr.sources.folder import ImageFolder
+from fol_vpr.sources.messages import compressed_image, header, located, raw_image
 from fol_vpr.sources.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
 from fol_vpr.sources.positions import Location, read_trajectory
 
@@ -42,9 +38,6 @@ _POSE_TYPES = {
     'PoseWithCovarianceStamped': POSE_WITH_COVARIANCE,
     'Odometry': ODOMETRY,
 }
-# Bytes of these suffixes go into a CompressedImage as they are; others are compressed as PNG.
-_KEPT_FORMATS = {'.jpg': 'jpeg', '.jpeg': 'jpeg', '.png': 'png'}
-_MAGIC = {'jpeg': b'\xff\xd8\xff', 'png': b'\x89PNG'}
 
 
 @dataclass(frozen=True)
@@ -246,14 +239,14 @@ def _check_distinct(source: ImageFolder, stamps: list[int]) -> None:
 def _image_records(
     source: ImageFolder, stamps: list[int], config: BagWriterConfig
 ) -> Iterator[_Record]:
-    make = _compressed_image if config.compressed else _raw_image
+    make = compressed_image if config.compressed else raw_image
     for index in sorted(range(len(stamps)), key=lambda index: stamps[index]):
         path, stamp_ns = source.path / source.files[index], stamps[index]
         yield _Record(
             stamp_ns,
             True,
             config.image_topic,
-            partial(make, path, _header(stamp_ns, config.frame_id)),
+            partial(make, path, header(stamp_ns, config.frame_id)),
         )
 
 
@@ -266,74 +259,8 @@ def _pose_records(
             stamp_ns,
             False,
             config.pose_topic,
-            partial(_located, location, msgtype, config),
+            partial(located, location, msgtype, config),
         )
-
-
-def _header(stamp_ns: int, frame_id: str) -> Any:
-    types = typestore().types
-    stamp = types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 1_000_000_000))
-    return types['std_msgs/msg/Header'](stamp, frame_id)
-
-
-def _compressed_image(path: Path, header: Any) -> Any:
-    data = read_image_file(path)
-    pixels = decode_bytes(data, str(path))
-    kept = _KEPT_FORMATS.get(path.suffix.lower())
-    if kept is None or not data.startswith(_MAGIC[kept]):
-        kept, data = 'png', _as_png(pixels)
-    message = typestore().types['sensor_msgs/msg/CompressedImage']
-    return message(header, kept, np.frombuffer(data, np.uint8))
-
-
-def _as_png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, 'PNG')
-    return buffer.getvalue()
-
-
-def _raw_image(path: Path, header: Any) -> Any:
-    pixels = decode_bytes(read_image_file(path), str(path))
-    height, width = pixels.shape[:2]
-    message = typestore().types['sensor_msgs/msg/Image']
-    return message(header, height, width, 'rgb8', 0, width * 3, pixels.reshape(-1))
-
-
-def _located(location: Location, msgtype: str, config: BagWriterConfig) -> Any:
-    """The message for a pose or a geodetic position."""
-    header = _header(location.stamp_ns or 0, config.map_frame)
-    if location.pose is None:
-        assert location.geo is not None
-        return _fix(header, location.geo)
-    pose = _pose(location.pose)
-    if msgtype == POSE:
-        return typestore().types[POSE](header, pose)
-    types = typestore().types
-    covariance = np.zeros(36) if location.pose.covariance is None else location.pose.covariance
-    uncertain = types['geometry_msgs/msg/PoseWithCovariance'](pose, covariance.reshape(36))
-    if msgtype == POSE_WITH_COVARIANCE:
-        return types[POSE_WITH_COVARIANCE](header, uncertain)
-    still = types['geometry_msgs/msg/Vector3'](0.0, 0.0, 0.0)
-    twist = types['geometry_msgs/msg/TwistWithCovariance'](
-        types['geometry_msgs/msg/Twist'](still, still), np.zeros(36)
-    )
-    return types[ODOMETRY](header, config.base_frame, uncertain, twist)
-
-
-def _pose(pose: Pose) -> Any:
-    types = typestore().types
-    return types['geometry_msgs/msg/Pose'](
-        types['geometry_msgs/msg/Point'](*map(float, pose.position)),
-        types['geometry_msgs/msg/Quaternion'](*map(float, pose.orientation)),
-    )
-
-
-def _fix(header: Any, geo: GeoPosition) -> Any:
-    types = typestore().types
-    status = types['sensor_msgs/msg/NavSatStatus'](status=0, service=1)
-    return types[NAV_SAT_FIX](
-        header, status, geo.latitude, geo.longitude, geo.altitude, np.zeros(9), 0
-    )
 
 
 def _check_track(track: list[Location], path: str | Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from fol_vpr.sources import typestore
 
@@ -113,9 +113,16 @@ def text(receive_ns: int, content: str = 'x', topic: str = '/chatter') -> Sent:
     return Sent(topic, msgtype, receive_ns, types(msgtype)(content))
 
 
-def bag(path: Path, messages: Iterable[Sent], storage: str = 'sqlite3') -> Path:
+def bag(
+    path: Path,
+    messages: Iterable[Sent],
+    storage: str = 'sqlite3',
+    compression: CompressionMode = CompressionMode.NONE,
+) -> Path:
     """Write messages in the given order, each with its time of reception."""
-    with Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()]) as writer:
+    unopened = Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()])
+    unopened.set_compression(compression, CompressionFormat.ZSTD)
+    with unopened as writer:
         connections: dict[str, Any] = {}
         for topic, msgtype, receive_ns, message in messages:
             if topic not in connections:

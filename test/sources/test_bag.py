@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from rosbags.rosbag2 import CompressionMode
 from sources.make import SECOND, bag, compressed, encode, picture, pose, storage_file, text
 
 from fol_vpr.errors import InputError
@@ -176,6 +177,41 @@ def test_bag_that_promises_more_than_it_holds(tmp_path: Path) -> None:
     source = open_source(path)
     assert len(list(source.frames())) == 5
     assert 'promises 6 images on /camera/compressed and holds 5' in source.warnings[0]
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_metadata_that_describes_the_qos_otherwise(tmp_path: Path, storage: str) -> None:
+    """As in bags that were converted, rewritten, or reindexed."""
+    path = drive(tmp_path / 'monday', storage)
+    metadata = path / 'metadata.yaml'
+    content = metadata.read_text()
+    assert 'offered_qos_profiles: []' in content
+    metadata.write_text(
+        content.replace(
+            'offered_qos_profiles: []',
+            "offered_qos_profiles: '- {history: 1, depth: 5, reliability: 1, durability: 2, "
+            'deadline: {sec: 0, nsec: 0}, lifespan: {sec: 0, nsec: 0}, liveliness: 1, '
+            'liveliness_lease_duration: {sec: 0, nsec: 0}, '
+            "avoid_ros_namespace_conventions: false}'",
+        )
+    )
+    source = open_source(path, pose_topic='/pose')
+    frames = [frame for _, frame in source.frames()]
+    assert len(frames) == 5
+    assert all(frame.pose is not None for frame in frames)
+    assert source.warnings == []
+
+
+@pytest.mark.parametrize('mode', [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_compressed_bag(tmp_path: Path, mode: CompressionMode) -> None:
+    stamps = [SECOND, 2 * SECOND]
+    path = bag(
+        tmp_path / 'monday',
+        [compressed(stamp, encode(picture())) for stamp in stamps],
+        compression=mode,
+    )
+    frames = [frame for _, frame in open_source(path).frames()]
+    assert [frame.stamp_ns for frame in frames] == stamps
 
 
 def test_split_bag(tmp_path: Path) -> None:
