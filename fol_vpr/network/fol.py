@@ -41,6 +41,7 @@ class Backbone(nn.Module):
         self.model = VisionTransformer(ARCHITECTURES[architecture])
 
     def forward(self, images: Tensor) -> Tokens:
+        """Tokens of images [B, 3, H, W]."""
         return self.model(images)
 
 

@@ -38,7 +38,8 @@ def initial_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
     deviation = _TOKEN_DEVIATION if token else 1 / math.sqrt(_fan_in(name, shape))
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], 'big')
     generator = np.random.Generator(np.random.PCG64(seed))
-    return generator.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+    # Drawn in float64, so that rounding to float32 hides what libraries of mathematics differ in.
+    return (generator.standard_normal(shape) * deviation).astype(np.float32)
 
 
 def _fan_in(name: str, shape: tuple[int, ...]) -> int:

@@ -184,6 +184,7 @@ class LayerScale(nn.Module):
         self.gamma = nn.Parameter(torch.empty(width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[..., C] to the same."""
         return x * self.gamma
 
 
@@ -196,6 +197,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[..., C] to the same."""
         return self.fc2(F.gelu(self.fc1(x.to(self.fc1.weight.dtype))))
 
 
@@ -209,5 +211,6 @@ class SwiGlu(nn.Module):
         self.w3 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[..., C] to the same."""
         gate, value = self.w12(x.to(self.w12.weight.dtype)).chunk(2, dim=-1)
         return self.w3(F.silu(gate) * value)

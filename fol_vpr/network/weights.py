@@ -71,6 +71,7 @@ class Checkpoint:
     metadata: dict[str, str]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor by its name."""
         return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
 
