@@ -276,8 +276,6 @@ def _play(
         'replay': 'true',
         'autostart': 'true',
         'image_transport': transport,
-        'network.weights': network.weights,
-        'network.input_size': network.input_size,
         'network.device': network.device,
         'network.precision': network.precision,
     }

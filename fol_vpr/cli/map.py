@@ -83,6 +83,9 @@ def _build(args: argparse.Namespace) -> int:
         positions_csv=args.positions,
         max_pose_gap=mapping.max_pose_gap,
     )
+    if (args.bag is not None) != source.selects_keyframes:
+        kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')
+        raise InputError(f'{kind[0]} was given {args.images or args.bag}, which {kind[1]}')
     from fol_vpr.mapping import build_map
     from fol_vpr.recognizer import PlaceRecognizer
 
