@@ -136,6 +136,7 @@ def test_size_just_over_the_limit_is_refused() -> None:
 SAMPLES = {kind: encode(picture(), kind) for kind in KINDS}
 
 
+@pytest.mark.filterwarnings('ignore::UserWarning')  # Pillow, of damaged TIFFs
 @settings(max_examples=300, deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
