@@ -13,7 +13,7 @@ import numpy as np
 from fol_vpr.database.reader import MapReader, check_file, connect_read_only
 from fol_vpr.database.records import COLUMNS
 from fol_vpr.database.schema import (
-    digest,
+    intact,
     meta_digest,
     read_file_header,
     read_meta,
@@ -56,6 +56,8 @@ def _file_problems(path: Path) -> Iterator[str]:
     if header is not None and size != header.expected_bytes:
         yield f'the file has {size} bytes, its header says {header.expected_bytes}'
     with closing(connect_read_only(path)) as connection:
+        # What SQLite says of damaged text quotes it.
+        connection.text_factory = lambda text: text.decode('utf-8', 'replace')
         try:
             for (line,) in connection.execute(f'PRAGMA integrity_check({MANY})'):
                 if line != 'ok':
@@ -66,7 +68,7 @@ def _file_problems(path: Path) -> Iterator[str]:
                 yield 'the meta table or the sessions have changed'
             yield from _record_problems(connection)
             yield from _blob_problems(connection)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             yield f'SQLite: {error}'
 
 
@@ -86,7 +88,7 @@ def _blob_problems(connection: sqlite3.Connection) -> Iterator[str]:
         for place, blob, stored in connection.execute(
             f'SELECT place, {column}, digest FROM {table}'
         ):
-            if digest(blob) != stored:
+            if not intact(blob, stored):
                 yield f'the {what} of place {place} changed after it was written'
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from fol_vpr.database import schema
 from fol_vpr.database.codecs import CODECS
 from fol_vpr.database.records import COLUMNS, Row, place_from_row
-from fol_vpr.database.schema import FileHeader, MapHeader, damaged, digest
+from fol_vpr.database.schema import FileHeader, MapHeader, damaged, intact
 from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
 from fol_vpr.errors import InputError, MapError
 
@@ -70,12 +70,24 @@ class MapReader:
                 f'are {", ".join(CODECS)}: use a newer fol_vpr, or build the map again'
             )
         self._codec = CODECS[self.header.codec]
+        if meta.get('digest') != schema.meta_digest(connection):
+            raise damaged(self.path, 'the meta table or the sessions have changed')
         sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
-        rows = connection.execute(f'SELECT {COLUMNS} FROM places ORDER BY place').fetchall()
-        self.places = tuple(place_from_row(row, sessions) for row in rows)
+        self.places = self._load_places(connection, sessions)
         self._check_places(int(meta['places']))
         self._descriptors = self._load_descriptors(connection)
         self.info = self._load_info(connection, meta, len(sessions))
+
+    def _load_places(
+        self, connection: sqlite3.Connection, sessions: dict[int, str]
+    ) -> tuple[Place, ...]:
+        places = []
+        rows = connection.execute(f'SELECT {COLUMNS}, digest FROM places ORDER BY place')
+        for *row, stored in rows:
+            if schema.record_digest(row) != stored:
+                raise damaged(self.path, f'the record of place {row[0]} has changed')
+            places.append(place_from_row(tuple(row), sessions))
+        return tuple(places)
 
     def _check_places(self, expected: int) -> None:
         if not self.places and not expected:
@@ -86,15 +98,17 @@ class MapReader:
     def _load_descriptors(self, connection: sqlite3.Connection) -> np.ndarray:
         """All global descriptors as stored, [P, D] float16, checked against their digests."""
         shape = len(self.places), self.header.descriptor_dim
+        if shape[1] < 1 or 2 * shape[0] * shape[1] > self.path.stat().st_size:
+            raise damaged(self.path, f'it has no room for {shape[0]} x {shape[1]} descriptors')
         descriptors = np.empty(shape, '<f2')
         rows = connection.execute(
             'SELECT place, descriptor, digest FROM global_descriptors ORDER BY place'
         )
         count = 0
         for place, blob, stored in rows:
-            if place != count or place >= shape[0] or len(blob) != 2 * shape[1]:
+            if place != count or place >= shape[0]:
                 raise damaged(self.path, f'the global descriptor of place {count} is missing')
-            if digest(blob) != stored:
+            if not intact(blob, stored) or len(blob) != 2 * shape[1]:
                 raise damaged(self.path, f'the global descriptor of place {place} has changed')
             descriptors[place] = np.frombuffer(blob, '<f2')
             exponents = descriptors[place].view(np.uint16) & FLOAT16_EXPONENT
@@ -148,7 +162,7 @@ class MapReader:
         if row is None:
             raise damaged(self.path, f'the local features of place {index} are missing')
         count, blob, stored = row
-        if digest(blob) != stored:
+        if not intact(blob, stored):
             raise damaged(self.path, f'the local features of place {index} have changed')
         try:
             return self._codec.decode(blob, count, self.header.local_dim)
@@ -166,8 +180,7 @@ class MapReader:
         if row is None:
             return None
         jpeg: bytes = row[0]
-        stored = row[1]
-        if digest(jpeg) != stored:
+        if not intact(jpeg, row[1]):
             raise damaged(self.path, f'the image of place {index} has changed')
         return jpeg
 
@@ -255,9 +268,12 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that any thread may use, one at a time, and that never writes."""
     uri = f'{path.absolute().as_uri()}?mode=ro'
     try:
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise MapError(f'{path} cannot be opened ({error}): check permissions') from error
+    # The file may be from anybody: its schema must not run functions.
+    connection.execute('PRAGMA trusted_schema = OFF')
+    return connection
 
 
 def _migrate(path: Path, version: int) -> None:

@@ -203,6 +203,11 @@ def digest(data: bytes | memoryview) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def intact(blob: object, stored: object) -> bool:
+    """Whether a blob is what its digest was made of; damaged pages may hold other types."""
+    return isinstance(blob, bytes) and digest(blob) == stored
+
+
 def record_digest(values: Sequence[object]) -> bytes:
     """SHA-256 over several columns of a row, through JSON, which keeps floats exactly."""
     plain = [value.hex() if isinstance(value, bytes) else value for value in values]

@@ -8,12 +8,15 @@ All pairs of rows have to be looked at, which is a matrix product of 3.3 GFLOP f
 128 on either side. It is computed in tiles that fit the processor's cache and are reduced before
 they leave it, so that little is added to the time of the product itself, and nothing of the size
 of all similarities is ever in memory.
+
+The product is torch's. What follows it is NumPy's on the CPU: its argmax is vectorised and about
+ten times faster than torch's there, and it starts no threads for the small arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +31,9 @@ GPU_TILE_BYTES = 256 << 20
 # What is kept of the tiles of a group of candidates: one maximum per block and query row.
 GROUP_BYTES = 16 << 20
 BLOCK_ROWS = 64
+
+# np.ndarray on the CPU, torch.Tensor elsewhere: indexing and comparing are written alike.
+Array = Any
 
 
 def match_scores(
@@ -88,8 +94,7 @@ def mutual_matches(
     return np.zeros((0, 2), dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class _Block:
+class _Block(NamedTuple):
     """Some consecutive rows of one candidate of a group."""
 
     candidate: int
@@ -107,8 +112,6 @@ def _match_groups(
         of the candidate, row of the query.
     """
     rows = _checked(query, 'the query', None)
-    # torch warns about arrays that cannot be written, such as those read from a map.
-    columns = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
     checked = [
         _checked(candidate, f'candidate {number}', rows.shape[1])
         for number, candidate in enumerate(candidates)
@@ -116,6 +119,8 @@ def _match_groups(
     longest = max((len(candidate) for candidate in checked), default=0)
     if longest == 0 or len(rows) == 0:
         return
+    # torch warns about arrays that cannot be written, such as those read from a map.
+    columns = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
     blocks_each = -(-longest // BLOCK_ROWS)
     block_rows = -(-longest // blocks_each)
     step = max(1, GROUP_BYTES // (4 * blocks_each * len(rows)))
@@ -145,30 +150,31 @@ def _match_group(
     A row's nearest query row is known within its tile. A query row's nearest row of a candidate is
     known within each block, and the best block when all have been seen.
     """
-    count, device = len(query), query.device
-    block_best = torch.full((len(candidates), blocks_each, count), -torch.inf, device=device)
-    found = [torch.zeros((0, 4), dtype=torch.int64, device=device)]
+    best = torch.full((len(candidates), blocks_each, len(query)), -torch.inf, device=query.device)
+    block_best: Array = _natural(best)
+    found = []
     for blocks, similarities in _tiles(query, candidates, block_rows):
-        candidate = torch.tensor([block.candidate for block in blocks], device=device)
-        position = torch.tensor([block.position for block in blocks], device=device)
-        best = similarities.amax(1)
-        block_best[candidate, position] = best
-        block, row, column = _block_matches(similarities, best, threshold)
-        found.append(torch.stack((candidate[block], position[block], row, column), dim=1))
-    matches = torch.cat(found)
-    candidate, position, row, column = matches.unbind(1)
-    _, best_position = _first_maximum(block_best[candidate, :, column])
-    result = torch.stack((candidate, position * block_rows + row, column), dim=1)
-    result = result[best_position == position]
-    return result.cpu().numpy()
+        candidate = np.array([block.candidate for block in blocks])
+        position = np.array([block.position for block in blocks])
+        tile_best = _maximum(similarities)
+        block_best[candidate, position] = tile_best
+        block, row, column = _block_matches(similarities, tile_best, threshold)
+        found.append(np.stack((candidate[block], position[block], row, column), axis=1))
+    if not found:
+        return np.zeros((0, 3), dtype=np.int64)
+    candidate, position, row, column = np.concatenate(found).T
+    nearest = _host(block_best[candidate, :, column].argmax(-1)) == position
+    matches = np.stack((candidate, position * block_rows + row, column), axis=1)
+    kept: np.ndarray = matches[nearest]
+    return kept
 
 
 def _tiles(
     query: torch.Tensor, candidates: Sequence[np.ndarray], block_rows: int
-) -> Iterator[tuple[list[_Block], torch.Tensor]]:
+) -> Iterator[tuple[list[_Block], Array]]:
     """Cosines of some blocks with the query, [blocks, block_rows, N]; -inf in padded rows.
 
-    The tensor is overwritten by the next tile.
+    The array is overwritten by the next tile.
     """
     blocks = [
         _Block(number, position, rows[start : start + block_rows])
@@ -185,16 +191,16 @@ def _tiles(
             packed[slot, : len(block.rows)] = block.rows
         rows = torch.from_numpy(packed[: len(tile)]).to(query.device).flatten(0, 1)
         flat = torch.mm(rows, query.T, out=product[: len(rows)])
-        similarities = flat.view(len(tile), block_rows, len(query))
+        similarities = _natural(flat.view(len(tile), block_rows, len(query)))
         for slot, block in enumerate(tile):
             if len(block.rows) < block_rows:
-                similarities[slot, len(block.rows) :] = -torch.inf
+                similarities[slot, len(block.rows) :] = -np.inf
         yield tile, similarities
 
 
 def _block_matches(
-    similarities: torch.Tensor, best: torch.Tensor, threshold: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    similarities: Array, best: Array, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs over the threshold that are nearest to each other within their block.
 
     Args:
@@ -205,21 +211,28 @@ def _block_matches(
     Returns:
         Block, row in the block, and column of each, [K].
     """
-    nearest, columns = _first_maximum(similarities)
-    block, row = torch.nonzero(nearest > threshold, as_tuple=True)
-    column = columns[block, row]
-    mutual = nearest[block, row] == best[block, column]
-    block, row, column = block[mutual], row[mutual], column[mutual]
-    _, first = _first_maximum(similarities[block, :, column])
-    mutual = first == row
-    return block[mutual], row[mutual], column[mutual]
+    columns = similarities.argmax(-1)  # the first one, of NumPy and of torch
+    blocks, rows = np.indices(columns.shape, sparse=True)
+    nearest = similarities[blocks, rows, columns]
+    mutual = (nearest > np.float32(threshold)) & (nearest == best[blocks, columns])
+    block, row = _host(mutual).nonzero()
+    column = _host(columns)[block, row]
+    first = _host(similarities[block, :, column].argmax(-1)) == row
+    return block[first], row[first], column[first]
 
 
-def _first_maximum(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maximum along the last axis, and the index of the first one."""
-    if values.device.type != 'cpu':
-        maximum, index = values.max(-1)
-        return maximum, index
-    # NumPy's argmax is vectorised and about ten times faster than torch's.
-    index = torch.from_numpy(values.numpy().argmax(-1))
-    return values.gather(-1, index[..., None])[..., 0], index
+def _maximum(similarities: Array) -> Array:
+    """Over the rows of each block: [B, R, N] to [B, N]."""
+    if isinstance(similarities, torch.Tensor):
+        return similarities.amax(1)
+    return similarities.max(1)
+
+
+def _natural(values: torch.Tensor) -> Array:
+    """The same memory as the kind of array that is faster on its device."""
+    return values.numpy() if values.device.type == 'cpu' else values
+
+
+def _host(values: Array) -> np.ndarray:
+    """As an array on the CPU."""
+    return values.cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

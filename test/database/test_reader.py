@@ -233,7 +233,7 @@ def test_no_places(copy):
         ("UPDATE meta SET value = 'many' WHERE key = 'descriptor_dim'", 'many'),
         ("UPDATE meta SET value = '95' WHERE key = 'descriptor_dim'", 'place 0'),
         ('DELETE FROM sessions WHERE session = 1', 'damaged'),
-        ('UPDATE places SET qw = 7 WHERE place = 2', 'quaternion'),
+        ('UPDATE places SET qw = 7 WHERE place = 2', 'record of place 2'),
         ('DROP TABLE calibration', 'calibration'),
     ],
 )

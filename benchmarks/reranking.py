@@ -1,0 +1,173 @@
+"""Re-ranking by local matching: the released algorithm against fol_vpr.retrieval.
+
+    python -m benchmarks.reranking [--candidates 10] [--rows 3600] [--threads 2]
+
+Both get the same features in the same process and take turns, so that other work on the machine
+meets both alike. The bare matrix product that neither can do without is timed beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fol_vpr.retrieval import match_scores
+
+DIM = 128
+THRESHOLD = 0.7
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of scoring one candidate.
+
+    Attributes:
+        best_ms: fastest repetition, in milliseconds for each candidate.
+        median_ms: the median of all repetitions.
+        peak_mb: how far the process' memory grew while all candidates were scored; None where the
+            system does not tell.
+    """
+
+    best_ms: float
+    median_ms: float
+    peak_mb: float | None
+
+
+def released_scores(query: torch.Tensor, candidates: torch.Tensor) -> np.ndarray:
+    """The released algorithm, written anew from its description.
+
+    All similarities at once, both argmaxes over them, then the candidates one after the other.
+    Written with the quirk that a single mutual pair scores 0.
+
+    Args:
+        query: [N, C].
+        candidates: [K, M, C].
+    """
+    similarities = candidates @ query.T  # K, M, N
+    nearest_of_query = similarities.argmax(dim=1)  # K, N
+    nearest_of_candidate = similarities.argmax(dim=2)  # K, M
+    there_and_back = nearest_of_candidate.gather(1, nearest_of_query)
+    mutual = there_and_back == torch.arange(len(query))
+    scores = np.zeros(len(candidates), dtype=np.int64)
+    for number, candidate in enumerate(candidates):
+        rows = mutual[number].nonzero()[:, 0]
+        if len(rows) == 1:
+            continue
+        partners = candidate[nearest_of_query[number, rows]]
+        cosine = (query[rows] * partners).sum(dim=1)
+        scores[number] = int((cosine > THRESHOLD).sum())
+    return scores
+
+
+def features(rows: int, candidates: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A query [rows, C] and candidates [K, rows, C] that share from none to half of its rows."""
+    rng = np.random.default_rng(seed)
+
+    def unit(array: np.ndarray) -> np.ndarray:
+        length: np.ndarray = np.linalg.norm(array, axis=-1, keepdims=True)
+        return np.divide(array, length).astype(np.float32)
+
+    query = unit(rng.standard_normal((rows, DIM)))
+    others = unit(rng.standard_normal((candidates, rows, DIM)))
+    for number, candidate in enumerate(others):
+        shared = rows * number // (2 * candidates)
+        noise = 0.05 * rng.standard_normal((shared, DIM))
+        candidate[:shared] = unit(query[rng.permutation(rows)[:shared]] + noise)
+        candidate[:] = candidate[rng.permutation(rows)]
+    return query, others
+
+
+def compare(rows: int, candidates: int, repetitions: int) -> dict[str, Cost | bool]:
+    """Cost of the released algorithm, of ours, and of the product; and whether scores agree."""
+    query, others = features(rows, candidates)
+    as_list = list(others)
+    left, right = torch.from_numpy(others), torch.from_numpy(query)
+    product = torch.empty((rows, rows))
+
+    def floor() -> None:
+        for candidate in left:
+            torch.mm(candidate, right.T, out=product)
+
+    ways: dict[str, Callable[[], object]] = {
+        'released': lambda: released_scores(right, left),
+        'ours': lambda: match_scores(query, as_list, THRESHOLD),
+        'product alone': floor,
+    }
+    equal = np.array_equal(released_scores(right, left), match_scores(query, as_list, THRESHOLD))
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    growth: dict[str, float | None] = {}
+    for _ in range(repetitions):
+        for name, way in ways.items():
+            before = _reset_peak()
+            started = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - started)
+            growth[name] = None if before is None else (_memory('VmHWM') - before) / 1e6
+    costs: dict[str, Cost | bool] = {
+        name: Cost(
+            best_ms=1e3 * min(times) / candidates,
+            median_ms=1e3 * statistics.median(times) / candidates,
+            peak_mb=growth[name],
+        )
+        for name, times in seconds.items()
+    }
+    return {**costs, 'scores equal': equal}
+
+
+def _reset_peak() -> float | None:
+    """Make the kernel forget this process' peak of memory; bytes held now."""
+    try:
+        Path('/proc/self/clear_refs').write_text('5')
+    except OSError:
+        return None
+    return _memory('VmRSS')
+
+
+def _memory(field: str) -> float:
+    """A line of /proc/self/status in bytes."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(f'{field}:'):
+            return 1024 * float(line.split()[1])
+    return 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--rows', type=int, default=3600, help='local descriptors of an image')
+    parser.add_argument('--candidates', type=int, default=10)
+    parser.add_argument('--repetitions', type=int, default=5)
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--json', type=Path, help='write the figures there as well')
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    result = compare(options.rows, options.candidates, options.repetitions)
+    print(
+        f'{options.candidates} candidates, {options.rows} x {options.rows} rows of {DIM}, '
+        f'{options.threads} threads; per candidate:'
+    )
+    for name, cost in result.items():
+        if isinstance(cost, Cost):
+            memory = '' if cost.peak_mb is None else f', memory +{cost.peak_mb:.0f} MB'
+            print(f'  {name:14} {cost.best_ms:6.1f} ms best, {cost.median_ms:6.1f} median{memory}')
+    released, ours = result['released'], result['ours']
+    assert isinstance(released, Cost) and isinstance(ours, Cost)
+    print(f'  {released.best_ms / ours.best_ms:.1f} times faster by the best, ', end='')
+    print(f'{released.median_ms / ours.median_ms:.1f} by the median')
+    print(f'  scores equal: {result["scores equal"]}')
+    if options.json is not None:
+        plain = {k: asdict(v) if isinstance(v, Cost) else v for k, v in result.items()}
+        options.json.write_text(json.dumps(plain, indent=1))
+    return 0 if result['scores equal'] else 1
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
