@@ -15,6 +15,9 @@ import numpy as np
 
 from fol_vpr.errors import InputError
 
+EARTH_RADIUS = 6_371_008.8
+"""Mean radius in metres (IUGG)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pose:
@@ -65,6 +68,16 @@ class GeoPosition:
                 f'latitude within ±90° and longitude within ±180° are needed, '
                 f'got {self.latitude}, {self.longitude}'
             )
+
+    def distance(self, other: GeoPosition) -> float:
+        """Metres along the ground, on a sphere (haversine formula)."""
+        here, there = math.radians(self.latitude), math.radians(other.latitude)
+        half_east = math.radians(other.longitude - self.longitude) / 2
+        chord = (
+            math.sin((there - here) / 2) ** 2
+            + math.cos(here) * math.cos(there) * math.sin(half_east) ** 2
+        )
+        return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, chord)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from fol_vpr.database import MapHeader, MapWriter
 from fol_vpr.datatypes import Frame, MapInfo
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.network import FeatureExtractor
-from fol_vpr.sources import FrameSource, select_keyframes
+from fol_vpr.sources import FrameSource
 
 Progress = Callable[[int, int, int], None]
 OnBad = Callable[[int, FolVprError], None]
@@ -105,9 +105,7 @@ def _remaining(
     and leaves that one out.
     """
     resumed = writer.resumed > 0
-    frames = source.frames(writer.source_position if resumed else 0, on_bad)
-    if source.selects_keyframes:
-        frames = select_keyframes(frames, config)
+    frames = source.keyframes(config, writer.source_position if resumed else 0, on_bad)
     if resumed:
         next(frames, None)
     return _prefetch(frames)

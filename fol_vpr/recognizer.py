@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 
 from fol_vpr.config import NetworkConfig, RecognizerConfig
 from fol_vpr.database import MapReader
@@ -136,7 +137,11 @@ class PlaceRecognizer:
     def memory_plan(self) -> str:
         """What network and map take, in words for a log."""
         weights = self.extractor.parameter_bytes / 1e6
-        plan = f'network {weights:.0f} MB on {self.extractor.device} ({self.extractor.precision})'
+        free = psutil.virtual_memory().available / 1e6
+        plan = (
+            f'{free:.0f} MB of memory are available; network {weights:.0f} MB on '
+            f'{self.extractor.device} ({self.extractor.precision})'
+        )
         info = self.map_info
         if info is None:
             return f'{plan}; no map'

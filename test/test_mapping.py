@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from scenes import frames, write_folder
 
 from fol_vpr.config import MappingConfig, NetworkConfig
 from fol_vpr.database import MapReader, check_map
@@ -12,8 +14,7 @@ from fol_vpr.datatypes import Frame
 from fol_vpr.errors import FolVprError, InputError, MapError
 from fol_vpr.mapping import build_map
 from fol_vpr.network import FeatureExtractor
-from fol_vpr.sources import open_source
-from scenes import frames, write_folder
+from fol_vpr.sources import open_source, select_keyframes
 
 CONFIG = MappingConfig()
 
@@ -25,6 +26,7 @@ class ListSource:
     session_id = 'drive'
     frame_id = 'map'
     fingerprint = 'drive-1'
+    warnings: ClassVar[list[str]] = []
 
     def __init__(self, items: list[Frame | FolVprError], *, keyframes: bool = False) -> None:
         self.items = items
@@ -41,6 +43,10 @@ class ListSource:
                 raise item
             else:
                 on_bad(position, item)
+
+    def keyframes(self, config, start=0, on_bad=None) -> Iterator[tuple[int, Frame]]:
+        frames = self.frames(start, on_bad)
+        return select_keyframes(frames, config) if self.selects_keyframes else frames
 
 
 @pytest.fixture(scope='module')
@@ -78,9 +84,7 @@ def test_poses_and_stamps_are_kept(extractor, tmp_path):
 
 @pytest.mark.parametrize('keyframes', [False, True])
 @pytest.mark.parametrize('stop_after', [1, 3, 5])
-def test_an_interrupted_build_goes_on_where_it_stopped(
-    extractor, tmp_path, stop_after, keyframes
-):
+def test_an_interrupted_build_goes_on_where_it_stopped(extractor, tmp_path, stop_after, keyframes):
     config = MappingConfig(keyframe_distance=15.0, keyframe_angle=0.0 if not keyframes else 90.0)
     source = ListSource(frames(8), keyframes=keyframes)
     build_map(source, tmp_path / 'whole.folmap', extractor, config)

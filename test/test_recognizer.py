@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scenes import frames, view, write_folder
 
 from fol_vpr.config import (
     MappingConfig,
@@ -21,7 +22,6 @@ from fol_vpr.mapping import build_map
 from fol_vpr.network import build_fol, save_weights
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import open_source
-from scenes import frames, view, write_folder
 
 PLACES = 8
 CONFIG = RecognizerConfig(

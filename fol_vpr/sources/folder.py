@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.decode import MAX_ENCODED_BYTES, decode_bytes
@@ -77,6 +78,12 @@ class ImageFolder:
                 on_bad(index, error)
                 continue
             yield index, frame
+
+    def keyframes(
+        self, _config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
+    ) -> Iterator[tuple[int, Frame]]:
+        """All frames: whoever puts images into a folder has chosen them."""
+        return self.frames(start, on_bad)
 
     def frame(self, index: int) -> Frame:
         """One image, by its index in `files`.

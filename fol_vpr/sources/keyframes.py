@@ -10,9 +10,6 @@ import numpy as np
 from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame, GeoPosition, Pose
 
-EARTH_RADIUS = 6_371_008.8
-"""Mean radius in metres (IUGG); keyframes need no ellipsoid."""
-
 
 class KeyframeSelector:
     """Compares each frame with the last one that was stored.
@@ -37,7 +34,7 @@ class KeyframeSelector:
             config = self._config
             return moved >= config.keyframe_distance or turned >= config.keyframe_angle
         if geo is not None and last_geo is not None:
-            return geo_distance(geo, last_geo) >= self._config.keyframe_distance
+            return geo.distance(last_geo) >= self._config.keyframe_distance
         return abs(stamp_ns - last_stamp_ns) >= self._config.keyframe_interval * 1e9
 
     def stored(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None) -> None:
@@ -60,14 +57,3 @@ def turn_between(first: np.ndarray, second: np.ndarray) -> float:
     """Angle in degrees, 0 to 180, of the rotation between two unit quaternions [4]."""
     cosine = min(1.0, abs(float(np.dot(first, second))))
     return math.degrees(2 * math.acos(cosine))
-
-
-def geo_distance(first: GeoPosition, second: GeoPosition) -> float:
-    """Metres along the ground between two positions (haversine formula)."""
-    latitudes = math.radians(first.latitude), math.radians(second.latitude)
-    half_north = (latitudes[1] - latitudes[0]) / 2
-    half_east = math.radians(second.longitude - first.longitude) / 2
-    chord = math.sin(half_north) ** 2 + (
-        math.cos(latitudes[0]) * math.cos(latitudes[1]) * math.sin(half_east) ** 2
-    )
-    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, chord)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import FolVprError
 
@@ -41,4 +42,10 @@ class FrameSource(Protocol):
         Positions count items from 0, bad ones included. A bad item goes to `on_bad`, or is
         raised where there is none; an error of the source as a whole is always raised.
         """
+        ...
+
+    def keyframes(
+        self, config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
+    ) -> Iterator[tuple[int, Frame]]:
+        """Those of `frames(start, on_bad)` that a map takes, the first one always among them."""
         ...

@@ -17,7 +17,6 @@ from fol_vpr.datatypes import LocalizationState, Place, PlaceHypothesis, Verific
 NS = 1_000_000_000
 # A second place with this share of the best one's inliers explains the image about as well.
 RIVAL_SHARE = 0.8
-EARTH_RADIUS = 6_371_000.0
 
 
 class Decision:
@@ -87,11 +86,6 @@ def _distance(a: Place, b: Place) -> float | None:
     """Metres between two references, or None where one of them has no position."""
     if a.pose is not None and b.pose is not None:
         return float(np.linalg.norm(a.pose.position - b.pose.position))
-    if a.geo is None or b.geo is None:
-        return None
-    north = np.radians(a.geo.latitude - b.geo.latitude)
-    mean = np.radians((a.geo.latitude + b.geo.latitude) / 2)
-    # The shorter way around, across the antimeridian too.
-    turn = (a.geo.longitude - b.geo.longitude + 180) % 360 - 180
-    east = np.radians(turn) * np.cos(mean)
-    return float(EARTH_RADIUS * np.hypot(north, east))
+    if a.geo is not None and b.geo is not None:
+        return a.geo.distance(b.geo)
+    return None

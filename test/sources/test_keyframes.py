@@ -10,7 +10,7 @@ import pytest
 from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame, GeoPosition, Pose
 from fol_vpr.sources import select_keyframes
-from fol_vpr.sources.keyframes import geo_distance, turn_between
+from fol_vpr.sources.keyframes import turn_between
 
 IMAGE = np.zeros((1, 1, 3), np.uint8)
 AHEAD = np.array([0.0, 0.0, 0.0, 1.0])
@@ -67,8 +67,8 @@ def test_zero_distance_keeps_every_frame() -> None:
 def test_a_degree_of_the_meridian_and_of_the_parallel() -> None:
     # 2 pi R / 360, and the same times cos 60°.
     degree = 111_195.08
-    assert geo_distance(GeoPosition(10, 5), GeoPosition(11, 5)) == pytest.approx(degree, rel=1e-6)
-    across = geo_distance(GeoPosition(60, 179.9995), GeoPosition(60, -179.9995))
+    assert GeoPosition(10, 5).distance(GeoPosition(11, 5)) == pytest.approx(degree, rel=1e-6)
+    across = GeoPosition(60, 179.9995).distance(GeoPosition(60, -179.9995))
     assert across == pytest.approx(degree / 2000, rel=1e-6)
 
 
