@@ -131,7 +131,7 @@ def _prefetch(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]
                 if not put(item):
                     return
             put(None)
-        except BaseException as error:  # handed to the consumer, who raises it
+        except BaseException as error:  # noqa: BLE001 handed to the consumer, who raises it
             put(error)
 
     reader = threading.Thread(target=read, name='frames', daemon=True)

@@ -147,8 +147,8 @@ class PlaceRecognizer:
             return f'{plan}; no map'
         index = info.places * info.descriptor_dim * 4 / 1e6
         return (
-            f'{plan}; map {info.name}: {info.places} places, search index {index:.0f} MB in memory, '
-            f'{info.bytes / 1e6:.0f} MB on disk, from which local features are read when needed'
+            f'{plan}; map {info.name}: {info.places} places, search index {index:.0f} MB in '
+            f'memory, {info.bytes / 1e6:.0f} MB on disk, from which local features are read when needed'
         )
 
     # ---- queries

@@ -74,7 +74,8 @@ class Decision:
 
     def same_place(self, a: Place, b: Place) -> bool:
         """Whether two references show one place: by metres where the map has positions, else by
-        their order within one session."""
+        their order within one session.
+        """
         distance = _distance(a, b)
         if distance is not None:
             return distance <= self.config.agreement_radius
