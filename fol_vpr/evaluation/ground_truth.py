@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from fol_vpr.config import EvaluationConfig
-from fol_vpr.datatypes import Frame, GeoPosition, Place, Pose
+from fol_vpr.datatypes import EARTH_RADIUS, Frame, GeoPosition, Place, Pose
 from fol_vpr.errors import InputError
 
 Positives = list[frozenset[int]]
 """For each query the indices of the references that show its place; may be empty."""
 
 COLUMNS = ('query_index', 'ref_indices')
-METRES_PER_DEGREE = math.pi / 180 * 6_371_008.8  # mean radius of the Earth (IUGG)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +106,8 @@ def positives_by_position(
 ) -> Positives:
     """References that were taken near a query and looked the same way.
 
-    Poses in the map frame are compared where both sides have them, else geodetic positions
-    (equirectangular projection around the first reference that has one; made for sets of the
-    size of a city). Orientations are only compared between poses.
+    Poses in the map frame are compared where both sides have them, else geodetic positions, on a
+    sphere and without altitudes. Orientations are only compared between poses.
 
     Args:
         queries: where the queries were taken.
@@ -131,9 +129,8 @@ def positives_by_position(
             f'(queries: {_kinds(queries)}; map: {_kinds(references)}); give --ground-truth CSV, '
             'or positions for both'
         )
-    origin = next(r.geo for r in references if r.geo) if kind == 'geo' else None
-    query_xyz, query_axes = _coordinates(queries, kind, origin)
-    reference_xyz, reference_axes = _coordinates(references, kind, origin)
+    query_xyz, query_axes = _coordinates(queries, kind)
+    reference_xyz, reference_axes = _coordinates(references, kind)
     positives: Positives = []
     for xyz, axes in zip(query_xyz, query_axes, strict=True):
         distance = np.linalg.norm(reference_xyz - xyz, axis=1)
@@ -152,19 +149,15 @@ def _kinds(items: Sequence[Whereabouts]) -> str:
     return f'{poses} poses and {geo} geodetic positions of {len(items)}'
 
 
-def _coordinates(
-    items: Sequence[Whereabouts], kind: str, origin: GeoPosition | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _coordinates(items: Sequence[Whereabouts], kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are not known."""
     xyz, axes = np.full((len(items), 3), math.nan), np.full((len(items), 4), math.nan)
     for row, item in enumerate(items):
         if kind == 'pose' and item.pose is not None:
             xyz[row], axes[row] = item.pose.position, item.pose.orientation
-        elif kind == 'geo' and item.geo is not None and origin is not None:
-            east = (item.geo.longitude - origin.longitude + 180) % 360 - 180
-            xyz[row] = (
-                east * math.cos(math.radians(origin.latitude)) * METRES_PER_DEGREE,
-                (item.geo.latitude - origin.latitude) * METRES_PER_DEGREE,
-                0,
-            )
+        elif kind == 'geo' and item.geo is not None:
+            # Within any sensible radius the chord is as long as the way along the ground.
+            lat, lon = math.radians(item.geo.latitude), math.radians(item.geo.longitude)
+            around = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+            xyz[row] = EARTH_RADIUS * np.array(around)
     return xyz, axes

@@ -161,3 +161,25 @@ def test_what_cannot_work_is_said_at_once(drive, options, message, capsys):
     base = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries)]
     assert main([*base, '--ground-truth', str(drive.ground_truth), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_photographs_of_two_walks(data, tmp_path):
+    """Every 20th of gardens_point: even random features find more than one place in ten."""
+    walk = data / 'gardens_point'
+    for name in ('day_right', 'day_left'):
+        (tmp_path / name).mkdir()
+        for i in range(0, 200, 20):
+            image = walk / name / f'Image{i:03d}.jpg'
+            (tmp_path / name / image.name).symlink_to(image)
+    truth, out = tmp_path / 'truth.csv', tmp_path / 'out.json'
+    lines = [f'{i},{i}' for i in range(10)]
+    truth.write_text('query_index,ref_indices\n' + '\n'.join(lines) + '\n')
+    target = tmp_path / 'm.folmap'
+    build = ['map', 'build', '--images', str(tmp_path / 'day_right'), '--output', str(target)]
+    assert main([*build, '--input-size', '126', '--weights', 'untrained-vits14']) == 0
+    evaluate = ['evaluate', '--map', str(target), '--queries', str(tmp_path / 'day_left')]
+    assert main([*evaluate, '--ground-truth', str(truth), '--json', str(out)]) == 0
+    recall = json.loads(out.read_text())['recall']
+    assert recall['global']['1'] >= 0.5
+    assert recall['reranked']['1'] >= 0.5
+    assert recall['global']['10'] == recall['reranked']['10'] == 1
