@@ -39,15 +39,9 @@ def choose_device(setting: str) -> torch.device:
 
 
 def choose_dtype(setting: str, device: torch.device) -> torch.dtype:
-    """The precision of matrix products that a setting means on `device`.
-
-    Raises:
-        DeviceError: the device cannot compute in it.
-    """
+    """The precision of matrix products that a setting means on `device`."""
     if setting == 'auto':
         setting = 'bfloat16' if device.type == 'cuda' else 'float32'
-    if setting == 'float16' and device.type == 'cpu':
-        raise DeviceError('float16 is not computed on the CPU; use float32 or bfloat16')
     return _DTYPES[setting]
 
 
@@ -61,7 +55,9 @@ def memory_guard(what: str, device: torch.device) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        exhausted = isinstance(error, torch.OutOfMemoryError) or 'allocate memory' in str(error)
+        exhausted = isinstance(error, torch.cuda.OutOfMemoryError) or 'allocate memory' in str(
+            error
+        )
         if not exhausted:
             raise
         if device.type == 'cuda':

@@ -68,9 +68,9 @@ def weights_folder() -> Path:
     """$FOL_VPR_WEIGHTS, or fol_vpr/weights in the user's cache folder (XDG)."""
     chosen = os.environ.get('FOL_VPR_WEIGHTS')
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(cache) / 'fol_vpr' / 'weights'
+    return Path(cache).absolute() / 'fol_vpr' / 'weights'
 
 
 def list_weights() -> list[AvailableWeights]:
@@ -135,7 +135,7 @@ def load(name_or_path: str) -> tuple[FoL, WeightsInfo]:
         return untrained_weights(resolved)
     verify_recorded(resolved)
     net, info = open_weights(resolved)
-    named = name_or_path if resolved.parent == weights_folder().absolute() else str(resolved)
+    named = name_or_path if resolved.parent == weights_folder() else str(resolved)
     return net, replace(info, name=named)
 
 
