@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
+from typing import TYPE_CHECKING
 
 from fol_vpr.errors import InputError
-from fol_vpr.ros.node import Localizer
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    from rclpy.executors import SingleThreadedExecutor
+
+    from fol_vpr.ros.node import Localizer
+
 # Seconds for the callback at hand. A stop signal has to end the process within two, whatever is
 # being computed.
 SPIN_END = 0.5
@@ -24,17 +24,23 @@ SPIN_END = 0.5
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status."""
-    # Blocked in all threads and waited for in this one, instead of handled: rclpy's handlers
-    # invalidate the context under whatever is running, and Python's raise KeyboardInterrupt
-    # somewhere in the shutdown.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    stop_signal = _catch_stop_signals()
+    # From here on a signal is remembered until it is looked for, also while these are imported.
+    import rclpy
+    from rclpy.exceptions import ParameterException
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.logging import get_logger
+    from rclpy.signals import SignalHandlerOptions
+
+    from fol_vpr.ros.node import Localizer
+
     rclpy.init(
         args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
     )
     try:
         node = Localizer()
     except (InputError, ParameterException) as error:
-        rclpy.logging.get_logger('localizer').fatal(f'wrong parameter: {error}')
+        get_logger('localizer').fatal(f'wrong parameter: {error}')
         rclpy.shutdown()
         return 2
     executor = SingleThreadedExecutor()
@@ -42,7 +48,8 @@ def main(args: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     spinner = threading.Thread(target=_spin, args=(executor, node, stop), name='spin', daemon=True)
     spinner.start()
-    while spinner.is_alive() and signal.sigtimedwait(STOP_SIGNALS, 0.5) is None:
+    # This thread only waits, so that nothing that is computed keeps it from heeding a signal.
+    while spinner.is_alive() and not select.select([stop_signal], [], [], 0.5)[0]:
         pass
     stop.set()
     executor.wake()
@@ -59,7 +66,23 @@ def main(args: Sequence[str] | None = None) -> int:
     os._exit(0)
 
 
+def _catch_stop_signals() -> int:
+    """A file descriptor that becomes readable once SIGINT or SIGTERM came.
+
+    Instead of rclpy's handlers, which invalidate the context under whatever is running, and
+    Python's, which raise KeyboardInterrupt somewhere in the shutdown.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
 def _spin(executor: SingleThreadedExecutor, node: Localizer, stop: threading.Event) -> None:
+    from rclpy.executors import ExternalShutdownException
+
     while not stop.is_set():
         try:
             executor.spin_once(timeout_sec=0.25)

@@ -388,6 +388,12 @@ class Localizer(LifecycleNode):
         if self._worker is not None:
             self._worker.stop(WORK_END)
 
+    def destroy_node(self) -> None:
+        """Leave the graph."""
+        super().destroy_node()
+        # It holds the handle of the node, which others would go on listing for 20 s.
+        del self._state_machine
+
 
 def _nothing_to_search(frame: Frame) -> Recognition:
     return Recognition(frame.stamp_ns, frame.frame_id, LocalizationState.UNKNOWN, ())

@@ -220,17 +220,16 @@ def test_parameters_describe_themselves(watch):
 def test_autostart_without_its_map_stays_and_can_be_mended(maps, tmp_path, node):
     missing = tmp_path / 'late.folmap'
     parameters = {'map': missing, 'autostart': True}
-    with live.localizer(tmp_path / 'node.log', parameters, '-r', '__node:=late'):
-        with live.observer() as watcher:
-            watcher.name = 'late'
-            # The other node of this module speaks on /diagnostics too.
-            watcher.until(lambda: watcher.state() == 'unconfigured')
-            watcher.until(lambda: str(missing) in (tmp_path / 'node.log').read_text())
-            still = load(watcher, missing)
-            assert still.result == LoadMap.Response.NOT_FOUND
-            shutil.copy(maps['good'], missing)
-            assert load(watcher, missing).result == LoadMap.Response.OK
-            assert watcher.state() == 'active'
+    log = tmp_path / 'node.log'
+    with live.localizer(log, parameters, '-r', '__node:=late'), live.observer() as watcher:
+        watcher.name = 'late'
+        watcher.until(lambda: watcher.state() == 'unconfigured')
+        watcher.until(lambda: str(missing) in log.read_text())
+        still = load(watcher, missing)
+        assert still.result == LoadMap.Response.NOT_FOUND
+        shutil.copy(maps['good'], missing)
+        assert load(watcher, missing).result == LoadMap.Response.OK
+        assert watcher.state() == 'active'
 
 
 def test_a_wrong_parameter_ends_the_start_with_its_name(tmp_path):

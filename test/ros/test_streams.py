@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,28 @@ def test_the_player_waits_for_the_answers(world, tmp_path):
         summary = play(watch, *arguments)
         assert (summary['answered'], summary['unanswered']) == (IMAGES, 0)
         assert len(watch.answers) == IMAGES
+
+
+def test_a_recording_of_the_answers_can_be_evaluated(world, tmp_path):
+    from fol_vpr.database import MapReader
+    from fol_vpr.evaluation.recording import read_recording
+
+    parameters = {'map': world['map'], 'replay': True, 'autostart': True}
+    recording = tmp_path / 'recording'
+    record = ['bag', 'record', '/localizer/places', '/diagnostics', '--output', recording]
+    with live.observer() as watch, live.localizer(tmp_path / 'log', parameters, *remappings()):
+        watch.until(lambda: watch.status('node')[1] == 'active')
+        recorder = live.fol_vpr(*record, '--json')
+        watch.until(lambda: watch.node.count_subscribers('/localizer/places') == 2)
+        play(watch, world['jpeg'], '--rate', '0', '--answers', '/localizer/places')
+        recorder.send_signal(signal.SIGINT)
+        output, errors = recorder.communicate(timeout=live.PATIENCE)
+        assert recorder.returncode == 0, errors
+        assert json.loads(output)['recorded']['/localizer/places'] == IMAGES
+    with MapReader(world['map']) as reader:
+        read = read_recording(recording, BagImages(world['jpeg']), reader.places, reader.info)
+    assert [answer.index for answer in read.items] == list(range(IMAGES))
+    assert read.unmatched == 0
 
 
 def test_live_every_image_is_answered_or_counted(world, tmp_path):
