@@ -72,8 +72,8 @@ def features(rows: int, candidates: int, seed: int = 0) -> tuple[np.ndarray, np.
     rng = np.random.default_rng(seed)
 
     def unit(array: np.ndarray) -> np.ndarray:
-        length: np.ndarray = np.linalg.norm(array, axis=-1, keepdims=True)
-        return np.divide(array, length).astype(np.float32)
+        rows: np.ndarray = array / np.linalg.norm(array, axis=-1, keepdims=True)
+        return rows.astype(np.float32)
 
     query = unit(rng.standard_normal((rows, DIM)))
     others = unit(rng.standard_normal((candidates, rows, DIM)))
