@@ -55,10 +55,7 @@ def memory_guard(what: str, device: torch.device) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        exhausted = isinstance(error, torch.cuda.OutOfMemoryError) or 'allocate memory' in str(
-            error
-        )
-        if not exhausted:
+        if not _out_of_memory(error):
             raise
         if device.type == 'cuda':
             torch.cuda.empty_cache()
@@ -66,3 +63,8 @@ def memory_guard(what: str, device: torch.device) -> Iterator[None]:
             f'{device} has no memory left for {what}; use a smaller input_size or network, '
             'or free memory there'
         ) from error
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says so; for the CPU it has no class of its own."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or 'allocate memory' in str(error)

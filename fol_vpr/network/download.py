@@ -133,7 +133,11 @@ def _exclusive(partial: Path) -> Iterator[FileIO]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise WeightsError(f'{partial} is being downloaded by another process') from error
-        yield file
+        try:
+            yield file
+        finally:
+            if file.seek(0, 2) == 0:
+                partial.unlink()
 
 
 @contextmanager

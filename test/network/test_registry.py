@@ -180,6 +180,7 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, folder):
     assert 'https://huggingface.co/shunpeng/FoL/resolve/main/FoL_base.pth' in words
     assert str(folder / FILE) in words
     assert 'by hand' in words
+    assert names(folder) == set()
 
 
 def test_absent_file(remote):
