@@ -10,7 +10,7 @@ from scenes import write_folder
 
 from fol_vpr.cli.main import main
 
-PLACES = 12
+PLACES = 8
 
 
 class Drive(NamedTuple):

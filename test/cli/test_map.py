@@ -27,7 +27,7 @@ def test_info_for_people_and_programs(drive, capsys):
     assert 'fixed-126-imagenet' in table
     assert main(['map', 'info', str(drive.map), '--json']) == 0
     info = json.loads(capsys.readouterr().out)
-    assert (info['places'], info['sessions'], info['descriptor_dim']) == (12, 1, 8448)
+    assert (info['places'], info['sessions'], info['descriptor_dim']) == (8, 1, 8448)
     assert info['bytes'] == drive.map.stat().st_size
 
 
@@ -61,13 +61,13 @@ def test_an_existing_map_stays_unless_asked(drive, tmp_path, capsys):
 
 
 def test_sigterm_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
-    images, output = write_folder(tmp_path / 'images', 30), tmp_path / 'm.folmap'
+    images, output = write_folder(tmp_path / 'images', 16), tmp_path / 'm.folmap'
     partial = tmp_path / 'm.folmap.partial'
     command = [sys.executable, '-m', 'fol_vpr.cli.main', 'map', 'build', '--images', str(images),
                '--output', str(output), *SMALL]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while _pages(partial) < 10 and process.poll() is None and time.monotonic() < deadline:
+        while _pages(partial) < 5 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         errors = process.communicate(timeout=60)[1]
@@ -77,12 +77,12 @@ def test_sigterm_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
     assert kept[2] == str(partial)
     assert 'Traceback' not in errors
     assert not output.exists()
-    assert 0 < int(kept[1]) < 30
+    assert 0 < int(kept[1]) < 16
     assert main(command[3:]) == 0
     assert not partial.exists()
     with MapReader(output) as reader:
         names = [Path(place.image_uri).name for place in reader.places]
-    assert names == [f'view{i:03d}.jpg' for i in range(30)]
+    assert names == [f'view{i:03d}.jpg' for i in range(16)]
 
 
 def _pages(partial: Path) -> int:
