@@ -20,7 +20,6 @@ Progress = Callable[[int, int], None]
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0
 _PARTIAL_CONTENT = 206
-_RANGE_NOT_SATISFIABLE = 416
 
 
 class _Version(NamedTuple):
@@ -55,8 +54,9 @@ def download(url: str, partial: Path, progress: Progress | None = None) -> None:
             with _request(url, present, known) as response:
                 start, version = _range(response)
                 with _storage_errors(partial):
-                    record.write_text(json.dumps(version._asdict()))
+                    # In this order: old bytes must never stand beside the record of new ones.
                     file.truncate(start)
+                    record.write_text(json.dumps(version._asdict()))
                 _receive(response, file, start, version.size, progress)
         except (OSError, http.client.HTTPException) as error:
             raise WeightsError(f'downloading {url} failed: {_reason(error)}') from error
@@ -137,7 +137,7 @@ def _exclusive(partial: Path) -> Iterator[FileIO]:
             yield file
         finally:
             if file.seek(0, 2) == 0:
-                partial.unlink()
+                discard(partial)
 
 
 @contextmanager
