@@ -141,9 +141,10 @@ class ImageInputs:
             return 0
         return int(max(0, sequence - previous - 1))
 
-    def _on_matched(self, transport: str, _event: Any) -> None:
-        # Another publisher counts from another number.
-        self._sequence.pop(transport, None)
+    def _on_matched(self, transport: str, event: Any) -> None:
+        if event.current_count == 0:
+            # The next publisher counts from a number of its own.
+            self._sequence.pop(transport, None)
 
     def _on_incompatible_qos(self, transport: str, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)

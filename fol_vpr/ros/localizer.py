@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Seconds for the callback at hand. A stop signal has to end the process within two, whatever is
 # being computed.
-SPIN_END = 0.5
+SPIN_END = 0.3
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # Seconds without an image after which another transport may take over.
 QUIET = 1.0
 # Seconds for the image at hand when the node is closed.
-WORK_END = 0.8
+WORK_END = 0.4
 
 
 class Arrival(NamedTuple):

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 REPEATS = 5
-# The node gives itself 1.3 s; the rest is for a machine that is busy with other things. Without
+# The node gives itself 0.7 s; the rest is for a machine that is busy with other things. Without
 # the limits in the node, a stop during these images takes ten seconds and more.
 LIMIT = 6.0
 

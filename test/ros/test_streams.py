@@ -201,6 +201,7 @@ def test_the_debug_image_is_made_for_whom_it_may_concern(world, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_hundred_real_images_as_offline(data, tmp_path):
     """Day against day on the Gardens Point walk, 200 of 200."""
     network = NetworkConfig(input_size=224)
