@@ -9,6 +9,9 @@ All pairs of rows have to be looked at, which is a matrix product of 3.3 GFLOP f
 they leave it, so that little is added to the time of the product itself, and nothing of the size
 of all similarities is ever in memory.
 
+Where the processor is fast at it, a product of half the precision first tells which rows cannot
+match (see prefilter.py).
+
 The product is torch's. What follows it is NumPy's on the CPU: its argmax is vectorised and about
 ten times faster than torch's there, and it starts no threads for the small arrays.
 """
@@ -23,6 +26,7 @@ import torch
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.errors import InputError
+from fol_vpr.retrieval.prefilter import Prefilter
 
 # Similarities of one tile, in bytes: small enough for the last level of cache, large enough for
 # the product to run at full speed. A GPU wants larger ones.
@@ -116,18 +120,21 @@ def _match_groups(
         _checked(candidate, f'candidate {number}', rows.shape[1])
         for number, candidate in enumerate(candidates)
     ]
-    longest = max((len(candidate) for candidate in checked), default=0)
-    if longest == 0 or len(rows) == 0:
-        return
     # torch warns about arrays that cannot be written, such as those read from a map.
     columns = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
-    blocks_each = -(-longest // BLOCK_ROWS)
-    block_rows = -(-longest // blocks_each)
-    step = max(1, GROUP_BYTES // (4 * blocks_each * len(rows)))
-    for first in range(0, len(checked), step):
-        group = checked[first : first + step]
-        matches = _match_group(columns, group, threshold, block_rows, blocks_each)
-        yield slice(first, first + len(group)), matches
+    prefilter = Prefilter(columns, threshold)
+    blocks = -(-max(map(len, checked), default=0) // BLOCK_ROWS)
+    most = max(1, GROUP_BYTES // max(1, 4 * blocks * len(rows)))
+    first = 0
+    while first < len(checked):
+        if prefilter.pays(len(checked[first])):
+            size, matches = 1, _match_reduced(columns, checked[first], threshold, prefilter)
+        else:
+            size = most
+            matches = _match_group(columns, checked[first : first + size], threshold)
+        last = min(first + size, len(checked))
+        yield slice(first, last), matches
+        first = last
 
 
 def _checked(rows: np.ndarray, what: str, dim: int | None) -> np.ndarray:
@@ -137,12 +144,19 @@ def _checked(rows: np.ndarray, what: str, dim: int | None) -> np.ndarray:
     return np.ascontiguousarray(rows, dtype=np.float32)
 
 
+def _match_reduced(
+    query: torch.Tensor, candidate: np.ndarray, threshold: float, prefilter: Prefilter
+) -> np.ndarray:
+    """Matches [K, 3] of one candidate, from the rows that can have any."""
+    rows, columns = prefilter.reduce(candidate)
+    matches = _match_group(query[torch.from_numpy(columns)], [candidate[rows]], threshold)
+    matches[:, 1] = rows[matches[:, 1]]
+    matches[:, 2] = columns[matches[:, 2]]
+    return matches
+
+
 def _match_group(
-    query: torch.Tensor,
-    candidates: Sequence[np.ndarray],
-    threshold: float,
-    block_rows: int,
-    blocks_each: int,
+    query: torch.Tensor, candidates: Sequence[np.ndarray], threshold: float
 ) -> np.ndarray:
     """Matches [K, 3] as `_match_groups` yields them.
 
@@ -150,6 +164,11 @@ def _match_group(
     A row's nearest query row is known within its tile. A query row's nearest row of a candidate is
     known within each block, and the best block when all have been seen.
     """
+    longest = max(map(len, candidates))
+    if longest == 0 or len(query) == 0:
+        return np.zeros((0, 3), dtype=np.int64)
+    blocks_each = -(-longest // BLOCK_ROWS)
+    block_rows = -(-longest // blocks_each)
     best = torch.full((len(candidates), blocks_each, len(query)), -torch.inf, device=query.device)
     block_best: Array = _natural(best)
     found = []
@@ -160,8 +179,6 @@ def _match_group(
         block_best[candidate, position] = tile_best
         block, row, column = _block_matches(similarities, tile_best, threshold)
         found.append(np.stack((candidate[block], position[block], row, column), axis=1))
-    if not found:
-        return np.zeros((0, 3), dtype=np.int64)
     candidate, position, row, column = np.concatenate(found).T
     nearest = _host(block_best[candidate, :, column].argmax(-1)) == position
     matches = np.stack((candidate, position * block_rows + row, column), axis=1)

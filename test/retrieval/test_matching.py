@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval import match_scores, matching, mutual_matches
+from fol_vpr.retrieval import match_scores, matching, mutual_matches, prefilter
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -50,11 +50,17 @@ def coarse_problem(draw: st.DrawFn) -> tuple[np.ndarray, list[np.ndarray], float
     st.integers(1, 5),
     st.sampled_from([1, 64, 4096]),
     st.sampled_from([1, 256, 4096]),
+    st.booleans(),
 )
 @settings(max_examples=400, deadline=None)
-def test_ties_and_sizes_in_tiles_of_all_sizes(problem, block_rows, tile_bytes, group_bytes):
+def test_ties_and_sizes_in_tiles_of_all_sizes(
+    problem, block_rows, tile_bytes, group_bytes, prefiltered
+):
     query, candidates, threshold = problem
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefilter, 'LEAST_PAIRS', 1)
+        patch.setattr(prefilter, 'TILE_BYTES', tile_bytes)
+        patch.setattr(prefilter, 'has_fast_bfloat16', lambda: prefiltered)
         patch.setattr(matching, 'BLOCK_ROWS', block_rows)
         patch.setattr(matching, 'CPU_TILE_BYTES', tile_bytes)
         patch.setattr(matching, 'GROUP_BYTES', group_bytes)
@@ -66,6 +72,14 @@ def test_ties_and_sizes_in_tiles_of_all_sizes(problem, block_rows, tile_bytes, g
         np.testing.assert_array_equal(got, wanted)
 
 
+@pytest.fixture(params=[False, True], ids=['all rows', 'prefiltered'])
+def either_way(request, monkeypatch) -> None:
+    """With and without the product in bfloat16 first, whatever this processor is fast at."""
+    monkeypatch.setattr(prefilter, 'LEAST_PAIRS', 1)
+    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: request.param)
+
+
+@pytest.mark.usefixtures('either_way')
 @pytest.mark.parametrize('sizes', [[700], [1, 0, 65, 64, 63, 700, 300], [300] * 30])
 def test_real_sizes_need_several_tiles(sizes):
     rng = np.random.default_rng(len(sizes))
@@ -82,6 +96,7 @@ def test_real_sizes_need_several_tiles(sizes):
     assert sum(expected) > 0
 
 
+@pytest.mark.usefixtures('either_way')
 @pytest.mark.parametrize('seed', [31, 32])
 def test_the_authors_scores(golden, seed):
     query, candidates = runpy.run_path(str(golden / 'rule.py'))['matching'](seed)
@@ -91,6 +106,43 @@ def test_the_authors_scores(golden, seed):
         np.testing.assert_array_equal(
             mutual_matches(query, candidate), plain_matches(query, candidate, 0.7)
         )
+
+
+def test_matches_close_to_the_threshold_survive_the_prefilter(monkeypatch):
+    monkeypatch.setattr(prefilter, 'LEAST_PAIRS', 1)
+    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: True)
+    rng = np.random.default_rng(3)
+    query = unit(rng.standard_normal((400, 128)))
+    across = rng.standard_normal((400, 128))
+    across = unit(across - (across * query).sum(1, keepdims=True) * query)
+    cosine = 0.7 + rng.uniform(-1e-3, 1e-3, (400, 1))
+    candidate = unit(cosine * query + np.sqrt(1 - cosine**2) * across)
+    expected = plain_matches(query, candidate, 0.7)
+    np.testing.assert_array_equal(mutual_matches(query, candidate), expected)
+    assert 150 < len(expected) < 250
+
+
+def test_the_prefilter_is_left_out_where_it_does_not_pay(monkeypatch):
+    reduced = []
+
+    class Watched(prefilter.Prefilter):
+        def reduce(self, candidate):
+            reduced.append(len(candidate))
+            return super().reduce(candidate)
+
+    monkeypatch.setattr(matching, 'Prefilter', Watched)
+    monkeypatch.setattr(prefilter, 'LEAST_PAIRS', 300 * 300)
+    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: True)
+    rng = np.random.default_rng(4)
+    query, other = unit(rng.standard_normal((2, 300, 128)))
+    assert match_scores(query, [query] * 9).tolist() == [300] * 9
+    assert len(reduced) == 2
+    reduced.clear()
+    assert match_scores(query, [other, query] * 3 + [other[:299]]).tolist() == [0, 300] * 3 + [0]
+    assert len(reduced) == 6
+    reduced.clear()
+    assert match_scores(query, [query], threshold=-0.5).tolist() == [300]
+    assert reduced == []
 
 
 def test_one_match_scores_one():
