@@ -1,0 +1,168 @@
+"""What is published once a place is believed, which random weights never bring about."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections import defaultdict
+from types import SimpleNamespace
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip('rclpy')
+pytest.importorskip('fol_vpr_msgs.msg')
+
+import live  # noqa: E402
+import scenes  # noqa: E402
+from geographic_msgs.msg import GeoPoseStamped  # noqa: E402
+from geometry_msgs.msg import PoseWithCovarianceStamped  # noqa: E402
+from nav_msgs.msg import Odometry  # noqa: E402
+from rclpy.lifecycle import LifecycleNode  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+from fol_vpr.config import MappingConfig, NodeConfig, RecognizerConfig  # noqa: E402
+from fol_vpr.datatypes import (  # noqa: E402
+    LocalizationState,
+    LoopClosure,
+    Recognition,
+    Verification,
+)
+from fol_vpr.mapping import build_map  # noqa: E402
+from fol_vpr.recognizer import PlaceRecognizer  # noqa: E402
+from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns  # noqa: E402
+from fol_vpr.ros.outputs import Outputs  # noqa: E402
+from fol_vpr.ros.settings import Settings  # noqa: E402
+from fol_vpr.sources import ImageFolder  # noqa: E402
+from fol_vpr_msgs.msg import LoopClosureCandidateArray, PlaceHypothesisArray  # noqa: E402
+
+STAMP = 1_305_031_452_791_720_001
+TOPICS = {
+    'places': PlaceHypothesisArray,
+    'loop_closures': LoopClosureCandidateArray,
+    'pose': PoseWithCovarianceStamped,
+    'geopose': GeoPoseStamped,
+    'markers': MarkerArray,
+}
+
+
+@pytest.fixture(scope='module')
+def recognizer(tmp_path_factory):
+    """With a map whose places have poses and geodetic positions."""
+    folder = tmp_path_factory.mktemp('posed')
+    images = scenes.write_folder(folder / 'images', 3)
+    rows = [f'view{i:03d}.jpg,{10 * i},5,0,0,0,0,1,-27.{i},153.0,4.0' for i in range(3)]
+    csv = folder / 'positions.csv'
+    csv.write_text('\n'.join(['file,x,y,z,qx,qy,qz,qw,latitude,longitude,altitude', *rows]))
+    recognizer = PlaceRecognizer(RecognizerConfig(network=live.NETWORK))
+    source = ImageFolder(images, csv)
+    build_map(source, folder / 'm.folmap', recognizer.extractor, MappingConfig())
+    recognizer.load_map(folder / 'm.folmap')
+    yield recognizer
+    recognizer.close()
+
+
+@pytest.fixture
+def publish(recognizer):
+    """Publishes a real answer as if its state were another; what arrived, by topic."""
+    with live.observer() as watch:
+        heard = defaultdict(list)
+        for name, kind in TOPICS.items():
+            watch.node.create_subscription(kind, f'publisher/{name}', heard[name].append, 10)
+        node = LifecycleNode('publisher')
+        watch.executor.add_node(node)
+        node.trigger_configure()
+
+        def run(state: LocalizationState, settings: NodeConfig, **changes) -> dict[str, list]:
+            outputs = Outputs(node, Settings(node=settings))
+            node.trigger_activate()
+            watch.until(lambda: outputs._places.get_subscription_count())
+            watch.spin(0.5)
+            frame = dataclasses.replace(scenes.frames(2)[1], stamp_ns=STAMP)
+            answer = recognizer.recognize(frame)
+            answer = dataclasses.replace(answer, state=state, **changes)
+            if settings.publish_tf:
+                watch.until(lambda: outputs._transforms._track._messages)
+            outputs.publish(frame, answer, recognizer, Settings(node=settings), 0.25)
+            watch.until(lambda: heard['places'] and len(heard['markers']) == 2)
+            watch.spin(0.5)
+            run.tf_problem = outputs.tf_problem
+            outputs.close()
+            return heard
+
+        run.watch = watch
+        yield run
+        watch.executor.remove_node(node)
+        node.destroy_node()
+
+
+def closure(answer_stamp: int) -> LoopClosure:
+    return LoopClosure(
+        1, 'live', 'images', answer_stamp, 7, 'camera', '', 0.9, math.nan,
+        Verification.GEOMETRY, 90, 60,
+    )  # fmt: skip
+
+
+def test_a_localized_image_gives_a_pose_with_its_own_stamp(publish):
+    settings = NodeConfig(position_stddev=3.0)
+    heard = publish(LocalizationState.LOCALIZED, settings, loop_closures=(closure(STAMP),))
+    (pose,), (geopose,), (closures,) = heard['pose'], heard['geopose'], heard['loop_closures']
+    for message in (pose, geopose, closures, heard['places'][0]):
+        assert stamp_to_ns(message.header.stamp) == STAMP
+    assert pose.header.frame_id == 'map'
+    assert (pose.pose.pose.position.x, pose.pose.pose.position.y) == (10.0, 5.0)
+    assert pose.pose.covariance[0] >= 9.0
+    assert geopose.pose.position.latitude == pytest.approx(-27.1)
+    assert closures.header.frame_id == 'camera'
+    assert heard['places'][0].processing_time.nanosec == 250_000_000
+    assert [len(markers.markers) > 0 for markers in heard['markers']] == [True, True]
+
+
+@pytest.mark.parametrize(
+    'state',
+    [LocalizationState.UNKNOWN, LocalizationState.NOT_IN_MAP, LocalizationState.AMBIGUOUS],
+)
+def test_any_other_state_gives_none(publish, state):
+    heard = publish(state, NodeConfig())
+    assert heard['places'][0].state == state
+    assert not heard['pose'] and not heard['geopose'] and not heard['loop_closures']
+
+
+def test_the_map_frame_can_be_named(publish):
+    heard = publish(LocalizationState.LOCALIZED, NodeConfig(map_frame='site'))
+    assert heard['places'][0].header.frame_id == heard['pose'][0].header.frame_id == 'site'
+
+
+@pytest.mark.parametrize(('base', 'sent'), [('base_link', 1), ('chassis', 0)])
+def test_map_to_odom_is_published_through_tf2(publish, monkeypatch, base, sent):
+    """tf2_ros comes with a ROS installation only: its broadcaster is stood in for."""
+    broadcast = []
+
+    class TransformBroadcaster:
+        def __init__(self, node) -> None:
+            pass
+
+        sendTransform = staticmethod(broadcast.append)  # noqa: N815
+
+    stand_in = SimpleNamespace(TransformBroadcaster=TransformBroadcaster)
+    monkeypatch.setitem(sys.modules, 'tf2_ros', stand_in)
+    message = Odometry(child_frame_id=base)
+    message.header.frame_id = 'odom'
+    message.header.stamp = time_from_ns(STAMP)
+    message.pose.pose.position.x = 4.0
+    talker = publish.watch.node.create_publisher(Odometry, 'odom', 10)
+    timer = publish.watch.node.create_timer(0.05, lambda: talker.publish(message))
+    publish(LocalizationState.LOCALIZED, NodeConfig(publish_tf=True))
+    timer.cancel()
+    assert len(broadcast) == sent
+    assert ('base_frame' in publish.tf_problem) == (not sent)
+    for transform in broadcast:
+        assert stamp_to_ns(transform.header.stamp) == STAMP
+        assert transform.transform.translation.x == pytest.approx(6.0)
+
+
+def test_an_answer_without_hypotheses_is_published(publish, recognizer):
+    heard = publish(LocalizationState.UNKNOWN, NodeConfig(), hypotheses=())
+    assert heard['places'][0].hypotheses == []
+    assert isinstance(recognizer.recognize(scenes.frames(1)[0]), Recognition)
