@@ -170,6 +170,11 @@ class MappingConfig(Checked):
         minimum=0,
         maximum=60,
     )
+    frame_id: str = setting(
+        '',
+        'Name of the frame that the poses are in, as the map will publish them; empty takes that '
+        'of the poses, and map where there are none or where they are odometry.',
+    )
     codec: str = setting(
         'float16', 'How local features are stored.', choices=('float32', 'float16')
     )

@@ -66,7 +66,7 @@ def build_map(
         codec=config.codec,
         descriptor_dim=extractor.descriptor_dim,
         local_dim=extractor.local_dim,
-        frame_id=source.frame_id or 'map',
+        frame_id=config.frame_id or source.frame_id or 'map',
     )
     source_id = f'{source.fingerprint} {config}'
     total = len(source)
