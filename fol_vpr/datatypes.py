@@ -240,8 +240,8 @@ class PlaceHypothesis:
 class LoopClosure:
     """A verified hypothesis that ties two stamps of one trajectory or of two sessions.
 
-    A single monocular match measures no metric transform, so there is none here until something
-    measures one.
+    `from` is the query, `to` the reference that it came back to. A single monocular match measures
+    no metric transform, so there is none here until something measures one.
     """
 
     candidate_id: int
@@ -269,6 +269,7 @@ class Recognition:
         quality_reason: what is wrong with the image, empty where nothing is.
         timings: seconds by stage: resize, forward, search, rerank, verify; `total` is all of it.
         global_ranking: the candidates in the order of the global similarity, before re-ranking.
+        map_id, map_frame: of the map that was searched, which may have been replaced since.
     """
 
     stamp_ns: int
@@ -281,6 +282,8 @@ class Recognition:
     quality_reason: str = ''
     timings: dict[str, float] = field(default_factory=dict)
     global_ranking: tuple[Candidate, ...] = ()
+    map_id: str = ''
+    map_frame: str = ''
 
 
 @dataclass(frozen=True)

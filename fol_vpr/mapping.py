@@ -68,7 +68,7 @@ def build_map(
         local_dim=extractor.local_dim,
         frame_id=config.frame_id or source.frame_id or 'map',
     )
-    source_id = f'{source.fingerprint} {config}'
+    source_id = f'{source.fingerprint} {extractor.precision} {config}'
     total = len(source)
     with MapWriter(output, header, source_id=source_id, overwrite=overwrite) as writer:
         places = writer.resumed
@@ -146,12 +146,15 @@ def _prefetch(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]
         reader.join()
 
 
-def _thumbnail(image: np.ndarray) -> bytes:
-    """JPEG of an RGB image, at most 640 pixels wide, for pictures of answers."""
+def _thumbnail(image: np.ndarray) -> bytes | None:
+    """JPEG of an RGB image, at most 640 pixels wide, for pictures of answers.
+
+    None for what JPEG cannot hold: more than 65,535 rows.
+    """
     height, width = image.shape[:2]
     if width > STORED_IMAGE_WIDTH:
         size = (STORED_IMAGE_WIDTH, max(1, round(height * STORED_IMAGE_WIDTH / width)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, STORED_IMAGE_QUALITY])
-    return jpeg.tobytes()
+    encoded, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, STORED_IMAGE_QUALITY])
+    return jpeg.tobytes() if encoded else None

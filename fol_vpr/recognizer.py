@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from fol_vpr.config import NetworkConfig, RecognizerConfig
@@ -75,6 +76,7 @@ class PlaceRecognizer:
         self.extractor = FeatureExtractor(config.network)
         self.session_id = f'live-{uuid.uuid4().hex[:8]}'
         self._map: _LoadedMap | None = None
+        self._closed = False
         self._decision = Decision(config.verification)
         self._closures = 0
         self._lock = threading.RLock()
@@ -96,6 +98,9 @@ class PlaceRecognizer:
             reader.close()
             raise
         with self._lock:
+            if self._closed:
+                reader.close()
+                raise MapError(f'{path} was loaded too late: the recognizer is closed')
             previous, self._map = self._map, loaded
             self._decision.reset()
         if previous is not None:
@@ -148,7 +153,8 @@ class PlaceRecognizer:
         index = info.places * info.descriptor_dim * 4 / 1e6
         return (
             f'{plan}; map {info.name}: {info.places} places, search index {index:.0f} MB in '
-            f'memory, {info.bytes / 1e6:.0f} MB on disk, from which local features are read when needed'
+            f'memory, {info.bytes / 1e6:.0f} MB on disk, from which local features are read when '
+            'needed'
         )
 
     # ---- queries
@@ -161,18 +167,14 @@ class PlaceRecognizer:
     def set_config(self, config: RecognizerConfig) -> None:
         """Take other retrieval and verification settings; those of the network are fixed."""
         with self._lock:
+            if config.verification != self.config.verification:
+                self._decision = Decision(config.verification)
             self.config = replace(config, network=self.config.network)
-            self._decision = Decision(config.verification)
 
     def reset_sequence(self) -> None:
         """Forget the evidence of earlier images."""
         with self._lock:
             self._decision.reset()
-
-    def extract(self, frame: Frame) -> Features:
-        """Descriptors of one image, for mapping."""
-        with self._lock:
-            return self.extractor.extract([frame.image])[0]
 
     def recognize(
         self, frame: Frame, *, hypotheses: int | None = None, sequence: bool = True
@@ -199,35 +201,48 @@ class PlaceRecognizer:
         features = self.extractor.extract([frame.image], timings)[0]
         with _timed(timings, 'search'):
             found = loaded.index.search(features.global_descriptor, retrieval.candidates)
+        matches: dict[int, np.ndarray] = {}
         with _timed(timings, 'rerank'):
-            ranked = rerank(features.local, found, loaded.reader.local_features, retrieval)
+            load, device = loaded.reader.local_features, self.extractor.device
+            ranked = rerank(features.local, found, load, retrieval, device=device, matches=matches)
         with _timed(timings, 'verify'):
-            best = ranked[: retrieval.hypotheses if count is None else count]
+            published = retrieval.hypotheses if count is None else count
             answer = [
-                self._hypothesis(loaded, features, candidate, rank)
-                for rank, candidate in enumerate(best)
+                self._hypothesis(loaded, candidate, rank)
+                for rank, candidate in enumerate(ranked[:published])
             ]
+            verified = [
+                self._verified(
+                    self._hypothesis(loaded, ranked[rank], rank),
+                    features,
+                    matches.get(ranked[rank].index),
+                    loaded,
+                )
+                for rank in self._ranks_to_verify(ranked, loaded)
+            ]
+            for hypothesis in verified:
+                answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
             quality = assess_image(frame.image)
-            state, localized = self._decide(frame, answer, sequence)
+            state, localized = self._decide(frame, verified, sequence)
             closures = () if localized is None else (self._loop_closure(frame, localized),)
         timings['total'] = time.perf_counter() - started
         return Recognition(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
             state=state,
-            hypotheses=tuple(answer),
+            hypotheses=tuple(answer[:published]),
             loop_closures=closures,
             image_quality=quality.score,
             quality_reason=quality.reason,
             timings=timings,
             global_ranking=tuple(found),
+            map_id=loaded.reader.info.map_id,
+            map_frame=loaded.reader.info.frame_id,
         )
 
-    def _hypothesis(
-        self, loaded: _LoadedMap, features: Features, candidate: Candidate, rank: int
-    ) -> PlaceHypothesis:
+    def _hypothesis(self, loaded: _LoadedMap, candidate: Candidate, rank: int) -> PlaceHypothesis:
         place = loaded.places[candidate.index]
-        hypothesis = PlaceHypothesis(
+        return PlaceHypothesis(
             place=place,
             rank=rank,
             similarity=candidate.similarity,
@@ -235,14 +250,36 @@ class PlaceRecognizer:
             pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
             pose=place.pose,
         )
-        if rank >= self.config.verification.verify:
-            return hypothesis
-        reference = loaded.reader.local_features(candidate.index)
-        pairs = mutual_matches(
-            features.local.descriptors,
-            reference.descriptors,
-            self.config.retrieval.match_threshold,
+
+    def _ranks_to_verify(self, ranked: list[Candidate], loaded: _LoadedMap) -> list[int]:
+        """The best, the best one of another place as its rival, then the next ones; ascending."""
+        config = self.config
+        places = [loaded.places[candidate.index] for candidate in ranked]
+        same = self._decision.same_place
+        reach = range(
+            1, min(len(ranked), max(config.retrieval.rerank, config.verification.verify))
         )
+        rival = [rank for rank in reach if not same(places[rank], places[0])][:1]
+        order = dict.fromkeys([0, *rival, *reach]) if ranked else {}
+        return sorted(list(order)[: config.verification.verify])
+
+    def _verified(
+        self,
+        hypothesis: PlaceHypothesis,
+        features: Features,
+        pairs: np.ndarray | None,
+        loaded: _LoadedMap,
+    ) -> PlaceHypothesis:
+        """A hypothesis with its geometric verification; `pairs` are its matches where known."""
+        place = hypothesis.place
+        reference = loaded.reader.local_features(place.index)
+        if pairs is None:
+            pairs = mutual_matches(
+                features.local.descriptors,
+                reference.descriptors,
+                self.config.retrieval.match_threshold,
+                device=self.extractor.device,
+            )
         query_xy = features.local.positions[pairs[:, 0]]
         reference_xy = reference.positions[pairs[:, 1]]
         geometry = verify_pair(
@@ -274,12 +311,12 @@ class PlaceRecognizer:
         self._closures += 1
         return LoopClosure(
             candidate_id=self._closures,
-            session_from=hypothesis.place.session_id,
-            session_to=self.session_id,
-            stamp_from_ns=hypothesis.place.stamp_ns,
-            stamp_to_ns=frame.stamp_ns,
-            frame_from=hypothesis.place.sensor_frame,
-            frame_to=frame.frame_id,
+            session_from=self.session_id,
+            session_to=hypothesis.place.session_id,
+            stamp_from_ns=frame.stamp_ns,
+            stamp_to_ns=hypothesis.place.stamp_ns,
+            frame_from=frame.frame_id,
+            frame_to=hypothesis.place.sensor_frame,
             similarity=hypothesis.similarity,
             probability=hypothesis.probability,
             verification=hypothesis.verification,
@@ -295,6 +332,7 @@ class PlaceRecognizer:
     def close(self) -> None:
         """Free the device and close the map."""
         with self._lock:
+            self._closed = True
             if self._map is not None:
                 self._map.reader.close()
                 self._map = None

@@ -100,7 +100,9 @@ def test_an_interrupted_build_goes_on_where_it_stopped(extractor, tmp_path, stop
     with pytest.raises(Pulled):
         build_map(source, output, extractor, config, progress=pull)
     assert not output.exists()
-    build_map(source, output, extractor, config)
+    seen: list[tuple[int, int, int]] = []
+    build_map(source, output, extractor, config, progress=lambda *done: seen.append(done))
+    assert all(done > stop_after for done, _, _ in seen)
     assert uris(output) == uris(tmp_path / 'whole.folmap')
     with MapReader(output) as resumed, MapReader(tmp_path / 'whole.folmap') as whole:
         np.testing.assert_array_equal(resumed.global_descriptors(), whole.global_descriptors())
@@ -128,7 +130,11 @@ def test_without_a_handler_the_first_bad_item_ends_the_build_but_loses_nothing(
     with pytest.raises(InputError, match='truncated'):
         build_map(ListSource(items), output, extractor, CONFIG)
     assert not output.exists()
-    build_map(ListSource(items[:2]), output, extractor, CONFIG)
+    seen: list[tuple[int, int, int]] = []
+    build_map(
+        ListSource(items[:2]), output, extractor, CONFIG, progress=lambda *done: seen.append(done)
+    )
+    assert seen == []
     assert len(uris(output)) == 2
 
 

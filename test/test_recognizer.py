@@ -125,10 +125,12 @@ def test_with_weights_of_its_own_it_localizes_over_consecutive_images(tmp_path):
             LocalizationState.LOCALIZED,
         ]
         closure = answers[2].loop_closures[0]
-        assert (closure.stamp_from_ns, closure.stamp_to_ns) == (
+        assert (closure.stamp_from_ns, closure.session_from) == (2, recognizer.session_id)
+        assert (closure.stamp_to_ns, closure.session_to) == (
             recognizer.places[2].stamp_ns,
-            2,
+            recognizer.places[2].session_id,
         )
+        assert closure.frame_from == 'camera'
         assert closure.verification == Verification.GEOMETRY
         recognizer.reset_sequence()
         assert recognizer.recognize(stream[2]).state == LocalizationState.UNKNOWN
@@ -153,3 +155,35 @@ def test_answers_are_reproducible(loaded):
     for a, b in zip(first.hypotheses, second.hypotheses, strict=True):
         assert (a.place, a.similarity, a.inliers) == (b.place, b.similarity, b.inliers)
         np.testing.assert_equal(a.match_score, b.match_score)
+
+
+def test_the_state_does_not_depend_on_how_many_hypotheses_are_published(loaded):
+    verification = VerificationConfig(verify=2, agreement_index=0)
+    loaded.set_config(replace(CONFIG, verification=verification))
+    ranks = []
+    original = loaded._decide
+    try:
+        loaded._decide = lambda f, verified, s: (
+            ranks.append([h.rank for h in verified]) or (original(f, verified, s))
+        )
+        for count in (1, 5):
+            assert len(loaded.recognize(Frame(view(2)), hypotheses=count).hypotheses) == count
+    finally:
+        del loaded._decide
+    assert ranks == [[0, 1], [0, 1]]
+
+
+def test_the_best_of_another_place_is_verified_as_a_rival(loaded):
+    """All eight references but the last count as one place."""
+    verification = VerificationConfig(verify=2, agreement_index=3)
+    retrieval = replace(CONFIG.retrieval, candidates=8, rerank=8, hypotheses=8)
+    loaded.set_config(replace(CONFIG, retrieval=retrieval, verification=verification))
+    answer = loaded.recognize(Frame(view(0)))
+    checked = [h for h in answer.hypotheses if h.query_xy is not None]
+    others = [h for h in answer.hypotheses if h.place.index > 3]
+    assert checked == [answer.hypotheses[0], others[0]]
+
+
+def test_the_answer_names_the_map_that_was_searched(loaded):
+    answer = loaded.recognize(Frame(view(0)))
+    assert (answer.map_id, answer.map_frame) == (loaded.map_info.map_id, 'map')

@@ -1,7 +1,14 @@
 """Finding the references that look like a query, and ordering them by local matching."""
 
 from fol_vpr.retrieval.index import FlatIndex, PlaceIndex
-from fol_vpr.retrieval.matching import match_scores, mutual_matches
+from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches
 from fol_vpr.retrieval.rerank import rerank
 
-__all__ = ['FlatIndex', 'PlaceIndex', 'match_scores', 'mutual_matches', 'rerank']
+__all__ = [
+    'FlatIndex',
+    'PlaceIndex',
+    'match_candidates',
+    'match_scores',
+    'mutual_matches',
+    'rerank',
+]

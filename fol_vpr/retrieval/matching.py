@@ -64,11 +64,38 @@ def match_scores(
     Raises:
         InputError: arrays of another shape.
     """
-    scores = np.zeros(len(candidates), dtype=np.int64)
+    matches = match_candidates(query, candidates, threshold, device=device)
+    return np.array([len(pairs) for pairs in matches], dtype=np.int64)
+
+
+def match_candidates(
+    query: np.ndarray,
+    candidates: Sequence[np.ndarray],
+    threshold: float = RetrievalConfig.match_threshold,
+    *,
+    device: torch.device | str = 'cpu',
+) -> list[np.ndarray]:
+    """The matches that `match_scores` counts.
+
+    Args:
+        query: [N, C], unit length.
+        candidates: arrays [Mi, C], unit length; Mi may be 0 and differ.
+        threshold: cosine that a match must exceed.
+        device: where to compute.
+
+    Returns:
+        For each candidate [K, 2] int64: row of the query, row of the candidate; ordered by the
+        former.
+
+    Raises:
+        InputError: arrays of another shape.
+    """
+    found = []
     for group, matches in _match_groups(query, candidates, threshold, torch.device(device)):
-        counts = np.bincount(matches[:, 0], minlength=group.stop - group.start)
-        scores[group] = counts
-    return scores
+        for number in range(group.stop - group.start):
+            pairs = matches[matches[:, 0] == number][:, [2, 1]]
+            found.append(pairs[pairs[:, 0].argsort()])
+    return found
 
 
 def mutual_matches(
@@ -78,24 +105,8 @@ def mutual_matches(
     *,
     device: torch.device | str = 'cpu',
 ) -> np.ndarray:
-    """The matches that `match_scores` counts.
-
-    Args:
-        query: [N, C], unit length.
-        reference: [M, C], unit length.
-        threshold: cosine that a match must exceed.
-        device: where to compute.
-
-    Returns:
-        [K, 2] int64: row of the query, row of the reference; ordered by the former.
-
-    Raises:
-        InputError: arrays of another shape.
-    """
-    for _, matches in _match_groups(query, [reference], threshold, torch.device(device)):
-        pairs = matches[:, [2, 1]]
-        return pairs[pairs[:, 0].argsort()]
-    return np.zeros((0, 2), dtype=np.int64)
+    """`match_candidates` for a single reference [M, C]: its matches [K, 2]."""
+    return match_candidates(query, [reference], threshold, device=device)[0]
 
 
 class _Block(NamedTuple):

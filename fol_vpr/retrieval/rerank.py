@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
-from fol_vpr.retrieval.matching import match_scores
+from fol_vpr.retrieval.matching import match_candidates
 
 # Local features of candidates that are held at the same time, in bytes.
 LOADED_BYTES = 64 << 20
@@ -18,6 +20,9 @@ def rerank(
     candidates: list[Candidate],
     load: Callable[[int], LocalFeatures],
     config: RetrievalConfig,
+    *,
+    device: str = 'cpu',
+    matches: dict[int, np.ndarray] | None = None,
 ) -> list[Candidate]:
     """Order the first `config.rerank` candidates by their number of local matches.
 
@@ -29,6 +34,9 @@ def rerank(
         candidates: from the global search, best first.
         load: gives the local features of a place by `Candidate.index`.
         config: how many, and which cosine a match must exceed.
+        device: where to compute.
+        matches: where given, the matches [K, 2] of every reordered candidate are put into it by
+            `Candidate.index`, rows of the query first.
 
     Returns:
         All candidates: the reordered ones with their `match_score`, then the others as they came.
@@ -37,17 +45,16 @@ def rerank(
         InputError: local descriptors of different lengths.
         Whatever `load` raises.
     """
+    matches = {} if matches is None else matches
     scored = []
     for group in _loaded(candidates[: config.rerank], load):
-        scores = match_scores(
-            query.descriptors,
-            [local.descriptors for _, local in group],
-            config.match_threshold,
+        descriptors = [local.descriptors for _, local in group]
+        found = match_candidates(
+            query.descriptors, descriptors, config.match_threshold, device=device
         )
-        scored += [
-            replace(candidate, match_score=float(score))
-            for (candidate, _), score in zip(group, scores, strict=True)
-        ]
+        for (candidate, _), pairs in zip(group, found, strict=True):
+            matches[candidate.index] = pairs
+            scored.append(replace(candidate, match_score=float(len(pairs))))
     scored.sort(key=lambda found: (-found.match_score, -found.similarity, found.index))
     return scored + candidates[config.rerank :]
 

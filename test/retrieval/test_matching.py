@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval import match_scores, matching, mutual_matches, prefilter
+from fol_vpr.retrieval import match_candidates, match_scores, matching, mutual_matches, prefilter
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -206,3 +206,16 @@ def test_memory_stays_bounded():
     )
     all_similarities = 60 * 1600 * 1600 * 4 // 1024
     assert int(run.stdout) < all_similarities / 4
+
+
+def test_the_operations_that_a_gpu_runs_find_the_same(monkeypatch):
+    """On a GPU the reductions are torch's; here they run on the CPU."""
+    rng = np.random.default_rng(5)
+    query = unit(rng.standard_normal((150, 16)))
+    candidates = [unit(query[:k] + 0.1 * rng.standard_normal((k, 16))) for k in (150, 1, 70)]
+    expected = [mutual_matches(query, candidate) for candidate in candidates]
+    monkeypatch.setattr(matching, '_natural', lambda values: values)
+    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: False)
+    for found, wanted in zip(match_candidates(query, candidates), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert len(expected[0]) > 100

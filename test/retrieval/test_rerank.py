@@ -83,14 +83,14 @@ def test_candidates_are_held_a_few_at_a_time(monkeypatch):
         held.append(index)
         return local(index % 8)
 
-    def scores(query, candidates, threshold):
+    def match(query, candidates, threshold, **options):
         nonlocal most
         most = max(most, len(candidates))
-        return original(query, candidates, threshold)
+        return original(query, candidates, threshold, **options)
 
     module = rerank_function.__globals__
-    original = module['match_scores']
-    monkeypatch.setitem(module, 'match_scores', scores)
+    original = module['match_candidates']
+    monkeypatch.setitem(module, 'match_candidates', match)
     monkeypatch.setitem(module, 'LOADED_BYTES', 3 * QUERY.nbytes)
     found = [Candidate(index, 1 - index / 100) for index in range(20)]
     ranked = rerank(LOCAL, found, load, RetrievalConfig(rerank=20))
