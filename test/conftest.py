@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker('slow'):
                 item.add_marker(pytest.mark.skip(reason='takes minutes; FOL_VPR_SLOW=1 runs it'))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _as_many_threads_as_before() -> Iterator[None]:
+    """A network setting that counts for the whole process must not reach the next module."""
+    before = torch.get_num_threads() if (torch := sys.modules.get('torch')) else None
+    yield
+    if before is not None:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='session')

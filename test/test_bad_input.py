@@ -381,7 +381,10 @@ def test_a_full_disk(sound, existing, tmp_path):
     later = build(tmp_path / 'later.folmap')
     assert later.returncode == 0, later.stderr
     with MapReader(tmp_path / 'later.folmap') as mended, MapReader(sound / 'm.folmap') as whole:
-        np.testing.assert_array_equal(mended.global_descriptors(), whole.global_descriptors())
+        # Another process may add in another order, which moves the last digit of a float16.
+        np.testing.assert_allclose(
+            mended.global_descriptors(), whole.global_descriptors(), rtol=0, atol=5e-5
+        )
 
 
 # ---- real images
