@@ -2,7 +2,7 @@
 
 from fol_vpr.database.check import check_map
 from fol_vpr.database.codecs import CODECS, Codec
-from fol_vpr.database.reader import MapReader
+from fol_vpr.database.reader import MapReader, read_info
 from fol_vpr.database.schema import APPLICATION_ID, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.writer import MapWriter
 
@@ -15,4 +15,5 @@ __all__ = [
     'MapReader',
     'MapWriter',
     'check_map',
+    'read_info',
 ]

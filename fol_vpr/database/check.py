@@ -98,11 +98,6 @@ def _local_problems(reader: MapReader) -> Iterator[str]:
         yield f'the global descriptor of place {index} has length {norms[index]:g}, not 1'
     for place in reader.places:
         try:
-            local = reader.local_features(place.index)
+            reader.local_features(place.index)
         except FolVprError as error:
             yield str(error)
-            continue
-        for array in (local.descriptors, local.positions, local.weights):
-            if not np.isfinite(array).all():
-                yield f'the local features of place {place.index} hold NaN or infinity'
-                break

@@ -131,8 +131,9 @@ class PartialMap:
     def discard(self) -> None:
         """Give up the lock and remove the file."""
         self.close()
-        for suffix in ('', *SIDECARS):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        with self.storage():
+            for suffix in ('', *SIDECARS):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Throw the content away."""

@@ -1,12 +1,12 @@
-"""Reads a map: places and global descriptors at once, local features when they are asked for."""
+"""Reads a map: its places at once, descriptors and features when they are asked for."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +20,6 @@ from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
 from fol_vpr.errors import InputError, MapError
 
 NEEDED = 'a .folmap file made by `fol_vpr map build` is needed'
-FLOAT16_EXPONENT = np.uint16(0x7C00)
 
 
 class MapReader:
@@ -47,112 +46,65 @@ class MapReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        version = check_file(self.path)
-        if version < schema.SCHEMA_VERSION:
-            _migrate(self.path, version)
         self._lock = threading.Lock()
-        self._connection = connect_read_only(self.path)
+        self._connection = _open(self.path)
         try:
             with self._reading() as connection:
-                self._load(connection)
+                self.header, self.info = _read_info(self.path, connection)
+                self._codec = CODECS[self.header.codec]
+                self.places = self._load_places(connection)
         except BaseException:
             self._connection.close()
             raise
+        self._sound: set[int] = set()
 
-    def _load(self, connection: sqlite3.Connection) -> None:
-        meta = schema.read_meta(connection)
-        if meta.get('state') != 'complete':
-            raise MapError(f'{self.path} is an unfinished map: run its build again to go on')
-        self.header = MapHeader.from_meta(meta)
-        if self.header.codec not in CODECS:
-            raise MapError(
-                f'{self.path} stores local features with the codec {self.header.codec!r}, known '
-                f'are {", ".join(CODECS)}: use a newer fol_vpr, or build the map again'
-            )
-        self._codec = CODECS[self.header.codec]
-        if meta.get('digest') != schema.meta_digest(connection):
-            raise damaged(self.path, 'the meta table or the sessions have changed')
+    def _load_places(self, connection: sqlite3.Connection) -> tuple[Place, ...]:
         sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
-        self.places = self._load_places(connection, sessions)
-        self._check_places(int(meta['places']))
-        self._descriptors = self._load_descriptors(connection)
-        self.info = self._load_info(connection, meta, len(sessions))
-
-    def _load_places(
-        self, connection: sqlite3.Connection, sessions: dict[int, str]
-    ) -> tuple[Place, ...]:
         places = []
         rows = connection.execute(f'SELECT {COLUMNS}, digest FROM places ORDER BY place')
         for *row, stored in rows:
             if schema.record_digest(row) != stored:
                 raise damaged(self.path, f'the record of place {row[0]} has changed')
             places.append(place_from_row(tuple(row), sessions))
+        if [place.index for place in places] != list(range(self.info.places)):
+            raise damaged(self.path, f'it lists {len(places)} of {self.info.places} places')
         return tuple(places)
 
-    def _check_places(self, expected: int) -> None:
-        if not self.places and not expected:
-            raise MapError(f'{self.path} has no places: build it again')
-        if [place.index for place in self.places] != list(range(expected)):
-            raise damaged(self.path, f'it lists {len(self.places)} of {expected} places')
+    def global_descriptors(self) -> np.ndarray:
+        """All global descriptors, [P, D] float32; read from the file, and not kept here.
 
-    def _load_descriptors(self, connection: sqlite3.Connection) -> np.ndarray:
-        """All global descriptors as stored, [P, D] float16, checked against their digests."""
-        shape = len(self.places), self.header.descriptor_dim
-        if shape[1] < 1 or 2 * shape[0] * shape[1] > self.path.stat().st_size:
-            raise damaged(self.path, f'it has no room for {shape[0]} x {shape[1]} descriptors')
-        descriptors = np.empty(shape, '<f2')
+        Raises:
+            MapError: one of them is missing or damaged.
+        """
+        with self._reading() as connection:
+            return self._read_descriptors(connection)
+
+    def _read_descriptors(self, connection: sqlite3.Connection) -> np.ndarray:
+        count, dim = len(self.places), self.header.descriptor_dim
+        if dim < 1 or 2 * count * dim > self.info.bytes:
+            raise damaged(self.path, f'it has no room for {count} x {dim} descriptors')
+        descriptors = np.empty((count, dim), np.float32)
         rows = connection.execute(
             'SELECT place, descriptor, digest FROM global_descriptors ORDER BY place'
         )
-        count = 0
+        found = 0
         for place, blob, stored in rows:
-            if place != count or place >= shape[0]:
-                raise damaged(self.path, f'the global descriptor of place {count} is missing')
-            if not intact(blob, stored) or len(blob) != 2 * shape[1]:
+            if place != found or place >= count:
+                raise damaged(self.path, f'the global descriptor of place {found} is missing')
+            if not intact(blob, stored) or len(blob) != 2 * dim:
                 raise damaged(self.path, f'the global descriptor of place {place} has changed')
             descriptors[place] = np.frombuffer(blob, '<f2')
-            exponents = descriptors[place].view(np.uint16) & FLOAT16_EXPONENT
-            if (exponents == FLOAT16_EXPONENT).any():
+            if not np.isfinite(descriptors[place]).all():
                 raise damaged(
                     self.path, f'the global descriptor of place {place} has NaN or infinity'
                 )
-            count += 1
-        if count != shape[0]:
-            raise damaged(self.path, f'it has {count} global descriptors for {shape[0]} places')
+            found += 1
+        if found != count:
+            raise damaged(self.path, f'it has {found} global descriptors for {count} places')
         return descriptors
 
-    def _load_info(
-        self, connection: sqlite3.Connection, meta: Mapping[str, str], sessions: int
-    ) -> MapInfo:
-        (calibrated,) = connection.execute('SELECT count(*) FROM calibration').fetchone()
-        header = self.header
-        return MapInfo(
-            path=str(self.path),
-            map_id=meta['map_id'],
-            name=header.name,
-            schema_version=schema.SCHEMA_VERSION,
-            model_id=header.model_id,
-            preprocessing_id=header.preprocessing_id,
-            weights_name=header.weights_name,
-            codec=header.codec,
-            places=len(self.places),
-            sessions=sessions,
-            descriptor_dim=header.descriptor_dim,
-            local_dim=header.local_dim,
-            bytes=self.path.stat().st_size,
-            frame_id=header.frame_id,
-            georeferenced=header.datum is not None
-            or any(place.geo is not None for place in self.places),
-            datum=header.datum,
-            calibrated=calibrated > 0,
-        )
-
-    def global_descriptors(self) -> np.ndarray:
-        """A new array of all global descriptors, [P, D] float32."""
-        return self._descriptors.astype(np.float32)
-
     def local_features(self, index: int) -> LocalFeatures:
-        """Local features of a place, read from the file.
+        """Local features of a place, read from the file; verified where read the first time.
 
         Raises:
             InputError: there is no such place.
@@ -162,12 +114,21 @@ class MapReader:
         if row is None:
             raise damaged(self.path, f'the local features of place {index} are missing')
         count, blob, stored = row
-        if not intact(blob, stored):
+        verified = index in self._sound
+        if not verified and not intact(blob, stored):
             raise damaged(self.path, f'the local features of place {index} have changed')
         try:
-            return self._codec.decode(blob, count, self.header.local_dim)
-        except ValueError as error:
+            local = self._codec.decode(blob, count, self.header.local_dim)
+        except (TypeError, ValueError) as error:
             raise damaged(self.path, f'local features of place {index}: {error}') from error
+        if not verified:
+            arrays = (local.descriptors, local.positions, local.weights)
+            if not all(np.isfinite(array).all() for array in arrays):
+                raise damaged(
+                    self.path, f'the local features of place {index} hold NaN or infinity'
+                )
+            self._sound.add(index)
+        return local
 
     def image(self, index: int) -> bytes | None:
         """JPEG of a place, or None where the map keeps none of it.
@@ -196,13 +157,8 @@ class MapReader:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """The connection for one thread at a time; whatever it finds broken is a MapError."""
-        with self._lock:
-            try:
-                yield self._connection
-            except sqlite3.ProgrammingError as error:
-                raise MapError(f'{self.path} was closed already') from error
-            except (sqlite3.Error, KeyError, TypeError, ValueError, InputError) as error:
-                raise damaged(self.path, str(error)) from error
+        with self._lock, _explained(self.path):
+            yield self._connection
 
     def close(self) -> None:
         """Close the file; the reader is of no use afterwards."""
@@ -221,12 +177,102 @@ class MapReader:
         self.close()
 
 
+def read_info(path: str | os.PathLike[str]) -> MapInfo:
+    """What a map says of itself, without its places and descriptors: a matter of milliseconds.
+
+    Raises:
+        MapError: as for `MapReader`, but damage outside the meta table and the sessions is not
+            looked for.
+    """
+    path = Path(path)
+    with closing(_open(path)) as connection, _explained(path):
+        return _read_info(path, connection)[1]
+
+
+def _read_info(path: Path, connection: sqlite3.Connection) -> tuple[MapHeader, MapInfo]:
+    meta = schema.read_meta(connection)
+    if meta.get('state') != 'complete':
+        raise MapError(f'{path} is an unfinished map: run its build again to go on')
+    header = MapHeader.from_meta(meta)
+    if header.codec not in CODECS:
+        raise MapError(
+            f'{path} stores local features with the codec {header.codec!r}, known '
+            f'are {", ".join(CODECS)}: use a newer fol_vpr, or build the map again'
+        )
+    if meta.get('digest') != schema.meta_digest(connection):
+        raise damaged(path, 'the meta table or the sessions have changed')
+    places = int(meta['places'])
+    if places < 1:
+        raise MapError(f'{path} has no places: build it again')
+
+    def number(query: str) -> int:
+        return int(connection.execute(query).fetchone()[0])
+
+    located = number('SELECT EXISTS (SELECT 1 FROM places WHERE latitude IS NOT NULL)')
+    return header, MapInfo(
+        path=str(path),
+        map_id=meta['map_id'],
+        name=header.name,
+        schema_version=schema.SCHEMA_VERSION,
+        model_id=header.model_id,
+        preprocessing_id=header.preprocessing_id,
+        weights_name=header.weights_name,
+        codec=header.codec,
+        places=places,
+        sessions=number('SELECT count(*) FROM sessions'),
+        descriptor_dim=header.descriptor_dim,
+        local_dim=header.local_dim,
+        bytes=path.stat().st_size,
+        frame_id=header.frame_id,
+        georeferenced=header.datum is not None or located > 0,
+        datum=header.datum,
+        calibrated=number('SELECT count(*) FROM calibration') > 0,
+    )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """A read-only connection to what looks like a map, brought to the newest schema version."""
+    version = check_file(path)
+    if version < schema.SCHEMA_VERSION:
+        _migrate(path, version)
+    return connect_read_only(path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what a broken map makes SQLite and its readers raise into a MapError."""
+    try:
+        yield
+    except sqlite3.ProgrammingError as error:
+        raise MapError(f'{path} was closed already') from error
+    except (sqlite3.Error, KeyError, TypeError, ValueError, InputError) as error:
+        raise damaged(path, str(error)) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> MapError:
+    return MapError(f'{path} cannot be read ({error.strerror}): check its name and permissions')
+
+
 def check_file(path: Path) -> int:
     """Tell from the outside whether a file can be a map, and of which schema version.
 
     Raises:
         MapError: it cannot, or the version is newer than known.
     """
+    try:
+        _check_kind(path)
+        header = schema.read_file_header(path)
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if header is None:
+        raise MapError(f'{path} is not a map: {NEEDED}')
+    return _check_header(path, header, size)
+
+
+def _check_kind(path: Path) -> None:
     if not path.exists():
         partial = path.with_name(path.name + '.partial')
         if partial.exists():
@@ -239,14 +285,6 @@ def check_file(path: Path) -> int:
         raise MapError(f'{path} is an unfinished map: run its build again to go on')
     if not path.is_file():
         raise MapError(f'{path} is a folder or a device: a map is a single file')
-    try:
-        header = schema.read_file_header(path)
-        size = path.stat().st_size
-    except OSError as error:
-        raise MapError(f'{path} cannot be read ({error.strerror}): check permissions') from error
-    if header is None:
-        raise MapError(f'{path} is not a map: {NEEDED}')
-    return _check_header(path, header, size)
 
 
 def _check_header(path: Path, header: FileHeader, size: int) -> int:
@@ -266,25 +304,24 @@ def _check_header(path: Path, header: FileHeader, size: int) -> int:
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that any thread may use, one at a time, and that never writes."""
-    uri = f'{path.absolute().as_uri()}?mode=ro'
     try:
+        uri = f'{path.absolute().as_uri()}?mode=ro'
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
+        # The file may be from anybody: its schema must not run functions.
+        connection.execute('PRAGMA trusted_schema = OFF')
+    except (sqlite3.Error, OSError) as error:
         raise MapError(f'{path} cannot be opened ({error}): check permissions') from error
-    # The file may be from anybody: its schema must not run functions.
-    connection.execute('PRAGMA trusted_schema = OFF')
     return connection
 
 
 def _migrate(path: Path, version: int) -> None:
     try:
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             schema.migrate(connection, version, schema.MIGRATIONS)
-        finally:
-            connection.close()
     except sqlite3.OperationalError as error:
         raise MapError(
             f'{path} has the older schema version {version} and could not be brought to '
             f'{schema.SCHEMA_VERSION} ({error}): open it once where it can be written'
         ) from error
+    except sqlite3.Error as error:
+        raise damaged(path, str(error)) from error

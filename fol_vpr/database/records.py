@@ -43,6 +43,8 @@ def place_from_row(row: Row, sessions: dict[int, str]) -> Place:
         ValueError, InputError: a value is out of its range.
     """
     index, place_id, session, stamp_ns, image_uri, sensor_frame, width, height = row[:8]
+    if width < 1 or height < 1:
+        raise ValueError(f'the image of place {index} has {width} x {height} pixels')
     return Place(
         index=index,
         place_id=place_id,

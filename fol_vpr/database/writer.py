@@ -66,13 +66,21 @@ class MapWriter:
             raise
 
     def _check_target(self) -> None:
-        if not self.path.parent.is_dir():
+        try:
+            folder_is_there = self.path.parent.is_dir()
+            is_folder, exists = self.path.is_dir(), self.path.exists()
+        except OSError as error:
+            raise StorageError(
+                f'{self.path} cannot be written ({error.strerror}): check its name and the '
+                f'permissions of {self.path.parent}'
+            ) from error
+        if not folder_is_there:
             raise StorageError(
                 f'{self.path} cannot be written: there is no folder {self.path.parent}; create it'
             )
-        if self.path.is_dir():
+        if is_folder:
             raise MapError(f'{self.path} is a folder: give the name of a file to write')
-        if self.path.exists() and not self._overwrite:
+        if exists and not self._overwrite:
             raise MapError(
                 f'{self.path} exists already: choose another name, or ask for overwrite'
             )
@@ -140,6 +148,8 @@ class MapWriter:
         """
         descriptor = self._checked_global(features.global_descriptor)
         local = self._checked_local(features.local)
+        if min(features.image_size) < 1:
+            raise InputError(f'an image needs pixels, got the size {features.image_size}')
         session_id = _text(session_id)
         place = Place(
             index=self._count,

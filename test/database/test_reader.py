@@ -13,8 +13,9 @@ import pytest
 from database.small_maps import GLOBAL_DIM, assert_content, build, features, header, jpeg
 from database.small_maps import add as add_place
 
-from fol_vpr.database import SCHEMA_VERSION, MapReader, MapWriter, check_map
-from fol_vpr.database.schema import digest, meta_digest, migrate
+from fol_vpr.database import SCHEMA_VERSION, MapReader, MapWriter, check_map, read_info
+from fol_vpr.database.records import COLUMNS
+from fol_vpr.database.schema import digest, meta_digest, migrate, record_digest
 from fol_vpr.datatypes import GeoPosition, Pose
 from fol_vpr.errors import InputError, MapError
 
@@ -46,6 +47,7 @@ def edit(path: Path, *statements: str) -> None:
 def test_info_and_places(sound):
     with MapReader(sound) as reader:
         info = reader.info
+        assert info == read_info(sound)
         assert (info.name, info.path, info.schema_version) == ('small', str(sound), SCHEMA_VERSION)
         assert (info.places, info.sessions, info.descriptor_dim) == (25, 3, GLOBAL_DIM)
         assert (info.model_id, info.weights_name) == ('model-1', 'untrained-vits14')
@@ -100,6 +102,7 @@ def test_positions_on_earth_and_covariances(tmp_path):
         add_place(writer, 2, image_jpeg=None, place_id='the gate')
         info = writer.finish()
     assert info.georeferenced
+    assert read_info(path) == info
     with MapReader(path) as reader:
         first, second, third = reader.places
         np.testing.assert_array_equal(first.pose.covariance, covariance)
@@ -158,13 +161,31 @@ def test_indices_outside_and_use_after_closing(sound):
         reader.local_features(0)
 
 
+def test_the_info_is_read_without_places_and_descriptors(copy):
+    edit(copy, 'UPDATE places SET qw = 7', "UPDATE global_descriptors SET descriptor = x'00'")
+    assert read_info(copy).places == 25
+    refused(copy)
+
+
+def test_local_features_are_verified_once_while_a_map_is_open(copy):
+    """Hashing them takes longer than reading them, and a finished map does not change."""
+    with MapReader(copy) as reader:
+        before = reader.local_features(5)
+        edit(copy, "UPDATE local_features SET digest = x'00' WHERE place IN (5, 6)")
+        np.testing.assert_array_equal(reader.local_features(5).positions, before.positions)
+        with pytest.raises(MapError, match='place 6 have changed'):
+            reader.local_features(6)
+        with pytest.raises(MapError, match='place 6 have changed'):
+            reader.local_features(6)
+
+
 # ---- what is refused
 
 
 def refused(path: Path) -> str:
     """The reason, which a check gives as well."""
-    with pytest.raises(MapError) as caught:
-        MapReader(path)
+    with pytest.raises(MapError) as caught, MapReader(path) as reader:
+        reader.global_descriptors()
     assert str(caught.value) in check_map(path)
     assert str(path) in str(caught.value)
     return str(caught.value)
@@ -255,6 +276,38 @@ def test_descriptors_that_are_no_numbers(copy, value):
     assert 'place 8 has NaN or infinity' in refused(copy)
 
 
+@pytest.mark.parametrize(('column', 'size'), [('image_width', 0), ('image_height', -5)])
+def test_images_without_pixels(copy, column, size):
+    """As somebody would write it who keeps the digests right."""
+    connection = sqlite3.connect(copy)
+    connection.execute(f'UPDATE places SET {column} = {size} WHERE place = 7')
+    row = connection.execute(f'SELECT {COLUMNS} FROM places WHERE place = 7').fetchone()
+    connection.execute('UPDATE places SET digest = ? WHERE place = 7', (record_digest(row),))
+    connection.commit()
+    connection.close()
+    assert 'the image of place 7 has' in refused(copy)
+
+
+@pytest.mark.parametrize('offset', [0, 8 * 40, 12 * 40])
+def test_local_features_that_are_no_numbers(copy, offset):
+    """Positions, weights and descriptors lie in this order; see PlainCodec."""
+    with MapReader(copy) as reader:
+        count = len(reader.local_features(5).weights)
+    assert count == 40
+    connection = sqlite3.connect(copy)
+    (blob,) = connection.execute('SELECT features FROM local_features WHERE place = 5').fetchone()
+    nan = np.array(math.nan, '<f2' if offset == 12 * 40 else '<f4').tobytes()
+    blob = blob[:offset] + nan + blob[offset + len(nan) :]
+    connection.execute(
+        'UPDATE local_features SET features = ?, digest = ? WHERE place = 5', (blob, digest(blob))
+    )
+    connection.commit()
+    connection.close()
+    with MapReader(copy) as reader, pytest.raises(MapError, match='place 5 hold NaN'):
+        reader.local_features(5)
+    assert any('place 5 hold NaN' in problem for problem in check_map(copy))
+
+
 def test_an_unfinished_map(tmp_path):
     path = tmp_path / 'm.folmap'
     with MapWriter(path, header(), source_id='test') as writer:
@@ -267,6 +320,19 @@ def test_no_permission(copy, unprivileged):
     copy.chmod(0)
     with unprivileged():
         assert 'permissions' in refused(copy)
+
+
+def test_a_folder_that_cannot_be_searched(copy, unprivileged):
+    copy.parent.chmod(0)
+    with unprivileged():
+        assert 'permissions' in refused(copy)
+        with pytest.raises(MapError, match='permissions'):
+            read_info(copy)
+    copy.parent.chmod(0o755)
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    assert 'too long' in refused(tmp_path / ('x' * 300))
 
 
 def test_local_features_that_changed_are_not_given_out(copy):

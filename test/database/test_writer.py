@@ -213,6 +213,7 @@ BAD_FEATURES = {
     'local with NaN': replace(
         GOOD, local=replace(GOOD.local, descriptors=nan_at(GOOD.local.descriptors))
     ),
+    'image without pixels': replace(GOOD, image_size=(0, 540)),
     'position with NaN': replace(
         GOOD, local=replace(GOOD.local, positions=nan_at(GOOD.local.positions))
     ),
@@ -270,6 +271,8 @@ def test_targets_that_cannot_be(tmp_path):
         MapWriter(tmp_path / 'none' / 'm.folmap', header(), source_id='test')
     with pytest.raises(MapError, match='folder'):
         MapWriter(tmp_path, header(), source_id='test', overwrite=True)
+    with pytest.raises(StorageError, match='too long'):
+        MapWriter(tmp_path / ('x' * 300), header(), source_id='test')
 
 
 @pytest.mark.parametrize('content', [b'not a database' * 1000, b'SQLite format 3\0' + b'x' * 9000])
@@ -290,6 +293,16 @@ def test_no_permission(tmp_path, unprivileged):
     with unprivileged(), pytest.raises(StorageError, match='permissions'):
         MapWriter(folder / 'm.folmap', header(), source_id='test')
     assert names(folder) == []
+
+
+def test_a_folder_that_cannot_be_searched(tmp_path, unprivileged):
+    folder = tmp_path / 'locked'
+    folder.mkdir(mode=0o600)
+    with unprivileged(), pytest.raises(StorageError, match='permissions'):
+        MapWriter(folder / 'm.folmap', header(), source_id='test')
+    folder.chmod(0)
+    with unprivileged(), pytest.raises(StorageError, match='permissions'):
+        MapWriter(folder / 'm.folmap', header(), source_id='test')
 
 
 @contextmanager
