@@ -70,7 +70,7 @@ def draw_evaluation(
     shown = _spread(evaluation, pairs)
     figure = _figure(12, 6.5)
     conditions = evaluation.conditions
-    figure.suptitle(f'{conditions.source} in {conditions.map}', fontsize=10)
+    figure.suptitle(f'{conditions.source}, answered from {conditions.map}', fontsize=10)
     if not conditions.trained:
         figure.supxlabel(UNTRAINED, fontsize=7, color='#d95f02')
     grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
@@ -102,6 +102,7 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
             x, y = zip(*points, strict=True)
             label = f'{name} ({len(points)})'
             axis.scatter(x, y, s=18, c=colour, marker=marker, label=label, zorder=2)
+    axis.locator_params(integer=True)
     axis.set_xlabel('query')
     axis.set_ylabel('first reference')
     axis.legend(loc='upper left', fontsize=8, title='grey: ground truth', title_fontsize=8)
