@@ -336,9 +336,11 @@ class BagWriterConfig(Checked):
     )
     pose_topic: str = setting('/pose', 'Topic of the poses.')
     pose_type: str = setting(
-        'PoseStamped',
-        'Type of the poses. Geodetic positions always become NavSatFix.',
-        choices=('PoseStamped', 'PoseWithCovarianceStamped', 'Odometry'),
+        'auto',
+        'Type of the poses; auto is PoseWithCovarianceStamped where a pose has a covariance, which '
+        'says of positions without orientation that theirs is unknown, and PoseStamped otherwise. '
+        'Geodetic positions always become NavSatFix.',
+        choices=('auto', 'PoseStamped', 'PoseWithCovarianceStamped', 'Odometry'),
     )
     map_frame: str = setting('map', 'Coordinate frame that the poses are in.')
     base_frame: str = setting('base_link', 'Coordinate frame whose poses they are.')

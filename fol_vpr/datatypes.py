@@ -17,6 +17,8 @@ from fol_vpr.errors import InputError
 
 EARTH_RADIUS = 6_371_008.8
 """Mean radius in metres (IUGG)."""
+UNKNOWN_ANGLE_VARIANCE = math.pi**2 / 3
+"""Variance in rad² of an angle of which nothing is known: uniform on the circle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,17 @@ class Pose:
         if self.covariance is not None:
             covariance = np.asarray(self.covariance, dtype=np.float64).reshape(6, 6)
             object.__setattr__(self, 'covariance', covariance)
+
+    @property
+    def has_orientation(self) -> bool:
+        """Whether the orientation means something, by the variance of the rotation about Z.
+
+        That about X and Y is not looked at: planar odometry calls it unknown and means zero.
+        """
+        # A little less than the constant, because covariances pass through float32.
+        return (
+            self.covariance is None or self.covariance[5, 5] < 0.999 * UNKNOWN_ANGLE_VARIANCE
+        )
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+NOBODY = 65534
 
 # Read when rclpy is first imported or initialised, here and in the processes that tests start:
 # a domain of their own on this machine only, so that neither a robot nearby nor another run of the
@@ -81,3 +83,22 @@ def _subfolder(folder: Path, name: str) -> Path:
     if not (folder / name).is_dir():
         pytest.skip(f'there is no {name}/ in {folder}, which FOL_VPR_SHARED names')
     return folder / name
+
+
+@pytest.fixture
+def unprivileged(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which permissions count: as root, by being nobody for a while."""
+    if os.geteuid() != 0:
+        return nullcontext
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    return _as_nobody
+
+
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -7,12 +7,13 @@ from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.keyframes import KeyframeSelector, select_keyframes
 from fol_vpr.sources.opening import open_source
-from fol_vpr.sources.source import FrameSource, OnBad
+from fol_vpr.sources.source import Capture, FrameSource, OnBad
 
 __all__ = [
     'Bag',
     'BagImages',
     'BagSummary',
+    'Capture',
     'FrameSource',
     'ImageFolder',
     'KeyframeSelector',

@@ -25,6 +25,7 @@ from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.sources.source import looking_at
 
 STORAGE_SUFFIXES = ('.db3', '.mcap')
 _URI_CHARACTERS = '?#%'
@@ -76,8 +77,9 @@ class Bag:
         """
         self.path = Path(path)
         self.warnings: list[str] = []
-        _check_is_bag(self.path)
-        self._warn_of_unmerged_log()
+        with looking_at(self.path):
+            _check_is_bag(self.path)
+            self._warn_of_unmerged_log()
         with _reading(self.path), _Reader(self.path) as reader:
             found: dict[str, Topic] = {}
             for connection in sorted(reader.connections, key=lambda each: each.topic):
@@ -113,10 +115,15 @@ class Bag:
                 yield Message(connection.topic, connection.msgtype, receive_ns, bytes(data))
 
     def files(self) -> list[Path]:
-        """The files of the bag, sorted."""
+        """Metadata and storage, sorted; whatever else lies in the folder is no part of it."""
         if self.path.is_file():
             return [self.path]
-        return sorted(path for path in self.path.iterdir() if path.is_file())
+        return sorted(
+            path
+            for path in self.path.iterdir()
+            if path.is_file()
+            and (path.name == 'metadata.yaml' or set(path.suffixes) & set(STORAGE_SUFFIXES))
+        )
 
     def list_topics(self, *msgtypes: str) -> str:
         """The topics, of some types or all, in words for error messages."""
@@ -139,9 +146,9 @@ class Bag:
         )
 
     def _warn_of_unmerged_log(self) -> None:
-        for path in self.files():
-            if path.name.endswith('.db3-wal') and path.stat().st_size:
-                database = path.with_name(path.name.removesuffix('-wal'))
+        for database in self.files():
+            path = database.with_name(f'{database.name}-wal')
+            if path.is_file() and path.stat().st_size:
                 self.warnings.append(
                     f'{database} was not closed by its recorder and its newest messages, still in '
                     f"{path.name}, are not read; `sqlite3 {database} 'PRAGMA "

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fol_vpr.config import MappingConfig
-from fol_vpr.datatypes import Frame, GeoPosition, Pose
+from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bag import Bag, Message, Topic, deserialize
 from fol_vpr.sources.decode import decode_image
 from fol_vpr.sources.keyframes import KeyframeSelector
 from fol_vpr.sources.poses import Track, header_stamp, read_track
-from fol_vpr.sources.source import OnBad
+from fol_vpr.sources.source import Capture, OnBad, looking_at
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
@@ -43,6 +43,7 @@ class BagImages:
         image_topic: str | None = None,
         pose_topic: str | None = None,
         max_pose_gap: float = MappingConfig.max_pose_gap,
+        frame_id: str = '',
     ) -> None:
         """Open the bag and read its poses.
 
@@ -52,6 +53,8 @@ class BagImages:
             pose_topic: Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix; without
                 it the frames have no poses.
             max_pose_gap: seconds between two poses that an image may be interpolated across.
+            frame_id: the frame that the poses are in, where the topic does not name it rightly;
+                also says that it is a fixed one.
 
         Raises:
             InputError: no bag, a damaged one, or topics that are missing, ambiguous or of
@@ -68,36 +71,57 @@ class BagImages:
             self._track, tolerated = read_track(self._bag, pose_topic, max_pose_gap)
             self.warnings += tolerated
         self.session_id = self._bag.name
-        self.frame_id = self._track.frame_id if self._track else ''
+        self.frame_id = (frame_id or self._track.frame_id) if self._track else ''
+        self.own_origin = not frame_id and self._track is not None and self._track.own_origin
+        if self.own_origin:
+            self._name_own_frame()
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
         self.description = f'{len(self)} images of {self.image_topic} in {self._bag.path}{poses}'
-        self.fingerprint = self._fingerprint(max_pose_gap)
+        with looking_at(self._bag.path):
+            self.fingerprint = self._fingerprint(max_pose_gap)
 
     def __len__(self) -> int:
         return self._topic.count
 
-    def frames(self, start: int = 0, on_bad: OnBad | None = None) -> Iterator[tuple[int, Frame]]:
+    def captures(self) -> Iterator[Capture]:
+        """What is known of each image; that of a damaged message goes by its time of reception."""
+        for message in self._bag.read([self.image_topic]):
+            try:
+                stamp_ns = header_stamp(deserialize(message)) or message.receive_ns
+            except InputError:
+                stamp_ns = message.receive_ns
+            yield self._capture(stamp_ns)
+
+    def frames(
+        self, start: int = 0, on_bad: OnBad | None = None, stop: int | None = None
+    ) -> Iterator[tuple[int, Frame]]:
         """Yield (position, frame) from image `start` on; see `FrameSource.frames`."""
-        return self._frames(None, start, on_bad)
+        return self._frames(None, start, on_bad, stop)
 
     def keyframes(
         self, config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
-        """The same as `select_keyframes(source.frames(start, on_bad), config)`, but sooner.
+        """Images that a map takes; where the bag has poses, only those that have one.
 
         Images that are not wanted are not decoded, so bad ones among them go unnoticed.
         """
         return self._frames(KeyframeSelector(config), start, on_bad)
 
     def _frames(
-        self, selector: KeyframeSelector | None, start: int, on_bad: OnBad | None
+        self,
+        selector: KeyframeSelector | None,
+        start: int,
+        on_bad: OnBad | None,
+        stop: int | None = None,
     ) -> Iterator[tuple[int, Frame]]:
-        watch = _Watch(self._topic, self._track)
+        watch = _Watch(self._topic, self._track, leaves_out=selector is not None)
         position = -1
         try:
             for position, message in enumerate(self._bag.read([self.image_topic])):
                 if position < start:
                     continue
+                if stop is not None and position >= stop:
+                    return
                 try:
                     frame = self._frame(message, selector, watch)
                 except InputError as error:
@@ -121,21 +145,32 @@ class BagImages:
         """The frame of a message; None where it is no keyframe."""
         msg = deserialize(message)
         stamp_ns = watch.stamp(header_stamp(msg), message.receive_ns)
-        pose, geo = self._track.at(stamp_ns) if self._track else (None, None)
-        watch.located(pose, geo)
-        if selector is not None and not selector.wants(stamp_ns, pose, geo):
+        capture = self._capture(stamp_ns)
+        pose, geo = capture.pose, capture.geo
+        is_lost = self._track is not None and pose is None and geo is None
+        watch.located(is_lost)
+        if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
-        frame = Frame(
-            image=decode_image(msg),
-            stamp_ns=stamp_ns,
-            frame_id=str(msg.header.frame_id),
-            uri=f'{self._bag.path.absolute()}:{self.image_topic}',
-            pose=pose,
-            geo=geo,
-        )
+        frame = Frame(decode_image(msg), frame_id=str(msg.header.frame_id), **capture._asdict())
         if selector is not None:
             selector.stored(stamp_ns, pose, geo)
         return frame
+
+    def _capture(self, stamp_ns: int) -> Capture:
+        pose, geo = self._track.at(stamp_ns) if self._track else (None, None)
+        return Capture(stamp_ns, f'{self._bag.path.absolute()}:{self.image_topic}', pose, geo)
+
+    def _name_own_frame(self) -> None:
+        """Not by the name of the odometry's frame: the robot's live one has another origin."""
+        assert self._track is not None
+        self.warnings.append(
+            f'the poses of {self.pose_topic} are odometry in the frame {self._track.frame_id!r}, '
+            'which begins wherever the drive began: a map of them calls that frame map, and '
+            'poses of other drives cannot be compared with it. Where the frame is a fixed one, '
+            'name it with --frame-id'
+        )
+        log.warning(self.warnings[-1])
+        self.frame_id = 'map'
 
     def _fingerprint(self, max_pose_gap: float) -> str:
         """Hash of the files' names, sizes and times, and of what is read from them."""
@@ -150,9 +185,10 @@ class BagImages:
 class _Watch:
     """Counts what is odd about the images of one pass, to report it once at its end."""
 
-    def __init__(self, topic: Topic, track: Track | None) -> None:
+    def __init__(self, topic: Topic, track: Track | None, *, leaves_out: bool) -> None:
         self._topic = topic
         self._track = track
+        self._leaves_out = leaves_out
         self._counts: Counter[str] = Counter()
         self._last_ns = 0
         self._missing = 0
@@ -168,8 +204,8 @@ class _Watch:
         self._range_ns = min(self._range_ns[0], stamp_ns), max(self._range_ns[1], stamp_ns)
         return stamp_ns
 
-    def located(self, pose: Pose | None, geo: GeoPosition | None) -> None:
-        self._counts['lost'] += self._track is not None and pose is None and geo is None
+    def located(self, is_lost: bool) -> None:
+        self._counts['lost'] += is_lost
 
     def finished(self, count: int) -> None:
         """Take note that this was the last image."""
@@ -194,12 +230,14 @@ class _Watch:
                 'them; they are used in the order of reception'
             )
         if counts['lost'] and self._track is not None:
-            first, last = self._range_ns
+            first, last = (ns / 1e9 for ns in self._range_ns)
+            begin, end = (ns / 1e9 for ns in self._track.stamps[[0, -1]])
             found.append(
-                f'{counts["lost"]} {of_seen} have no pose: it would be interpolated across more '
-                f'than {self._track.max_gap_ns / 1e9:g} s, or lies outside the poses, which run '
-                f'from {self._track.stamps[0] / 1e9:.3f} to {self._track.stamps[-1] / 1e9:.3f} s '
-                f'(images: {first / 1e9:.3f} to {last / 1e9:.3f} s)'
+                f'{counts["lost"]} {of_seen} have no pose'
+                f'{" and are left out" if self._leaves_out else ""}: it would be interpolated '
+                f'across more than {self._track.max_gap_ns / 1e9:g} s, or lies outside the '
+                f'poses, which run from {begin:.3f} to {end:.3f} s '
+                f'(images: {first:.3f} to {last:.3f} s)'
             )
         return found
 

@@ -105,8 +105,8 @@ def write_bag_from_images(
         storage: sqlite3 or mcap.
         poses_csv: stamped poses or positions, a CSV or a TUM trajectory; may be `stamps_csv`.
         pose_topic: where they go.
-        pose_type: PoseStamped, PoseWithCovarianceStamped or Odometry; geodetic positions become
-            NavSatFix.
+        pose_type: auto (PoseWithCovarianceStamped where there is a covariance, otherwise
+            PoseStamped), or one of these, or Odometry; geodetic positions become NavSatFix.
         map_frame: that the poses are in.
         base_frame: whose poses they are.
         overwrite: replace a bag of that name.
@@ -136,8 +136,7 @@ def write_bag_from_images(
     if track and pose_topic == config.image_topic:
         raise InputError(f'{pose_topic} cannot be the topic of the images and of the poses')
     if track:
-        located_by = NAV_SAT_FIX if track[0].pose is None else _POSE_TYPES[config.pose_type]
-        types[pose_topic] = located_by
+        types[pose_topic] = _type_of(track, config)
     for name in types:
         _check_topic(name)
     _check_output(output, overwrite)
@@ -261,6 +260,15 @@ def _pose_records(
             config.pose_topic,
             partial(located, location, msgtype, config),
         )
+
+
+def _type_of(track: list[Location], config: BagWriterConfig) -> str:
+    if track[0].pose is None:
+        return NAV_SAT_FIX
+    if config.pose_type != 'auto':
+        return _POSE_TYPES[config.pose_type]
+    uncertain = any(each.pose and each.pose.covariance is not None for each in track)
+    return POSE_WITH_COVARIANCE if uncertain else POSE
 
 
 def _check_track(track: list[Location], path: str | Path | None) -> None:

@@ -13,7 +13,7 @@ from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.decode import MAX_ENCODED_BYTES, decode_bytes
 from fol_vpr.sources.positions import Location, location_from_name, read_locations
-from fol_vpr.sources.source import OnBad
+from fol_vpr.sources.source import Capture, OnBad, looking_at
 
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -32,21 +32,31 @@ class ImageFolder:
 
     Attributes:
         selects_keyframes: False; every image becomes a reference.
+        own_origin: False; positions of images are in the frame that they are said to be in.
         files: paths of the images from the folder, with '/', in order.
         skipped: what else lies there, likewise.
     """
 
     selects_keyframes = False
+    own_origin = False
 
-    def __init__(self, path: str | Path, positions_csv: str | Path | None = None) -> None:
+    def __init__(
+        self, path: str | Path, positions_csv: str | Path | None = None, *, frame_id: str = ''
+    ) -> None:
         """List the folder; images are not opened yet.
+
+        Args:
+            path: the folder.
+            positions_csv: see `fol_vpr.sources.positions`.
+            frame_id: of the positions; empty: utm for those in file names, map for a CSV's.
 
         Raises:
             InputError: no such folder, no image in it, or a CSV that does not fit it.
         """
         self.path = Path(path)
         self.warnings: list[str] = []
-        self.files, self.skipped = list_images(self.path)
+        with looking_at(self.path):
+            self.files, self.skipped = list_images(self.path)
         if self.skipped:
             self._warn(
                 f'{len(self.skipped)} files in {self.path} are no images by their endings and '
@@ -60,16 +70,23 @@ class ImageFolder:
         csv_path = None if positions_csv is None else Path(positions_csv)
         self._locations = self._locate(csv_path)
         self.session_id = self.path.resolve().name
-        self.frame_id = self._frame_of_poses(csv_path)
+        self.frame_id = self._frame_of_poses(csv_path, frame_id)
         self.description = f'{len(self.files)} images of {self.path}'
-        self.fingerprint = self._fingerprint(csv_path)
+        with looking_at(self.path):
+            self.fingerprint = self._fingerprint(csv_path)
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def frames(self, start: int = 0, on_bad: OnBad | None = None) -> Iterator[tuple[int, Frame]]:
+    def captures(self) -> Iterator[Capture]:
+        """What is known of each image; see `FrameSource.captures`."""
+        return map(self._capture, range(len(self.files)))
+
+    def frames(
+        self, start: int = 0, on_bad: OnBad | None = None, stop: int | None = None
+    ) -> Iterator[tuple[int, Frame]]:
         """Yield (index, frame) from image `start` on; see `FrameSource.frames`."""
-        for index in range(start, len(self.files)):
+        for index in range(len(self.files))[start:stop]:
             try:
                 frame = self.frame(index)
             except InputError as error:
@@ -92,18 +109,17 @@ class ImageFolder:
             InputError: it cannot be read or is no sound image; the file is named.
         """
         path = self.path / self.files[index]
-        location = self._locations.get(index, Location())
-        return Frame(
-            image=decode_bytes(read_image_file(path), str(path)),
-            stamp_ns=location.stamp_ns or 0,
-            uri=str(path.absolute()),
-            pose=location.pose,
-            geo=location.geo,
-        )
+        pixels = decode_bytes(read_image_file(path), str(path))
+        return Frame(pixels, **self._capture(index)._asdict())
 
     def stamps(self) -> list[int | None]:
         """Time of each image in nanoseconds, None where the CSV gives none."""
         return [self._locations.get(index, Location()).stamp_ns for index in range(len(self))]
+
+    def _capture(self, index: int) -> Capture:
+        location = self._locations.get(index, Location())
+        uri = str((self.path / self.files[index]).absolute())
+        return Capture(location.stamp_ns or 0, uri, location.pose, location.geo)
 
     def _locate(self, csv_path: Path | None) -> dict[int, Location]:
         if csv_path is None:
@@ -118,10 +134,10 @@ class ImageFolder:
             )
         return locations
 
-    def _frame_of_poses(self, csv_path: Path | None) -> str:
+    def _frame_of_poses(self, csv_path: Path | None, given: str) -> str:
         if not any(location.pose for location in self._locations.values()):
             return ''
-        return 'utm' if csv_path is None else 'map'
+        return given or ('utm' if csv_path is None else 'map')
 
     def _fingerprint(self, csv_path: Path | None) -> str:
         """Hash of names, sizes and times of the files and of the CSV's content."""

@@ -9,7 +9,7 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources.bag import is_storage
 from fol_vpr.sources.bag_images import BagImages
 from fol_vpr.sources.folder import ImageFolder, list_images
-from fol_vpr.sources.source import FrameSource
+from fol_vpr.sources.source import FrameSource, looking_at
 
 
 def open_source(
@@ -19,6 +19,7 @@ def open_source(
     pose_topic: str | None = None,
     positions_csv: str | Path | None = None,
     max_pose_gap: float = MappingConfig.max_pose_gap,
+    frame_id: str = '',
 ) -> FrameSource:
     """The images of a folder or of a bag.
 
@@ -28,28 +29,35 @@ def open_source(
         pose_topic: bags only; without it the frames have no poses.
         positions_csv: folders only; see `fol_vpr.sources.positions`.
         max_pose_gap: bags only; seconds between poses that may be interpolated across.
+        frame_id: the frame that the poses are in, where the source does not name it rightly.
 
     Raises:
         InputError: the path holds neither, or what it holds cannot be used.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
-    if _is_bag(path):
+    with looking_at(path):
+        if not path.exists():
+            raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
+        is_bag = _is_bag(path)
+    if is_bag:
         if positions_csv is not None:
             raise InputError(
                 f'{path} is a bag, whose positions come from a pose topic; a CSV of positions '
                 'goes with a folder of images'
             )
         return BagImages(
-            path, image_topic=image_topic, pose_topic=pose_topic, max_pose_gap=max_pose_gap
+            path,
+            image_topic=image_topic,
+            pose_topic=pose_topic,
+            max_pose_gap=max_pose_gap,
+            frame_id=frame_id,
         )
     if image_topic or pose_topic:
         raise InputError(
             f'{path} is a folder of images and has no topics ({image_topic or pose_topic}); '
             'leave them out, or give a bag'
         )
-    return ImageFolder(path, positions_csv)
+    return ImageFolder(path, positions_csv, frame_id=frame_id)
 
 
 def _is_bag(path: Path) -> bool:

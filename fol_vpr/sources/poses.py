@@ -25,6 +25,7 @@ _NORM_TOLERANCE = 0.01
 _FARTHEST = 1e9  # metres; no pose lies beyond the Moon
 _LARGEST_VARIANCE = 1e30  # another way to say that it is unknown
 _NEARLY_PARALLEL = 0.9995  # cosine above which slerp's division loses digits and lerp is exact
+_FIXED_FRAMES = ('map', 'earth', 'utm')
 _LEAST_FIX = 0  # NavSatStatus.STATUS_FIX; below it there is none
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Track:
         covariances: [N, 36] float32 of the poses, NaN where unknown; or None.
         max_gap_ns: longest time between two of them to interpolate across.
         frame_id: that the poses are in; '' for geodetic positions.
+        own_origin: whether that frame begins wherever the drive began.
     """
 
     stamps: np.ndarray
@@ -48,6 +50,7 @@ class Track:
     covariances: np.ndarray | None
     max_gap_ns: int
     frame_id: str = ''
+    own_origin: bool = False
 
     def at(self, stamp_ns: int) -> tuple[Pose | None, GeoPosition | None]:
         """Pose or position at a moment; both None in a gap, before the first or after the last."""
@@ -106,6 +109,7 @@ class _Collector:
 
     def __init__(self, topic: str, msgtype: str) -> None:
         self.topic = topic
+        self.msgtype = msgtype
         self.width = 3 if msgtype == NAV_SAT_FIX else 7
         self.stamps = array('q')
         self.values = array('d')
@@ -156,7 +160,15 @@ class _Collector:
         covariances = None
         if self.has_covariance:
             covariances = np.frombuffer(self.covariances, np.float32).reshape(-1, 36)[order]
-        return Track(stamps, values, covariances, round(max_gap * 1e9), self.frame_id or '')
+        frame_id = self.frame_id or ''
+        return Track(
+            stamps,
+            values,
+            covariances,
+            round(max_gap * 1e9),
+            frame_id,
+            _has_own_origin(self.msgtype, frame_id),
+        )
 
     def warnings(self) -> list[str]:
         return [
@@ -200,6 +212,16 @@ def read_track(bag: Bag, topic: str, max_gap: float) -> tuple[Track, list[str]]:
     for warning in warnings:
         log.warning(warning)
     return collector.track(max_gap), warnings
+
+
+def _has_own_origin(msgtype: str, frame_id: str) -> bool:
+    """Whether poses count from the start of the drive.
+
+    Odometry does, but in one of the fixed frames of REP 105 (a SLAM system or a filter with GPS
+    may publish its result as Odometry); poses of any type do in a frame that is called odom.
+    """
+    name = frame_id.rpartition('/')[2].lower()
+    return 'odom' in name or (msgtype == ODOMETRY and name not in _FIXED_FRAMES)
 
 
 def header_stamp(msg: Any) -> int:

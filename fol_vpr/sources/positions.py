@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fol_vpr.datatypes import GeoPosition, Pose
+from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
 from fol_vpr.errors import InputError
 
 _ALIASES = {
@@ -47,9 +47,6 @@ _ALIASES = {
 _COLUMN_OF = {alias: column for column, aliases in _ALIASES.items() for alias in aliases}
 _QUATERNION = ('qx', 'qy', 'qz', 'qw')
 _TUM_COLUMNS = ('timestamp', 'x', 'y', 'z', *_QUATERNION)
-
-# An angle of which nothing is known is uniform on the circle, and has this variance in rad².
-UNKNOWN_ANGLE_VARIANCE = math.pi**2 / 3
 
 _LAST_STAMP_NS = 2**63 - 1
 

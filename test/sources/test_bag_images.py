@@ -15,6 +15,7 @@ from sources.make import (
     fix,
     header,
     image_folder,
+    odometry,
     picture,
     pose,
     storage_file,
@@ -184,6 +185,65 @@ def test_positions_of_a_receiver(tmp_path: Path) -> None:
     assert source.frame_id == ''
 
 
+def test_images_without_a_pose_are_no_keyframes_where_there_are_poses(tmp_path: Path) -> None:
+    path = bag(
+        tmp_path / 'drive',
+        [
+            *[pose(t * SECOND, (10 * t, 0, 0)) for t in (2, 3, 6, 7)],
+            *[compressed(t * SECOND, JPEG) for t in range(1, 9)],
+        ],
+    )
+    source = open_source(path, pose_topic='/pose', max_pose_gap=1.0)
+    bad: list[int] = []
+    kept = source.keyframes(MappingConfig(), on_bad=lambda position, _: bad.append(position))
+    assert [position for position, _ in kept] == [1, 2, 5, 6]
+    assert bad == []
+    assert any('4 of 8 images' in w and 'are left out' in w for w in source.warnings)
+    assert len(list(source.frames())) == 8
+    assert [position for position, _ in source.frames(2, stop=4)] == [2, 3]
+
+
+def test_what_is_known_of_images_does_not_depend_on_their_pixels(tmp_path: Path) -> None:
+    msgtype = 'sensor_msgs/msg/CompressedImage'
+    path = bag(
+        tmp_path / 'drive',
+        [
+            pose(1 * SECOND, (0, 0, 0)),
+            pose(9 * SECOND, (8, 0, 0)),
+            compressed(2 * SECOND, JPEG, receive_ns=3 * SECOND),
+            compressed(4 * SECOND, b'no JPEG'),
+            Sent('/camera/compressed', msgtype, 5 * SECOND, b'cut'),
+        ],
+    )
+    source = open_source(path, pose_topic='/pose', max_pose_gap=10)
+    known = list(source.captures())
+    assert [each.stamp_ns // SECOND for each in known] == [2, 4, 5]
+    assert [each.pose.position[0] for each in known if each.pose] == [1, 3, 4]
+    assert {each.uri for each in known} == {f'{path}:/camera/compressed'}
+
+
+@pytest.mark.parametrize(
+    ('frame_id', 'message', 'own'),
+    [
+        ('odom', odometry(SECOND, (0, 0, 0), np.eye(6)), True),
+        ('robot1/odom', pose(SECOND, (0, 0, 0), frame_id='robot1/odom'), True),
+        ('camera_init', odometry(SECOND, (0, 0, 0), np.eye(6)), True),
+        ('map', odometry(SECOND, (0, 0, 0), np.eye(6)), False),
+        ('world', pose(SECOND, (0, 0, 0), frame_id='world'), False),
+    ],
+)
+def test_the_frame_of_odometry_is_that_of_its_drive_alone(
+    tmp_path: Path, frame_id: str, message: Sent, own: bool
+) -> None:
+    message.message.header.frame_id = frame_id
+    path = bag(tmp_path / 'drive', [message, compressed(SECOND, JPEG)])
+    source = open_source(path, pose_topic=message.topic)
+    assert (source.own_origin, source.frame_id) == (own, 'map' if own else frame_id)
+    assert any('wherever the drive began' in warning for warning in source.warnings) == own
+    named = open_source(path, pose_topic=message.topic, frame_id='site')
+    assert (named.own_origin, named.frame_id, named.warnings) == (False, 'site', [])
+
+
 def test_fingerprint_changes_with_what_is_read(tmp_path: Path) -> None:
     path = bag(tmp_path / 'a', [compressed(SECOND, JPEG), pose(SECOND, (0, 0, 0))])
     seen = [
@@ -192,15 +252,17 @@ def test_fingerprint_changes_with_what_is_read(tmp_path: Path) -> None:
         open_source(path, pose_topic='/pose', max_pose_gap=0.1).fingerprint,
     ]
     assert open_source(path).fingerprint == seen[0]
+    (path / 'map.folmap.partial').touch()
+    assert open_source(path).fingerprint == seen[0]
     storage_file(path).touch()
     seen.append(open_source(path).fingerprint)
     assert len(set(seen)) == len(seen)
 
 
 def test_keyframes_before_and_after_decoding_are_the_same(tmp_path: Path) -> None:
-    images = [compressed(t * SECOND // 2, JPEG) for t in range(1, 12)]
-    images[4] = compressed(5 * SECOND // 2, JPEG[:300])
-    poses = [pose(t * SECOND, (0.4 * t * t, 0, 0)) for t in range(5)]
+    images = [compressed(t * SECOND // 2, JPEG) for t in range(2, 13)]
+    images[4] = compressed(6 * SECOND // 2, JPEG[:300])
+    poses = [pose(t * SECOND, (0.4 * t * t, 0, 0)) for t in range(1, 7)]
     path = bag(tmp_path / 'drive', [*poses, *images])
     config = MappingConfig(keyframe_distance=1.0, keyframe_interval=0.9)
     source = BagImages(path, pose_topic='/pose', max_pose_gap=1)
@@ -210,7 +272,7 @@ def test_keyframes_before_and_after_decoding_are_the_same(tmp_path: Path) -> Non
     assert [position for position, _ in before] == [position for position, _ in after]
     assert 3 < len(before) < len(images)
     assert bad == [4]
-    resumed = source.keyframes(config, before[2][0])
+    resumed = source.keyframes(config, before[2][0], lambda *_: None)
     assert next(resumed)[0] == before[2][0]
     assert next(resumed)[0] == before[3][0]
 

@@ -97,6 +97,23 @@ def test_times_and_poses_from_a_table(tmp_path: Path) -> None:
         assert receptions == sorted(receptions)
 
 
+def test_positions_without_orientation_say_so_in_the_bag(tmp_path: Path) -> None:
+    images = image_folder(tmp_path / 'images', 2)
+    csv = tmp_path / 'p.csv'
+    for orientation, msgtype in (
+        (('', '', ''), 'geometry_msgs/msg/PoseWithCovarianceStamped'),
+        ((',qx,qy,qz,qw', ',0,0,0,1', ',0,0,1,0'), 'geometry_msgs/msg/PoseStamped'),
+    ):
+        rows = ('file,timestamp,x,y', '000.jpg,5,1,2', '001.jpg,6,3,4')
+        csv.write_text('\n'.join(map(''.join, zip(rows, orientation, strict=True))))
+        summary = write_bag_from_images(
+            images, tmp_path / 'drive', stamps_csv=csv, poses_csv=csv, overwrite=True
+        )
+        assert Bag(summary.path).topics['/pose'].msgtype == msgtype
+        poses = [c.pose for c in open_source(summary.path, pose_topic='/pose').captures()]
+        assert [pose.has_orientation for pose in poses if pose] == [bool(orientation[0])] * 2
+
+
 def test_geodetic_positions_become_fixes(tmp_path: Path) -> None:
     images = image_folder(tmp_path / 'images', 1)
     csv = tmp_path / 'p.csv'

@@ -12,7 +12,7 @@ from PIL import Image
 from sources.make import encode, image_folder, picture
 
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.sources import ImageFolder, open_source
+from fol_vpr.sources import Bag, ImageFolder, open_source
 
 
 def save(path: Path, seed: int = 0) -> Path:
@@ -164,3 +164,17 @@ def test_real_folders(data: Path) -> None:
         assert stamps[5] == 1_305_031_453_123_633_000
         assert desk.files[5].endswith('1305031453.123633.jpg')
         assert all(frame is not None for frame in stamps)
+
+
+def test_what_may_not_be_looked_at_is_said(tmp_path: Path, unprivileged) -> None:
+    """A folder without permission to search it, below which everything is hidden."""
+    locked = tmp_path / 'locked'
+    image_folder(locked / 'images', 1)
+    locked.chmod(0o000)
+    try:
+        for path in (locked, locked / 'images', locked / 'drive.db3', tmp_path / ('x' * 300)):
+            for opening in (open_source, Bag, ImageFolder):
+                with unprivileged(), pytest.raises(InputError, match=r'cannot be .*permissions'):
+                    opening(path)
+    finally:
+        locked.chmod(0o700)
