@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 
 from fol_vpr.config import NetworkConfig, RecognizerConfig
-from fol_vpr.database import MapReader
+from fol_vpr.database import MapReader, read_info
 from fol_vpr.datatypes import (
     Candidate,
     Features,
@@ -28,8 +28,8 @@ from fol_vpr.datatypes import (
     Recognition,
     Verification,
 )
-from fol_vpr.errors import MapError, MapMismatchError
-from fol_vpr.network import FeatureExtractor
+from fol_vpr.errors import MapError, MapMismatchError, WeightsError
+from fol_vpr.network import FeatureExtractor, find_weights
 from fol_vpr.network.preprocessing import with_preprocessing
 from fol_vpr.retrieval import FlatIndex, PlaceIndex, mutual_matches, rerank
 from fol_vpr.verification import Decision, assess_image, verify_pair
@@ -45,16 +45,29 @@ class _LoadedMap:
         return self.reader.places
 
 
-def recorded_network(path: str | Path) -> NetworkConfig:
+def recorded_network(path: str | Path, weights: str | None = None) -> NetworkConfig:
     """Settings that bring back the weights and the preprocessing that a map was made with.
+
+    Args:
+        path: the map.
+        weights: taken in place of the recorded ones, as on a machine that has them elsewhere.
 
     Raises:
         MapError: no such map, or a damaged one.
+        WeightsError: the recorded weights are not on this machine.
         InputError: the map names a preprocessing that this version does not know.
     """
-    with MapReader(path) as reader:
-        info = reader.info
-    return with_preprocessing(NetworkConfig(weights=info.weights_name), info.preprocessing_id)
+    info = read_info(path)
+    if weights is None:
+        try:
+            weights = find_weights(info.weights_name, Path(path).parent)
+        except WeightsError as error:
+            raise WeightsError(
+                f'{path} needs the weights that it was made with, {info.weights_name!r} '
+                f'({info.model_id[:19]}), which are not on this machine: give their file as '
+                f'weights, or put it beside the map. In detail: {error}'
+            ) from error
+    return with_preprocessing(NetworkConfig(weights=weights), info.preprocessing_id)
 
 
 class PlaceRecognizer:

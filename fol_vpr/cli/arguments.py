@@ -93,8 +93,9 @@ def network_of_map(args: argparse.Namespace, path: str) -> NetworkConfig:
 
     Raises:
         MapError: no such map, or a damaged one.
+        WeightsError: its weights are not on this machine, and no others are given.
         InputError: a setting is outside its range.
     """
     from fol_vpr.recognizer import recorded_network
 
-    return settings(args, recorded_network(path))
+    return settings(args, recorded_network(path, args.weights))

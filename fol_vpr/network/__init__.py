@@ -2,10 +2,15 @@
 
 from fol_vpr.network.extractor import FeatureExtractor
 from fol_vpr.network.fol import FoL, FoLOutput, build_fol
-from fol_vpr.network.registry import AvailableWeights, fetch, list_weights, resolve_weights
+from fol_vpr.network.registry import (
+    AvailableWeights,
+    fetch,
+    find_weights,
+    list_weights,
+    resolve_weights,
+)
 from fol_vpr.network.weights import (
     WeightsInfo,
-    inspect_weights,
     load_weights,
     open_weights,
     save_weights,
@@ -19,7 +24,7 @@ __all__ = [
     'WeightsInfo',
     'build_fol',
     'fetch',
-    'inspect_weights',
+    'find_weights',
     'list_weights',
     'load_weights',
     'open_weights',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ from fol_vpr.network.preprocessing import (
     to_input,
     to_original,
 )
+
+log = logging.getLogger(__name__)
 
 
 class FeatureExtractor:
@@ -54,6 +57,14 @@ class FeatureExtractor:
         device = choose_device(config.device)
         dtype = choose_dtype(config.precision, device)
         net, info = registry.load(config.weights)
+        if info.input_size not in (None, config.input_size):
+            log.warning(
+                'the weights %s were made for an input_size of %d, set is %d: at another size '
+                'they may recognise less',
+                info.name,
+                info.input_size,
+                config.input_size,
+            )
         self._device = device
         with memory_guard('the weights', device):
             self._net: FoL | None = net.set_precision(dtype).to(device)

@@ -16,6 +16,7 @@ from fol_vpr.network.vit import PATCH
 
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
+_LEAST_PATCHES = 4
 
 
 def preprocessing_id(config: NetworkConfig) -> str:
@@ -40,6 +41,9 @@ def with_preprocessing(config: NetworkConfig, recorded: str) -> NetworkConfig:
 def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int]:
     """Height and width of the network's input for an image of `height` x `width` pixels.
 
+    `keep_aspect` gives all images about as many patches, and strips at least 4 along either side:
+    their aspect ratio is kept only up to patches / 16 (1:33 at 322 px).
+
     Raises:
         InputError: the configured size is no multiple of 14.
     """
@@ -50,8 +54,9 @@ def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int
     if config.resize == 'fixed':
         return side, side
     patches = (side // PATCH) ** 2
-    rows = max(1, round(math.sqrt(patches * height / width)))
-    columns = max(1, round(patches / rows))
+    rows = round(math.sqrt(patches * height / width))
+    rows = min(max(rows, _LEAST_PATCHES), patches // _LEAST_PATCHES)
+    columns = round(patches / rows)
     return rows * PATCH, columns * PATCH
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fol_vpr.network.fol import FoL
 from fol_vpr.network.vit import ARCHITECTURES
 from fol_vpr.network.weights import (
     WeightsInfo,
+    is_file,
     open_weights,
     read_checkpoint,
     untrained_weights,
@@ -65,16 +67,31 @@ class AvailableWeights:
 
 
 def weights_folder() -> Path:
-    """$FOL_VPR_WEIGHTS, or fol_vpr/weights in the user's cache folder (XDG)."""
+    """$FOL_VPR_WEIGHTS, or fol_vpr/weights in the user's cache folder (XDG).
+
+    Raises:
+        WeightsError: there is no home folder to find it in.
+    """
     chosen = os.environ.get('FOL_VPR_WEIGHTS')
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(cache).absolute() / 'fol_vpr' / 'weights'
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+        return Path(cache).absolute() / 'fol_vpr' / 'weights'
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f'there is no folder for weights ({error}): set FOL_VPR_WEIGHTS to one'
+        ) from error
 
 
 def list_weights() -> list[AvailableWeights]:
-    """All names that `load` takes: built-in, published, and files in the weights folder."""
+    """All names that `load` takes: built-in, published, and files in the weights folder.
+
+    Files with a recorded SHA-256 are compared with it, which takes seconds per gigabyte.
+
+    Raises:
+        WeightsError: the weights folder cannot be read.
+    """
     found = [
         AvailableWeights(_UNTRAINED + name, 'built in', 'deterministic random numbers, untrained')
         for name in ARCHITECTURES
@@ -82,18 +99,26 @@ def list_weights() -> list[AvailableWeights]:
     folder = weights_folder()
     for release in RELEASES.values():
         path = folder / release.file
-        if path.is_file():
+        if is_file(path):
             found.append(_entry(release.name, 'downloaded', path))
         else:
             note = f'`fol_vpr weights fetch {release.name}` brings {release.url}'
             found.append(AvailableWeights(release.name, 'not downloaded', note, path))
+    return found + [_entry(path.name, 'file', path) for path in _own_files()]
+
+
+def _own_files() -> list[Path]:
+    """Files in the weights folder that nobody publishes."""
     published = {release.file for release in RELEASES.values()}
-    own = sorted(folder.iterdir()) if folder.is_dir() else []
-    return found + [
-        _entry(path.name, 'file', path)
-        for path in own
-        if path.suffix in _SUFFIXES and path.name not in published
-    ]
+    folder = weights_folder()
+    try:
+        present = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise WeightsError(
+            f'the weights folder {folder} cannot be read ({error.strerror}): check permissions, '
+            'or set FOL_VPR_WEIGHTS to another'
+        ) from error
+    return [path for path in present if path.suffix in _SUFFIXES and path.name not in published]
 
 
 def resolve_weights(name_or_path: str) -> Path | str:
@@ -102,24 +127,66 @@ def resolve_weights(name_or_path: str) -> Path | str:
     A path wins over the same name in the weights folder.
 
     Raises:
-        WeightsError: there is none, or it is not downloaded.
+        WeightsError: there is none, it is not downloaded, or it cannot be looked for.
     """
     if name_or_path.startswith(_UNTRAINED):
         return name_or_path.removeprefix(_UNTRAINED)
     if name_or_path in RELEASES:
         release = RELEASES[name_or_path]
         path = weights_folder() / release.file
-        if not path.is_file():
+        if not is_file(path):
             raise WeightsError(
                 f'the weights {release.name} are not downloaded; run `fol_vpr weights fetch '
                 f'{release.name}`, or put {release.url} at {path}'
             )
         return path
-    for path in (Path(name_or_path).expanduser(), weights_folder() / name_or_path):
-        if path.is_file():
-            return path.absolute()
-    names = ', '.join(entry.name for entry in list_weights())
+    try:
+        given = Path(name_or_path).expanduser().absolute()
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(f'there are no weights {name_or_path!r}: {error}') from error
+    found = _first_file((given, weights_folder() / name_or_path))
+    if found is not None:
+        return found
+    names = ', '.join(
+        [*(_UNTRAINED + name for name in ARCHITECTURES), *RELEASES]
+        + [path.name for path in _own_files()]
+    )
     raise WeightsError(f'there are no weights {name_or_path!r}: neither a file nor one of {names}')
+
+
+def find_weights(recorded: str, beside: Path) -> str:
+    """What brings back, on this machine, the weights that a map records.
+
+    A map may come from another machine. Where its weights are not at the recorded place, a file
+    of that name is taken from the weights folder, or else from the folder `beside`. Whether its
+    content is right is for the caller to see: `WeightsInfo.model_id`.
+
+    Raises:
+        WeightsError: they are nowhere.
+    """
+    try:
+        resolve_weights(recorded)
+    except WeightsError:
+        file = RELEASES[recorded].file if recorded in RELEASES else Path(recorded).name
+        found = _first_file((weights_folder() / file, beside.absolute() / file))
+        if found is None:
+            raise
+        return str(found)
+    return recorded
+
+
+def _first_file(paths: Sequence[Path]) -> Path | None:
+    """The first that is a file; a path that cannot be looked for counts only where none is."""
+    trouble = None
+    for path in paths:
+        try:
+            if is_file(path):
+                return path
+        except WeightsError as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+    return None
 
 
 def load(name_or_path: str) -> tuple[FoL, WeightsInfo]:
@@ -161,7 +228,7 @@ def fetch(name: str, progress: Progress | None = None, *, url: str | None = None
         raise WeightsError(f'nobody publishes weights {name!r}; there are {", ".join(RELEASES)}')
     release = RELEASES[name]
     target = weights_folder() / release.file
-    if target.is_file():
+    if is_file(target):
         verify_recorded(target)
         return target
     partial = target.with_name(target.name + '.partial')
@@ -188,7 +255,7 @@ def verify_recorded(path: Path) -> None:
         WeightsError: they differ.
     """
     record = _record_of(path)
-    if not record.is_file():
+    if not is_file(record):
         return
     try:
         recorded = record.read_text(errors='replace').split()[:1]
@@ -205,9 +272,10 @@ def verify_recorded(path: Path) -> None:
 def _entry(name: str, status: str, path: Path) -> AvailableWeights:
     try:
         verify_recorded(path)
+        recorded = is_file(_record_of(path))
     except WeightsError as error:
         return AvailableWeights(name, 'damaged', str(error), path)
-    checked = 'its SHA-256 is the recorded one' if _record_of(path).is_file() else 'not recorded'
+    checked = 'its SHA-256 is the recorded one' if recorded else 'not recorded'
     return AvailableWeights(name, status, f'{path.stat().st_size / 1e6:.0f} MB, {checked}', path)
 
 

@@ -96,18 +96,6 @@ def open_weights(path: str | Path) -> tuple[FoL, WeightsInfo]:
     return net, _fill(net, checkpoint)
 
 
-def inspect_weights(path: str | Path) -> WeightsInfo:
-    """What `load_weights` would say of a file, without keeping the network.
-
-    Raises:
-        WeightsError: as `load_weights`.
-    """
-    checkpoint = read_checkpoint(path)
-    architecture = infer_architecture(checkpoint)
-    _check_fit(build_fol(architecture, initialised=False), checkpoint)
-    return _describe(checkpoint, architecture)
-
-
 def untrained_weights(architecture: str) -> tuple[FoL, WeightsInfo]:
     """A network with the deterministic random parameters of `build_fol`."""
     net = build_fol(architecture)
@@ -171,13 +159,27 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         WeightsError: the file is missing, damaged, or holds something else.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise WeightsError(f'there is no weights file {path}')
     if path.suffix == '.safetensors':
         tensors, metadata = _read_safetensors(path)
     else:
         tensors, metadata = _read_pth(path), {}
     return Checkpoint(path, {_plain_name(name): t for name, t in tensors.items()}, metadata)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file.
+
+    Raises:
+        WeightsError: it cannot be told, for lack of permission or because the name is too long.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise WeightsError(
+            f'{path} cannot be looked for ({error.strerror}): check its name and permissions'
+        ) from error
 
 
 def infer_architecture(checkpoint: Checkpoint) -> str:
