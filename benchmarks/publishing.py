@@ -80,9 +80,7 @@ def _measure() -> list[float]:
     seconds = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        message = places_message(
-            recognition, map_frame='map', map_id='m', model_id='n', processing_time=0.5
-        )
+        message = places_message(recognition, map_frame='map', model_id='n', processing_time=0.5)
         publisher.publish(message)
         seconds.append(time.perf_counter() - started)
         executor.spin_once(timeout_sec=0.1)

@@ -227,12 +227,8 @@ class NodeConfig(Checked):
     map: str = setting(
         '',
         'Map file (.folmap) that is loaded when the node is configured; empty starts without one, '
-        'and ~/load_map brings it.',
-    )
-    network_from_map: bool = setting(
-        True,
-        'Take weights, resize and input_size from the map, so that they fit. network.weights, '
-        'network.resize and network.input_size then count only where no map is given.',
+        'and ~/load_map brings it. network.resize and network.input_size are then taken from it, '
+        'and its weights, unless network.weights names others.',
     )
     map_frame: str = setting(
         '', 'Frame id of the published poses; empty takes the one that the map names.'

@@ -138,7 +138,6 @@ def places_message(
     recognition: Recognition,
     *,
     map_frame: str,
-    map_id: str,
     model_id: str,
     processing_time: float,
 ) -> fol.PlaceHypothesisArray:
@@ -149,7 +148,7 @@ def places_message(
     """
     return fol.PlaceHypothesisArray(
         header=Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=map_frame),
-        map_id=map_id,
+        map_id=recognition.map_id,
         model_id=model_id,
         sensor_frame=recognition.frame_id,
         state=int(recognition.state),
@@ -160,11 +159,11 @@ def places_message(
     )
 
 
-def closures_message(recognition: Recognition, map_id: str) -> fol.LoopClosureCandidateArray:
+def closures_message(recognition: Recognition) -> fol.LoopClosureCandidateArray:
     """fol_vpr_msgs/LoopClosureCandidateArray with the header of the image."""
     return fol.LoopClosureCandidateArray(
         header=Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=recognition.frame_id),
-        map_id=map_id,
+        map_id=recognition.map_id,
         candidates=[_closure_message(closure) for closure in recognition.loop_closures],
     )
 

@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import MapInfo
-from fol_vpr.ros.monitor import Snapshot
+from fol_vpr.ros.monitor import RATE_SPAN, Snapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 # Trouble stays visible for so many seconds, longer than monitors' polling.
@@ -131,8 +131,14 @@ def _images(facts: NodeFacts, counts: Snapshot) -> Part:
         return WARN, f'bad image {counts.bad_age:.0f} s ago: {counts.last_bad}', values
     if problems:
         return WARN, '; '.join(problems), values
-    if facts.settings.replay and counts.lost:
-        return WARN, f'{counts.lost} images were lost on the way, in replay mode', values
+    if counts.lost_lately:
+        return (
+            WARN,
+            f'{counts.lost_lately} images were lost on the way within {RATE_SPAN:g} s: set the '
+            'Fast DDS profile fastdds_shm.xml for their publisher and for this node, or take '
+            'compressed images',
+            values,
+        )
     if facts.camera:
         return WARN, facts.camera, values
     return OK, f'{counts.rates["received"]:.1f} images per second', values

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -24,6 +26,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import Frame
+from fol_vpr.errors import InputError
 from fol_vpr.ros.diagnostics import TopicReport
 from fol_vpr_msgs.msg import LoopClosureFeedback
 
@@ -83,24 +86,38 @@ class ImageInputs:
         self._sequence: dict[str, int] = {}
 
     def subscribe(self) -> None:
-        """Listen to all wanted transports that are not listened to yet."""
+        """Listen to all wanted transports that are not listened to yet.
+
+        Raises:
+            InputError: a parameter under qos_overrides makes no sense.
+        """
         for transport in self._wanted:
             if transport in self._subscriptions:
                 continue
-            message_type, _, topic = TRANSPORTS[transport]
             self._sequence.pop(transport, None)
-            self._subscriptions[transport] = self._node.create_subscription(
-                message_type,
-                topic,
-                partial(self._on_image, transport),
-                self._qos,
-                callback_group=self._group,
-                event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=partial(self._on_incompatible_qos, transport),
-                    matched=partial(self._on_matched, transport),
-                ),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
+            try:
+                self._subscriptions[transport] = self._subscription(transport)
+            except (RuntimeError, ValueError, ParameterException) as error:
+                topic = self._node.resolve_topic_name(TRANSPORTS[transport][2])
+                raise InputError(
+                    f'{topic} cannot be listened to: {error}; correct the parameters '
+                    f'qos_overrides.{topic}.subscription, and start the node again'
+                ) from error
+
+    def _subscription(self, transport: str) -> Subscription:
+        message_type, _, topic = TRANSPORTS[transport]
+        return self._node.create_subscription(
+            message_type,
+            topic,
+            partial(self._on_image, transport),
+            copy(self._qos),  # rclpy writes overrides into the profile that it is given
+            callback_group=self._group,
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=partial(self._on_incompatible_qos, transport),
+                matched=partial(self._on_matched, transport),
+            ),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
     def unsubscribe(self) -> None:
         """Stop listening."""
@@ -133,17 +150,18 @@ class ImageInputs:
         """Messages missing before this one, by the publisher's own count."""
         subscription = self._subscriptions[transport]
         sequence = info.get('publication_sequence_number') if info else None
-        previous = self._sequence.get(transport)
-        if sequence is not None:
-            self._sequence[transport] = sequence
+        previous = self._sequence.pop(transport, None)
         # With several publishers the numbers of all of them arrive mixed up.
-        if sequence is None or previous is None or subscription.get_publisher_count() != 1:
+        if sequence is None or subscription.get_publisher_count() != 1:
+            return 0
+        self._sequence[transport] = sequence
+        if previous is None:
             return 0
         return int(max(0, sequence - previous - 1))
 
     def _on_matched(self, transport: str, event: Any) -> None:
-        if event.current_count == 0:
-            # The next publisher counts from a number of its own.
+        if event.current_count_change < 0:
+            # The next publisher, or the one that is left, counts from a number of its own.
             self._sequence.pop(transport, None)
 
     def _on_incompatible_qos(self, transport: str, event: Any) -> None:
@@ -193,7 +211,7 @@ class CameraCheck:
         """Listen to `camera_info`."""
         if self._subscription is None:
             self._subscription = self._node.create_subscription(
-                CameraInfo, 'camera_info', self._on_info, LIVE_QOS
+                CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS)
             )
 
     def unsubscribe(self) -> None:

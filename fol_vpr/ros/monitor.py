@@ -24,6 +24,7 @@ class Snapshot:
     Attributes:
         received: images that reached the node; answered + dropped + bad + waiting.
         lost: images that their publisher sent and that never reached the node.
+        lost_lately: those of them that were noticed within the last RATE_SPAN seconds.
         dropped: overtaken by newer ones, or waiting when the node was stopped or disabled.
         bad: could not be decoded or recognised.
         last_bad: why the last one was.
@@ -36,6 +37,7 @@ class Snapshot:
 
     received: int
     lost: int
+    lost_lately: int
     answered: int
     dropped: int
     bad: int
@@ -62,6 +64,7 @@ class Monitor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._received = self._lost = self._answered = self._dropped = self._bad = 0
+        self._losses: deque[tuple[float, int]] = deque(maxlen=10 * WINDOW)
         self._arrivals: deque[float] = deque(maxlen=10 * WINDOW)
         self._answers: deque[float] = deque(maxlen=10 * WINDOW)
         self._bad_time: float | None = None
@@ -85,6 +88,8 @@ class Monitor:
         with self._lock:
             self._received += 1
             self._lost += lost
+            if lost:
+                self._losses.append((time.monotonic(), lost))
             self._arrivals.append(time.monotonic())
             self._ahead = (stamp_ns - now_ns) / 1e9
             if self._last_stamp_ns is not None and stamp_ns < self._last_stamp_ns:
@@ -120,6 +125,7 @@ class Monitor:
             return Snapshot(
                 received=self._received,
                 lost=self._lost,
+                lost_lately=sum(n for t, n in self._losses if time.monotonic() - t <= RATE_SPAN),
                 answered=self._answered,
                 dropped=self._dropped,
                 bad=self._bad,

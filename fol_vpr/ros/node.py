@@ -18,15 +18,15 @@ from rclpy.parameter import Parameter
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.datatypes import Frame, LocalizationState, Recognition
-from fol_vpr.errors import FolVprError, InputError, MapError
+from fol_vpr.errors import FolVprError, InputError, MapError, WeightsError
 from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
 from fol_vpr.ros.diagnostics import NodeFacts, statuses
 from fol_vpr.ros.inputs import CameraCheck, FeedbackCounter, ImageInputs
 from fol_vpr.ros.monitor import Monitor
 from fol_vpr.ros.outputs import Outputs
 from fol_vpr.ros.parameters import checked, declare_parameters, read_parameters
-from fol_vpr.ros.services import Services
-from fol_vpr.ros.settings import Settings
+from fol_vpr.ros.services import NotReady, Services
+from fol_vpr.ros.settings import Settings, user_path
 from fol_vpr.ros.worker import Worker
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Localizer(LifecycleNode):
         self._enabled = True
         self._closing = False
         self._failure = self._map_failure = ''
+        self._error = FolVprError()
         self.recognizer: PlaceRecognizer | None = None
         self._outputs: Outputs | None = None
         self._worker: Worker[Arrival] | None = None
@@ -83,7 +84,11 @@ class Localizer(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to listen and to publish."""
         super().on_activate(state)
-        return self._transition('activate', self._activate)
+        result = self._transition('activate', self._activate)
+        if result != TransitionCallbackReturn.SUCCESS:
+            self._listen(False)
+            super().on_deactivate(state)
+        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop to listen; the device stays ready."""
@@ -97,23 +102,24 @@ class Localizer(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop for good, from whatever state."""
-        return self._transition('shutdown', self._stop_and_release)
+        return self._transition('shutdown', self._release)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Become unconfigured, so that another configure can mend it."""
-        return self._transition('error processing', self._stop_and_release)
+        return self._transition('error processing', self._release)
 
     def _transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:
             step()
         except FolVprError as error:
-            self._failure = f'{name} failed: {error}'
+            self._failure, self._error = f'{name} failed: {error}', error
             if isinstance(error, MapError):
                 self._map_failure = str(error)
             self.get_logger().error(self._failure)
             return TransitionCallbackReturn.FAILURE
         except Exception as error:  # noqa: BLE001 rclpy would swallow it without a word
             self._failure = f'{name} failed by a defect: {error!r}'
+            self._error = FolVprError(self._failure)
             self.report_defect(self._failure, error)
             return TransitionCallbackReturn.FAILURE
         self._failure = ''
@@ -124,13 +130,23 @@ class Localizer(LifecycleNode):
         from fol_vpr.recognizer import PlaceRecognizer
 
         settings = read_parameters(self)
-        if settings.node.map and settings.node.network_from_map:
-            settings = self._with_network_of_map(settings)
+        map_path = user_path(settings.node.map) if settings.node.map else None
+        of_map = False
+        if map_path is not None:
+            settings, of_map = self._with_network_of(map_path, settings)
         self._settings = self._applied = settings
-        recognizer = PlaceRecognizer(settings.recognizer)
         try:
-            if settings.node.map:
-                recognizer.load_map(Path(settings.node.map).expanduser())
+            recognizer = PlaceRecognizer(settings.recognizer)
+        except WeightsError as error:
+            if not of_map:
+                raise
+            raise WeightsError(
+                f'{map_path} was made with weights that cannot be had here ({error}): bring them '
+                'here, and name them in the parameter network.weights'
+            ) from error
+        try:
+            if map_path is not None:
+                recognizer.load_map(map_path)
             seconds = recognizer.warm_up()
             self._outputs = Outputs(self, settings)
         except BaseException:
@@ -138,7 +154,7 @@ class Localizer(LifecycleNode):
             raise
         self.recognizer = recognizer
         self._map_failure = ''
-        self._outputs.publish_map(recognizer)
+        self._outputs.publish_map(recognizer, settings)
         replay = settings.node.replay
         self._worker = Worker(
             self._answer,
@@ -151,24 +167,26 @@ class Localizer(LifecycleNode):
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
 
-    def _with_network_of_map(self, settings: Settings) -> Settings:
+    def _with_network_of(self, map_path: Path, settings: Settings) -> tuple[Settings, bool]:
+        """The settings with what a map was made with, and whether its weights are among that."""
         from fol_vpr.recognizer import recorded_network
 
-        recorded = recorded_network(Path(settings.node.map).expanduser())
-        for name in ('weights', 'resize', 'input_size'):
-            given, wanted = getattr(settings.network, name), getattr(recorded, name)
-            if given not in (wanted, getattr(NetworkConfig(), name)):
+        given, recorded, usual = settings.network, recorded_network(map_path), NetworkConfig()
+        for name in ('resize', 'input_size'):
+            if getattr(given, name) not in (getattr(recorded, name), getattr(usual, name)):
                 self.get_logger().warning(
-                    f'network.{name} is {given}, but {wanted} is taken from the map: '
-                    'set network_from_map to false to insist'
+                    f'network.{name} is {getattr(given, name)}, but {map_path} was made with '
+                    f'{getattr(recorded, name)}, which is taken'
                 )
+        # Other weights may be the same ones elsewhere: loading the map compares their content.
+        of_map = given.weights == usual.weights
         network = replace(
-            settings.network,
-            weights=recorded.weights,
+            given,
+            weights=recorded.weights if of_map else given.weights,
             resize=recorded.resize,
             input_size=recorded.input_size,
         )
-        return replace(settings, network=network)
+        return replace(settings, network=network), of_map
 
     def _activate(self) -> None:
         assert self.recognizer is not None
@@ -190,18 +208,16 @@ class Localizer(LifecycleNode):
             self._monitor.dropped(self._worker.discard())
 
     def _release(self) -> None:
-        if self._worker is not None:
-            self._worker.wait_idle()
-            self._worker.stop(timeout=WORK_END)
-        if self._outputs is not None:
-            self._outputs.close()
-        if self.recognizer is not None:
-            self.recognizer.close()
-        self._worker = self._inputs = self._outputs = self.recognizer = None
-
-    def _stop_and_release(self) -> None:
         self._deactivate()
-        self._release()
+        worker, outputs, recognizer = self._worker, self._outputs, self.recognizer
+        # First, so that whoever meets a closed one can tell that it was given up.
+        self._worker = self._inputs = self._outputs = self.recognizer = None
+        if worker is not None:
+            worker.stop(timeout=WORK_END)
+        if outputs is not None:
+            outputs.close()
+        if recognizer is not None:
+            recognizer.close()
 
     def _autostart(self) -> None:
         self._starter.cancel()
@@ -245,9 +261,9 @@ class Localizer(LifecycleNode):
         frame = frame_from_image(arrival.message, arrival.topic)
         decoded = time.perf_counter()
         self._camera.saw(frame)
-        if settings is not self._applied:
+        if settings.recognizer != self._applied.recognizer:
             recognizer.set_config(settings.recognizer)
-            self._applied = settings
+        self._applied = settings
         if recognizer.map_info is None:
             recognition = _nothing_to_search(frame)
         else:
@@ -255,7 +271,8 @@ class Localizer(LifecycleNode):
         recognized = time.perf_counter()
         if self._closing:
             return
-        outputs.publish(frame, recognition, recognizer, settings, recognized - started)
+        model_id = recognizer.extractor.model_id
+        outputs.publish(recognition, model_id, settings, recognized - started)
         done = time.perf_counter()
         timings = {
             'decode': decoded - started,
@@ -264,6 +281,10 @@ class Localizer(LifecycleNode):
             'total': done - started,
         }
         self._monitor.answered(recognition, timings)
+        try:
+            outputs.show(frame, recognition, recognizer, settings)
+        except FolVprError as error:
+            self.get_logger().warning(f'no picture: {error}', throttle_duration_sec=5.0)
 
     def _wake(self) -> None:
         """Let the executor see that the mailbox has room again."""
@@ -279,29 +300,29 @@ class Localizer(LifecycleNode):
         return str(self._state_machine.current_state[1])
 
     @property
-    def map_frame(self) -> str:
-        """Frame of the published poses."""
-        info = None if self.recognizer is None else self.recognizer.map_info
-        return self._settings.node.map_frame or ('map' if info is None else info.frame_id)
+    def settings(self) -> Settings:
+        """The parameters."""
+        return self._settings
 
     def configure_with_map(self, path: str) -> None:
         """Load the first map of a node that starts itself and could not.
 
         Raises:
-            FolVprError: it still cannot, or waits for a lifecycle manager.
+            NotReady: it waits for a lifecycle manager.
+            FolVprError: it still cannot.
         """
         if self.state != 'unconfigured' or not self._settings.node.autostart:
-            raise FolVprError(f'the node is {self.state}: set the parameter map, and configure it')
+            raise NotReady(f'the node is {self.state}: set the parameter map, and configure it')
         self.set_parameters([Parameter('map', value=path)])
         if not self._bring_up():
-            raise MapError(self._map_failure) if self._map_failure else FolVprError(self._failure)
+            raise self._error
 
     def map_was_loaded(self, path: str) -> None:
         """Tell everybody about the map that is in use from now on."""
         self._map_failure = ''
         # Unset by cleanup in the meantime: then the next configure loads it.
         if self._outputs is not None and self.recognizer is not None:
-            self._outputs.publish_map(self.recognizer)
+            self._outputs.publish_map(self.recognizer, self._settings)
         self._own_change = True
         self.set_parameters([Parameter('map', value=path)])
         self._own_change = False

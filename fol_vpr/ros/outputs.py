@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from fol_vpr.datatypes import Frame, LocalizationState, PlaceHypothesis, Recognition
+from fol_vpr.errors import MapError
 from fol_vpr.ros import conversions
 from fol_vpr.ros.debug_image import render_match
 from fol_vpr.ros.markers import hypothesis_markers, place_markers
@@ -47,47 +48,54 @@ class Outputs:
         self._debug = create(CompressedImage, '~/debug/match/compressed', 1)
         # Not a lifecycle publisher: the map is there before the node is active.
         self._map_info = node.create_publisher(MapInfo, '~/map_info', LATCHED_QOS)
-        self._marker_readers = 0
+        self._marked = ('', 0)
 
     @property
     def tf_problem(self) -> str:
         """Why map -> odom could not be published last time, empty where it could."""
         return '' if self._transforms is None else self._transforms.problem
 
-    def publish_map(self, recognizer: PlaceRecognizer) -> None:
+    def publish_map(self, recognizer: PlaceRecognizer, settings: Settings) -> None:
         """Say which map is in use."""
-        self._map_info.publish(conversions.map_info_message(recognizer.map_info))
-        self._marker_readers = 0
+        message = conversions.map_info_message(recognizer.map_info)
+        message.frame_id = settings.node.map_frame or message.frame_id
+        self._map_info.publish(message)
 
     def publish(
+        self,
+        recognition: Recognition,
+        model_id: str,
+        settings: Settings,
+        elapsed: float,
+    ) -> None:
+        """Publish an answer for machines: of the map that it was searched in.
+
+        Args:
+            elapsed: seconds since the image was taken up.
+        """
+        map_frame = settings.map_frame(recognition)
+        message = conversions.places_message(
+            recognition, map_frame=map_frame, model_id=model_id, processing_time=elapsed
+        )
+        self._places.publish(message)
+        if recognition.loop_closures:
+            self._closures.publish(conversions.closures_message(recognition))
+        if recognition.state == LocalizationState.LOCALIZED and recognition.hypotheses:
+            self._publish_pose(_believed(recognition), recognition.stamp_ns, map_frame, settings)
+
+    def show(
         self,
         frame: Frame,
         recognition: Recognition,
         recognizer: PlaceRecognizer,
         settings: Settings,
-        elapsed: float,
     ) -> None:
-        """Publish everything that one answer gives.
+        """Publish an answer for people, where any listen.
 
-        Args:
-            elapsed: seconds since the image was taken up.
+        Raises:
+            FolVprError: the map cannot be read any more, or the picture cannot be made.
         """
-        info = recognizer.map_info
-        map_id = '' if info is None else info.map_id
-        map_frame = settings.node.map_frame or ('map' if info is None else info.frame_id)
-        message = conversions.places_message(
-            recognition,
-            map_frame=map_frame,
-            map_id=map_id,
-            model_id=recognizer.extractor.model_id,
-            processing_time=elapsed,
-        )
-        self._places.publish(message)
-        if recognition.loop_closures:
-            self._closures.publish(conversions.closures_message(recognition, map_id))
-        if recognition.state == LocalizationState.LOCALIZED and recognition.hypotheses:
-            self._publish_pose(_believed(recognition), recognition.stamp_ns, map_frame, settings)
-        self._publish_markers(recognition, recognizer, map_frame)
+        self._publish_markers(recognition, recognizer, settings.map_frame(recognition))
         if recognition.hypotheses and self._debug.get_subscription_count():
             self._publish_debug(frame, recognition, recognizer, settings.node.debug_height)
 
@@ -110,17 +118,27 @@ class Outputs:
         self, recognition: Recognition, recognizer: PlaceRecognizer, map_frame: str
     ) -> None:
         readers = self._markers.get_subscription_count()
-        if readers > self._marker_readers:
-            # RViz listens without durability: whoever comes late gets the places once more.
-            self._markers.publish(place_markers(recognizer.places, map_frame))
-        self._marker_readers = readers
+        marked_map, marked_readers = self._marked
+        # RViz listens without durability: whoever comes late gets the places once more.
+        if readers and (recognition.map_id != marked_map or readers > marked_readers):
+            places = recognizer.places
+            if not _is_current(recognition, recognizer):
+                return
+            self._markers.publish(place_markers(places, map_frame))
+        self._marked = (recognition.map_id, readers)
         if readers:
             self._markers.publish(hypothesis_markers(recognition, map_frame))
 
     def _publish_debug(
         self, frame: Frame, recognition: Recognition, recognizer: PlaceRecognizer, height: int
     ) -> None:
-        reference = recognizer.reference_image(recognition.hypotheses[0].place.index)
+        try:
+            reference = recognizer.reference_image(recognition.hypotheses[0].place.index)
+        except MapError:
+            if _is_current(recognition, recognizer):
+                raise
+        if not _is_current(recognition, recognizer):
+            return
         message = CompressedImage(format='jpeg')
         message.header.stamp = conversions.time_from_ns(recognition.stamp_ns)
         message.header.frame_id = recognition.frame_id
@@ -137,6 +155,12 @@ class Outputs:
         self._node.destroy_publisher(self._map_info)
         if self._transforms is not None:
             self._transforms.close()
+
+
+def _is_current(recognition: Recognition, recognizer: PlaceRecognizer) -> bool:
+    """Whether the map that was searched is still the one that is loaded."""
+    info = recognizer.map_info
+    return info is not None and info.map_id == recognition.map_id
 
 
 def _believed(recognition: Recognition) -> PlaceHypothesis:

@@ -25,9 +25,11 @@ from fol_vpr.errors import (
     MapMismatchError,
 )
 from fol_vpr.ros.conversions import frame_from_image, map_info_message, places_message
+from fol_vpr.ros.settings import user_path
 from fol_vpr_msgs.srv import LoadMap, QueryPlace
 
 if TYPE_CHECKING:
+    from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.ros.node import Localizer
 
 
@@ -48,15 +50,13 @@ class Services:
     async def _on_load_map(
         self, request: LoadMap.Request, response: LoadMap.Response
     ) -> LoadMap.Response:
-        node, path = self._node, Path(request.path).expanduser()
+        node = self._node
         try:
-            _check_map_path(request.path, path)
+            path = _map_path(request.path)
             if node.recognizer is None:
                 node.configure_with_map(str(path))
             else:
-                recognizer = node.recognizer
-                await self._in_background(lambda: recognizer.load_map(path))
-                node.map_was_loaded(str(path))
+                await self._load(node.recognizer, path)
             response.result = LoadMap.Response.OK
             response.message = f'loaded {path}'
         except (FolVprError, MemoryError) as error:
@@ -66,6 +66,21 @@ class Services:
         info = None if node.recognizer is None else node.recognizer.map_info
         response.info = map_info_message(info)
         return response
+
+    async def _load(self, recognizer: PlaceRecognizer, path: Path) -> None:
+        try:
+            await self._in_background(lambda: recognizer.load_map(path))
+        except FolVprError as error:
+            raise self._cleaned_up(recognizer) or error from error
+        if left := self._cleaned_up(recognizer):
+            raise left
+        self._node.map_was_loaded(str(path))
+
+    def _cleaned_up(self, recognizer: PlaceRecognizer) -> NotReady | None:
+        """What to say where the node has let go of a recognizer that was being used."""
+        if self._node.recognizer is recognizer:
+            return None
+        return NotReady('the node was cleaned up meanwhile: call again once it is configured')
 
     async def _on_query_place(
         self, request: QueryPlace.Request, response: QueryPlace.Response
@@ -82,23 +97,23 @@ class Services:
     def _query(self, request: QueryPlace.Request) -> Any:
         recognizer = self._node.recognizer
         if recognizer is None or self._node.state != 'active':
-            raise _NotReady(f'the node is {self._node.state}: activate it first')
+            raise NotReady(f'the node is {self._node.state}: activate it first')
         given = [image for image in (request.image, request.compressed) if len(image.data)]
         if len(given) != 1:
             raise InputError(f'one image is needed, in image or in compressed; got {len(given)}')
-        info = recognizer.map_info
-        if info is None:
+        if recognizer.map_info is None:
             raise _NoMap('no map is loaded: call ~/load_map first')
         started = time.perf_counter()
-        recognition = recognizer.recognize(
-            frame_from_image(given[0], 'query_place'),
-            hypotheses=request.max_hypotheses or None,
-            sequence=False,
-        )
+        frame = frame_from_image(given[0], 'query_place')
+        try:
+            recognition = recognizer.recognize(
+                frame, hypotheses=request.max_hypotheses or None, sequence=False
+            )
+        except FolVprError as error:
+            raise self._cleaned_up(recognizer) or error from error
         return places_message(
             recognition,
-            map_frame=self._node.map_frame,
-            map_id=info.map_id,
+            map_frame=self._node.settings.map_frame(recognition),
             model_id=recognizer.extractor.model_id,
             processing_time=time.perf_counter() - started,
         )
@@ -133,7 +148,7 @@ class Services:
         raise FolVprError(f'defect of fol_vpr, see the log of the node: {error!r}')
 
 
-class _NotReady(FolVprError):
+class NotReady(FolVprError):
     """The lifecycle state does not allow it."""
 
 
@@ -141,20 +156,26 @@ class _NoMap(FolVprError):
     """No map is loaded, or the file is not there."""
 
 
-def _check_map_path(given: str, path: Path) -> None:
+def _map_path(given: str) -> Path:
+    path = user_path(given)
     if not given or path.suffix != '.folmap':
         raise InputError(f'the path of a .folmap file is needed, got {given!r}')
-    if not path.is_file() or not os.access(path, os.R_OK):
+    try:
+        readable = path.is_file() and os.access(path, os.R_OK)
+    except OSError:
+        readable = False
+    if not readable:
         raise _NoMap(
             f'{path} is not there, or may not be read: give a path on the machine of the node '
             f'(its working folder is {Path.cwd()})'
         )
+    return path
 
 
 def _result_of(error: Exception, response: Any) -> int:
     """The `result` of a service response that names the kind of the error."""
     kinds: tuple[tuple[type[Exception], int], ...] = (
-        (_NotReady, response.NOT_READY),
+        (NotReady, response.NOT_READY),
         (_NoMap, response.NOT_FOUND),
         (InputError, response.BAD_REQUEST),
         (MapMismatchError, response.MODEL_MISMATCH),

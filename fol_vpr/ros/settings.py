@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from fol_vpr.config import (
@@ -13,6 +14,7 @@ from fol_vpr.config import (
     RetrievalConfig,
     VerificationConfig,
 )
+from fol_vpr.datatypes import Recognition
 from fol_vpr.errors import InputError
 
 
@@ -29,6 +31,10 @@ class Settings:
     def recognizer(self) -> RecognizerConfig:
         """The share of PlaceRecognizer."""
         return RecognizerConfig(self.network, self.retrieval, self.verification)
+
+    def map_frame(self, recognition: Recognition) -> str:
+        """Frame of the poses in an answer."""
+        return self.node.map_frame or recognition.map_frame or 'map'
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
         """A copy with other values, by parameter name.
@@ -62,6 +68,18 @@ def parameters(settings: Settings) -> Iterator[tuple[str, Field[Any], Any]]:
             yield join_name(group.name, spec.name), spec, getattr(part, spec.name)
 
 
+def user_path(given: str) -> Path:
+    """A path, of which ~ may be the first part.
+
+    Raises:
+        InputError: there is no such user.
+    """
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise InputError(f'{given} is no path: {error}') from error
+
+
 def join_name(group: str, key: str) -> str:
     """Parameter name of a setting: those of the node itself stand without a group."""
     return key if group == 'node' else f'{group}.{key}'
@@ -86,7 +104,5 @@ _PARTS = {
 }
 # They are built into the loaded network and the buffers around it.
 FIXED_WHILE_CONFIGURED = frozenset(
-    name
-    for name, _, _ in parameters(Settings())
-    if name in ('map', 'network_from_map') or name.startswith('network.')
+    name for name, _, _ in parameters(Settings()) if name == 'map' or name.startswith('network.')
 )

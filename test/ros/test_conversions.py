@@ -93,14 +93,16 @@ def test_a_frame_of_a_compressed_image():
 
 def test_the_message_of_an_answer():
     message = conversions.places_message(
-        recognition(hypothesis(match_score=12, inliers=9), hypothesis(rank=1, pose=None)),
+        recognition(
+            hypothesis(match_score=12, inliers=9), hypothesis(rank=1, pose=None), map_id='m'
+        ),
         map_frame='map',
-        map_id='m',
         model_id='w',
         processing_time=0.5,
     )
     assert conversions.stamp_to_ns(message.header.stamp) == STAMP
     assert message.state == PlaceHypothesisArray.LOCALIZED
+    assert (message.map_id, message.model_id) == ('m', 'w')
     assert math.isnan(message.p_not_in_map)
     first, second = message.hypotheses
     assert (first.place_id, first.rank, first.inliers) == ('drive/000007', 0, 9)
@@ -129,7 +131,8 @@ def test_a_loop_closure_claims_no_transform():
     closure = LoopClosure(
         3, 'live', 'drive', STAMP, 5, 'camera', '', 0.9, math.nan, Verification.GEOMETRY, 80, 60
     )
-    message = conversions.closures_message(recognition(loop_closures=(closure,)), 'm')
+    message = conversions.closures_message(recognition(loop_closures=(closure,), map_id='m'))
+    assert message.map_id == 'm'
     assert message.header.frame_id == 'camera'
     (candidate,) = message.candidates
     assert conversions.stamp_to_ns(candidate.stamp_from) == STAMP

@@ -123,10 +123,18 @@ def test_diagnostics_name_a_publisher_of_another_type(watch):
         ('cut', LoadMap.Response.CORRUPT, ''),
         ('mismatch', LoadMap.Response.MODEL_MISMATCH, 'fixed-140'),
         ('text', LoadMap.Response.BAD_REQUEST, '.folmap'),
+        ('nobody', LoadMap.Response.BAD_REQUEST, '~no-such-user'),
+        ('long', LoadMap.Response.NOT_FOUND, 'is not there'),
     ],
 )
 def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, which, result, words):
-    paths = {**maps, 'missing': tmp_path / 'no.folmap', 'text': tmp_path / 'notes.txt'}
+    paths = {
+        **maps,
+        'missing': tmp_path / 'no.folmap',
+        'text': tmp_path / 'notes.txt',
+        'nobody': '~no-such-user/x.folmap',
+        'long': tmp_path / f'{"x" * 300}.folmap',
+    }
     before = watch.until(lambda: watch.maps)[-1].map_id
     response = load(watch, paths[which])
     assert response.result == result, response.message
@@ -149,6 +157,27 @@ def test_another_map_is_taken_while_active(watch, maps):
     values = watch.call(GetParameters, 'get_parameters', names).values
     assert values[0].string_value == str(maps['other'])
     assert load(watch, maps['good']).info.places == PLACES
+
+
+def test_services_wait_for_their_lifecycle_state(watch, maps):
+    assert watch.change('deactivate')
+    request = QueryPlace.Request(image=picture(5, stamp=77))
+    assert watch.call(QueryPlace, 'query_place', request).result == QueryPlace.Response.NOT_READY
+    assert watch.change('cleanup')
+    response = load(watch, maps['good'])
+    assert response.result == LoadMap.Response.NOT_READY
+    assert 'unconfigured' in response.message
+
+
+def test_a_query_that_cleanup_overtakes_says_so(watch):
+    client = watch.node.create_client(QueryPlace, 'localizer/query_place')
+    watch.until(client.service_is_ready)
+    large = QueryPlace.Request(image=picture(5, stamp=1))
+    futures = [client.call_async(large) for _ in range(6)]
+    assert watch.change('deactivate') and watch.change('cleanup')
+    watch.until(lambda: all(future.done() for future in futures))
+    allowed = {QueryPlace.Response.OK, QueryPlace.Response.NOT_READY}
+    assert {future.result().result for future in futures} <= allowed
 
 
 def test_query_place_answers_one_image(watch):
@@ -230,6 +259,46 @@ def test_autostart_without_its_map_stays_and_can_be_mended(maps, tmp_path, node)
         shutil.copy(maps['good'], missing)
         assert load(watcher, missing).result == LoadMap.Response.OK
         assert watcher.state() == 'active'
+
+
+def test_weights_given_by_hand_keep_the_preprocessing_of_the_map(maps, tmp_path, node):
+    """A robot names the file where it lies; the map says at which size it was made."""
+    parameters = {'map': maps['mismatch'], 'autostart': True, 'network.weights': 'none.pth'}
+    log = tmp_path / 'node.log'
+    with live.localizer(log, parameters, '-r', '__node:=elsewhere'), live.observer() as watcher:
+        watcher.name = 'elsewhere'
+        watcher.until(lambda: "no weights 'none.pth'" in log.read_text())
+        watcher.until(lambda: watcher.state() == 'unconfigured')
+        text = {'type': ParameterType.PARAMETER_STRING}
+        assert not set_parameter(
+            watcher, 'network.weights', string_value='untrained-vits14', **text
+        )
+        assert watcher.change('configure') and watcher.change('activate')
+        answer = watcher.call(
+            QueryPlace, 'query_place', QueryPlace.Request(image=picture(1, stamp=1))
+        )
+        assert answer.result == QueryPlace.Response.OK
+
+
+def test_an_activation_that_fails_is_undone(maps, tmp_path, node):
+    overrides = tmp_path / 'qos.yaml'
+    overrides.write_text(
+        '/**:\n  ros__parameters:\n    qos_overrides:\n      /image/compressed:\n'
+        '        subscription: {reliability: often}\n'
+    )
+    log = tmp_path / 'node.log'
+    extra = ['-r', '__node:=undone', '--params-file', str(overrides)]
+    with live.localizer(log, {'map': maps['good']}, *extra), live.observer() as watcher:
+        watcher.name = 'undone'
+        assert watcher.change('configure')
+        assert not watcher.change('activate')
+        assert watcher.state() == 'inactive'
+        assert 'qos_overrides./image/compressed' in log.read_text()
+        assert 'defect' not in log.read_text()
+        watcher.until(lambda: watcher.node.count_publishers('/undone/places') == 1)
+        topics = watcher.node.get_subscriber_names_and_types_by_node('undone', '/')
+        assert '/image' not in dict(topics)
+        assert watcher.change('cleanup') and watcher.change('configure')
 
 
 def test_a_wrong_parameter_ends_the_start_with_its_name(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
@@ -117,6 +118,18 @@ class TestWords:
         monitor.bad('JPEG is cut short')
         level, message = say('images', monitor)
         assert level == 1 and 'JPEG is cut short' in message
+
+    @pytest.mark.parametrize('replay', [False, True])
+    def test_lost_images_are_a_warning_for_a_while(self, say, monkeypatch, replay):
+        monitor = self.seen(5, 5)
+        monitor.received(6 * NS, 6 * NS, lost=3)
+        level, message = say('images', monitor, settings={'replay': replay})
+        assert level == 1 and '3 images were lost' in message and 'fastdds_shm.xml' in message
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        settings = {'replay': replay, 'image_timeout': 600.0}
+        assert say('images', monitor, settings=settings)[0] == 0
+        assert monitor.snapshot().lost == 3
 
     @pytest.mark.parametrize(
         ('stamp', 'now', 'word'),

@@ -84,7 +84,9 @@ def publish(recognizer):
             answer = dataclasses.replace(answer, state=state, **changes)
             if settings.publish_tf:
                 watch.until(lambda: outputs._transforms._track._messages)
-            outputs.publish(frame, answer, recognizer, Settings(node=settings), 0.25)
+            model_id = recognizer.extractor.model_id
+            outputs.publish(answer, model_id, Settings(node=settings), 0.25)
+            outputs.show(frame, answer, recognizer, Settings(node=settings))
             watch.until(lambda: heard['places'] and len(heard['markers']) == 2)
             watch.spin(0.5)
             run.tf_problem = outputs.tf_problem
