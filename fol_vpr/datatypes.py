@@ -62,9 +62,8 @@ class Pose:
         That about X and Y is not looked at: planar odometry calls it unknown and means zero.
         """
         # A little less than the constant, because covariances pass through float32.
-        return (
-            self.covariance is None or self.covariance[5, 5] < 0.999 * UNKNOWN_ANGLE_VARIANCE
-        )
+        known = 0.999 * UNKNOWN_ANGLE_VARIANCE
+        return self.covariance is None or float(self.covariance[5, 5]) < known
 
 
 @dataclass(frozen=True)
@@ -329,3 +328,8 @@ class MapInfo:
     datum: GeoPosition | None
     calibrated: bool
     weights_name: str = ''
+
+    @property
+    def trained(self) -> bool:
+        """False where the weights are deterministic random ones, by their name."""
+        return not self.weights_name.startswith('untrained-')

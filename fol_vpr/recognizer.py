@@ -45,6 +45,15 @@ class _LoadedMap:
         return self.reader.places
 
 
+def open_map(path: str | Path) -> MapReader:
+    """A map by itself: its places, its images, and what it says of itself, without a network.
+
+    Raises:
+        MapError: no such map, or a damaged one.
+    """
+    return MapReader(path)
+
+
 def recorded_network(path: str | Path, weights: str | None = None) -> NetworkConfig:
     """Settings that bring back the weights and the preprocessing that a map was made with.
 
