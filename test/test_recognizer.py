@@ -16,11 +16,19 @@ from fol_vpr.config import (
     RetrievalConfig,
     VerificationConfig,
 )
-from fol_vpr.datatypes import Frame, LocalizationState, PoseSource, Verification
-from fol_vpr.errors import MapError, MapMismatchError
+from fol_vpr.database import MapHeader, MapWriter
+from fol_vpr.datatypes import (
+    Features,
+    Frame,
+    LocalFeatures,
+    LocalizationState,
+    PoseSource,
+    Verification,
+)
+from fol_vpr.errors import MapError, MapMismatchError, WeightsError
 from fol_vpr.mapping import build_map
 from fol_vpr.network import build_fol, save_weights
-from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.recognizer import PlaceRecognizer, recorded_network
 from fol_vpr.sources import open_source
 
 PLACES = 8
@@ -187,3 +195,31 @@ def test_the_best_of_another_place_is_verified_as_a_rival(loaded):
 def test_the_answer_names_the_map_that_was_searched(loaded):
     answer = loaded.recognize(Frame(view(0)))
     assert (answer.map_id, answer.map_frame) == (loaded.map_info.map_id, 'map')
+
+
+def test_a_map_from_another_machine_names_the_weights_that_it_needs(tmp_path):
+    path = tmp_path / 'travelled.folmap'
+    header = MapHeader(
+        name='travelled',
+        model_id='vits14:0123456789abcdef',
+        preprocessing_id='keep_aspect-504-imagenet',
+        weights_name='/home/builder/own.safetensors',
+        codec='float16',
+        descriptor_dim=4,
+        local_dim=2,
+    )
+    none = LocalFeatures(np.empty((0, 2)), np.empty((0, 2)), np.empty(0))
+    features = Features(np.array([1.0, 0, 0, 0]), none, (640, 480))
+    with MapWriter(path, header) as writer:
+        writer.add(features, session_id='s', stamp_ns=0, image_uri='', source_position=0)
+        writer.finish()
+    with pytest.raises(WeightsError, match='give their file as weights') as caught:
+        recorded_network(path)
+    for words in (str(path), "'/home/builder/own.safetensors'", 'vits14:0123456789ab'):
+        assert words in str(caught.value)
+    expected = NetworkConfig(resize='keep_aspect', input_size=504)
+    given = recorded_network(path, 'elsewhere.pth')
+    assert given == replace(expected, weights='elsewhere.pth')
+    (tmp_path / 'own.safetensors').write_bytes(b'')
+    beside = str(tmp_path / 'own.safetensors')
+    assert recorded_network(path) == replace(expected, weights=beside)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from network.golden_rule import image
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import DeviceError, InputError, WeightsError
-from fol_vpr.network import FeatureExtractor, build_fol
+from fol_vpr.network import FeatureExtractor, build_fol, save_weights
 from fol_vpr.network.device import choose_device, choose_dtype, memory_guard
 from fol_vpr.network.preprocessing import to_input
 
@@ -24,6 +26,14 @@ def photo(seed: int, height: int, width: int) -> np.ndarray:
 @pytest.fixture(scope='module')
 def extractor():
     return FeatureExtractor(NetworkConfig(device='cpu', precision='float32', input_size=140))
+
+
+@pytest.fixture(scope='module')
+def small(tiny, tmp_path_factory):
+    """Settings of a network whose size is not the point."""
+    path = tmp_path_factory.mktemp('weights') / 'small.safetensors'
+    save_weights(build_fol(tiny), path, input_size=140)
+    return NetworkConfig(str(path), device='cpu', precision='float32', input_size=140)
 
 
 def test_what_it_says_of_itself(extractor):
@@ -51,9 +61,8 @@ def test_features_are_the_networks_answer(extractor):
         assert array.dtype == np.float32
 
 
-def test_images_of_different_sizes_keep_their_order():
-    config = NetworkConfig(device='cpu', resize='keep_aspect', input_size=140)
-    extractor = FeatureExtractor(config)
+def test_images_of_different_sizes_keep_their_order(small):
+    extractor = FeatureExtractor(replace(small, resize='keep_aspect'))
     pictures = [photo(1, 120, 160), photo(2, 160, 120), photo(3, 240, 320)]
     together = extractor.extract(pictures)
     assert [f.image_size for f in together] == [(160, 120), (120, 160), (320, 240)]
@@ -66,7 +75,8 @@ def test_images_of_different_sizes_keep_their_order():
     assert extractor.extract([]) == []
 
 
-def test_timings_are_added_up(extractor):
+def test_timings_are_added_up(small):
+    extractor = FeatureExtractor(small)
     timings = {'forward': 100.0}
     extractor.extract([photo(1, 60, 80)], timings)
     assert timings['resize'] > 0 and 100 < timings['forward'] < 200
@@ -74,10 +84,9 @@ def test_timings_are_added_up(extractor):
 
 
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
-def test_half_precision_on_the_cpu(precision):
-    config = NetworkConfig(device='cpu', precision=precision, input_size=140)
-    half = FeatureExtractor(config)
-    full = FeatureExtractor(NetworkConfig(device='cpu', precision='float32', input_size=140))
+def test_half_precision_on_the_cpu(precision, extractor):
+    half = FeatureExtractor(replace(extractor.config, precision=precision))
+    full = extractor
     assert half.precision == precision
     assert half.parameter_bytes < 0.6 * full.parameter_bytes
     assert half.model_id == full.model_id
@@ -106,8 +115,15 @@ def test_errors_name_the_remedy(extractor):
         extractor.extract([np.zeros((10, 10), dtype=np.uint8)])
 
 
-def test_closed_extractor():
-    extractor = FeatureExtractor(NetworkConfig(device='cpu', input_size=126))
+def test_weights_made_for_another_size_say_so(small, caplog):
+    FeatureExtractor(small)
+    assert caplog.text == ''
+    FeatureExtractor(replace(small, input_size=126))
+    assert 'made for an input_size of 140, set is 126' in caplog.text
+
+
+def test_closed_extractor(small):
+    extractor = FeatureExtractor(small)
     extractor.close()
     with pytest.raises(DeviceError, match='closed'):
         extractor.extract([photo(1, 20, 20)])

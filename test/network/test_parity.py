@@ -9,8 +9,9 @@ fewer than 225 patches, as many were selected as there are.
 
 from __future__ import annotations
 
+import functools
 import json
-import os
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,13 @@ import pytest
 import torch
 from network.golden_rule import fill, image, projections
 
+from fol_vpr.config import RetrievalConfig
 from fol_vpr.network import FoLOutput, build_fol
 from fol_vpr.network.local_head import select_patches
 from fol_vpr.network.vit import ARCHITECTURES, Architecture, VisionTransformer
+from fol_vpr.retrieval import match_scores
 
 EXPECTED = np.load(Path(__file__).with_name('expected.npz'))
-GOLDEN = Path(os.environ.get('FOL_VPR_SHARED', '')) / 'golden'
-needs_golden = pytest.mark.skipif(
-    not GOLDEN.is_dir() or 'FOL_VPR_SHARED' not in os.environ,
-    reason='FOL_VPR_SHARED does not name a folder with golden/ in it',
-)
 
 
 @pytest.fixture(scope='module')
@@ -45,6 +43,17 @@ def networks():
     return get
 
 
+@pytest.fixture(scope='module')
+def described(networks):
+    """What a network says of an image of the rule; computed once, since two tests may ask."""
+
+    @functools.cache
+    def get(architecture, height, width, seed):
+        return run(networks(architecture), image(seed, height, width))
+
+    return get
+
+
 def run(net, *images) -> FoLOutput:
     with torch.inference_mode():
         return net(torch.from_numpy(np.stack(images)))
@@ -57,10 +66,11 @@ def run(net, *images) -> FoLOutput:
         ('vits14', 238, 420, 101),
         ('vits14', 126, 126, 14),
         ('vitb14', 224, 224, 33),
+        pytest.param('vitl14', 224, 224, 61, marks=pytest.mark.slow),
     ],
 )
-def test_equals_the_released_network(networks, architecture, height, width, seed):
-    out = run(networks(architecture), image(seed, height, width))
+def test_equals_the_released_network(described, architecture, height, width, seed):
+    out = described(architecture, height, width, seed)
     descriptors = out.local[0].descriptors.numpy()
     expected = {
         name: EXPECTED[f'{architecture}/{height}x{width}/{seed}/{name}']
@@ -100,31 +110,45 @@ def test_largest_are_kept_where_rank_5_percent_is_within_225():
     assert set(select_patches(mask)[0].tolist()) == set(ranked[:225])
 
 
-@needs_golden
-def test_parameter_names_and_shapes_are_the_released_ones():
-    released = json.loads((GOLDEN / 'vits14_parameters.json').read_text())
+def test_parameter_names_and_shapes_are_the_released_ones(golden):
+    released = json.loads((golden / 'vits14_parameters.json').read_text())
     ours = build_fol('vits14', initialised=False).state_dict()
     assert {name: list(tensor.shape) for name, tensor in ours.items()} == released
 
 
-@needs_golden
-@pytest.mark.parametrize('architecture', ['vits14', 'vitb14'])
-def test_equals_the_golden_outputs(networks, architecture):
-    golden = np.load(GOLDEN / f'{architecture}.npz')
-    net = networks(architecture)
-    cases = {key.split('/')[0] for key in golden.files if key[0].isdigit()}
+@pytest.mark.parametrize('architecture', ['vitb14', 'vits14'])
+def test_equals_the_golden_outputs(described, golden, architecture):
+    outputs = np.load(golden / f'{architecture}.npz')
+    cases = {key.split('/')[0] for key in outputs.files if key[0].isdigit()}
     assert cases
     for case in sorted(cases):
         size, seed = map(int, case.split('_'))
-        out = run(net, image(seed, size, size))
-        found, expected = out.global_descriptor[0].numpy(), golden[f'{case}/global']
+        out = described(architecture, size, size, seed)
+        found, expected = out.global_descriptor[0].numpy(), outputs[f'{case}/global']
         assert found @ expected >= 0.99999
         assert np.abs(found - expected).max() <= 1e-4
-        assert np.abs(out.attention[0].numpy() - golden[f'{case}/attention']).max() <= 1e-4
-        rows = golden[f'{case}/local'].astype(np.float32)
-        assert len(out.local[0].descriptors) == golden[f'{case}/local_count'] == len(rows)
+        assert np.abs(out.attention[0].numpy() - outputs[f'{case}/attention']).max() <= 1e-4
+        rows = outputs[f'{case}/local'].astype(np.float32)
+        assert len(out.local[0].descriptors) == outputs[f'{case}/local_count'] == len(rows)
         cosine = (out.local[0].descriptors.numpy() * rows).sum(1) / np.linalg.norm(rows, axis=1)
         assert (cosine >= 0.999).mean() >= 0.999
+
+
+def test_re_ranks_as_the_released_code_does(networks, golden):
+    """From images to matching scores, in which a few pairs at the threshold may differ."""
+    outputs = np.load(golden / 'vits14.npz')
+    cases = {key.split('/')[0] for key in outputs.files if key.startswith('rerank_')}
+    assert cases
+    for case in cases:
+        size, seed = map(int, case.split('_')[1:])
+        pictures = runpy.run_path(str(golden / 'rule.py'))['candidates'](seed, size)
+        outs = [run(networks('vits14'), picture) for picture in pictures]
+        described = [out.global_descriptor[0].numpy() for out in outs]
+        cosine = np.array([described[0] @ other for other in described[1:]])
+        np.testing.assert_allclose(cosine, outputs[f'{case}/cosine'], atol=1e-5)
+        query, *others = (out.local[0].descriptors.numpy() for out in outs)
+        scores = match_scores(query, others, RetrievalConfig().match_threshold)
+        np.testing.assert_allclose(scores, outputs[f'{case}/scores'], rtol=0.002)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,15 @@ def test_kept_aspect_is_about_as_many_pixels(height, width, patches):
         assert 0.75 <= (rows / columns) / (height / width) <= 1.35
 
 
+@given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(9, 200))
+def test_kept_aspect_is_bounded_for_any_strip(height, width, patches):
+    config = NetworkConfig(resize='keep_aspect', input_size=patches * 14)
+    rows, columns = (side // 14 for side in input_size(height, width, config))
+    assert min(rows, columns) >= 4
+    assert rows * columns >= 65
+    assert 0.85 <= rows * columns / patches**2 <= 1.15
+
+
 def test_kept_aspect_of_common_cameras():
     config = NetworkConfig(resize='keep_aspect', input_size=322)
     assert input_size(480, 640, config) == (280, 364)

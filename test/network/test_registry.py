@@ -14,9 +14,8 @@ import pytest
 import torch
 
 from fol_vpr.errors import StorageError, WeightsError
-from fol_vpr.network import build_fol, fetch, list_weights, resolve_weights
+from fol_vpr.network import build_fol, fetch, find_weights, list_weights, resolve_weights
 from fol_vpr.network.registry import RELEASES, load, weights_folder
-from fol_vpr.network.vit import ARCHITECTURES, Architecture
 
 FILE = RELEASES['vitb14'].file
 
@@ -87,13 +86,11 @@ def remote(monkeypatch, checkpoint):
 
 
 @pytest.fixture(scope='module')
-def checkpoint():
-    ARCHITECTURES['tiny14'] = Architecture(width=64, depth=4, heads=1)
+def checkpoint(tiny):
     buffer = io.BytesIO()
-    state = build_fol('tiny14').state_dict()
+    state = build_fol(tiny).state_dict()
     torch.save({'model_state_dict': {f'module.{n}': t for n, t in state.items()}}, buffer)
-    yield buffer.getvalue()
-    del ARCHITECTURES['tiny14']
+    return buffer.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +234,66 @@ def test_names_and_paths(monkeypatch, tmp_path, folder, checkpoint):
     elsewhere.write_bytes(checkpoint)
     monkeypatch.chdir(tmp_path)
     assert load('elsewhere.pth')[1].name == str(elsewhere)
+
+
+def test_a_mistyped_name_reads_no_weights(folder, checkpoint):
+    folder.mkdir()
+    (folder / 'own.pth').write_bytes(checkpoint)
+    (folder / 'own.pth.sha256').write_text('not the right one')
+    assert {entry.name: entry.status for entry in list_weights()}['own.pth'] == 'damaged'
+    with pytest.raises(WeightsError, match=r"no weights 'owm\.pth'.*vitl14.*own\.pth"):
+        resolve_weights('owm.pth')
+
+
+def test_weights_of_a_map_from_another_machine(tmp_path, folder, checkpoint):
+    recorded = '/home/builder/weights/own.pth'
+    beside = tmp_path / 'maps'
+    beside.mkdir()
+    with pytest.raises(WeightsError, match='no weights'):
+        find_weights(recorded, beside)
+    (beside / 'own.pth').write_bytes(checkpoint)
+    assert find_weights(recorded, beside) == str(beside / 'own.pth')
+    folder.mkdir()
+    (folder / 'own.pth').write_bytes(checkpoint)
+    assert find_weights(recorded, beside) == str(folder / 'own.pth')
+    assert find_weights('own.pth', beside) == 'own.pth'
+    with pytest.raises(WeightsError, match='weights fetch vitb14'):
+        find_weights('vitb14', beside)
+    (beside / FILE).write_bytes(checkpoint)
+    assert find_weights('vitb14', beside) == str(beside / FILE)
+    assert find_weights('untrained-vits14', beside) == 'untrained-vits14'
+    for nothing in ('', '..', '/'):
+        with pytest.raises(WeightsError, match='no weights'):
+            find_weights(nothing, beside)
+
+
+def test_names_that_cannot_be_looked_for(monkeypatch, tmp_path):
+    for name, words in (('x' * 300, 'too long'), ('~nosuch-user/own.pth', 'no weights')):
+        with pytest.raises(WeightsError, match=words):
+            resolve_weights(name)
+    monkeypatch.setenv('FOL_VPR_WEIGHTS', '~nosuch-user/weights')
+    with pytest.raises(WeightsError, match='set FOL_VPR_WEIGHTS'):
+        list_weights()
+
+
+def test_folders_that_cannot_be_searched(tmp_path, folder, checkpoint, unprivileged):
+    locked = tmp_path / 'locked'
+    locked.mkdir()
+    (locked / 'own.pth').write_bytes(checkpoint)
+    locked.chmod(0)
+    with unprivileged(), pytest.raises(WeightsError, match='permissions'):
+        resolve_weights(str(locked / 'own.pth'))
+    folder.mkdir()
+    (folder / 'own.pth').write_bytes(checkpoint)
+    with unprivileged():
+        assert find_weights(str(locked / 'own.pth'), tmp_path) == str(folder / 'own.pth')
+    folder.chmod(0)
+    with unprivileged():
+        for look in (list_weights, lambda: resolve_weights('own.pth'), lambda: fetch('vitb14')):
+            with pytest.raises(WeightsError, match='permissions'):
+                look()
+    folder.chmod(0o755)
+    locked.chmod(0o755)
 
 
 def test_folder_follows_the_environment(monkeypatch, tmp_path):

@@ -10,24 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fol_vpr.errors import StorageError, WeightsError
-from fol_vpr.network import build_fol, inspect_weights, load_weights, open_weights, save_weights
-from fol_vpr.network.vit import ARCHITECTURES, Architecture
+from fol_vpr.network import build_fol, load_weights, open_weights, save_weights
 from fol_vpr.network.weights import hash_tensors, untrained_weights
 
 UNTRAINED_VITS14 = 'dde0abe9e38f3c0b5adef503ed90209206d0b1c01e22d496e85552f5bda8e640'
 
 
-@pytest.fixture(autouse=True, scope='module')
-def tiny():
-    """An architecture whose files are small."""
-    ARCHITECTURES['tiny14'] = Architecture(width=64, depth=4, heads=1)
-    yield
-    del ARCHITECTURES['tiny14']
-
-
 @pytest.fixture(scope='module')
 def net(tiny):
-    return build_fol('tiny14')
+    return build_fol(tiny)
 
 
 def released(net, **beside):
@@ -77,7 +68,7 @@ def test_safetensors_come_back_with_what_they_are(net, tmp_path):
     written = save_weights(net, path, input_size=322)
     found, read = open_weights(path)
     assert same(found, net)
-    assert read == written == inspect_weights(path)
+    assert read == written
     assert (read.architecture, read.input_size, read.preprocessing, read.trained) == (
         'tiny14',
         322,
@@ -167,6 +158,8 @@ def test_something_else(tmp_path, name):
         open_weights(tmp_path / 'absent.pth')
     with pytest.raises(WeightsError, match='no weights file'):
         open_weights(tmp_path)
+    with pytest.raises(WeightsError, match='too long'):
+        open_weights(tmp_path / ('x' * 300))
 
 
 def test_pth_that_holds_other_things(tmp_path):
@@ -204,10 +197,10 @@ def test_changed_values_do_not_fit_the_recorded_hash(net, tmp_path):
 def test_foreign_safetensors_without_metadata(net, tmp_path):
     path = tmp_path / 'foreign.safetensors'
     save_file(dict(net.state_dict()), path)
-    assert inspect_weights(path).architecture == 'tiny14'
+    assert open_weights(path)[1].architecture == 'tiny14'
     save_file(load_file(path), path, {'preprocessing': 'grey'})
     with pytest.raises(WeightsError, match='unknown preprocessing grey'):
-        inspect_weights(path)
+        open_weights(path)
 
 
 def test_saving_where_nothing_can_be_written(net, tmp_path):
@@ -230,4 +223,4 @@ def test_numpy_1_pickles_are_read(net, tmp_path):
             if item.filename.endswith('data.pkl'):
                 content = content.replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
             target.writestr(item.filename, content)
-    assert inspect_weights(path).architecture == 'tiny14'
+    assert open_weights(path)[1].architecture == 'tiny14'
