@@ -98,15 +98,17 @@ class Progress:
 
 
 class SkipBad:
-    """Takes the items that cannot be used: warns of each, counts them."""
+    """Takes the items that cannot be used: warns of each, counts them, keeps the first error."""
 
     def __init__(self, progress: Progress) -> None:
         self.count = 0
+        self.first: FolVprError | None = None
         self._progress = progress
 
     def __call__(self, position: int, error: FolVprError) -> None:
         """Warn of one item."""
         self.count += 1
+        self.first = self.first or error
         self._progress.warn(f'skipped item {position}: {error}')
 
 

@@ -297,7 +297,8 @@ def _evaluate(runner: Runner, scene: Scene, played: Played, output: Path) -> Non
     options: list[object] = ['--image-topic', played.topic]
     if scene.ground_truth is not None:
         options += ['--ground-truth', scene.ground_truth]
-    elif scene.pose_topic is not None and not scene.is_own_pass:
+    elif _has_comparable_poses(scene, played):
+        assert scene.pose_topic is not None
         options += ['--pose-topic', scene.pose_topic]
     else:
         options += ['--without-ground-truth']
@@ -306,6 +307,16 @@ def _evaluate(runner: Runner, scene: Scene, played: Played, output: Path) -> Non
         '--recording', output / 'answers', '--json', output / 'report.json',
         '--per-query', output / 'queries.csv', '--picture', output / 'answers.png',
     )  # fmt: skip
+
+
+def _has_comparable_poses(scene: Scene, played: Played) -> bool:
+    """Whether the poses of the queries say where they are in the map."""
+    from fol_vpr.sources import open_source
+
+    if scene.pose_topic is None or scene.is_own_pass:
+        return False
+    source = open_source(played.bag, image_topic=played.topic, pose_topic=scene.pose_topic)
+    return not source.own_origin
 
 
 def _given(option: str, value: str | None) -> list[str]:

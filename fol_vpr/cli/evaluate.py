@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.console import Progress, SkipBad, atomic_text, check_writable
 from fol_vpr.config import (
     EvaluationConfig,
+    NetworkConfig,
     RecognizerConfig,
     RetrievalConfig,
     VerificationConfig,
@@ -24,14 +27,19 @@ from fol_vpr.evaluation.ground_truth import (
     read_ground_truth,
 )
 from fol_vpr.evaluation.metrics import RECALL_AT
-from fol_vpr.evaluation.offline import Answers, answer_offline
+from fol_vpr.evaluation.offline import answer_offline
 from fol_vpr.evaluation.report import Conditions, Evaluation
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.datatypes import MapInfo, Place
+    from fol_vpr.evaluation.pictures import LoadImage
     from fol_vpr.sources import FrameSource
+
+# The settings that make sense here; geometric verification is off unless it is asked for.
+RETRIEVAL = ('candidates', 'rerank', 'match_threshold')
+VERIFICATION = ('verify',)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', metavar='T', help='of the bag')
     parser.add_argument('--pose-topic', metavar='T', help='of the bag, for --positive-radius')
     parser.add_argument('--positions', metavar='CSV', help='positions of the images of a folder')
+    parser.add_argument(
+        '--frame-id',
+        metavar='NAME',
+        default='',
+        help='frame that those positions are in, where the queries do not name it rightly',
+    )
     truth = parser.add_mutually_exclusive_group()
     truth.add_argument(
         '--ground-truth',
@@ -76,11 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--limit', metavar='N', type=int, help='only the first N queries')
     parser.add_argument(
-        '--skip-bad', action='store_true', help='queries that cannot be read count as misses'
+        '--skip-bad',
+        action='store_true',
+        help='accept that queries which cannot be read count as misses; without it they do too, '
+        'but the exit code is 2',
     )
     add_network_of_map(parser)
-    add_settings(parser, RetrievalConfig, only=('candidates', 'rerank', 'match_threshold'))
-    add_settings(parser, VerificationConfig, only=('verify',))
+    add_settings(parser, RetrievalConfig, only=RETRIEVAL)
+    add_settings(parser, VerificationConfig, only=VERIFICATION)
     add_settings(parser, EvaluationConfig)
 
 
@@ -88,9 +105,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     _check_combination(args)
     criteria = settings(args, EvaluationConfig())
-    retrieval = settings(args, RetrievalConfig())
-    # Geometric verification does not change the order of the hypotheses; it would only cost time.
-    verification = settings(args, replace(VerificationConfig(), verify=0))
     for output in (args.json, args.per_query, args.picture):
         if output is not None:
             check_writable(output)
@@ -101,20 +115,12 @@ def run(args: argparse.Namespace) -> int:
         image_topic=args.image_topic,
         pose_topic=args.pose_topic,
         positions_csv=args.positions,
+        frame_id=args.frame_id,
     )
-    from fol_vpr.recognizer import PlaceRecognizer
-
-    network = network_of_map(args, args.map)
-    recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
-    try:
-        recognizer.load_map(args.map)
-        evaluation = _evaluate(args, source, recognizer, criteria)
-        print(evaluation.as_table())
-        _write(args, evaluation)
-        if args.picture is not None:
-            _draw(args.picture, evaluation, source, recognizer)
-    finally:
-        recognizer.close()
+    if args.recording is not None:
+        _of_recording(args, source, criteria)
+    else:
+        _offline(args, source, criteria)
     return 0
 
 
@@ -128,101 +134,127 @@ def _check_combination(args: argparse.Namespace) -> None:
     if args.recording is None and args.recording_topic is not None:
         raise InputError('--recording-topic needs --recording')
     if args.recording is not None:
-        useless = [name for name in ('limit', 'rerank', 'candidates') if getattr(args, name)]
+        of_the_run = ('limit', *RETRIEVAL, *VERIFICATION, *(f.name for f in fields(NetworkConfig)))
+        useless = [name for name in of_the_run if getattr(args, name) is not None]
         if useless:
             raise InputError(
-                f'--{useless[0]} has no effect on answers that were recorded; leave it out'
+                f'--{useless[0].replace("_", "-")} has no effect on answers that were recorded; '
+                'leave it out'
             )
 
 
-def _evaluate(
+def _of_recording(
+    args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
+) -> None:
+    """The answers of a node: the map's weights need not be on this machine."""
+    from fol_vpr.evaluation.recording import read_recording
+    from fol_vpr.recognizer import open_map
+
+    with open_map(args.map) as reader:
+        info, places = reader.info, reader.places
+        positives = _positives(args, source, places, info, criteria)
+        answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
+        conditions = _conditions(args, source, info, criteria)
+        _report(args, Evaluation(conditions, positives, answers), source, reader.image)
+
+
+def _offline(args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig) -> None:
+    from fol_vpr.recognizer import PlaceRecognizer
+
+    retrieval = settings(args, RetrievalConfig())
+    # Geometric verification does not change the order of the hypotheses; it would only cost time.
+    verification = settings(args, replace(VerificationConfig(), verify=0))
+    network = network_of_map(args, args.map)
+    recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
+    try:
+        info = recognizer.load_map(args.map)
+        # What can be known to be wrong is said before the queries, which take minutes.
+        positives = _positives(args, source, recognizer.places, info, criteria)
+        recognizer.warm_up()
+        with Progress('evaluate', unit='queries') as progress:
+            unread = SkipBad(progress)
+            answers = answer_offline(
+                recognizer, source, limit=args.limit, progress=progress, on_bad=unread
+            )
+        extractor = recognizer.extractor
+        conditions = replace(
+            _conditions(args, source, info, criteria),
+            weights=extractor.weights_name,
+            trained=extractor.trained,
+            device=extractor.device,
+            precision=extractor.precision,
+            rerank=retrieval.rerank,
+        )
+        evaluation = Evaluation(conditions, positives, answers)
+        _report(args, evaluation, source, recognizer.reference_image)
+    finally:
+        recognizer.close()
+    if unread.count and not args.skip_bad:
+        raise InputError(
+            f'{unread.count} of {evaluation.queries} queries cannot be read and were counted as '
+            f'misses; mend them, or accept that with --skip-bad. The first: {unread.first}'
+        )
+
+
+def _positives(
     args: argparse.Namespace,
     source: FrameSource,
-    recognizer: PlaceRecognizer,
+    places: Sequence[Place],
+    info: MapInfo,
     criteria: EvaluationConfig,
-) -> Evaluation:
-    # What can be known to be wrong is said before the queries, which take minutes.
-    references = [Whereabouts.of(place) for place in recognizer.places]
-    positives: Positives | None = None
+) -> Positives:
+    """For each query that is asked, readable or not, the references that show its place."""
     if args.without_ground_truth:
-        positives = [frozenset()] * len(source)
+        positives: Positives = [frozenset()] * len(source)
     elif args.ground_truth is not None:
-        positives = read_ground_truth(args.ground_truth, len(source), len(references))
+        positives = read_ground_truth(args.ground_truth, len(source), len(places))
     else:
-        _check_positions(args.map, source, references, recognizer)
-    answers = _answers(args, source, recognizer)
-    if positives is None:
-        positives = positives_by_position(answers.whereabouts, references, criteria)
-    conditions = _conditions(args, source, recognizer, criteria)
-    return Evaluation(conditions, positives[: args.limit], answers)
+        _check_frames(source, places, info)
+        queries = [Whereabouts.of(each) for each in islice(source.captures(), args.limit)]
+        # A damaged bag may hold fewer images than it promises.
+        queries += [Whereabouts()] * (len(source) - len(queries))
+        references = [Whereabouts.of(place) for place in places]
+        positives = positives_by_position(queries, references, criteria)
+    return positives[: args.limit]
 
 
-def _answers(
-    args: argparse.Namespace, source: FrameSource, recognizer: PlaceRecognizer
-) -> Answers:
-    info = recognizer.map_info
-    assert info is not None
-    if args.recording is not None:
-        from fol_vpr.evaluation.recording import read_recording
-
-        return read_recording(
-            args.recording, source, recognizer.places, info, topic=args.recording_topic
-        )
-    recognizer.warm_up()
-    with Progress('evaluate', unit='queries') as progress:
-        return answer_offline(
-            recognizer,
-            source,
-            limit=args.limit,
-            progress=progress,
-            on_bad=SkipBad(progress) if args.skip_bad else None,
-        )
-
-
-def _check_positions(
-    path: str,
-    source: FrameSource,
-    references: list[Whereabouts],
-    recognizer: PlaceRecognizer,
-) -> None:
-    info = recognizer.map_info
-    assert info is not None
-    if not any(reference.pose or reference.geo for reference in references):
+def _check_frames(source: FrameSource, places: Sequence[Place], info: MapInfo) -> None:
+    """Raise InputError where positions of queries and references mean different things."""
+    if not any(place.pose or place.geo for place in places):
         raise InputError(
-            f'no ground truth: the references of {path} have no positions; give '
+            f'no ground truth: the references of {info.path} have no positions; give '
             '--ground-truth CSV, or --without-ground-truth for latency only'
         )
-    poses = source.frame_id and any(reference.pose for reference in references)
-    if poses and source.frame_id != info.frame_id:
+    if not source.frame_id or not any(place.pose for place in places):
+        return
+    if source.own_origin and source.session_id not in {place.session_id for place in places}:
+        raise InputError(
+            f'the poses of {source.description} count from wherever that drive began, so they '
+            f'cannot be compared with those of {info.path}; give --ground-truth CSV, or '
+            f'--frame-id {info.frame_id} if they are in the frame of the map after all'
+        )
+    if source.frame_id != info.frame_id:
         raise InputError(
             f'the poses of {source.description} are in the frame {source.frame_id!r}, those of '
-            f'{path} in {info.frame_id!r}, so they cannot be compared; give --ground-truth CSV'
+            f'{info.path} in {info.frame_id!r}, so they cannot be compared; give --ground-truth '
+            f'CSV, or --frame-id {info.frame_id} if that is another name for the same frame'
         )
 
 
 def _conditions(
-    args: argparse.Namespace,
-    source: FrameSource,
-    recognizer: PlaceRecognizer,
-    criteria: EvaluationConfig,
+    args: argparse.Namespace, source: FrameSource, info: MapInfo, criteria: EvaluationConfig
 ) -> Conditions:
-    info, extractor = recognizer.map_info, recognizer.extractor
-    assert info is not None
-    live = args.recording is not None
     return Conditions(
         map=args.map,
         map_id=info.map_id,
         source=source.description,
         ground_truth=_truth(args, criteria),
-        weights=extractor.weights_name,
-        trained=extractor.trained,
-        model_id=extractor.model_id,
-        preprocessing_id=extractor.preprocessing_id,
+        weights=info.weights_name,
+        trained=info.trained,
+        model_id=info.model_id,
+        preprocessing_id=info.preprocessing_id,
         references=info.places,
         recording=args.recording or '',
-        device='' if live else extractor.device,
-        precision='' if live else extractor.precision,
-        rerank=None if live else recognizer.config.retrieval.rerank,
     )
 
 
@@ -234,7 +266,10 @@ def _truth(args: argparse.Namespace, criteria: EvaluationConfig) -> str:
     return f'within {criteria.positive_radius:g} m and {criteria.positive_angle:g} degrees'
 
 
-def _write(args: argparse.Namespace, evaluation: Evaluation) -> None:
+def _report(
+    args: argparse.Namespace, evaluation: Evaluation, source: FrameSource, load: LoadImage
+) -> None:
+    print(evaluation.as_table())
     if args.json is not None:
         with atomic_text(args.json) as file:
             json.dump(evaluation.as_json(), file, indent=2, allow_nan=False)
@@ -242,17 +277,16 @@ def _write(args: argparse.Namespace, evaluation: Evaluation) -> None:
     if args.per_query is not None:
         with atomic_text(args.per_query) as file:
             evaluation.write_per_query(file)
+    if args.picture is not None:
+        _draw(args.picture, evaluation, source, load)
 
 
-def _draw(
-    path: str, evaluation: Evaluation, source: FrameSource, recognizer: PlaceRecognizer
-) -> None:
+def _draw(path: str, evaluation: Evaluation, source: FrameSource, load: LoadImage) -> None:
     from fol_vpr.evaluation.pictures import draw_evaluation
 
     def query_image(index: int) -> np.ndarray | None:
-        frames = source.frames(index, lambda _position, _error: None)
-        position, frame = next(frames, (-1, None))
-        return frame.image if frame is not None and position == index else None
+        frames = source.frames(index, lambda _position, _error: None, index + 1)
+        return next((frame.image for _, frame in frames), None)
 
-    draw_evaluation(path, evaluation, query_image, recognizer.reference_image)
+    draw_evaluation(path, evaluation, query_image, load)
     print(f'picture: {path}', file=sys.stderr)

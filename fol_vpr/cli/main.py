@@ -60,6 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python would complain once more when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        # A file that nobody asked about beforehand; without its name it is a defect of ours.
+        if '--debug' in argv or not error.filename:
+            raise
+        print(
+            f'fol_vpr: error: {error.filename}: {error.strerror}; check that it is there, and its '
+            'permissions and those of the folders above it',
+            file=sys.stderr,
+        )
+        return USER_ERROR
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:

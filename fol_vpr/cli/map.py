@@ -82,6 +82,7 @@ def _build(args: argparse.Namespace) -> int:
         pose_topic=args.pose_topic,
         positions_csv=args.positions,
         max_pose_gap=mapping.max_pose_gap,
+        frame_id=mapping.frame_id,
     )
     if (args.bag is not None) != source.selects_keyframes:
         kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')
@@ -147,15 +148,10 @@ def _left_behind(output: str, kept: int | None) -> str:
     return f'interrupted: {what} are kept in {partial}; the same command goes on from there'
 
 
-def _read_info(path: str) -> MapInfo:
-    from fol_vpr.database import MapReader
-
-    with MapReader(path) as reader:
-        return reader.info
-
-
 def _info(args: argparse.Namespace) -> int:
-    info = _read_info(args.map)
+    from fol_vpr.database import read_info
+
+    info = read_info(args.map)
     if args.json:
         print_json(_plain(dataclasses.asdict(info)))
     else:

@@ -7,12 +7,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fol_vpr.config import EvaluationConfig
-from fol_vpr.datatypes import EARTH_RADIUS, Frame, GeoPosition, Place, Pose
+from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Pose
 from fol_vpr.errors import InputError
+
+if TYPE_CHECKING:
+    from fol_vpr.sources import Capture
 
 Positives = list[frozenset[int]]
 """For each query the indices of the references that show its place; may be empty."""
@@ -28,8 +32,8 @@ class Whereabouts:
     geo: GeoPosition | None = None
 
     @classmethod
-    def of(cls, item: Frame | Place) -> Whereabouts:
-        """Only the position of `item`: a Frame would keep its pixels alive."""
+    def of(cls, item: Capture | Place) -> Whereabouts:
+        """The position of a query or of a reference."""
         return cls(item.pose, item.geo)
 
 
@@ -107,7 +111,7 @@ def positives_by_position(
     """References that were taken near a query and looked the same way.
 
     Poses in the map frame are compared where both sides have them, else geodetic positions, on a
-    sphere and without altitudes. Orientations are only compared between poses.
+    sphere and without altitudes. Orientations are only compared where both poses have one.
 
     Args:
         queries: where the queries were taken.
@@ -139,7 +143,7 @@ def positives_by_position(
             if kind == 'pose' and config.positive_angle < 180:
                 # q and -q are the same rotation, hence the absolute value.
                 turned = 2 * np.arccos(np.clip(np.abs(reference_axes @ axes), 0, 1))
-                near &= np.degrees(turned) <= config.positive_angle
+                near &= ~(np.degrees(turned) > config.positive_angle)
         positives.append(frozenset(np.flatnonzero(near).tolist()))
     return positives
 
@@ -150,11 +154,13 @@ def _kinds(items: Sequence[Whereabouts]) -> str:
 
 
 def _coordinates(items: Sequence[Whereabouts], kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are not known."""
+    """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are unknown."""
     xyz, axes = np.full((len(items), 3), math.nan), np.full((len(items), 4), math.nan)
     for row, item in enumerate(items):
         if kind == 'pose' and item.pose is not None:
-            xyz[row], axes[row] = item.pose.position, item.pose.orientation
+            xyz[row] = item.pose.position
+            if item.pose.has_orientation:
+                axes[row] = item.pose.orientation
         elif kind == 'geo' and item.geo is not None:
             # Within any sensible radius the chord is as long as the way along the ground.
             lat, lon = math.radians(item.geo.latitude), math.radians(item.geo.longitude)

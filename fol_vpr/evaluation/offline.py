@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.datatypes import Frame, LocalizationState
 from fol_vpr.errors import FolVprError
-from fol_vpr.evaluation.ground_truth import Whereabouts
 from fol_vpr.evaluation.metrics import RECALL_AT
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ class QueryAnswer:
         ranking: `Place.index` of the hypotheses, best first: after re-ranking.
         global_ranking: the same in the order of the global similarity; None where the answer
             was recorded from a topic, which does not carry it.
-        timings: seconds by stage.
+        timings: seconds by stage; `total` is from the encoded image to the answer, decoding
+            included, offline as well as live.
     """
 
     index: int
@@ -48,12 +48,10 @@ class Answers:
 
     Attributes:
         items: in the order of the queries; those that were not answered are missing.
-        whereabouts: for each query, answered or not, where it was taken.
         unmatched: recorded answers that belong to no query.
     """
 
     items: list[QueryAnswer]
-    whereabouts: list[Whereabouts]
     unmatched: int = 0
 
 
@@ -81,18 +79,14 @@ def answer_offline(
     """
     total = len(source) if limit is None else min(limit, len(source))
     answers = []
-    whereabouts = [Whereabouts()] * total
     started = time.perf_counter()
-    for position, frame in source.frames(on_bad=on_bad):
-        if position >= total:
-            break
+    for position, frame in source.frames(on_bad=on_bad, stop=total):
         decoded = time.perf_counter() - started
         answers.append(_answer(recognizer, position, frame, decoded))
-        whereabouts[position] = Whereabouts.of(frame)
         if progress is not None:
             progress(position + 1, total, '')
         started = time.perf_counter()
-    return Answers(answers, whereabouts)
+    return Answers(answers)
 
 
 def _answer(
@@ -107,5 +101,9 @@ def _answer(
         state=recognition.state,
         ranking=tuple(h.place.index for h in recognition.hypotheses),
         global_ranking=tuple(c.index for c in recognition.global_ranking[:depth]),
-        timings={'decode': decoded, **recognition.timings},
+        timings={
+            'decode': decoded,
+            **recognition.timings,
+            'total': decoded + recognition.timings['total'],
+        },
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys.store import Typestore
 
 from fol_vpr.datatypes import LocalizationState, MapInfo, Place
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.ground_truth import Whereabouts
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 from fol_vpr.sources import Bag, FrameSource
 
@@ -39,8 +38,7 @@ def read_recording(
         InputError: the bag cannot be read, holds no such topic, or was recorded with another map;
             or the queries' stamps do not tell them apart.
     """
-    queries = _read_queries(source)
-    index_of_stamp = {query.stamp_ns: index for index, query in queries.items()}
+    index_of_stamp, uris = _read_queries(source)
     index_of_place = {place.place_id: place.index for place in places}
     answers: dict[int, QueryAnswer] = {}
     unmatched = 0
@@ -60,42 +58,29 @@ def read_recording(
                 f'{path} answers query {index} (stamp {stamp_ns} ns) twice: it holds more than '
                 'one run; record each run into a bag of its own'
             )
-        answers[index] = _answer(
-            index, stamp_ns, message, index_of_place, queries[index].uri, path
-        )
+        answers[index] = _answer(index, stamp_ns, message, index_of_place, uris[index], path)
     if not answers:
         raise InputError(
             f'none of the {unmatched} arrays in {path} carries the stamp of an image in '
             f'{source.description}; --queries must be the bag that was played'
         )
-    unknown = _Query(0, '', Whereabouts())
-    return Answers(
-        items=[answers[index] for index in sorted(answers)],
-        whereabouts=[queries.get(i, unknown).where for i in range(len(source))],
-        unmatched=unmatched,
-    )
+    return Answers([answers[index] for index in sorted(answers)], unmatched)
 
 
-class _Query(NamedTuple):
-    stamp_ns: int
-    uri: str
-    where: Whereabouts
-
-
-def _read_queries(source: FrameSource) -> dict[int, _Query]:
-    """Queries by position, every one with a stamp of its own; those that cannot be read lack."""
-    queries: dict[int, _Query] = {}
+def _read_queries(source: FrameSource) -> tuple[dict[int, int], list[str]]:
+    """Positions of the queries by their stamps, all different, and where each came from."""
     positions: dict[int, int] = {}
-    for index, frame in source.frames(on_bad=lambda _position, _error: None):
-        earlier = positions.setdefault(frame.stamp_ns, index)
+    uris = []
+    for index, capture in enumerate(source.captures()):
+        earlier = positions.setdefault(capture.stamp_ns, index)
         if earlier != index:
             raise InputError(
                 f'queries {earlier} and {index} of {source.description} carry the same stamp '
-                f'({frame.stamp_ns} ns), so recorded answers cannot be told apart; --queries must '
-                'be the bag that was played, with stamps of its own for every image'
+                f'({capture.stamp_ns} ns), so recorded answers cannot be told apart; --queries '
+                'must be the bag that was played, with stamps of its own for every image'
             )
-        queries[index] = _Query(frame.stamp_ns, frame.uri, Whereabouts.of(frame))
-    return queries
+        uris.append(capture.uri)
+    return positions, uris
 
 
 def _answer(

@@ -14,6 +14,10 @@ from fol_vpr.evaluation.ground_truth import Positives
 from fol_vpr.evaluation.metrics import RECALL_AT, Share, first_hit, percentiles, recall_at
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 
+Recall = dict[int, 'Share | None']
+"""For each K its share; None where the answers do not tell."""
+
+NOT_RECORDED = 'not recorded'
 UNTRAINED = (
     'UNTRAINED WEIGHTS: the network has deterministic random weights. These figures show that '
     'the path works, not how well the method recognises places.'
@@ -87,22 +91,29 @@ class Evaluation:
         """Queries that no reference shows; they are left out of the recall."""
         return sum(not positive for positive in self.positives)
 
-    def recall_reranked(self) -> dict[int, Share]:
+    def recall_reranked(self) -> Recall:
         """Recall in the order of the hypotheses."""
-        return recall_at(self._of_all([a.ranking for a in self.answers]), self.positives)
+        rankings = self._of_all([a.ranking for a in self.answers])
+        return self._told(recall_at(rankings, self.positives))
 
-    def recall_global(self) -> dict[int, Share] | None:
-        """Recall in the order of the global similarity; None where it was not recorded."""
+    def recall_global(self) -> Recall:
+        """Recall in the order of the global similarity, which no recording holds."""
         rankings = [a.global_ranking for a in self.answers if a.global_ranking is not None]
         if len(rankings) < len(self.answers):
-            return None
-        return recall_at(self._of_all(rankings), self.positives)
+            return dict.fromkeys(RECALL_AT)
+        return {**recall_at(self._of_all(rankings), self.positives)}
 
-    def recall_answered(self) -> dict[int, Share]:
+    def recall_answered(self) -> Recall:
         """Recall in the order of the hypotheses among the queries that were answered."""
-        return recall_at(
-            [a.ranking for a in self.answers], [self.positives[a.index] for a in self.answers]
-        )
+        positives = [self.positives[a.index] for a in self.answers]
+        return self._told(recall_at([a.ranking for a in self.answers], positives))
+
+    def _told(self, shares: dict[int, Share]) -> Recall:
+        """Without the K beyond what the node published: a positive may have come after that."""
+        depth = max((len(a.ranking) for a in self.answers), default=0)
+        if not self.conditions.recording or depth == self.conditions.references:
+            return {**shares}
+        return {k: share if k <= depth else None for k, share in shares.items()}
 
     def _of_all(self, rankings: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Rankings of the answers, brought to one for each query: empty where unanswered."""
@@ -152,7 +163,8 @@ class Evaluation:
         if self.unanswered:
             among = self.recall_answered()
             lines[-1] += '; the others count as misses. Among the answered: ' + ', '.join(
-                f'R@{k} {_percent(share.value)}' for k, share in among.items()
+                f'R@{k} {_percent(share.value) if share else NOT_RECORDED}'
+                for k, share in among.items()
             )
         if self.unmatched:
             lines.append(f'{self.unmatched} recorded answers belong to no query')
@@ -168,10 +180,7 @@ class Evaluation:
         rows = [('global', self.recall_global()), (reranked, self.recall_reranked())]
         table = [['', *(f'Recall@{k}' for k in RECALL_AT)]]
         for name, shares in rows:
-            if shares is None:
-                table.append([name, *('not recorded' for _ in RECALL_AT)])
-            else:
-                table.append([name, *(_with_interval(shares[k]) for k in RECALL_AT)])
+            table.append([name, *(_with_interval(shares[k]) for k in RECALL_AT)])
         return align(table)
 
     def _latency_lines(self) -> list[str]:
@@ -214,16 +223,15 @@ def align(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[
     ]
 
 
-def _values(shares: dict[int, Share] | None) -> dict[str, float | None] | None:
-    if shares is None:
-        return None
-    return {str(k): _or_none(share.value) for k, share in shares.items()}
+def _values(shares: Recall) -> dict[str, float | None]:
+    return {str(k): _or_none(share.value) if share else None for k, share in shares.items()}
 
 
-def _intervals(shares: dict[int, Share] | None) -> dict[str, list[float | None]] | None:
-    if shares is None:
-        return None
-    return {str(k): [_or_none(v) for v in share.interval()] for k, share in shares.items()}
+def _intervals(shares: Recall) -> dict[str, list[float | None] | None]:
+    return {
+        str(k): [_or_none(v) for v in share.interval()] if share else None
+        for k, share in shares.items()
+    }
 
 
 def _or_none(value: float) -> float | None:
@@ -235,7 +243,9 @@ def _percent(value: float) -> str:
     return 'none' if math.isnan(value) else f'{100 * value:.1f} %'
 
 
-def _with_interval(share: Share) -> str:
+def _with_interval(share: Share | None) -> str:
+    if share is None:
+        return NOT_RECORDED
     if not share.total:
         return 'no positives'
     low, high = share.interval()

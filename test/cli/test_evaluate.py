@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import pytest
@@ -79,7 +80,10 @@ def test_untrained_weights_are_named_loudly(drive, capsys):
 
 
 @pytest.mark.parametrize('storage', list(StoragePlugin))
-def test_a_recording_gives_what_the_offline_run_gives(drive, offline, played, tmp_path, storage):
+def test_a_recording_gives_what_the_offline_run_gives(
+    drive, offline, played, tmp_path, storage, monkeypatch
+):
+    monkeypatch.setattr(PlaceRecognizer, '__init__', None)  # needs no network
     bag, map_id, answers = played
     recording, out = tmp_path / 'recording', tmp_path / 'out.json'
     # Two that the node dropped, and the rest in another order than the queries'.
@@ -91,13 +95,30 @@ def test_a_recording_gives_what_the_offline_run_gives(drive, offline, played, tm
     assert main(command) == 0
     report = json.loads(out.read_text())
     assert (report['answered'], report['unanswered'], report['unmatched_answers']) == (6, 2, 0)
-    assert report['recall']['global'] is None
+    assert report['recall']['global'] == {'1': None, '5': None, '10': None}
+    assert (report['weights'], report['trained']) == ('untrained-vits14', False)
     missed = [row['reranked_rank'] for row in offline[1] if row['query_index'] in ('0', '5')]
     lost = sum(rank == '0' for rank in missed)
     expected = offline[0]['recall']['reranked']['1'] - lost / 7
     assert report['recall']['reranked']['1'] == pytest.approx(expected)
     assert report['latency_ms']['total']['p50'] == 250
     assert cv2.imread(str(tmp_path / 'out.png')) is not None
+
+
+def test_recall_beyond_what_the_node_published_is_not_made_up(drive, played, tmp_path, capsys):
+    bag, map_id, answers = played
+    recording, out = tmp_path / 'recording', tmp_path / 'out.json'
+    short = [replace(answer, hypotheses=answer.hypotheses[:4]) for answer in answers]
+    write_recording(recording, map_id, short)
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(bag), '--recording',
+               str(recording), '--ground-truth', str(drive.ground_truth)]  # fmt: skip
+    assert main([*command, '--json', str(out)]) == 0
+    report = json.loads(out.read_text())
+    recall = report['recall']['reranked']
+    assert recall['1'] >= 6 / 7
+    assert (recall['5'], recall['10']) == (None, None)
+    assert report['recall_interval_95']['reranked']['5'] is None
+    assert 'not recorded' in capsys.readouterr().out
 
 
 def test_recordings_that_do_not_belong_are_refused(drive, played, tmp_path, capsys):
@@ -117,6 +138,7 @@ def test_recordings_that_do_not_belong_are_refused(drive, played, tmp_path, caps
     assert 'carry the same stamp' in refused('sound', drive.queries)
     assert 'found 0' in refused('sound', bag, '--recording-topic', '/elsewhere')
     assert '--limit has no effect' in refused('sound', bag, '--limit', '3')
+    assert '--rerank has no effect' in refused('sound', bag, '--rerank', '0')
     assert 'found 0' in refused(str(bag), bag)
     main(['bag', 'from-images', str(drive.queries), '--output', str(tmp_path / 'late'),
           '--rate', str(RATE / 1.37)])  # fmt: skip
@@ -125,26 +147,83 @@ def test_recordings_that_do_not_belong_are_refused(drive, played, tmp_path, caps
     assert 'carries the stamp' in refused('twice', tmp_path / 'late')
 
 
-def test_positions_are_a_ground_truth(drive, tmp_path, capsys):
-    """UTM file names on both sides: each query was taken beside its reference."""
+@pytest.fixture(scope='module')
+def located(drive, tmp_path_factory):
+    """UTM file names on both sides, each query 8 m from its reference; a map of the latter."""
+    root = tmp_path_factory.mktemp('located')
     for source, offset in ((drive.references, 0), (drive.queries, 8)):
-        folder = tmp_path / source.name
+        folder = root / source.name
         folder.mkdir()
         for i, image in enumerate(sorted(source.iterdir())[:4]):
             name = f'@{500_000 + 30 * i + offset}.00@4000000.00@33@N@.jpg'
             shutil.copy(image, folder / name)
-    target, out = tmp_path / 'm.folmap', tmp_path / 'out.json'
-    build = ['map', 'build', '--images', str(tmp_path / 'ref'), '--output', str(target)]
+    build = ['map', 'build', '--images', str(root / 'ref'), '--output', str(root / 'm.folmap')]
     assert main([*build, '--input-size', '126', '--weights', 'untrained-vits14']) == 0
-    evaluate = ['evaluate', '--map', str(target), '--queries', str(tmp_path / 'query'),
-                '--json', str(out)]  # fmt: skip
-    assert main(evaluate) == 0
+    return root
+
+
+def test_positions_are_a_ground_truth(drive, located, tmp_path, capsys):
+    out = tmp_path / 'out.json'
+    evaluate = [
+        'evaluate',
+        '--map',
+        str(located / 'm.folmap'),
+        '--json',
+        str(out),
+        '--rerank',
+        '0',
+    ]
+    queries = ['--queries', str(located / 'query')]
+    assert main([*evaluate, *queries]) == 0
     assert json.loads(out.read_text())['queries_without_positive'] == 0
-    assert main([*evaluate, '--positive-radius', '7']) == 0
-    assert json.loads(out.read_text())['queries_without_positive'] == 4
+    assert main([*evaluate, *queries, '--positive-radius', '7', '--limit', '3']) == 0
+    report = json.loads(out.read_text())
+    assert (report['queries'], report['queries_without_positive']) == (3, 3)
     capsys.readouterr()
     assert main(['evaluate', '--map', str(drive.map), '--queries', str(drive.queries)]) == 2
     assert '--ground-truth' in capsys.readouterr().err
+
+
+def test_a_query_that_cannot_be_read_is_a_miss_and_costs_nothing_else(located, tmp_path, capsys):
+    queries, out = tmp_path / 'query', tmp_path / 'out.json'
+    shutil.copytree(located / 'query', queries)
+    victims = sorted(queries.iterdir())[2:]
+    for victim in victims:
+        victim.write_bytes(victim.read_bytes()[:2000])
+    evaluate = ['evaluate', '--map', str(located / 'm.folmap'), '--queries', str(queries),
+                '--json', str(out), '--rerank', '0']  # fmt: skip
+    assert main(evaluate) == 2
+    errors = capsys.readouterr().err
+    assert '2 of 4 queries cannot be read' in errors
+    assert victims[0].name in errors.split('error: ')[1]
+    report = json.loads(out.read_text())
+    assert (report['queries'], report['queries_without_positive']) == (4, 0)
+    assert (report['answered'], report['unanswered']) == (2, 2)
+    assert report['recall']['global']['10'] == 0.5
+    assert main([*evaluate, '--skip-bad']) == 0
+    # What lies behind the limit is not even looked at.
+    capsys.readouterr()
+    assert main([*evaluate, '--limit', '2']) == 0
+    assert victims[0].name not in capsys.readouterr().err
+
+
+def test_queries_without_positions_are_refused_before_they_are_run(drive, located, monkeypatch):
+    monkeypatch.setattr(PlaceRecognizer, 'recognize', None)
+    assert main(['evaluate', '--map', str(located / 'm.folmap'),
+                 '--queries', str(drive.queries)]) == 2  # fmt: skip
+
+
+def test_odometry_of_another_drive_is_no_ground_truth(drive, located, tmp_path, capsys):
+    poses = tmp_path / 'poses.csv'
+    poses.write_text('timestamp,x,y\n' + ''.join(f'{t},{500_000 + t},4000000\n' for t in range(9)))
+    bag = ['bag', 'from-images', str(drive.queries), '--rate', '2', '--poses', str(poses),
+           '--pose-type', 'Odometry', '--map-frame', 'odom']  # fmt: skip
+    assert main([*bag, '--output', str(tmp_path / 'bag')]) == 0
+    evaluate = ['evaluate', '--map', str(located / 'm.folmap'), '--queries', str(tmp_path / 'bag'),
+                '--pose-topic', '/pose', '--rerank', '0', '--limit', '1']  # fmt: skip
+    assert main(evaluate) == 2
+    assert 'count from wherever that drive began' in capsys.readouterr().err
+    assert main([*evaluate, '--frame-id', 'utm']) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import fol_vpr.cli.weights
 from fol_vpr import __version__
 from fol_vpr.cli.main import VERBS, main
 from fol_vpr.errors import MapError
 
 
-def run(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, '-m', 'fol_vpr.cli.main', *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.parametrize('args', [['--help'], *([verb, '--help'] for verb in VERBS)])
-def test_help_loads_nothing_heavy(args):
+def test_help_loads_nothing_heavy():
     code = (
         'import sys\n'
         'from fol_vpr.cli.main import main\n'
-        'try:\n'
-        f'    main({args!r})\n'
-        'except SystemExit as exit:\n'
-        '    assert exit.code == 0\n'
-        'heavy = {"torch", "rclpy", "faiss", "matplotlib", "rosbags"} & set(sys.modules)\n'
-        'assert not heavy, heavy\n'
+        f'for args in ([], {", ".join(repr([verb]) for verb in VERBS)}):\n'
+        '    try:\n'
+        '        main([*args, "--help"])\n'
+        '    except SystemExit as exit:\n'
+        '        assert exit.code == 0\n'
+        '    heavy = {"torch", "rclpy", "faiss", "matplotlib", "rosbags"} & set(sys.modules)\n'
+        '    assert not heavy, (args, heavy)\n'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert 'usage: fol_vpr' in done.stdout
+    assert done.stdout.count('usage: fol_vpr') == 1 + len(VERBS)
 
 
 def test_version(capsys):
@@ -56,6 +54,18 @@ def test_an_error_is_one_message_and_no_traceback(capsys):
     assert captured.err.startswith('fol_vpr: error: ')
     assert 'nowhere.folmap' in captured.err
     assert 'Traceback' not in captured.err
+
+
+def test_a_file_that_nobody_foresaw_is_a_user_error(monkeypatch, capsys):
+    def run(_args):
+        Path('/nowhere/forgotten.txt').read_bytes()
+
+    monkeypatch.setattr(fol_vpr.cli.weights, 'run', run)
+    assert main(['weights', 'list']) == 2
+    assert '/nowhere/forgotten.txt: No such file' in capsys.readouterr().err
+    monkeypatch.setattr(fol_vpr.cli.weights, 'run', lambda _args: os.close(-1))
+    with pytest.raises(OSError, match='Bad file descriptor'):
+        main(['weights', 'list'])
 
 
 def test_debug_shows_the_traceback():

@@ -16,6 +16,7 @@ from scenes import write_folder
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader
+from fol_vpr.network import FeatureExtractor
 
 SMALL = ['--input-size', '126', '--weights', 'untrained-vits14']
 
@@ -60,7 +61,7 @@ def test_an_existing_map_stays_unless_asked(drive, tmp_path, capsys):
         assert reader.image(0) is None
 
 
-def test_sigterm_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
+def test_sigterm_says_what_is_kept_and_the_same_command_goes_on(tmp_path, monkeypatch):
     images, output = write_folder(tmp_path / 'images', 16), tmp_path / 'm.folmap'
     partial = tmp_path / 'm.folmap.partial'
     command = [sys.executable, '-m', 'fol_vpr.cli.main', 'map', 'build', '--images', str(images),
@@ -78,7 +79,16 @@ def test_sigterm_says_what_is_kept_and_the_same_command_goes_on(tmp_path):
     assert 'Traceback' not in errors
     assert not output.exists()
     assert 0 < int(kept[1]) < 16
+    extracted = []
+    extract = FeatureExtractor.extract
+
+    def counting(self, images, *args):
+        extracted.extend(images)
+        return extract(self, images, *args)
+
+    monkeypatch.setattr(FeatureExtractor, 'extract', counting)
     assert main(command[3:]) == 0
+    assert len(extracted) == 16 - int(kept[1])
     assert not partial.exists()
     with MapReader(output) as reader:
         names = [Path(place.image_uri).name for place in reader.places]
@@ -116,3 +126,15 @@ def test_skip_bad_names_what_it_leaves_out(tmp_path, capsys):
     assert '1 of 4 items were skipped' in errors
     with MapReader(tmp_path / 'm.folmap') as reader:
         assert reader.info.places == 3
+
+
+def test_the_frame_of_a_map_can_be_named(tmp_path):
+    images = write_folder(tmp_path / 'images', 2)
+    poses = tmp_path / 'poses.csv'
+    poses.write_text('index,x,y\n0,1,2\n1,3,4\n')
+    build = ['map', 'build', '--images', str(images), '--positions', str(poses), *SMALL]
+    for given, named in (([], 'map'), (['--frame-id', 'hall'], 'hall')):
+        output = tmp_path / f'{named}.folmap'
+        assert main([*build, '--output', str(output), *given]) == 0
+        with MapReader(output) as reader:
+            assert reader.info.frame_id == named

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fol_vpr.config import EvaluationConfig
-from fol_vpr.datatypes import GeoPosition, Pose
+from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import (
     Whereabouts,
@@ -77,6 +77,14 @@ def test_poses_that_look_another_way():
     references = [at(0, heading=heading) for heading in (0, 30, 50, 180, 340)]
     config = EvaluationConfig(positive_angle=40)
     assert positives_by_position([at(1)], references, config) == [{0, 1, 4}]
+
+
+def test_orientations_count_only_where_both_are_known():
+    covariance = np.diag([0, 0, 0, *[np.float32(UNKNOWN_ANGLE_VARIANCE)] * 3])
+    nowhere = Whereabouts(pose=Pose(np.zeros(3), np.array([0, 0, 0, 1.0]), covariance))
+    config = EvaluationConfig(positive_angle=40)
+    assert positives_by_position([at(0, heading=180)], [nowhere, at(0)], config) == [{0}]
+    assert positives_by_position([nowhere], [nowhere, at(0, heading=180)], config) == [{0, 1}]
 
 
 def test_geodetic_positions_in_metres_across_the_date_line():
