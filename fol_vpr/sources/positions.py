@@ -1,16 +1,6 @@
 """Where and when images were taken: CSV files, TUM trajectories, and telling file names.
 
-A CSV has a header line. Names of columns are not case-sensitive, unknown columns are ignored:
-
-| column (also known as) | means |
-| --- | --- |
-| `file` (filename, image, path) | path of the image, from the image folder or from the CSV's |
-| `index` | position in the sorted list of images, from 0; used where there is no `file` |
-| `timestamp` (stamp, time) | seconds, read to the nanosecond |
-| `stamp_ns` (timestamp_ns, time_ns) | integer nanoseconds |
-| `x`, `y`, `z` (tx, ty, tz; easting, northing; utm_east, utm_north) | metres in the map frame |
-| `qx`, `qy`, `qz`, `qw` | orientation, all four or none |
-| `latitude`, `longitude`, `altitude` (lat; lon, lng; alt) | WGS 84, degrees and metres |
+The columns of a CSV, and what they are also known as, are in docs/data.md.
 """
 
 from __future__ import annotations
@@ -76,7 +66,7 @@ def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int
     """Locations of images from a CSV.
 
     Args:
-        csv_path: see the top of this file for the columns.
+        csv_path: see docs/data.md for the columns.
         root: the image folder.
         files: the images, as sorted paths relative to `root`.
 
