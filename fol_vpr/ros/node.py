@@ -171,18 +171,19 @@ class Localizer(LifecycleNode):
         """The settings with what a map was made with, and whether its weights are among that."""
         from fol_vpr.recognizer import recorded_network
 
-        given, recorded, usual = settings.network, recorded_network(map_path), NetworkConfig()
+        given, usual = settings.network, NetworkConfig()
+        # Other weights may be the same ones elsewhere: loading the map compares their content.
+        of_map = given.weights == usual.weights
+        recorded = recorded_network(map_path, None if of_map else given.weights)
         for name in ('resize', 'input_size'):
             if getattr(given, name) not in (getattr(recorded, name), getattr(usual, name)):
                 self.get_logger().warning(
                     f'network.{name} is {getattr(given, name)}, but {map_path} was made with '
                     f'{getattr(recorded, name)}, which is taken'
                 )
-        # Other weights may be the same ones elsewhere: loading the map compares their content.
-        of_map = given.weights == usual.weights
         network = replace(
             given,
-            weights=recorded.weights if of_map else given.weights,
+            weights=recorded.weights,
             resize=recorded.resize,
             input_size=recorded.input_size,
         )
