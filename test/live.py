@@ -172,7 +172,11 @@ class Localizer:
 
     def close(self) -> None:
         """End the process, however it takes it."""
-        if self.process.poll() is None:
+        # A process that is killed leaves its shared memory behind, some 32 MiB.
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
