@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from fol_vpr.network.vit import ARCHITECTURES, Architecture
 
@@ -13,3 +14,12 @@ def tiny() -> Iterator[str]:
     ARCHITECTURES['tiny14'] = Architecture(width=64, depth=4, heads=1)
     yield 'tiny14'
     del ARCHITECTURES['tiny14']
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a busy machine take three times as long as one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
