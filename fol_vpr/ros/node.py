@@ -147,6 +147,7 @@ class Localizer(LifecycleNode):
         try:
             if map_path is not None:
                 recognizer.load_map(map_path)
+            self.get_logger().info(recognizer.memory_plan())
             seconds = recognizer.warm_up()
             self._outputs = Outputs(self, settings)
         except BaseException:
@@ -163,7 +164,7 @@ class Localizer(LifecycleNode):
             on_room=self._wake,
         )
         self._inputs = ImageInputs(self, settings.node, self._take_image, self._worker.full)
-        self.get_logger().info(f'{recognizer.memory_plan()}; warmed up in {seconds:.1f} s')
+        self.get_logger().info(f'warmed up in {seconds:.1f} s')
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
 

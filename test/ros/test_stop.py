@@ -1,9 +1,13 @@
-"""SIGINT and SIGTERM end the node, whatever it is doing."""
+"""SIGINT and SIGTERM end the node within two seconds, whatever it is doing."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,63 +18,47 @@ import live  # noqa: E402
 import scenes  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
-REPEATS = 5
-# The node gives itself 0.7 s; the rest is for a machine that is busy with other things. Without
-# the limits in the node, a stop during these images takes ten seconds and more.
-LIMIT = 6.0
+LIMIT = 2.0
+# At this size one forward pass on one thread takes many times as long.
+LONG = live.NetworkConfig(input_size=980, threads=1)
+MOMENTS = [0.0, 0.7, 1.4, 2.5, 4.0]
 
 
-@pytest.fixture(scope='module')
-def slow(tmp_path_factory) -> dict[str, object]:
-    """Parameters with which an image takes long."""
-    folder = tmp_path_factory.mktemp('slow')
-    images = scenes.write_folder(folder / 'images', 3)
-    network = live.NetworkConfig(input_size=126, threads=1)
-    return {
-        'map': live.small_map(images, folder / 'm.folmap', network),
-        'autostart': True,
-        'replay': True,
-    }
+class Stalls:
+    """How long this machine kept a thread waiting that asked for next to nothing.
+
+    The limit is a promise about the node. What the rest of a busy machine takes from it, it takes
+    from this thread as well, and is added to the limit.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @classmethod
+    @contextlib.contextmanager
+    def measured(cls) -> Iterator[Stalls]:
+        stalls = cls()
+        stalls._thread.start()
+        yield stalls
+        stalls._over.set()
+        stalls._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            started = time.monotonic()
+            time.sleep(0.01)
+            self.seconds += time.monotonic() - started - 0.01
 
 
-@pytest.mark.parametrize('number', SIGNALS)
-def test_at_any_moment_after_the_start(slow, tmp_path, number):
-    """While ROS comes up, while torch is imported, while the map loads, and when all is done."""
-    for turn in range(REPEATS):
-        log = tmp_path / f'{turn}.log'
-        with live.localizer(log, slow, '--log-level', 'rcl:=debug') as node:
-            # Before its first line of the log, the process is still Python starting.
-            wait_for(lambda log=log: log.stat().st_size)
-            time.sleep(turn * 1.2)
-            status, seconds = node.stop(number)
-        assert status == 0, log.read_text()[-2000:]
-        assert seconds < LIMIT
-        assert 'Traceback' not in log.read_text()
-
-
-@pytest.mark.parametrize('number', SIGNALS)
-def test_while_images_are_being_answered(slow, tmp_path, number):
-    for turn in range(3):
-        log = tmp_path / f'{turn}.log'
-        with live.observer() as watch, live.localizer(log, slow) as node:
-            watch.until(lambda watch=watch: watch.status('node')[1] == 'active')
-            publisher = watch.publisher(Image, '/image')
-            for _ in range(10):
-                publisher.publish(picture())
-            watch.until(lambda watch=watch: watch.answers)
-            status, seconds = node.stop(number)
-            assert len(watch.answers) < 10
-        assert status == 0, log.read_text()[-2000:]
-        assert seconds < LIMIT
-        assert 'Traceback' not in log.read_text()
-
-
-def picture() -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(1).tobytes()
-    return message
+def assert_stops(node: live.Localizer, number: signal.Signals) -> None:
+    with Stalls.measured() as stalls:
+        status, seconds = node.stop(number)
+    said = node.log.read_text()
+    assert status == 0, said[-2000:]
+    assert seconds < LIMIT + stalls.seconds
+    assert 'Traceback' not in said
 
 
 def wait_for(condition) -> None:
@@ -80,9 +68,57 @@ def wait_for(condition) -> None:
         time.sleep(0.02)
 
 
-def test_what_it_leaves_behind(slow, tmp_path):
+@pytest.fixture(scope='module')
+def images(tmp_path_factory) -> Path:
+    return scenes.write_folder(tmp_path_factory.mktemp('images'), 1)
+
+
+@pytest.mark.parametrize(('turn', 'moment'), list(enumerate(MOMENTS)))
+def test_at_any_moment_after_the_start(images, tmp_path, turn, moment):
+    """While ROS comes up, while torch is imported, while the map loads, and when all is done."""
+    parameters = {'map': live.small_map(images, tmp_path / 'm.folmap'), 'autostart': True}
     log = tmp_path / 'log'
-    with live.observer() as watch, live.localizer(log, slow) as node:
+    with live.localizer(log, parameters, '--log-level', 'rcl:=debug') as node:
+        # Before its first line of the log, the process is still Python starting.
+        wait_for(lambda: log.stat().st_size)
+        time.sleep(moment)
+        assert_stops(node, (signal.SIGINT, signal.SIGTERM)[turn % 2])
+
+
+def test_in_the_middle_of_warming_up(tmp_path):
+    log = tmp_path / 'log'
+    parameters = {'network.input_size': LONG.input_size, 'autostart': True}
+    with live.localizer(log, parameters) as node:
+        wait_for(lambda: 'are available' in log.read_text())
+        time.sleep(0.5)
+        assert_stops(node, signal.SIGINT)
+        assert 'warmed up' not in log.read_text()
+
+
+def test_in_the_middle_of_an_image(images, tmp_path):
+    large = live.small_map(images, tmp_path / 'm.folmap', LONG)
+    parameters = {'map': large, 'autostart': True, 'replay': True}
+    with live.observer() as watch, live.localizer(tmp_path / 'log', parameters) as node:
+        watch.until(lambda: watch.status('node')[1] == 'active')
+        publisher = watch.publisher(Image, '/image')
+        publisher.publish(picture())
+        watch.until(lambda: watch.count('received') == 1)
+        assert_stops(node, signal.SIGTERM)
+        watch.spin(0.2)
+        assert not watch.answers
+
+
+def picture() -> Image:
+    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
+    message.step = 3 * scenes.WIDTH
+    message.data = scenes.view(1).tobytes()
+    return message
+
+
+def test_what_it_leaves_behind(images, tmp_path):
+    log = tmp_path / 'log'
+    parameters = {'map': live.small_map(images, tmp_path / 'm.folmap'), 'autostart': True}
+    with live.observer() as watch, live.localizer(log, parameters) as node:
         watch.until(lambda: watch.status('node')[1] == 'active')
         assert node.stop()[0] == 0
         assert 'warmed up in' in log.read_text()
