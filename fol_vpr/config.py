@@ -333,9 +333,9 @@ class BagWriterConfig(Checked):
     pose_topic: str = setting('/pose', 'Topic of the poses.')
     pose_type: str = setting(
         'auto',
-        'Type of the poses; auto is PoseWithCovarianceStamped where a pose has a covariance, which '
-        'says of positions without orientation that theirs is unknown, and PoseStamped otherwise. '
-        'Geodetic positions always become NavSatFix.',
+        'Type of the poses; auto is PoseWithCovarianceStamped where a pose has a covariance (that '
+        'of positions without orientation says so), and PoseStamped otherwise. Geodetic '
+        'positions always become NavSatFix.',
         choices=('auto', 'PoseStamped', 'PoseWithCovarianceStamped', 'Odometry'),
     )
     map_frame: str = setting('map', 'Coordinate frame that the poses are in.')

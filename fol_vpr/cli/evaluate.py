@@ -159,8 +159,11 @@ def _of_recording(
 
 
 def _offline(args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig) -> None:
-    from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.recognizer import PlaceRecognizer, open_map
 
+    # What can be known to be wrong is said before the network and the queries, which take minutes.
+    with open_map(args.map) as reader:
+        positives = _positives(args, source, reader.places, reader.info, criteria)
     retrieval = settings(args, RetrievalConfig())
     # Geometric verification does not change the order of the hypotheses; it would only cost time.
     verification = settings(args, replace(VerificationConfig(), verify=0))
@@ -168,8 +171,6 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
     recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
     try:
         info = recognizer.load_map(args.map)
-        # What can be known to be wrong is said before the queries, which take minutes.
-        positives = _positives(args, source, recognizer.places, info, criteria)
         recognizer.warm_up()
         with Progress('evaluate', unit='queries') as progress:
             unread = SkipBad(progress)
