@@ -275,7 +275,7 @@ class Recognition:
     """The answer to one query image.
 
     Attributes:
-        hypotheses: best first.
+        hypotheses: best first; the first one is believed where the state is LOCALIZED.
         p_not_in_map: NaN where uncalibrated.
         image_quality: 0 (unusable) to 1.
         quality_reason: what is wrong with the image, empty where nothing is.

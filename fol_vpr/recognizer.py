@@ -246,7 +246,10 @@ class PlaceRecognizer:
                 answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
             quality = assess_image(frame.image)
             state, localized = self._decide(frame, verified, sequence)
-            closures = () if localized is None else (self._loop_closure(frame, localized),)
+            closures: tuple[LoopClosure, ...] = ()
+            if localized is not None:
+                answer = _with_first(localized, answer)
+                closures = (self._loop_closure(frame, answer[0]),)
         timings['total'] = time.perf_counter() - started
         return Recognition(
             stamp_ns=frame.stamp_ns,
@@ -359,6 +362,14 @@ class PlaceRecognizer:
                 self._map.reader.close()
                 self._map = None
             self.extractor.close()
+
+
+def _with_first(
+    believed: PlaceHypothesis, hypotheses: list[PlaceHypothesis]
+) -> list[PlaceHypothesis]:
+    """The believed hypothesis, then the others in their order, ranked anew."""
+    others = [h for h in hypotheses if h.place is not believed.place]
+    return [replace(h, rank=rank) for rank, h in enumerate([believed, *others])]
 
 
 @contextmanager

@@ -223,3 +223,25 @@ def test_a_map_from_another_machine_names_the_weights_that_it_needs(tmp_path):
     (tmp_path / 'own.safetensors').write_bytes(b'')
     beside = str(tmp_path / 'own.safetensors')
     assert recorded_network(path) == replace(expected, weights=beside)
+
+
+def test_the_hypothesis_that_is_believed_comes_first(loaded):
+    """Re-ranking put the right place last of those looked at; the geometry knows better."""
+    loaded.set_config(CONFIG)
+    asked = []
+
+    def believe_the_second(frame, verified, sequence):
+        asked.append(verified[1])
+        return LocalizationState.LOCALIZED, verified[1]
+
+    loaded._decide = believe_the_second
+    try:
+        answers = [loaded.recognize(Frame(view(3)), hypotheses=count) for count in (1, 4)]
+    finally:
+        del loaded._decide
+    for answer, believed in zip(answers, asked, strict=True):
+        assert answer.hypotheses[0].place is believed.place
+        assert [h.rank for h in answer.hypotheses] == list(range(len(answer.hypotheses)))
+        assert len({h.place.index for h in answer.hypotheses}) == len(answer.hypotheses)
+        assert answer.loop_closures[0].stamp_to_ns == believed.place.stamp_ns
+    assert [len(answer.hypotheses) for answer in answers] == [1, 4]

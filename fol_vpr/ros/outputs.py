@@ -81,7 +81,7 @@ class Outputs:
         if recognition.loop_closures:
             self._closures.publish(conversions.closures_message(recognition))
         if recognition.state == LocalizationState.LOCALIZED and recognition.hypotheses:
-            self._publish_pose(_believed(recognition), recognition.stamp_ns, map_frame, settings)
+            self._publish_pose(recognition.hypotheses[0], recognition.stamp_ns, map_frame, settings)
 
     def show(
         self,
@@ -161,8 +161,3 @@ def _is_current(recognition: Recognition, recognizer: PlaceRecognizer) -> bool:
     """Whether the map that was searched is still the one that is loaded."""
     info = recognizer.map_info
     return info is not None and info.map_id == recognition.map_id
-
-
-def _believed(recognition: Recognition) -> PlaceHypothesis:
-    """The hypothesis that the state rests on: the verified one with the most inliers."""
-    return max(recognition.hypotheses, key=lambda h: (h.verification, h.inliers, -h.rank))
