@@ -81,7 +81,9 @@ class Outputs:
         if recognition.loop_closures:
             self._closures.publish(conversions.closures_message(recognition))
         if recognition.state == LocalizationState.LOCALIZED and recognition.hypotheses:
-            self._publish_pose(recognition.hypotheses[0], recognition.stamp_ns, map_frame, settings)
+            self._publish_pose(
+                recognition.hypotheses[0], recognition.stamp_ns, map_frame, settings
+            )
 
     def show(
         self,
