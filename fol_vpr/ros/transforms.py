@@ -55,6 +55,7 @@ class MapToOdom:
     def close(self) -> None:
         """Stop listening."""
         self._node.destroy_subscription(self._subscription)
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
 
 
 class OdometryTrack:
@@ -82,14 +83,25 @@ class OdometryTrack:
             settings: the base frame, and how far apart odometry may be.
 
         Raises:
-            InputError: no odometry around that time, or odometry of another base frame.
+            InputError: no odometry around that time, odometry of another base frame or in the
+                frame of the map, or no orientation in the map.
         """
+        if not robot.has_orientation:
+            raise InputError(
+                'the map has positions without orientations, and so no map -> odom: build it from '
+                'poses, or set publish_tf to false'
+            )
         before, after = self._around(stamp_ns, settings.odom_gap)
         base = before.child_frame_id
         if base != settings.base_frame:
             raise InputError(
                 f'odom is of the frame {base or "(empty)"}, the map of '
                 f'{settings.base_frame}: set base_frame, or remap odom'
+            )
+        if before.header.frame_id == map_frame:
+            raise InputError(
+                f'the poses of the map and the odometry are both in the frame {map_frame}: set '
+                'map_frame, or build the map with --frame-id'
             )
         rotation, translation = _between(before, after, stamp_ns)
         map_rotation = _matrix(robot.orientation) @ rotation.T

@@ -145,6 +145,7 @@ def test_map_to_odom_is_published_through_tf2(publish, monkeypatch, base, sent):
         def __init__(self, node) -> None:
             pass
 
+        pub_tf = None
         sendTransform = staticmethod(broadcast.append)  # noqa: N815
 
     stand_in = SimpleNamespace(TransformBroadcaster=TransformBroadcaster)

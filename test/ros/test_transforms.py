@@ -14,7 +14,7 @@ pytest.importorskip('fol_vpr_msgs.msg')
 from nav_msgs.msg import Odometry  # noqa: E402
 
 from fol_vpr.config import NodeConfig  # noqa: E402
-from fol_vpr.datatypes import Pose  # noqa: E402
+from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, Pose  # noqa: E402
 from fol_vpr.errors import FolVprError, InputError  # noqa: E402
 from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns  # noqa: E402
 from fol_vpr.ros.transforms import MapToOdom, OdometryTrack  # noqa: E402
@@ -99,6 +99,23 @@ def test_odometry_that_does_not_fit_is_named(stamps, image, base, words):
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
     with pytest.raises(InputError, match=words):
         track.map_to_odom(robot, 'map', image * 1_000_000, NodeConfig())
+
+
+def test_a_map_in_the_frame_of_the_odometry_gives_no_transform():
+    track = OdometryTrack()
+    track.add(odometry(0, [1, 0, 0], [0, 0, 0, 1]))
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    with pytest.raises(InputError, match='both in the frame odom'):
+        track.map_to_odom(robot, 'odom', 0, NodeConfig())
+
+
+def test_positions_without_orientations_give_no_transform():
+    track = OdometryTrack()
+    track.add(odometry(0, [1, 0, 0], [0, 0, 0, 1]))
+    covariance = np.diag([0.0, 0, 0, *[UNKNOWN_ANGLE_VARIANCE] * 3])
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]), covariance)
+    with pytest.raises(InputError, match='without orientations'):
+        track.map_to_odom(robot, 'map', 0, NodeConfig())
 
 
 def test_going_back_in_time_forgets_what_was_before():
