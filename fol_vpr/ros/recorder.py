@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -67,13 +68,16 @@ def record(
     if output.exists():
         raise InputError(f'{output} exists already: give another name, or remove it')
     with client_node('bag_recorder') as (node, executor):
+        writer = Writer(output, version=BAG_VERSION, storage_plugin=STORAGES[config.storage])
         try:
-            with Writer(
-                output, version=BAG_VERSION, storage_plugin=STORAGES[config.storage]
-            ) as writer:
+            with writer:
                 return _Recorder(node, executor, writer, topics, config, report).run()
         except (OSError, WriterError) as error:
             raise StorageError(f'{output} cannot be written: {error}') from error
+        finally:
+            if not writer.connections:
+                # An empty bag would only be in the way of the next attempt.
+                shutil.rmtree(output, ignore_errors=True)
 
 
 class _Recorder:

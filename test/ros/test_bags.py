@@ -112,6 +112,7 @@ def test_record_does_not_overwrite_or_wait_for_ever(bag, tmp_path):
     late = live.fol_vpr('bag', 'record', '/x', '--output', tmp_path / 'b', '--wait-for', '0.5')
     status, _, errors = finish(late)
     assert status == 2 and 'nobody published /x within 0.5 s' in errors
+    assert not (tmp_path / 'b').exists()
 
 
 def test_a_recording_that_is_interrupted_can_be_read(bag, tmp_path):
