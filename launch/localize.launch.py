@@ -16,20 +16,28 @@ SHARE = Path(get_package_share_directory('fol_vpr'))
 PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 ARGUMENTS = {
     'map': ('', 'Map file (.folmap); empty takes that of params_file.'),
-    'weights': ('', 'Weights: a file or a name; empty takes those that the map was made with.'),
+    'weights': (
+        '',
+        'Weights: a file or a name; empty takes those of params_file, or else those that the map '
+        'was made with.',
+    ),
     'image_topic': (
         'image',
         'Topic of the camera; its compressed images are looked for below it, on /compressed.',
     ),
     'camera_info_topic': ('camera_info', 'Topic of the calibration of the camera.'),
     'params_file': (str(SHARE / 'config' / 'localizer.yaml'), 'Parameter file.'),
-    'use_sim_time': ('false', 'Take the time from /clock.'),
+    'use_sim_time': ('', 'Take the time from /clock: true or false; empty as params_file says.'),
     'namespace': ('', 'Namespace of the node.'),
     'autostart': (
         'true',
-        'Configure and activate at once; false leaves it to a lifecycle manager.',
+        'Configure and activate at once; false leaves it to a lifecycle manager, empty to '
+        'params_file.',
     ),
-    'replay': ('false', 'Answer every image in order, for bags.'),
+    'replay': (
+        '',
+        'Answer every image in order, for bags: true or false; empty as params_file says.',
+    ),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
     'fastdds_profile': (
         str(SHARE / 'config' / 'fastdds_shm.xml'),
@@ -50,19 +58,21 @@ def generate_launch_description() -> LaunchDescription:
 def _localizer(context: LaunchContext) -> list:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     overrides = {
-        name: _is_true(name, given[name]) for name in ('use_sim_time', 'autostart', 'replay')
+        name: _is_true(name, given[name])
+        for name in ('use_sim_time', 'autostart', 'replay')
+        if given[name]
     }
     if given['map']:
-        overrides['map'] = str(Path(given['map']).expanduser().resolve())
+        overrides['map'] = str(Path(given['map']).expanduser().absolute())
     if given['weights']:
-        overrides |= {'network.weights': given['weights'], 'network_from_map': False}
+        overrides['network.weights'] = given['weights']
     topic = given['image_topic']
     node = LifecycleNode(
         package='fol_vpr',
         executable='localizer',
         name='localizer',
         namespace=given['namespace'],
-        parameters=[given['params_file'], overrides],
+        parameters=[given['params_file'], *([overrides] if overrides else [])],
         remappings=[
             ('image', topic),
             ('image/compressed', f'{topic}/compressed'),
