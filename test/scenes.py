@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame, Pose
+from fol_vpr.sources import KeyframeSelector
 
 HEIGHT, WIDTH = 240, 320
 MARGIN = 24
@@ -50,3 +53,14 @@ def write_folder(folder: Path, count: int, shift: int = 0) -> Path:
         bgr = cv2.cvtColor(view(place, shift), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(folder / f'view{place:03d}.jpg'), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
     return folder
+
+
+def select_keyframes(
+    frames: Iterable[tuple[int, Frame]], config: MappingConfig
+) -> Iterator[tuple[int, Frame]]:
+    """The keyframes among (position, frame), the first frame always being one."""
+    selector = KeyframeSelector(config)
+    for position, frame in frames:
+        if selector.wants(frame.stamp_ns, frame.pose, frame.geo):
+            selector.stored(frame.stamp_ns, frame.pose, frame.geo)
+            yield position, frame

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from scenes import frames, write_folder
+from scenes import frames, select_keyframes, write_folder
 
 from fol_vpr.config import MappingConfig, NetworkConfig
 from fol_vpr.database import MapReader, check_map
@@ -14,7 +14,7 @@ from fol_vpr.datatypes import Frame
 from fol_vpr.errors import FolVprError, InputError, MapError
 from fol_vpr.mapping import build_map
 from fol_vpr.network import FeatureExtractor
-from fol_vpr.sources import open_source, select_keyframes
+from fol_vpr.sources import open_source
 
 CONFIG = MappingConfig()
 

@@ -5,7 +5,7 @@ from fol_vpr.sources.bag_images import BagImages, choose_image_topic
 from fol_vpr.sources.bag_writer import BagSummary, write_bag_from_images
 from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
-from fol_vpr.sources.keyframes import KeyframeSelector, select_keyframes
+from fol_vpr.sources.keyframes import KeyframeSelector
 from fol_vpr.sources.opening import open_source
 from fol_vpr.sources.source import Capture, FrameSource, OnBad
 
@@ -25,7 +25,6 @@ __all__ = [
     'decode_image',
     'deserialize',
     'open_source',
-    'select_keyframes',
     'typestore',
     'write_bag_from_images',
 ]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fol_vpr.config import MappingConfig
-from fol_vpr.datatypes import Frame, GeoPosition, Pose
+from fol_vpr.datatypes import GeoPosition, Pose
 
 
 class KeyframeSelector:
@@ -40,17 +39,6 @@ class KeyframeSelector:
     def stored(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None) -> None:
         """Take note that the frame became the last keyframe."""
         self._last = (stamp_ns, pose, geo)
-
-
-def select_keyframes(
-    frames: Iterable[tuple[int, Frame]], config: MappingConfig
-) -> Iterator[tuple[int, Frame]]:
-    """The keyframes among (position, frame), the first frame always being one."""
-    selector = KeyframeSelector(config)
-    for position, frame in frames:
-        if selector.wants(frame.stamp_ns, frame.pose, frame.geo):
-            selector.stored(frame.stamp_ns, frame.pose, frame.geo)
-            yield position, frame
 
 
 def turn_between(first: np.ndarray, second: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scenes import select_keyframes
 from sources.make import (
     SECOND,
     Sent,
@@ -29,7 +30,6 @@ from fol_vpr.sources import (
     BagImages,
     ImageFolder,
     open_source,
-    select_keyframes,
     write_bag_from_images,
 )
 

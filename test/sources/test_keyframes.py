@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from scenes import select_keyframes
 
 from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame, GeoPosition, Pose
-from fol_vpr.sources import select_keyframes
 from fol_vpr.sources.keyframes import turn_between
 
 IMAGE = np.zeros((1, 1, 3), np.uint8)
