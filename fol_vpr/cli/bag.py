@@ -10,6 +10,7 @@ from typing import Any
 
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import Progress, print_json
+from fol_vpr.cli.processes import stop_signals
 from fol_vpr.config import BagWriterConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
 
@@ -127,12 +128,14 @@ def _declare_record(parser: argparse.ArgumentParser) -> None:
 
 def _record(args: argparse.Namespace) -> int:
     recorder = _needs_ros('fol_vpr.ros.recorder')
-    summary = recorder.record(
-        args.output,
-        args.topics,
-        settings(args, RecorderConfig()),
-        report=lambda text: print(text, file=sys.stderr, flush=True),
-    )
+    with stop_signals() as is_stopped:
+        summary = recorder.record(
+            args.output,
+            args.topics,
+            settings(args, RecorderConfig()),
+            report=lambda text: print(text, file=sys.stderr, flush=True),
+            is_stopped=is_stopped,
+        )
     if args.json:
         print_json(dataclasses.asdict(summary))
         return 0

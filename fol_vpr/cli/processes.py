@@ -1,4 +1,4 @@
-"""Runs this package's own commands as processes of their own, before and beside each other."""
+"""Processes: those that this package's commands run beside each other, and how one is ended."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import fol_vpr
 from fol_vpr.errors import FolVprError, InputError
 
-STOP = 10.0
+STOP = 30.0
 """Seconds that a process may take to end when it is asked to."""
 LAST_LINES = 15
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Within it Ctrl-C and SIGTERM raise nothing; what is yielded tells whether one came."""
+    came = []
+    wanted = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, lambda number, _: came.append(number)) for number in wanted]
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in zip(wanted, previous, strict=True):
+            signal.signal(number, handler)
 
 
 class Background:
@@ -56,14 +69,17 @@ class Background:
 
     def stop(self) -> None:
         """Ask the process to end, as Ctrl-C does; kill it where it does not."""
-        for number in (signal.SIGINT, signal.SIGKILL):
-            if self._process.poll() is None:
-                self._process.send_signal(number)
-            try:
-                self._process.wait(STOP)
-                return
-            except subprocess.TimeoutExpired:
-                continue
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            print(
+                f'{self.name} did not end within {STOP:g} s and was killed; {self._end()}',
+                file=sys.stderr,
+            )
 
     def _end(self) -> str:
         lines = self.log.read_text(errors='replace').splitlines()[-LAST_LINES:]

@@ -50,14 +50,17 @@ def record(
     config: RecorderConfig,
     *,
     report: Report = lambda _: None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> RecordSummary:
-    """Record topics until interrupted (KeyboardInterrupt), or as `config` says.
+    """Record topics until told to stop, or as `config` says.
 
     Args:
         output: folder of the bag, to be made.
         topics: names; their types are found out.
         config: storage, when to end.
         report: told in words what goes on.
+        is_stopped: asked about ten times a second. An exception cannot do this: one that is
+            raised while rclpy cleans up is swallowed, and the bag stays without its metadata.
 
     Raises:
         InputError: `output` exists.
@@ -71,7 +74,7 @@ def record(
         writer = Writer(output, version=BAG_VERSION, storage_plugin=STORAGES[config.storage])
         try:
             with writer:
-                return _Recorder(node, executor, writer, topics, config, report).run()
+                return _Recorder(node, executor, writer, topics, config, report).run(is_stopped)
         except (OSError, WriterError) as error:
             raise StorageError(f'{output} cannot be written: {error}') from error
         finally:
@@ -101,16 +104,15 @@ class _Recorder:
         self._summary = RecordSummary(missing=[node.resolve_topic_name(name) for name in topics])
         self._last = 0.0
 
-    def run(self) -> RecordSummary:
+    def run(self, is_stopped: Callable[[], bool]) -> RecordSummary:
         """Record until the end."""
         started = self._last = time.monotonic()
-        try:
-            while not self._is_over(started):
-                self._subscribe_to_new()
-                self._executor.spin_once(timeout_sec=NAP)
-        except KeyboardInterrupt:
-            # How a recording ends; the caller closes the bag properly.
-            self._report('interrupted')
+        while not self._is_over(started):
+            if is_stopped():
+                self._report('interrupted')
+                break
+            self._subscribe_to_new()
+            self._executor.spin_once(timeout_sec=NAP)
         self._summary.seconds = time.monotonic() - started
         return self._summary
 
