@@ -1,7 +1,7 @@
 """The FoL network: its layers, its weights, and how it runs on a device."""
 
 from fol_vpr.network.extractor import FeatureExtractor
-from fol_vpr.network.fol import FoL, FoLOutput, build_fol
+from fol_vpr.network.fol import Encoded, FoL, FoLOutput, build_fol
 from fol_vpr.network.registry import (
     AvailableWeights,
     fetch,
@@ -18,6 +18,7 @@ from fol_vpr.network.weights import (
 
 __all__ = [
     'AvailableWeights',
+    'Encoded',
     'FeatureExtractor',
     'FoL',
     'FoLOutput',

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fol_vpr.errors import InputError, WeightsError
-from fol_vpr.network.aggregation import Aggregator
+from fol_vpr.network.aggregation import Aggregated, Aggregator
 from fol_vpr.network.initialisation import initialise
 from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM, LocalDescriptors, select, upsample
 from fol_vpr.network.vit import ARCHITECTURES, PATCH, Tokens, VisionTransformer
@@ -31,6 +31,22 @@ class FoLOutput(NamedTuple):
     local: list[LocalDescriptors]
     attention: Tensor
     assignment: Tensor
+
+
+class Encoded(NamedTuple):
+    """What the network sees in B images, before it chooses local descriptors; what is trained.
+
+    Attributes:
+        tokens: of the backbone; their `cls_attention` is the extraction mask before its small
+            values are set to 0.
+        aggregated: the global descriptor and the assignment that it comes from.
+        dense: [B, 4h - 3, 4w - 3, 128] float32, local descriptors of all positions, not
+            normalised.
+    """
+
+    tokens: Tokens
+    aggregated: Aggregated
+    dense: Tensor
 
 
 class Backbone(nn.Module):
@@ -71,12 +87,17 @@ class FoL(nn.Module):
         Raises:
             InputError: for any other shape.
         """
+        tokens, aggregated, dense = self.encode(images)
+        local = select(dense, aggregated.assignment.mean(dim=1), tokens.grid)
+        return FoLOutput(aggregated.descriptor, local, aggregated.attention, aggregated.assignment)
+
+    def encode(self, images: Tensor) -> Encoded:
+        """The same up to the choice of local descriptors, with gradients where they are on."""
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
         dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
-        local = select(dense, aggregated.assignment.mean(dim=1), tokens.grid)
-        return FoLOutput(aggregated.descriptor, local, aggregated.attention, aggregated.assignment)
+        return Encoded(tokens, aggregated, dense)
 
     def set_precision(self, dtype: torch.dtype) -> FoL:
         """Store the weights of matrix products and convolutions in `dtype`, and compute with it.
