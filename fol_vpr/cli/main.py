@@ -45,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args, module = _parse(argv)
         with _sigterm_unwinds():
-            return int(module.run(args))
+            code = int(module.run(args))
+        # What is still buffered belongs to the verb: at exit nobody could catch its errors.
+        sys.stdout.flush()
+        return code
     except FolVprError as error:
         if '--debug' in argv:
             raise
