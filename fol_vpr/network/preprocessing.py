@@ -97,9 +97,14 @@ def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> 
         align_corners=False,
         antialias=False,
     ).squeeze(0)
-    mean = torch.tensor(_MEAN, device=device).view(3, 1, 1)
-    deviation = torch.tensor(_DEVIATION, device=device).view(3, 1, 1)
-    return (resized / 255 - mean) / deviation
+    return normalise(resized)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """Colours from 0 to 255, [..., 3, H, W] of any dtype, to the network's float32."""
+    mean = torch.tensor(_MEAN, device=pixels.device).view(3, 1, 1)
+    deviation = torch.tensor(_DEVIATION, device=pixels.device).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / deviation
 
 
 def to_original(

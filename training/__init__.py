@@ -1,0 +1,1 @@
+"""How FoL is learned. Runs from a checkout; it is not installed with the package."""

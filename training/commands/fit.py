@@ -1,0 +1,206 @@
+"""`python -m training fit`: learn from places, as a configuration says."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from fol_vpr.errors import InputError, StorageError
+from training.config import RunConfig, TrainingConfig
+from training.data import PlacesData, ValidationSet, open_validation
+from training.journal import Journal, MetricsFile
+from training.module import FoLTraining
+from training.recall import Recall
+from training.settings import read_config, write_config
+
+# What Lightning recommends and what is meant otherwise here, by the beginning of its words.
+_MEANT = (
+    '.*does not have many workers.*',
+    '.*sync_dist=True.*',
+    '.*The number of training batches.*',
+    '.*Checkpoint directory .* exists and is not empty.*',
+    '.*isinstance\\(treespec, LeafSpec\\).*',
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.description = (
+        'Learn from places. The folder of the run gets config.yaml, metrics.csv, curves.png, '
+        'masks/, TensorBoard events, checkpoints to resume from, and best.safetensors, which '
+        'fol_vpr loads.'
+    )
+    parser.add_argument('--config', metavar='FILE.yaml', required=True)
+    parser.add_argument(
+        '--set',
+        metavar='SETTING=VALUE',
+        dest='changes',
+        nargs='+',
+        action='extend',
+        default=[],
+        help='change settings of the file, as in optimiser.learning_rate=1e-4',
+    )
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with the last checkpoint in the folder of the run, where there is one',
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    config = read_config(args.config, args.changes)
+    folder = Path(config.run.output)
+    checkpoint = _checkpoint(folder, args.resume)
+    sets = [open_validation(s, config.validation.queries) for s in config.validation.sets]
+    data = PlacesData(config.data, config.augmentation, config.model.input_size, config.run.seed)
+    data.setup('fit')
+    _make_folder(folder, config)
+    _quieten()
+    pl.seed_everything(config.run.seed, verbose=False)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    torch.set_float32_matmul_precision('high')
+    module = FoLTraining(config)
+    _say(f'learning from {data.places.description if data.places else "nothing"}')
+    trainer = make_trainer(config, folder, sets)
+    trainer.fit(
+        module,
+        datamodule=data,
+        ckpt_path=checkpoint,
+        weights_only=True if checkpoint else None,
+    )
+    if trainer.interrupted:
+        _say(f'interrupted; --resume goes on with {folder}')
+        return 130
+    _say(f'done: {folder}/best.safetensors, {folder}/curves.png')
+    return 0
+
+
+def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]) -> pl.Trainer:
+    """Lightning's trainer, with what this run logs and keeps."""
+    recall = Recall(
+        sets,
+        folder,
+        config.validation.every,
+        config.validation.select,
+        config.validation.rerank,
+    )
+    metrics = MetricsFile(folder)
+    kept = ModelCheckpoint(
+        folder / 'checkpoints',
+        filename='last',
+        save_top_k=1,
+        every_n_train_steps=config.run.checkpoint_every or None,
+        every_n_epochs=None if config.run.checkpoint_every else 1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    terminal = sys.stderr.isatty()
+    shown: list[pl.Callback] = [TQDMProgressBar()] if terminal else [Lines()]
+    return pl.Trainer(
+        accelerator=config.run.accelerator,
+        devices=config.run.devices,
+        num_nodes=config.run.nodes,
+        strategy='auto' if config.run.devices * config.run.nodes == 1 else 'ddp',
+        precision=_precision(config.run),
+        max_epochs=config.run.epochs,
+        max_steps=config.run.max_steps,
+        gradient_clip_val=config.optimiser.clip or None,
+        log_every_n_steps=config.run.log_every,
+        logger=[metrics, TensorBoardLogger(folder, name='', version='tensorboard')],
+        callbacks=[
+            recall,
+            Journal(metrics, _pictures(sets, config.run.pictures)),
+            LearningRateMonitor('step'),
+            kept,
+            *shown,
+        ],
+        enable_progress_bar=terminal,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+
+
+class Lines(pl.Callback):
+    """A line for each epoch where nobody watches a terminal."""
+
+    @rank_zero_only
+    def on_train_start(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
+        """Say how long it will be."""
+        _say(f'{trainer.max_epochs} epochs of {trainer.num_training_batches} batches')
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
+        """Say what came out."""
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        shown = ', '.join(
+            f'{name} {values[name]:.4g}'
+            for name in ('loss/total', 'recall/global@1', 'recall/reranked@1')
+            if name in values
+        )
+        _say(f'epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}')
+
+
+def _precision(run: RunConfig) -> Any:
+    if run.precision != 'auto':
+        return run.precision
+    on_gpu = run.accelerator in ('gpu', 'cuda') or (
+        run.accelerator == 'auto' and torch.cuda.is_available()
+    )
+    return 'bf16-mixed' if on_gpu else '32-true'
+
+
+def _pictures(sets: list[ValidationSet], count: int) -> list[np.ndarray]:
+    """Queries of the validation sets, evenly taken."""
+    items = [item for each in sets for item in each.queries.items]
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items)) + 2)[1:-1]
+    return [items[int(i)].load() for i in chosen.round()]
+
+
+def _checkpoint(folder: Path, resume: bool) -> str | None:
+    """The checkpoint to go on with.
+
+    Raises:
+        InputError: the folder holds another run, and this one is not to go on with it.
+    """
+    path = folder / 'checkpoints' / 'last.ckpt'
+    if not path.is_file():
+        return None
+    if not resume:
+        raise InputError(
+            f'{folder} holds a run already: --resume goes on with it, --set run.output=... '
+            'begins another one'
+        )
+    return str(path)
+
+
+def _make_folder(folder: Path, config: TrainingConfig) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f'{folder} cannot be made: {error.strerror}') from error
+    write_config(config, folder / 'config.yaml')
+
+
+def _quieten() -> None:
+    for message in _MEANT:
+        warnings.filterwarnings('ignore', message)
+    logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)
+
+
+@rank_zero_only
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

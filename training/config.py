@@ -1,0 +1,122 @@
+"""Every setting of a training run, and how a YAML file becomes one.
+
+The sections are frozen dataclasses whose fields carry what users are told about them, as in
+`fol_vpr.config`; a run writes all of them, defaults included, to `config.yaml` in its folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fol_vpr.config import Checked, setting
+from training.data.config import AugmentationConfig, DataConfig, ValidationConfig
+from training.losses import LossConfig
+
+
+@dataclass(frozen=True)
+class ModelConfig(Checked):
+    """Which network is trained, and how much of it."""
+
+    architecture: str = setting('vits14', 'Architecture, as `fol_vpr.network.build_fol` knows it.')
+    weights: str = setting(
+        '',
+        'Weights to begin with: a file, or a name that `fol_vpr weights list` shows. Empty begins '
+        'with random ones.',
+    )
+    backbone: str = setting(
+        '',
+        'A file with the weights of a DINOv2 backbone alone, as Meta publishes it, to begin with.',
+    )
+    input_size: int = setting(
+        322, 'Side of the network input in pixels, a multiple of 14.', minimum=126, maximum=2800
+    )
+    trainable_blocks: int = setting(
+        -1,
+        'Transformer blocks that train, counted from the last one; -1 trains the whole backbone. '
+        'The last normalisation, the aggregation and the local head always train.',
+        minimum=-1,
+        maximum=1000,
+    )
+    average: float = setting(
+        0.0,
+        'Decay of the exponential moving average of the weights, which is then what is validated '
+        'and exported; 0 keeps none.',
+        minimum=0,
+        maximum=0.999999,
+    )
+
+
+@dataclass(frozen=True)
+class OptimiserConfig(Checked):
+    """AdamW and its schedule."""
+
+    learning_rate: float = setting(6e-5, 'Learning rate of AdamW.', minimum=1e-9, maximum=1)
+    weight_decay: float = setting(
+        0.01,
+        'Weight decay of matrices and convolutions; biases, normalisations, LayerScale, tokens '
+        'and positions have none.',
+        minimum=0,
+        maximum=10,
+    )
+    betas: tuple[float, ...] = setting((0.9, 0.999), 'Decay rates of the moments of AdamW.')
+    warmup_steps: int = setting(
+        0, 'Steps in which the learning rate rises from 0.', minimum=0, maximum=10_000_000
+    )
+    schedule: str = setting(
+        'linear',
+        'How the learning rate falls after that.',
+        choices=('linear', 'cosine', 'constant'),
+    )
+    decay_steps: int = setting(
+        0,
+        'Steps, counted from the first one, after which it has fallen; 0 is the whole run.',
+        minimum=0,
+        maximum=100_000_000,
+    )
+    final_factor: float = setting(
+        0.1, 'Share of the learning rate that is left then.', minimum=0, maximum=1
+    )
+    clip: float = setting(
+        0.0, 'Largest norm of the gradient; 0 does not clip.', minimum=0, maximum=1e6
+    )
+
+
+@dataclass(frozen=True)
+class RunConfig(Checked):
+    """On what the training runs, and for how long."""
+
+    output: str = setting('runs/fol', 'Folder of the run.')
+    epochs: int = setting(8, 'Epochs.', minimum=1, maximum=1_000_000)
+    max_steps: int = setting(
+        -1, 'Optimiser steps after which it ends in any case; -1: never.', minimum=-1
+    )
+    seed: int = setting(0, 'Seed of sampling, augmentation and dropout.', minimum=0)
+    accelerator: str = setting('auto', 'auto, cpu, gpu, as Lightning knows them.')
+    devices: int = setting(1, 'Processes of this machine, one for each GPU.', minimum=1)
+    nodes: int = setting(1, 'Machines.', minimum=1)
+    precision: str = setting(
+        'auto',
+        'auto is bf16-mixed on a GPU and 32-true on the CPU.',
+        choices=('auto', '32-true', 'bf16-mixed', '16-mixed'),
+    )
+    threads: int = setting(0, 'CPU threads; 0 leaves it to torch.', minimum=0, maximum=1024)
+    log_every: int = setting(10, 'Steps between lines of metrics.csv.', minimum=1)
+    checkpoint_every: int = setting(
+        0,
+        'Steps between checkpoints to resume from; 0 writes one at the end of each epoch.',
+        minimum=0,
+    )
+    pictures: int = setting(4, 'Images whose masks are drawn.', minimum=0, maximum=64)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that `fit` needs."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    run: RunConfig = field(default_factory=RunConfig)

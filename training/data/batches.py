@@ -1,0 +1,61 @@
+"""Draws to tensors: what runs in the worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.data.augmentation import Augmentation
+from training.data.places import Places
+from training.data.sampling import Draw
+
+
+class Batch(NamedTuple):
+    """Some images of some places.
+
+    Attributes:
+        images: [B, 3, H, W] uint8, RGB.
+        labels: [B] int64, number of the place that each image shows.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+class Batches(Dataset[Batch]):
+    """Indexed by a list of draws, so that a worker makes a whole batch.
+
+    Args:
+        data: the places.
+        augmentation: changes the images and brings them to the network's size.
+    """
+
+    def __init__(self, data: Places, augmentation: Augmentation) -> None:
+        self._data = data
+        self._augmentation = augmentation
+
+    def __getitem__(self, draws: Sequence[Draw]) -> Batch:
+        """Read and change the images of a batch.
+
+        Raises:
+            InputError: an image cannot be read; it is named.
+        """
+        images = np.stack([self._image(draw) for draw in draws])
+        labels = torch.tensor([draw.place for draw in draws])
+        return Batch(torch.from_numpy(images).permute(0, 3, 1, 2), labels)
+
+    def _image(self, draw: Draw) -> np.ndarray:
+        image = self._data.load(draw.place, draw.number)
+        return self._augmentation(image, np.random.default_rng(draw.seed), draw.mirrored)
+
+
+def prepare_worker(_number: int) -> None:
+    """One thread for each worker: there are as many workers as are wanted."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

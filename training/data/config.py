@@ -1,0 +1,198 @@
+"""Settings of the images that are learned from, of their augmentation, and of validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fol_vpr.config import Checked, setting
+
+
+@dataclass(frozen=True)
+class GsvCitiesSource(Checked):
+    """GSV-Cities as published: Dataframes/*.csv and Images/<City>/*.jpg (kind: gsv_cities)."""
+
+    path: str = setting('', 'Folder with Dataframes/ and Images/.')
+    cities: tuple[str, ...] = setting((), 'Names of cities; none takes all.')
+    min_images: int = setting(4, 'Places with fewer images are left out.', minimum=2)
+    repeat: int = setting(1, 'How often each place comes in an epoch.', minimum=1)
+
+
+@dataclass(frozen=True)
+class FoldersSource(Checked):
+    """A folder for each place, as the town writes them: ROOT/<place>/*.jpg (kind: folders)."""
+
+    path: str = setting('', 'Folder of the folders.')
+    include: tuple[str, ...] = setting((), 'Patterns of folder names to take; none takes all.')
+    exclude: tuple[str, ...] = setting((), 'Patterns of folder names to leave out.')
+    min_images: int = setting(2, 'Places with fewer images are left out.', minimum=2)
+    repeat: int = setting(1, 'How often each place comes in an epoch.', minimum=1)
+
+
+@dataclass(frozen=True)
+class VideosSource(Checked):
+    """Numbered frames of videos; neighbouring frames show one place (kind: videos)."""
+
+    path: str = setting('', 'Folder, with subfolders or without, of files <video>_<number>.jpg.')
+    window: int = setting(4, 'Frames in a row that show one place.', minimum=2)
+    stride: int = setting(4, 'Frames from one place to the next.', minimum=1)
+    margin: int = setting(
+        8,
+        'Places of one video with fewer frames between them never meet in a batch, because they '
+        'may show the same things.',
+        minimum=0,
+    )
+    include: tuple[str, ...] = setting(
+        (), 'Patterns of paths from the folder to take; none takes all.'
+    )
+    exclude: tuple[str, ...] = setting((), 'Patterns of paths to leave out.')
+    repeat: int = setting(1, 'How often each place comes in an epoch.', minimum=1)
+
+
+@dataclass(frozen=True)
+class DrivesSource(Checked):
+    """Bags with poses, or folders of images with positions, of one frame (kind: drives)."""
+
+    paths: tuple[str, ...] = setting((), 'Bags or image folders whose poses are in one frame.')
+    image_topic: str = setting('', 'Of the bags; may be left out where there is one.')
+    pose_topic: str = setting('', 'Of the bags.')
+    positions: tuple[str, ...] = setting(
+        (), 'CSV files with the positions of image folders, one for each path.'
+    )
+    radius: float = setting(
+        4.0, 'Images of one place are within so many metres of its first.', minimum=0
+    )
+    angle: float = setting(
+        30.0, 'And turned by at most so many degrees against it.', minimum=0, maximum=180
+    )
+    spacing: float = setting(
+        4.0,
+        'Metres between the first images of two places that look the same way.',
+        minimum=0,
+    )
+    separation: float = setting(
+        25.0,
+        'Places closer than this never meet in a batch, because they may show the same things.',
+        minimum=0,
+    )
+    step: float = setting(
+        0.5, 'Metres driven between images that are taken from a bag.', minimum=0, maximum=1000
+    )
+    turn: float = setting(10.0, 'Degrees turned between them.', minimum=0, maximum=360)
+    min_images: int = setting(2, 'Places with fewer images are left out.', minimum=2)
+    repeat: int = setting(1, 'How often each place comes in an epoch.', minimum=1)
+
+
+@dataclass(frozen=True)
+class VprSource(Checked):
+    """The layout of VPR benchmarks, for validation: database/ and queries/ (kind: vpr)."""
+
+    path: str = setting('', 'Folder with database/ and queries/, of files @utm_east@utm_north@...')
+    radius: float = setting(25.0, 'Metres within which a reference is a positive.', minimum=0)
+
+
+@dataclass(frozen=True)
+class PairSource(Checked):
+    """A folder of references, one of queries, and a CSV of positives (kind: pair)."""
+
+    reference: str = setting('', 'Folder of references.')
+    query: str = setting('', 'Folder of queries.')
+    ground_truth: str = setting('', 'CSV with the columns query_index,ref_indices.')
+
+
+PlaceSource = GsvCitiesSource | FoldersSource | VideosSource | DrivesSource
+"""What can be learned from."""
+ValidationSource = PlaceSource | VprSource | PairSource
+"""What can be validated on: places, too, the first image of each being the reference."""
+
+KINDS: dict[str, type[Checked]] = {
+    'gsv_cities': GsvCitiesSource,
+    'folders': FoldersSource,
+    'videos': VideosSource,
+    'drives': DrivesSource,
+    'vpr': VprSource,
+    'pair': PairSource,
+}
+
+
+@dataclass(frozen=True)
+class DataConfig(Checked):
+    """Which images are learned from, and how batches are made of them."""
+
+    train: tuple[PlaceSource, ...] = setting((), 'Sources of places.')
+    places: int = setting(60, 'Places in a batch, of all processes together.', minimum=2)
+    images: int = setting(4, 'Images of each place in a batch.', minimum=2)
+    batches: int = setting(
+        0, 'Batches in an epoch; 0 takes as many as give each place once.', minimum=0
+    )
+    confusing: int = setting(
+        1,
+        'Places that the network confuses come into one batch in groups of so many; 1 leaves it '
+        'to chance.',
+        minimum=1,
+    )
+    workers: int = setting(
+        2, 'Processes that read images; 0 reads them in the training process.', minimum=0
+    )
+
+
+@dataclass(frozen=True)
+class AugmentationConfig(Checked):
+    """How training images are changed, so that what does not matter does not count."""
+
+    strength: float = setting(1.0, 'Scales all that follows; 0 is off.', minimum=0, maximum=3)
+    crop: float = setting(
+        0.4, 'Largest share of the area that a crop leaves out.', minimum=0, maximum=0.9
+    )
+    aspect: float = setting(
+        0.15, 'Largest change of the aspect ratio, as a logarithm.', minimum=0, maximum=1
+    )
+    perspective: float = setting(
+        0.1, 'How far corners move, as a share of the side.', minimum=0, maximum=0.3
+    )
+    rotation: float = setting(4.0, 'Largest rotation in degrees.', minimum=0, maximum=45)
+    mirror: float = setting(
+        0.5,
+        'Probability of mirroring all images of a place: a mirrored place is a place, too.',
+        minimum=0,
+        maximum=1,
+    )
+    brightness: float = setting(0.3, 'Largest change, as a share.', minimum=0, maximum=1)
+    contrast: float = setting(0.3, 'Largest change, as a share.', minimum=0, maximum=1)
+    gamma: float = setting(
+        0.5, 'Largest change of gamma, as a logarithm: night and glare.', minimum=0, maximum=2
+    )
+    saturation: float = setting(0.4, 'Largest change, as a share.', minimum=0, maximum=1)
+    tint: float = setting(
+        0.08, 'Largest change of each colour channel, as a share.', minimum=0, maximum=0.5
+    )
+    grey: float = setting(0.1, 'Probability of losing all colour.', minimum=0, maximum=1)
+    shade: float = setting(
+        0.3, 'Probability of a shadow or a glare over a part of it.', minimum=0, maximum=1
+    )
+    blur: float = setting(
+        0.2, 'Probability of blur, of the lens or by motion.', minimum=0, maximum=1
+    )
+    noise: float = setting(0.3, 'Probability of sensor noise.', minimum=0, maximum=1)
+    jpeg: float = setting(0.2, 'Probability of hard JPEG compression.', minimum=0, maximum=1)
+    occluder: float = setting(
+        0.3, 'Probability of something in front of it.', minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True)
+class ValidationConfig(Checked):
+    """What the best checkpoint is chosen by; never the sets that measure the result."""
+
+    sets: tuple[ValidationSource, ...] = setting((), 'Sources of references and queries.')
+    every: int = setting(1, 'Epochs between validations.', minimum=1)
+    select: str = setting(
+        'reranked',
+        'Whose Recall@1, the mean over the sets, the best checkpoint has.',
+        choices=('global', 'reranked'),
+    )
+    rerank: int = setting(
+        20, 'Candidates that are re-ranked; 0 turns it off.', minimum=0, maximum=1000
+    )
+    queries: int = setting(
+        0, 'Queries of each set, evenly taken from all; 0 takes all.', minimum=0
+    )

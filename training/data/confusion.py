@@ -1,0 +1,78 @@
+"""What the network confuses: the descriptors of the places that it has seen last.
+
+Batch-wise mining sees only what is in the batch. Of 60 places out of thousands hardly two look
+alike, so places whose descriptors were close are brought together (as in Global Proxy-based Hard
+Mining, Ali-bey et al., BMVC 2022; here it is the descriptors themselves, projected at random,
+that are remembered, and no proxy is learned).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_PROJECTED = 256
+_CHUNK = 2048
+
+
+class Confusion:
+    """Remembers a short descriptor of each place.
+
+    Args:
+        places: how many there are.
+        group: how many confused places come next to each other.
+        seed: of the projection.
+    """
+
+    def __init__(self, places: int, group: int, seed: int) -> None:
+        self._group = group
+        self._seed = seed
+        self._projection: Tensor | None = None
+        self.descriptors = torch.zeros(places, _PROJECTED, dtype=torch.float16)
+
+    def remember(self, labels: Tensor, descriptors: Tensor) -> None:
+        """Take note of the descriptors [B, D] of images of the places [B]."""
+        descriptors = descriptors.detach().float().cpu()
+        labels = labels.cpu()
+        if self._projection is None:
+            generator = torch.Generator().manual_seed(self._seed)
+            size = (descriptors.shape[1], _PROJECTED)
+            self._projection = torch.randn(size, generator=generator)
+        short = descriptors @ self._projection
+        places, slots = labels.unique(return_inverse=True)
+        sums = torch.zeros(len(places), _PROJECTED).index_add_(0, slots, short)
+        self.descriptors[places] = F.normalize(sums, dim=1).half()
+
+    def arrange(self, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The same places, in groups of those that look alike; groups in random order.
+
+        Args:
+            order: [M] places, a place may come more than once.
+            rng: draws the order of the groups.
+        """
+        if self._group < 2 or not self.descriptors.any():
+            return order
+        nearest = self._nearest(order)
+        waiting = dict.fromkeys(range(len(order)))
+        groups = []
+        for first in range(len(order)):
+            if first not in waiting:
+                continue
+            alike = [other for other in nearest[first] if other in waiting and other != first]
+            members = [first, *alike[: self._group - 1]]
+            for member in members:
+                del waiting[member]
+            groups.append(order[members])
+        return np.concatenate([groups[index] for index in rng.permutation(len(groups))])
+
+    def _nearest(self, order: np.ndarray) -> list[list[int]]:
+        """For each entry of `order`, the entries of other places that look most like it."""
+        vectors = self.descriptors[torch.from_numpy(order)].float()
+        wanted = min(len(order), 4 * self._group + 1)
+        found: list[list[int]] = []
+        for start in range(0, len(order), _CHUNK):
+            similarity = vectors[start : start + _CHUNK] @ vectors.T
+            found += similarity.topk(wanted, dim=1).indices.tolist()
+        return found

@@ -1,0 +1,90 @@
+"""The batches of a run, as Lightning asks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from training.data.augmentation import Augmentation
+from training.data.batches import Batch, Batches, prepare_worker
+from training.data.config import AugmentationConfig, DataConfig
+from training.data.confusion import Confusion
+from training.data.opening import open_places
+from training.data.places import Places
+from training.data.sampling import PlaceSampler
+
+
+class PlacesData(pl.LightningDataModule):
+    """Opens the sources and draws batches from them.
+
+    Args:
+        data: sources and batches.
+        augmentation: how images are changed.
+        input_size: side of the network's input in pixels.
+        seed: of the run.
+    """
+
+    def __init__(
+        self, data: DataConfig, augmentation: AugmentationConfig, input_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self._config = data
+        self._augmentation = augmentation
+        self._input_size = input_size
+        self._seed = seed
+        self.places: Places | None = None
+        self.confusion: Confusion | None = None
+
+    def setup(self, stage: str) -> None:
+        """Open the sources.
+
+        Raises:
+            InputError: one of them cannot be used.
+        """
+        del stage
+        if self.places is None:
+            self.places = open_places(self._config.train)
+            if self._config.confusing > 1:
+                size = len(self.places)
+                self.confusion = Confusion(size, self._config.confusing, self._seed)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of this process; see `PlaceSampler`."""
+        assert self.places is not None
+        trainer = self.trainer
+        config = self._config
+        sampler = PlaceSampler(
+            self.places,
+            config.places,
+            config.images,
+            batches=config.batches,
+            seed=self._seed,
+            mirror=self._augmentation.mirror if self._augmentation.strength else 0.0,
+            confusion=self.confusion,
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+        )
+        augmentation = Augmentation(self._augmentation, self._input_size)
+        return DataLoader(
+            Batches(self.places, augmentation),
+            batch_size=None,
+            sampler=sampler,
+            num_workers=config.workers,
+            worker_init_fn=prepare_worker,
+            persistent_workers=config.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: what the network confused."""
+        return {} if self.confusion is None else {'confusion': self.confusion.descriptors}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what was saved, where it is of the same places."""
+        saved = state_dict.get('confusion')
+        mine = self.confusion
+        if mine is not None and saved is not None and saved.shape == mine.descriptors.shape:
+            mine.descriptors = saved

@@ -1,0 +1,131 @@
+"""From settings to places, and to validation sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fol_vpr.config import Checked, EvaluationConfig
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.ground_truth import Whereabouts, positives_by_position, read_ground_truth
+from fol_vpr.sources import ImageFolder
+from training.data.config import (
+    DrivesSource,
+    FoldersSource,
+    GsvCitiesSource,
+    PairSource,
+    PlaceSource,
+    ValidationSource,
+    VideosSource,
+    VprSource,
+)
+from training.data.drives import Drives
+from training.data.folders import GroupedFolders, Videos
+from training.data.gsv_cities import GsvCities
+from training.data.places import PlaceDataset, Places
+from training.data.validation import Item, Items, ValidationSet
+
+
+def open_places(sources: tuple[PlaceSource, ...]) -> Places:
+    """The places of all sources, one after the other.
+
+    Raises:
+        InputError: no source, or one that cannot be used.
+    """
+    return Places([_open(source) for source in sources], [source.repeat for source in sources])
+
+
+def _open(source: Checked) -> PlaceDataset:
+    match source:
+        case GsvCitiesSource():
+            return GsvCities(source)
+        case FoldersSource():
+            return GroupedFolders(source)
+        case VideosSource():
+            return Videos(source)
+        case DrivesSource():
+            return Drives(source)
+        case _:
+            raise InputError(f'{type(source).__name__} has no places to learn from')
+
+
+def open_validation(source: ValidationSource, queries: int = 0) -> ValidationSet:
+    """References, queries and ground truth of a source.
+
+    Args:
+        source: of any kind.
+        queries: how many to take, evenly from all; 0 takes all.
+
+    Raises:
+        InputError: the source cannot be used, or no query has a positive.
+    """
+    match source:
+        case VprSource():
+            found = _vpr(source)
+        case PairSource():
+            found = _pair(source)
+        case _:
+            found = _of_places(_open(source))
+    if not any(found.positives):
+        raise InputError(
+            f'{found.name}: none of the {len(found.queries)} queries has a positive among the '
+            f'{len(found.references)} references; is the ground truth of the same set?'
+        )
+    return found.thinned(queries)
+
+
+def _vpr(source: VprSource) -> ValidationSet:
+    root = Path(source.path)
+    missing = [name for name in ('database', 'queries') if not (root / name).is_dir()]
+    if missing:
+        raise InputError(
+            f'{root} has no {" and no ".join(missing)}, expected folders database and queries'
+        )
+    folders = [ImageFolder(root / name) for name in ('database', 'queries')]
+    where = [[Whereabouts.of(capture) for capture in folder.captures()] for folder in folders]
+    criteria = EvaluationConfig(positive_radius=source.radius)
+    positives = positives_by_position(where[1], where[0], criteria)
+    return ValidationSet(root.name, _items(folders[0]), _items(folders[1]), positives)
+
+
+def _pair(source: PairSource) -> ValidationSet:
+    references, queries = ImageFolder(source.reference), ImageFolder(source.query)
+    positives = read_ground_truth(source.ground_truth, len(queries), len(references))
+    name = Path(source.reference).parent.name
+    return ValidationSet(name, _items(references), _items(queries), positives)
+
+
+def _items(folder: ImageFolder) -> Items:
+    return Items(
+        folder.description,
+        [
+            Item(capture.uri, lambda index=index: folder.frame(index).image)
+            for index, capture in enumerate(folder.captures())
+        ],
+    )
+
+
+def _of_places(data: PlaceDataset) -> ValidationSet:
+    """The middle image of each place is its reference, all other images are queries.
+
+    An image may be of several places; then the references of all of them are right.
+    """
+    places = [data.images(place) for place in range(len(data))]
+    middle = [len(images) // 2 for images in places]
+    references = [
+        Item(places[p][k], lambda p=p, k=k: data.load(p, k)) for p, k in enumerate(middle)
+    ]
+    taken = {item.uri for item in references}
+    queries: dict[str, Item] = {}
+    shown: dict[str, set[int]] = {}
+    for place, images in enumerate(places):
+        for number, uri in enumerate(images):
+            if uri in taken:
+                continue
+            queries.setdefault(uri, Item(uri, lambda p=place, k=number: data.load(p, k)))
+            shown.setdefault(uri, set()).add(place)
+    return ValidationSet(
+        data.description,
+        Items(f'references of {data.description}', references),
+        Items(f'queries of {data.description}', list(queries.values())),
+        [frozenset(shown[uri]) for uri in queries],
+    )

@@ -1,0 +1,151 @@
+"""Which places and which of their images come into a batch.
+
+Everything is drawn from the seed, the epoch and what the network confuses, so that all processes
+of a run draw the same, and each takes its share.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from fol_vpr.errors import InputError
+from training.data.confusion import Confusion
+from training.data.places import Places
+
+
+class Draw(NamedTuple):
+    """One image of a batch.
+
+    Attributes:
+        place, number: which image.
+        seed: what its augmentation is drawn from.
+        mirrored: whether all images of the place are, this time.
+    """
+
+    place: int
+    number: int
+    seed: tuple[int, ...]
+    mirrored: bool
+
+
+class PlaceSampler(Sampler[list[Draw]]):
+    """Batches of P places with K images each, drawn anew in every epoch.
+
+    Args:
+        data: the places.
+        places: P, of all processes together.
+        images: K.
+        batches: of an epoch; 0 takes as many as give each place once.
+        seed: of the run.
+        mirror: probability of mirroring a place.
+        confusion: brings places that the network confuses into one batch; None leaves it to
+            chance.
+        rank, world: the number of this process, and how many there are. Process r takes the
+            places r·P/world to (r + 1)·P/world of each batch.
+
+    Raises:
+        InputError: there are too few places, or they cannot be shared out evenly.
+    """
+
+    def __init__(
+        self,
+        data: Places,
+        places: int,
+        images: int,
+        *,
+        batches: int = 0,
+        seed: int = 0,
+        mirror: float = 0.0,
+        confusion: Confusion | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if places % world:
+            raise InputError(
+                f'{places} places in a batch cannot be shared evenly by {world} processes'
+            )
+        if len(data) < places:
+            raise InputError(
+                f'a batch of {places} places needs as many, there are {len(data)}: lower '
+                'data.places, or add sources'
+            )
+        self._data = data
+        self._places, self._images = places, images
+        self._batches = batches or max(1, len(data.epoch()) // places)
+        self._seed, self._mirror = seed, mirror
+        self._confusion = confusion
+        self._rank, self._world = rank, world
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw for this epoch from now on; Lightning calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self._batches
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        """The draws of this process, batch by batch, place by place."""
+        rng = np.random.default_rng([self._seed, self._epoch])
+        share = self._places // self._world
+        for number, places in enumerate(self._place_batches(rng)):
+            draws = [
+                self._draw(rng, place, (self._seed, self._epoch, number, slot))
+                for slot, place in enumerate(places)
+            ]
+            mine = draws[self._rank * share : (self._rank + 1) * share]
+            yield [draw for of_place in mine for draw in of_place]
+
+    def _draw(self, rng: np.random.Generator, place: int, seed: tuple[int, ...]) -> list[Draw]:
+        """K images of a place, none twice where it has as many."""
+        available = len(self._data.images(place))
+        chosen = rng.permutation(available)[: self._images].tolist()
+        missing = self._images - len(chosen)
+        chosen += rng.integers(available, size=missing).tolist()
+        mirrored = bool(rng.random() < self._mirror)
+        return [Draw(place, n, (*seed, i), mirrored) for i, n in enumerate(chosen)]
+
+    def _place_batches(self, rng: np.random.Generator) -> Iterator[list[int]]:
+        """Batches of places of which no two are neighbours."""
+        waiting: deque[int] = deque()
+        for _ in range(self._batches):
+            batch: list[int] = []
+            blocked: set[int] = set()
+            later = self._fill(batch, blocked, waiting)
+            # Where the rest of a pass is too much alike, the next one is begun early.
+            if len(batch) < self._places:
+                waiting.extend(self._order(rng))
+                later += self._fill(batch, blocked, waiting)
+            if len(batch) < self._places:
+                raise InputError(
+                    f'only {len(batch)} of {len(self._data)} places are far enough apart to come '
+                    f'into one batch of {self._places}: lower data.places, or margin or '
+                    'separation of the sources'
+                )
+            waiting.extendleft(reversed(list(dict.fromkeys(later))))
+            yield batch
+
+    def _fill(self, batch: list[int], blocked: set[int], waiting: deque[int]) -> list[int]:
+        """Move places from those that wait into the batch; returns those that do not fit in."""
+        later = []
+        while waiting and len(batch) < self._places:
+            place = waiting.popleft()
+            if place in blocked:
+                later.append(place)
+                continue
+            batch.append(place)
+            blocked.update((place, *self._data.neighbours(place)))
+        return later
+
+    def _order(self, rng: np.random.Generator) -> list[int]:
+        """One pass over the places, those that are confused next to each other."""
+        order = rng.permutation(self._data.epoch())
+        if self._confusion is not None:
+            order = self._confusion.arrange(order, rng)
+        return order.tolist()
