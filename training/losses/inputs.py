@@ -1,0 +1,133 @@
+"""What the losses are computed from, and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fol_vpr.errors import InputError
+from fol_vpr.network.fol import Encoded
+from fol_vpr.network.local_head import select_patches
+
+Settings = ParamSpec('Settings')
+
+LEAST_ATTENTION = 0.01
+EPSILON = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class LossInputs:
+    """What the network says of a batch of B images of N = h·w patches, and what they show.
+
+    Attributes:
+        descriptor: [B, D], global descriptors of unit length.
+        labels: [B] int64, equal where two images show one place.
+        patches: [B, N, C], patch features of the backbone.
+        extraction: [B, N], the extraction mask M_e: attention from the CLS token, summed over
+            heads, small values included.
+        assignment: [B, K, N], the share of each patch that goes to each of K clusters.
+        dense: [B, 4h - 3, 4w - 3, L], local descriptors, not normalised; position (4i, 4j) is the
+            centre of patch (i, j).
+        grid: h and w.
+    """
+
+    descriptor: Tensor
+    labels: Tensor
+    patches: Tensor
+    extraction: Tensor
+    assignment: Tensor
+    dense: Tensor
+    grid: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        batch, (h, w) = len(self.descriptor), self.grid
+        expected = {
+            'labels': (batch,),
+            'patches': (batch, h * w, None),
+            'extraction': (batch, h * w),
+            'assignment': (batch, None, h * w),
+            'dense': (batch, 4 * h - 3, 4 * w - 3, None),
+        }
+        for name, sizes in expected.items():
+            shape = tuple(getattr(self, name).shape)
+            fits = len(shape) == len(sizes) and all(
+                want in (None, have) for want, have in zip(sizes, shape, strict=True)
+            )
+            if not fits:
+                raise InputError(
+                    f'{name} has the shape {list(shape)}, expected {list(sizes)} for {batch} '
+                    f'images of {h} x {w} patches (None: any size)'
+                )
+
+    @classmethod
+    def of(cls, encoded: Encoded, labels: Tensor) -> LossInputs:
+        """Of `FoL.encode` and the places [B] of its images."""
+        tokens, aggregated, dense = encoded
+        return cls(
+            descriptor=aggregated.descriptor,
+            labels=labels.to(dense.device),
+            patches=tokens.patches,
+            extraction=tokens.cls_attention,
+            assignment=aggregated.assignment,
+            dense=dense,
+            grid=tokens.grid,
+        )
+
+    @cached_property
+    def aggregation(self) -> Tensor:
+        """[B, N], the aggregation mask M_a: mean of the assignment over clusters."""
+        return self.assignment.mean(dim=1)
+
+    @cached_property
+    def attention(self) -> Tensor:
+        """[B, N], the extraction mask as the aggregation sees it: values under 0.01 are 0."""
+        return torch.where(self.extraction >= LEAST_ATTENTION, self.extraction, 0)
+
+    @cached_property
+    def kept(self) -> Tensor:
+        """[B, A] int64, the patches that give local descriptors, in ascending order."""
+        with torch.no_grad():
+            return select_patches(self.aggregation).sort(dim=1).values
+
+    @cached_property
+    def centres(self) -> Tensor:
+        """[B, N, L], local descriptors at the centres of all patches, unit length.
+
+        Losses share this one so that the gradient of `dense`, by far the largest of all arrays,
+        is written once.
+        """
+        return F.normalize(self.dense[:, ::4, ::4].flatten(1, 2), dim=-1, eps=EPSILON)
+
+    def zero(self) -> Tensor:
+        """A loss of 0 that the inputs receive gradients of 0 from."""
+        return 0 * (self.descriptor.mean() + self.centres.mean() + self.aggregation.mean())
+
+    def in_full_precision(self) -> LossInputs:
+        """The same in float32, or in float64 where it is that already."""
+        values = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        halves = (torch.float16, torch.bfloat16)
+        cast = {
+            name: value.float()
+            for name, value in values.items()
+            if isinstance(value, Tensor) and value.dtype in halves
+        }
+        return LossInputs(**(values | cast)) if cast else self
+
+
+def full_precision(
+    loss: Callable[Concatenate[LossInputs, Settings], Tensor],
+) -> Callable[Concatenate[LossInputs, Settings], Tensor]:
+    """Compute a loss outside autocast: half precision ties cosines that decide who is nearest."""
+
+    @wraps(loss)
+    def computed(inputs: LossInputs, /, *args: Any, **settings: Any) -> Tensor:
+        with torch.autocast(inputs.dense.device.type, enabled=False):
+            return loss(inputs.in_full_precision(), *args, **settings)
+
+    return computed

@@ -1,0 +1,30 @@
+"""The loss of global descriptors."""
+
+from __future__ import annotations
+
+from pytorch_metric_learning.distances import CosineSimilarity, DotProductSimilarity
+from pytorch_metric_learning.losses import MultiSimilarityLoss
+from pytorch_metric_learning.miners import MultiSimilarityMiner
+from torch import Tensor
+
+from training.losses.inputs import LossInputs, full_precision
+
+_LOSS = MultiSimilarityLoss(
+    alpha=1.0, beta=50.0, base=0.0, distance=DotProductSimilarity(normalize_embeddings=False)
+)
+_MINER = MultiSimilarityMiner(epsilon=0.1, distance=CosineSimilarity())
+
+
+@full_precision
+def multi_similarity(inputs: LossInputs) -> Tensor:
+    """Multi-similarity loss (Wang et al., CVPR 2019) with its miner.
+
+    For cosines S of image i with its mined positives P and negatives N:
+    1/α log(1 + Σ_P exp(-α S)) + 1/β log(1 + Σ_N exp(β S)), averaged over the images, α = 1,
+    β = 50. The miner keeps positives that are less than 0.1 more similar than the most similar
+    negative, and negatives that are less than 0.1 less similar than the least similar positive.
+    The paper and the released code agree on all of it.
+    """
+    mined = _MINER(inputs.descriptor, inputs.labels)
+    loss: Tensor = _LOSS(inputs.descriptor, inputs.labels, mined)
+    return loss

@@ -1,0 +1,74 @@
+"""The weighted sum of all losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from training.losses.alignment import alignment
+from training.losses.config import LossConfig
+from training.losses.contrast import contrast
+from training.losses.correspondence import correspondence
+from training.losses.inputs import LossInputs
+from training.losses.local import local_triplet
+from training.losses.multi_similarity import multi_similarity
+
+LOSSES = ('multi_similarity', 'local', 'alignment', 'contrast', 'correspondence')
+
+
+class FoLLoss(nn.Module):
+    """Multi-similarity + local triplet + λ₁ SAL + λ₂ CEL + λ₃ pseudo-correspondence (FoL, paper).
+
+    Each is computed in float32, also under autocast, and not at all where its weight is 0. SAL,
+    CEL and pseudo-correspondences are means over images or pairs of images within places: for
+    equal shares of whole places they are the same on one process and, averaged, on several. The
+    first two look across places, for negatives.
+    """
+
+    def __init__(self, config: LossConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._losses = _losses(config)
+
+    def forward(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total, and its parts: each `name` unweighted, and weighted as `name_weighted`."""
+        # Parameters that no loss reaches get a gradient all the same: DDP waits for it.
+        total, parts = inputs.zero(), {}
+        for name, loss in self._losses.items():
+            value = loss(inputs)
+            weighted = getattr(self.config, name) * value
+            parts[name] = value.detach()
+            parts[f'{name}_weighted'] = weighted.detach()
+            total = total + weighted
+        return total, parts
+
+
+def _losses(config: LossConfig) -> dict[str, Callable[[LossInputs], Tensor]]:
+    """The losses that have a weight, with their settings."""
+    losses: dict[str, Callable[[LossInputs], Tensor]] = {
+        'multi_similarity': multi_similarity,
+        'local': partial(
+            local_triplet,
+            variant=config.local_variant,
+            stride=config.dense_stride,
+            margin=config.local_margin,
+            threshold=config.local_threshold,
+            softness=config.local_softness,
+        ),
+        'alignment': partial(alignment, variant=config.alignment_variant),
+        'contrast': partial(
+            contrast,
+            variant=config.contrast_variant,
+            temperature=config.contrast_temperature,
+            train_features=config.contrast_features,
+        ),
+        'correspondence': partial(
+            correspondence,
+            variant=config.correspondence_variant,
+            agreement=config.correspondence_agreement,
+            ratio=config.correspondence_ratio,
+        ),
+    }
+    return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}
