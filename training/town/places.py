@@ -1,0 +1,281 @@
+"""Many views of one place under many conditions, as folders of images with exact poses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fol_vpr.errors import StorageError
+from training.town.conditions import Condition, named, random_condition
+from training.town.effects import develop, encode
+from training.town.noise import Rng, stream
+from training.town.renderer import Camera, Renderer
+from training.town.shading import Shader
+from training.town.visibility import View, overlap
+from training.town.world import Town, Walk, grow, traffic
+
+VERSION = 1
+_SHARES = {'path': 0.4, 'pavement': 0.32, 'road': 0.28}
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class PlacesConfig:
+    """What is made.
+
+    Attributes:
+        seed: of the first town; the others follow.
+        towns: how many.
+        places: in each town.
+        views: of each place.
+        width, height: of the pictures in pixels.
+        indoor: share of places in corridors.
+        overlap: least share of the surface that each view has in common with the place's first.
+        turn: greatest difference in heading, degrees.
+        aside: greatest distance to either side where there is room, metres.
+        ahead: greatest distance forwards or backwards, metres (half of it indoors).
+        conditions: names of conditions to choose from; any where empty.
+        strength: 0 .. 1, how bad the camera may be.
+    """
+
+    seed: int = 1
+    towns: int = 1
+    places: int = 150
+    views: int = 6
+    width: int = 256
+    height: int = 192
+    indoor: float = 0.4
+    overlap: float = 0.3
+    turn: float = 18.0
+    aside: float = 3.0
+    ahead: float = 2.0
+    conditions: tuple[str, ...] = ()
+    strength: float = 1.0
+
+
+class Spot(NamedTuple):
+    """A place: a point of a walk, and the way that one looks there."""
+
+    walk: Walk
+    distance: float
+    backwards: bool
+
+    @property
+    def position(self) -> np.ndarray:
+        """[3], on the ground."""
+        way = self.walk.end - self.walk.start
+        return np.asarray(self.walk.start + way * (self.distance / self.walk.length))
+
+    @property
+    def yaw(self) -> float:
+        """Heading, radians."""
+        return self.walk.yaw + math.pi * self.backwards
+
+
+class Picture(NamedTuple):
+    """One view of a place."""
+
+    jpeg: bytes
+    camera: Camera
+    condition: Condition
+    overlap: float
+
+
+def choose_spots(town: Town, count: int, indoor: float, rng: Rng) -> list[Spot]:
+    """Places that are 8 m (indoors 4 m) from each other unless they look opposite ways."""
+    spots: list[Spot] = []
+    inside = round(count * indoor)
+    for wanted, corridor in ((count - inside, False), (inside, True)):
+        walks = [walk for walk in town.walks if (walk.kind == 'corridor') == corridor]
+        weight = np.array([walk.length * _SHARES.get(walk.kind, 1.0) for walk in walks])
+        apart = 4.0 if corridor else 8.0
+        found: list[Spot] = []
+        for _ in range(wanted * 40):
+            if len(found) == wanted:
+                break
+            walk = walks[int(rng.choice(len(walks), p=weight / weight.sum()))]
+            spot = Spot(
+                walk, float(rng.uniform(0.05, 0.8) * walk.length), bool(rng.random() < 0.5)
+            )
+            if spot.backwards:
+                spot = spot._replace(distance=walk.length - spot.distance)
+            if all(_different(spot, other, apart) for other in found):
+                found.append(spot)
+        spots += found
+    return spots
+
+
+def _different(spot: Spot, other: Spot, apart: float) -> bool:
+    if math.cos(spot.yaw - other.yaw) < 0.3:
+        return True
+    return float(np.linalg.norm(spot.position - other.position)) > apart
+
+
+class Photographer:
+    """Takes pictures of places in one town."""
+
+    def __init__(self, town: Town, renderer: Renderer, config: PlacesConfig) -> None:
+        self._town, self._renderer, self._config = town, renderer, config
+
+    def visit(self, spot: Spot, rng: Rng) -> list[Picture] | None:
+        """All views of a place, the first along the walk; None where there is nothing to see."""
+        config = self._config
+        pictures: list[Picture] = []
+        first: View | None = None
+        for attempt in range(config.views + _ATTEMPTS):
+            if len(pictures) == config.views:
+                return pictures
+            # Where views hardly overlap, they move closer to the first one.
+            reach = 1.0 if attempt < config.views + 4 else 0.5
+            camera = self._camera(spot, rng, reach if first else 0.3)
+            condition = self._condition(rng)
+            crowd = None
+            if spot.walk.kind != 'corridor' or rng.random() < 0.3:
+                crowd = traffic(self._town, rng, condition.busy, spot.position)
+            self._renderer.set_moving(crowd)
+            shader = Shader(self._town, self._renderer, condition)
+            seen = self._renderer.render(camera)
+            depth = shader.depth(seen)
+            view = View(camera, depth)
+            if not _clear(depth):
+                if first is None and attempt >= 3:
+                    return None
+                continue
+            common = overlap(first, view) if first else 1.0
+            if common < config.overlap:
+                continue
+            first = first or view
+            if spot.walk.kind != 'corridor':
+                shader.aim(spot.position)
+            image = develop(shader.shade(seen), condition, rng)
+            pictures.append(Picture(encode(image, condition.jpeg), camera, condition, common))
+        return pictures if len(pictures) >= min(config.views, 3) else None
+
+    def _camera(self, spot: Spot, rng: Rng, reach: float) -> Camera:
+        config, walk = self._config, spot.walk
+        indoor = walk.kind == 'corridor'
+        ahead = rng.uniform(-1, 1) * config.ahead * (0.5 if indoor else 1.0) * reach
+        room = min(walk.half_width, config.aside)
+        aside = rng.uniform(-1, 1) * room * reach
+        forward = np.array([math.cos(spot.yaw), math.sin(spot.yaw), 0.0])
+        left = np.array([-forward[1], forward[0], 0.0])
+        height = np.clip(rng.normal(1.4, 0.25), 0.5, 1.9)
+        return Camera(
+            spot.position + forward * ahead + left * aside + [0, 0, height],
+            spot.yaw + math.radians(rng.uniform(-1, 1) * config.turn * reach),
+            math.radians(rng.normal(0, 3)),
+            math.radians(rng.uniform(58, 92)),
+            math.radians(rng.normal(0, 1.5)),
+        )
+
+    def _condition(self, rng: Rng) -> Condition:
+        config = self._config
+        if config.conditions:
+            return named(str(rng.choice(config.conditions)), int(rng.integers(0, 2**31)))
+        return random_condition(rng, config.strength)
+
+
+def _clear(depth: np.ndarray) -> bool:
+    """Whether there is something to see, and nothing right before the lens."""
+    return bool(
+        (depth < 0.5).mean() < 0.01 and (depth < 1.5).mean() < 0.45 and np.median(depth) > 1.8
+    )
+
+
+COLUMNS = (
+    'file town place x y z yaw pitch roll fov walk overlap'.split()
+    + [f'condition_{each.name}' for each in fields(Condition)]
+)  # fmt: skip
+
+
+def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[object]]:
+    """Write the places of one town; returns the rows of the manifest."""
+    town = grow(seed)
+    rng = stream(seed, 101)
+    spots = choose_spots(town, round(config.places * 1.15) + 2, config.indoor, rng)
+    order = rng.permutation(len(spots))
+    rows: list[list[object]] = []
+    with Renderer(town.mesh, town.palette.pictures, (config.width, config.height)) as renderer:
+        photographer = Photographer(town, renderer, config)
+        made = 0
+        for number in order:
+            if made == config.places:
+                break
+            pictures = photographer.visit(spots[number], stream(seed, 102, int(number)))
+            if pictures is None:
+                continue
+            name = f'{seed:05d}_{made:05d}'
+            made += 1
+            folder = output / 'places' / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for index, picture in enumerate(pictures):
+                (folder / f'{index:02d}.jpg').write_bytes(picture.jpeg)
+                file = f'places/{name}/{index:02d}.jpg'
+                rows.append([file, seed, name, *_row(picture, spots[number])])
+    return rows
+
+
+def _row(picture: Picture, spot: Spot) -> Iterator[object]:
+    camera = picture.camera
+    yield from (f'{value:.4f}' for value in camera.position)
+    yield from (f'{v:.5f}' for v in (camera.yaw, camera.pitch, camera.roll, camera.fov))
+    yield spot.walk.kind
+    yield f'{picture.overlap:.3f}'
+    for value in asdict(picture.condition).values():
+        yield f'{value:.4g}' if isinstance(value, float) else value
+
+
+def write_places(
+    config: PlacesConfig,
+    output: Path,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write the places of all towns, a manifest of all pictures, and what they were made with.
+
+    Args:
+        workers: processes, each with a town of its own at a time.
+        progress: told how many pictures and towns there are.
+
+    Returns:
+        The number of pictures.
+
+    Raises:
+        StorageError: no space, or no permission.
+    """
+    seeds = range(config.seed, config.seed + config.towns)
+    rows: list[list[object]] = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if workers <= 1:
+            for done, seed in enumerate(seeds, 1):
+                rows += write_town(config, seed, output)
+                if progress:
+                    progress(len(rows), done)
+        else:
+            with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+                tasks = [pool.submit(write_town, config, seed, output) for seed in seeds]
+                for done, task in enumerate(tasks, 1):
+                    rows += task.result()
+                    if progress:
+                        progress(len(rows), done)
+        with (output / 'manifest.csv').open('w', newline='') as file:
+            writer = csv.writer(file, lineterminator='\n')
+            writer.writerow(COLUMNS)
+            writer.writerows(rows)
+        description = {'version': VERSION, **asdict(config), 'pictures': len(rows)}
+        (output / 'town.json').write_text(json.dumps(description, indent=1) + '\n')
+    except OSError as error:
+        raise StorageError(
+            f'{output} cannot be written: {error}; make space or choose another folder'
+        ) from error
+    return len(rows)

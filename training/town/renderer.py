@@ -1,0 +1,377 @@
+"""Panda3D's software renderer as a maker of geometry buffers: colour and surface of every pixel.
+
+Two passes over the same quadrilaterals: one with textures, one where each has its own flat colour.
+From the number of the quadrilateral that a pixel sees follow its exact depth, position and normal
+by intersecting the pixel's ray with a plane; no depth buffer is read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from panda3d import core
+
+from training.town.mesh import Kind, Mesh
+
+_SETTINGS = """
+load-display p3tinydisplay
+window-type offscreen
+audio-library-name null
+notify-level-display error
+"""
+_VERTEX = np.dtype([('xyz', '<f4', 3), ('colour', 'u1', 4), ('uv', '<f4', 2)])
+_CELL = 24.0
+_NEAR, _FAR = 0.15, 220.0
+_DETAIL_AREA, _DETAIL_RANGE = 0.6, 55.0
+_names = itertools.count()
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera somewhere.
+
+    Attributes:
+        position: [3], metres.
+        yaw: heading, counter-clockwise from X, radians.
+        pitch: up is positive, radians.
+        fov: horizontal field of view, radians.
+        roll: clockwise as seen by the camera is positive, radians.
+    """
+
+    position: np.ndarray
+    yaw: float
+    pitch: float = 0.0
+    fov: float = 1.2
+    roll: float = 0.0
+
+    def axes(self) -> np.ndarray:
+        """[3, 3] float64: rows right, forward, up in the world."""
+        c, s = np.cos(self.yaw), np.sin(self.yaw)
+        flat_forward, right = np.array([c, s, 0.0]), np.array([s, -c, 0.0])
+        up = np.array([0.0, 0.0, 1.0])
+        forward = np.cos(self.pitch) * flat_forward + np.sin(self.pitch) * up
+        upright = np.cos(self.pitch) * up - np.sin(self.pitch) * flat_forward
+        c, s = np.cos(self.roll), np.sin(self.roll)
+        return np.stack([c * right - s * upright, forward, c * upright + s * right])
+
+    def rays(self, width: int, height: int) -> np.ndarray:
+        """[H, W, 3] float32 in the world; their component along `forward` is 1."""
+        focal = width / 2 / np.tan(self.fov / 2)
+        x = (np.arange(width) + 0.5 - width / 2) / focal
+        z = (height / 2 - np.arange(height) - 0.5) / focal
+        right, forward, up = self.axes()
+        rays = x[None, :, None] * right + z[:, None, None] * up + forward
+        return np.asarray(rays.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class GBuffer:
+    """What a camera sees before any light.
+
+    Attributes:
+        camera: that saw it.
+        albedo: [H, W, 3] uint8, RGB.
+        surface: [H, W] int32, number of the quadrilateral plus one; 0 is the sky.
+        rays: [H, W, 3] float32, see Camera.rays.
+    """
+
+    camera: Camera
+    albedo: np.ndarray
+    surface: np.ndarray
+    rays: np.ndarray
+
+
+class _Layer:
+    """The nodes of one mesh in both scenes."""
+
+    def __init__(self, renderer: Renderer, mesh: Mesh, first: int, chosen: np.ndarray) -> None:
+        self.nodes: list[tuple[np.ndarray, bool, tuple[core.NodePath, core.NodePath]]] = []
+        if not len(chosen):
+            return
+        centre = mesh.corners.mean(1)
+        cell = np.floor(centre / _CELL).astype(np.int64)
+        area = np.linalg.norm(
+            np.cross(
+                mesh.corners[:, 2] - mesh.corners[:, 0], mesh.corners[:, 3] - mesh.corners[:, 1]
+            ),
+            axis=1,
+        )
+        detail = area / 2 < _DETAIL_AREA
+        key = ((cell[:, 0] * 4096 + cell[:, 1]) * 4096 + cell[:, 2]) * 2 + detail
+        order = chosen[np.argsort(key[chosen], kind='stable')]
+        for rows in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
+            pair = renderer.attach(mesh, rows, first)
+            self.nodes.append((centre[rows].mean(0), bool(detail[rows[0]]), pair))
+        self._centres = np.stack([node[0] for node in self.nodes])
+        self._range = np.where([node[1] for node in self.nodes], _DETAIL_RANGE, _FAR)
+        self._shown = np.ones(len(self.nodes), bool)
+
+    def show_around(self, position: np.ndarray, visible: bool = True) -> None:
+        if not self.nodes:
+            return
+        near = np.linalg.norm(self._centres - position, axis=1) < self._range * visible
+        for index in np.flatnonzero(near != self._shown):
+            for path in self.nodes[index][2]:
+                path.show() if near[index] else path.hide()
+        self._shown = near
+
+    def remove(self) -> None:
+        for _, _, pair in self.nodes:
+            for path in pair:
+                path.removeNode()
+        self.nodes = []
+
+
+class Renderer:
+    """Draws a static mesh, and another one that may be exchanged.
+
+    Attributes:
+        leaves_shown: whether the trees have any.
+        planes: [Q + 1, 4] float32, see Mesh.planes; row 0 is the sky's.
+        kinds: [Q + 1] uint8.
+    """
+
+    def __init__(
+        self, mesh: Mesh, textures: list[np.ndarray], size: tuple[int, int], finer: int = 2
+    ) -> None:
+        """Prepare.
+
+        Args:
+            textures: RGB or RGBA uint8 [H, W, 3 or 4].
+            size: width and height of the pictures.
+            finer: colours are drawn so many times finer, and averaged.
+        """
+        core.loadPrcFileData('', _SETTINGS)
+        self.size, self._finer = size, finer
+        self._engine = core.GraphicsEngine.getGlobalPtr()
+        self._pipe = core.GraphicsPipeSelection.getGlobalPtr().makeModulePipe('p3tinydisplay')
+        self._textures = [_texture(each) for each in textures]
+        self._silhouettes = [
+            _texture(_white(each)) if each.shape[2] == 4 else None for each in textures
+        ]
+        self._colour_root, self._surface_root = core.NodePath('colour'), core.NodePath('surface')
+        self._mesh = mesh
+        leaf = np.isin(mesh.texture, [k for k, each in enumerate(textures) if each.shape[2] == 4])
+        leaf &= mesh.kind == Kind.FOLIAGE
+        self._static = _Layer(self, mesh, 0, np.flatnonzero(~leaf))
+        self._leaves = _Layer(self, mesh, 0, np.flatnonzero(leaf))
+        self._moving: _Layer | None = None
+        self.leaves_shown = True
+        width, height = size
+        self._colour = _View(self, self._colour_root, (width * finer, height * finer))
+        self._surface = _View(self, self._surface_root, size)
+        self._sun = _View(self, self._surface_root, (512, 512))
+        self._own_planes = np.concatenate([np.zeros((1, 4), np.float32), mesh.planes()])
+        self._own_kinds = np.concatenate([np.zeros(1, np.uint8), mesh.kind])
+        self.planes, self.kinds = self._own_planes, self._own_kinds
+
+    def set_moving(self, mesh: Mesh | None) -> None:
+        """Exchange what is not always there: vehicles, people."""
+        if self._moving is not None:
+            self._moving.remove()
+            self._moving = None
+        self.planes, self.kinds = self._own_planes, self._own_kinds
+        if mesh is not None and len(mesh):
+            self._moving = _Layer(self, mesh, len(self._mesh), np.arange(len(mesh)))
+            self.planes = np.concatenate([self.planes, mesh.planes()])
+            self.kinds = np.concatenate([self.kinds, mesh.kind])
+
+    def render(self, camera: Camera) -> GBuffer:
+        """What the camera sees."""
+        self._show_around(camera.position)
+        width, height = self.size
+        lens = core.PerspectiveLens()
+        focal = 1 / np.tan(camera.fov / 2)
+        lens.setFov(
+            float(np.degrees(camera.fov)), float(np.degrees(2 * np.arctan(height / width / focal)))
+        )
+        lens.setNearFar(_NEAR, _FAR)
+        matrix = _matrix(camera.axes(), camera.position)
+        self._colour.aim(lens, matrix)
+        self._surface.aim(lens, matrix)
+        self._engine.renderFrame()
+        albedo = self._colour.picture()
+        if self._finer > 1:
+            albedo = cv2.resize(albedo, self.size, interpolation=cv2.INTER_AREA)
+        self._colour.rest()
+        self._surface.rest()
+        return GBuffer(
+            camera,
+            np.ascontiguousarray(albedo[..., 2::-1]),
+            _decode(self._surface.picture()),
+            camera.rays(width, height),
+        )
+
+    def _show_around(self, position: np.ndarray) -> None:
+        self._static.show_around(position)
+        self._leaves.show_around(position, self.leaves_shown)
+        if self._moving is not None:
+            self._moving.show_around(position)
+
+    def render_from_sun(self, centre: np.ndarray, axes: np.ndarray, reach: float) -> np.ndarray:
+        """[512, 512] int32: the surfaces that the sun sees.
+
+        Args:
+            centre: [3], the middle of the picture.
+            axes: [3, 3], rows right, forward (away from the sun), up of the picture.
+            reach: half its width in metres.
+        """
+        self._show_around(centre)
+        lens = core.OrthographicLens()
+        lens.setFilmSize(2 * reach, 2 * reach)
+        lens.setNearFar(1.0, 400.0)
+        self._sun.aim(lens, _matrix(axes, centre - 200 * axes[1]))
+        self._engine.renderFrame()
+        surface = _decode(self._sun.picture())
+        self._sun.rest()
+        return surface
+
+    def attach(
+        self, mesh: Mesh, rows: np.ndarray, first: int
+    ) -> tuple[core.NodePath, core.NodePath]:
+        """Make the nodes of some quadrilaterals in both scenes."""
+        colour, surface = core.GeomNode('c'), core.GeomNode('s')
+        texture = mesh.texture[rows]
+        tints = np.clip(mesh.tint * 255, 0, 255).astype(np.uint8)
+        for index in np.unique(texture):
+            chosen = rows[texture == index]
+            masked = self._silhouettes[index] is not None
+            geom = _geom(mesh, chosen, tints[chosen])
+            colour.addGeom(geom, _state(self._textures[index], masked))
+            if masked:
+                geom = _geom(mesh, chosen, _encode(chosen + first + 1))
+                surface.addGeom(geom, _state(self._silhouettes[index], True))
+        opaque = rows[[self._silhouettes[index] is None for index in texture]]
+        if len(opaque):
+            surface.addGeom(
+                _geom(mesh, opaque, _encode(opaque + first + 1)), core.RenderState.makeEmpty()
+            )
+        return self._colour_root.attachNewNode(colour), self._surface_root.attachNewNode(surface)
+
+    def output(self, size: tuple[int, int]) -> Any:
+        """A buffer in memory to draw into."""
+        properties = core.FrameBufferProperties()
+        properties.setRgbaBits(8, 8, 8, 8)
+        properties.setDepthBits(24)
+        return self._engine.makeOutput(
+            self._pipe,
+            f'town{next(_names)}',
+            0,
+            properties,
+            core.WindowProperties.size(*size),
+            core.GraphicsPipe.BFRefuseWindow,
+        )
+
+    def close(self) -> None:
+        """Give the buffers back."""
+        for view in (self._colour, self._surface, self._sun):
+            self._engine.removeWindow(view.buffer)
+        self._static.remove()
+        self._leaves.remove()
+        self.set_moving(None)
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _View:
+    """A buffer with a camera; asleep unless aimed."""
+
+    def __init__(self, renderer: Renderer, root: core.NodePath, size: tuple[int, int]) -> None:
+        self.buffer, self._size = renderer.output(size), size
+        self.buffer.setClearColor((0, 0, 0, 0))
+        self._texture = core.Texture()
+        self.buffer.addRenderTexture(
+            self._texture, core.GraphicsOutput.RTMCopyRam, core.GraphicsOutput.RTPColor
+        )
+        self._camera = core.Camera('camera')
+        self._path = root.attachNewNode(self._camera)
+        self.buffer.makeDisplayRegion().setCamera(self._path)
+        self.buffer.setActive(False)
+
+    def aim(self, lens: core.Lens, matrix: core.LMatrix4) -> None:
+        self._camera.setLens(lens)
+        self._path.setMat(matrix)
+        self.buffer.setActive(True)
+
+    def rest(self) -> None:
+        self.buffer.setActive(False)
+
+    def picture(self) -> np.ndarray:
+        """[H, W, 4] uint8, BGRA, from top to bottom."""
+        width, height = self._size
+        data = np.frombuffer(self._texture.getRamImage(), np.uint8)
+        return data.reshape(height, width, 4)[::-1]
+
+
+def _matrix(axes: np.ndarray, position: np.ndarray) -> core.LMatrix4:
+    rows = np.eye(4)
+    rows[:3, :3], rows[3, :3] = axes, position
+    return core.LMatrix4(*rows.ravel().tolist())
+
+
+def _encode(numbers: np.ndarray) -> np.ndarray:
+    """[N] numbers below 2**18 as [N, 3] colours that survive being off by one."""
+    parts = np.stack([numbers >> 12 & 63, numbers >> 6 & 63, numbers & 63], 1)
+    return np.asarray((parts << 2 | 2).astype(np.uint8))
+
+
+def _decode(picture: np.ndarray) -> np.ndarray:
+    parts = picture.astype(np.int32) >> 2
+    return np.asarray(parts[..., 2] << 12 | parts[..., 1] << 6 | parts[..., 0])
+
+
+def _geom(mesh: Mesh, rows: np.ndarray, colours: np.ndarray) -> core.Geom:
+    vertices = np.zeros((len(rows), 4), _VERTEX)
+    vertices['xyz'] = mesh.corners[rows]
+    vertices['uv'] = mesh.uv[rows]
+    vertices['colour'][..., :3] = colours[:, None]
+    vertices['colour'][..., 3] = 255
+    data = core.GeomVertexData('q', core.GeomVertexFormat.getV3c4t2(), core.Geom.UHStatic)
+    data.uncleanSetNumRows(4 * len(rows))
+    memoryview(data.modifyArray(0)).cast('B')[:] = vertices.tobytes()
+    first = 4 * np.arange(len(rows), dtype=np.uint32)[:, None]
+    indices = first + np.array([0, 1, 2, 0, 2, 3], np.uint32)
+    triangles = core.GeomTriangles(core.Geom.UHStatic)
+    triangles.setIndexType(core.GeomEnums.NTUint32)
+    array = triangles.modifyVertices()
+    array.uncleanSetNumRows(indices.size)
+    memoryview(array).cast('B')[:] = indices.tobytes()
+    geom = core.Geom(data)
+    geom.addPrimitive(triangles)
+    return geom
+
+
+def _state(texture: core.Texture, masked: bool) -> core.RenderState:
+    attributes = [core.TextureAttrib.make(texture), core.ColorAttrib.makeVertex()]
+    if masked:
+        attributes.append(core.TransparencyAttrib.make(core.TransparencyAttrib.MBinary))
+        attributes.append(core.CullFaceAttrib.make(core.CullFaceAttrib.MCullNone))
+    return core.RenderState.make(*attributes)
+
+
+def _white(picture: np.ndarray) -> np.ndarray:
+    picture = picture.copy()
+    picture[..., :3] = 255
+    return picture
+
+
+def _texture(picture: np.ndarray) -> core.Texture:
+    height, width, channels = picture.shape
+    width, height = (1 << (side - 1).bit_length() for side in (width, height))
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    texture = core.Texture()
+    layout = core.Texture.FRgba if channels == 4 else core.Texture.FRgb
+    texture.setup2dTexture(width, height, core.Texture.TUnsignedByte, layout)
+    order = [2, 1, 0, 3][:channels]
+    texture.setRamImage(np.ascontiguousarray(picture[::-1][..., order]).tobytes())
+    texture.setMinfilter(core.SamplerState.FTLinearMipmapLinear)
+    texture.setMagfilter(core.SamplerState.FTLinear)
+    return texture
