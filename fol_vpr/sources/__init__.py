@@ -2,6 +2,7 @@
 
 from fol_vpr.sources.bag import Bag, Message, Topic, deserialize, typestore
 from fol_vpr.sources.bag_images import BagImages, choose_image_topic
+from fol_vpr.sources.bag_output import Record, write_bag
 from fol_vpr.sources.bag_writer import BagSummary, write_bag_from_images
 from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
@@ -19,6 +20,7 @@ __all__ = [
     'KeyframeSelector',
     'Message',
     'OnBad',
+    'Record',
     'Topic',
     'choose_image_topic',
     'decode_bytes',
@@ -26,5 +28,6 @@ __all__ = [
     'deserialize',
     'open_source',
     'typestore',
+    'write_bag',
     'write_bag_from_images',
 ]

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
-import re
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from fol_vpr.config import BagWriterConfig
-from fol_vpr.errors import InputError, StorageError
-from fol_vpr.sources.bag import STORAGE_SUFFIXES, typestore
+from fol_vpr.errors import InputError
+from fol_vpr.sources.bag_output import LAST_STAMP_NS, Record, write_bag
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.messages import compressed_image, header, located, raw_image
 from fol_vpr.sources.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
@@ -30,9 +20,6 @@ from fol_vpr.sources.positions import Location, read_trajectory
 Progress = Callable[[int, int], None]
 """Called with the number of images written and their total."""
 
-_METADATA_VERSION: Literal[9] = 9  # of ROS 2 Jazzy
-_TOPIC_NAME = re.compile(r'/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
-_LAST_STAMP_NS = (2**31 - 1) * 1_000_000_000  # builtin_interfaces/Time counts in int32
 _POSE_TYPES = {
     'PoseStamped': POSE,
     'PoseWithCovarianceStamped': POSE_WITH_COVARIANCE,
@@ -55,19 +42,6 @@ class BagSummary:
     first_ns: int
     last_ns: int
     bytes: int
-
-
-class _Record(NamedTuple):
-    """One message to be written, made when its turn comes.
-
-    Attributes:
-        is_image: orders by time and puts a pose before the image of the same time.
-    """
-
-    stamp_ns: int
-    is_image: bool
-    topic: str
-    make: Callable[[], Any]
 
 
 def write_bag_from_images(
@@ -137,64 +111,34 @@ def write_bag_from_images(
         raise InputError(f'{pose_topic} cannot be the topic of the images and of the poses')
     if track:
         types[pose_topic] = _type_of(track, config)
-    for name in types:
-        _check_topic(name)
-    _check_output(output, overwrite)
-
     written = itertools.count(1)
+
+    def tell(record: Record) -> None:
+        if progress and record.topic == config.image_topic:
+            progress(next(written), len(source))
+
+    # A pose comes before the image of the same time.
     records = heapq.merge(
         _pose_records(track, types.get(pose_topic, ''), config),
         _image_records(source, stamps, config),
-        key=lambda record: record[:2],
+        key=lambda record: record.stamp_ns,
     )
-    with _appearing_whole(output) as unfinished:
-        _write(
-            unfinished,
-            config,
-            types,
-            records,
-            lambda: progress(next(written), len(source)) if progress else None,
-        )
+    size = write_bag(
+        output, types, records, storage=config.storage, overwrite=overwrite, progress=tell
+    )
     return BagSummary(
         path=output,
         images=len(source),
         poses=len(track),
         first_ns=min(stamps),
         last_ns=max(stamps),
-        bytes=sum(path.stat().st_size for path in output.iterdir()),
+        bytes=size,
     )
 
 
 def _default_topic(compressed: bool) -> str:
     """Named as image_transport names them."""
     return BagWriterConfig.image_topic + ('/compressed' if compressed else '')
-
-
-def _write(
-    path: Path,
-    config: BagWriterConfig,
-    types: dict[str, str],
-    records: Iterator[_Record],
-    progress: Callable[[], None],
-) -> None:
-    """Write messages into a new bag folder, and make it durable."""
-    storage = StoragePlugin[config.storage.upper()]
-    with Writer(path, version=_METADATA_VERSION, storage_plugin=storage) as writer:
-        connections: dict[str, Connection] = {
-            topic: writer.add_connection(topic, msgtype, typestore=typestore())
-            for topic, msgtype in types.items()
-        }
-        for record in records:
-            data = typestore().serialize_cdr(record.make(), types[record.topic])
-            writer.write(connections[record.topic], record.stamp_ns, data)
-            if record.is_image:
-                progress()
-    for file in [*path.iterdir(), path]:
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _stamps(
@@ -220,7 +164,7 @@ def _stamps(
             )
         stamps = [stamp for stamp in known if stamp is not None]
         _check_distinct(source, stamps)
-    if max(stamps) > _LAST_STAMP_NS:
+    if max(stamps) > LAST_STAMP_NS:
         raise InputError(f'{max(stamps)} ns lies after the year 2038, where ROS times end')
     return stamps
 
@@ -237,13 +181,12 @@ def _check_distinct(source: ImageFolder, stamps: list[int]) -> None:
 
 def _image_records(
     source: ImageFolder, stamps: list[int], config: BagWriterConfig
-) -> Iterator[_Record]:
+) -> Iterator[Record]:
     make = compressed_image if config.compressed else raw_image
     for index in sorted(range(len(stamps)), key=lambda index: stamps[index]):
         path, stamp_ns = source.path / source.files[index], stamps[index]
-        yield _Record(
+        yield Record(
             stamp_ns,
-            True,
             config.image_topic,
             partial(make, path, header(stamp_ns, config.frame_id)),
         )
@@ -251,12 +194,11 @@ def _image_records(
 
 def _pose_records(
     track: list[Location], msgtype: str, config: BagWriterConfig
-) -> Iterator[_Record]:
+) -> Iterator[Record]:
     for location in track:
         stamp_ns = location.stamp_ns or 0
-        yield _Record(
+        yield Record(
             stamp_ns,
-            False,
             config.pose_topic,
             partial(located, location, msgtype, config),
         )
@@ -272,65 +214,8 @@ def _type_of(track: list[Location], config: BagWriterConfig) -> str:
 
 
 def _check_track(track: list[Location], path: str | Path | None) -> None:
-    if track and (track[-1].stamp_ns or 0) > _LAST_STAMP_NS:
+    if track and (track[-1].stamp_ns or 0) > LAST_STAMP_NS:
         raise InputError(
             f'{path} holds a time of {track[-1].stamp_ns} ns, after the year 2038, where ROS '
             'times end'
         )
-
-
-def _check_topic(name: str) -> None:
-    if not _TOPIC_NAME.fullmatch(name):
-        raise InputError(
-            f'{name!r} is no ROS topic, expected names of letters, digits and _ separated by /'
-        )
-
-
-def _check_output(output: Path, overwrite: bool) -> None:
-    if output.suffix in STORAGE_SUFFIXES:
-        raise InputError(
-            f'{output} is to be a folder; leave out {output.suffix} and choose the storage instead'
-        )
-    if not output.exists():
-        return
-    if not overwrite:
-        raise InputError(f'{output} exists already; choose another name, or ask to overwrite it')
-    if not (output / 'metadata.yaml').is_file():
-        raise InputError(f'{output} exists already and is no bag, so it is not overwritten')
-
-
-@contextmanager
-def _appearing_whole(output: Path) -> Iterator[Path]:
-    """A path to write a bag folder to, which is moved to `output` when all went well.
-
-    Raises:
-        StorageError: the file system refuses.
-    """
-    aside: Path | None = None
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(f'.{output.name}.partial', '.', output.parent))
-        # rosbags names the files in a bag after its folder.
-        unfinished = aside / output.name
-        yield unfinished
-        _exchange(unfinished, output, aside / f'{output.name}.replaced')
-    except (OSError, sqlite3.Error, WriterError) as error:
-        raise StorageError(
-            f'{output} cannot be written: {error}; make space or choose a folder that you may '
-            'write to. Nothing was left behind'
-        ) from error
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _exchange(unfinished: Path, output: Path, replaced: Path) -> None:
-    """Move a finished bag to its name, and one that has the name out of the way."""
-    if output.exists():
-        output.rename(replaced)
-    try:
-        unfinished.rename(output)
-    except OSError:
-        if replaced.exists():
-            replaced.rename(output)
-        raise
