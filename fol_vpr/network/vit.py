@@ -1,11 +1,14 @@
 """The DINOv2 vision transformer (Oquab et al., arXiv 2304.07193), without register tokens.
 
-Parameter names are those of the released DINOv2 models. The last block also gives the attention
+Parameter names are those of the released DINOv2 models. The small networks of this project differ
+in two things that networks trained on few images gain from: convolutions before the first block,
+and a smaller table of positions. The last block also gives the attention
 from the CLS token to the patches, which FoL takes for how discriminative a region is.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PATCH = 14
-_GRID_OF_POSITIONS = 37
+_STEM_CHANNELS = 32
+_STEM_GROUPS = 8
 _INTERPOLATION_OFFSET = 0.1
 _ROWS_FOR_CLS = 8
 
@@ -28,12 +32,17 @@ class Architecture:
         depth: transformer blocks.
         heads: attention heads.
         swiglu: gated feed-forward layers instead of an MLP.
+        convolutions: patches are embedded by three convolutions that overlap, not by one linear
+            map (Xiao et al., Early Convolutions Help Transformers See Better, NeurIPS 2021).
+        positions: side of the grid that position embeddings are learned for.
     """
 
     width: int
     depth: int
     heads: int
     swiglu: bool = False
+    convolutions: bool = False
+    positions: int = 37
 
 
 ARCHITECTURES = {
@@ -41,6 +50,7 @@ ARCHITECTURES = {
     'vitb14': Architecture(width=768, depth=12, heads=12),
     'vitl14': Architecture(width=1024, depth=24, heads=16),
     'vitg14': Architecture(width=1536, depth=40, heads=24, swiglu=True),
+    'fol_tiny': Architecture(width=192, depth=6, heads=3, convolutions=True, positions=16),
 }
 
 
@@ -77,9 +87,11 @@ class VisionTransformer(nn.Module):
         super().__init__()
         width = architecture.width
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        self.pos_embed = nn.Parameter(torch.empty(1, 1 + _GRID_OF_POSITIONS**2, width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + architecture.positions**2, width))
         self.mask_token = nn.Parameter(torch.empty(1, width))
-        self.patch_embed = PatchEmbedding(width)
+        self.patch_embed: nn.Module = PatchEmbedding(width)
+        if architecture.convolutions:
+            self.patch_embed = ConvolutionalEmbedding(width)
         self.blocks = nn.ModuleList(Block(architecture) for _ in range(architecture.depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
@@ -101,7 +113,7 @@ class VisionTransformer(nn.Module):
         The bicubic resampling takes its scale from a grid that is 0.1 patches larger than asked
         for: the released models were trained and evaluated with that, so it is part of them.
         """
-        side = _GRID_OF_POSITIONS
+        side = math.isqrt(self.pos_embed.shape[1])
         if grid == (side, side):
             return self.pos_embed
         width = self.pos_embed.shape[-1]
@@ -122,6 +134,27 @@ class PatchEmbedding(nn.Module):
         """[B, 3, H, W] to [B, N, C], in float32."""
         patches = self.proj(images.to(self.proj.weight.dtype))
         return patches.flatten(2).transpose(1, 2).float()
+
+
+class ConvolutionalEmbedding(nn.Module):
+    """Patches from three convolutions; their receptive fields overlap by a sixth of a patch."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = _STEM_CHANNELS
+        self.conv1 = nn.Conv2d(3, channels, kernel_size=5, stride=2, padding=2)
+        self.norm1 = nn.GroupNorm(_STEM_GROUPS, channels)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.norm2 = nn.GroupNorm(_STEM_GROUPS, channels)
+        self.proj = nn.Conv2d(channels, width, kernel_size=9, stride=7, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] to [B, N, C], in float32."""
+        dtype = self.proj.weight.dtype
+        x = images.to(dtype, memory_format=torch.channels_last)
+        x = F.gelu(self.norm1(self.conv1(x).float())).to(dtype)
+        x = F.gelu(self.norm2(self.conv2(x).float())).to(dtype)
+        return self.proj(x).flatten(2).transpose(1, 2).float()
 
 
 class Block(nn.Module):

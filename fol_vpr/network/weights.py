@@ -200,8 +200,11 @@ def infer_architecture(checkpoint: Checkpoint) -> str:
     }
     depth = max(blocks, default=-1) + 1
     swiglu = any('.mlp.w12.' in name for name in shapes)
+    convolutions = any('.patch_embed.conv1.' in name for name in shapes)
     for name, known in ARCHITECTURES.items():
-        if known == Architecture(token[-1], depth, known.heads, swiglu):
+        if known == Architecture(
+            token[-1], depth, known.heads, swiglu, convolutions, known.positions
+        ):
             return name
     raise WeightsError(
         f'{checkpoint.path} has a backbone of width {token[-1]} and depth {depth}, which is none '
