@@ -1,1 +1,1 @@
-"""A town of our own: grown from a seed, rendered under any condition, written as places and bags."""
+"""A town of our own: grown from a seed, rendered under any condition, into places and bags."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from dataclasses import fields
 from pathlib import Path
 
 from fol_vpr.errors import InputError
+from training.town.camera.conditions import named
+from training.town.drive import DriveConfig, write_drive
 from training.town.places import PlacesConfig, write_places
 
 
@@ -15,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the verbs."""
     verbs = parser.add_subparsers(dest='town_verb', required=True)
     _places_arguments(verbs.add_parser('places', help='folders of images, one for each place'))
+    _drive_arguments(verbs.add_parser('drive', help='a drive through the town, as a ROS 2 bag'))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,4 +84,54 @@ def _places(options: argparse.Namespace) -> int:
 
     count = write_places(config, options.output, options.workers, tell)
     print(f'{count} pictures in {options.output}')
+    return 0
+
+
+def _drive_arguments(parser: argparse.ArgumentParser) -> None:
+    usual = DriveConfig()
+    parser.add_argument('--output', type=Path, required=True, help="the bag's folder")
+    parser.add_argument('--seed', type=int, default=usual.seed, help='of the town')
+    parser.add_argument('--drive', type=int, default=usual.drive, help='number of the drive')
+    parser.add_argument('--condition', default='day', help='such as rain, or night,motion=4')
+    parser.add_argument('--storage', choices=('sqlite3', 'mcap'), default='sqlite3')
+    parser.add_argument('--overwrite', action='store_true', help='replace a bag of that name')
+    parser.add_argument('--size', type=_size, default=(usual.width, usual.height_px))
+    for name, meaning in (
+        ('duration', 'seconds'),
+        ('rate', 'images per second'),
+        ('speed', 'm/s'),
+        ('start', 'metres along the loop at which it starts'),
+        ('lateral', 'metres to the left of the middle of the way'),
+        ('sway', 'standard deviation of wandering to either side, metres'),
+        ('heading', 'degrees that the camera looks to the left'),
+        ('pitch', 'degrees that the camera looks up'),
+        ('height', 'of the camera, metres'),
+        ('fov', 'horizontal field of view, degrees'),
+    ):
+        parser.add_argument(f'--{name}', type=float, default=getattr(usual, name), help=meaning)
+    parser.set_defaults(town_run=_drive)
+
+
+def _drive(options: argparse.Namespace) -> int:
+    names = {each.name for each in fields(DriveConfig)} & set(vars(options))
+    values = {name: getattr(options, name) for name in names}
+    config = DriveConfig(**values, width=options.size[0], height_px=options.size[1])
+    if min(config.duration, config.rate, config.speed) <= 0 or not 20 <= config.fov <= 130:
+        raise InputError('duration, rate and speed are to be over 0, and fov 20 to 130 degrees')
+    condition = named(options.condition, seed=options.drive)
+    begin = time.monotonic()
+
+    def tell(done: int, count: int) -> None:
+        if done % 50 == 0 or done == count:
+            print(f'{done} of {count} images', flush=True)
+
+    write_drive(
+        config,
+        condition,
+        options.output,
+        storage=options.storage,
+        overwrite=options.overwrite,
+        progress=tell,
+    )
+    print(f'{options.output} in {time.monotonic() - begin:.1f} s')
     return 0

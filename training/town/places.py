@@ -15,16 +15,19 @@ from typing import NamedTuple
 import numpy as np
 
 from fol_vpr.errors import StorageError
-from training.town.conditions import Condition, named, random_condition
-from training.town.effects import develop, encode
+from training.town.camera.conditions import Condition, named, random_condition
+from training.town.camera.effects import develop, encode
+from training.town.camera.renderer import Camera, Renderer
+from training.town.camera.shading import Shader
+from training.town.camera.visibility import View, overlap
 from training.town.noise import Rng, stream
-from training.town.renderer import Camera, Renderer
-from training.town.shading import Shader
-from training.town.visibility import View, overlap
-from training.town.world import Town, Walk, grow, traffic
+from training.town.world.growth import Walk
+from training.town.world.town import Town, grow
+from training.town.world.traffic import traffic
 
 VERSION = 1
-_SHARES = {'path': 0.4, 'pavement': 0.32, 'road': 0.28}
+# Of a metre of a walk, beside a metre of corridor.
+_SHARES = {'path': 1.0, 'pavement': 0.3, 'road': 0.25}
 _ATTEMPTS = 12
 
 
@@ -136,8 +139,8 @@ class Photographer:
                 return pictures
             # Where views hardly overlap, they move closer to the first one.
             reach = 1.0 if attempt < config.views + 4 else 0.5
-            camera = self._camera(spot, rng, reach if first else 0.3)
             condition = self._condition(rng)
+            camera = self._camera(spot, rng, reach if first else 0.3, condition.distortion > 0.15)
             crowd = None
             if spot.walk.kind != 'corridor' or rng.random() < 0.3:
                 crowd = traffic(self._town, rng, condition.busy, spot.position)
@@ -146,7 +149,7 @@ class Photographer:
             seen = self._renderer.render(camera)
             depth = shader.depth(seen)
             view = View(camera, depth)
-            if not _clear(depth):
+            if not _clear(depth, 1.8 if spot.walk.kind == 'corridor' else 4.0):
                 if first is None and attempt >= 3:
                     return None
                 continue
@@ -160,7 +163,7 @@ class Photographer:
             pictures.append(Picture(encode(image, condition.jpeg), camera, condition, common))
         return pictures if len(pictures) >= min(config.views, 3) else None
 
-    def _camera(self, spot: Spot, rng: Rng, reach: float) -> Camera:
+    def _camera(self, spot: Spot, rng: Rng, reach: float, wide: bool) -> Camera:
         config, walk = self._config, spot.walk
         indoor = walk.kind == 'corridor'
         ahead = rng.uniform(-1, 1) * config.ahead * (0.5 if indoor else 1.0) * reach
@@ -173,7 +176,7 @@ class Photographer:
             spot.position + forward * ahead + left * aside + [0, 0, height],
             spot.yaw + math.radians(rng.uniform(-1, 1) * config.turn * reach),
             math.radians(rng.normal(0, 3)),
-            math.radians(rng.uniform(58, 92)),
+            math.radians(rng.uniform(85, 115) if wide else rng.uniform(58, 92)),
             math.radians(rng.normal(0, 1.5)),
         )
 
@@ -184,16 +187,16 @@ class Photographer:
         return random_condition(rng, config.strength)
 
 
-def _clear(depth: np.ndarray) -> bool:
-    """Whether there is something to see, and nothing right before the lens."""
+def _clear(depth: np.ndarray, least: float) -> bool:
+    """Whether there is something to see further away than `least`, and nothing before the lens."""
     return bool(
-        (depth < 0.5).mean() < 0.01 and (depth < 1.5).mean() < 0.45 and np.median(depth) > 1.8
+        (depth < 0.5).mean() < 0.01 and (depth < 1.5).mean() < 0.45 and np.median(depth) > least
     )
 
 
 COLUMNS = (
-    'file town place x y z yaw pitch roll fov walk overlap'.split()
-    + [f'condition_{each.name}' for each in fields(Condition)]
+    *['file', 'town', 'place', 'x', 'y', 'z', 'yaw', 'pitch', 'roll', 'fov', 'walk', 'overlap'],
+    *(f'condition_{each.name}' for each in fields(Condition)),
 )  # fmt: skip
 
 

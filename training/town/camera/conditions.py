@@ -16,7 +16,7 @@ class Condition:
 
     Attributes:
         name: for people.
-        sun_elevation, sun_azimuth: degrees; azimuth counter-clockwise from X. Below -3 it is night.
+        sun_elevation, sun_azimuth: degrees; azimuth counter-clockwise from X. Night is below -3.
         cloud: 0 clear .. 1 overcast.
         rain, snowfall: 0 .. 1, what is in the air; rain wets the ground.
         snow: 0 .. 1, how much of the ground is covered.

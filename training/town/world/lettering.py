@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 import cv2
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -26,19 +26,19 @@ _FONTS = (
     'cmss10.ttf',
     'cmtt10.ttf',
 )
-_ONSETS = 'b br c ch d dr f fl g gr h j k kl l m n p pr qu r s sch st t tr v w z'.split()
-_VOWELS = 'a e i o u ai ea ei ou oo'.split()
-_CODAS = ' n r s t l m nd rt ck ng st x'.split(' ')
-_TRADES = (
-    'CAFE BAR HOTEL BAKERY BOOKS SHOES BANK PHARMACY MARKET OPTIK FLOWERS PIZZA KEBAB DENTIST '
-    'TAILOR BIKES MUSIC WINE LAUNDRY TOYS SALON TRAVEL POST SUSHI GALLERY LIBRARY SCHOOL'
-).split()
+_ONSETS = 'b br c ch d dr f fl g gr h j k kl l m n p pr qu r s sch st t tr v w z'
+_VOWELS = ('a', 'e', 'i', 'o', 'u', 'ai', 'ea', 'ei', 'ou', 'oo')
+_CODAS = ('', 'n', 'r', 's', 't', 'l', 'm', 'nd', 'rt', 'ck', 'ng', 'st', 'x')
+_TRADES = """
+    CAFE BAR HOTEL BAKERY BOOKS SHOES BANK PHARMACY MARKET OPTIK FLOWERS PIZZA KEBAB DENTIST
+    TAILOR BIKES MUSIC WINE LAUNDRY TOYS SALON TRAVEL POST SUSHI GALLERY LIBRARY SCHOOL
+"""
 
 
 def word(rng: Rng) -> str:
     """A name that nobody has heard before."""
     syllables = [
-        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS)
+        rng.choice(_ONSETS.split()) + rng.choice(_VOWELS) + rng.choice(_CODAS)
         for _ in range(int(rng.integers(1, 4)))
     ]
     return ''.join(syllables).capitalize()
@@ -46,11 +46,13 @@ def word(rng: Rng) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / name
+    path = Path(mpl.get_data_path()) / 'fonts' / 'ttf' / name
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
-def write(picture: np.ndarray, text: str, box: tuple[int, int, int, int], rng: Rng, ink: Colour):
+def write(
+    picture: np.ndarray, text: str, box: tuple[int, int, int, int], rng: Rng, ink: Colour
+) -> None:
     """Write text as large as it fits into box (x0, y0, x1, y1) of a float picture, in place."""
     x0, y0, x1, y1 = box
     name = str(rng.choice(_FONTS))
@@ -82,7 +84,7 @@ def sign(rng: Rng) -> np.ndarray:
     """A shop sign four times as wide as high."""
     ground, ink = _pair(rng)
     picture = flat((64, 256), ground)
-    text = word(rng) if rng.random() < 0.5 else f'{word(rng)} {rng.choice(_TRADES)}'
+    text = word(rng) if rng.random() < 0.5 else f'{word(rng)} {rng.choice(_TRADES.split())}'
     if rng.random() < 0.4:
         text = text.upper()
     margin = int(rng.integers(6, 40))
@@ -105,7 +107,7 @@ def poster(rng: Rng) -> np.ndarray:
         if rng.random() < 0.5:
             cv2.circle(picture, (x, y), size, colour, -1)
         else:
-            corners = rng.integers(-size, size, (int(rng.integers(3, 7)), 2)) + [x, y]
+            corners = rng.integers(-size, size, (int(rng.integers(3, 7)), 2)) + np.array([x, y])
             cv2.fillPoly(picture, [corners.astype(np.int32)], colour)
     picture = weather(picture, rng, 0.12)
     write(picture, word(rng).upper(), (8, 8, 120, 46), rng, ink)
@@ -244,7 +246,7 @@ def shop_front(rng: Rng) -> np.ndarray:
     glass = weather(glass, rng, 0.12)
     if rng.random() < 0.7:
         _, ink = _pair(rng)
-        text = str(rng.choice([*_TRADES, 'SALE', 'OPEN', '-50%', word(rng)]))
+        text = str(rng.choice([*_TRADES.split(), 'SALE', 'OPEN', '-50%', word(rng)]))
         write(glass, text, (50, 40, width - 50, 90), rng, ink)
     frame = hsv(hue(rng), rng.uniform(0, 0.6), rng.uniform(0.1, 0.8))
     panes = int(rng.integers(1, 5))

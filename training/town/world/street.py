@@ -1,12 +1,12 @@
-"""What stands on streets and lawns: trees, hedges, lamps, signs, bins, benches, vehicles, people."""
+"""What stands on streets and lawns: trees, hedges, lamps, signs, clutter, vehicles, people."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from training.town.mesh import Builder, Face, Kind, Mesh
 from training.town.noise import Colour, Rng, hsv, hue
-from training.town.palette import Palette
+from training.town.world.mesh import Builder, Face, Kind, Mesh, upwards
+from training.town.world.palette import Palette
 
 
 def _rod(builder: Builder, foot: np.ndarray, height: float, radius: float, texture: int,
@@ -16,7 +16,7 @@ def _rod(builder: Builder, foot: np.ndarray, height: float, radius: float, textu
     angle = np.arange(sides + 1) * 2 * np.pi / sides
     ring = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1)
     low = foot + ring * radius
-    high = foot + ring * radius * top + [0, 0, height]
+    high = foot + ring * radius * top + upwards(height)
     if lean is not None:
         high = high + lean
     for k in range(sides):
@@ -28,25 +28,25 @@ def _rod(builder: Builder, foot: np.ndarray, height: float, radius: float, textu
 def tree(palette: Palette, rng: Rng) -> Mesh:
     """A tree at the origin: trunk, bare branches, and clusters of leaves."""
     builder = Builder()
-    height = rng.uniform(4.0, 11.0)
+    height = float(rng.choice([rng.uniform(4, 8), rng.uniform(7, 14)]))
     trunk = height * rng.uniform(0.25, 0.45)
     bark = palette.pick('bark', rng)
     lean = np.array([*rng.normal(0, 0.15, 2), 0.0])
     radius = 0.03 * height * rng.uniform(0.6, 1.2)
     _rod(builder, np.zeros(3), trunk * 1.4, radius, bark, kind=Kind.TWIG, top=0.6, lean=lean)
     twigs = palette.pick('branches', rng)
-    spread = height * rng.uniform(0.2, 0.38)
+    spread = height * rng.uniform(0.22, 0.45)
     for turn in np.arange(4) * np.pi / 4 + rng.uniform(0, 1):
         side = np.array([np.cos(turn), np.sin(turn), 0]) * spread
-        base = lean + [0, 0, trunk]
-        up = np.array([0, 0, height - trunk])
+        base = lean + upwards(trunk)
+        up = upwards(height - trunk)
         corners = np.stack([base - side, base + side, base + side + up, base - side + up])
         builder.quad(corners, twigs, Kind.TWIG)
     leaf = palette.pick('leaves', rng)
     shade = rng.uniform(0.7, 1.1)
-    centre = lean + [0, 0, trunk + (height - trunk) * 0.52]
+    centre = lean + upwards(trunk + (height - trunk) * 0.52)
     stretch = np.array([spread, spread, (height - trunk) * 0.5])
-    for _ in range(int(rng.integers(16, 30))):
+    for _ in range(int(rng.integers(20, 44))):
         direction = rng.normal(0, 1, 3)
         direction /= np.linalg.norm(direction)
         at = centre + direction * stretch * rng.uniform(0.35, 0.95)
@@ -68,8 +68,8 @@ def bush(palette: Palette, rng: Rng) -> Mesh:
     tint = (1.0, 1.0, 1.0) if rng.random() < 0.7 else hsv(rng.uniform(0, 1), 0.5, 1.0)
     for turn in np.arange(4) * np.pi / 4 + rng.uniform(0, 1):
         side = np.array([np.cos(turn), np.sin(turn), 0]) * size
-        up = np.array([0, 0, size * rng.uniform(1.0, 1.7)])
-        low = np.array([0, 0, -0.1])
+        up = upwards(size * rng.uniform(1.0, 1.7))
+        low = upwards(-0.1)
         corners = np.stack([low - side, low + side, low + side + up, low - side + up])
         builder.quad(corners, leaf, Kind.FOLIAGE, tint=tint)
     return builder.mesh()
@@ -84,22 +84,21 @@ def hedge(
     if length < 0.8:
         return
     face = Face(np.array([*start[:2], 0.0]), np.array([*(direction[:2] / length), 0.0]))
-    frame = {'origin': face.origin, 'axes': face.axes}
     kind = rng.random()
     if kind < 0.5:
         low, high = (0.0, 0.0, 0.0), (length, rng.uniform(0.5, 0.9), rng.uniform(0.8, 2.0))
-        builder.box(low, high, palette.pick('hedge', rng), Kind.FOLIAGE, metres=1.5, **frame)
+        builder.box(low, high, palette.pick('hedge', rng), Kind.FOLIAGE, metres=1.5, face=face)
     elif kind < 0.75:
         low, high = (0.0, 0.0, 0.0), (length, 0.25, rng.uniform(0.5, 2.0))
-        builder.box(low, high, palette.pick('wall', rng), Kind.WALL, metres=2.6, **frame)
+        builder.box(low, high, palette.pick('wall', rng), Kind.WALL, metres=2.6, face=face)
     else:
         tint = hsv(hue(rng), rng.uniform(0, 0.6), rng.uniform(0.15, 0.9))
         plain, top = palette.pick('plain', rng), rng.uniform(0.9, 1.3)
         for s in np.arange(0, length, 0.45):
             low, high = (s, 0.0, 0.0), (s + 0.06, 0.05, top)
-            builder.box(low, high, plain, tint=tint, **frame)
+            builder.box(low, high, plain, tint=tint, face=face)
         for t in (0.25, top - 0.15):
-            builder.box((0, 0.05, t), (length, 0.08, t + 0.08), plain, tint=tint, **frame)
+            builder.box((0, 0.05, t), (length, 0.08, t + 0.08), plain, tint=tint, face=face)
 
 
 def lamp_post(builder: Builder, at: np.ndarray, towards: np.ndarray, palette: Palette,
@@ -108,26 +107,26 @@ def lamp_post(builder: Builder, at: np.ndarray, towards: np.ndarray, palette: Pa
     plain, height = palette.pick('plain', rng), rng.uniform(4.5, 6.5)
     tint = hsv(0.3, rng.choice([0.0, 0.4]), rng.uniform(0.15, 0.5))
     _rod(builder, at, height, 0.08, plain, tint, top=0.6)
-    end = at + towards * 1.2 + [0, 0, height]
+    end = at + towards * 1.2 + upwards(height)
     side = np.array([-towards[1], towards[0], 0.0]) * 0.14
     down = np.stack(
         [end - side, end - side - towards * 0.7, end + side - towards * 0.7, end + side]
     )
     builder.quad(down, palette.groups['panel'][0], Kind.LAMP)
-    builder.quad(down[::-1] + [0, 0, 0.08], plain, tint=tint)
-    arm = [at + [0, 0, height - 0.08], end - [0, 0, 0.02]]
-    arm += [end + [0, 0, 0.07], at + [0, 0, height + 0.02]]
+    builder.quad(down[::-1] + upwards(0.08), plain, tint=tint)
+    arm = [at + upwards(height - 0.08), end - upwards(0.02)]
+    arm += [end + upwards(0.07), at + upwards(height + 0.02)]
     builder.quad(np.stack(arm), plain, tint=tint)
     builder.quad(np.stack(arm)[[1, 0, 3, 2]], plain, tint=tint)
     if rng.random() < 0.3:
         side_on = np.array([side[0], side[1], 0]) / 0.14
-        low = at + towards * 0.1 + [0, 0, 2.4]
+        low = at + towards * 0.1 + upwards(2.4)
         corners = np.stack([low, low + towards * 0.55, low + towards * 0.55, low])
         corners[2:, 2] += 1.0
         texture = palette.pick('poster', rng)
         builder.quad(corners, texture)
         builder.quad(corners[[1, 0, 3, 2]] + side_on * 0.02, texture)
-    return np.asarray(end - [0, 0, 0.15])
+    return np.asarray(end - upwards(0.15))
 
 
 def sign_post(builder: Builder, at: np.ndarray, yaw: float, palette: Palette, rng: Rng) -> None:
@@ -154,37 +153,40 @@ def clutter(builder: Builder, at: np.ndarray, yaw: float, palette: Palette, rng:
     """A bin, bench, bollard, box, board or planter on the pavement."""
     along = np.array([np.cos(yaw), np.sin(yaw), 0.0])
     face = Face(at, along)
-    frame = {'origin': face.origin, 'axes': face.axes}
     plain = palette.pick('plain', rng)
     tint = hsv(hue(rng), rng.uniform(0, 0.8), rng.uniform(0.12, 0.8))
     kind = int(rng.integers(0, 9))
     if kind == 0:
         _rod(builder, at, 0.95, 0.25, plain, tint, sides=8)
     elif kind == 1:
-        builder.box((-0.8, -0.2, 0.4), (0.8, 0.2, 0.46), plain, tint=tint, **frame)
-        builder.box((-0.8, 0.18, 0.55), (0.8, 0.22, 0.9), plain, tint=tint, **frame)
+        builder.box((-0.8, -0.2, 0.4), (0.8, 0.2, 0.46), plain, tint=tint, face=face)
+        builder.box((-0.8, 0.18, 0.55), (0.8, 0.22, 0.9), plain, tint=tint, face=face)
         for s in (-0.7, 0.62):
             builder.box(
-                (s, -0.18, 0.0), (s + 0.08, 0.2, 0.4), plain, tint=(0.2, 0.2, 0.2), **frame
+                (s, -0.18, 0.0), (s + 0.08, 0.2, 0.4), plain, tint=(0.2, 0.2, 0.2), face=face
             )
     elif kind == 2:
         for k in range(int(rng.integers(2, 6))):
             _rod(builder, at + along * 1.3 * k, 0.9, 0.07, plain, tint, top=0.8)
     elif kind == 3:
-        builder.box((-0.5, -0.2, 0), (0.5, 0.2, rng.uniform(0.9, 1.5)), plain, tint=tint, **frame)
+        builder.box(
+            (-0.5, -0.2, 0), (0.5, 0.2, rng.uniform(0.9, 1.5)), plain, tint=tint, face=face
+        )
         if rng.random() < 0.6:
             builder.quad(face.rectangle(-0.4, 0.3, 0.4, 0.8, 0.22), palette.pick('graffiti', rng))
     elif kind == 4:
         texture = palette.pick('poster', rng)
-        builder.box((-0.3, -0.1, 0), (0.3, 0.1, 0.95), texture, **frame)
+        builder.box((-0.3, -0.1, 0), (0.3, 0.1, 0.95), texture, face=face)
     elif kind == 5:
-        builder.box((-0.7, -0.3, 0), (0.7, 0.3, 0.5), palette.pick('wall', rng), metres=1, **frame)
+        builder.box(
+            (-0.7, -0.3, 0), (0.7, 0.3, 0.5), palette.pick('wall', rng), metres=1, face=face
+        )
         for s in (-0.4, 0.0, 0.4):
             builder.add(bush(palette, rng).placed(face.point(s, 0.45), 0.0, 0.7))
     elif kind == 6:
         for s in (0.0, 0.45, 0.9):
             tint = hsv(hue(rng), rng.uniform(0.2, 0.8), rng.uniform(0.15, 0.5))
-            builder.box((s, -0.25, 0), (s + 0.4, 0.25, 1.05), plain, tint=tint, **frame)
+            builder.box((s, -0.25, 0), (s + 0.4, 0.25, 1.05), plain, tint=tint, face=face)
     elif kind == 7:
         _rod(builder, at, 1.1, 0.22, plain, (0.7, 0.1, 0.1), sides=8)
         builder.quad(face.rectangle(-0.15, 0.7, 0.15, 0.95, 0.23), palette.pick('name', rng))
@@ -193,15 +195,14 @@ def clutter(builder: Builder, at: np.ndarray, yaw: float, palette: Palette, rng:
 
 
 def _shelter(builder: Builder, face: Face, palette: Palette, rng: Rng) -> None:
-    frame = {'origin': face.origin, 'axes': face.axes}
     plain = palette.pick('plain', rng)
     tint = hsv(hue(rng), 0.3, rng.uniform(0.15, 0.5))
     for s in (-1.6, 1.6):
-        builder.box((s, 0.5, 0), (s + 0.08, 0.58, 2.4), plain, tint=tint, **frame)
-    builder.box((-1.8, -0.6, 2.35), (1.8, 0.7, 2.5), plain, tint=tint, **frame)
+        builder.box((s, 0.5, 0), (s + 0.08, 0.58, 2.4), plain, tint=tint, face=face)
+    builder.box((-1.8, -0.6, 2.35), (1.8, 0.7, 2.5), plain, tint=tint, face=face)
     texture = palette.pick('poster', rng)
-    builder.box((1.2, -0.5, 0.3), (1.3, 0.4, 2.1), texture, Kind.SIGN, **frame)
-    builder.box((-1.2, 0.2, 0.42), (0.9, 0.5, 0.48), plain, tint=tint, **frame)
+    builder.box((1.2, -0.5, 0.3), (1.3, 0.4, 2.1), texture, Kind.SIGN, face=face)
+    builder.box((-1.2, 0.2, 0.42), (0.9, 0.5, 0.48), plain, tint=tint, face=face)
 
 
 def vehicle(palette: Palette, rng: Rng) -> Mesh:
@@ -290,7 +291,7 @@ def person(palette: Palette, rng: Rng) -> Mesh:
     texture, height = palette.pick('person', rng), rng.uniform(1.5, 1.9)
     for turn in (0.0, np.pi / 2):
         side = np.array([np.cos(turn), np.sin(turn), 0]) * height * 0.19
-        up = np.array([0, 0, height])
+        up = upwards(height)
         corners = np.stack([-side, side, side + up, up - side])
         builder.quad(corners, texture, Kind.TWIG)
     return builder.mesh()

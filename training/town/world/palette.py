@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.town import lettering, textures
 from training.town.noise import Rng, flat, fractal, hsv, hue, stream, to_uint8, weather
+from training.town.world import lettering, textures
 
 Painter = Callable[[Rng], np.ndarray]
 
@@ -158,13 +158,14 @@ def paint_town(seed: int) -> Palette:
     palette.paint('glass wall', 4, textures.curtain_wall, seed)
     painters: dict[str, tuple[int, Painter]] = {
         'asphalt': (3, textures.asphalt),
-        'paving': (4, textures.tiles),
+        'paving': (5, textures.paving),
         'grass': (3, textures.grass),
         'gravel': (3, textures.gravel),
         'hedge': (3, textures.hedge),
         'roof': (3, textures.roof),
-        'leaves': (8, textures.leaves),
+        'leaves': (12, textures.leaves),
         'branches': (4, textures.branches),
+        'wood': (4, textures.wood),
         'bark': (3, _bark),
         'window': (28, textures.window),
         'door': (14, lettering.door),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.town.renderer import Camera
-from training.town.shading import FAR
+from training.town.camera.renderer import Camera
+from training.town.camera.shading import FAR
 
 _STEP = 6
 

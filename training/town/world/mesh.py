@@ -31,6 +31,11 @@ class Kind(IntEnum):
     HEADLAMP = 12
 
 
+def upwards(metres: float) -> np.ndarray:
+    """[3] straight up."""
+    return np.array([0.0, 0.0, metres])
+
+
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """Quadrilaterals, counter-clockwise seen from the front.
@@ -113,14 +118,13 @@ class Builder:
         *,
         tint: Colour = WHITE,
         metres: float = 0.0,
-        origin: np.ndarray | None = None,
-        axes: np.ndarray | None = None,
+        face: Face | None = None,
     ) -> None:
         """Five sides of a box (no bottom).
 
         Args:
             metres: width of one repetition of the texture; 0 puts it whole on each side.
-            origin, axes: frame that low and high are in; rows of `axes` are its X, Y, Z.
+            face: low and high are metres along it, inwards, and up; otherwise of the world.
         """
         (x0, y0, z0), (x1, y1, z1) = low, high
         sides = (
@@ -132,10 +136,8 @@ class Builder:
         )
         for side in sides:
             points = np.asarray(side, np.float32)
-            if axes is not None:
-                points = points @ axes
-            if origin is not None:
-                points = points + origin
+            if face is not None:
+                points = points @ face.axes + face.origin
             uv = (0.0, 0.0, 1.0, 1.0)
             if metres:
                 width = float(np.linalg.norm(points[1] - points[0]))
@@ -181,12 +183,12 @@ class Face:
 
     @property
     def axes(self) -> np.ndarray:
-        """[3, 3]: rows along, inwards, up: the frame of `Builder.box`."""
-        return np.stack([self.along, -self.out, np.array([0.0, 0.0, 1.0])])
+        """[3, 3]: rows along, inwards, up."""
+        return np.stack([self.along, -self.out, upwards(1.0)])
 
     def point(self, s: float, t: float, out: float = 0.0) -> np.ndarray:
         """The point s metres to the right, t up, and `out` towards the viewer."""
-        return self.origin + self.along * s + self.out * out + np.array([0.0, 0.0, t])
+        return self.origin + self.along * s + self.out * out + upwards(t)
 
     def rectangle(
         self, s0: float, t0: float, s1: float, t1: float, out: float = 0.0

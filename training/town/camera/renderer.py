@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from panda3d import core
 
-from training.town.mesh import Kind, Mesh
+from training.town.world.mesh import Kind, Mesh
 
 _SETTINGS = """
 load-display p3tinydisplay
@@ -26,7 +26,9 @@ notify-level-display error
 _VERTEX = np.dtype([('xyz', '<f4', 3), ('colour', 'u1', 4), ('uv', '<f4', 2)])
 _CELL = 24.0
 _NEAR, _FAR = 0.15, 220.0
-_DETAIL_AREA, _DETAIL_RANGE = 0.6, 55.0
+# What is smaller than about a pixel need not be drawn: edge lengths and ranges in metres.
+_SIZES = np.array([0.13, 0.35, 0.8])
+_RANGES = np.array([22.0, 45.0, 100.0, _FAR])
 _names = itertools.count()
 
 
@@ -88,39 +90,41 @@ class GBuffer:
 class _Layer:
     """The nodes of one mesh in both scenes."""
 
-    def __init__(self, renderer: Renderer, mesh: Mesh, first: int, chosen: np.ndarray) -> None:
-        self.nodes: list[tuple[np.ndarray, bool, tuple[core.NodePath, core.NodePath]]] = []
+    def __init__(
+        self,
+        renderer: Renderer,
+        mesh: Mesh,
+        first: int,
+        chosen: np.ndarray,
+        cell: float = _CELL,
+    ) -> None:
+        self.nodes: list[tuple[core.NodePath, core.NodePath]] = []
         if not len(chosen):
             return
-        centre = mesh.corners.mean(1)
-        cell = np.floor(centre / _CELL).astype(np.int64)
-        area = np.linalg.norm(
-            np.cross(
-                mesh.corners[:, 2] - mesh.corners[:, 0], mesh.corners[:, 3] - mesh.corners[:, 1]
-            ),
-            axis=1,
-        )
-        detail = area / 2 < _DETAIL_AREA
-        key = ((cell[:, 0] * 4096 + cell[:, 1]) * 4096 + cell[:, 2]) * 2 + detail
+        p = mesh.corners
+        centre = p.mean(1)
+        x, y, z = np.floor(centre / cell).astype(np.int64).T
+        area = np.linalg.norm(np.cross(p[:, 2] - p[:, 0], p[:, 3] - p[:, 1]), axis=1) / 2
+        tier = np.searchsorted(_SIZES, np.sqrt(area))
+        key = ((x * 4096 + y) * 4096 + z) * 4 + tier
         order = chosen[np.argsort(key[chosen], kind='stable')]
-        for rows in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
-            pair = renderer.attach(mesh, rows, first)
-            self.nodes.append((centre[rows].mean(0), bool(detail[rows[0]]), pair))
-        self._centres = np.stack([node[0] for node in self.nodes])
-        self._range = np.where([node[1] for node in self.nodes], _DETAIL_RANGE, _FAR)
-        self._shown = np.ones(len(self.nodes), bool)
+        groups = np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
+        self.nodes = [renderer.attach(mesh, rows, first) for rows in groups]
+        self._centres = np.stack([centre[rows].mean(0) for rows in groups])
+        self._range = np.array([_RANGES[tier[rows[0]]] for rows in groups])
+        self._shown = np.ones(len(groups), bool)
 
     def show_around(self, position: np.ndarray, visible: bool = True) -> None:
         if not self.nodes:
             return
         near = np.linalg.norm(self._centres - position, axis=1) < self._range * visible
         for index in np.flatnonzero(near != self._shown):
-            for path in self.nodes[index][2]:
+            for path in self.nodes[index]:
                 path.show() if near[index] else path.hide()
         self._shown = near
 
     def remove(self) -> None:
-        for _, _, pair in self.nodes:
+        for pair in self.nodes:
             for path in pair:
                 path.removeNode()
         self.nodes = []
@@ -176,7 +180,7 @@ class Renderer:
             self._moving = None
         self.planes, self.kinds = self._own_planes, self._own_kinds
         if mesh is not None and len(mesh):
-            self._moving = _Layer(self, mesh, len(self._mesh), np.arange(len(mesh)))
+            self._moving = _Layer(self, mesh, len(self._mesh), np.arange(len(mesh)), 1e6)
             self.planes = np.concatenate([self.planes, mesh.planes()])
             self.kinds = np.concatenate([self.kinds, mesh.kind])
 

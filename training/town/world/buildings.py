@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.town.mesh import WHITE, Builder, Face, Kind
 from training.town.noise import Colour, Rng, hsv, hue
-from training.town.palette import Palette
+from training.town.world.mesh import WHITE, Builder, Face, Kind
+from training.town.world.palette import Palette
 
 _TEXTURE_METRES = 2.6
 
@@ -23,6 +23,7 @@ class Facade:
         opening: width and height of a window.
         sill: its height above the floor.
         recess: how deep it lies in the wall.
+        base, base_height: another masonry at the foot.
         ground: what is on the ground floor: 'windows', 'shops', 'blank'.
         top: 'flat', 'gable' or 'eaves'.
     """
@@ -91,8 +92,21 @@ def _wall(
     s0, t0, s1, t1 = rectangle
     if s1 - s0 < 0.01 or t1 - t0 < 0.01:
         return
-    uv = tuple(float(v) / _TEXTURE_METRES for v in rectangle)
-    builder.quad(face.rectangle(*rectangle), facade.wall, Kind.WALL, uv, facade.tint)  # type: ignore[arg-type]
+    plinth = facade.base_height
+    if t0 < plinth - 0.01:
+        high = min(plinth, t1)
+        builder.quad(
+            face.rectangle(s0, t0, s1, high), facade.base, Kind.WALL, _uv(s0, t0, s1, high)
+        )
+        _wall(builder, face, (s0, high, s1, t1), facade)
+        return
+    uv = _uv(s0, t0, s1, t1)
+    builder.quad(face.rectangle(s0, t0, s1, t1), facade.wall, Kind.WALL, uv, facade.tint)
+
+
+def _uv(s0: float, t0: float, s1: float, t1: float) -> tuple[float, float, float, float]:
+    metres = _TEXTURE_METRES
+    return s0 / metres, t0 / metres, s1 / metres, t1 / metres
 
 
 def _opening(
@@ -147,12 +161,12 @@ def _storey(
         _opening(builder, face, (left, sill, left + width, head), facade, texture, Kind.GLASS)
         edge = left + width
         sill_box = ((left - 0.08, -0.09, sill - 0.08), (left + width + 0.08, 0.02, sill))
-        builder.box(*sill_box, plain, tint=facade.trim, origin=face.origin, axes=face.axes)
+        builder.box(*sill_box, plain, tint=facade.trim, face=face)
         if facade.balconies and t0 > 2.5 and rng.random() < facade.balconies:
             low, high = (left - 0.4, -1.0, t0 - 0.1), (left + width + 0.4, 0.0, t0 + 0.05)
-            builder.box(low, high, plain, tint=facade.trim, origin=face.origin, axes=face.axes)
+            builder.box(low, high, plain, tint=facade.trim, face=face)
             low, high = (left - 0.4, -1.0, t0 + 0.05), (left + width + 0.4, -0.94, t0 + 0.95)
-            builder.box(low, high, plain, tint=facade.trim, origin=face.origin, axes=face.axes)
+            builder.box(low, high, plain, tint=facade.trim, face=face)
     _wall(builder, face, (edge, sill, s1, head), facade)
 
 
@@ -172,7 +186,7 @@ def _ground_floor(
     if rng.random() < 0.5:
         low, high = (door - 0.3, -0.9, 2.4), (door + 1.35, 0.0, 2.5)
         plain = palette.pick('plain', rng)
-        builder.box(low, high, plain, tint=facade.trim, origin=face.origin, axes=face.axes)
+        builder.box(low, high, plain, tint=facade.trim, face=face)
     for s0, s1 in ((0.0, door), (door + 1.05, width)):
         if shops and s1 - s0 > 3:
             _shop(builder, face, (s0, s1), height, facade, palette, rng)
@@ -229,7 +243,7 @@ def _shop(
         at = float(rng.uniform(s0, s1))
         texture = palette.pick('sign', rng)
         low, high = (at, -0.95, 2.7), (at + 0.08, -0.05, 3.3)
-        builder.box(low, high, texture, Kind.SIGN, origin=face.origin, axes=face.axes)
+        builder.box(low, high, texture, Kind.SIGN, face=face)
 
 
 def front(
@@ -241,8 +255,7 @@ def front(
         texture = palette.pick('glass wall', rng)
         for floor in range(facade.floors):
             uv = (0.0, floor / 2, width / 6, (floor + 1) / 2)
-            low = 0.0 if floor else 0.01
-            corners = face.rectangle(0, floor * height + low, width, (floor + 1) * height)
+            corners = face.rectangle(0, floor * height, width, (floor + 1) * height)
             builder.quad(corners, texture, Kind.GLASS, uv)
         door = float(rng.uniform(0.5, max(width - 2.5, 0.6)))
         builder.quad(face.rectangle(door, 0, door + 1.8, 2.4, 0.05), palette.pick('door', rng))
@@ -256,16 +269,12 @@ def front(
         _storey(builder, face, span, facade, palette, rng)
         if facade.bands:
             low, high = (0.0, -0.07, floor * height - 0.12), (width, 0.0, floor * height)
-            builder.box(low, high, plain, tint=facade.trim, origin=face.origin, axes=face.axes)
+            builder.box(low, high, plain, tint=facade.trim, face=face)
     top = facade.floors * height
-    if facade.base_height and facade.ground != 'shops':
-        uv = (0, 0, width / _TEXTURE_METRES, facade.base_height / _TEXTURE_METRES)
-        low = (0.0, 0.0, width, facade.base_height)
-        builder.quad(face.rectangle(*low, 0.012), facade.base, Kind.WALL, uv)
     if rng.random() < 0.5:
         at = float(rng.choice([0.15, width - 0.25]))
         low, high = (at, -0.12, 0.0), (at + 0.1, -0.02, top)
-        builder.box(low, high, plain, tint=(0.4, 0.4, 0.42), origin=face.origin, axes=face.axes)
+        builder.box(low, high, plain, tint=(0.4, 0.4, 0.42), face=face)
     return top
 
 
@@ -321,7 +330,7 @@ def _roof(
             face.point(0, top, -depth),
         )
         low, high = (0.0, -0.1, top), (width, 0.15, top + rng.uniform(0.3, 0.9))
-        builder.box(low, high, facade.wall, origin=face.origin, axes=face.axes, metres=2.6)
+        builder.box(low, high, facade.wall, face=face, metres=2.6)
     elif facade.top == 'eaves':
         ridge = top + rise
         slope(
@@ -367,4 +376,4 @@ def _chimney(
 ) -> None:
     at = float(rng.uniform(0.5, max(width - 1.5, 0.6)))
     low, high = (at, depth / 2 - 0.4, ridge - 1.2), (at + 0.8, depth / 2 + 0.4, ridge + 0.9)
-    builder.box(low, high, facade.wall, origin=face.origin, axes=face.axes, metres=2.6, tint=WHITE)
+    builder.box(low, high, facade.wall, face=face, metres=2.6, tint=WHITE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.town.conditions import Condition
+from training.town.camera.conditions import Condition
+from training.town.camera.shading import Shaded
 from training.town.noise import Rng, fractal
-from training.town.shading import Shaded
 
 
 def develop(
@@ -60,7 +60,7 @@ def _exposure(radiance: np.ndarray, condition: Condition) -> float:
     """What the camera's control chooses: it lifts the dark, but not all the way."""
     grey = radiance[::4, ::4].mean(-1)
     level = float(np.exp(np.log(grey + 1e-3).mean()))
-    return float((0.2 / level) ** 0.8 * 2**condition.exposure)
+    return float((0.24 / level) ** 0.8 * 2**condition.exposure)
 
 
 def _expose(radiance: np.ndarray, condition: Condition, rng: Rng) -> np.ndarray:
@@ -86,8 +86,8 @@ def _smear(condition: Condition, width: int) -> np.ndarray:
     angle = np.radians(condition.motion_angle)
     reach = np.array([np.cos(angle), np.sin(angle)]) * length / 2
     centre = size // 2
-    start = tuple(int(round(v)) for v in centre - reach)
-    end = tuple(int(round(v)) for v in centre + reach)
+    start = (round(centre - reach[0]), round(centre - reach[1]))
+    end = (round(centre + reach[0]), round(centre + reach[1]))
     cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_AA)
     return np.asarray(kernel / kernel.sum())
 
@@ -115,9 +115,9 @@ def _falling(radiance: np.ndarray, depth: np.ndarray, condition: Condition, rng:
         if depth[y, x] > near:
             radius = max(int(4.5 * scale / near), 1)
             cv2.circle(layer, (x, y), radius, float(rng.uniform(0.4, 0.9)), -1, cv2.LINE_AA)
-    layer = cv2.GaussianBlur(layer, (0, 0), 0.6 * scale)[..., None]
-    radiance *= 1 - layer
-    radiance += layer * level * 1.8
+    veil = cv2.GaussianBlur(layer, (0, 0), 0.6 * scale)[..., None]
+    radiance *= 1 - veil
+    radiance += veil * level * 1.8
 
 
 def _dirty(radiance: np.ndarray, condition: Condition) -> np.ndarray:
@@ -131,11 +131,11 @@ def _dirty(radiance: np.ndarray, condition: Condition) -> np.ndarray:
         radius = rng.uniform(2, 14) * width / 320
         axes = (int(radius) + 1, int(radius * rng.uniform(0.6, 1.5)) + 1)
         cv2.ellipse(mask, at, axes, 0, 0, 360, float(rng.uniform(0.4, 1)), -1, cv2.LINE_AA)
-    mask = cv2.GaussianBlur(mask, (0, 0), 1.5 * width / 320)[..., None]
+    wet = cv2.GaussianBlur(mask, (0, 0), 1.5 * width / 320)[..., None]
     dust = np.clip(fractal((height, width), rng, 1.3) - 0.6, 0, 1)[..., None] * condition.dirt
     veil = 0.3 * dust
     level = radiance.mean()
-    return np.asarray((radiance * (1 - mask) + blurred * mask) * (1 - veil) + level * veil)
+    return np.asarray((radiance * (1 - wet) + blurred * wet) * (1 - veil) + level * veil)
 
 
 def _vignette(width: int, height: int, amount: float) -> np.ndarray:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.town.mesh import Builder, Face, Kind
 from training.town.noise import Colour, Rng, hsv, hue
-from training.town.palette import Palette
+from training.town.world.mesh import Builder, Face, Kind, upwards
+from training.town.world.palette import Palette
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def random_interior(palette: Palette, rng: Rng) -> Interior:
         tint=(shade, shade * rng.uniform(0.95, 1), shade * rng.uniform(0.88, 1)),
         trim=hsv(hue(rng), rng.uniform(0, 0.6), rng.uniform(0.2, 0.8)),
         floor_metres=rng.uniform(1.2, 3.0),
-        glazing=float(rng.choice([0.0, 0.15, 0.4])),
+        glazing=float(rng.choice([0.0, 0.15, 0.4, 0.9])),
         beams=float(rng.choice([0.0, 0.0, 2.5, 4.0])),
         pipes=bool(rng.random() < 0.3),
     )
@@ -103,11 +103,10 @@ def _wall(
             _thing(builder, face, middle, bay, style, palette, rng)
     plain = palette.groups['plain'][0]
     skirting = ((0.0, -0.03, 0.0), (length, 0.0, rng.choice([0.08, 0.14])))
-    frame = {'origin': face.origin, 'axes': face.axes}
-    builder.box(*skirting, plain, Kind.INSIDE, tint=style.trim, **frame)
+    builder.box(*skirting, plain, Kind.INSIDE, tint=style.trim, face=face)
     if style.wainscot:
         rail = ((0.0, -0.05, style.wainscot - 0.05), (length, 0.0, style.wainscot + 0.05))
-        builder.box(*rail, plain, Kind.INSIDE, tint=style.trim, **frame)
+        builder.box(*rail, plain, Kind.INSIDE, tint=style.trim, face=face)
 
 
 def _door(
@@ -125,13 +124,12 @@ def _door(
         corners = face.rectangle(at - width / 2, 0, at + width / 2, 2.1, 0.015)
         builder.quad(corners, texture, Kind.INSIDE, (0, 0, 1, 1), tint)
     plain = palette.groups['plain'][1]
-    frame = {'origin': face.origin, 'axes': face.axes}
     jambs = ((-0.08, 0.0, 2.1), (width, width + 0.08, 2.1))
     for s0, s1, top in jambs:
         low, high = (at - width / 2 + s0, -0.06, 0.0), (at - width / 2 + s1, 0.0, top)
-        builder.box(low, high, plain, Kind.INSIDE, tint=style.trim, **frame)
+        builder.box(low, high, plain, Kind.INSIDE, tint=style.trim, face=face)
     low, high = (at - width / 2 - 0.08, -0.06, 2.1), (at + width / 2 + 0.08, 0.0, 2.2)
-    builder.box(low, high, plain, Kind.INSIDE, tint=style.trim, **frame)
+    builder.box(low, high, plain, Kind.INSIDE, tint=style.trim, face=face)
     if rng.random() < 0.6:
         s = at + width / 2 + 0.15
         builder.quad(
@@ -150,12 +148,11 @@ def _thing(
 ) -> None:
     """What hangs on a wall or stands at it."""
     plain = palette.pick('plain', rng)
-    frame = {'origin': face.origin, 'axes': face.axes}
     tint = hsv(hue(rng), rng.uniform(0, 0.8), rng.uniform(0.15, 0.9))
 
     def block(s0: float, depth: float, t0: float, s1: float, t1: float, skin: int) -> None:
         low, high = (at + s0, -depth, t0), (at + s1, 0.0, t1)
-        builder.box(low, high, skin, Kind.INSIDE, tint=tint, **frame)
+        builder.box(low, high, skin, Kind.INSIDE, tint=tint, face=face)
 
     if rng.random() < style.glazing:
         width = min(bay - 0.3, rng.uniform(0.9, 2.4))
@@ -191,7 +188,7 @@ def _thing(
             c, s = 0.45 * np.cos(turn), 0.45 * np.sin(turn)
             base = face.point(at, 0.35, 0.42)
             side = face.along * c + face.out * s
-            up = np.array([0, 0, rng.uniform(0.7, 1.2)])
+            up = upwards(rng.uniform(0.7, 1.2))
             corners = np.stack([base - side, base + side, base + side + up, base - side + up])
             builder.quad(corners, leaf, Kind.INSIDE)
     elif kind == 10:
@@ -278,7 +275,7 @@ def _floor_and_ceiling(
         uv = (0.0, uv[1], uv[2], (n + 1) * 3 / style.floor_metres)
         floor = np.array([[*r0, level], [*r1, level], [*l1, level], [*l0, level]])
         builder.quad(floor[[3, 0, 1, 2]], style.floor, Kind.INSIDE, uv)
-        top = floor[[0, 3, 2, 1]] + [0, 0, style.height]
+        top = floor[[0, 3, 2, 1]] + upwards(style.height)
         builder.quad(top, style.ceiling, Kind.INSIDE, (0, n * 2.5, wide / 1.2, n * 2.5 + 2.5))
 
 
@@ -310,7 +307,6 @@ def _overhead(
 ) -> None:
     """Beams, pipes, hanging signs."""
     face = Face(np.array([*start, level]), along)
-    frame = {'origin': face.origin, 'axes': face.axes}
     plain = palette.groups['plain'][2]
     top, half = style.height, width / 2
     if style.beams:
@@ -328,13 +324,14 @@ def _overhead(
     if style.pipes:
         side = float(rng.choice([-1, 1])) * (half - 0.25)
         low, high = (0.0, side - 0.07, top - 0.35), (length, side + 0.07, top - 0.2)
-        builder.box(low, high, plain, Kind.INSIDE, tint=(0.6, 0.6, 0.62), **frame)
+        builder.box(low, high, plain, Kind.INSIDE, tint=(0.6, 0.6, 0.62), face=face)
     for s in np.arange(rng.uniform(2, 6), length - 1, rng.uniform(6, 14)):
         if rng.random() < 0.6:
             texture = palette.pick('name', rng)
-            low = face.point(s, top - 0.5)
+            middle = face.point(s, top - 0.5)
             across = face.out * 0.45
-            up = np.array([0.0, 0.0, 0.25])
-            corners = np.stack([low + across, low - across, low - across + up, low + across + up])
-            builder.quad(corners, texture, Kind.INSIDE)
-            builder.quad(corners[[1, 0, 3, 2]], texture, Kind.INSIDE)
+            up = upwards(0.25)
+            edges = middle + across, middle - across
+            board = np.stack([*edges, edges[1] + up, edges[0] + up])
+            builder.quad(board, texture, Kind.INSIDE)
+            builder.quad(board[[1, 0, 3, 2]], texture, Kind.INSIDE)

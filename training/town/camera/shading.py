@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from training.town.conditions import Condition
-from training.town.mesh import Kind
+from training.town.camera.conditions import Condition
+from training.town.camera.renderer import GBuffer, Renderer
 from training.town.noise import fractal, stream
-from training.town.renderer import GBuffer, Renderer
-from training.town.world import Town
+from training.town.world.mesh import Kind
+from training.town.world.town import Town
 
 FAR = 250.0
 """Depth of the sky in metres."""
 _SHADOW_REACH = 48.0
 _LAMPS = 6
-_NOISE_SIZE = 512
 
 _OUTDOORS = np.ones(16, np.float32)
 _OUTDOORS[[Kind.INSIDE, Kind.INSIDE_GLASS, Kind.PANEL]] = 0
@@ -44,7 +44,6 @@ class Sky:
     """Colours of a sky with clouds and sun."""
 
     def __init__(self, condition: Condition) -> None:
-        rng = stream(condition.seed, 11)
         e, a = np.radians([max(condition.sun_elevation, 4.0), condition.sun_azimuth])
         self.sun = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], np.float32)
         day = float(np.clip((condition.sun_elevation + 6) / 14, 0, 1))
@@ -59,7 +58,7 @@ class Sky:
         self.cloud_colour = np.float32(
             day * np.array([0.92, 0.92, 0.93]) * (1 - 0.35 * grey) + 0.01
         )
-        field = fractal((256, 256), rng, 1.5)
+        field = _clouds(condition.seed % 16)
         self._clouds = np.clip((field + 3.2 * condition.cloud - 1.6) * 0.6, 0, 1)
         sunlight = np.array([1.0, 0.93 - 0.25 * low, 0.82 - 0.45 * low]) * (2.3 - 1.0 * low)
         self.sunlight = np.float32(
@@ -274,11 +273,13 @@ class Shader:
         condition = self._condition
         panel = kind == Kind.PANEL
         radiance[panel] += albedo[panel] * (1.5 * condition.indoor)
+        window = kind == Kind.INSIDE_GLASS
+        radiance[window] += (albedo[window] + 0.08) * (0.7 * self.sky.day)
         if condition.sun_elevation > 2:
             return
         glass = kind == Kind.GLASS
         lit = (self._lit[surface[glass] & 4095] < 0.3).astype(np.float32)[:, None]
-        radiance[glass] += (albedo[glass] + 0.05) * lit * np.float32([0.75, 0.6, 0.38])
+        radiance[glass] += (albedo[glass] + 0.05) * lit * np.array([0.75, 0.6, 0.38], np.float32)
         for each, strength in ((Kind.LAMP, 4.0), (Kind.SIGN, 0.35), (Kind.HEADLAMP, 1.5)):
             shining = kind == each
             radiance[shining] += albedo[shining] * strength
@@ -309,13 +310,14 @@ class Shader:
         radiance[where] += self.sky.colour(bounced) * (fresnel * horizon)[:, None]
 
 
-_cache: dict[str, np.ndarray] = {}
-
-
+@functools.cache
 def _detail_noise() -> np.ndarray:
-    if 'noise' not in _cache:
-        _cache['noise'] = fractal((_NOISE_SIZE, _NOISE_SIZE), stream(7), 0.9)
-    return _cache['noise']
+    return fractal((512, 512), stream(7), 0.9)
+
+
+@functools.cache
+def _clouds(number: int) -> np.ndarray:
+    return fractal((256, 256), stream(11, number), 1.5)
 
 
 def _occlusion(depth: np.ndarray) -> np.ndarray:

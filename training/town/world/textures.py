@@ -36,6 +36,14 @@ def tiles(rng: Rng) -> np.ndarray:
     return _blocks(rng, count, count, base, base * rng.uniform(0.55, 1.15), 0.05, stagger=False)
 
 
+def paving(rng: Rng) -> np.ndarray:
+    """Slabs or setts of a pavement, greyish."""
+    base = np.array(hsv(hue(rng), rng.choice([0.03, 0.08, 0.2]), rng.uniform(0.4, 0.75)))
+    rows, columns = int(rng.choice([4, 6, 8, 12])), int(rng.choice([4, 6, 12]))
+    joint = base * rng.uniform(0.5, 0.85)
+    return _blocks(rng, rows, columns, base, joint, 0.06, stagger=bool(rng.random() < 0.5))
+
+
 def _blocks(
     rng: Rng,
     courses: int,
@@ -195,6 +203,21 @@ def branches(rng: Rng) -> np.ndarray:
 
     for _ in range(2):
         grow(128, 255, np.pi / 2 + rng.normal(0, 0.25), rng.uniform(55, 75), 7)
+    return _filled(to_uint8(picture))
+
+
+def wood(rng: Rng) -> np.ndarray:
+    """The edge of a wood from afar: RGBA, repeats sideways."""
+    picture = np.zeros((128, 256, 4), np.float32)
+    colour = np.array(hsv(rng.uniform(0.2, 0.33), rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.4)))
+    for _ in range(420):
+        x, y = int(rng.integers(0, 256)), int(128 - 100 * rng.random() ** 0.7)
+        shade = rng.uniform(0.5, 1.2) * (1.3 - 0.6 * y / 128)
+        leaf = (*(colour * shade).tolist(), 1.0)
+        size = int(rng.integers(4, 16))
+        for shift in (-256, 0, 256):
+            cv2.circle(picture, (x + shift, y), size, leaf, -1)
+    picture[60:, :, 3] = np.where(picture[60:, :, 3] > 0, 1, picture[60:, :, 3])
     return _filled(to_uint8(picture))
 
 

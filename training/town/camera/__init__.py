@@ -1,0 +1,1 @@
+"""From a town and a condition to a picture."""

@@ -1,0 +1,1 @@
+"""What a town is made of, and how it grows from a seed."""
