@@ -144,3 +144,58 @@ def test_importing_any_module_but_the_node_needs_no_ros():
         [sys.executable, '-c', script], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# What training may import of the package, and what its parts may import of each other.
+TRAINING = ROOT / 'training'
+TRAINING_MAY_IMPORT = BASE | CORE | {'network', 'sources', 'evaluation'}
+TRAINING_PARTS = ('town', 'losses', 'data')
+
+
+def test_training_imports_only_what_it_may_of_the_package():
+    found = [
+        f'{path.relative_to(ROOT)}:{line} imports {name}'
+        for path in modules(TRAINING)
+        for line, name in imports(path)
+        if (target := part_of(name)) and target not in TRAINING_MAY_IMPORT
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize('part', TRAINING_PARTS)
+def test_parts_of_training_do_not_know_each_other(part: str):
+    found = [
+        f'{path.relative_to(ROOT)}:{line} imports {name}'
+        for path in modules(TRAINING / part)
+        for line, name in imports(path)
+        if name.startswith('training.') and name.split('.')[1] != part
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ('part', 'libraries'),
+    [('town', {'torch', 'pytorch_lightning'}), ('losses', {'pytorch_lightning', 'cv2'})],
+)
+def test_parts_of_training_stay_light(part: str, libraries: set[str]):
+    """The demo renders the town where nothing of training is installed."""
+    found = [
+        f'{path.relative_to(ROOT)}:{line} imports {name}'
+        for path in modules(TRAINING / part)
+        for line, name in imports(path)
+        if name.split('.')[0] in libraries
+    ]
+    assert found == []
+
+
+def test_of_training_only_the_commands_print():
+    def prints(path: Path) -> Iterator[str]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ('print', 'sys.exit'):
+                yield f'{path.relative_to(ROOT)}:{node.lineno}'
+
+    parts = [
+        path for path in modules(TRAINING)
+        if path.parent.name != 'commands' and path.name != '__main__.py'
+    ]  # fmt: skip
+    assert [line for path in parts for line in prints(path)] == []

@@ -15,7 +15,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from fol_vpr.network.preprocessing import to_input
@@ -52,12 +52,6 @@ class MetricsFile(Logger):
     def version(self) -> str:
         """See Lightning's Logger."""
         return ''
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> Path:
-        """The file."""
-        return self.path
 
     @rank_zero_only
     def log_hyperparams(self, *_: Any, **__: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -85,6 +86,7 @@ class FoLTraining(pl.LightningModule):
         for name, value in values.items():
             if isinstance(value, Tensor):
                 whole = self.all_gather(value, sync_grads=value.is_floating_point())
+                assert isinstance(whole, Tensor)
                 values[name] = whole.flatten(0, 1)
         return LossInputs(**values)
 
@@ -103,7 +105,7 @@ class FoLTraining(pl.LightningModule):
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with its schedule, step by step."""
         config = self.config.optimiser
         optimiser = torch.optim.AdamW(

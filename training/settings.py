@@ -59,9 +59,9 @@ def write_config(config: TrainingConfig, path: Path) -> None:
 
 def plain(value: Any) -> Any:
     """A dataclass as nested dictionaries, lists, and what YAML and checkpoints hold."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         content = {spec.name: plain(getattr(value, spec.name)) for spec in fields(value)}
-        kind = next((name for name, cls in KINDS.items() if cls is type(value)), None)
+        kind = next((name for name, cls in KINDS.items() if isinstance(value, cls)), None)
         return content if kind is None else {'kind': kind, **content}
     return [plain(each) for each in value] if isinstance(value, tuple) else value
 

@@ -187,4 +187,6 @@ def compress(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Through JPEG of a low quality."""
     quality = int(rng.integers(*_JPEG_QUALITY))
     encoded = cv2.imencode('.jpg', view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded

@@ -108,8 +108,10 @@ def group(where: Whereabouts, source: DrivesSource) -> tuple[list[int], list[lis
     """
     begun = np.zeros(len(where.positions), dtype=bool)
     anchors, members = [], []
+    # Images that are just so far apart begin a place each.
+    spacing = source.spacing * (1 - 1e-9)
     for index in range(len(where.positions)):
-        if (begun & where.near(index, source.spacing, source.angle)).any():
+        if (begun & where.near(index, spacing, source.angle)).any():
             continue
         images = where.near(index, source.radius, source.angle).nonzero()[0].tolist()
         if len(images) >= source.min_images:

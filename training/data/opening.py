@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from fol_vpr.config import Checked, EvaluationConfig
 from fol_vpr.errors import InputError
@@ -98,10 +101,14 @@ def _items(folder: ImageFolder) -> Items:
     return Items(
         folder.description,
         [
-            Item(capture.uri, lambda index=index: folder.frame(index).image)
+            Item(capture.uri, partial(_pixels, folder, index))
             for index, capture in enumerate(folder.captures())
         ],
     )
+
+
+def _pixels(folder: ImageFolder, index: int) -> np.ndarray:
+    return folder.frame(index).image
 
 
 def _of_places(data: PlaceDataset) -> ValidationSet:
@@ -111,9 +118,7 @@ def _of_places(data: PlaceDataset) -> ValidationSet:
     """
     places = [data.images(place) for place in range(len(data))]
     middle = [len(images) // 2 for images in places]
-    references = [
-        Item(places[p][k], lambda p=p, k=k: data.load(p, k)) for p, k in enumerate(middle)
-    ]
+    references = [Item(places[p][k], partial(data.load, p, k)) for p, k in enumerate(middle)]
     taken = {item.uri for item in references}
     queries: dict[str, Item] = {}
     shown: dict[str, set[int]] = {}
@@ -121,7 +126,7 @@ def _of_places(data: PlaceDataset) -> ValidationSet:
         for number, uri in enumerate(images):
             if uri in taken:
                 continue
-            queries.setdefault(uri, Item(uri, lambda p=place, k=number: data.load(p, k)))
+            queries.setdefault(uri, Item(uri, partial(data.load, place, number)))
             shown.setdefault(uri, set()).add(place)
     return ValidationSet(
         data.description,

@@ -1,0 +1,56 @@
+"""References, queries and ground truth of what is validated on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from layouts import benchmark, grouped, pixels, video
+
+from fol_vpr.errors import InputError
+from training.data import open_validation
+from training.data.config import FoldersSource, PairSource, VideosSource, VprSource
+
+
+def test_the_layout_of_benchmarks_goes_by_position(tmp_path):
+    root = benchmark(tmp_path / 'val', 5, apart=20)
+    found = open_validation(VprSource(str(root)))
+    assert found.name == 'val'
+    # Queries lie 10 m east of their reference, the next one is 10 m further.
+    assert found.positives == [{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4}]
+    position, frame = next(found.queries.frames(2))
+    assert position == 2
+    assert np.array_equal(frame.image, pixels(sorted((root / 'queries').iterdir())[2]))
+    with pytest.raises(InputError, match='no queries'):
+        open_validation(VprSource(str(root / 'database')))
+
+
+def test_a_pair_of_folders_goes_by_its_csv(tmp_path):
+    root = benchmark(tmp_path / 'val', 4)
+    truth = tmp_path / 'truth.csv'
+    truth.write_text('query_index,ref_indices\n0,0 1\n2,2\n')
+    source = PairSource(str(root / 'database'), str(root / 'queries'), str(truth))
+    assert open_validation(source).positives == [{0, 1}, set(), {2}, set()]
+    thinned = open_validation(source, 2)
+    assert len(thinned.queries) == 2 and thinned.positives == [{0, 1}, set()]
+    truth.write_text('query_index,ref_indices\n0,\n')
+    with pytest.raises(InputError, match='none of the 4 queries has a positive'):
+        open_validation(source)
+
+
+def test_places_have_their_middle_image_as_reference(tmp_path):
+    found = open_validation(FoldersSource(str(grouped(tmp_path, 3))))
+    assert [item.uri for item in found.references.items] == [
+        f'place{p:03d}/2.jpg' for p in range(3)
+    ]
+    assert len(found.queries) == 9
+    assert found.positives == [{0}] * 3 + [{1}] * 3 + [{2}] * 3
+
+
+def test_a_frame_of_two_places_is_right_with_either(tmp_path):
+    source = VideosSource(str(video(tmp_path, 'a', 7)), window=3, stride=2)
+    found = open_validation(source)
+    numbers = {
+        int(item.uri[-10:-4]): p
+        for item, p in zip(found.queries.items, found.positives, strict=True)
+    }
+    assert numbers == {1: {0}, 3: {0, 1}, 5: {1, 2}, 7: {2}}

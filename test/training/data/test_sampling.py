@@ -1,0 +1,125 @@
+"""Which places and images come into a batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fol_vpr.errors import InputError
+from training.data.confusion import Confusion
+from training.data.places import Places
+from training.data.sampling import PlaceSampler
+
+
+class Numbered:
+    """Places without pixels: place p has 2 + p % 4 images, `reach` neighbours on each side."""
+
+    description = 'numbers'
+
+    def __init__(self, count: int, reach: int = 0) -> None:
+        self.count, self.reach = count, reach
+
+    def __len__(self):
+        return self.count
+
+    def images(self, place):
+        return [f'{place}/{k}' for k in range(2 + place % 4)]
+
+    def load(self, place, number):
+        return np.full((20, 20, 3), 10 * place + number, np.uint8)
+
+    def neighbours(self, place):
+        around = range(max(0, place - self.reach), min(self.count, place + self.reach + 1))
+        return [other for other in around if other != place]
+
+
+def batches(sampler, epoch=0):
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+def test_every_place_comes_once_in_an_epoch_and_images_change():
+    sampler = PlaceSampler(Places([Numbered(24)]), 6, 3)
+    first, second = batches(sampler), batches(sampler, 1)
+    assert len(sampler) == len(first) == 4
+    for epoch in (first, second):
+        assert Counter(d.place for b in epoch for d in b) == dict.fromkeys(range(24), 3)
+    assert first != second
+    assert batches(sampler) == first
+    images = [{(d.place, d.number) for b in epoch for d in b} for epoch in (first, second)]
+    assert images[0] != images[1]
+
+
+def test_no_image_comes_twice_where_there_are_enough():
+    for batch in batches(PlaceSampler(Places([Numbered(24)]), 6, 3)):
+        for place in {d.place for d in batch}:
+            numbers = [d.number for d in batch if d.place == place]
+            assert len(numbers) == 3
+            assert len(set(numbers)) == min(3, 2 + place % 4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2), st.integers(2, 5), st.integers(0, 50), st.integers(1, 12))
+def test_neighbours_never_meet(reach, places, seed, count):
+    data = Places([Numbered(30, reach)], [2])
+    sampler = PlaceSampler(data, places, 2, batches=count, seed=seed)
+    for batch in batches(sampler):
+        chosen = sorted({d.place for d in batch})
+        assert len(chosen) == places
+        assert all(b - a > reach for a, b in pairwise(chosen))
+
+
+def test_too_few_places_are_refused():
+    with pytest.raises(InputError, match='needs as many, there are 4'):
+        PlaceSampler(Places([Numbered(4)]), 5, 2)
+    with pytest.raises(InputError, match='far enough apart'):
+        batches(PlaceSampler(Places([Numbered(6, 5)]), 3, 2))
+    with pytest.raises(InputError, match='shared evenly by 2'):
+        PlaceSampler(Places([Numbered(9)]), 3, 2, world=2)
+
+
+def test_processes_share_the_batches_of_one():
+    data = Places([Numbered(24)])
+    whole = batches(PlaceSampler(data, 6, 2, mirror=0.5))
+    shares = [batches(PlaceSampler(data, 6, 2, mirror=0.5, rank=r, world=3)) for r in range(3)]
+    assert whole == [a + b + c for a, b, c in zip(*shares, strict=True)]
+    assert all(len(share) == 4 for share in shares[0])
+
+
+def test_a_place_is_mirrored_as_a_whole():
+    drawn = [
+        b
+        for e in range(5)
+        for b in batches(PlaceSampler(Places([Numbered(24)]), 6, 2, mirror=0.5), e)
+    ]
+    by_place = [
+        {d.mirrored for d in b if d.place == p} for b in drawn for p in {d.place for d in b}
+    ]
+    assert all(len(each) == 1 for each in by_place)
+    assert 0.3 < np.mean([each == {True} for each in by_place]) < 0.7
+
+
+def test_places_that_are_confused_come_into_one_batch():
+    generator = torch.Generator().manual_seed(0)
+    looks = torch.randn(8, 64, generator=generator)
+    # Places 0, 8, 16 ... look alike, and so do 1, 9, 17 ...
+    seen = looks.repeat(8, 1) + 0.1 * torch.randn(64, 64, generator=generator)
+    confusion = Confusion(64, 4, seed=0)
+    data = Places([Numbered(64)])
+    chance = PlaceSampler(data, 8, 2, confusion=confusion)
+    by_chance = batches(chance)
+    confusion.remember(torch.arange(64), seen)
+    together = batches(chance)
+
+    def alike(drawn):
+        counts = [Counter(p % 8 for p in {d.place for d in b}) for b in drawn]
+        return np.mean([max(count.values()) for count in counts])
+
+    assert alike(by_chance) < 3.5 < 4 <= alike(together)
+    assert sorted(d.place for b in together for d in b) == sorted([*range(64)] * 2)

@@ -1,0 +1,136 @@
+"""What trains, how fast, and that several processes learn what one does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import one_step
+import pytest
+import torch
+from layouts import grouped
+
+from fol_vpr.errors import InputError, WeightsError
+from fol_vpr.network import build_fol, save_weights
+from training.config import ModelConfig, OptimiserConfig, TrainingConfig
+from training.data import Batch, PlacesData
+from training.data.config import AugmentationConfig, DataConfig, FoldersSource
+from training.module import FoLTraining, choose_trainable, learning_rate, parameter_groups, start
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ModelConfig(architecture='fol_tiny', input_size=126)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_last_blocks_train_and_what_comes_after_them():
+    net = build_fol('fol_tiny')
+    depth = len(net.backbone.model.blocks)
+    choose_trainable(net, 2)
+    training = {name for name, p in net.named_parameters() if p.requires_grad}
+    blocks = {int(name.split('.')[3]) for name in training if name.startswith('backbone.model.b')}
+    assert blocks == {depth - 2, depth - 1}
+    others = {name for name in training if '.blocks.' not in name}
+    assert {name.split('.')[0] for name in others} == {
+        'backbone',
+        'aggregator',
+        'upconv',
+        'upconv2',
+    }
+    assert {n for n in others if n.startswith('backbone')} == {
+        'backbone.model.norm.weight', 'backbone.model.norm.bias',
+    }  # fmt: skip
+    choose_trainable(net, 0)
+    assert not any(p.requires_grad for p in net.backbone.model.blocks.parameters())
+    with pytest.raises(InputError, match=f'fol_tiny has {depth}'):
+        choose_trainable(net, depth + 1)
+
+
+def test_only_matrices_decay():
+    net = start(TINY)
+    names = {id(p): name for name, p in net.named_parameters()}
+    decaying, others = parameter_groups(net, 0.1)
+    assert decaying['weight_decay'] == 0.1 and others['weight_decay'] == 0
+    assert all(p.ndim > 1 for p in decaying['params'])
+    kept = {names[id(p)] for p in others['params']}
+    assert {'backbone.model.cls_token', 'backbone.model.pos_embed', 'upconv.bias'} <= kept
+    everything = [*decaying['params'], *others['params']]
+    assert len(everything) == sum(p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ('schedule', 'expected'),
+    [('linear', [0.25, 0.5, 0.75, 1, 0.55, 0.1]), ('cosine', [0.25, 0.5, 0.75, 1, 0.55, 0.1]),
+     ('constant', [0.25, 0.5, 0.75, 1, 1, 1])],
+)  # fmt: skip
+def test_the_learning_rate_rises_and_falls(schedule, expected):
+    config = OptimiserConfig(warmup_steps=3, schedule=schedule, final_factor=0.1)
+    factor = learning_rate(config, 23)
+    assert [factor(step) for step in (0, 1, 2, 3, 13, 23)] == pytest.approx(expected)
+    assert factor(1000) == factor(23)
+
+
+def test_training_goes_on_from_weights(tmp_path):
+    net = build_fol('fol_tiny')
+    with torch.no_grad():
+        net.upconv.bias += 1
+    save_weights(net, tmp_path / 'w.safetensors')
+    begun = start(replace(TINY, weights=str(tmp_path / 'w.safetensors')))
+    assert torch.equal(begun.upconv.bias, net.upconv.bias) and begun.training
+    torch.save(net.backbone.model.state_dict(), tmp_path / 'backbone.pth')
+    begun = start(replace(TINY, backbone=str(tmp_path / 'backbone.pth')))
+    assert not torch.equal(begun.upconv.bias, net.upconv.bias)
+    with pytest.raises(WeightsError, match='no DINOv2 backbone of vits14'):
+        start(ModelConfig('vits14', backbone=str(tmp_path / 'backbone.pth')))
+    with pytest.raises(WeightsError):
+        start(replace(TINY, weights='untrained-fol_tiny'))
+
+
+def test_the_average_follows_the_weights():
+    module = FoLTraining(TrainingConfig(model=replace(TINY, average=0.99)))
+    before = module.learned.upconv.bias.clone()
+    with torch.no_grad():
+        module.net.upconv.bias += 1
+    module.on_train_batch_end()
+    module.on_train_batch_end()
+    moved = module.learned.upconv.bias - before
+    assert ((moved > 0.5) & (moved <= 1)).all()
+    assert not any(p.requires_grad for p in module.averaged.parameters())
+
+
+def test_two_processes_learn_what_one_does(tmp_path):
+    folder = grouped(tmp_path / 'places', 4)
+    one_step.main([str(folder), str(tmp_path / 'alone'), '1'])
+    # As a user starts it: Lightning starts the second process, which talks to the first over gloo.
+    done = subprocess.run(
+        [sys.executable, one_step.__file__, folder, tmp_path / 'both', '2'],
+        capture_output=True, text=True, timeout=250, check=False, cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    alone = torch.load(tmp_path / 'alone0.pt', weights_only=True)
+    for rank in range(2):
+        shared = torch.load(tmp_path / f'both{rank}.pt', weights_only=True)
+        assert shared.keys() == alone.keys() and len(alone) > 50
+        for name, expected in alone.items():
+            assert (shared[name] - expected).norm() <= 1e-4 * expected.norm() + 1e-7, name
+
+
+def test_batches_travel_as_bytes(tmp_path):
+    config = DataConfig(
+        train=(FoldersSource(str(grouped(tmp_path, 3))),), places=3, images=2, workers=0
+    )
+    data = PlacesData(config, AugmentationConfig(), 126, 0)
+    data.setup('fit')
+    batch = next(iter(data.train_dataloader()))
+    assert isinstance(batch, Batch) and batch.images.dtype == torch.uint8
+    assert batch.labels.tolist() == sorted(batch.labels.tolist(), key=batch.labels.tolist().index)

@@ -1,0 +1,64 @@
+"""`python -m training export`: a checkpoint of a run as weights that fol_vpr loads."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fol_vpr.errors import WeightsError
+from fol_vpr.network import WeightsInfo, save_weights
+from training.config import TrainingConfig
+from training.module import FoLTraining
+from training.settings import build
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.description = (
+        'Turn a checkpoint of a run into weights that fol_vpr loads. The best ones of a run are '
+        'exported already, as best.safetensors in its folder.'
+    )
+    parser.add_argument('--checkpoint', metavar='FILE.ckpt', required=True)
+    parser.add_argument('--output', metavar='FILE.safetensors', required=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    info = export(args.checkpoint, args.output)
+    print(f'{info.path}: {info.model_id[:19]}, {info.parameters} parameters, {info.input_size} px')
+    return 0
+
+
+def export(checkpoint: str | Path, output: str | Path) -> WeightsInfo:
+    """Write the averaged weights of a checkpoint where it has them, else those that trained.
+
+    Raises:
+        WeightsError: it is missing, damaged, or no checkpoint of a run.
+        StorageError: the output cannot be written.
+    """
+    content = _read(checkpoint)
+    config = build(TrainingConfig, content['config'], f'{checkpoint}: ')
+    begun_with_nothing = replace(config.model, weights='', backbone='')
+    module = FoLTraining(replace(config, model=begun_with_nothing))
+    try:
+        module.load_state_dict(content['state_dict'])
+    except RuntimeError as error:
+        raise WeightsError(f'{checkpoint} does not fit its own settings: {error}') from error
+    return save_weights(module.learned, output, input_size=config.model.input_size)
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f'there is no checkpoint {path}') from error
+    # A damaged file makes the unpickler fail in ways that torch does not list.
+    except Exception as error:
+        raise WeightsError(f'{path} cannot be read as a checkpoint: {error}') from error
+    if not isinstance(content, dict) or not {'config', 'state_dict'} <= content.keys():
+        raise WeightsError(f'{path} is no checkpoint of `python -m training fit`')
+    return content

@@ -1,0 +1,81 @@
+"""`python -m training validate`: the recall of weights, on any set with ground truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fol_vpr.config import NetworkConfig, RetrievalConfig
+from fol_vpr.errors import InputError, StorageError
+from fol_vpr.evaluation.report import Evaluation
+from fol_vpr.network import resolve_weights
+from fol_vpr.network.weights import read_checkpoint
+from training.data import ValidationSet, open_validation
+from training.data.config import PairSource
+from training.recall import evaluate
+from training.settings import read_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.description = (
+        'Measure Recall@1/5/10 of weights, before and after re-ranking, as `fol_vpr evaluate` '
+        'does: on a folder of references and one of queries, or on the validation sets of a '
+        'configuration.'
+    )
+    parser.add_argument('--weights', metavar='FILE', required=True)
+    parser.add_argument('--config', metavar='FILE.yaml', help='measure on its validation sets')
+    parser.add_argument('--reference', metavar='DIR')
+    parser.add_argument('--query', metavar='DIR')
+    parser.add_argument('--ground-truth', metavar='CSV', help='columns query_index,ref_indices')
+    parser.add_argument('--queries', metavar='N', type=int, default=0, help='at most so many')
+    parser.add_argument('--rerank', metavar='N', type=int, default=RetrievalConfig.rerank)
+    parser.add_argument(
+        '--input-size', metavar='N', type=int, help='in place of the one that the weights name'
+    )
+    parser.add_argument('--device', default=NetworkConfig.device)
+    parser.add_argument('--json', metavar='OUT.json', help='write the figures as JSON')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    network = NetworkConfig(weights=args.weights, input_size=_input_size(args), device=args.device)
+    evaluations = []
+    for each in _sets(args):
+        evaluation = evaluate(
+            network, each.references, each.queries, each.positives, rerank=args.rerank
+        )
+        print(f'== {each.name}\n{evaluation.as_table()}\n', flush=True)
+        evaluations.append(evaluation)
+    if args.json is not None:
+        _write(Path(args.json), evaluations)
+    return 0
+
+
+def _sets(args: argparse.Namespace) -> list[ValidationSet]:
+    pair = (args.reference, args.query, args.ground_truth)
+    if args.config is not None and not any(pair):
+        validation = read_config(args.config).validation
+        if not validation.sets:
+            raise InputError(f'{args.config} has no validation.sets')
+        return [open_validation(each, args.queries) for each in validation.sets]
+    if args.config is None and all(pair):
+        source = PairSource(args.reference, args.query, args.ground_truth)
+        return [open_validation(source, args.queries)]
+    raise InputError('give --config, or --reference, --query and --ground-truth')
+
+
+def _input_size(args: argparse.Namespace) -> int:
+    if args.input_size is not None:
+        return int(args.input_size)
+    path = resolve_weights(args.weights)
+    size = '' if isinstance(path, str) else read_checkpoint(path).metadata.get('input_size', '')
+    return int(size) if size.isdecimal() else NetworkConfig.input_size
+
+
+def _write(path: Path, evaluations: list[Evaluation]) -> None:
+    try:
+        path.write_text(json.dumps([each.as_json() for each in evaluations], indent=2) + '\n')
+    except OSError as error:
+        raise StorageError(f'{path} cannot be written: {error.strerror}') from error
