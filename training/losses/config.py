@@ -33,7 +33,7 @@ class LossConfig(Checked):
     multi_similarity: float = _weight(1.0, 'the multi-similarity loss of global descriptors')
     local: float = _weight(1.0, 'the triplet loss of mutual nearest local descriptors')
     alignment: float = _weight(0.1, 'SAL, which brings the two masks together')
-    contrast: float = _weight(0.1, 'CEL, which sets foreground against background')
+    contrast: float = _weight(1.0, 'CEL, which sets foreground against background')
     correspondence: float = _weight(0.1, 'the pseudo-correspondences of local descriptors')
 
     local_variant: str = _variant('The local triplet loss')
@@ -45,7 +45,8 @@ class LossConfig(Checked):
         4,
         'Every how many positions of the dense grid the local triplet loss takes a descriptor: 4 '
         'is one for each patch, at its centre; 1 is all of them, at 256 times the work.',
-        choices=(1, 2, 4),  # type: ignore[arg-type]
+        minimum=1,
+        maximum=4,
     )
     local_margin: float = setting(
         0.1,

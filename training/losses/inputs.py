@@ -25,6 +25,9 @@ EPSILON = 1e-12
 class LossInputs:
     """What the network says of a batch of B images of N = h·w patches, and what they show.
 
+    What several losses need of it is computed once and kept together with its graph, so that one
+    object serves one backward pass.
+
     Attributes:
         descriptor: [B, D], global descriptors of unit length.
         labels: [B] int64, equal where two images show one place.

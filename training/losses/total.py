@@ -30,45 +30,44 @@ class FoLLoss(nn.Module):
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self.config = config
-        self._losses = _losses(config)
+
+    def losses(self) -> dict[str, Callable[[LossInputs], Tensor]]:
+        """The losses that have a weight, each unweighted and with its settings."""
+        config = self.config
+        losses: dict[str, Callable[[LossInputs], Tensor]] = {
+            'multi_similarity': multi_similarity,
+            'local': partial(
+                local_triplet,
+                variant=config.local_variant,
+                stride=config.dense_stride,
+                margin=config.local_margin,
+                threshold=config.local_threshold,
+                softness=config.local_softness,
+            ),
+            'alignment': partial(alignment, variant=config.alignment_variant),
+            'contrast': partial(
+                contrast,
+                variant=config.contrast_variant,
+                temperature=config.contrast_temperature,
+                train_features=config.contrast_features,
+            ),
+            'correspondence': partial(
+                correspondence,
+                variant=config.correspondence_variant,
+                agreement=config.correspondence_agreement,
+                ratio=config.correspondence_ratio,
+            ),
+        }
+        return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}
 
     def forward(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]]:
         """The total, and its parts: each `name` unweighted, and weighted as `name_weighted`."""
         # Parameters that no loss reaches get a gradient all the same: DDP waits for it.
         total, parts = inputs.zero(), {}
-        for name, loss in self._losses.items():
+        for name, loss in self.losses().items():
             value = loss(inputs)
             weighted = getattr(self.config, name) * value
             parts[name] = value.detach()
             parts[f'{name}_weighted'] = weighted.detach()
             total = total + weighted
         return total, parts
-
-
-def _losses(config: LossConfig) -> dict[str, Callable[[LossInputs], Tensor]]:
-    """The losses that have a weight, with their settings."""
-    losses: dict[str, Callable[[LossInputs], Tensor]] = {
-        'multi_similarity': multi_similarity,
-        'local': partial(
-            local_triplet,
-            variant=config.local_variant,
-            stride=config.dense_stride,
-            margin=config.local_margin,
-            threshold=config.local_threshold,
-            softness=config.local_softness,
-        ),
-        'alignment': partial(alignment, variant=config.alignment_variant),
-        'contrast': partial(
-            contrast,
-            variant=config.contrast_variant,
-            temperature=config.contrast_temperature,
-            train_features=config.contrast_features,
-        ),
-        'correspondence': partial(
-            correspondence,
-            variant=config.correspondence_variant,
-            agreement=config.correspondence_agreement,
-            ratio=config.correspondence_ratio,
-        ),
-    }
-    return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}
