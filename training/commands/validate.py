@@ -40,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
+    sets = _sets(args)
     network = NetworkConfig(weights=args.weights, input_size=_input_size(args), device=args.device)
     evaluations = []
-    for each in _sets(args):
+    for each in sets:
         evaluation = evaluate(
             network, each.references, each.queries, each.positives, rerank=args.rerank
         )

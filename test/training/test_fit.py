@@ -1,0 +1,152 @@
+"""`python -m training`, from the command to weights that the product loads."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from layouts import grouped
+from scenes import view
+
+from fol_vpr.config import NetworkConfig
+from fol_vpr.network import FeatureExtractor, open_weights
+from training.__main__ import main
+from training.settings import read_config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SMALL = """
+model: {{architecture: fol_tiny, input_size: 126, average: 0.9}}
+data:
+  train: [{{kind: folders, path: {places}}}]
+  places: 4
+  images: 2
+  batches: 2
+  confusing: 2
+  workers: 0
+augmentation: {{strength: 0.5}}
+optimiser: {{learning_rate: 1e-4, clip: 1.0}}
+validation:
+  sets: [{{kind: folders, path: {places}, include: [place000, place001, place002]}}]
+  rerank: 3
+run: {{output: {folder}/run, epochs: 2, threads: 1, log_every: 1, pictures: 2, accelerator: cpu}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+    """A configuration, and the folder of a run of two epochs that ended."""
+    folder = tmp_path_factory.mktemp('fit')
+    config = folder / 'small.yaml'
+    places = grouped(folder / 'places', 6)
+    config.write_text(SMALL.format(places=places, folder=folder))
+    assert main(['fit', '--config', str(config)]) == 0
+    return config, folder / 'run'
+
+
+def values(run, name):
+    with open(run / 'metrics.csv', newline='') as file:
+        return {
+            int(r['step']): float(r['value']) for r in csv.DictReader(file) if r['name'] == name
+        }
+
+
+def test_a_run_leaves_what_a_person_can_look_at(small):
+    config, run = small
+    assert read_config(run / 'config.yaml') == read_config(config)
+    assert {p.name for p in (run / 'masks').iterdir()} == {f'epoch_{n:03d}.png' for n in range(3)}
+    assert (run / 'curves.png').stat().st_size > 10_000
+    assert list((run / 'tensorboard').glob('events.*'))
+    assert len(values(run, 'loss/total')) == 4
+    assert len(values(run, 'recall/reranked@1')) == 3
+    assert all(0 <= value <= 1 for value in values(run, 'recall/global@5').values())
+
+
+def test_the_best_weights_run_in_the_product(small):
+    _, run = small
+    config = NetworkConfig(weights=str(run / 'best.safetensors'), input_size=126, threads=1)
+    extractor = FeatureExtractor(config)
+    assert extractor.trained and extractor.weights.input_size == 126
+    features = extractor.extract([view(1)])[0]
+    assert np.linalg.norm(features.global_descriptor) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_checkpoint_is_exported_with_its_averaged_weights(small, tmp_path, capsys):
+    _, run = small
+    output = tmp_path / 'w.safetensors'
+    checkpoint = run / 'checkpoints' / 'last.ckpt'
+    assert main(['export', '--checkpoint', str(checkpoint), '--output', str(output)]) == 0
+    assert 'fol_tiny' in capsys.readouterr().out
+    net, info = open_weights(output)
+    assert info.model_id == open_weights(run / 'last.safetensors')[1].model_id
+    state = torch.load(checkpoint, weights_only=True)['state_dict']
+    assert torch.equal(net.upconv.bias, state['averaged.module.upconv.bias'])
+    assert not torch.equal(net.upconv.bias, state['net.upconv.bias'])
+
+
+def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
+    config, run = small
+    there = [f'run.output={tmp_path}/run']
+    assert main(['fit', '--config', str(config), '--set', *there, 'run.max_steps=2']) == 0
+    assert main(['fit', '--config', str(config), '--set', *there]) == 2
+    assert '--resume goes on with it' in capsys.readouterr().err
+    assert main(['fit', '--config', str(config), '--resume', '--set', *there]) == 0
+    again = torch.load(tmp_path / 'run' / 'checkpoints' / 'last.ckpt', weights_only=True)
+    whole = torch.load(run / 'checkpoints' / 'last.ckpt', weights_only=True)
+    assert again['global_step'] == whole['global_step'] == 4
+    steps = values(tmp_path / 'run', 'loss/total')
+    assert sorted(steps) == sorted(values(run, 'loss/total'))
+    confused = [c['PlacesData']['confusion'] for c in (again, whole)]
+    assert all(each.abs().sum() > 0 for each in confused)
+
+
+def test_validate_agrees_with_what_the_run_measured(small, tmp_path, capsys):
+    config, run = small
+    output = tmp_path / 'figures.json'
+    arguments = ['--weights', str(run / 'last.safetensors'), '--config', str(config)]
+    assert main(['validate', *arguments, '--rerank', '3', '--json', str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert 'Recall@1' in printed and 're-ranked 3' in printed
+    measured = values(run, 'recall/reranked@1')
+    assert f'"1": {measured[max(measured)]:.6}'[:9] in output.read_text()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['validate', '--weights', 'x', '--reference', 'a'], 'give --config, or --reference'),
+        (['validate', '--weights', 'x', '--config', 'none.yaml'], 'none.yaml cannot be read'),
+        (['export', '--checkpoint', 'none.ckpt', '--output', 'w.safetensors'], 'no checkpoint'),
+        (['fit', '--config', 'none.yaml'], 'none.yaml cannot be read'),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(arguments, message, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('training: error: ') and message in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(importlib.util.find_spec('panda3d') is None, reason='panda3d is not installed')
+def test_recall_rises_within_minutes(tmp_path, monkeypatch):
+    for name, seed, places, views in (('train', '1', '60', '6'), ('val', '9001', '40', '3')):
+        arguments = ['--output', str(tmp_path / name), '--seed', seed]
+        assert main(['town', 'places', *arguments, '--places', places, '--views', views]) == 0
+    monkeypatch.setenv('TOWN', str(tmp_path))
+    config = str(ROOT / 'training' / 'configs' / 'smoke.yaml')
+    assert main(['fit', '--config', config, '--set', f'run.output={tmp_path}/run']) == 0
+    recall = values(tmp_path / 'run', 'recall/global@1')
+    assert recall[max(recall)] > recall[0] + 0.1
