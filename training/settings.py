@@ -164,7 +164,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
     if not equals or not path:
         raise InputError(f'{change!r} changes no setting, expected section.setting=value')
     try:
-        value = yaml.safe_load(text)
+        value = yaml.safe_load(text) if text else ''
     except yaml.YAMLError as error:
         raise InputError(f'the value of {path} is no YAML: {text!r}') from error
     *above, last = path.split('.')

@@ -49,7 +49,13 @@ def test_a_file_becomes_settings_and_settings_a_file(small, tmp_path):
 def test_changes_reach_into_sections_and_lists(small):
     config = read_config(
         small,
-        ['run.epochs=3', 'data.train.1.path=/other', 'losses.local=0', 'validation.select=global'],
+        [
+            'run.epochs=3',
+            'data.train.1.path=/other',
+            'losses.local=0',
+            'validation.select=global',
+            'model.weights=',
+        ],
     )
     assert config.run.epochs == 3 and config.losses.local == 0
     assert config.data.train[1] == VideosSource('/other', window=3)

@@ -28,6 +28,7 @@ from training.settings import read_config, write_config
 _MEANT = (
     '.*does not have many workers.*',
     '.*sync_dist=True.*',
+    '.*all_gather is deprecated.*',
     '.*The number of training batches.*',
     '.*Checkpoint directory .* exists and is not empty.*',
     '.*isinstance\\(treespec, LeafSpec\\).*',
@@ -187,6 +188,7 @@ def _checkpoint(folder: Path, resume: bool) -> str | None:
     return str(path)
 
 
+@rank_zero_only
 def _make_folder(folder: Path, config: TrainingConfig) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
