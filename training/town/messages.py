@@ -80,8 +80,9 @@ def _plumb_bob(
     bent = np.linspace(0.01, math.hypot(1, height / width), 100)
     straight = bent * (1 + distortion * bent**2) / corner * math.tan(fov / 2)
     ratio = bent * width / 2 / focal / straight - 1
-    powers = np.stack([straight**2, straight**4, straight**6], 1)
-    k1, k2, k3 = (float(v) for v in np.linalg.lstsq(powers, ratio, rcond=None)[0])
+    # Weighted by the radius, the error that is made least is the one in pixels.
+    powers = np.stack([straight**3, straight**5, straight**7], 1)
+    k1, k2, k3 = (float(v) for v in np.linalg.lstsq(powers, ratio * straight, rcond=None)[0])
     return focal, (k1, k2, 0.0, 0.0, k3)
 
 

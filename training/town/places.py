@@ -48,6 +48,8 @@ class PlacesConfig:
         ahead: greatest distance forwards or backwards, metres (half of it indoors).
         conditions: names of conditions to choose from; any where empty.
         strength: 0 .. 1, how bad the camera may be.
+        blocks: of a town, in either direction.
+        storeys: of corridors, beside those between streets.
     """
 
     seed: int = 1
@@ -63,6 +65,8 @@ class PlacesConfig:
     ahead: float = 2.0
     conditions: tuple[str, ...] = ()
     strength: float = 1.0
+    blocks: tuple[int, int] = (4, 3)
+    storeys: int = 6
 
 
 class Spot(NamedTuple):
@@ -202,7 +206,7 @@ COLUMNS = (
 
 def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[object]]:
     """Write the places of one town; returns the rows of the manifest."""
-    town = grow(seed)
+    town = grow(seed, *config.blocks, config.storeys)
     rng = stream(seed, 101)
     spots = choose_spots(town, round(config.places * 1.15) + 2, config.indoor, rng)
     order = rng.permutation(len(spots))

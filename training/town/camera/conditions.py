@@ -91,6 +91,9 @@ PRESETS: dict[str, Condition] = {
 }
 
 
+_TRUTH = {'true': True, 'True': True, 'false': False, 'False': False}
+
+
 def named(name: str, seed: int = 0) -> Condition:
     """A preset, or one with changes: `rain`, `day,motion=6,dirt=0.5`.
 
@@ -107,8 +110,8 @@ def named(name: str, seed: int = 0) -> Condition:
         if key not in types or key == 'name':
             raise InputError(f'a condition has no {key!r}; it has {", ".join(types)}')
         try:
-            values[key] = text == 'True' if types[key] is bool else types[key](text)
-        except ValueError as error:
+            values[key] = _TRUTH[text] if types[key] is bool else types[key](text)
+        except (ValueError, KeyError) as error:
             raise InputError(f'{key} is to be {types[key].__name__}, got {text!r}') from error
     return replace(PRESETS[first], **values)  # type: ignore[arg-type]
 

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from panda3d import core
 
+from fol_vpr.errors import DeviceError
+from training.town.camera import panda
 from training.town.world.mesh import Kind, Mesh
 
 _SETTINGS = """
@@ -23,7 +25,6 @@ window-type offscreen
 audio-library-name null
 notify-level-display error
 """
-_VERTEX = np.dtype([('xyz', '<f4', 3), ('colour', 'u1', 4), ('uv', '<f4', 2)])
 _CELL = 24.0
 _NEAR, _FAR = 0.15, 220.0
 # What is smaller than about a pixel need not be drawn: edge lengths and ranges in metres.
@@ -98,7 +99,9 @@ class _Layer:
         chosen: np.ndarray,
         cell: float = _CELL,
     ) -> None:
-        self.nodes: list[tuple[core.NodePath, core.NodePath]] = []
+        self.surfaces: list[core.NodePath] = []
+        self.colours: list[core.NodePath] = []
+        self.node_of = np.full(len(mesh), -1, np.int32)
         if not len(chosen):
             return
         p = mesh.corners
@@ -109,25 +112,56 @@ class _Layer:
         key = ((x * 4096 + y) * 4096 + z) * 4 + tier
         order = chosen[np.argsort(key[chosen], kind='stable')]
         groups = np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
-        self.nodes = [renderer.attach(mesh, rows, first) for rows in groups]
+        for number, rows in enumerate(groups):
+            colour, surface = renderer.attach(mesh, rows, first)
+            self.colours.append(colour)
+            self.surfaces.append(surface)
+            self.node_of[rows] = number
         self._centres = np.stack([centre[rows].mean(0) for rows in groups])
         self._range = np.array([_RANGES[tier[rows[0]]] for rows in groups])
-        self._shown = np.ones(len(groups), bool)
+        self._near = np.ones(len(groups), bool)
+        self._seen = np.ones(len(groups), bool)
 
-    def show_around(self, position: np.ndarray, visible: bool = True) -> None:
-        if not self.nodes:
-            return
-        near = np.linalg.norm(self._centres - position, axis=1) < self._range * visible
-        for index in np.flatnonzero(near != self._shown):
-            for path in self.nodes[index]:
-                path.show() if near[index] else path.hide()
-        self._shown = near
+    def show_near(self, position: np.ndarray, visible: bool = True) -> None:
+        """Let the surfaces be drawn that are large enough to be seen from a position."""
+        if self.surfaces:
+            near = np.linalg.norm(self._centres - position, axis=1) < self._range * visible
+            _show(self.surfaces, near, self._near)
+            self._near = near
+
+    def show_seen(self, numbers: np.ndarray) -> None:
+        """Let the colours be drawn of those nodes that some of these quadrilaterals are in."""
+        if self.colours:
+            seen = np.zeros(len(self.colours) + 1, bool)
+            seen[self.node_of[numbers]] = True
+            _show(self.colours, seen[:-1], self._seen)
+            self._seen = seen[:-1]
 
     def remove(self) -> None:
-        for pair in self.nodes:
-            for path in pair:
-                path.removeNode()
-        self.nodes = []
+        for path in (*self.colours, *self.surfaces):
+            path.removeNode()
+        self.colours, self.surfaces = [], []
+
+
+def _show(paths: list[core.NodePath], wanted: np.ndarray, shown: np.ndarray) -> None:
+    for index in np.flatnonzero(wanted != shown):
+        if wanted[index]:
+            paths[index].show()
+        else:
+            paths[index].hide()
+
+
+def _software_pipe() -> core.GraphicsPipe:
+    """Panda3D's software renderer without a window, whatever displays there are."""
+    core.loadPrcFileData('', _SETTINGS)
+    pipes = core.GraphicsPipeSelection.getGlobalPtr()
+    pipe = pipes.makePipe('TinyOffscreenGraphicsPipe', 'p3tinydisplay')
+    if pipe is None:
+        raise DeviceError(
+            'Panda3D has no software renderer here; pip install -r training/requirements.txt '
+            'brings a wheel that does'
+        )
+    return pipe
 
 
 class Renderer:
@@ -149,15 +183,17 @@ class Renderer:
             size: width and height of the pictures.
             finer: colours are drawn so many times finer, and averaged.
         """
-        core.loadPrcFileData('', _SETTINGS)
         self.size, self._finer = size, finer
         self._engine = core.GraphicsEngine.getGlobalPtr()
-        self._pipe = core.GraphicsPipeSelection.getGlobalPtr().makeModulePipe('p3tinydisplay')
-        self._textures = [_texture(each) for each in textures]
+        self._pipe = _software_pipe()
+        self._textures = [panda.texture(each) for each in textures]
         self._silhouettes = [
-            _texture(_white(each)) if each.shape[2] == 4 else None for each in textures
+            panda.texture(panda.white(each)) if each.shape[2] == 4 else None for each in textures
         ]
         self._colour_root, self._surface_root = core.NodePath('colour'), core.NodePath('surface')
+        for root in (self._colour_root, self._surface_root):
+            # Sorted by state, what has the same depth would be drawn in the order of addresses.
+            root.setBin('unsorted', 0)
         self._mesh = mesh
         leaf = np.isin(mesh.texture, [k for k, each in enumerate(textures) if each.shape[2] == 4])
         leaf &= mesh.kind == Kind.FOLIAGE
@@ -186,7 +222,7 @@ class Renderer:
 
     def render(self, camera: Camera) -> GBuffer:
         """What the camera sees."""
-        self._show_around(camera.position)
+        self._show_near(camera.position)
         width, height = self.size
         lens = core.PerspectiveLens()
         focal = 1 / np.tan(camera.fov / 2)
@@ -194,27 +230,36 @@ class Renderer:
             float(np.degrees(camera.fov)), float(np.degrees(2 * np.arctan(height / width / focal)))
         )
         lens.setNearFar(_NEAR, _FAR)
-        matrix = _matrix(camera.axes(), camera.position)
-        self._colour.aim(lens, matrix)
-        self._surface.aim(lens, matrix)
-        self._engine.renderFrame()
-        albedo = self._colour.picture()
+        matrix = panda.matrix(camera.axes(), camera.position)
+        surface = panda.decode(self._draw(self._surface, lens, matrix))
+        # Colours take most of the time; what the first pass did not see is left out of the second.
+        numbers = np.unique(surface[surface > 0]) - 1
+        static = numbers[numbers < len(self._mesh)]
+        for layer in (self._static, self._leaves):
+            layer.show_seen(static)
+        if self._moving is not None:
+            self._moving.show_seen(numbers[len(static) :] - len(self._mesh))
+        albedo = self._draw(self._colour, lens, matrix)
         if self._finer > 1:
             albedo = cv2.resize(albedo, self.size, interpolation=cv2.INTER_AREA)
-        self._colour.rest()
-        self._surface.rest()
         return GBuffer(
             camera,
             np.ascontiguousarray(albedo[..., 2::-1]),
-            _decode(self._surface.picture()),
+            surface,
             camera.rays(width, height),
         )
 
-    def _show_around(self, position: np.ndarray) -> None:
-        self._static.show_around(position)
-        self._leaves.show_around(position, self.leaves_shown)
+    def _draw(self, view: _View, lens: core.Lens, matrix: core.LMatrix4) -> np.ndarray:
+        view.aim(lens, matrix)
+        self._engine.renderFrame()
+        view.rest()
+        return view.picture()
+
+    def _show_near(self, position: np.ndarray) -> None:
+        self._static.show_near(position)
+        self._leaves.show_near(position, self.leaves_shown)
         if self._moving is not None:
-            self._moving.show_around(position)
+            self._moving.show_near(position)
 
     def render_from_sun(self, centre: np.ndarray, axes: np.ndarray, reach: float) -> np.ndarray:
         """[512, 512] int32: the surfaces that the sun sees.
@@ -224,15 +269,13 @@ class Renderer:
             axes: [3, 3], rows right, forward (away from the sun), up of the picture.
             reach: half its width in metres.
         """
-        self._show_around(centre)
+        self._show_near(centre)
         lens = core.OrthographicLens()
         lens.setFilmSize(2 * reach, 2 * reach)
         lens.setNearFar(1.0, 400.0)
-        self._sun.aim(lens, _matrix(axes, centre - 200 * axes[1]))
-        self._engine.renderFrame()
-        surface = _decode(self._sun.picture())
-        self._sun.rest()
-        return surface
+        return panda.decode(
+            self._draw(self._sun, lens, panda.matrix(axes, centre - 200 * axes[1]))
+        )
 
     def attach(
         self, mesh: Mesh, rows: np.ndarray, first: int
@@ -244,15 +287,16 @@ class Renderer:
         for index in np.unique(texture):
             chosen = rows[texture == index]
             masked = self._silhouettes[index] is not None
-            geom = _geom(mesh, chosen, tints[chosen])
-            colour.addGeom(geom, _state(self._textures[index], masked))
+            geom = panda.geom(mesh, chosen, tints[chosen])
+            colour.addGeom(geom, panda.state(self._textures[index], masked))
             if masked:
-                geom = _geom(mesh, chosen, _encode(chosen + first + 1))
-                surface.addGeom(geom, _state(self._silhouettes[index], True))
+                geom = panda.geom(mesh, chosen, panda.encode(chosen + first + 1))
+                surface.addGeom(geom, panda.state(self._silhouettes[index], True))
         opaque = rows[[self._silhouettes[index] is None for index in texture]]
         if len(opaque):
             surface.addGeom(
-                _geom(mesh, opaque, _encode(opaque + first + 1)), core.RenderState.makeEmpty()
+                panda.geom(mesh, opaque, panda.encode(opaque + first + 1)),
+                core.RenderState.makeEmpty(),
             )
         return self._colour_root.attachNewNode(colour), self._surface_root.attachNewNode(surface)
 
@@ -313,69 +357,3 @@ class _View:
         width, height = self._size
         data = np.frombuffer(self._texture.getRamImage(), np.uint8)
         return data.reshape(height, width, 4)[::-1]
-
-
-def _matrix(axes: np.ndarray, position: np.ndarray) -> core.LMatrix4:
-    rows = np.eye(4)
-    rows[:3, :3], rows[3, :3] = axes, position
-    return core.LMatrix4(*rows.ravel().tolist())
-
-
-def _encode(numbers: np.ndarray) -> np.ndarray:
-    """[N] numbers below 2**18 as [N, 3] colours that survive being off by one."""
-    parts = np.stack([numbers >> 12 & 63, numbers >> 6 & 63, numbers & 63], 1)
-    return np.asarray((parts << 2 | 2).astype(np.uint8))
-
-
-def _decode(picture: np.ndarray) -> np.ndarray:
-    parts = picture.astype(np.int32) >> 2
-    return np.asarray(parts[..., 2] << 12 | parts[..., 1] << 6 | parts[..., 0])
-
-
-def _geom(mesh: Mesh, rows: np.ndarray, colours: np.ndarray) -> core.Geom:
-    vertices = np.zeros((len(rows), 4), _VERTEX)
-    vertices['xyz'] = mesh.corners[rows]
-    vertices['uv'] = mesh.uv[rows]
-    vertices['colour'][..., :3] = colours[:, None]
-    vertices['colour'][..., 3] = 255
-    data = core.GeomVertexData('q', core.GeomVertexFormat.getV3c4t2(), core.Geom.UHStatic)
-    data.uncleanSetNumRows(4 * len(rows))
-    memoryview(data.modifyArray(0)).cast('B')[:] = vertices.tobytes()
-    first = 4 * np.arange(len(rows), dtype=np.uint32)[:, None]
-    indices = first + np.array([0, 1, 2, 0, 2, 3], np.uint32)
-    triangles = core.GeomTriangles(core.Geom.UHStatic)
-    triangles.setIndexType(core.GeomEnums.NTUint32)
-    array = triangles.modifyVertices()
-    array.uncleanSetNumRows(indices.size)
-    memoryview(array).cast('B')[:] = indices.tobytes()
-    geom = core.Geom(data)
-    geom.addPrimitive(triangles)
-    return geom
-
-
-def _state(texture: core.Texture, masked: bool) -> core.RenderState:
-    attributes = [core.TextureAttrib.make(texture), core.ColorAttrib.makeVertex()]
-    if masked:
-        attributes.append(core.TransparencyAttrib.make(core.TransparencyAttrib.MBinary))
-        attributes.append(core.CullFaceAttrib.make(core.CullFaceAttrib.MCullNone))
-    return core.RenderState.make(*attributes)
-
-
-def _white(picture: np.ndarray) -> np.ndarray:
-    picture = picture.copy()
-    picture[..., :3] = 255
-    return picture
-
-
-def _texture(picture: np.ndarray) -> core.Texture:
-    height, width, channels = picture.shape
-    width, height = (1 << (side - 1).bit_length() for side in (width, height))
-    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-    texture = core.Texture()
-    layout = core.Texture.FRgba if channels == 4 else core.Texture.FRgb
-    texture.setup2dTexture(width, height, core.Texture.TUnsignedByte, layout)
-    order = [2, 1, 0, 3][:channels]
-    texture.setRamImage(np.ascontiguousarray(picture[::-1][..., order]).tobytes())
-    texture.setMinfilter(core.SamplerState.FTLinearMipmapLinear)
-    texture.setMagfilter(core.SamplerState.FTLinear)
-    return texture
