@@ -244,7 +244,7 @@ def test_quality_decides_the_size_of_the_file(shaded: Shaded):
 @settings(deadline=None, max_examples=20)
 @given(st.floats(0.05, 0.35), st.floats(1.0, 1.8))
 def test_camera_info_describes_the_distortion(amount: float, fov: float):
-    """A point seen in the bent picture lies where ROS's plumb_bob model says, within 1.5 pixels."""
+    """What the bent picture shows lies where ROS says (plumb_bob), within 1.5 pixels."""
     width, height = 320, 240
     column = np.tile(np.arange(width, dtype=np.float32), (height, 1))
     row = np.tile(np.arange(height, dtype=np.float32)[:, None], (1, width))
