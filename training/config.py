@@ -37,6 +37,11 @@ class ModelConfig(Checked):
         minimum=-1,
         maximum=1000,
     )
+    standardise: bool = setting(
+        False,
+        'With random weights: begin with heads whose outputs have mean 0 and deviation 1 over '
+        'the first batch.',
+    )
     average: float = setting(
         0.0,
         'Decay of the exponential moving average of the weights, which is then what is validated '

@@ -21,6 +21,7 @@ from training.config import ModelConfig, OptimiserConfig, TrainingConfig
 from training.data import Batch, PlacesData
 from training.losses import FoLLoss, LossInputs
 from training.settings import plain
+from training.standardise import standardise
 
 _UNDECAYED = ('cls_token', 'pos_embed', 'mask_token')
 
@@ -51,6 +52,12 @@ class FoLTraining(pl.LightningModule):
         if self.averaged is not None:
             self.averaged.requires_grad_(False)
 
+    def begin_with(self, batch: Batch) -> None:
+        """Fit the random weights of the heads to the images of a batch."""
+        standardise(self.net, batch.images)
+        if self.averaged is not None:
+            self.averaged.module.load_state_dict(self.net.state_dict())
+
     @property
     def learned(self) -> FoL:
         """The network that is validated and exported: the averaged one where there is one."""
@@ -61,7 +68,7 @@ class FoLTraining(pl.LightningModule):
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         """Loss of a batch; its parts go to the log."""
         encoded = self.net.encode(normalise(batch.images))
-        inputs = self._gathered(LossInputs.of(encoded, batch.labels))
+        inputs = self._gathered(LossInputs.of(encoded, *batch[1:]))
         self._remember(inputs)
         total, parts = self.loss(inputs)
         # An exploded run has nothing to give any more, and its checkpoints would be overwritten.

@@ -96,7 +96,9 @@ class FoL(nn.Module):
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
-        dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
+        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time.
+        with torch.autocast(images.device.type, enabled=images.is_cuda):
+            dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
         return Encoded(tokens, aggregated, dense)
 
     def set_precision(self, dtype: torch.dtype) -> FoL:

@@ -74,14 +74,21 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(config.run.threads)
     torch.set_float32_matmul_precision('high')
     module = FoLTraining(config)
+    if config.model.standardise and not checkpoint:
+        module.begin_with(data.first_batch())
     _say(f'learning from {data.places.description if data.places else "nothing"}')
     trainer = make_trainer(config, folder, sets)
-    trainer.fit(
-        module,
-        datamodule=data,
-        ckpt_path=checkpoint,
-        weights_only=True if checkpoint else None,
-    )
+    try:
+        trainer.fit(
+            module,
+            datamodule=data,
+            ckpt_path=checkpoint,
+            weights_only=True if checkpoint else None,
+        )
+    except SystemExit:
+        # What Lightning makes of Ctrl-C.
+        if not trainer.interrupted:
+            raise
     if trainer.interrupted:
         _say(f'interrupted; --resume goes on with {folder}')
         return 130

@@ -19,6 +19,8 @@ _NOISE = (3.0, 14.0)
 _JPEG_QUALITY = (15, 60)
 _OCCLUDER = (0.1, 0.4)
 _SHADE = (0.45, 1.5)
+_SQUARE = ((0, 0), (1, 0), (1, 1), (0, 1))
+_MIRRORED = ((1, 0), (0, 0), (0, 1), (1, 1))
 
 
 class Augmentation:
@@ -35,18 +37,26 @@ class Augmentation:
 
     def __call__(
         self, image: np.ndarray, rng: np.random.Generator, mirrored: bool = False
-    ) -> np.ndarray:
-        """RGB [H, W, 3] uint8 to [size, size, 3] uint8.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """RGB [H, W, 3] uint8 to [size, size, 3] uint8, and where it was taken from.
 
         Args:
             image: the image; it is not changed.
             rng: draws the change; the same state gives the same change.
             mirrored: whether left and right change places.
+
+        Returns:
+            The changed image, and the perspective map [3, 3] float32 from it to the original, in
+            shares of their sides.
         """
         config, strength = self._config, self._config.strength
-        view = warp(image, self._corners(rng), self._size, mirrored)
+        corners = self._corners(rng)
+        view = warp(image, corners, self._size, mirrored)
+        square = np.array(_MIRRORED if mirrored else _SQUARE, dtype=np.float32)
+        frame = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
+        frame = frame.astype(np.float32)
         if not strength:
-            return view
+            return view, frame
 
         def happens(probability: float) -> bool:
             return bool(rng.random() < min(1.0, probability * strength))
@@ -62,7 +72,7 @@ class Augmentation:
             view = add_noise(view, rng)
         if happens(config.jpeg):
             view = compress(view, rng)
-        return view
+        return view, frame
 
     def _corners(self, rng: np.random.Generator) -> np.ndarray:
         """Corners [4, 2] of what is seen, as shares of the image's sides, clockwise."""
@@ -111,9 +121,7 @@ def warp(image: np.ndarray, corners: np.ndarray, size: int, mirrored: bool) -> n
     height, width = image.shape[:2]
     # The share s of a side lies at the pixel s·n - 1/2, the centre of the first pixel being 0.
     source = corners * np.array([width, height]) - 0.5
-    target = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * size - 0.5
-    if mirrored:
-        target[:, 0] = size - 1 - target[:, 0]
+    target = np.array(_MIRRORED if mirrored else _SQUARE) * size - 0.5
     matrix = cv2.getPerspectiveTransform(target.astype(np.float32), source.astype(np.float32))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpPerspective(

@@ -16,16 +16,25 @@ from training.data.places import Places
 from training.data.sampling import Draw
 
 
+_MOST_IMAGES = 1 << 32
+"""More than any place has."""
+
+
 class Batch(NamedTuple):
     """Some images of some places.
 
     Attributes:
         images: [B, 3, H, W] uint8, RGB.
         labels: [B] int64, number of the place that each image shows.
+        photographs: [B] int64, equal where two are copies of one photograph.
+        frames: [B, 3, 3] float32, perspective maps from each image to its photograph, in shares
+            of their sides.
     """
 
     images: Tensor
     labels: Tensor
+    photographs: Tensor
+    frames: Tensor
 
 
 class Batches(Dataset[Batch]):
@@ -46,11 +55,17 @@ class Batches(Dataset[Batch]):
         Raises:
             InputError: an image cannot be read; it is named.
         """
-        images = np.stack([self._image(draw) for draw in draws])
-        labels = torch.tensor([draw.place for draw in draws])
-        return Batch(torch.from_numpy(images).permute(0, 3, 1, 2), labels)
+        images, frames = zip(*(self._image(draw) for draw in draws), strict=True)
+        # Numbers that mean the same in every process.
+        photographs = [draw.place * _MOST_IMAGES + draw.number for draw in draws]
+        return Batch(
+            images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
+            labels=torch.tensor([draw.place for draw in draws]),
+            photographs=torch.tensor(photographs),
+            frames=torch.from_numpy(np.stack(frames)),
+        )
 
-    def _image(self, draw: Draw) -> np.ndarray:
+    def _image(self, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         image = self._data.load(draw.place, draw.number)
         return self._augmentation(image, np.random.default_rng(draw.seed), draw.mirrored)
 

@@ -121,6 +121,11 @@ class DataConfig(Checked):
     train: tuple[PlaceSource, ...] = setting((), 'Sources of places.')
     places: int = setting(60, 'Places in a batch, of all processes together.', minimum=2)
     images: int = setting(4, 'Images of each place in a batch.', minimum=2)
+    twins: bool = setting(
+        False,
+        'Let the second image of each place be the same photograph as the first, changed in '
+        'another way, so that it is known which of their points belong together (losses.twins).',
+    )
     batches: int = setting(
         0, 'Batches in an epoch; 0 takes as many as give each place once.', minimum=0
     )

@@ -60,6 +60,7 @@ class PlacesData(pl.LightningDataModule):
             self.places,
             config.places,
             config.images,
+            twins=config.twins,
             batches=config.batches,
             seed=self._seed,
             mirror=self._augmentation.mirror if self._augmentation.strength else 0.0,
@@ -77,6 +78,13 @@ class PlacesData(pl.LightningDataModule):
             persistent_workers=config.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def first_batch(self) -> Batch:
+        """The whole first batch of the run, made in this process, whichever of several it is."""
+        loader = self.train_dataloader()
+        draws = next(iter(loader.sampler))
+        batch: Batch = loader.dataset[draws]
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: what the network confused."""

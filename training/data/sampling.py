@@ -40,6 +40,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         data: the places.
         places: P, of all processes together.
         images: K.
+        twins: whether the second of the K images is the first one once more.
         batches: of an epoch; 0 takes as many as give each place once.
         seed: of the run.
         mirror: probability of mirroring a place.
@@ -58,6 +59,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         places: int,
         images: int,
         *,
+        twins: bool = False,
         batches: int = 0,
         seed: int = 0,
         mirror: float = 0.0,
@@ -75,7 +77,7 @@ class PlaceSampler(Sampler[list[Draw]]):
                 'data.places, or add sources'
             )
         self._data = data
-        self._places, self._images = places, images
+        self._places, self._images, self._twins = places, images, twins
         self._batches = batches or max(1, len(data.epoch()) // places)
         self._seed, self._mirror = seed, mirror
         self._confusion = confusion
@@ -108,6 +110,8 @@ class PlaceSampler(Sampler[list[Draw]]):
         chosen = rng.permutation(available)[: self._images].tolist()
         missing = self._images - len(chosen)
         chosen += rng.integers(available, size=missing).tolist()
+        if self._twins:
+            chosen[1] = chosen[0]
         mirrored = bool(rng.random() < self._mirror)
         return [Draw(place, n, (*seed, i), mirrored) for i, n in enumerate(chosen)]
 

@@ -36,6 +36,8 @@ class LossConfig(Checked):
     contrast: float = _weight(1.0, 'CEL, which sets foreground against background')
     correspondence: float = _weight(0.1, 'the pseudo-correspondences of local descriptors')
 
+    twins: float = _weight(0.0, 'known correspondences, for random weights (ours; data.twins)')
+
     local_variant: str = _variant('The local triplet loss')
     alignment_variant: str = _variant('SAL')
     contrast_variant: str = _variant('CEL')
@@ -84,6 +86,10 @@ class LossConfig(Checked):
         'either patch. The released variant asks for twice the cosine instead.',
         minimum=0,
         maximum=1,
+    )
+
+    twins_temperature: float = setting(
+        0.07, 'Temperature of the cosines of twins.', minimum=1e-3, maximum=10
     )
 
     @classmethod

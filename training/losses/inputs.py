@@ -38,6 +38,10 @@ class LossInputs:
         dense: [B, 4h - 3, 4w - 3, L], local descriptors, not normalised; position (4i, 4j) is the
             centre of patch (i, j).
         grid: h and w.
+        photographs: [B] int64, equal where two images are copies of one photograph, or None
+            where that is not known.
+        frames: [B, 3, 3], perspective maps from an image to its photograph, in shares of their
+            sides, or None.
     """
 
     descriptor: Tensor
@@ -47,6 +51,8 @@ class LossInputs:
     assignment: Tensor
     dense: Tensor
     grid: tuple[int, int]
+    photographs: Tensor | None = None
+    frames: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, (h, w) = len(self.descriptor), self.grid
@@ -57,8 +63,10 @@ class LossInputs:
             'assignment': (batch, None, h * w),
             'dense': (batch, 4 * h - 3, 4 * w - 3, None),
         }
+        if self.photographs is not None:
+            expected |= {'photographs': (batch,), 'frames': (batch, 3, 3)}
         for name, sizes in expected.items():
-            shape = tuple(getattr(self, name).shape)
+            shape = tuple(getattr(getattr(self, name), 'shape', ()))
             fits = len(shape) == len(sizes) and all(
                 want in (None, have) for want, have in zip(sizes, shape, strict=True)
             )
@@ -69,8 +77,14 @@ class LossInputs:
                 )
 
     @classmethod
-    def of(cls, encoded: Encoded, labels: Tensor) -> LossInputs:
-        """Of `FoL.encode` and the places [B] of its images."""
+    def of(
+        cls,
+        encoded: Encoded,
+        labels: Tensor,
+        photographs: Tensor | None = None,
+        frames: Tensor | None = None,
+    ) -> LossInputs:
+        """Of `FoL.encode` and what is known of its images."""
         tokens, aggregated, dense = encoded
         return cls(
             descriptor=aggregated.descriptor,
@@ -80,6 +94,8 @@ class LossInputs:
             assignment=aggregated.assignment,
             dense=dense,
             grid=tokens.grid,
+            photographs=photographs,
+            frames=frames,
         )
 
     @cached_property

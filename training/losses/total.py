@@ -14,13 +14,15 @@ from training.losses.correspondence import correspondence
 from training.losses.inputs import LossInputs
 from training.losses.local import local_triplet
 from training.losses.multi_similarity import multi_similarity
+from training.losses.twins import twins
 
-LOSSES = ('multi_similarity', 'local', 'alignment', 'contrast', 'correspondence')
+LOSSES = ('multi_similarity', 'local', 'alignment', 'contrast', 'correspondence', 'twins')
 
 
 class FoLLoss(nn.Module):
     """Multi-similarity + local triplet + λ₁ SAL + λ₂ CEL + λ₃ pseudo-correspondence (FoL, paper).
 
+    And one of ours, off by default, for networks that begin with random weights: `twins`.
     Each is computed in float32, also under autocast, and not at all where its weight is 0. SAL,
     CEL and pseudo-correspondences are means over images or pairs of images within places: for
     equal shares of whole places they are the same on one process and, averaged, on several. The
@@ -57,6 +59,7 @@ class FoLLoss(nn.Module):
                 agreement=config.correspondence_agreement,
                 ratio=config.correspondence_ratio,
             ),
+            'twins': partial(twins, temperature=config.twins_temperature),
         }
         return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}
 

@@ -25,7 +25,7 @@ PROBABILITIES = ('grey', 'shade', 'blur', 'noise', 'jpeg', 'occluder')
 
 def test_without_strength_the_network_sees_what_it_sees_in_use():
     image = view(3)
-    learned = Augmentation(OFF, 126)(image, np.random.default_rng(0))
+    learned, _ = Augmentation(OFF, 126)(image, np.random.default_rng(0))
     seen = normalise(torch.from_numpy(learned).permute(2, 0, 1))
     used = to_input(image, (126, 126), torch.device('cpu'))
     # Half a grey level of rounding, and what OpenCV's fixed-point interpolation adds to it.
@@ -35,7 +35,7 @@ def test_without_strength_the_network_sees_what_it_sees_in_use():
 
 def test_mirroring_is_exact():
     plain, mirrored = (
-        Augmentation(OFF, 126)(view(3), np.random.default_rng(0), m) for m in (0, 1)
+        Augmentation(OFF, 126)(view(3), np.random.default_rng(0), m)[0] for m in (0, 1)
     )
     difference = plain[:, ::-1].astype(int) - mirrored
     assert np.abs(difference).mean() < 0.5
@@ -50,20 +50,22 @@ def test_each_change_does_something_by_itself(name):
     amount = 1.0 if name in PROBABILITIES else 0.3
     only = AugmentationConfig(**{**off, name: amount})
     image = view(3)
-    plain = Augmentation(OFF, 126)(image, np.random.default_rng(0))
+    plain, _ = Augmentation(OFF, 126)(image, np.random.default_rng(0))
     changes = [
-        np.abs(Augmentation(only, 126)(image, np.random.default_rng(s)).astype(int) - plain).mean()
+        np.abs(
+            Augmentation(only, 126)(image, np.random.default_rng(s))[0].astype(int) - plain
+        ).mean()
         for s in range(5)
     ]
     assert max(changes) > 0.5 and np.median(changes) < 90
-    nothing = Augmentation(replace(only, **{name: 0.0}), 126)(image, np.random.default_rng(1))
+    nothing, _ = Augmentation(replace(only, **{name: 0.0}), 126)(image, np.random.default_rng(1))
     assert np.array_equal(nothing, plain)
 
 
 def test_the_same_seed_gives_the_same_image_and_another_gives_another():
     augmentation, image = Augmentation(AugmentationConfig(), 126), view(4)
     original = image.copy()
-    one, again, other = (augmentation(image, np.random.default_rng(s)) for s in (1, 1, 2))
+    one, again, other = (augmentation(image, np.random.default_rng(s))[0] for s in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
     assert np.array_equal(image, original)
     assert one.shape == (126, 126, 3) and one.dtype == np.uint8
@@ -90,3 +92,20 @@ def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epoch
         torch.equal(a.images, b.images) for a, b in zip(alone, epoch(1, 0), strict=True)
     )
     assert not torch.equal(alone[0].images, alone[1].images)
+
+
+@pytest.mark.parametrize('mirrored', [False, True])
+def test_it_tells_where_each_point_was_in_the_original(mirrored):
+    # A smooth image whose colour says where one is.
+    y, x = np.mgrid[0:200, 0:300]
+    image = np.stack([x * 255 / 300, y * 255 / 200, 0 * x], axis=2).round().astype(np.uint8)
+    colours = {name: 0.0 for name in PROBABILITIES}
+    still = {'gamma': 0.0, 'contrast': 0.0, 'brightness': 0.0, 'tint': 0.0, 'saturation': 0.0}
+    augmentation = Augmentation(AugmentationConfig(**colours, **still), 126)
+    view_, frame = augmentation(image, np.random.default_rng(5), mirrored)
+    shares = (np.mgrid[0:126, 0:126][::-1].transpose(1, 2, 0) + 0.5) / 126
+    there = np.concatenate([shares, np.ones((126, 126, 1))], axis=2) @ frame.T
+    there = there[..., :2] / there[..., 2:]
+    inside = ((there > 0.02) & (there < 0.98)).all(axis=2)
+    assert inside.mean() > 0.5
+    assert np.abs(view_[..., :2] / 255 - there)[inside].max() < 0.02

@@ -1,0 +1,100 @@
+"""The loss of local descriptors where it is known which belong together.
+
+Not of FoL: the paper begins with DINOv2, whose patches are told apart before the first step. In a
+network from random weights all local descriptors are alike, mutual nearest neighbours are chance,
+and the losses that learn from them settle on that. Two differently changed copies of one
+photograph (twins) have correspondences that nobody has to guess.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training.losses.inputs import EPSILON, LossInputs, full_precision
+
+_NEAR = 1.5
+
+
+@full_precision
+def twins(inputs: LossInputs, *, temperature: float = 0.07) -> Tensor:
+    """InfoNCE (van den Oord et al., arXiv 1807.03748) over the local descriptors of twins.
+
+    Each patch centre of one twin has to find its own point in the other, among the patch centres
+    of that one which are farther than 1.5 patches from it, and those of an image of another
+    place. The descriptor of the point is interpolated in the dense grid, so that positions
+    between the centres learn too.
+
+    Args:
+        inputs: with `photographs` and `frames`.
+        temperature: of the cosines.
+
+    Returns:
+        The mean over all points that both twins see; 0 where there are no twins.
+    """
+    pairs = twin_pairs(inputs)
+    if not len(pairs):
+        return inputs.zero()
+    assert inputs.frames is not None
+    first, second = pairs.unbind(1)
+    h, w = inputs.grid
+    points = corresponding(inputs.frames[first], inputs.frames[second], inputs.grid)
+    scale = points.new_tensor([w, h])
+    inside = ((points * scale > 0.5) & (points * scale < scale - 0.5)).all(dim=2)
+
+    dense = inputs.dense[second].permute(0, 3, 1, 2)
+    # The dense grid begins and ends at the centres of the outer patches.
+    where = (points * scale - 0.5) / (scale - 1) * 2 - 1
+    found = F.grid_sample(dense, where.unsqueeze(1).to(dense.dtype), align_corners=True)
+    target = F.normalize(found[:, :, 0].transpose(1, 2), dim=-1, eps=EPSILON)
+
+    queries, others = inputs.centres[first], inputs.centres[_of_another_place(inputs, first)]
+    right = (queries * target).sum(dim=2, keepdim=True)
+    within = queries @ inputs.centres[second].transpose(1, 2)
+    centres = patch_centres(inputs.grid).to(points)
+    near = torch.cdist(points * scale, centres.unsqueeze(0) * scale) < _NEAR
+    within = within.masked_fill(near, -torch.inf)
+    logits = torch.cat([right, within, queries @ others.transpose(1, 2)], dim=2) / temperature
+    loss = logits.logsumexp(dim=2) - logits[:, :, 0]
+    return (loss * inside).sum() / inside.sum().clamp(min=1)
+
+
+def twin_pairs(inputs: LossInputs) -> Tensor:
+    """Pairs [P, 2] of different images of one photograph, both ways round."""
+    if inputs.photographs is None:
+        return torch.empty(0, 2, dtype=torch.int64)
+    same = inputs.photographs.unsqueeze(0) == inputs.photographs.unsqueeze(1)
+    return same.fill_diagonal_(False).nonzero()
+
+
+def patch_centres(grid: tuple[int, int]) -> Tensor:
+    """[h·w, 2], x and y of the centres of all patches, as shares of the image's sides."""
+    h, w = grid
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
+    size = torch.tensor([w, h])
+    return (torch.stack([x, y], dim=2).reshape(-1, 2) + 0.5) / size
+
+
+def corresponding(first: Tensor, second: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Where the patch centres of images are seen in their twins.
+
+    Args:
+        first, second: [P, 3, 3], from shares of an image's sides to those of its photograph.
+        grid: h and w, of both.
+
+    Returns:
+        [P, h·w, 2], shares of the twins' sides; outside 0 to 1 where they do not see it.
+    """
+    centres = patch_centres(grid).to(first)
+    homogeneous = torch.cat([centres, torch.ones_like(centres[:, :1])], dim=1)
+    moved = homogeneous @ (torch.linalg.inv(second) @ first).transpose(1, 2)
+    return moved[..., :2] / moved[..., 2:]
+
+
+def _of_another_place(inputs: LossInputs, images: Tensor) -> Tensor:
+    """[P], for each image one of another place, or itself where there is none."""
+    other = inputs.labels[images].unsqueeze(1) != inputs.labels.unsqueeze(0)
+    shift = images.unsqueeze(1) + torch.arange(1, len(inputs.labels) + 1, device=images.device)
+    shift = shift % len(inputs.labels)
+    return shift.gather(1, other.gather(1, shift).int().argmax(dim=1, keepdim=True)).squeeze(1)
