@@ -57,5 +57,5 @@ def _rescale(head: nn.Module, output: Tensor) -> None:
     weight, bias = head.get_parameter('weight'), head.get_parameter('bias')
     channels = [1] * weight.ndim
     channels[1 if isinstance(head, nn.ConvTranspose2d) else 0] = -1
-    weight /= deviation.view(channels)
+    weight.div_(deviation.view(channels))
     bias.copy_((bias - output.mean(dim=others)) / deviation)

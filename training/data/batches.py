@@ -15,7 +15,6 @@ from training.data.augmentation import Augmentation
 from training.data.places import Places
 from training.data.sampling import Draw
 
-
 _MOST_IMAGES = 1 << 32
 """More than any place has."""
 
