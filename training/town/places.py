@@ -259,30 +259,34 @@ def write_places(
     Raises:
         StorageError: no space, or no permission.
     """
-    seeds = range(config.seed, config.seed + config.towns)
-    rows: list[list[object]] = []
+    count = 0
     try:
         output.mkdir(parents=True, exist_ok=True)
-        if workers <= 1:
-            for done, seed in enumerate(seeds, 1):
-                rows += write_town(config, seed, output)
-                if progress:
-                    progress(len(rows), done)
-        else:
-            with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
-                tasks = [pool.submit(write_town, config, seed, output) for seed in seeds]
-                for done, task in enumerate(tasks, 1):
-                    rows += task.result()
-                    if progress:
-                        progress(len(rows), done)
         with (output / 'manifest.csv').open('w', newline='') as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(COLUMNS)
-            writer.writerows(rows)
-        description = {'version': VERSION, **asdict(config), 'pictures': len(rows)}
+            for done, rows in enumerate(_towns(config, output, workers), 1):
+                writer.writerows(rows)
+                file.flush()  # what was made so far has its rows, whatever happens next
+                count += len(rows)
+                if progress:
+                    progress(count, done)
+        description = {'version': VERSION, **asdict(config), 'pictures': count}
         (output / 'town.json').write_text(json.dumps(description, indent=1) + '\n')
     except OSError as error:
         raise StorageError(
             f'{output} cannot be written: {error}; make space or choose another folder'
         ) from error
-    return len(rows)
+    return count
+
+
+def _towns(config: PlacesConfig, output: Path, workers: int) -> Iterator[list[list[object]]]:
+    """The manifest's rows of each town, as soon as it and those before it are written."""
+    seeds = range(config.seed, config.seed + config.towns)
+    if workers <= 1:
+        yield from (write_town(config, seed, output) for seed in seeds)
+        return
+    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+        tasks = [pool.submit(write_town, config, seed, output) for seed in seeds]
+        for task in tasks:
+            yield task.result()
