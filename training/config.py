@@ -37,6 +37,13 @@ class ModelConfig(Checked):
         minimum=-1,
         maximum=1000,
     )
+    dropout: float = setting(
+        0.3,
+        'Dropout in the aggregation while training. Released: 0.3; networks that are too small to '
+        'learn anything by heart do without.',
+        minimum=0,
+        maximum=0.9,
+    )
     standardise: bool = setting(
         False,
         'With random weights: begin with heads whose outputs have mean 0 and deviation 1 over '

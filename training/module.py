@@ -150,6 +150,9 @@ def start(config: ModelConfig) -> FoL:
     if config.backbone:
         load_backbone(net, config.backbone)
     choose_trainable(net, config.trainable_blocks)
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = config.dropout
     return net.train()
 
 

@@ -38,6 +38,10 @@ class LossConfig(Checked):
 
     twins: float = _weight(0.0, 'known correspondences, for random weights (ours; data.twins)')
 
+    supervised_contrast: float = _weight(
+        0.0, 'the supervised contrastive loss of global descriptors, for random weights (not FoL)'
+    )
+
     local_variant: str = _variant('The local triplet loss')
     alignment_variant: str = _variant('SAL')
     contrast_variant: str = _variant('CEL')
@@ -90,6 +94,10 @@ class LossConfig(Checked):
 
     twins_temperature: float = setting(
         0.07, 'Temperature of the cosines of twins.', minimum=1e-3, maximum=10
+    )
+
+    supervised_temperature: float = setting(
+        0.1, 'Temperature of the cosines of global descriptors.', minimum=1e-3, maximum=10
     )
 
     @classmethod

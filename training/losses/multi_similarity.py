@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytorch_metric_learning.distances import CosineSimilarity, DotProductSimilarity
-from pytorch_metric_learning.losses import MultiSimilarityLoss
+from pytorch_metric_learning.losses import MultiSimilarityLoss, SupConLoss
 from pytorch_metric_learning.miners import MultiSimilarityMiner
 from torch import Tensor
 
@@ -27,4 +27,23 @@ def multi_similarity(inputs: LossInputs) -> Tensor:
     """
     mined = _MINER(inputs.descriptor, inputs.labels)
     loss: Tensor = _LOSS(inputs.descriptor, inputs.labels, mined)
+    return loss
+
+
+@full_precision
+def supervised_contrast(inputs: LossInputs, *, temperature: float = 0.1) -> Tensor:
+    """Supervised contrastive loss (Khosla et al., NeurIPS 2020) of the global descriptors.
+
+    Not of FoL. With α = 1 the multi-similarity loss pulls images of one place together so gently
+    that from random weights, where all it sees is negatives, it is content with descriptors that
+    are all perpendicular to each other.
+
+    Args:
+        inputs: what to compute it from.
+        temperature: of the cosines.
+    """
+    distance = DotProductSimilarity(normalize_embeddings=False)
+    loss: Tensor = SupConLoss(temperature=temperature, distance=distance)(
+        inputs.descriptor, inputs.labels
+    )
     return loss

@@ -13,16 +13,25 @@ from training.losses.contrast import contrast
 from training.losses.correspondence import correspondence
 from training.losses.inputs import LossInputs
 from training.losses.local import local_triplet
-from training.losses.multi_similarity import multi_similarity
+from training.losses.multi_similarity import multi_similarity, supervised_contrast
 from training.losses.twins import twins
 
-LOSSES = ('multi_similarity', 'local', 'alignment', 'contrast', 'correspondence', 'twins')
+LOSSES = (
+    'multi_similarity',
+    'local',
+    'alignment',
+    'contrast',
+    'correspondence',
+    'twins',
+    'supervised_contrast',
+)
 
 
 class FoLLoss(nn.Module):
     """Multi-similarity + local triplet + λ₁ SAL + λ₂ CEL + λ₃ pseudo-correspondence (FoL, paper).
 
-    And one of ours, off by default, for networks that begin with random weights: `twins`.
+    And two more, off by default, for networks that begin with random weights: `twins` and
+    `supervised_contrast`.
     Each is computed in float32, also under autocast, and not at all where its weight is 0. SAL,
     CEL and pseudo-correspondences are means over images or pairs of images within places: for
     equal shares of whole places they are the same on one process and, averaged, on several. The
@@ -60,6 +69,9 @@ class FoLLoss(nn.Module):
                 ratio=config.correspondence_ratio,
             ),
             'twins': partial(twins, temperature=config.twins_temperature),
+            'supervised_contrast': partial(
+                supervised_contrast, temperature=config.supervised_temperature
+            ),
         }
         return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}
 
