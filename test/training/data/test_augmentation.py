@@ -99,7 +99,7 @@ def test_it_tells_where_each_point_was_in_the_original(mirrored):
     # A smooth image whose colour says where one is.
     y, x = np.mgrid[0:200, 0:300]
     image = np.stack([x * 255 / 300, y * 255 / 200, 0 * x], axis=2).round().astype(np.uint8)
-    colours = {name: 0.0 for name in PROBABILITIES}
+    colours = dict.fromkeys(PROBABILITIES, 0.0)
     still = {'gamma': 0.0, 'contrast': 0.0, 'brightness': 0.0, 'tint': 0.0, 'saturation': 0.0}
     augmentation = Augmentation(AugmentationConfig(**colours, **still), 126)
     view_, frame = augmentation(image, np.random.default_rng(5), mirrored)
