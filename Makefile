@@ -15,6 +15,9 @@ DEMO_ARGS ?=
 BAG ?=
 IMAGES ?=
 QUERIES ?=
+OWN := $(BAG)$(IMAGES)
+DRIVES := build/town/day build/town/evening
+TOWN := $(wildcard training/town/*.py training/town/*/*.py)
 SOURCES := fol_vpr launch test $(wildcard benchmarks training) setup.py
 
 .PHONY: help setup test demo lint format bench clean distclean
@@ -33,9 +36,18 @@ test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_A
 	    echo "colcon list finds '$$found', expected both fol_vpr and fol_vpr_msgs"; exit 1; fi
 	@$(IN_WORKSPACE) python -m pytest $(PYTEST_ARGS)
 
-demo: setup ## the whole path on real images; BAG=... or IMAGES=..., and QUERIES=..., are yours
+demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a synthetic town; BAG=... or IMAGES=..., and QUERIES=..., are yours
 	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
-	  $(if $(QUERIES),--queries '$(QUERIES)') $(DEMO_ARGS)
+	  $(if $(QUERIES),--queries '$(QUERIES)') \
+	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --pose-topic /ground_truth) \
+	  $(DEMO_ARGS)
+
+# Two drives along the same way: another time of day, another line on the pavement.
+build/town/day/metadata.yaml: DRIVE := --drive 1 --condition day
+build/town/evening/metadata.yaml: DRIVE := --drive 2 --condition evening --lateral 0.7 --heading 4
+build/town/%/metadata.yaml: $(TOWN) | setup
+	@echo 'Drawing a drive through the town: $*'
+	@$(IN_WORKSPACE) python -m training.town drive $(DRIVE) --seed 7 --overwrite --output $(@D)
 
 lint: setup ## ruff and mypy
 	@$(IN_WORKSPACE) ruff check $(SOURCES) && ruff format --check $(SOURCES) && mypy

@@ -62,9 +62,10 @@ class NetworkConfig(Checked):
     """Which network runs, where, and on what size of image."""
 
     weights: str = setting(
-        'untrained-vits14',
-        'Weights: a .pth or .safetensors file, a name that `fol_vpr weights list` shows, or '
-        'untrained-vits14 (deterministic random weights, for trying things out only).',
+        'fol_tiny',
+        'Weights: a .pth or .safetensors file, or a name that `fol_vpr weights list` shows. '
+        'fol_tiny comes with the package and is for trying things out; for real work fetch the '
+        "authors' weights.",
     )
     device: str = setting('auto', 'auto (CUDA where there is one, else cpu), cpu, cuda, cuda:N.')
     precision: str = setting(
@@ -79,7 +80,11 @@ class NetworkConfig(Checked):
         choices=('fixed', 'keep_aspect'),
     )
     input_size: int = setting(
-        322, 'Side of the network input in pixels, a multiple of 14.', minimum=126, maximum=2800
+        0,
+        'Side of the network input in pixels, a multiple of 14 from 126; 0 takes what the weights '
+        "were made for, 322 for the authors'.",
+        minimum=0,
+        maximum=2800,
     )
     threads: int = setting(0, 'CPU threads; 0 leaves it to torch.', minimum=0, maximum=1024)
 
@@ -202,9 +207,6 @@ class DemoConfig(Checked):
 
     every: int = setting(
         2, 'Take every Nth image of a folder; bags are taken whole.', minimum=1, maximum=1000
-    )
-    input_size: int = setting(
-        224, 'Side of the network input in pixels, a multiple of 14.', minimum=126, maximum=2800
     )
     rate: float = setting(
         10.0, 'Images per second by which a folder of queries is stamped.', minimum=0.01

@@ -30,9 +30,7 @@ NO_IMAGES = (
     '  fol_vpr demo --images FOLDER --queries FOLDER [--ground-truth CSV]\n'
     '  fol_vpr demo --bag BAG --queries BAG [--pose-topic TOPIC]\n'
     '  fol_vpr demo --bag BAG                 (against its own pass)\n'
-    '  FOL_VPR_SHARED=FOLDER fol_vpr demo     (a folder that holds data/gardens_point)\n'
-    "or with make: make demo BAG=..., make demo IMAGES=... DEMO_ARGS='--queries ...', "
-    'FOL_VPR_SHARED=... make demo'
+    'or in a checkout `make demo`, which draws two drives through a synthetic town'
 )
 
 
@@ -72,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.description = (
         'Build a map from one pass, play another pass to the real node, record its answers, and '
-        'show what came of it. Without --images or --bag, $FOL_VPR_SHARED/data/gardens_point is '
-        'taken.'
+        'show what came of it. '
+        'In a checkout, `make demo` does this on two drives through a synthetic town.'
     )
     reference = parser.add_mutually_exclusive_group()
     reference.add_argument('--images', metavar='DIR', help='folder to build the map from')
@@ -91,14 +89,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output', metavar='DIR', default='demo', help='where everything goes; default: demo'
     )
     add_settings(parser, DemoConfig)
-    add_settings(parser, NetworkConfig, only=('weights', 'device', 'precision'))
+    add_settings(parser, NetworkConfig, only=('weights', 'device', 'precision', 'input_size'))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     started = time.monotonic()
     config = settings(args, DemoConfig())
-    network = settings(args, replace(NetworkConfig(), input_size=config.input_size))
+    network = settings(args, NetworkConfig())
     scene = _find_scene(args)
     localizer = find_executable('fol_vpr', 'localizer')
     output = _emptied(Path(args.output))
@@ -120,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     print('\n4/4 What came of it', flush=True)
     _evaluate(runner, scene, played, output)
     print(
-        f'\n{time.monotonic() - started:.0f} s in all, at {network.input_size} px. '
+        f'\n{time.monotonic() - started:.0f} s in all. '
         f'In {output}/: answers.png (look at it), report.json, queries.csv, map.folmap, the bags '
         'and the logs.'
     )
@@ -138,11 +136,7 @@ def _find_scene(args: argparse.Namespace) -> Scene:
         return Scene(Path(reference), Path(queries), truth, args.image_topic, args.pose_topic)
     if args.queries or args.ground_truth:
         raise InputError('--queries and --ground-truth need --images or --bag for the map')
-    shared = os.environ.get('FOL_VPR_SHARED')
-    walk = Path(shared or '') / 'data' / 'gardens_point'
-    if not shared or not walk.is_dir():
-        raise InputError(NO_IMAGES)
-    return Scene(walk / 'day_right', walk / 'day_left', walk / 'ground_truth.csv')
+    raise InputError(NO_IMAGES)
 
 
 def _emptied(output: Path) -> Path:
@@ -260,7 +254,7 @@ def _build_map(runner: Runner, scene: Scene, output: Path, network: NetworkConfi
         source += _given('--pose-topic', scene.pose_topic)
     runner.run(
         'map', 'build', *source, '--output', output / 'map.folmap',
-        '--weights', network.weights, '--input-size', network.input_size,
+        '--weights', network.weights, *_given('--input-size', network.input_size or None),
         *_given('--device', network.device), *_given('--precision', network.precision),
     )  # fmt: skip
 
@@ -319,6 +313,6 @@ def _has_comparable_poses(scene: Scene, played: Played) -> bool:
     return not source.own_origin
 
 
-def _given(option: str, value: str | None) -> list[str]:
+def _given(option: str, value: object) -> list[str]:
     """An option and its value, nothing where it is left to its default."""
     return [] if value in (None, 'auto') else [option, str(value)]

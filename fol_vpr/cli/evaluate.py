@@ -22,6 +22,7 @@ from fol_vpr.config import (
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import (
     Positives,
+    Tracks,
     Whereabouts,
     positives_by_position,
     read_ground_truth,
@@ -152,10 +153,10 @@ def _of_recording(
 
     with open_map(args.map) as reader:
         info, places = reader.info, reader.places
-        positives = _positives(args, source, places, info, criteria)
+        positives, tracks = _truth_of(args, source, places, info, criteria)
         answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
         conditions = _conditions(args, source, info, criteria)
-        _report(args, Evaluation(conditions, positives, answers), source, reader.image)
+        _report(args, Evaluation(conditions, positives, answers, tracks), source, reader.image)
 
 
 def _offline(args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig) -> None:
@@ -163,7 +164,7 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
 
     # What can be known to be wrong is said before the network and the queries, which take minutes.
     with open_map(args.map) as reader:
-        positives = _positives(args, source, reader.places, reader.info, criteria)
+        positives, tracks = _truth_of(args, source, reader.places, reader.info, criteria)
     retrieval = settings(args, RetrievalConfig())
     # Geometric verification does not change the order of the hypotheses; it would only cost time.
     verification = settings(args, replace(VerificationConfig(), verify=0))
@@ -186,7 +187,7 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
             precision=extractor.precision,
             rerank=retrieval.rerank,
         )
-        evaluation = Evaluation(conditions, positives, answers)
+        evaluation = Evaluation(conditions, positives, answers, tracks)
         _report(args, evaluation, source, recognizer.reference_image)
     finally:
         recognizer.close()
@@ -197,14 +198,18 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
         )
 
 
-def _positives(
+def _truth_of(
     args: argparse.Namespace,
     source: FrameSource,
     places: Sequence[Place],
     info: MapInfo,
     criteria: EvaluationConfig,
-) -> Positives:
-    """For each query that is asked, readable or not, the references that show its place."""
+) -> tuple[Positives, Tracks | None]:
+    """For each query that is asked, readable or not, the references that show its place.
+
+    And where both were taken, where that is what tells it.
+    """
+    tracks = None
     if args.without_ground_truth:
         positives: Positives = [frozenset()] * len(source)
     elif args.ground_truth is not None:
@@ -216,7 +221,8 @@ def _positives(
         queries += [Whereabouts()] * (len(source) - len(queries))
         references = [Whereabouts.of(place) for place in places]
         positives = positives_by_position(queries, references, criteria)
-    return positives[: args.limit]
+        tracks = Tracks.of(queries, references)
+    return positives[: args.limit], tracks
 
 
 def _check_frames(source: FrameSource, places: Sequence[Place], info: MapInfo) -> None:

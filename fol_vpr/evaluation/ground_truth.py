@@ -37,6 +37,29 @@ class Whereabouts:
         return cls(item.pose, item.geo)
 
 
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """Where queries and references were taken, in metres of one frame.
+
+    Attributes:
+        queries: [Q, 2], x and y; NaN where not known.
+        references: [R, 2], the same.
+    """
+
+    queries: np.ndarray
+    references: np.ndarray
+
+    @classmethod
+    def of(
+        cls, queries: Sequence[Whereabouts], references: Sequence[Whereabouts]
+    ) -> Tracks | None:
+        """Of poses in the frame of the map; None where one side has none."""
+        found = [_coordinates(items, 'pose')[0][:, :2] for items in (queries, references)]
+        if any(np.isnan(xy).all() for xy in found):
+            return None
+        return cls(*found)
+
+
 def read_ground_truth(path: str | Path, queries: int, references: int) -> Positives:
     """Read positives from a CSV with the columns `query_index,ref_indices`.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
+from fol_vpr.evaluation.ground_truth import Tracks
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def draw_evaluation(
     load: LoadImage,
     pairs: int = 4,
 ) -> None:
-    """Draw which reference came first for every query, and a few pairs to look at.
+    """Draw where every query was placed, and a few pairs to look at.
+
+    On the map where it is known where queries and references were taken, else by their numbers.
 
     Args:
         path: the picture to write; its suffix names the format.
@@ -74,7 +77,11 @@ def draw_evaluation(
     if not conditions.trained:
         figure.supxlabel(UNTRAINED, fontsize=7, color='#d95f02')
     grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
-    _scatter(figure.add_subplot(grid[:, 0]), evaluation)
+    axis = figure.add_subplot(grid[:, 0])
+    if evaluation.tracks is None:
+        _scatter(axis, evaluation)
+    else:
+        _trajectory(axis, evaluation, evaluation.tracks)
     for row, index in enumerate(shown):
         answer = evaluation.answers[index]
         best = answer.ranking[0]
@@ -106,6 +113,29 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     axis.set_xlabel('query')
     axis.set_ylabel('first reference')
     axis.legend(loc='upper left', fontsize=8, title='grey: ground truth', title_fontsize=8)
+
+
+def _trajectory(axis: Axes, evaluation: Evaluation, tracks: Tracks) -> None:
+    """Queries where they were taken, in the colour of what came of them."""
+    axis.plot(*tracks.references.T, '.', color='#cccccc', ms=3, label='references', zorder=1)
+    outcomes: list[list[int]] = [[] for _ in OUTCOMES]
+    for answer in evaluation.answers:
+        if not answer.ranking:
+            continue
+        outcome = _outcome(answer.ranking[0], evaluation.positives[answer.index])
+        outcomes[outcome].append(answer.index)
+        if outcome == 1:
+            ends = tracks.queries[answer.index], tracks.references[answer.ranking[0]]
+            axis.plot(*np.transpose(ends), color=OUTCOMES[1][1], lw=0.6, alpha=0.5, zorder=2)
+    for (name, colour, marker), queries in zip(OUTCOMES, outcomes, strict=True):
+        if queries:
+            label = f'{name} ({len(queries)})'
+            x, y = tracks.queries[queries].T
+            axis.scatter(x, y, s=18, c=colour, marker=marker, label=label, zorder=3)
+    axis.set_aspect('equal', 'datalim')
+    axis.set_xlabel('x in metres')
+    axis.set_ylabel('y in metres')
+    axis.legend(loc='best', fontsize=8, title='lines: where a wrong one was put', title_fontsize=8)
 
 
 def _outcome(best: int, positive: frozenset[int]) -> int:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from fol_vpr.datatypes import LocalizationState
-from fol_vpr.evaluation.ground_truth import Positives
+from fol_vpr.evaluation.ground_truth import Positives, Tracks
 from fol_vpr.evaluation.metrics import RECALL_AT, Share, first_hit, percentiles, recall_at
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 
@@ -56,11 +56,13 @@ class Evaluation:
 
     Attributes:
         positives: for each query, answered or not, the references that show its place.
+        tracks: where they were taken, where that is known of both sides.
     """
 
     conditions: Conditions
     positives: Positives
     given: Answers
+    tracks: Tracks | None = None
 
     @property
     def answers(self) -> list[QueryAnswer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from fol_vpr.network.device import choose_device, choose_dtype, memory_guard
 from fol_vpr.network.fol import FoL, FoLOutput
 from fol_vpr.network.local_head import LOCAL_DIM
 from fol_vpr.network.preprocessing import (
+    RELEASED_SIZE,
     check_image,
     input_size,
     preprocessing_id,
@@ -49,14 +51,18 @@ class FeatureExtractor:
             DeviceError: the device or precision is not to be had here.
             InputError: the input size is no multiple of 14.
         """
-        self.config = config
-        self.preprocessing_id = preprocessing_id(config)
-        input_size(config.input_size, config.input_size, config)
+        if config.input_size:
+            # Loading takes longer than telling that the size is no multiple of the patch.
+            input_size(config.input_size, config.input_size, config)
         if config.threads:
             torch.set_num_threads(config.threads)
         device = choose_device(config.device)
         dtype = choose_dtype(config.precision, device)
         net, info = registry.load(config.weights)
+        if not config.input_size:
+            config = replace(config, input_size=info.input_size or RELEASED_SIZE)
+        self.config = config
+        self.preprocessing_id = preprocessing_id(config)
         if info.input_size not in (None, config.input_size):
             log.warning(
                 'the weights %s were made for an input_size of %d, set is %d: at another size '

@@ -14,6 +14,8 @@ from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
 from fol_vpr.network.vit import PATCH
 
+RELEASED_SIZE = 322
+"""Side in pixels of the input of the released evaluation."""
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 _LEAST_PATCHES = 4

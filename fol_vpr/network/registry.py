@@ -49,13 +49,19 @@ RELEASES = {
 }
 
 
+SHIPPED = {
+    path.stem: path for path in sorted((Path(__file__).parent / 'shipped').glob('*.safetensors'))
+}
+"""Weights that come with the package, by name; beside each lies its model card."""
+
+
 @dataclass(frozen=True)
 class AvailableWeights:
     """A line of `fol_vpr weights list`.
 
     Attributes:
         name: what to give as `weights`.
-        status: one of `built in`, `downloaded`, `not downloaded`, `file`, `damaged`.
+        status: one of `shipped`, `built in`, `downloaded`, `not downloaded`, `file`, `damaged`.
         note: what else there is to say.
         path: where the file is or would be; None for built-in ones.
     """
@@ -93,6 +99,10 @@ def list_weights() -> list[AvailableWeights]:
         WeightsError: the weights folder cannot be read.
     """
     found = [
+        AvailableWeights(name, 'shipped', 'small, trained on a synthetic town', path)
+        for name, path in SHIPPED.items()
+    ]
+    found += [
         AvailableWeights(_UNTRAINED + name, 'built in', 'deterministic random numbers, untrained')
         for name in ARCHITECTURES
     ]
@@ -131,6 +141,8 @@ def resolve_weights(name_or_path: str) -> Path | str:
     """
     if name_or_path.startswith(_UNTRAINED):
         return name_or_path.removeprefix(_UNTRAINED)
+    if name_or_path in SHIPPED:
+        return SHIPPED[name_or_path]
     if name_or_path in RELEASES:
         release = RELEASES[name_or_path]
         path = weights_folder() / release.file
@@ -148,7 +160,7 @@ def resolve_weights(name_or_path: str) -> Path | str:
     if found is not None:
         return found
     names = ', '.join(
-        [*(_UNTRAINED + name for name in ARCHITECTURES), *RELEASES]
+        [*SHIPPED, *(_UNTRAINED + name for name in ARCHITECTURES), *RELEASES]
         + [path.name for path in _own_files()]
     )
     raise WeightsError(f'there are no weights {name_or_path!r}: neither a file nor one of {names}')
@@ -202,7 +214,8 @@ def load(name_or_path: str) -> tuple[FoL, WeightsInfo]:
         return untrained_weights(resolved)
     verify_recorded(resolved)
     net, info = open_weights(resolved)
-    named = name_or_path if resolved.parent == weights_folder() else str(resolved)
+    known = resolved in SHIPPED.values() or resolved.parent == weights_folder()
+    named = name_or_path if known else str(resolved)
     return net, replace(info, name=named)
 
 

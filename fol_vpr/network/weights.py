@@ -117,8 +117,17 @@ def save_weights(
     input_size: int | None = None,
     preprocessing: str = IMAGENET,
     trained: bool = True,
+    dtype: torch.dtype = torch.float32,
 ) -> WeightsInfo:
-    """Write a .safetensors file in float32 with what it is, whole or not at all.
+    """Write a .safetensors file with what it is, whole or not at all.
+
+    Args:
+        net: whose parameters are written.
+        path: the file.
+        input_size: side in pixels that they are made for.
+        preprocessing: how images are normalised.
+        trained: False for random ones.
+        dtype: to round the parameters to; in float16 the file has half the size.
 
     Raises:
         WeightsError: the name does not end in .safetensors.
@@ -128,7 +137,7 @@ def save_weights(
     if path.suffix != '.safetensors':
         raise WeightsError(f'weights are saved as .safetensors, got the name {path}')
     tensors = {
-        name: tensor.detach().to('cpu', torch.float32).contiguous()
+        name: tensor.detach().to('cpu', dtype).contiguous()
         for name, tensor in net.state_dict().items()
     }
     metadata = {
