@@ -1,6 +1,9 @@
 """What `make bench` prints: the figures that the documentation quotes, measured here and now.
 
-    python -m benchmarks [--threads 2] [--json FOLDER]
+    python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
+
+Parts are stages, network, reranking, and, where training/requirements.txt is installed, losses;
+the last one takes minutes and is measured only where it is named.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
@@ -9,6 +12,7 @@ suffers least.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +21,20 @@ import torch
 
 from benchmarks import network, reranking, stages
 
+PARTS = ('stages', 'network', 'reranking', 'losses')
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print, one part after the other; 1 where one of them finds itself wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS))
     parser.add_argument('--architectures', nargs='+', default=['vits14', 'vitb14'])
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--json', type=Path, metavar='FOLDER', help='write the figures there too')
     options = parser.parse_args(arguments)
+    unknown = [name for name in options.parts if name not in PARTS]
+    if unknown:
+        parser.error(f'there is no part {unknown[0]!r}; there are {", ".join(PARTS)}')
     if options.json is not None:
         options.json.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
@@ -33,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     threads = ['--threads', str(options.threads)]
     weights = [f'untrained-{name}' for name in options.architectures]
-    parts = (
+    parts = [
         ('Every stage of a query', stages, ['--weights', *weights]),
         (
             'The forward pass and its floor',
@@ -41,11 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             [*threads, '--architectures', *options.architectures],
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
-    )
+    ]
+    if 'losses' in options.parts:
+        # Not everybody has what training needs.
+        losses = importlib.import_module('benchmarks.losses')
+        parts.append(('The losses: the released approach, and ours', losses, threads))
     status = 0
     for title, part, given in parts:
-        print(f'== {title}', flush=True)
         name = part.__name__.rpartition('.')[2]
+        if options.parts and name not in options.parts:
+            continue
+        print(f'== {title}', flush=True)
         written = [] if options.json is None else ['--json', str(options.json / f'{name}.json')]
         status = max(status, part.main([*given, *written]))
         print()
