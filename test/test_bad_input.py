@@ -317,7 +317,7 @@ def test_wrong_positions(sound, tmp_path, complaint, text):
     ('options', 'named'),
     [
         (['--input-size', '127'], 'multiple of 14'),
-        (['--input-size', '14'], '--input-size'),
+        (['--input-size', '14'], '14x14 px'),
         (['--device', 'warp'], 'warp'),
         (['--device', 'cuda:99'], 'cuda:99'),
         (['--keyframe-distance', '-1'], '--keyframe-distance'),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fol_vpr.errors import StorageError, WeightsError
@@ -152,7 +152,8 @@ def save_weights(
         metadata['input_size'] = str(input_size)
     partial = path.with_name(path.name + '.partial')
     try:
-        save_file(tensors, partial, metadata)
+        # Not save_file, whose files only their owner can read.
+        partial.write_bytes(save(tensors, metadata))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):

@@ -25,7 +25,9 @@ def photo(seed: int, height: int, width: int) -> np.ndarray:
 
 @pytest.fixture(scope='module')
 def extractor():
-    return FeatureExtractor(NetworkConfig(device='cpu', precision='float32', input_size=140))
+    return FeatureExtractor(
+        NetworkConfig('untrained-vits14', device='cpu', precision='float32', input_size=140)
+    )
 
 
 @pytest.fixture(scope='module')

@@ -94,7 +94,7 @@ def test_positions_go_to_the_original_and_back():
 
 
 def test_ids_name_the_settings_and_bring_them_back():
-    assert preprocessing_id(NetworkConfig()) == 'fixed-322-imagenet'
+    assert preprocessing_id(NetworkConfig(input_size=322)) == 'fixed-322-imagenet'
     wanted = NetworkConfig(resize='keep_aspect', input_size=504)
     assert preprocessing_id(wanted) == 'keep_aspect-504-imagenet'
     assert with_preprocessing(NetworkConfig(), preprocessing_id(wanted)) == wanted

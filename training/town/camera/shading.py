@@ -115,6 +115,8 @@ class Shader:
         self._shadow = None
         if self.sky.sunlight.max() > 0.02:
             self._shadow = self._renderer.render_from_sun(self._centre, self._axes, _SHADOW_REACH)
+            # Kept, because the surfaces of moving things are numbered anew when they move on.
+            self._occluders = self._renderer.planes[self._shadow]
 
     def depth(self, seen: GBuffer) -> np.ndarray:
         """[H, W] float32, metres along the camera's axis."""
@@ -229,7 +231,7 @@ class Shader:
 
     def _sunlit(self, position: np.ndarray, surface: np.ndarray) -> np.ndarray:
         """[H, W] 1 in the sun, 0 in shadow."""
-        shadow, renderer = self._shadow, self._renderer
+        shadow = self._shadow
         assert shadow is not None
         size, reach = shadow.shape[0], _SHADOW_REACH
         local = position - self._centre.astype(np.float32)
@@ -237,8 +239,8 @@ class Shader:
         x = (local @ self._axes[0].astype(np.float32) * scale + size / 2).astype(np.int32)
         y = (size / 2 - local @ self._axes[2].astype(np.float32) * scale).astype(np.int32)
         inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
-        occluder = shadow[np.clip(y, 0, size - 1), np.clip(x, 0, size - 1)]
-        plane = renderer.planes[occluder]
+        y, x = np.clip(y, 0, size - 1), np.clip(x, 0, size - 1)
+        occluder, plane = shadow[y, x], self._occluders[y, x]
         towards = plane[..., :3] @ self.sky.sun
         with np.errstate(divide='ignore', invalid='ignore'):
             gap = (plane[..., 3] - np.einsum('hwc,hwc->hw', plane[..., :3], position)) / towards
