@@ -32,8 +32,9 @@ def local(inputs: LossInputs) -> Tensor:
     padded = torch.nn.utils.rnn.pad_sequence(list(chosen), batch_first=True)
     rows = F.normalize(padded, dim=-1)
     total = rows.new_zeros(())
-    for a, p, n in hardest_triplets(inputs.descriptor, inputs.labels).tolist():
-        total = total + F.relu(_similarity(rows[a], rows[n]) - _similarity(rows[a], rows[p]))
+    for triplet in hardest_triplets(inputs.descriptor, inputs.labels).tolist():
+        anchor, positive, negative = (rows[image] for image in triplet)
+        total = total + F.relu(_similarity(anchor, negative) - _similarity(anchor, positive))
     return total
 
 
