@@ -39,7 +39,8 @@ test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_A
 demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a synthetic town; BAG=... or IMAGES=..., and QUERIES=..., are yours
 	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
 	  $(if $(QUERIES),--queries '$(QUERIES)') \
-	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --pose-topic /ground_truth) \
+	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --pose-topic /ground_truth \
+	    --positive-radius 3 --positive-angle 40) \
 	  $(DEMO_ARGS)
 
 # Two drives along the same way: another time of day, another line on the pavement.

@@ -17,7 +17,7 @@ from pathlib import Path
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import atomic_text
 from fol_vpr.cli.processes import Runner, find_executable
-from fol_vpr.config import DemoConfig, NetworkConfig
+from fol_vpr.config import DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
 
 PLACES = '/localizer/places'
@@ -89,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output', metavar='DIR', default='demo', help='where everything goes; default: demo'
     )
     add_settings(parser, DemoConfig)
+    add_settings(parser, EvaluationConfig)
     add_settings(parser, NetworkConfig, only=('weights', 'device', 'precision', 'input_size'))
 
 
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     print('\n3/4 The node answers the bag: player, node and recorder, each a process, over DDS')
     _play(runner, played, output, network, localizer)
     print('\n4/4 What came of it', flush=True)
-    _evaluate(runner, scene, played, output)
+    _evaluate(runner, scene, played, output, settings(args, EvaluationConfig()))
     print(
         f'\n{time.monotonic() - started:.0f} s in all. '
         f'In {output}/: answers.png (look at it), report.json, queries.csv, map.folmap, the bags '
@@ -287,13 +288,17 @@ def _play(
         )  # fmt: skip
 
 
-def _evaluate(runner: Runner, scene: Scene, played: Played, output: Path) -> None:
+def _evaluate(
+    runner: Runner, scene: Scene, played: Played, output: Path, criteria: EvaluationConfig
+) -> None:
     options: list[object] = ['--image-topic', played.topic]
     if scene.ground_truth is not None:
         options += ['--ground-truth', scene.ground_truth]
     elif _has_comparable_poses(scene, played):
         assert scene.pose_topic is not None
         options += ['--pose-topic', scene.pose_topic]
+        options += ['--positive-radius', criteria.positive_radius]
+        options += ['--positive-angle', criteria.positive_angle]
     else:
         options += ['--without-ground-truth']
     runner.run(
