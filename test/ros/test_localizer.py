@@ -270,9 +270,7 @@ def test_weights_given_by_hand_keep_the_preprocessing_of_the_map(maps, tmp_path,
         watcher.until(lambda: "no weights 'none.pth'" in log.read_text())
         watcher.until(lambda: watcher.state() == 'unconfigured')
         text = {'type': ParameterType.PARAMETER_STRING}
-        assert not set_parameter(
-            watcher, 'network.weights', string_value='untrained-vits14', **text
-        )
+        assert not set_parameter(watcher, 'network.weights', string_value='fol_tiny', **text)
         assert watcher.change('configure') and watcher.change('activate')
         answer = watcher.call(
             QueryPlace, 'query_place', QueryPlace.Request(image=picture(1, stamp=1))
@@ -302,6 +300,6 @@ def test_an_activation_that_fails_is_undone(maps, tmp_path, node):
 
 
 def test_a_wrong_parameter_ends_the_start_with_its_name(tmp_path):
-    process = live.Localizer(tmp_path / 'node.log', {'network.input_size': 7})
+    process = live.Localizer(tmp_path / 'node.log', {'network.input_size': -7})
     assert process.process.wait(live.PATIENCE) == 2
     assert 'network.input_size' in process.log.read_text()

@@ -74,14 +74,14 @@ def publish(recognizer):
         watch.executor.add_node(node)
         node.trigger_configure()
 
-        def run(state: LocalizationState, settings: NodeConfig, **changes) -> dict[str, list]:
+        def run(state: LocalizationState, settings: NodeConfig, closures=()) -> dict[str, list]:
             outputs = Outputs(node, Settings(node=settings))
             node.trigger_activate()
             watch.until(lambda: outputs._places.get_subscription_count())
             watch.spin(0.5)
             frame = dataclasses.replace(scenes.frames(2)[1], stamp_ns=STAMP)
             answer = recognizer.recognize(frame)
-            answer = dataclasses.replace(answer, state=state, **changes)
+            answer = dataclasses.replace(answer, state=state, loop_closures=closures)
             if settings.publish_tf:
                 watch.until(lambda: outputs._transforms._track._messages)
             model_id = recognizer.extractor.model_id
@@ -108,7 +108,7 @@ def closure(answer_stamp: int) -> LoopClosure:
 
 def test_a_localized_image_gives_a_pose_with_its_own_stamp(publish):
     settings = NodeConfig(position_stddev=3.0)
-    heard = publish(LocalizationState.LOCALIZED, settings, loop_closures=(closure(STAMP),))
+    heard = publish(LocalizationState.LOCALIZED, settings, (closure(STAMP),))
     (pose,), (geopose,), (closures,) = heard['pose'], heard['geopose'], heard['loop_closures']
     for message in (pose, geopose, closures, heard['places'][0]):
         assert stamp_to_ns(message.header.stamp) == STAMP
