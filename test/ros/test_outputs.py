@@ -74,14 +74,14 @@ def publish(recognizer):
         watch.executor.add_node(node)
         node.trigger_configure()
 
-        def run(state: LocalizationState, settings: NodeConfig, closures=()) -> dict[str, list]:
+        def run(state: LocalizationState, settings: NodeConfig, closures=(), **changes):
             outputs = Outputs(node, Settings(node=settings))
             node.trigger_activate()
             watch.until(lambda: outputs._places.get_subscription_count())
             watch.spin(0.5)
             frame = dataclasses.replace(scenes.frames(2)[1], stamp_ns=STAMP)
             answer = recognizer.recognize(frame)
-            answer = dataclasses.replace(answer, state=state, loop_closures=closures)
+            answer = dataclasses.replace(answer, state=state, loop_closures=closures, **changes)
             if settings.publish_tf:
                 watch.until(lambda: outputs._transforms._track._messages)
             model_id = recognizer.extractor.model_id
