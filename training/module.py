@@ -65,6 +65,10 @@ class FoLTraining(pl.LightningModule):
         assert isinstance(found, FoL)
         return found
 
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Draw the dropout of a step from its number, so that a resumed run is the same run."""
+        torch.manual_seed(hash((self.config.run.seed, self.global_step, self.global_rank)))
+
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         """Loss of a batch; its parts go to the log."""
         encoded = self.net.encode(normalise(batch.images))

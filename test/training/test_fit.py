@@ -29,7 +29,7 @@ data:
   confusing: 2
   workers: 0
 augmentation: {{strength: 0.5}}
-optimiser: {{learning_rate: 1e-4, clip: 1.0}}
+optimiser: {{learning_rate: 1e-4, clip: 1.0, decay_steps: 4}}
 validation:
   sets: [{{kind: folders, path: {places}, include: [place000, place001, place002]}}]
   rerank: 3
@@ -106,6 +106,8 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
     again = torch.load(tmp_path / 'run' / 'checkpoints' / 'last.ckpt', weights_only=True)
     whole = torch.load(run / 'checkpoints' / 'last.ckpt', weights_only=True)
     assert again['global_step'] == whole['global_step'] == 4
+    weights = (again['state_dict'], whole['state_dict'])
+    assert all(torch.equal(*(state[name] for state in weights)) for name in weights[0])
     steps = values(tmp_path / 'run', 'loss/total')
     assert sorted(steps) == sorted(values(run, 'loss/total'))
     confused = [c['PlacesData']['confusion'] for c in (again, whole)]
