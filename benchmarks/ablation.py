@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--output', type=Path, required=True, metavar='DIR')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument('--input-size', type=int, default=182, help='that recall is measured at')
+    parser.add_argument('--input-size', type=int, default=126, help='that recall is measured at')
     parser.add_argument('--processes', type=int, default=2, help='runs at a time')
     parser.add_argument('--set', dest='changes', nargs='+', default=[], metavar='SETTING=VALUE')
     options = parser.parse_args(arguments)

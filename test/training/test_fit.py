@@ -145,8 +145,9 @@ def test_what_cannot_be_done_is_said_in_a_line(arguments, message, capsys):
 @pytest.mark.skipif(importlib.util.find_spec('panda3d') is None, reason='panda3d is not installed')
 def test_recall_rises_within_minutes(tmp_path, monkeypatch):
     for name, seed, places, views in (('train', '1', '60', '6'), ('val', '9001', '40', '3')):
-        arguments = ['--output', str(tmp_path / name), '--seed', seed]
-        assert main(['town', 'places', *arguments, '--places', places, '--views', views]) == 0
+        arguments = ['--output', str(tmp_path / name), '--seed', seed, '--places', places]
+        arguments += ['--views', views, '--conditions', 'day', 'overcast', '--strength', '0.3']
+        assert main(['town', 'places', *arguments]) == 0
     monkeypatch.setenv('TOWN', str(tmp_path))
     config = str(ROOT / 'training' / 'configs' / 'smoke.yaml')
     assert main(['fit', '--config', config, '--set', f'run.output={tmp_path}/run']) == 0
