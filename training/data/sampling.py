@@ -151,5 +151,5 @@ class PlaceSampler(Sampler[list[Draw]]):
         """One pass over the places, those that are confused next to each other."""
         order = rng.permutation(self._data.epoch())
         if self._confusion is not None:
-            order = self._confusion.arrange(order, rng)
+            order = self._confusion.arrange(order, rng, self._data.neighbours)
         return order.tolist()
