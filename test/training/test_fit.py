@@ -118,7 +118,7 @@ def test_validate_agrees_with_what_the_run_measured(small, tmp_path, capsys):
     config, run = small
     output = tmp_path / 'figures.json'
     arguments = ['--weights', str(run / 'last.safetensors'), '--config', str(config)]
-    assert main(['validate', *arguments, '--rerank', '3', '--json', str(output)]) == 0
+    assert main(['validate', *arguments, '--json', str(output)]) == 0
     printed = capsys.readouterr().out
     assert 'Recall@1' in printed and 're-ranked 3' in printed
     measured = values(run, 'recall/reranked@1')
