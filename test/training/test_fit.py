@@ -114,6 +114,19 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
     assert all(each.abs().sum() > 0 for each in confused)
 
 
+def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
+    config, _ = small
+    changes = ['validation.sets=[]', 'run.pictures=0', 'run.max_steps=1', 'validation.every=9']
+    there = ['--set', f'run.output={tmp_path}', *changes]
+    assert main(['fit', '--config', str(config), *there]) == 0
+    assert 'last.safetensors' in capsys.readouterr().err
+    assert not (tmp_path / 'best.safetensors').exists()
+    # Ending by steps is an end, too: the weights are those of the checkpoint.
+    state = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)['state_dict']
+    net, _ = open_weights(tmp_path / 'last.safetensors')
+    assert torch.equal(net.upconv.bias, state['averaged.module.upconv.bias'])
+
+
 def test_validate_agrees_with_what_the_run_measured(small, tmp_path, capsys):
     config, run = small
     output = tmp_path / 'figures.json'

@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if trainer.interrupted:
         _say(f'interrupted; --resume goes on with {folder}')
         return 130
-    _say(f'done: {folder}/best.safetensors, {folder}/curves.png')
+    weights = 'best' if sets else 'last'
+    _say(f'done: {folder}/{weights}.safetensors, {folder}/curves.png')
     return 0
 
 
