@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from layouts import grouped
+from layouts import grouped, video
 from scenes import view
 
 from fol_vpr.config import NetworkConfig
@@ -125,6 +126,34 @@ def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
     state = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)['state_dict']
     net, _ = open_weights(tmp_path / 'last.safetensors')
     assert torch.equal(net.upconv.bias, state['averaged.module.upconv.bias'])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (['data.workers=1'], r'place001/1\.jpg'),
+        (['data.places=7'], 'a batch of 7 places needs as many'),
+        (['run.accelerator=abacus'], 'run: '),
+        (
+            [
+                'data.places=2',
+                'data.train=[{kind: videos, path: PATH, window: 2, stride: 2, margin: 99}]',
+            ],
+            'only 1 of 2 places are far enough apart',
+        ),
+    ],
+)
+def test_what_goes_wrong_in_a_run_is_said_in_a_line(small, tmp_path, capsys, changes, message):
+    config, _ = small
+    root = grouped(tmp_path / 'places', 4, images=2)
+    (root / 'place001' / '1.jpg').write_bytes(b'no image')
+    video(tmp_path / 'video', 'a', 4)
+    changes = [change.replace('PATH', str(tmp_path / 'video')) for change in changes]
+    settings = [f'data.train.0.path={root}', 'validation.sets=[]', f'run.output={tmp_path}/run']
+    assert main(['fit', '--config', str(config), '--set', *settings, *changes]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith('training: error: ') and re.search(message, said[-1])
+    assert not any('Traceback' in line for line in said)
 
 
 def test_validate_agrees_with_what_the_run_measured(small, tmp_path, capsys):
