@@ -115,6 +115,31 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
     assert all(each.abs().sum() > 0 for each in confused)
 
 
+@pytest.mark.parametrize(('every', 'cut'), [(2, 3), (3, 3)], ids=['after an epoch', 'within one'])
+def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut):
+    config, _ = small
+    settings = ['data.confusing=1', 'validation.sets=[]', 'run.pictures=0']
+
+    def fit(name, *changes, resume=()):
+        there = [f'run.output={tmp_path}/{name}', *settings, *changes]
+        assert main(['fit', '--config', str(config), *resume, '--set', *there]) == 0
+        return torch.load(tmp_path / name / 'checkpoints' / 'last.ckpt', weights_only=True)
+
+    whole = fit('whole')['state_dict']
+    (tmp_path / 'cut').mkdir()
+    (tmp_path / 'cut' / 'metrics.csv').write_text('step,name,value\n1,loss/total,9\n')
+    stopped = [f'run.checkpoint_every={every}', f'run.max_steps={cut}', 'validation.every=9']
+    fit('cut', *stopped)
+    assert len(values(tmp_path / 'cut', 'loss/total')) == cut
+    again = fit('cut', resume=['--resume'])
+    assert again['global_step'] == 4
+    assert all(torch.equal(again['state_dict'][name], whole[name]) for name in whole)
+    with open(tmp_path / 'cut' / 'metrics.csv', newline='') as file:
+        rows = [row for row in csv.DictReader(file) if row['name'] == 'loss/total']
+    assert [row['step'] for row in rows] == ['0', '1', '2', '3']
+    assert values(tmp_path / 'cut', 'loss/total') == values(tmp_path / 'whole', 'loss/total')
+
+
 def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
     config, _ = small
     changes = ['validation.sets=[]', 'run.pictures=0', 'run.max_steps=1', 'validation.every=9']

@@ -140,3 +140,16 @@ def test_neighbours_do_not_take_the_place_of_what_is_confused():
         for places in [{d.place for d in batch}]
     ]
     assert np.mean(pairs) > 2
+
+
+def test_a_resumed_run_goes_on_with_the_next_batch():
+    def sampler(done):
+        return PlaceSampler(Places([Numbered(24)]), 6, 2, mirror=0.5, done=done)
+
+    whole = sampler(0)
+    epochs = [batches(whole, epoch) for epoch in range(3)]
+    resumed = sampler(6)
+    # Whatever epoch it is told at first.
+    assert batches(resumed, 0) == epochs[1][2:]
+    assert batches(resumed, 2) == epochs[2]
+    assert batches(sampler(8), 1) == epochs[2]
