@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fol_vpr.config import Checked, setting
+from fol_vpr.errors import InputError
 from training.data.config import AugmentationConfig, DataConfig, ValidationConfig
 from training.losses import LossConfig
 
@@ -91,6 +92,13 @@ class OptimiserConfig(Checked):
     clip: float = setting(
         0.0, 'Largest norm of the gradient; 0 does not clip.', minimum=0, maximum=1e6
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError(
+                f'betas is {list(self.betas)}, expected two numbers from 0 to less than 1'
+            )
 
 
 @dataclass(frozen=True)

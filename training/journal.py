@@ -68,9 +68,9 @@ class MetricsFile(Logger):
             writer.writerows([step, name, f'{value:.7g}'] for name, value in metrics.items())
 
     @rank_zero_only
-    def forget_after(self, step: int) -> None:
-        """Take out what was logged after a step."""
-        rows = [row for row in read_metrics(self.path) if int(row['step']) <= step]
+    def forget_from(self, step: int) -> None:
+        """Take out what was logged of this step, counted from 0, and of later ones."""
+        rows = [row for row in read_metrics(self.path) if int(row['step']) < step]
         with open(self.path, 'w', newline='', encoding='utf-8') as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
@@ -101,7 +101,7 @@ class Journal(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Draw the masks to begin with; forget what a resumed run computes again."""
         if trainer.global_step:
-            self._metrics.forget_after(trainer.global_step)
+            self._metrics.forget_from(trainer.global_step)
         else:
             self._draw_masks(trainer, module, 0)
 

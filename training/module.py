@@ -124,12 +124,21 @@ class FoLTraining(pl.LightningModule):
             lr=config.learning_rate,
             betas=(config.betas[0], config.betas[1]),
         )
-        steps = config.decay_steps or int(self.trainer.estimated_stepping_batches)
+        steps = config.decay_steps or self._steps()
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, learning_rate(config, steps))
         return {
             'optimizer': optimiser,
             'lr_scheduler': {'scheduler': schedule, 'interval': 'step'},
         }
+
+    def _steps(self) -> int:
+        """Steps of the whole run."""
+        data, run = getattr(self.trainer, 'datamodule', None), self.config.run
+        if not isinstance(data, PlacesData):
+            return int(self.trainer.estimated_stepping_batches)
+        # Lightning would begin to draw batches to count them, before it knows where it resumes.
+        steps = run.epochs * data.batches
+        return min(steps, run.max_steps) if run.max_steps > 0 else steps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the settings into the checkpoint, as plain values."""

@@ -89,7 +89,7 @@ class Recall(pl.Callback):
 
     The values are logged as recall/<set>/global@1 and so on, and their mean over the sets as
     recall/global@1, recall/reranked@1. `best.safetensors` of the run is always whole, and has the
-    highest `recall/best by`.
+    highest value of `monitor`; without sets there is none.
 
     Args:
         sets: what is measured on.
@@ -124,6 +124,7 @@ class Recall(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure, log, and keep the weights where they are the best so far."""
         last = trainer.current_epoch + 1 == trainer.max_epochs
+        last = last or 0 < trainer.max_steps <= trainer.global_step
         if (trainer.current_epoch + 1) % self._every == 0 or last:
             module.log_dict(self._measure(trainer, module))
 
@@ -146,8 +147,9 @@ class Recall(pl.Callback):
                 weights=str(weights), input_size=side, device=str(module.device)
             )
             values = measure(network, self._sets, self._rerank)
-            if values.get(self.monitor, 0.0) > self._best:
-                self._best = values.get(self.monitor, 0.0)
+            # Without validation sets nothing is known to be best, least of all the beginning.
+            if values.get(self.monitor, -1.0) > self._best:
+                self._best = values[self.monitor]
                 save(net, self._folder / 'best.safetensors', side)
         received = trainer.strategy.broadcast(values)
         assert isinstance(received, dict)

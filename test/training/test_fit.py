@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from layouts import grouped
+from layouts import grouped, video
 from scenes import view
 
 from fol_vpr.config import NetworkConfig
@@ -114,11 +115,77 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
     assert all(each.abs().sum() > 0 for each in confused)
 
 
+@pytest.mark.parametrize(('every', 'cut'), [(2, 3), (3, 3)], ids=['after an epoch', 'within one'])
+def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut):
+    config, _ = small
+    settings = ['data.confusing=1', 'validation.sets=[]', 'run.pictures=0']
+
+    def fit(name, *changes, resume=()):
+        there = [f'run.output={tmp_path}/{name}', *settings, *changes]
+        assert main(['fit', '--config', str(config), *resume, '--set', *there]) == 0
+        return torch.load(tmp_path / name / 'checkpoints' / 'last.ckpt', weights_only=True)
+
+    whole = fit('whole')['state_dict']
+    (tmp_path / 'cut').mkdir()
+    (tmp_path / 'cut' / 'metrics.csv').write_text('step,name,value\n1,loss/total,9\n')
+    stopped = [f'run.checkpoint_every={every}', f'run.max_steps={cut}', 'validation.every=9']
+    fit('cut', *stopped)
+    assert len(values(tmp_path / 'cut', 'loss/total')) == cut
+    again = fit('cut', resume=['--resume'])
+    assert again['global_step'] == 4
+    assert all(torch.equal(again['state_dict'][name], whole[name]) for name in whole)
+    with open(tmp_path / 'cut' / 'metrics.csv', newline='') as file:
+        rows = [row for row in csv.DictReader(file) if row['name'] == 'loss/total']
+    assert [row['step'] for row in rows] == ['0', '1', '2', '3']
+    assert values(tmp_path / 'cut', 'loss/total') == values(tmp_path / 'whole', 'loss/total')
+
+
+def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
+    config, _ = small
+    changes = ['validation.sets=[]', 'run.pictures=0', 'run.max_steps=1', 'validation.every=9']
+    there = ['--set', f'run.output={tmp_path}', *changes]
+    assert main(['fit', '--config', str(config), *there]) == 0
+    assert 'last.safetensors' in capsys.readouterr().err
+    assert not (tmp_path / 'best.safetensors').exists()
+    # Ending by steps is an end, too: the weights are those of the checkpoint.
+    state = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)['state_dict']
+    net, _ = open_weights(tmp_path / 'last.safetensors')
+    assert torch.equal(net.upconv.bias, state['averaged.module.upconv.bias'])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (['data.workers=1'], r'place001/1\.jpg'),
+        (['data.places=7'], 'a batch of 7 places needs as many'),
+        (['run.accelerator=abacus'], 'run: '),
+        (
+            [
+                'data.places=2',
+                'data.train=[{kind: videos, path: PATH, window: 2, stride: 2, margin: 99}]',
+            ],
+            'only 1 of 2 places are far enough apart',
+        ),
+    ],
+)
+def test_what_goes_wrong_in_a_run_is_said_in_a_line(small, tmp_path, capsys, changes, message):
+    config, _ = small
+    root = grouped(tmp_path / 'places', 4, images=2)
+    (root / 'place001' / '1.jpg').write_bytes(b'no image')
+    video(tmp_path / 'video', 'a', 4)
+    changes = [change.replace('PATH', str(tmp_path / 'video')) for change in changes]
+    settings = [f'data.train.0.path={root}', 'validation.sets=[]', f'run.output={tmp_path}/run']
+    assert main(['fit', '--config', str(config), '--set', *settings, *changes]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith('training: error: ') and re.search(message, said[-1])
+    assert not any('Traceback' in line for line in said)
+
+
 def test_validate_agrees_with_what_the_run_measured(small, tmp_path, capsys):
     config, run = small
     output = tmp_path / 'figures.json'
     arguments = ['--weights', str(run / 'last.safetensors'), '--config', str(config)]
-    assert main(['validate', *arguments, '--rerank', '3', '--json', str(output)]) == 0
+    assert main(['validate', *arguments, '--json', str(output)]) == 0
     printed = capsys.readouterr().out
     assert 'Recall@1' in printed and 're-ranked 3' in printed
     measured = values(run, 'recall/reranked@1')

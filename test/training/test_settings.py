@@ -80,6 +80,8 @@ def test_changes_reach_into_sections_and_lists(small):
         ('validation.select=local', r'expected one of global, reranked'),
         ('run.output=${NOT_THERE}/x', r'environment variable NOT_THERE is not set'),
         ('losses.local_variant=fast', r'expected one of paper, released'),
+        ('optimiser.betas=[0.9]', r'optimiser\.betas is \[0\.9\], expected two numbers'),
+        ('optimiser.betas=[0.9, 1.0]', r'expected two numbers from 0 to less than 1'),
         ('run.epochs', r'expected section\.setting=value'),
     ],
 )
@@ -100,9 +102,13 @@ def test_what_is_no_configuration_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.name)
 def test_the_configurations_of_the_repository_can_be_read(path, monkeypatch):
-    for name in ('FOL_VPR_SHARED', 'GSV_CITIES', 'VALIDATION', 'DINOV2', 'BAGS', 'TOWN'):
+    for name in ('FOL_VPR_SHARED', 'GSV_CITIES', 'VALIDATION', 'DINOV2', 'BAGS', 'TOWN', 'START'):
         monkeypatch.setenv(name, '/somewhere')
     config = read_config(path)
-    assert config.data.train and config.validation.sets
+    if path.stem == 'measure':
+        assert config.validation.sets and not config.data.train
+        return
+    assert config.data.train
+    assert config.validation.sets or path.stem == 'ablation'
     measured = ('gardens_point', 'corridor', 'tum_fr1_desk')
     assert not any(name in yaml.safe_dump(plain(config)) for name in measured)

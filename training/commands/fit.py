@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from fol_vpr.errors import InputError, StorageError
+from fol_vpr.errors import FolVprError, InputError, StorageError
 from training.config import RunConfig, TrainingConfig
 from training.data import PlacesData, ValidationSet, open_validation
 from training.journal import Journal, MetricsFile
@@ -32,6 +33,7 @@ _MEANT = (
     '.*The number of training batches.*',
     '.*Checkpoint directory .* exists and is not empty.*',
     '.*isinstance\\(treespec, LeafSpec\\).*',
+    ".*You're resuming from a checkpoint that ended before the epoch ended.*",
 )
 
 
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     sets = [open_validation(s, config.validation.queries) for s in config.validation.sets]
     data = PlacesData(config.data, config.augmentation, config.model.input_size, config.run.seed)
     data.setup('fit')
-    _make_folder(folder, config)
+    _make_folder(folder, config, is_new=checkpoint is None)
     _quieten()
     pl.seed_everything(config.run.seed, verbose=False)
     if config.run.threads:
@@ -77,7 +79,10 @@ def run(args: argparse.Namespace) -> int:
     if config.model.standardise and not checkpoint:
         module.begin_with(data.first_batch())
     _say(f'learning from {data.places.description if data.places else "nothing"}')
-    trainer = make_trainer(config, folder, sets)
+    try:
+        trainer = make_trainer(config, folder, sets)
+    except (MisconfigurationException, ValueError) as error:
+        raise InputError(f'run: {error}') from error
     try:
         trainer.fit(
             module,
@@ -89,11 +94,29 @@ def run(args: argparse.Namespace) -> int:
         # What Lightning makes of Ctrl-C.
         if not trainer.interrupted:
             raise
+    except (FolVprError, RuntimeError) as error:
+        meant = _meant(error)
+        if meant is None or meant is error:
+            raise
+        raise meant from error
     if trainer.interrupted:
         _say(f'interrupted; --resume goes on with {folder}')
         return 130
-    _say(f'done: {folder}/best.safetensors, {folder}/curves.png')
+    weights = 'best' if sets else 'last'
+    _say(f'done: {folder}/{weights}.safetensors, {folder}/curves.png')
     return 0
+
+
+def _meant(error: BaseException) -> FolVprError | None:
+    """What one of our errors said before a worker process or Lightning wrapped it.
+
+    A worker hands its traceback over as the message; what Lightning does to clean up may fail in
+    its turn, and hide what was wrong.
+    """
+    if isinstance(error, FolVprError):
+        last = str(error).rstrip().splitlines()[-1:] if 'Traceback' in str(error) else []
+        return type(error)(last[0].partition(': ')[2]) if last else error
+    return _meant(error.__context__) if error.__context__ is not None else None
 
 
 def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]) -> pl.Trainer:
@@ -196,9 +219,12 @@ def _checkpoint(folder: Path, resume: bool) -> str | None:
 
 
 @rank_zero_only
-def _make_folder(folder: Path, config: TrainingConfig) -> None:
+def _make_folder(folder: Path, config: TrainingConfig, *, is_new: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if is_new:
+            # Of a run that ended before its first checkpoint.
+            (folder / 'metrics.csv').unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f'{folder} cannot be made: {error.strerror}') from error
     write_config(config, folder / 'config.yaml')

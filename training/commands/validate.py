@@ -29,8 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--reference', metavar='DIR')
     parser.add_argument('--query', metavar='DIR')
     parser.add_argument('--ground-truth', metavar='CSV', help='columns query_index,ref_indices')
-    parser.add_argument('--queries', metavar='N', type=int, default=0, help='at most so many')
-    parser.add_argument('--rerank', metavar='N', type=int, default=RetrievalConfig.rerank)
+    parser.add_argument(
+        '--queries', metavar='N', type=int, help='at most so many; by default as the file says'
+    )
+    parser.add_argument(
+        '--rerank', metavar='N', type=int, help='candidates; by default as the file says'
+    )
     parser.add_argument(
         '--input-size', metavar='N', type=int, help='in place of the one that the weights name'
     )
@@ -40,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
-    sets = _sets(args)
+    sets, rerank = _sets(args)
     network = NetworkConfig(weights=args.weights, input_size=_input_size(args), device=args.device)
     evaluations = []
     for each in sets:
         evaluation = evaluate(
-            network, each.references, each.queries, each.positives, rerank=args.rerank
+            network, each.references, each.queries, each.positives, rerank=rerank
         )
         print(f'== {each.name}\n{evaluation.as_table()}\n', flush=True)
         evaluations.append(evaluation)
@@ -54,16 +58,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _sets(args: argparse.Namespace) -> list[ValidationSet]:
+def _sets(args: argparse.Namespace) -> tuple[list[ValidationSet], int]:
+    """What to measure on, and how many candidates to re-rank."""
     pair = (args.reference, args.query, args.ground_truth)
     if args.config is not None and not any(pair):
         validation = read_config(args.config).validation
         if not validation.sets:
             raise InputError(f'{args.config} has no validation.sets')
-        return [open_validation(each, args.queries) for each in validation.sets]
+        queries = validation.queries if args.queries is None else args.queries
+        rerank = validation.rerank if args.rerank is None else args.rerank
+        return [open_validation(each, queries) for each in validation.sets], rerank
     if args.config is None and all(pair):
         source = PairSource(args.reference, args.query, args.ground_truth)
-        return [open_validation(source, args.queries)]
+        rerank = RetrievalConfig.rerank if args.rerank is None else args.rerank
+        return [open_validation(source, args.queries or 0)], rerank
     raise InputError('give --config, or --reference, --query and --ground-truth')
 
 

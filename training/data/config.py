@@ -102,7 +102,8 @@ class PairSource(Checked):
 PlaceSource = GsvCitiesSource | FoldersSource | VideosSource | DrivesSource
 """What can be learned from."""
 ValidationSource = PlaceSource | VprSource | PairSource
-"""What can be validated on: places, too, the first image of each being the reference."""
+"""What can be validated on. The middle image of each place is its reference, but of several drives
+the first one has the references, and all others ask."""
 
 KINDS: dict[str, type[Checked]] = {
     'gsv_cities': GsvCitiesSource,

@@ -8,6 +8,9 @@ that are remembered, and no proxy is learned).
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -45,34 +48,53 @@ class Confusion:
         sums = torch.zeros(len(places), _PROJECTED).index_add_(0, slots, short)
         self.descriptors[places] = F.normalize(sums, dim=1).half()
 
-    def arrange(self, order: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def arrange(
+        self,
+        order: np.ndarray,
+        rng: np.random.Generator,
+        neighbours: Callable[[int], Sequence[int]] = lambda _place: (),
+    ) -> np.ndarray:
         """The same places, in groups of those that look alike; groups in random order.
 
         Args:
             order: [M] places, a place may come more than once.
             rng: draws the order of the groups.
+            neighbours: places that may show the same things as one. They look most alike and
+                cannot meet in a batch, so that a group has no two of them.
         """
         if self._group < 2 or not self.descriptors.any():
             return order
-        nearest = self._nearest(order)
+        nearest = self._nearest(order, neighbours)
         waiting = dict.fromkeys(range(len(order)))
         groups = []
         for first in range(len(order)):
             if first not in waiting:
                 continue
-            alike = [other for other in nearest[first] if other in waiting and other != first]
-            members = [first, *alike[: self._group - 1]]
-            for member in members:
-                del waiting[member]
+            members: list[int] = []
+            blocked: set[int] = set()
+            for entry in (first, *nearest[first]):
+                place = int(order[entry])
+                if len(members) < self._group and entry in waiting and place not in blocked:
+                    del waiting[entry]
+                    members.append(entry)
+                    blocked.update((place, *neighbours(place)))
             groups.append(order[members])
         return np.concatenate([groups[index] for index in rng.permutation(len(groups))])
 
-    def _nearest(self, order: np.ndarray) -> list[list[int]]:
-        """For each entry of `order`, the entries of other places that look most like it."""
+    def _nearest(
+        self, order: np.ndarray, neighbours: Callable[[int], Sequence[int]]
+    ) -> list[list[int]]:
+        """For each entry of `order`, those of other places that look most like it."""
         vectors = self.descriptors[torch.from_numpy(order)].float()
-        wanted = min(len(order), 4 * self._group + 1)
+        wanted = min(len(order), 4 * self._group)
+        entries: dict[int, list[int]] = defaultdict(list)
+        for entry, place in enumerate(order.tolist()):
+            entries[place].append(entry)
         found: list[list[int]] = []
         for start in range(0, len(order), _CHUNK):
             similarity = vectors[start : start + _CHUNK] @ vectors.T
+            for row, place in enumerate(order[start : start + _CHUNK].tolist()):
+                near = (place, *neighbours(place))
+                similarity[row, [e for other in near for e in entries.get(other, ())]] = -torch.inf
             found += similarity.topk(wanted, dim=1).indices.tolist()
         return found

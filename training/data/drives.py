@@ -18,6 +18,7 @@ from fol_vpr.datatypes import EARTH_RADIUS, UNKNOWN_ANGLE_VARIANCE, Frame, GeoPo
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.sources import FrameSource, ImageFolder, decode_bytes, open_source
 from training.data.config import DrivesSource
+from training.data.validation import Item, Items, ValidationSet
 
 _LONGEST_SIDE = 640
 _JPEG_QUALITY = 95
@@ -66,9 +67,12 @@ class Drives:
         """
         drives = _open(source)
         _check_frames(drives)
-        stored = [image for drive in drives for image in _read(drive, source)]
+        each = [_read(drive, source) for drive in drives]
+        stored = [image for images in each for image in images]
+        self._of_first = len(each[0])
         self._images = [image for _, image in stored]
         self._where = Whereabouts.of([pose for pose, _ in stored])
+        self._radius, self._angle = source.radius, source.angle
         anchors, self._members = group(self._where, source)
         if not anchors:
             raise InputError(
@@ -94,6 +98,21 @@ class Drives:
     def load(self, place: int, number: int) -> np.ndarray:
         """See `PlaceDataset`."""
         return self._images[self._members[place][number]].load()
+
+    def across(self) -> ValidationSet:
+        """The first drive as references, all others as queries."""
+        items = [Item(image.uri, image.load) for image in self._images]
+        first = self._of_first
+        positives = [
+            self._where.near(query, self._radius, self._angle)[:first].nonzero()[0].tolist()
+            for query in range(first, len(items))
+        ]
+        return ValidationSet(
+            self.description,
+            Items(f'the first of {self.description}', items[:first]),
+            Items(f'all but the first of {self.description}', items[first:]),
+            [frozenset(each) for each in positives],
+        )
 
     def neighbours(self, place: int) -> Sequence[int]:
         """Places within `separation`; see `PlaceDataset`."""

@@ -14,7 +14,7 @@ from training.data.config import AugmentationConfig, DataConfig
 from training.data.confusion import Confusion
 from training.data.opening import open_places
 from training.data.places import Places
-from training.data.sampling import PlaceSampler
+from training.data.sampling import PlaceSampler, batches_of_epoch
 
 
 class PlacesData(pl.LightningDataModule):
@@ -51,6 +51,13 @@ class PlacesData(pl.LightningDataModule):
                 size = len(self.places)
                 self.confusion = Confusion(size, self._config.confusing, self._seed)
 
+    @property
+    def batches(self) -> int:
+        """Of an epoch."""
+        assert self.places is not None
+        config = self._config
+        return batches_of_epoch(self.places, config.places, config.batches)
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of this process; see `PlaceSampler`."""
         assert self.places is not None
@@ -67,6 +74,7 @@ class PlacesData(pl.LightningDataModule):
             confusion=self.confusion,
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
+            done=trainer.global_step if trainer else 0,
         )
         augmentation = Augmentation(self._augmentation, self._input_size)
         return DataLoader(

@@ -66,14 +66,17 @@ def open_validation(source: ValidationSource, queries: int = 0) -> ValidationSet
             found = _vpr(source)
         case PairSource():
             found = _pair(source)
+        case DrivesSource() if len(source.paths) > 1:
+            found = Drives(source).across()
         case _:
             found = _of_places(_open(source))
+    found = found.thinned(queries)
     if not any(found.positives):
         raise InputError(
             f'{found.name}: none of the {len(found.queries)} queries has a positive among the '
             f'{len(found.references)} references; is the ground truth of the same set?'
         )
-    return found.thinned(queries)
+    return found
 
 
 def _vpr(source: VprSource) -> ValidationSet:

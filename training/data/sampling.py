@@ -33,6 +33,11 @@ class Draw(NamedTuple):
     mirrored: bool
 
 
+def batches_of_epoch(data: Places, places: int, batches: int = 0) -> int:
+    """As many as are asked for, or as give each place once."""
+    return batches or max(1, len(data.epoch()) // places)
+
+
 class PlaceSampler(Sampler[list[Draw]]):
     """Batches of P places with K images each, drawn anew in every epoch.
 
@@ -48,6 +53,8 @@ class PlaceSampler(Sampler[list[Draw]]):
             chance.
         rank, world: the number of this process, and how many there are. Process r takes the
             places r·P/world to (r + 1)·P/world of each batch.
+        done: batches that a resumed run has had; it goes on with the next one, be it in the
+            middle of an epoch.
 
     Raises:
         InputError: there are too few places, or they cannot be shared out evenly.
@@ -66,6 +73,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         confusion: Confusion | None = None,
         rank: int = 0,
         world: int = 1,
+        done: int = 0,
     ) -> None:
         if places % world:
             raise InputError(
@@ -78,11 +86,12 @@ class PlaceSampler(Sampler[list[Draw]]):
             )
         self._data = data
         self._places, self._images, self._twins = places, images, twins
-        self._batches = batches or max(1, len(data.epoch()) // places)
+        self._batches = batches_of_epoch(data, places, batches)
         self._seed, self._mirror = seed, mirror
         self._confusion = confusion
         self._rank, self._world = rank, world
         self._epoch = 0
+        self._begin = divmod(done, self._batches) if done else None
 
     def set_epoch(self, epoch: int) -> None:
         """Draw for this epoch from now on; Lightning calls it."""
@@ -94,13 +103,18 @@ class PlaceSampler(Sampler[list[Draw]]):
 
     def __iter__(self) -> Iterator[list[Draw]]:
         """The draws of this process, batch by batch, place by place."""
-        rng = np.random.default_rng([self._seed, self._epoch])
+        # Where a resumed run begins is known better here than from the epoch that it is told.
+        epoch, skipped = self._begin or (self._epoch, 0)
+        self._begin = None
+        rng = np.random.default_rng([self._seed, epoch])
         share = self._places // self._world
         for number, places in enumerate(self._place_batches(rng)):
             draws = [
-                self._draw(rng, place, (self._seed, self._epoch, number, slot))
+                self._draw(rng, place, (self._seed, epoch, number, slot))
                 for slot, place in enumerate(places)
             ]
+            if number < skipped:
+                continue
             mine = draws[self._rank * share : (self._rank + 1) * share]
             yield [draw for of_place in mine for draw in of_place]
 
@@ -151,5 +165,5 @@ class PlaceSampler(Sampler[list[Draw]]):
         """One pass over the places, those that are confused next to each other."""
         order = rng.permutation(self._data.epoch())
         if self._confusion is not None:
-            order = self._confusion.arrange(order, rng)
+            order = self._confusion.arrange(order, rng, self._data.neighbours)
         return order.tolist()

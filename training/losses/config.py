@@ -27,7 +27,8 @@ class LossConfig(Checked):
 
     The paper's weights are not public. The defaults here are our choice: each term starts with a
     gradient of a tenth to a third of that of the multi-similarity loss, as `python -m
-    training.losses.alive` shows. `LossConfig.released()` is what the released training code does.
+    benchmarks.loss_gradients` shows. `LossConfig.released()` is what the released training code
+    does.
     """
 
     multi_similarity: float = _weight(1.0, 'the multi-similarity loss of global descriptors')

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from layouts import benchmark, grouped, pixels, video
+from layouts import benchmark, drive, grouped, pixels, video
 
 from fol_vpr.errors import InputError
 from training.data import open_validation
-from training.data.config import FoldersSource, PairSource, VideosSource, VprSource
+from training.data.config import (
+    DrivesSource,
+    FoldersSource,
+    PairSource,
+    VideosSource,
+    VprSource,
+)
 
 
 def test_the_layout_of_benchmarks_goes_by_position(tmp_path):
@@ -32,6 +38,9 @@ def test_a_pair_of_folders_goes_by_its_csv(tmp_path):
     assert open_validation(source).positives == [{0, 1}, set(), {2}, set()]
     thinned = open_validation(source, 2)
     assert len(thinned.queries) == 2 and thinned.positives == [{0, 1}, set()]
+    truth.write_text('query_index,ref_indices\n1,1\n')
+    with pytest.raises(InputError, match='none of the 2 queries has a positive'):
+        open_validation(source, 2)
     truth.write_text('query_index,ref_indices\n0,\n')
     with pytest.raises(InputError, match='none of the 4 queries has a positive'):
         open_validation(source)
@@ -54,3 +63,14 @@ def test_a_frame_of_two_places_is_right_with_either(tmp_path):
         for item, p in zip(found.queries.items, found.positives, strict=True)
     }
     assert numbers == {1: {0}, 3: {0, 1}, 5: {1, 2}, 7: {2}}
+
+
+def test_of_several_drives_the_first_is_the_map_that_the_others_ask(tmp_path):
+    bags = [drive(tmp_path, 'map', 8), drive(tmp_path, 'asks', 8, aside=1.0)]
+    source = DrivesSource(
+        paths=tuple(map(str, bags)), pose_topic='/pose', radius=2.2, step=0.9
+    )  # fmt: skip
+    found = open_validation(source)
+    assert all('map' in item.uri for item in found.references.items)
+    assert all('asks' in item.uri for item in found.queries.items)
+    assert found.positives == [set(range(8)) & {k - 1, k, k + 1} for k in range(8)]

@@ -123,3 +123,33 @@ def test_places_that_are_confused_come_into_one_batch():
 
     assert alike(by_chance) < 3.5 < 4 <= alike(together)
     assert sorted(d.place for b in together for d in b) == sorted([*range(64)] * 2)
+
+
+def test_neighbours_do_not_take_the_place_of_what_is_confused():
+    """Places along a way look like those next to them; what counts is the other one like them."""
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(207, 512, generator=generator)
+    along = torch.stack([points[p : p + 8].sum(dim=0) for p in range(200)]) / 8**0.5
+    alike = 0.7 * torch.randn(100, 512, generator=generator).repeat(2, 1)
+    confusion = Confusion(200, 2, seed=0)
+    confusion.remember(torch.arange(200), along + alike)
+    data = Places([Numbered(200, 5)], [2])
+    pairs = [
+        sum(p + 100 in places for p in places)
+        for batch in batches(PlaceSampler(data, 8, 2, confusion=confusion))
+        for places in [{d.place for d in batch}]
+    ]
+    assert np.mean(pairs) > 2
+
+
+def test_a_resumed_run_goes_on_with_the_next_batch():
+    def sampler(done):
+        return PlaceSampler(Places([Numbered(24)]), 6, 2, mirror=0.5, done=done)
+
+    whole = sampler(0)
+    epochs = [batches(whole, epoch) for epoch in range(3)]
+    resumed = sampler(6)
+    # Whatever epoch it is told at first.
+    assert batches(resumed, 0) == epochs[1][2:]
+    assert batches(resumed, 2) == epochs[2]
+    assert batches(sampler(8), 1) == epochs[2]
