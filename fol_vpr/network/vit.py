@@ -99,7 +99,7 @@ class VisionTransformer(nn.Module):
         """Tokens of images [B, 3, H, W]."""
         patches = self.patch_embed(images)
         grid = (images.shape[2] // PATCH, images.shape[3] // PATCH)
-        x = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
+        x = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), patches], dim=1)
         x = x + self.position_embedding(grid)
         for block in self.blocks[:-1]:
             x, _ = block(x)
@@ -173,8 +173,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
         """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
         mixed, attention = self.attn(self.norm1(x), attend_from_cls)
-        x = x + self.ls1(mixed)
-        x = x + self.ls2(self.mlp(self.norm2(x)))
+        x = self.ls1(x, mixed)
+        x = self.ls2(x, self.mlp(self.norm2(x)))
         return x, attention
 
 
@@ -210,15 +210,15 @@ def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
 
 
 class LayerScale(nn.Module):
-    """A learned factor per channel."""
+    """A learned factor per channel for what a branch adds to the residual stream."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., C] to the same."""
-        return x * self.gamma
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        """The stream [..., C] and what is added to it, of the same shape, in one pass."""
+        return torch.addcmul(x, branch, self.gamma)
 
 
 class Mlp(nn.Module):
