@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +84,22 @@ def test_timings_are_added_up(small):
     extractor.extract([photo(1, 60, 80)], timings)
     assert timings['resize'] > 0 and 100 < timings['forward'] < 200
     assert extractor.warm_up() > 0
+
+
+def test_what_was_prepared_ahead_gives_the_same_features(small):
+    extractor = FeatureExtractor(replace(small, resize='keep_aspect'))
+    pictures = [photo(1, 120, 160), photo(2, 160, 120)]
+    with ThreadPoolExecutor(1) as other:
+        prepared = list(other.map(extractor.prepare, pictures))
+    assert [image.image_size for image in prepared] == [(160, 120), (120, 160)]
+    expected = extractor.extract(pictures)
+    for ahead in (prepared, [pictures[0], prepared[1]]):
+        for a, b in zip(extractor.extract(ahead), expected, strict=True):
+            np.testing.assert_array_equal(a.global_descriptor, b.global_descriptor)
+            np.testing.assert_array_equal(a.local.positions, b.local.positions)
+            assert a.image_size == b.image_size
+    with pytest.raises(InputError, match='uint8'):
+        extractor.prepare(np.zeros((10, 10), dtype=np.uint8))
 
 
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
