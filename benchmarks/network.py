@@ -30,7 +30,7 @@ from torch import Tensor
 from benchmarks.stages import example_images
 from fol_vpr.network.aggregation import CLUSTER_DIM, CLUSTERS, TOKEN_DIM
 from fol_vpr.network.fol import FoL
-from fol_vpr.network.graphs import GraphedNetwork
+from fol_vpr.network.inference import InferenceNetwork
 from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM
 from fol_vpr.network.onnx_file import INPUT, OUTPUTS, export_onnx
 from fol_vpr.network.preprocessing import to_input
@@ -107,7 +107,7 @@ def ways(net: FoL, images: Tensor) -> dict[str, Run]:
     """The ways of torch: ours in each precision, and on a GPU plain float32."""
     found: dict[str, Run] = {}
     for name, dtype in _DTYPES.items():
-        ours = GraphedNetwork(copy.deepcopy(net).set_precision(dtype), images.device)
+        ours = InferenceNetwork(copy.deepcopy(net), images.device, dtype, images.shape[2])
         found[name] = lambda ours=ours: ours(images).global_descriptor  # type: ignore[misc]
     if images.is_cuda:
         found['float32, eager'] = lambda: net.describe(images).global_descriptor

@@ -18,7 +18,7 @@ from fol_vpr.network import registry
 from fol_vpr.network.aggregation import DESCRIPTOR_DIM
 from fol_vpr.network.device import choose_device, choose_dtype, memory_guard
 from fol_vpr.network.fol import FoLOutput
-from fol_vpr.network.graphs import GraphedNetwork
+from fol_vpr.network.inference import InferenceNetwork
 from fol_vpr.network.local_head import LOCAL_DIM
 from fol_vpr.network.preprocessing import (
     RELEASED_SIZE,
@@ -80,8 +80,8 @@ class FeatureExtractor:
             )
         self._device = device
         with memory_guard('the weights', device):
-            net.set_precision(dtype).to(device)
-        self._net: GraphedNetwork | None = GraphedNetwork(net, device)
+            ready = InferenceNetwork(net, device, dtype, config.input_size)
+        self._net: InferenceNetwork | None = ready
         self.weights = info
         self.model_id = info.model_id
         self.weights_name = info.name
@@ -91,7 +91,7 @@ class FeatureExtractor:
         self.descriptor_dim = DESCRIPTOR_DIM
         self.local_dim = LOCAL_DIM
         self.batch = _BATCH_ON_CUDA if device.type == 'cuda' else 1
-        self.parameter_bytes = sum(p.numel() * p.element_size() for p in net.parameters())
+        self.parameter_bytes = ready.parameter_bytes
 
     def prepare(self, image: np.ndarray) -> PreparedImage:
         """Do all to an image, [H, W, 3] uint8, RGB, that needs no network: resize it, or pin it.
@@ -156,7 +156,7 @@ class FeatureExtractor:
             torch.cuda.empty_cache()
 
     def _describe(
-        self, net: GraphedNetwork, images: list[PreparedImage], timings: dict[str, float]
+        self, net: InferenceNetwork, images: list[PreparedImage], timings: dict[str, float]
     ) -> list[Features]:
         """Features of images of one input size."""
         height, width = images[0].size

@@ -1,7 +1,8 @@
-"""Runs the network; on CUDA as one recorded graph for each shape of input.
+"""The network made ready for one device, for inference alone.
 
-A forward pass of one image is several hundred kernels, most of which take less time than Python
-takes to launch them. A CUDA graph launches all of them at once, with the same results.
+On a CPU the weights of the transformer are packed once. On CUDA, where a forward pass of one image
+is several hundred kernels that mostly take less time than Python takes to launch them, all of them
+are recorded as a CUDA graph, which launches them at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from fol_vpr.network.fol import Described, FoL
+from fol_vpr.network.linear import pack
+from fol_vpr.network.vit import PATCH
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +31,29 @@ class _Recorded(NamedTuple):
     found: Described
 
 
-class GraphedNetwork:
-    """Calls `FoL.describe`, on CUDA by replaying its graph.
+class InferenceNetwork:
+    """Calls `FoL.describe`, in the fastest way that the device has.
 
-    The graph of a shape is recorded when the shape comes for the second time, for the first few
-    shapes; all else, and what cannot be recorded, is computed without. What a call returns is
+    The CUDA graph of a shape is recorded when the shape comes for the second time, for the first
+    few shapes; all else, and what cannot be recorded, is computed without. What a call returns is
     overwritten by the next one.
 
     Args:
-        net: in evaluation mode, on `device`.
-        device: where the inputs are.
+        net: in evaluation mode; is changed, and of no other use afterwards.
+        device: where it is to run.
+        dtype: of matrix products and convolutions.
+        size: side in pixels of most inputs.
+
+    Attributes:
+        parameter_bytes: memory that the weights take on the device.
     """
 
-    def __init__(self, net: FoL, device: torch.device) -> None:
-        self._net = net
+    def __init__(self, net: FoL, device: torch.device, dtype: torch.dtype, size: int) -> None:
+        self._net = net.to(device).set_precision(dtype)
         self._device = device
+        self.parameter_bytes = sum(p.numel() * p.element_size() for p in net.parameters())
+        if device.type == 'cpu':
+            pack(net.backbone, rows=(size // PATCH) ** 2 + 1)
         self._met: set[tuple[int, ...]] = set()
         self._recorded: dict[tuple[int, ...], _Recorded | None] = {}
 
