@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (
             'The forward pass and its floor',
             network,
-            [*threads, '--architectures', *options.architectures],
+            [*threads, '--weights', *weights, 'fol_tiny'],
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
     ]

@@ -1,55 +1,69 @@
 """The network's forward pass against the time that its arithmetic alone would take.
 
-    python -m benchmarks.network [--architectures vits14 vitb14] [--size 322] [--threads 2]
+    python -m benchmarks.network [--weights untrained-vits14 ...] [--sizes 322] [--batches 1 8]
+        [--onnx] [--threads 2] [--cpu-time]
 
-The floor is the number of floating point operations over the rate of a large float32 matrix
-product on the same machine. Product and stages take turns, so that other work on the machine
-meets them alike, and the fastest repetition of each counts.
+A line for each way to run the network: in float32 and bfloat16; with --onnx through ONNX Runtime,
+in float32 and with weights and activations rounded to int8; on a GPU also plain float32, kernel by
+kernel. The floor is the number of floating point operations over the rate of a large matrix
+product of the same precision on the same device. All ways and the products take turns, so that
+other work on the machine meets them alike, and the fastest repetition of each counts. With
+--cpu-time and one thread it is the time of the process that counts, which other work touches less.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
+import math
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from fol_vpr.network import FoL, build_fol
+from benchmarks.stages import example_images
 from fol_vpr.network.aggregation import CLUSTER_DIM, CLUSTERS, TOKEN_DIM
-from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM, select, upsample
+from fol_vpr.network.fol import FoL
+from fol_vpr.network.inference import InferenceNetwork
+from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM
+from fol_vpr.network.onnx_file import INPUT, OUTPUTS, export_onnx
 from fol_vpr.network.preprocessing import to_input
+from fol_vpr.network.registry import load
 from fol_vpr.network.vit import ARCHITECTURES, PATCH
+from fol_vpr.sources import decode_bytes
 
-PRODUCT = 2048
-CAMERA = (480, 640)
-TARGET = 1.3
+TARGET = 1.2
+_PRODUCTS = {'cpu': 2048, 'cuda': 8192}
+_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
+
+Run = Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Cost of a part of the way of one image.
+class Row:
+    """One way to run one network.
 
     Attributes:
-        name: of the part.
-        gflop: floating point operations in units of 10⁹; 0 where arithmetic is not what costs.
-        floor_ms: time that they take at the rate of the matrix product.
-        best_ms: time of the fastest repetition.
+        way: how it runs.
+        ms: time of an image in the fastest repetition.
+        floor_ms: time of its operations at the rate of the matrix product; NaN where no product
+            of that precision was measured.
+        cosine: smallest one to the global descriptors in float32.
     """
 
-    name: str
-    gflop: float
+    weights: str
+    size: int
+    batch: int
+    way: str
+    ms: float
     floor_ms: float
-    best_ms: float
-
-    @property
-    def ratio(self) -> float:
-        """Of the time to its floor."""
-        return self.best_ms / self.floor_ms if self.floor_ms else float('nan')
+    cosine: float
 
 
 def operations(architecture: str, size: int) -> dict[str, float]:
@@ -65,6 +79,9 @@ def operations(architecture: str, size: int) -> dict[str, float]:
     hidden = 3 * ((4 * width * 2 // 3 + 7) // 8 * 8) if known.swiglu else 8 * width
     block = tokens * width * (4 * width + hidden) + 2 * tokens**2 * width
     embedding = patches * 3 * PATCH**2 * width
+    if known.convolutions:
+        # 5x5 from 3 to 32 channels at half the side, 3x3 from there, 9x9 with a stride of 7.
+        embedding = (size // 2) ** 2 * 32 * (25 * 3 + 9 * 32) + patches * 81 * 32 * width
     mlps = patches * 512 * (2 * width + CLUSTER_DIM + CLUSTERS) + 512 * (width + TOKEN_DIM)
     upsampling = 9 * (patches * width * HIDDEN_DIM + (2 * side - 1) ** 2 * HIDDEN_DIM * LOCAL_DIM)
     return {
@@ -74,80 +91,158 @@ def operations(architecture: str, size: int) -> dict[str, float]:
     }
 
 
-def stages(net: FoL, size: int) -> dict[str, Callable[[], object]]:
-    """What is timed, on one random image."""
-    rng = np.random.default_rng(0)
-    camera = rng.integers(0, 256, (*CAMERA, 3), dtype=np.uint8)
+def inputs(size: int, batch: int) -> Tensor:
+    """Normalised example images [batch, 3, size, size]."""
+    pictures = example_images()[0]
     cpu = torch.device('cpu')
-    images = to_input(camera, (size, size), cpu)[None]
-    tokens = net.backbone(images)
-    mask = net.aggregator(tokens).assignment.mean(dim=1)
+    return torch.stack(
+        [
+            to_input(decode_bytes(pictures[i % len(pictures)], 'benchmark'), (size, size), cpu)
+            for i in range(batch)
+        ]
+    )
 
-    def local_head() -> object:
-        dense = upsample(tokens.feature_map(), net.upconv, net.upconv2)
-        return select(dense, mask, tokens.grid)
 
-    return {
-        'resize': lambda: to_input(camera, (size, size), cpu),
-        'forward': lambda: net(images),
-        'backbone': lambda: net.backbone(images),
-        'aggregation': lambda: net.aggregator(tokens),
-        'local head': local_head,
+def ways(net: FoL, images: Tensor) -> dict[str, Run]:
+    """The ways of torch: ours in each precision, and on a GPU plain float32."""
+    found: dict[str, Run] = {}
+    for name, dtype in _DTYPES.items():
+        ours = InferenceNetwork(copy.deepcopy(net), images.device, dtype, images.shape[2])
+        found[name] = lambda ours=ours: ours(images).global_descriptor  # type: ignore[misc]
+    if images.is_cuda:
+        found['float32, eager'] = lambda: net.describe(images).global_descriptor
+    return found
+
+
+def onnx_ways(weights: str, images: Tensor, folder: str) -> dict[str, Run]:
+    """The ways of ONNX Runtime on the CPU, with as many threads as torch has."""
+    import onnxruntime
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    files = {'onnx float32': Path(folder) / 'f.onnx', 'onnx int8': Path(folder) / 'i.onnx'}
+    export_onnx(weights, files['onnx float32'], input_size=images.shape[2], batch=len(images))
+    quantize_dynamic(
+        files['onnx float32'],
+        files['onnx int8'],
+        op_types_to_quantize=['MatMul', 'Gemm'],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+
+    def run(path: Path) -> Run:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']
+        )
+        given = {INPUT: images.numpy()}
+        return lambda: torch.from_numpy(session.run(list(OUTPUTS), given)[0])
+
+    return {name: run(path) for name, path in files.items()}
+
+
+def products(device: torch.device) -> dict[str, Run]:
+    """Large products of matrices in each precision."""
+    side = _PRODUCTS[device.type]
+    pairs = {
+        name: torch.rand(2, side, side, device=device).to(dtype) for name, dtype in _DTYPES.items()
     }
+    return {f'product {name}': lambda p=pair: p[0] @ p[1] for name, pair in pairs.items()}  # type: ignore[misc]
 
 
-def measure(architecture: str, size: int, repetitions: int) -> tuple[float, list[Stage]]:
-    """Rate of the matrix product in GFLOP/s, and the stages."""
-    net = build_fol(architecture)
-    a, b = torch.rand(PRODUCT, PRODUCT), torch.rand(PRODUCT, PRODUCT)
-    with torch.inference_mode():
-        timed = {'product': lambda: a @ b, **stages(net, size)}
-        best = dict.fromkeys(timed, float('inf'))
-        for _ in range(repetitions + 1):
-            for name, run in timed.items():
-                started = time.perf_counter()
-                run()
-                best[name] = min(best[name], time.perf_counter() - started)
-    rate = 2e-9 * PRODUCT**3 / best.pop('product')
-    gflop = operations(architecture, size)
-    gflop['forward'] = sum(gflop.values())
-    return rate, [
-        Stage(name, gflop.get(name, 0.0), 1e3 * gflop.get(name, 0.0) / rate, 1e3 * seconds)
-        for name, seconds in best.items()
-    ]
+def fastest(
+    runs: dict[str, Run], repetitions: int, device: torch.device, clock: Callable[[], float]
+) -> dict[str, float]:
+    """Seconds of the fastest of the repetitions, after two that are not counted."""
+    best = dict.fromkeys(runs, math.inf)
+    for repetition in range(-2, repetitions):
+        for name, run in runs.items():
+            started = clock()
+            run()
+            if device.type == 'cuda':
+                torch.cuda.synchronize(device)
+            if repetition >= 0:
+                best[name] = min(best[name], clock() - started)
+    return best
+
+
+def measure(
+    weights: str, size: int, batch: int, options: argparse.Namespace
+) -> tuple[dict[str, float], list[Row]]:
+    """Rates of the matrix products in GFLOP/s by precision, and the lines of the table."""
+    device = torch.device(options.device)
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    net, info = load(weights)
+    size = size or info.input_size or 322
+    images = inputs(size, batch).to(device)
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        runs = ways(net.to(device), images)
+        if options.onnx and device.type == 'cpu':
+            runs |= onnx_ways(weights, images, folder)
+        exact = net.describe(images).global_descriptor
+        cosine = {name: float((run() * exact).sum(dim=1).min()) for name, run in runs.items()}
+        best = fastest({**runs, **products(device)}, options.repetitions, device, clock)
+    work = 2e-9 * _PRODUCTS[device.type] ** 3
+    rates = {name: work / best[f'product {name}'] for name in _DTYPES}
+    gflop = sum(operations(info.architecture, size).values())
+    rows = []
+    for name in runs:
+        precision = next((word for word in _DTYPES if word in name), '')
+        floor = 1e3 * gflop / rates[precision] if precision else math.nan
+        ms = 1e3 * best[name] / batch
+        rows.append(Row(weights, size, batch, name, ms, floor, cosine[name]))
+    return rates, rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument(
-        '--architectures', nargs='+', choices=ARCHITECTURES, default=['vits14', 'vitb14']
-    )
-    parser.add_argument('--size', type=int, default=322, help='side of the input in pixels')
-    parser.add_argument('--repetitions', type=int, default=10)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    report = {}
-    for architecture in options.architectures:
-        rate, found = measure(architecture, options.size, options.repetitions)
-        print(
-            f'{architecture}, one image of {options.size}x{options.size} px from '
-            f'{CAMERA[1]}x{CAMERA[0]}, float32, {options.threads} threads, torch '
-            f'{torch.__version__}; matrix product {PRODUCT}³: {rate:.0f} GFLOP/s'
-        )
-        print(f'  {"stage":12} {"GFLOP":>8} {"floor ms":>9} {"best ms":>9} {"ratio":>6}')
-        for stage in found:
-            print(
-                f'  {stage.name:12} {stage.gflop:8.2f} {stage.floor_ms:9.1f} '
-                f'{stage.best_ms:9.1f} {stage.ratio:6.2f}'
-            )
-        report[architecture] = {'gflops_per_second': rate, 'stages': [asdict(s) for s in found]}
-    print(f'target: forward within {TARGET} times of its floor')
+    where = f'{options.threads} CPU threads'
+    if options.device == 'cuda':
+        where = torch.cuda.get_device_name()
+    print(f'{where}, torch {torch.__version__}; ratio to the floor, target {TARGET} on the CPU')
+    head = ('weights', 'px', 'batch', 'way', 'ms/image', 'floor', 'ratio', 'cosine')
+    print('{:18}{:>5}{:>7}  {:16}{:>9}{:>9}{:>7}{:>10}  product'.format(*head))
+    report: list[dict[str, Any]] = []
+    for weights in options.weights:
+        for size in options.sizes:
+            for batch in options.batches:
+                rates, rows = measure(weights, size, batch, options)
+                _print(rows, rates)
+                report += [{**asdict(row), 'gflops_per_second': rates} for row in rows]
     if options.json is not None:
         options.json.write_text(json.dumps(report, indent=1))
     return 0
+
+
+def _print(rows: list[Row], rates: dict[str, float]) -> None:
+    for row in rows:
+        rate = next((f'{rates[word]:.0f} GFLOP/s' for word in rates if word in row.way), '')
+        print(
+            f'{row.weights:18}{row.size:5}{row.batch:7}  {row.way:16}{row.ms:9.1f}'
+            f'{row.floor_ms:9.1f}{row.ms / row.floor_ms:7.2f}{row.cosine:10.6f}  {rate}',
+            flush=True,
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument(
+        '--weights', nargs='+', default=['untrained-vits14', 'untrained-vitb14', 'fol_tiny']
+    )
+    parser.add_argument(
+        '--sizes', type=int, nargs='+', default=[0], help='pixels; 0 is that of the weights'
+    )
+    parser.add_argument('--batches', type=int, nargs='+', default=[1])
+    parser.add_argument('--repetitions', type=int, default=10)
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--onnx', action='store_true', help='ONNX Runtime as well')
+    parser.add_argument('--cpu-time', action='store_true', help="the process's own time")
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default=device)
+    parser.add_argument('--json', type=Path, help='write the figures there as well')
+    return parser
 
 
 if __name__ == '__main__':

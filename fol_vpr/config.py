@@ -184,6 +184,13 @@ class MappingConfig(Checked):
         'float16', 'How local features are stored.', choices=('float32', 'float16')
     )
     store_images: bool = setting(True, 'Keep a JPEG of every reference in the map.')
+    batch: int = setting(
+        0,
+        'Images that the network describes together; 0 is 16 on CUDA, and 1 on the CPU, which '
+        'gains nothing by more.',
+        minimum=0,
+        maximum=256,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -14,15 +15,25 @@ from fol_vpr.config import MappingConfig
 from fol_vpr.database import MapHeader, MapWriter
 from fol_vpr.datatypes import Frame, MapInfo
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.network import FeatureExtractor
+from fol_vpr.network import FeatureExtractor, PreparedImage
 from fol_vpr.sources import FrameSource
 
 Progress = Callable[[int, int, int], None]
 OnBad = Callable[[int, FolVprError], None]
 
+Item = TypeVar('Item')
+
 PREFETCH = 4
 STORED_IMAGE_WIDTH = 640
 STORED_IMAGE_QUALITY = 85
+
+
+class _Reference(NamedTuple):
+    """A frame to be stored, its position in the source, and what the network takes of it."""
+
+    position: int
+    frame: Frame
+    prepared: PreparedImage
 
 
 def build_map(
@@ -72,22 +83,26 @@ def build_map(
     total = len(source)
     with MapWriter(output, header, source_id=source_id, overwrite=overwrite) as writer:
         places = writer.resumed
-        for position, frame in _remaining(source, writer, config, on_bad):
-            features = extractor.extract([frame.image])[0]
-            writer.add(
-                features,
-                session_id=source.session_id,
-                stamp_ns=frame.stamp_ns,
-                image_uri=frame.uri,
-                sensor_frame=frame.frame_id,
-                pose=frame.pose,
-                geo=frame.geo,
-                image_jpeg=_thumbnail(frame.image) if config.store_images else None,
-                source_position=position,
-            )
-            places += 1
-            if progress is not None:
-                progress(position + 1, total, places)
+        frames = _remaining(source, writer, config, on_bad)
+        size = config.batch or extractor.batch
+        ready = (_Reference(at, frame, extractor.prepare(frame.image)) for at, frame in frames)
+        for batch in _batches(_prefetch(ready, max(PREFETCH, size)), size):
+            described = extractor.extract([reference.prepared for reference in batch])
+            for (position, frame, _), features in zip(batch, described, strict=True):
+                writer.add(
+                    features,
+                    session_id=source.session_id,
+                    stamp_ns=frame.stamp_ns,
+                    image_uri=frame.uri,
+                    sensor_frame=frame.frame_id,
+                    pose=frame.pose,
+                    geo=frame.geo,
+                    image_jpeg=_thumbnail(frame.image) if config.store_images else None,
+                    source_position=position,
+                )
+                places += 1
+                if progress is not None:
+                    progress(position + 1, total, places)
         if not places:
             raise InputError(
                 f'{source.description} gave no usable image, so there is nothing to map: '
@@ -108,15 +123,36 @@ def _remaining(
     frames = source.keyframes(config, writer.source_position if resumed else 0, on_bad)
     if resumed:
         next(frames, None)
-    return _prefetch(frames)
+    return frames
 
 
-def _prefetch(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]]:
-    """Read and decode ahead in a thread, so that the network need not wait for it."""
-    ahead: queue.Queue[tuple[int, Frame] | BaseException | None] = queue.Queue(PREFETCH)
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items; the last one may be shorter.
+
+    What came before an item that cannot be had is handed out before the error is raised, so that
+    it is stored.
+    """
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except FolVprError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _prefetch(items: Iterator[Item], ahead_by: int) -> Iterator[Item]:
+    """Read, decode and prepare ahead in a thread, so that the network need not wait for it."""
+    ahead: queue.Queue[Item | BaseException | None] = queue.Queue(ahead_by)
     stopped = threading.Event()
 
-    def put(item: tuple[int, Frame] | BaseException | None) -> bool:
+    def put(item: Item | BaseException | None) -> bool:
         while not stopped.is_set():
             try:
                 ahead.put(item, timeout=0.1)
@@ -127,7 +163,7 @@ def _prefetch(frames: Iterator[tuple[int, Frame]]) -> Iterator[tuple[int, Frame]
 
     def read() -> None:
         try:
-            for item in frames:
+            for item in items:
                 if not put(item):
                     return
             put(None)

@@ -29,7 +29,7 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
-from fol_vpr.network import FeatureExtractor, find_weights
+from fol_vpr.network import FeatureExtractor, PreparedImage, find_weights
 from fol_vpr.network.preprocessing import with_preprocessing
 from fol_vpr.retrieval import FlatIndex, PlaceIndex, mutual_matches, rerank
 from fol_vpr.verification import Decision, assess_image, verify_pair
@@ -198,13 +198,27 @@ class PlaceRecognizer:
         with self._lock:
             self._decision.reset()
 
+    def prepare(self, frame: Frame) -> PreparedImage:
+        """Do to an image what needs neither network nor map; waits for no other call.
+
+        Raises:
+            DeviceError: there is no memory left.
+        """
+        return self.extractor.prepare(frame.image)
+
     def recognize(
-        self, frame: Frame, *, hypotheses: int | None = None, sequence: bool = True
+        self,
+        frame: Frame,
+        *,
+        prepared: PreparedImage | None = None,
+        hypotheses: int | None = None,
+        sequence: bool = True,
     ) -> Recognition:
         """Answer where an image was taken.
 
         Args:
             frame: the query.
+            prepared: what `prepare` made of it, where that was done ahead.
             hypotheses: how many to return, `retrieval.hypotheses` where None.
             sequence: whether the image is the next one of the stream, and counts as evidence.
 
@@ -213,14 +227,16 @@ class PlaceRecognizer:
             DeviceError: the device ran out of memory.
         """
         with self._lock:
-            return self._recognize(frame, hypotheses, sequence)
+            return self._recognize(frame, prepared, hypotheses, sequence)
 
-    def _recognize(self, frame: Frame, count: int | None, sequence: bool) -> Recognition:
+    def _recognize(
+        self, frame: Frame, prepared: PreparedImage | None, count: int | None, sequence: bool
+    ) -> Recognition:
         started = time.perf_counter()
         loaded = self._loaded()
         timings: dict[str, float] = {}
         retrieval = self.config.retrieval
-        features = self.extractor.extract([frame.image], timings)[0]
+        features = self.extractor.extract([prepared or frame.image], timings)[0]
         with _timed(timings, 'search'):
             found = loaded.index.search(features.global_descriptor, retrieval.candidates)
         matches: dict[int, np.ndarray] = {}

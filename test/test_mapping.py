@@ -108,6 +108,25 @@ def test_an_interrupted_build_goes_on_where_it_stopped(extractor, tmp_path, stop
         np.testing.assert_array_equal(resumed.global_descriptors(), whole.global_descriptors())
 
 
+def test_images_described_together_are_stored_one_by_one(extractor, tmp_path):
+    """Also those before an error, and the few at the end."""
+    items = [*frames(5), InputError('truncated')]
+    output, batched = tmp_path / 'm.folmap', MappingConfig(batch=3)
+    seen: list[tuple[int, int, int]] = []
+    with pytest.raises(InputError, match='truncated'):
+        build_map(
+            ListSource(items), output, extractor, batched, progress=lambda *at: seen.append(at)
+        )
+    assert seen == [(i + 1, 6, i + 1) for i in range(5)]
+    build_map(ListSource(items[:5]), output, extractor, batched)
+    build_map(ListSource(items[:5]), tmp_path / 'single.folmap', extractor, CONFIG)
+    assert uris(output) == uris(tmp_path / 'single.folmap')
+    with MapReader(output) as together, MapReader(tmp_path / 'single.folmap') as single:
+        np.testing.assert_allclose(
+            together.global_descriptors(), single.global_descriptors(), atol=1e-3
+        )
+
+
 def test_bad_items_are_reported_and_left_out(extractor, tmp_path):
     items = [*frames(2), InputError('truncated'), *frames(4)[2:]]
     bad = []

@@ -20,6 +20,7 @@ VERBS = {
     'query': 'ask a map where one image was taken',
     'evaluate': 'compare answers with ground truth: recall, latency, drops',
     'weights': 'list, fetch and inspect network weights',
+    'export': 'write the network as a file for other runtimes',
     'bag': 'write a bag from images, play one, record one, look into one',
     'demo': 'the whole path on your machine: map, bag, node, answers, picture',
 }

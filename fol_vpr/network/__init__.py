@@ -2,6 +2,7 @@
 
 from fol_vpr.network.extractor import FeatureExtractor
 from fol_vpr.network.fol import Encoded, FoL, FoLOutput, build_fol
+from fol_vpr.network.preprocessing import PreparedImage
 from fol_vpr.network.registry import (
     AvailableWeights,
     fetch,
@@ -22,6 +23,7 @@ __all__ = [
     'FeatureExtractor',
     'FoL',
     'FoLOutput',
+    'PreparedImage',
     'WeightsInfo',
     'build_fol',
     'fetch',

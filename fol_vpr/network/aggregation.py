@@ -97,7 +97,7 @@ def assign(scores: Tensor, dustbin: Tensor) -> Tensor:
     log_norm = -math.log(clusters + patches)
     log_rows = logits.new_full((clusters + 1,), log_norm)
     log_rows[-1] += math.log(patches - clusters)
-    v = logits.new_zeros(len(logits), patches)
+    v = logits.new_zeros(logits.shape[0], patches)
     for _ in range(_SINKHORN_ITERATIONS):
         u = log_rows - torch.logsumexp(logits + v.unsqueeze(1), dim=2)
         v = log_norm - torch.logsumexp(logits + u.unsqueeze(2), dim=1)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.datatypes import Features, LocalFeatures
@@ -16,18 +17,23 @@ from fol_vpr.errors import DeviceError
 from fol_vpr.network import registry
 from fol_vpr.network.aggregation import DESCRIPTOR_DIM
 from fol_vpr.network.device import choose_device, choose_dtype, memory_guard
-from fol_vpr.network.fol import FoL, FoLOutput
+from fol_vpr.network.fol import FoLOutput
+from fol_vpr.network.inference import InferenceNetwork
 from fol_vpr.network.local_head import LOCAL_DIM
 from fol_vpr.network.preprocessing import (
     RELEASED_SIZE,
-    check_image,
+    PreparedImage,
     input_size,
+    prepare,
     preprocessing_id,
-    to_input,
+    to_batch,
     to_original,
 )
 
 log = logging.getLogger(__name__)
+
+# A GPU is busy with that many in parallel; a CPU is with one.
+_BATCH_ON_CUDA = 16
 
 
 class FeatureExtractor:
@@ -41,6 +47,7 @@ class FeatureExtractor:
         device, precision: what `auto` came to.
         descriptor_dim, local_dim: numbers of a global and of a local descriptor.
         parameter_bytes: memory that the weights take on the device.
+        batch: how many images are best described together, where there are many.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -73,7 +80,8 @@ class FeatureExtractor:
             )
         self._device = device
         with memory_guard('the weights', device):
-            self._net: FoL | None = net.set_precision(dtype).to(device)
+            ready = InferenceNetwork(net, device, dtype, config.input_size)
+        self._net: InferenceNetwork | None = ready
         self.weights = info
         self.model_id = info.model_id
         self.weights_name = info.name
@@ -82,15 +90,30 @@ class FeatureExtractor:
         self.precision = str(dtype).removeprefix('torch.')
         self.descriptor_dim = DESCRIPTOR_DIM
         self.local_dim = LOCAL_DIM
-        self.parameter_bytes = sum(p.numel() * p.element_size() for p in net.parameters())
+        self.batch = _BATCH_ON_CUDA if device.type == 'cuda' else 1
+        self.parameter_bytes = ready.parameter_bytes
+
+    def prepare(self, image: np.ndarray) -> PreparedImage:
+        """Do all to an image, [H, W, 3] uint8, RGB, that needs no network: resize it, or pin it.
+
+        May be called from any thread while `extract` runs on another.
+
+        Raises:
+            InputError: it is of another shape or type.
+            DeviceError: there is no memory left.
+        """
+        with torch.inference_mode(), memory_guard('an image', self._device):
+            return prepare(image, self.config, self._device)
 
     def extract(
-        self, images: Sequence[np.ndarray], timings: dict[str, float] | None = None
+        self,
+        images: Sequence[np.ndarray | PreparedImage],
+        timings: dict[str, float] | None = None,
     ) -> list[Features]:
         """Describe images, those of one input size together in one batch.
 
         Args:
-            images: [H, W, 3] uint8, RGB, of any sizes.
+            images: [H, W, 3] uint8, RGB, of any sizes, or what `prepare` made of them.
             timings: where given, the seconds spent are added to its `resize` and `forward`.
 
         Raises:
@@ -100,24 +123,30 @@ class FeatureExtractor:
         if self._net is None:
             raise DeviceError('the feature extractor is closed')
         timings = {} if timings is None else timings
-        sizes = [input_size(*check_image(image), self.config) for image in images]
+        started = time.perf_counter()
+        prepared = [
+            image if isinstance(image, PreparedImage) else self.prepare(image) for image in images
+        ]
+        _add(timings, 'resize', started)
         found: dict[int, Features] = {}
-        for size in dict.fromkeys(sizes):
-            members = [i for i, other in enumerate(sizes) if other == size]
-            batch = [images[i] for i in members]
-            described = self._describe(self._net, batch, size, timings)
+        for size in dict.fromkeys(image.size for image in prepared):
+            members = [i for i, image in enumerate(prepared) if image.size == size]
+            described = self._describe(self._net, [prepared[i] for i in members], timings)
             found.update(zip(members, described, strict=True))
         return [found[i] for i in range(len(images))]
 
     def warm_up(self) -> float:
-        """Run once at the input size; returns the seconds that it took.
+        """Run at the input size until that is fast; returns the seconds that it took.
+
+        The second run records the CUDA graph that later images of that size run by.
 
         Raises:
             DeviceError: the device has no memory left.
         """
         start = time.perf_counter()
         side = self.config.input_size
-        self.extract([np.zeros((side, side, 3), dtype=np.uint8)])
+        for _ in range(2 if self._device.type == 'cuda' else 1):
+            self.extract([np.zeros((side, side, 3), dtype=np.uint8)])
         return time.perf_counter() - start
 
     def close(self) -> None:
@@ -127,43 +156,53 @@ class FeatureExtractor:
             torch.cuda.empty_cache()
 
     def _describe(
-        self,
-        net: FoL,
-        images: list[np.ndarray],
-        size: tuple[int, int],
-        timings: dict[str, float],
+        self, net: InferenceNetwork, images: list[PreparedImage], timings: dict[str, float]
     ) -> list[Features]:
-        what = f'{len(images)} images of {size[1]}x{size[0]} px'
+        """Features of images of one input size."""
+        height, width = images[0].size
+        what = f'{len(images)} images of {width}x{height} px'
         with torch.inference_mode(), memory_guard(what, self._device):
-            start = time.perf_counter()
-            batch = torch.stack([to_input(image, size, self._device) for image in images])
+            started = time.perf_counter()
+            batch = to_batch(images, self._device)
             self._synchronize()
-            resized = time.perf_counter()
-            out = net(batch)
-            found = [
-                _to_features(out, i, size, (image.shape[1], image.shape[0]))
-                for i, image in enumerate(images)
-            ]
-        timings['resize'] = timings.get('resize', 0.0) + resized - start
-        timings['forward'] = timings.get('forward', 0.0) + time.perf_counter() - resized
-        return found
+            _add(timings, 'resize', started)
+            started = time.perf_counter()
+            arrays = _to_host(net(batch).output())
+            self._synchronize()
+            _add(timings, 'forward', started)
+        return [
+            Features(
+                global_descriptor=descriptor,
+                local=replace(
+                    local, positions=to_original(local.positions, image.size, image.image_size)
+                ),
+                image_size=image.image_size,
+            )
+            for image, (descriptor, local) in zip(images, arrays, strict=True)
+        ]
 
     def _synchronize(self) -> None:
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)
 
 
-def _to_features(
-    out: FoLOutput, row: int, size: tuple[int, int], image_size: tuple[int, int]
-) -> Features:
-    """One row of the network's output, with positions in the original image."""
-    local = out.local[row]
-    return Features(
-        global_descriptor=out.global_descriptor[row].cpu().numpy(),
-        local=LocalFeatures(
-            descriptors=local.descriptors.cpu().numpy(),
-            positions=to_original(local.positions.cpu().numpy(), size, image_size),
-            weights=local.weights.cpu().numpy(),
-        ),
-        image_size=image_size,
-    )
+def _add(timings: dict[str, float], stage: str, started: float) -> None:
+    timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - started
+
+
+def _to_host(out: FoLOutput) -> list[tuple[np.ndarray, LocalFeatures]]:
+    """Global descriptor and local features of each image, positions as the network has them.
+
+    Copies from a GPU are only begun: they are there after the device was synchronized.
+    """
+
+    def array(tensor: Tensor) -> np.ndarray:
+        return tensor.to('cpu', non_blocking=True).numpy()
+
+    return [
+        (
+            array(descriptor),
+            LocalFeatures(array(local.descriptors), array(local.positions), array(local.weights)),
+        )
+        for descriptor, local in zip(out.global_descriptor, out.local, strict=True)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,14 @@ from torch import Tensor, nn
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network.aggregation import Aggregated, Aggregator
 from fol_vpr.network.initialisation import initialise
-from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM, LocalDescriptors, select, upsample
+from fol_vpr.network.local_head import (
+    HIDDEN_DIM,
+    LOCAL_DIM,
+    LocalDescriptors,
+    choose,
+    gather,
+    upsample,
+)
 from fol_vpr.network.vit import ARCHITECTURES, PATCH, Tokens, VisionTransformer
 
 _MIN_PATCHES = 65
@@ -31,6 +39,32 @@ class FoLOutput(NamedTuple):
     local: list[LocalDescriptors]
     attention: Tensor
     assignment: Tensor
+
+
+class Described(NamedTuple):
+    """The same before local descriptors are left out: every shape follows from the input's.
+
+    This is what a CUDA graph or an ONNX file can hold.
+
+    Attributes:
+        global_descriptor, attention, assignment: as in `FoLOutput`.
+        dense: [B, 4h - 3, 4w - 3, 128] float32, local descriptors of all positions, not
+            normalised.
+        kept: [B, 4h - 3, 4w - 3] bool, which of them are chosen.
+        weights: [B, 4h - 3, 4w - 3] float32, the aggregation mask at the nearest patch.
+    """
+
+    global_descriptor: Tensor
+    attention: Tensor
+    assignment: Tensor
+    dense: Tensor
+    kept: Tensor
+    weights: Tensor
+
+    def output(self) -> FoLOutput:
+        """With the chosen local descriptors alone."""
+        local = gather(self.dense, self.kept, self.weights)
+        return FoLOutput(self.global_descriptor, local, self.attention, self.assignment)
 
 
 class Encoded(NamedTuple):
@@ -87,27 +121,37 @@ class FoL(nn.Module):
         Raises:
             InputError: for any other shape.
         """
+        return self.describe(images).output()
+
+    def describe(self, images: Tensor) -> Described:
+        """All of `forward` whose shapes do not depend on what the images show."""
         tokens, aggregated, dense = self.encode(images)
-        local = select(dense, aggregated.assignment.mean(dim=1), tokens.grid)
-        return FoLOutput(aggregated.descriptor, local, aggregated.attention, aggregated.assignment)
+        descriptor, assignment, attention = aggregated
+        kept, weights = choose(assignment.mean(dim=1), tokens.grid)
+        return Described(descriptor, attention, assignment, dense, kept, weights)
 
     def encode(self, images: Tensor) -> Encoded:
-        """The same up to the choice of local descriptors, with gradients where they are on."""
+        """What is trained, with gradients where they are on."""
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
         # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time.
-        with torch.autocast(images.device.type, enabled=images.is_cuda):
+        slow = not images.is_cuda and torch.is_autocast_enabled('cpu')
+        with torch.autocast('cpu', enabled=False) if slow else contextlib.nullcontext():
             dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
         return Encoded(tokens, aggregated, dense)
 
     def set_precision(self, dtype: torch.dtype) -> FoL:
         """Store the weights of matrix products and convolutions in `dtype`, and compute with it.
 
-        Normalisations, the residual stream, attention masks and the transport stay in float32.
+        Normalisations, the residual stream, attention masks and the transport stay in float32, as
+        do transposed convolutions on a CPU, where half precision takes them twice the time.
         """
+        halved: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv2d)
+        if self.upconv.weight.is_cuda:
+            halved += (nn.ConvTranspose2d,)
         for module in self.modules():
-            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            if isinstance(module, halved):
                 module.to(dtype)
         return self
 

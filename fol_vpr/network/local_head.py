@@ -69,16 +69,42 @@ def select(dense: Tensor, mask: Tensor, grid: tuple[int, int]) -> list[LocalDesc
         mask: [B, h·w], the aggregation mask.
         grid: h and w.
     """
-    batch, rows, columns, channels = dense.shape
+    return gather(dense, *choose(mask, grid))
+
+
+def choose(mask: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Which positions are kept, and what each weighs.
+
+    Args:
+        mask: [B, h·w], the aggregation mask.
+        grid: h and w.
+
+    Returns:
+        [B, 4h - 3, 4w - 3] bool, and the same of float32: the mask at the nearest patch.
+    """
+    size = (4 * grid[0] - 3, 4 * grid[1] - 3)
     chosen = torch.zeros_like(mask).scatter(1, select_patches(mask), 1)
-    maps = torch.stack([chosen, mask], dim=1).view(batch, 2, *grid)
-    chosen, weights = F.interpolate(maps, size=(rows, columns), mode='nearest').unbind(1)
+    maps = torch.stack([chosen, mask], dim=1).unflatten(2, grid)
+    kept, weights = F.interpolate(maps, size=size, mode='nearest').unbind(1)
+    return kept > 0, weights
+
+
+def gather(dense: Tensor, kept: Tensor, weights: Tensor) -> list[LocalDescriptors]:
+    """The kept ones of the dense descriptors, with unit length, of each image.
+
+    Args:
+        dense: [B, H, W, 128], not normalised.
+        kept: [B, H, W] bool.
+        weights: [B, H, W].
+    """
     found = []
-    for i in range(batch):
-        kept = chosen[i].flatten().nonzero().squeeze(1)
-        descriptors = F.normalize(dense[i].reshape(-1, channels)[kept], dim=-1)
-        positions = grid_positions(kept, columns)
-        found.append(LocalDescriptors(descriptors, positions, weights[i].flatten()[kept]))
+    for rows, chosen, weight in zip(
+        dense.flatten(1, 2), kept.flatten(1), weights.flatten(1), strict=True
+    ):
+        index = chosen.nonzero().squeeze(1)
+        positions = grid_positions(index, dense.shape[2])
+        descriptors = F.normalize(rows[index], dim=-1)
+        found.append(LocalDescriptors(descriptors, positions, weight[index]))
     return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,8 +18,9 @@ from fol_vpr.network.vit import PATCH
 
 RELEASED_SIZE = 322
 """Side in pixels of the input of the released evaluation."""
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+"""Of red, green and blue from 0 to 1 over ImageNet, after the mean of the same."""
 _LEAST_PATCHES = 4
 
 
@@ -91,22 +94,77 @@ def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> 
     Returns:
         [3, height, width] float32.
     """
-    pixels = torch.from_numpy(np.require(image, requirements=['C', 'W'])).to(device)
+    return _resized(_tensor(image).to(device), size)
+
+
+def _tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.require(image, requirements=['C', 'W']))
+
+
+def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """[H, W, 3] uint8 to the network's input [3, height, width], where the pixels are."""
     resized = F.interpolate(
         pixels.permute(2, 0, 1).unsqueeze(0).float(),
         size=size,
         mode='bilinear',
         align_corners=False,
         antialias=False,
-    ).squeeze(0)
-    return normalise(resized)
+    )
+    return normalise(resized.squeeze(0))
 
 
 def normalise(pixels: Tensor) -> Tensor:
     """Colours from 0 to 255, [..., 3, H, W] of any dtype, to the network's float32."""
-    mean = torch.tensor(_MEAN, device=pixels.device).view(3, 1, 1)
-    deviation = torch.tensor(_DEVIATION, device=pixels.device).view(3, 1, 1)
+    mean, deviation = _colours(pixels.device)
     return (pixels.float() / 255 - mean) / deviation
+
+
+@functools.cache
+def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation; kept, because bringing them to a GPU would wait for it each time."""
+    with torch.inference_mode(False):
+        mean, deviation = torch.tensor(MEAN, device=device), torch.tensor(DEVIATION, device=device)
+        return mean.view(3, 1, 1), deviation.view(3, 1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImage:
+    """An image after all that can be done to it before the network is free.
+
+    Attributes:
+        pixels: for the CPU the network's input [3, h, w] float32. For CUDA the image itself,
+            [H, W, 3] uint8, in page-locked memory: it is smaller, and resizing takes the GPU less
+            time than the upload of a float.
+        size: height and width of the network's input.
+        image_size: width and height of the image.
+    """
+
+    pixels: Tensor
+    size: tuple[int, int]
+    image_size: tuple[int, int]
+
+
+def prepare(image: np.ndarray, config: NetworkConfig, device: torch.device) -> PreparedImage:
+    """Do what needs no network; from any thread.
+
+    Raises:
+        InputError: the image is not [H, W, 3] of uint8.
+    """
+    height, width = check_image(image)
+    size = input_size(height, width, config)
+    if device.type == 'cuda':
+        pixels = _tensor(image).pin_memory()
+    else:
+        pixels = to_input(image, size, device)
+    return PreparedImage(pixels, size, (width, height))
+
+
+def to_batch(images: Sequence[PreparedImage], device: torch.device) -> Tensor:
+    """The network's input [B, 3, h, w] of images that were prepared for one size and `device`."""
+    if device.type != 'cuda':
+        return torch.stack([image.pixels for image in images])
+    uploads = [image.pixels.to(device, non_blocking=True) for image in images]
+    return torch.stack([_resized(u, image.size) for u, image in zip(uploads, images, strict=True)])
 
 
 def to_original(

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fol_vpr.network.linear import linear
+
 PATCH = 14
 _STEM_CHANNELS = 32
 _STEM_GROUPS = 8
@@ -99,7 +101,7 @@ class VisionTransformer(nn.Module):
         """Tokens of images [B, 3, H, W]."""
         patches = self.patch_embed(images)
         grid = (images.shape[2] // PATCH, images.shape[3] // PATCH)
-        x = torch.cat([self.cls_token.expand(len(images), -1, -1), patches], dim=1)
+        x = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), patches], dim=1)
         x = x + self.position_embedding(grid)
         for block in self.blocks[:-1]:
             x, _ = block(x)
@@ -173,8 +175,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
         """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
         mixed, attention = self.attn(self.norm1(x), attend_from_cls)
-        x = x + self.ls1(mixed)
-        x = x + self.ls2(self.mlp(self.norm2(x)))
+        x = self.ls1(x, mixed)
+        x = self.ls2(x, self.mlp(self.norm2(x)))
         return x, attention
 
 
@@ -190,10 +192,10 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
         """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
         batch, tokens, width = x.shape
-        qkv = self.qkv(x.to(self.qkv.weight.dtype))
+        qkv = linear(self.qkv, x)
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        mixed = self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        mixed = linear(self.proj, mixed.transpose(1, 2).reshape(batch, tokens, width))
         return mixed, _attention_from_cls(q, k) if attend_from_cls else None
 
 
@@ -210,15 +212,15 @@ def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
 
 
 class LayerScale(nn.Module):
-    """A learned factor per channel."""
+    """A learned factor per channel for what a branch adds to the residual stream."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., C] to the same."""
-        return x * self.gamma
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        """The stream [..., C] and what is added to it, of the same shape, in one pass."""
+        return torch.addcmul(x, branch, self.gamma)
 
 
 class Mlp(nn.Module):
@@ -231,7 +233,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] to the same."""
-        return self.fc2(F.gelu(self.fc1(x.to(self.fc1.weight.dtype))))
+        return linear(self.fc2, linear(self.fc1, x, 'gelu'))
 
 
 class SwiGlu(nn.Module):
@@ -245,5 +247,5 @@ class SwiGlu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] to the same."""
-        gate, value = self.w12(x.to(self.w12.weight.dtype)).chunk(2, dim=-1)
-        return self.w3(F.silu(gate) * value)
+        gate, value = linear(self.w12, x).chunk(2, dim=-1)
+        return linear(self.w3, F.silu(gate) * value)

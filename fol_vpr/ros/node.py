@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -16,7 +15,7 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from fol_vpr.config import NetworkConfig
+from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import Frame, LocalizationState, Recognition
 from fol_vpr.errors import FolVprError, InputError, MapError, WeightsError
 from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
@@ -26,8 +25,8 @@ from fol_vpr.ros.monitor import Monitor
 from fol_vpr.ros.outputs import Outputs
 from fol_vpr.ros.parameters import checked, declare_parameters, read_parameters
 from fol_vpr.ros.services import NotReady, Services
-from fol_vpr.ros.settings import Settings, user_path
-from fol_vpr.ros.worker import Worker
+from fol_vpr.ros.settings import Settings, user_path, with_network_of
+from fol_vpr.ros.worker import Pipeline, Worker
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -45,6 +44,15 @@ class Arrival(NamedTuple):
     topic: str
 
 
+class Ready(NamedTuple):
+    """A decoded image, its input to the network, and what became of the time since `started`."""
+
+    frame: Frame
+    prepared: Any
+    started: float
+    timings: dict[str, float]
+
+
 class Localizer(LifecycleNode):
     """Answers camera images with place hypotheses, as docs/interfaces.md describes."""
 
@@ -60,7 +68,7 @@ class Localizer(LifecycleNode):
         self._error = FolVprError()
         self.recognizer: PlaceRecognizer | None = None
         self._outputs: Outputs | None = None
-        self._worker: Worker[Arrival] | None = None
+        self._worker: Worker[Arrival] | Pipeline[Arrival, Ready] | None = None
         self._inputs: ImageInputs | None = None
         self._camera = CameraCheck(self)
         self._feedback = FeedbackCounter(self)
@@ -133,7 +141,7 @@ class Localizer(LifecycleNode):
         map_path = user_path(settings.node.map) if settings.node.map else None
         of_map = False
         if map_path is not None:
-            settings, of_map = self._with_network_of(map_path, settings)
+            settings, of_map = with_network_of(map_path, settings, self.get_logger().warning)
         self._settings = self._applied = settings
         try:
             recognizer = PlaceRecognizer(settings.recognizer)
@@ -156,39 +164,33 @@ class Localizer(LifecycleNode):
         self.recognizer = recognizer
         self._map_failure = ''
         self._outputs.publish_map(recognizer, settings)
-        replay = settings.node.replay
-        self._worker = Worker(
-            self._answer,
-            capacity=settings.node.replay_queue if replay else 1,
-            newest_wins=not replay,
-            on_room=self._wake,
-        )
+        self._worker = self._new_worker(settings.node, recognizer.extractor.device)
         self._inputs = ImageInputs(self, settings.node, self._take_image, self._worker.full)
         self.get_logger().info(f'warmed up in {seconds:.1f} s')
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
 
-    def _with_network_of(self, map_path: Path, settings: Settings) -> tuple[Settings, bool]:
-        """The settings with what a map was made with, and whether its weights are among that."""
-        from fol_vpr.recognizer import recorded_network
+    def _new_worker(
+        self, settings: NodeConfig, device: str
+    ) -> Worker[Arrival] | Pipeline[Arrival, Ready]:
+        """What answers images.
 
-        given, usual = settings.network, NetworkConfig()
-        # Other weights may be the same ones elsewhere: loading the map compares their content.
-        of_map = given.weights == usual.weights
-        recorded = recorded_network(map_path, None if of_map else given.weights)
-        for name in ('resize', 'input_size'):
-            if getattr(given, name) not in (getattr(recorded, name), getattr(usual, name)):
-                self.get_logger().warning(
-                    f'network.{name} is {getattr(given, name)}, but {map_path} was made with '
-                    f'{getattr(recorded, name)}, which is taken'
-                )
-        network = replace(
-            given,
-            weights=recorded.weights,
-            resize=recorded.resize,
-            input_size=recorded.input_size,
+        Decoding ahead on another thread pays beside a GPU, and costs nothing where all images are
+        answered. A CPU is busy with the network, which would only be slowed down by the decoding
+        of images that newer ones displace.
+        """
+        queue, newest = settings.replay_queue if settings.replay else 1, not settings.replay
+        wake = self._wake
+        if newest and device == 'cpu':
+            return Worker(self._take_and_answer, capacity=queue, newest_wins=newest, on_room=wake)
+        return Pipeline(
+            self._take_up,
+            self._answer,
+            capacity=queue,
+            newest_wins=newest,
+            on_room=wake,
+            on_displaced=self._monitor.dropped,
         )
-        return replace(settings, network=network), of_map
 
     def _activate(self) -> None:
         assert self.recognizer is not None
@@ -243,10 +245,33 @@ class Localizer(LifecycleNode):
         if displaced:
             self._monitor.dropped(displaced)
 
-    def _answer(self, arrival: Arrival) -> None:
-        """Answer an image; called on the worker's thread, and never raises."""
+    def _take_and_answer(self, arrival: Arrival) -> None:
+        ready = self._take_up(arrival)
+        if ready is not None:
+            self._answer(ready)
+
+    def _take_up(self, arrival: Arrival) -> Ready | None:
+        """Decode and resize an image; called on a thread of its own, and never raises."""
+        with self._bad_images_are_counted():
+            recognizer, started = self.recognizer, time.perf_counter()
+            if recognizer is None:
+                return None
+            frame = frame_from_image(arrival.message, arrival.topic)
+            decoded = time.perf_counter()
+            prepared = recognizer.prepare(frame)
+            timings = {'decode': decoded - started, 'resize': time.perf_counter() - decoded}
+            return Ready(frame, prepared, started, timings)
+        return None
+
+    def _answer(self, ready: Ready) -> None:
+        """Answer an image; called on a thread of its own, and never raises."""
+        with self._bad_images_are_counted():
+            self._answer_or_raise(ready)
+
+    @contextmanager
+    def _bad_images_are_counted(self) -> Iterator[None]:
         try:
-            self._answer_or_raise(arrival)
+            yield
         except FolVprError as error:
             self._monitor.bad(str(error))
             self.get_logger().warning(f'bad image: {error}', throttle_duration_sec=5.0)
@@ -255,13 +280,11 @@ class Localizer(LifecycleNode):
                 self._monitor.bad(f'defect: {error!r}')
                 self.report_defect('an image could not be answered', error)
 
-    def _answer_or_raise(self, arrival: Arrival) -> None:
+    def _answer_or_raise(self, ready: Ready) -> None:
         recognizer, outputs, settings = self.recognizer, self._outputs, self._settings
         if recognizer is None or outputs is None:
             return
-        started = time.perf_counter()
-        frame = frame_from_image(arrival.message, arrival.topic)
-        decoded = time.perf_counter()
+        frame = ready.frame
         self._camera.saw(frame)
         if settings.recognizer != self._applied.recognizer:
             recognizer.set_config(settings.recognizer)
@@ -269,19 +292,17 @@ class Localizer(LifecycleNode):
         if recognizer.map_info is None:
             recognition = _nothing_to_search(frame)
         else:
-            recognition = recognizer.recognize(frame)
+            recognition = recognizer.recognize(frame, prepared=ready.prepared)
         recognized = time.perf_counter()
         if self._closing:
             return
         model_id = recognizer.extractor.model_id
-        outputs.publish(recognition, model_id, settings, recognized - started)
+        outputs.publish(recognition, model_id, settings, recognized - ready.started)
         done = time.perf_counter()
-        timings = {
-            'decode': decoded - started,
-            **recognition.timings,
-            'publish': done - recognized,
-            'total': done - started,
-        }
+        timings = dict(ready.timings)
+        for stage, seconds in recognition.timings.items():
+            timings[stage] = timings.get(stage, 0.0) + seconds
+        timings |= {'publish': done - recognized, 'total': done - ready.started}
         self._monitor.answered(recognition, timings)
         try:
             outputs.show(frame, recognition, recognizer, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,38 @@ def parameters(settings: Settings) -> Iterator[tuple[str, Field[Any], Any]]:
         part = getattr(settings, group.name)
         for spec in fields(part):
             yield join_name(group.name, spec.name), spec, getattr(part, spec.name)
+
+
+def with_network_of(
+    map_path: Path, settings: Settings, warn: Callable[[str], Any]
+) -> tuple[Settings, bool]:
+    """The settings with what a map was made with, and whether its weights are among that.
+
+    Args:
+        map_path: the map.
+        settings: of the node; weights other than the default are kept.
+        warn: is told of a setting that the map overrules.
+
+    Raises:
+        MapError: no such map, or a damaged one.
+        WeightsError: its weights are not on this machine, and no others are given.
+    """
+    from fol_vpr.recognizer import recorded_network
+
+    given, usual = settings.network, NetworkConfig()
+    # Other weights may be the same ones elsewhere: loading the map compares their content.
+    of_map = given.weights == usual.weights
+    recorded = recorded_network(map_path, None if of_map else given.weights)
+    for name in ('resize', 'input_size'):
+        if getattr(given, name) not in (getattr(recorded, name), getattr(usual, name)):
+            warn(
+                f'network.{name} is {getattr(given, name)}, but {map_path} was made with '
+                f'{getattr(recorded, name)}, which is taken'
+            )
+    network = replace(
+        given, weights=recorded.weights, resize=recorded.resize, input_size=recorded.input_size
+    )
+    return replace(settings, network=network), of_map
 
 
 def user_path(given: str) -> Path:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -53,9 +55,11 @@ def test_features_are_the_networks_answer(extractor):
     net = build_fol('vits14')
     with torch.inference_mode():
         out = net(to_input(picture, (140, 140), torch.device('cpu'))[None])
-    np.testing.assert_array_equal(features.global_descriptor, out.global_descriptor[0])
-    np.testing.assert_array_equal(features.local.descriptors, out.local[0].descriptors)
-    np.testing.assert_array_equal(features.local.weights, out.local[0].weights)
+    # Packed weights are multiplied in another order.
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    close(features.global_descriptor, out.global_descriptor[0])
+    close(features.local.descriptors, out.local[0].descriptors)
+    close(features.local.weights, out.local[0].weights)
     assert features.image_size == (160, 120)
     expected = (out.local[0].positions.numpy() + 0.5) * [160 / 140, 120 / 140] - 0.5
     np.testing.assert_allclose(features.local.positions, expected, atol=1e-4)
@@ -83,6 +87,22 @@ def test_timings_are_added_up(small):
     extractor.extract([photo(1, 60, 80)], timings)
     assert timings['resize'] > 0 and 100 < timings['forward'] < 200
     assert extractor.warm_up() > 0
+
+
+def test_what_was_prepared_ahead_gives_the_same_features(small):
+    extractor = FeatureExtractor(replace(small, resize='keep_aspect'))
+    pictures = [photo(1, 120, 160), photo(2, 160, 120)]
+    with ThreadPoolExecutor(1) as other:
+        prepared = list(other.map(extractor.prepare, pictures))
+    assert [image.image_size for image in prepared] == [(160, 120), (120, 160)]
+    expected = extractor.extract(pictures)
+    for ahead in (prepared, [pictures[0], prepared[1]]):
+        for a, b in zip(extractor.extract(ahead), expected, strict=True):
+            np.testing.assert_array_equal(a.global_descriptor, b.global_descriptor)
+            np.testing.assert_array_equal(a.local.positions, b.local.positions)
+            assert a.image_size == b.image_size
+    with pytest.raises(InputError, match='uint8'):
+        extractor.prepare(np.zeros((10, 10), dtype=np.uint8))
 
 
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])

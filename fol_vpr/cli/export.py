@@ -1,0 +1,57 @@
+"""`fol_vpr export onnx`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.config import NetworkConfig
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.report import align
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb and its kind."""
+    verbs = parser.add_subparsers(dest='export_verb', metavar='onnx', required=True)
+    onnx = verbs.add_parser(
+        'onnx',
+        help='write the network with its weights as an ONNX file',
+        description='Write the network, from normalised images to global and dense local '
+        'descriptors, as an ONNX file for ONNX Runtime or TensorRT. Needs the packages onnx and '
+        'onnxscript.',
+        allow_abbrev=False,
+    )
+    onnx.add_argument('--output', metavar='F.onnx', required=True, help='the file to write')
+    onnx.add_argument(
+        '--batch',
+        metavar='N',
+        default='1',
+        help='images in a run; dynamic leaves it to each run. Default: 1.',
+    )
+    add_settings(onnx, NetworkConfig, only=('weights', 'input_size'))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    network = settings(args, NetworkConfig())
+    batch = _batch(args.batch)
+    output = Path(args.output)
+    if output.suffix != '.onnx':
+        raise InputError(f'--output is {args.output}, expected a file that ends in .onnx')
+    if not output.absolute().parent.is_dir():
+        raise InputError(f'there is no folder {output.absolute().parent} to write {output} into')
+    from fol_vpr.network.onnx_file import export_onnx
+
+    metadata = export_onnx(network.weights, output, input_size=network.input_size, batch=batch)
+    rows = [['file', str(output)], ['batch', args.batch], *map(list, metadata.items())]
+    print('\n'.join(align(rows, left=(0, 1))))
+    return 0
+
+
+def _batch(given: str) -> int | None:
+    if given == 'dynamic':
+        return None
+    if given.isdecimal() and 1 <= int(given) <= 1024:
+        return int(given)
+    raise InputError(f'--batch is {given}, expected a number from 1 to 1024, or dynamic')

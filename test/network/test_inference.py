@@ -1,0 +1,80 @@
+"""The network made ready for a device; what only CUDA can show is skipped elsewhere."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from network.golden_rule import fill
+from torch import nn
+
+from fol_vpr.network import build_fol
+from fol_vpr.network.inference import InferenceNetwork
+from fol_vpr.network.linear import PackedLinear, linear, pack, packs
+
+DEVICES = [
+    'cpu',
+    pytest.param(
+        'cuda',
+        marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device'),
+    ),
+]
+
+
+def images(seed: int, count: int = 1, side: int = 126) -> torch.Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_it_says_what_the_network_says_however_often_a_shape_comes(tiny, device):
+    net = build_fol(tiny)
+    fill(net)
+    run = InferenceNetwork(copy.deepcopy(net), torch.device(device), torch.float32, 126)
+    net.to(device)
+    shapes = [(1, 126), (2, 126), (1, 140), (1, 154), (1, 168), (3, 126)]
+    with torch.inference_mode():
+        for seed, (count, side) in enumerate(shapes * 3):
+            batch = images(seed, count, side).to(device)
+            found, expected = run(batch), net.describe(batch)
+            for name in ('global_descriptor', 'attention', 'dense', 'weights'):
+                torch.testing.assert_close(
+                    getattr(found, name), getattr(expected, name), rtol=0, atol=1e-5
+                )
+            assert torch.equal(found.kept, expected.kept)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_on_cuda_a_shape_is_recorded_when_it_comes_again(tiny):
+    run = InferenceNetwork(build_fol(tiny), torch.device('cuda', 0), torch.bfloat16, 126)
+    with torch.inference_mode():
+        first = run(images(1).cuda())
+        again = run(images(1).cuda())
+        third = run(images(2).cuda())
+    assert first.dense.data_ptr() != again.dense.data_ptr() == third.dense.data_ptr()
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('activation', ['none', 'gelu'])
+def test_a_packed_layer_computes_what_the_layer_does(dtype, activation):
+    layer = nn.Linear(48, 96).to(dtype)
+    holder = nn.Sequential(layer)
+    pack(holder, rows=82)
+    assert isinstance(holder[0], PackedLinear) is packs(dtype)
+    with torch.inference_mode():
+        for shape in [(1, 82, 48), (3, 50, 48), (1, 48)]:
+            x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+            found = linear(holder[0], x, activation)
+            expected = linear(layer, x, activation)
+            assert found.dtype == expected.dtype == dtype
+            tolerance = 1e-5 if dtype == torch.float32 else 0.02
+            torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_of_a_network_on_the_cpu_the_transformer_is_packed(tiny):
+    net = build_fol(tiny)
+    expected = sum(p.numel() * p.element_size() for p in net.parameters())
+    run = InferenceNetwork(net, torch.device('cpu'), torch.float32, 126)
+    assert run.parameter_bytes == expected
+    packed = [module for module in net.modules() if isinstance(module, PackedLinear)]
+    assert len(packed) == (4 * 4 if packs(torch.float32) else 0)
