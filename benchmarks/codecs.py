@@ -120,7 +120,7 @@ def _row(
     count: int,
 ) -> Row:
     index = FlatIndex(reader.global_descriptors())
-    by_evidence = RetrievalConfig(rerank=count)
+    by_evidence = RetrievalConfig(rerank=count, order='evidence')
     configs = {'evidence': by_evidence, 'matches': replace(by_evidence, order='matches')}
     hits = dict.fromkeys(('global', *configs), 0)
     answerable = matched = 0

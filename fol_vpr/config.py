@@ -103,7 +103,7 @@ class RetrievalConfig(Checked):
         maximum=10_000,
     )
     order: str = setting(
-        'evidence',
+        'matches',
         'evidence orders them by how far their matches are over the threshold, together with the '
         'similarity; matches by the number of matches alone, as the released code does, and looks '
         'at all of them.',
@@ -119,7 +119,7 @@ class RetrievalConfig(Checked):
         0.3,
         'Candidates whose similarity is below this share of the way from the median candidate (0) '
         'to the best one (1) are beyond doubt, and are not matched.',
-        minimum=-1_000_000,
+        minimum=-1000,
         maximum=1,
     )
     hypotheses: int = setting(10, 'Hypotheses published per image.', minimum=1, maximum=1000)
@@ -201,7 +201,7 @@ class MappingConfig(Checked):
         'of the poses, and map where there are none or where they are odometry.',
     )
     codec: str = setting(
-        'compact',
+        'float16',
         'How local features are stored: float32 and float16 keep all; fine keeps a quarter of the '
         'rows, compact a sixteenth, in 8 bits a number; tiny the same sixteenth in 1 bit.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),

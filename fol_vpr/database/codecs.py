@@ -168,7 +168,8 @@ class ReducedCodec:
     def _pack(self, descriptors: np.ndarray) -> np.ndarray:
         largest = np.abs(descriptors).max(axis=1, initial=0, keepdims=True)
         scale = np.divide(127, largest, out=np.zeros_like(largest), where=largest > 0)
-        return np.rint(descriptors * scale).astype(np.int8)
+        rounded: np.ndarray = np.rint(descriptors * scale).astype(np.int8)
+        return rounded
 
     def _unpack(self, packed: np.ndarray, dim: int) -> np.ndarray:
         return packed.view(np.int8)
@@ -200,7 +201,9 @@ class BinaryCodec(ReducedCodec):
         return np.packbits(descriptors @ rotation(descriptors.shape[1]) >= 0, axis=1)
 
     def _unpack(self, packed: np.ndarray, dim: int) -> np.ndarray:
-        return 2 * np.unpackbits(packed, axis=1, count=dim).view(np.int8) - 1
+        bits = np.unpackbits(packed, axis=1, count=dim).view(np.int8)
+        signs: np.ndarray = 2 * bits - 1
+        return signs
 
 
 @functools.cache
@@ -210,7 +213,8 @@ def rotation(dim: int) -> np.ndarray:
     Its numbers come from NumPy's legacy generator, whose stream is frozen.
     """
     q, r = np.linalg.qr(np.random.RandomState(dim).standard_normal((dim, dim)))
-    return (q * np.sign(np.diag(r))).astype(np.float32)
+    matrix: np.ndarray = (q * np.sign(np.diag(r))).astype(np.float32)
+    return matrix
 
 
 def _check_size(blob: bytes, count: int, expected: int) -> None:

@@ -35,7 +35,8 @@ def on_stride(positions: np.ndarray, stride: int) -> np.ndarray:
         if lines is None:
             return everything
         kept &= lines % stride == 0
-    return everything[kept]
+    rows: np.ndarray = everything[kept]
+    return rows
 
 
 def _lines(along: np.ndarray) -> np.ndarray | None:

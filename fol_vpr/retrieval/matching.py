@@ -165,7 +165,9 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
     if rows.dtype != np.int8:
         return rows
     numbers = rows.astype(np.float32)
-    return numbers / np.sqrt(np.einsum('ij,ij->i', numbers, numbers)).clip(1)[:, None]
+    lengths = np.sqrt(np.einsum('ij,ij->i', numbers, numbers))
+    unit: np.ndarray = numbers / lengths.clip(1)[:, None]
+    return unit
 
 
 def _match_reduced(

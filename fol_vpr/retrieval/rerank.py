@@ -2,8 +2,8 @@
 
 The released code orders candidates by their number of matches alone. A match that is barely over
 the threshold counts there as much as one beyond doubt, and where many references look alike, or
-few matches are to be had, the number is chance and the global similarity knows better. Here the
-order is that of
+few matches are to be had, the number is chance and the global similarity knows better. The order
+`evidence` is that of
 
     evidence / most evidence + similarity_weight * standing
 

@@ -34,6 +34,7 @@ class Store:
 
 
 RELEASED = RetrievalConfig(order='matches')
+EVIDENCE = RetrievalConfig(order='evidence')
 FOUND = [Candidate(4, 0.9), Candidate(2, 0.8), Candidate(7, 0.7), Candidate(1, 0.6)]
 LOCAL = LocalFeatures(QUERY, np.zeros((8, 2), np.float32), np.ones(8, np.float32))
 
@@ -123,7 +124,7 @@ def test_near_matches_weigh_more_than_many():
     """8 matches barely over the threshold against 3 beyond doubt."""
     places = {0: shared(8, 0.72), 1: shared(3, 1.0)}
     found = [Candidate(0, 0.8), Candidate(1, 0.8)]
-    ranked = rerank(LOCAL, found, places.__getitem__, RetrievalConfig())
+    ranked = rerank(LOCAL, found, places.__getitem__, EVIDENCE)
     assert [(c.index, c.match_score) for c in ranked] == [(1, 3), (0, 8)]
     ranked = rerank(LOCAL, found, places.__getitem__, RELEASED)
     assert [(c.index, c.match_score) for c in ranked] == [(0, 8), (1, 3)]
@@ -134,14 +135,16 @@ def test_the_similarity_counts_as_its_weight_says():
     places = {0: shared(4, 1.0), 1: shared(5, 1.0), 2: shared(0, 1.0)}
     found = [Candidate(0, 0.9), Candidate(1, 0.88), *(Candidate(2, 0.7) for _ in range(9))]
     orders = [
-        order(rerank(LOCAL, found, places.__getitem__, RetrievalConfig(similarity_weight=weight)))
+        order(
+            rerank(LOCAL, found, places.__getitem__, replace(EVIDENCE, similarity_weight=weight))
+        )
         for weight in (0.0, 1.9, 2.1, 100.0)
     ]
     assert [found[0] for found in orders] == [1, 1, 0, 0]
 
 
 def test_without_any_match_the_order_stays():
-    ranked = rerank(LOCAL, FOUND, lambda _: local(0), RetrievalConfig(least_standing=-9))
+    ranked = rerank(LOCAL, FOUND, lambda _: local(0), replace(EVIDENCE, least_standing=-9))
     assert order(ranked) == [4, 2, 7, 1]
     assert [candidate.match_score for candidate in ranked] == [0] * 4
 
@@ -151,7 +154,7 @@ def test_only_candidates_in_doubt_are_matched():
     matches = {4: 2, 2: 5, 7: 8, 1: 8}
     for least, loaded in ((1.0, [4]), (0.3, [4, 2]), (-0.5, [4, 2, 7]), (-1.1, [4, 2, 7, 1])):
         store = Store(matches)
-        ranked = rerank(LOCAL, FOUND, store, RetrievalConfig(least_standing=least))
+        ranked = rerank(LOCAL, FOUND, store, replace(EVIDENCE, least_standing=least))
         assert store.loaded == loaded
         assert order(ranked)[len(loaded) :] == order(FOUND)[len(loaded) :]
         assert all(math.isnan(candidate.match_score) for candidate in ranked[len(loaded) :])
@@ -160,7 +163,7 @@ def test_only_candidates_in_doubt_are_matched():
 def test_equally_similar_ones_are_all_in_doubt():
     found = [Candidate(index, 0.5) for index in range(4)]
     store = Store({0: 1, 1: 5, 2: 3, 3: 5})
-    assert order(rerank(LOCAL, found, store, RetrievalConfig())) == [1, 3, 2, 0]
+    assert order(rerank(LOCAL, found, store, EVIDENCE)) == [1, 3, 2, 0]
 
 
 def test_compressed_candidates_are_matched_at_their_own_threshold():
@@ -172,7 +175,7 @@ def test_compressed_candidates_are_matched_at_their_own_threshold():
             LOCAL,
             [Candidate(0, 0.5)],
             lambda _: compressed,
-            RetrievalConfig(),
+            EVIDENCE,
             threshold=threshold,
             matches=matches,
         )
