@@ -2,8 +2,8 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, and, where training/requirements.txt is installed, losses;
-the last one takes minutes and is measured only where it is named.
+Parts are stages, network, reranking, codecs, and, where training/requirements.txt is installed,
+losses; the last two take minutes and are measured only where they are named.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import network, reranking, stages
+from benchmarks import codecs, network, reranking, stages
 
-PARTS = ('stages', 'network', 'reranking', 'losses')
+PARTS = ('stages', 'network', 'reranking', 'codecs', 'losses')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
     ]
+    if 'codecs' in options.parts:
+        parts.append(('Codecs of local features: bytes, time, recall', codecs, threads))
     if 'losses' in options.parts:
         # Not everybody has what training needs.
         losses = importlib.import_module('benchmarks.losses')

@@ -98,9 +98,29 @@ class RetrievalConfig(Checked):
     )
     rerank: int = setting(
         20,
-        'How many of them, best first, are re-ordered by local matching; 0 turns it off.',
+        'How many of them at most, best first, are re-ordered by local matching; 0 turns it off.',
         minimum=0,
         maximum=10_000,
+    )
+    order: str = setting(
+        'matches',
+        'evidence orders them by how far their matches are over the threshold, together with the '
+        'similarity; matches by the number of matches alone, as the released code does, and looks '
+        'at all of them.',
+        choices=('evidence', 'matches'),
+    )
+    similarity_weight: float = setting(
+        0.2,
+        'What the similarity counts in the evidence; 0 leaves local matching alone to decide.',
+        minimum=0,
+        maximum=100,
+    )
+    least_standing: float = setting(
+        0.3,
+        'Candidates whose similarity is below this share of the way from the median candidate (0) '
+        'to the best one (1) are beyond doubt, and are not matched.',
+        minimum=-1000,
+        maximum=1,
     )
     hypotheses: int = setting(10, 'Hypotheses published per image.', minimum=1, maximum=1000)
     match_threshold: float = setting(
@@ -181,7 +201,10 @@ class MappingConfig(Checked):
         'of the poses, and map where there are none or where they are odometry.',
     )
     codec: str = setting(
-        'float16', 'How local features are stored.', choices=('float32', 'float16')
+        'float16',
+        'How local features are stored: float32 and float16 keep all; fine keeps a quarter of the '
+        'rows, compact a sixteenth, in 8 bits a number; tiny the same sixteenth in 1 bit.',
+        choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
     )
     store_images: bool = setting(True, 'Keep a JPEG of every reference in the map.')
     batch: int = setting(

@@ -126,7 +126,8 @@ class LocalFeatures:
     """Local descriptors of the regions that the aggregation kept, in row-major grid order.
 
     Attributes:
-        descriptors: [N, C] float32, unit length.
+        descriptors: [N, C], unit length, float32; or, as compressed maps keep them, int8 of which
+            only the direction counts.
         positions: [N, 2] float32, x and y in pixels of the original image.
         weights: [N] float32, how much the aggregation kept of the region.
     """

@@ -241,8 +241,16 @@ class PlaceRecognizer:
             found = loaded.index.search(features.global_descriptor, retrieval.candidates)
         matches: dict[int, np.ndarray] = {}
         with _timed(timings, 'rerank'):
-            load, device = loaded.reader.local_features, self.extractor.device
-            ranked = rerank(features.local, found, load, retrieval, device=device, matches=matches)
+            codec = loaded.reader.codec
+            ranked = rerank(
+                codec.prepare(features.local),
+                found,
+                loaded.reader.local_features,
+                retrieval,
+                device=self.extractor.device,
+                threshold=codec.threshold(retrieval.match_threshold),
+                matches=matches,
+            )
         with _timed(timings, 'verify'):
             published = retrieval.hypotheses if count is None else count
             answer = [
@@ -313,12 +321,13 @@ class PlaceRecognizer:
     ) -> PlaceHypothesis:
         """A hypothesis with its geometric verification; `pairs` are its matches where known."""
         place = hypothesis.place
+        codec = loaded.reader.codec
         reference = loaded.reader.local_features(place.index)
         if pairs is None:
             pairs = mutual_matches(
-                features.local.descriptors,
+                codec.prepare(features.local).descriptors,
                 reference.descriptors,
-                self.config.retrieval.match_threshold,
+                codec.threshold(self.config.retrieval.match_threshold),
                 device=self.extractor.device,
             )
         query_xy = features.local.positions[pairs[:, 0]]

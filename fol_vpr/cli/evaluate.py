@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fol_vpr.sources import FrameSource
 
 # The settings that make sense here; geometric verification is off unless it is asked for.
-RETRIEVAL = ('candidates', 'rerank', 'match_threshold')
+RETRIEVAL = ('candidates', 'rerank', 'order', 'match_threshold')
 VERIFICATION = ('verify',)
 
 

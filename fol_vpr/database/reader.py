@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from fol_vpr.database import schema
-from fol_vpr.database.codecs import CODECS
+from fol_vpr.database.codecs import CODECS, Codec
 from fol_vpr.database.records import COLUMNS, Row, place_from_row
 from fol_vpr.database.schema import FileHeader, MapHeader, damaged, intact
 from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
@@ -33,6 +33,7 @@ class MapReader:
     Attributes:
         info: what the map says of itself.
         header: what all its places have in common.
+        codec: how local features are stored, and what queries are to be compared by.
         places: the references; `Place.index` is the row of `global_descriptors`.
 
     Raises:
@@ -42,6 +43,7 @@ class MapReader:
 
     info: MapInfo
     header: MapHeader
+    codec: Codec
     places: tuple[Place, ...]
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -51,7 +53,7 @@ class MapReader:
         try:
             with self._reading() as connection:
                 self.header, self.info = _read_info(self.path, connection)
-                self._codec = CODECS[self.header.codec]
+                self.codec = CODECS[self.header.codec]
                 self.places = self._load_places(connection)
         except BaseException:
             self._connection.close()
@@ -118,7 +120,7 @@ class MapReader:
         if not verified and not intact(blob, stored):
             raise damaged(self.path, f'the local features of place {index} have changed')
         try:
-            local = self._codec.decode(blob, count, self.header.local_dim)
+            local = self.codec.decode(blob, count, self.header.local_dim)
         except (TypeError, ValueError) as error:
             raise damaged(self.path, f'local features of place {index}: {error}') from error
         if not verified:

@@ -147,7 +147,7 @@ class MapWriter:
             StorageError: no space left; what was added before is safe.
         """
         descriptor = self._checked_global(features.global_descriptor)
-        local = self._checked_local(features.local)
+        local = self._codec.thin(self._checked_local(features.local))
         if min(features.image_size) < 1:
             raise InputError(f'an image needs pixels, got the size {features.image_size}')
         session_id = _text(session_id)

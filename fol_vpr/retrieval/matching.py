@@ -12,6 +12,9 @@ of all similarities is ever in memory.
 Where the processor is fast at it, a product of half the precision first tells which rows cannot
 match (see prefilter.py).
 
+Candidates may come as int8, of which only the direction counts. They stay so until their tile is
+multiplied, and on the way to a GPU.
+
 The product is torch's. What follows it is NumPy's on the CPU: its argmax is vectorised and about
 ten times faster than torch's there, and it starts no threads for the small arrays.
 """
@@ -54,7 +57,8 @@ def match_scores(
 
     Args:
         query: [N, C], unit length.
-        candidates: arrays [Mi, C], unit length; Mi may be 0 and differ.
+        candidates: arrays [Mi, C], unit length, or int8 of which only the direction counts; Mi may
+            be 0 and differ.
         threshold: cosine that a match must exceed.
         device: where to compute.
 
@@ -79,7 +83,8 @@ def match_candidates(
 
     Args:
         query: [N, C], unit length.
-        candidates: arrays [Mi, C], unit length; Mi may be 0 and differ.
+        candidates: arrays [Mi, C], unit length, or int8 of which only the direction counts; Mi may
+            be 0 and differ.
         threshold: cosine that a match must exceed.
         device: where to compute.
 
@@ -126,7 +131,7 @@ def _match_groups(
         Which candidates, and their matches [K, 3]: candidate counted from the first of these, row
         of the candidate, row of the query.
     """
-    rows = _checked(query, 'the query', None)
+    rows = unit_rows(_checked(query, 'the query', None))
     checked = [
         _checked(candidate, f'candidate {number}', rows.shape[1])
         for number, candidate in enumerate(candidates)
@@ -152,13 +157,24 @@ def _checked(rows: np.ndarray, what: str, dim: int | None) -> np.ndarray:
     if rows.ndim != 2 or (dim is not None and rows.shape[1] != dim):
         wanted = '[N, C]' if dim is None else f'[M, {dim}]'
         raise InputError(f'{what} must have local descriptors {wanted}, got {rows.shape}')
-    return np.ascontiguousarray(rows, dtype=np.float32)
+    return np.ascontiguousarray(rows, dtype=np.int8 if rows.dtype == np.int8 else np.float32)
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows [N, C] as float32: those of int8 brought to unit length, others as they are."""
+    if rows.dtype != np.int8:
+        return rows
+    numbers = rows.astype(np.float32)
+    lengths = np.sqrt(np.einsum('ij,ij->i', numbers, numbers))
+    unit: np.ndarray = numbers / lengths.clip(1)[:, None]
+    return unit
 
 
 def _match_reduced(
     query: torch.Tensor, candidate: np.ndarray, threshold: float, prefilter: Prefilter
 ) -> np.ndarray:
     """Matches [K, 3] of one candidate, from the rows that can have any."""
+    candidate = unit_rows(candidate)
     rows, columns = prefilter.reduce(candidate)
     matches = _match_group(query[torch.from_numpy(columns)], [candidate[rows]], threshold)
     matches[:, 1] = rows[matches[:, 1]]
@@ -211,13 +227,18 @@ def _tiles(
     ]
     limit = CPU_TILE_BYTES if query.device.type == 'cpu' else GPU_TILE_BYTES
     step = max(1, min(len(blocks), limit // (4 * block_rows * len(query))))
-    packed = np.zeros((step, block_rows, query.shape[1]), dtype=np.float32)
+    compressed = all(block.rows.dtype == np.int8 for block in blocks)
+    dtype = np.int8 if compressed else np.float32
+    packed = np.zeros((step, block_rows, query.shape[1]), dtype=dtype)
     product = query.new_empty((step * block_rows, len(query)))
     for first in range(0, len(blocks), step):
         tile = blocks[first : first + step]
         for slot, block in enumerate(tile):
-            packed[slot, : len(block.rows)] = block.rows
+            packed[slot, : len(block.rows)] = block.rows if compressed else unit_rows(block.rows)
         rows = torch.from_numpy(packed[: len(tile)]).to(query.device).flatten(0, 1)
+        if compressed:
+            rows = rows.float()
+            rows /= torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp(min=1)
         flat = torch.mm(rows, query.T, out=product[: len(rows)])
         similarities = _natural(flat.view(len(tile), block_rows, len(query)))
         for slot, block in enumerate(tile):

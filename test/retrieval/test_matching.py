@@ -219,3 +219,25 @@ def test_the_operations_that_a_gpu_runs_find_the_same(monkeypatch):
     for found, wanted in zip(match_candidates(query, candidates), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert len(expected[0]) > 100
+
+
+@pytest.mark.usefixtures('either_way')
+@pytest.mark.parametrize('on_gpu', [False, True])
+def test_compressed_rows_match_as_their_directions_do(on_gpu, monkeypatch):
+    if on_gpu:
+        monkeypatch.setattr(matching, '_natural', lambda values: values)
+    rng = np.random.default_rng(6)
+    query = unit(rng.standard_normal((150, 32)))
+    candidates = []
+    for count in (150, 0, 1, 70):
+        noise = 0.1 * rng.standard_normal((count, 32))
+        rows = unit(query[rng.permutation(150)[:count]] + noise)
+        candidates.append(np.rint(127 * rows).astype(np.int8))
+    candidates[0][3] = 0
+    directions = [matching.unit_rows(rows) for rows in candidates]
+    for mixed in (candidates, [*directions[:2], *candidates[2:]]):
+        found = match_candidates(query, mixed)
+        for pairs, rows in zip(found, directions, strict=True):
+            np.testing.assert_array_equal(pairs, plain_matches(query, rows, 0.7))
+    assert len(found[0]) > 100
+    np.testing.assert_allclose(np.linalg.norm(directions[3], axis=1), 1, atol=1e-6)

@@ -1,6 +1,7 @@
 """The order of candidates after local matching."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ class Store:
         return local(self.matches[index])
 
 
+RELEASED = RetrievalConfig(order='matches')
+EVIDENCE = RetrievalConfig(order='evidence')
 FOUND = [Candidate(4, 0.9), Candidate(2, 0.8), Candidate(7, 0.7), Candidate(1, 0.6)]
 LOCAL = LocalFeatures(QUERY, np.zeros((8, 2), np.float32), np.ones(8, np.float32))
 
@@ -40,8 +43,8 @@ def order(candidates: list[Candidate]) -> list[int]:
     return [candidate.index for candidate in candidates]
 
 
-def test_more_matches_come_first():
-    ranked = rerank(LOCAL, FOUND, Store({4: 2, 2: 5, 7: 0, 1: 8}), RetrievalConfig())
+def test_more_matches_come_first_where_the_released_order_is_asked_for():
+    ranked = rerank(LOCAL, FOUND, Store({4: 2, 2: 5, 7: 0, 1: 8}), RELEASED)
     assert order(ranked) == [1, 2, 4, 7]
     assert [candidate.match_score for candidate in ranked] == [8, 5, 2, 0]
     assert [candidate.similarity for candidate in ranked] == [0.6, 0.8, 0.9, 0.7]
@@ -49,13 +52,13 @@ def test_more_matches_come_first():
 
 def test_equal_scores_are_ordered_by_similarity_then_index():
     found = [Candidate(9, 0.9), Candidate(5, 0.8), Candidate(3, 0.8), Candidate(1, 0.7)]
-    ranked = rerank(LOCAL, found, Store(dict.fromkeys((9, 5, 3, 1), 4)), RetrievalConfig())
+    ranked = rerank(LOCAL, found, Store(dict.fromkeys((9, 5, 3, 1), 4)), RELEASED)
     assert order(ranked) == [9, 3, 5, 1]
 
 
 def test_only_the_first_are_loaded_and_the_others_follow_as_they_were():
     store = Store({4: 1, 2: 3})
-    ranked = rerank(LOCAL, FOUND, store, RetrievalConfig(rerank=2))
+    ranked = rerank(LOCAL, FOUND, store, replace(RELEASED, rerank=2))
     assert order(ranked) == [2, 4, 7, 1]
     assert store.loaded == [4, 2]
     assert [math.isnan(candidate.match_score) for candidate in ranked] == [False] * 2 + [True] * 2
@@ -93,7 +96,7 @@ def test_candidates_are_held_a_few_at_a_time(monkeypatch):
     monkeypatch.setitem(module, 'match_candidates', match)
     monkeypatch.setitem(module, 'LOADED_BYTES', 3 * QUERY.nbytes)
     found = [Candidate(index, 1 - index / 100) for index in range(20)]
-    ranked = rerank(LOCAL, found, load, RetrievalConfig(rerank=20))
+    ranked = rerank(LOCAL, found, load, RELEASED)
     assert most == 3
     assert [candidate.match_score for candidate in ranked] == sorted(
         (index % 8 for index in range(20)), reverse=True
@@ -108,3 +111,72 @@ def test_what_cannot_be_loaded_or_does_not_fit_is_raised():
         rerank(LOCAL, FOUND, broken, RetrievalConfig())
     with pytest.raises(InputError, match=r'\[M, 16\]'):
         rerank(LOCAL, FOUND, lambda _: local(3, dim=12), RetrievalConfig())
+
+
+def shared(rows: int, cosine: float) -> LocalFeatures:
+    """Features of which so many rows have that cosine with a row of the query."""
+    other = np.eye(8, 16, k=8, dtype=np.float32)
+    descriptors = cosine * QUERY + np.sqrt(1 - cosine**2) * other
+    return LocalFeatures(descriptors[:rows], LOCAL.positions[:rows], LOCAL.weights[:rows])
+
+
+def test_near_matches_weigh_more_than_many():
+    """8 matches barely over the threshold against 3 beyond doubt."""
+    places = {0: shared(8, 0.72), 1: shared(3, 1.0)}
+    found = [Candidate(0, 0.8), Candidate(1, 0.8)]
+    ranked = rerank(LOCAL, found, places.__getitem__, EVIDENCE)
+    assert [(c.index, c.match_score) for c in ranked] == [(1, 3), (0, 8)]
+    ranked = rerank(LOCAL, found, places.__getitem__, RELEASED)
+    assert [(c.index, c.match_score) for c in ranked] == [(0, 8), (1, 3)]
+
+
+def test_the_similarity_counts_as_its_weight_says():
+    """The standings are 1, 0.9 and 0; the second has a quarter more evidence than the first."""
+    places = {0: shared(4, 1.0), 1: shared(5, 1.0), 2: shared(0, 1.0)}
+    found = [Candidate(0, 0.9), Candidate(1, 0.88), *(Candidate(2, 0.7) for _ in range(9))]
+    orders = [
+        order(
+            rerank(LOCAL, found, places.__getitem__, replace(EVIDENCE, similarity_weight=weight))
+        )
+        for weight in (0.0, 1.9, 2.1, 100.0)
+    ]
+    assert [found[0] for found in orders] == [1, 1, 0, 0]
+
+
+def test_without_any_match_the_order_stays():
+    ranked = rerank(LOCAL, FOUND, lambda _: local(0), replace(EVIDENCE, least_standing=-9))
+    assert order(ranked) == [4, 2, 7, 1]
+    assert [candidate.match_score for candidate in ranked] == [0] * 4
+
+
+def test_only_candidates_in_doubt_are_matched():
+    """Their standings are 1, 1/3, -1/3 and -1."""
+    matches = {4: 2, 2: 5, 7: 8, 1: 8}
+    for least, loaded in ((1.0, [4]), (0.3, [4, 2]), (-0.5, [4, 2, 7]), (-1.1, [4, 2, 7, 1])):
+        store = Store(matches)
+        ranked = rerank(LOCAL, FOUND, store, replace(EVIDENCE, least_standing=least))
+        assert store.loaded == loaded
+        assert order(ranked)[len(loaded) :] == order(FOUND)[len(loaded) :]
+        assert all(math.isnan(candidate.match_score) for candidate in ranked[len(loaded) :])
+
+
+def test_equally_similar_ones_are_all_in_doubt():
+    found = [Candidate(index, 0.5) for index in range(4)]
+    store = Store({0: 1, 1: 5, 2: 3, 3: 5})
+    assert order(rerank(LOCAL, found, store, EVIDENCE)) == [1, 3, 2, 0]
+
+
+def test_compressed_candidates_are_matched_at_their_own_threshold():
+    signs = np.where(QUERY > 0, 1, -1).astype(np.int8)
+    compressed = LocalFeatures(signs, LOCAL.positions, LOCAL.weights)
+    for threshold, expected in ((0.24, 8), (0.26, 0)):
+        matches: dict[int, np.ndarray] = {}
+        (ranked,) = rerank(
+            LOCAL,
+            [Candidate(0, 0.5)],
+            lambda _: compressed,
+            EVIDENCE,
+            threshold=threshold,
+            matches=matches,
+        )
+        assert ranked.match_score == len(matches[0]) == expected
