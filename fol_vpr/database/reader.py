@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +78,25 @@ class MapReader:
         """
         with self._reading() as connection:
             return self._read_descriptors(connection)
+
+    def descriptors(self, indices: Iterable[int]) -> np.ndarray:
+        """Global descriptors [K, D] float32 of some places; each is verified.
+
+        Raises:
+            InputError: there is no such place.
+            MapError: one of them is missing or damaged.
+        """
+        numbers = [int(index) for index in indices]
+        dim = self.header.descriptor_dim
+        descriptors = np.empty((len(numbers), dim), np.float32)
+        for row, index in enumerate(numbers):
+            found = self._row('SELECT descriptor, digest FROM global_descriptors', index)
+            if found is None:
+                raise damaged(self.path, f'the global descriptor of place {index} is missing')
+            if not intact(*found) or len(found[0]) != 2 * dim:
+                raise damaged(self.path, f'the global descriptor of place {index} has changed')
+            descriptors[row] = np.frombuffer(found[0], '<f2')
+        return descriptors
 
     def _read_descriptors(self, connection: sqlite3.Connection) -> np.ndarray:
         count, dim = len(self.places), self.header.descriptor_dim
