@@ -29,7 +29,7 @@ setup(
         share('config', '*.*'),
     ],
     zip_safe=False,
-    extras_require={'test': ['pytest']},
+    extras_require={'test': ['pytest'], 'milvus': ['pymilvus', 'milvus-lite']},
     entry_points={
         'console_scripts': [
             'fol_vpr = fol_vpr.cli.main:main',

@@ -116,7 +116,7 @@ def read_cache(path: Path, expected: dict[str, Any]) -> tuple[dict[str, Any], di
             raise UnusableCacheError('it is cut' if size else 'it is empty')
         whole = np.memmap(path, np.uint8, 'r')
         size = len(whole)
-        meta, arrays = _described(whole, size)
+        meta, arrays, end = _described(whole, size)
         for key, value in expected.items():
             if meta.get(key) != value:
                 raise UnusableCacheError(f'its {key} is {meta.get(key)!r}, needed is {value!r}')
@@ -125,7 +125,7 @@ def read_cache(path: Path, expected: dict[str, Any]) -> tuple[dict[str, Any], di
             digest.update(whole[first : min(first + CHUNK, size - 40)].data)
         if digest.digest() != whole[size - 40 : size - 8].tobytes():
             raise UnusableCacheError('its content has changed since it was written')
-        return meta, {name: _view(whole, entry) for name, entry in arrays.items()}
+        return meta, {name: _view(whole[:end], entry) for name, entry in arrays.items()}
     except FileNotFoundError as error:
         raise UnusableCacheError('there is none yet') from error
     except OSError as error:
@@ -134,18 +134,22 @@ def read_cache(path: Path, expected: dict[str, Any]) -> tuple[dict[str, Any], di
         raise UnusableCacheError(f'its description makes no sense: {error!r}') from error
 
 
-def _described(whole: np.ndarray, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _described(
+    whole: np.ndarray, size: int
+) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """The meta, the descriptions of the arrays, and where these end."""
     tail = whole[size - TAIL :].tobytes()
     if not tail.endswith(LETTERS):
         raise UnusableCacheError('it is cut, or was made by another program')
     length = int.from_bytes(tail[:8], 'little')
     if length > size - TAIL:
         raise UnusableCacheError('its description is longer than the file')
-    described = json.loads(whole[size - TAIL - length : size - TAIL].tobytes())
-    return dict(described['meta']), dict(described['arrays'])
+    end = size - TAIL - length
+    described = json.loads(whole[end : size - TAIL].tobytes())
+    return dict(described['meta']), dict(described['arrays']), end
 
 
-def _view(whole: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
+def _view(body: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
     """An array of the file; ValueError where it is none."""
     shape = [int(length) for length in entry['shape']]
     if entry['dtype'] not in DTYPES or any(length < 0 for length in shape):
@@ -155,7 +159,7 @@ def _view(whole: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
     for length in shape:
         count *= length
     first = int(entry['offset'])
-    if first < 0 or first % ALIGNMENT or first + count * dtype.itemsize > len(whole) - TAIL:
+    if first < 0 or first % ALIGNMENT or first + count * dtype.itemsize > len(body):
         raise ValueError(f'an array at {first} that does not lie within the file')
-    raw: np.ndarray = whole[first : first + count * dtype.itemsize]
+    raw: np.ndarray = body[first : first + count * dtype.itemsize]
     return raw.view(dtype).reshape(shape)

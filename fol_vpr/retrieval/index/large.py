@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ FORMAT = 1
 REDUCED_DIM = 512
 # References that the reduction is learned from: eight times its dimensions and more.
 REDUCTION_SAMPLE = 8192
-PROBED_SHARE = 1 / 32
-LEAST_PROBES = 16
+# References that a query looks at: a share of all, and so many at least, which take about 2 ms.
+SEARCHED_SHARE = 1 / 32
+LEAST_SEARCHED = 20_000
 # Candidates whose exact similarity is computed; a quarter more than asked for where that is more.
 SHORTLIST = 128
 # Beyond this share of changed references lists and reduction are learned anew.
@@ -248,11 +250,11 @@ class LargeIndex:
         """Ids of `asked` references that seem nearest; fewer, but `least`, where lists end."""
         reduced = self._reduction.query(query)[None]
         index = self._index
-        probes = max(LEAST_PROBES, round(PROBED_SHARE * index.nlist))
+        searched = max(SEARCHED_SHARE * len(self), LEAST_SEARCHED)
         params = faiss.SearchParametersIVF()
+        # With a prior as many references are looked at as without, in as many more lists.
+        probes = math.ceil(searched / (len(self) if allowed is None else len(allowed)) * index.nlist)
         if allowed is not None:
-            # As many references are looked at as without a prior, in as many more lists.
-            probes = round(probes * len(self) / len(allowed))
             bits = np.zeros(int(self._references.ids.max()) + 1, bool)
             bits[allowed] = True
             selector = faiss.IDSelectorBitmap(np.packbits(bits, bitorder='little'))

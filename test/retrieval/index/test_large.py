@@ -50,10 +50,11 @@ def opened(path: Path, rows: np.ndarray, of=None, content='a') -> tuple[LargeInd
 
 
 def test_recall_where_reduction_quantisation_and_lists_all_lose_something(monkeypatch):
-    """24,000 places of which a search looks at about a tenth, in 48 of 512 dimensions."""
+    """12,000 references of which a search looks at a tenth, in 48 of 256 dimensions."""
     monkeypatch.setattr(large, 'REDUCED_DIM', 48)
     monkeypatch.setattr(large, 'REDUCTION_SAMPLE', 2048)
-    rows, queries = structured(4000, 6, dim=512)
+    monkeypatch.setattr(large, 'LEAST_SEARCHED', 1200)
+    rows, queries = structured(1000, 12)
     rows = rows.astype(np.float16)
     index = LargeIndex(ArraySource(rows), places(len(rows)))
     queries = queries[:100]
