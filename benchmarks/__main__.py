@@ -2,8 +2,9 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, and, where training/requirements.txt is installed, losses;
-the last one takes minutes and is measured only where it is named.
+Parts are stages, network, reranking, search, and, where training/requirements.txt is installed,
+losses; the last two take minutes and are measured only where they are named. What else is given
+goes to the one part that is named, such as `search --sizes 1000 10000`.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
@@ -21,7 +22,8 @@ import torch
 
 from benchmarks import network, reranking, stages
 
-PARTS = ('stages', 'network', 'reranking', 'losses')
+PARTS = ('stages', 'network', 'reranking', 'search', 'losses')
+ONLY_NAMED = ('search', 'losses')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--architectures', nargs='+', default=['vits14', 'vitb14'])
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--json', type=Path, metavar='FOLDER', help='write the figures there too')
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and len(options.parts) != 1:
+        parser.error(f'{" ".join(rest)} belongs to a part: name that one alone')
     unknown = [name for name in options.parts if name not in PARTS]
     if unknown:
         parser.error(f'there is no part {unknown[0]!r}; there are {", ".join(PARTS)}')
@@ -52,10 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
     ]
-    if 'losses' in options.parts:
-        # Not everybody has what training needs.
-        losses = importlib.import_module('benchmarks.losses')
-        parts.append(('The losses: the released approach, and ours', losses, threads))
+    titles = {
+        'search': 'The search: recall against the exact one, latency, memory',
+        'losses': 'The losses: the released approach, and ours',
+    }
+    for name in ONLY_NAMED:
+        if name in options.parts:
+            # Not everybody has what training needs.
+            part = importlib.import_module(f'benchmarks.{name}')
+            parts.append((titles[name], part, threads))
     status = 0
     for title, part, given in parts:
         name = part.__name__.rpartition('.')[2]
@@ -63,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         print(f'== {title}', flush=True)
         written = [] if options.json is None else ['--json', str(options.json / f'{name}.json')]
-        status = max(status, part.main([*given, *written]))
+        status = max(status, part.main([*given, *written, *rest]))
         print()
     return status
 

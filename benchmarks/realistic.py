@@ -34,7 +34,10 @@ VIEWS = 5
 POOL = 2048
 DEGREES = 5.0
 # Folders of which images of the same number show the same place.
-PAIRED = (('gardens_point/day_left', 'gardens_point/day_right'), ('corridor/ref', 'corridor/query'))
+PAIRED = (
+    ('gardens_point/day_left', 'gardens_point/day_right'),
+    ('corridor/ref', 'corridor/query'),
+)
 
 
 @dataclass(frozen=True)

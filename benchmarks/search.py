@@ -167,25 +167,27 @@ def make_map(path: Path, model_file: Path, sizes: Sequence[int], queries: int) -
                 # A size may end within a block; the next one goes on with the next block.
                 rows = model.block(number, BLOCK_LOCATIONS)[0].astype(np.float16)[: size - done]
                 file.write(rows.data)
-                products = np.concatenate([best, asked @ rows.astype(np.float32).T], axis=1)
-                numbers = np.concatenate(
-                    [ids, np.broadcast_to(np.arange(done, done + len(rows)), (queries, len(rows)))],
-                    axis=1,
-                )
-                order = np.argsort(-products, axis=1, kind='stable')[:, :TOP]
-                best = np.take_along_axis(products, order, 1)
-                ids = np.take_along_axis(numbers, order, 1)
+                best, ids = _merged(best, ids, asked @ rows.astype(np.float32).T, done)
                 done, number = done + len(rows), number + 1
             np.save(path.with_name(f'exact-{size}.npy'), ids)
     return asked
 
 
+def _merged(
+    best: np.ndarray, ids: np.ndarray, products: np.ndarray, first: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The TOP best similarities and ids [Q, TOP] once references from `first` on are known."""
+    numbers = np.broadcast_to(np.arange(first, first + products.shape[1]), products.shape)
+    products = np.concatenate([best, products], axis=1)
+    numbers = np.concatenate([ids, numbers], axis=1)
+    order = np.argsort(-products, axis=1, kind='stable')[:, :TOP]
+    return np.take_along_axis(products, order, 1), np.take_along_axis(numbers, order, 1)
+
+
 def _queries(model: Model, count: int, references: int) -> np.ndarray:
     """Queries [count, D] of places that are among the first `references`."""
-    found: list[np.ndarray] = []
-    blocks = -(-references // (BLOCK_LOCATIONS * VIEWS))
-    for number in range(blocks):
-        found.append(model.block(number, BLOCK_LOCATIONS)[1])
+    blocks = range(-(-references // (BLOCK_LOCATIONS * VIEWS)))
+    found = [model.block(number, BLOCK_LOCATIONS)[1] for number in blocks]
     whole = np.concatenate(found)[: references // VIEWS]
     return whole[np.linspace(0, len(whole) - 1, min(count, len(whole))).astype(int)]
 
@@ -218,12 +220,12 @@ def measure(
             before = time.perf_counter()
             index.search(query, ASKED)
             milliseconds.append(1000 * (time.perf_counter() - before))
-    together = [len({*a} & {*b}) / TOP for a, b in zip(exact.tolist(), found, strict=True)]
+    pairs = list(zip(exact.tolist(), found, strict=True))
     return Row(
         references=size,
         method=method,
-        recall_1=float(np.mean([a[0] == b[0] for a, b in zip(exact.tolist(), found, strict=True)])),
-        recall_10=float(np.mean(together)),
+        recall_1=float(np.mean([a[0] == b[0] for a, b in pairs])),
+        recall_10=float(np.mean([len({*a} & {*b}) / TOP for a, b in pairs])),
         p50_ms=float(np.percentile(milliseconds, 50)),
         p99_ms=float(np.percentile(milliseconds, 99)),
         per_second=1000 / float(np.mean(milliseconds)),

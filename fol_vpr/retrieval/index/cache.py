@@ -134,9 +134,7 @@ def read_cache(path: Path, expected: dict[str, Any]) -> tuple[dict[str, Any], di
         raise UnusableCacheError(f'its description makes no sense: {error!r}') from error
 
 
-def _described(
-    whole: np.ndarray, size: int
-) -> tuple[dict[str, Any], dict[str, Any], int]:
+def _described(whole: np.ndarray, size: int) -> tuple[dict[str, Any], dict[str, Any], int]:
     """The meta, the descriptions of the arrays, and where these end."""
     tail = whole[size - TAIL :].tobytes()
     if not tail.endswith(LETTERS):

@@ -111,7 +111,8 @@ class GpuIndex:
             return []
         possible = self._possible(products, k)
         found = possible if rows is None else rows[possible]
-        exact = (self._matrix[found].float() @ query).cpu().numpy()
+        # Row by row: a product with a matrix may round equal rows differently.
+        exact = (self._matrix[found].float() * query).sum(dim=1).cpu().numpy()
         return ranked(self._references.ids[found.cpu().numpy()], exact, k)
 
     def _possible(self, products: torch.Tensor, k: int) -> torch.Tensor:

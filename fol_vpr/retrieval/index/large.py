@@ -242,7 +242,8 @@ class LargeIndex:
             found = self._references.ids if allowed is None else allowed
         else:
             found = self._shortlist(query, asked, k, allowed)
-        return ranked(found, self._exact(found) @ query, k)
+        # Row by row: a product with a matrix may round equal rows differently.
+        return ranked(found, (self._exact(found) * query).sum(axis=1), k)
 
     def _shortlist(
         self, query: np.ndarray, asked: int, least: int, allowed: np.ndarray | None
@@ -253,7 +254,9 @@ class LargeIndex:
         searched = max(SEARCHED_SHARE * len(self), LEAST_SEARCHED)
         params = faiss.SearchParametersIVF()
         # With a prior as many references are looked at as without, in as many more lists.
-        probes = math.ceil(searched / (len(self) if allowed is None else len(allowed)) * index.nlist)
+        probes = math.ceil(
+            searched / (len(self) if allowed is None else len(allowed)) * index.nlist
+        )
         if allowed is not None:
             bits = np.zeros(int(self._references.ids.max()) + 1, bool)
             bits[allowed] = True

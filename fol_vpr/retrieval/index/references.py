@@ -95,7 +95,7 @@ class References:
 
 def fingerprints(places: Sequence[Place]) -> np.ndarray:
     """[P] int64, not negative: tells the references of one map apart, however it numbers them."""
-    names = [f'{p.place_id}\0{p.session_id}\0{p.stamp_ns}\0{p.image_uri}' for p in places]
+    names = (f'{p.place_id}\0{p.session_id}\0{p.stamp_ns}\0{p.image_uri}' for p in places)
     digests = b''.join(
         hashlib.blake2b(name.encode(errors='surrogateescape'), digest_size=8).digest()
         for name in names
