@@ -54,7 +54,7 @@ class _MapDescriptors:
         return self.reader.header.descriptor_dim
 
     def read(self, ids: np.ndarray) -> np.ndarray:
-        return self.reader.descriptors(ids.tolist())
+        return self.reader.descriptors([int(number) for number in ids])
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,6 +89,8 @@ def mapped(path: Path, found: dict[str, np.ndarray], references: int) -> tuple[A
     inverted.nlist, inverted.code_size = index.nlist, index.code_size
     inverted.filename, inverted.read_only = str(path), True
     inverted.totsize = len(found['lists'])
+    # Or every search starts up to 32 threads to read ahead what is in the page cache already.
+    inverted.prefetch_nthread = 0
     inverted.lists.resize(index.nlist)
     lengths = np.ascontiguousarray(sizes)
     inverted.set_all_lists_sizes(faiss.swig_ptr(lengths.view(np.uint64)))

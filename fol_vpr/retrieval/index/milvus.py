@@ -170,7 +170,7 @@ class MilvusIndex:
             rows.append(
                 {
                     'key': self._keys[place.index],
-                    'descriptor': descriptor.tolist(),
+                    'descriptor': descriptor,
                     'session': _text(place.session_id),
                     'has_position': pose is not None, 'x': x, 'y': y,
                     'has_geo': geo is not None,
@@ -243,7 +243,7 @@ class MilvusIndex:
     def _search(self, query: np.ndarray, k: int, prior: Prior | None) -> list[tuple[int, float]]:
         with self._explained():
             (hits,) = self._client.search(
-                self.collection, [query.tolist()], limit=k, filter=prior_filter(prior),
+                self.collection, [query], limit=k, filter=prior_filter(prior),
                 anns_field='descriptor', search_params={'metric_type': 'IP'},
                 consistency_level=CONSISTENCY,
             )  # fmt: skip
