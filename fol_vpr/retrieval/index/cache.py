@@ -97,12 +97,15 @@ def _write(
     file.write(LETTERS)
 
 
-def read_cache(path: Path, expected: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_cache(
+    path: Path, expected: dict[str, Any], kinds: dict[str, tuple[str, int]] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The description and the arrays of a file, mapped read-only.
 
     Args:
         path: the file.
         expected: entries that its meta must have; compared before its content is hashed.
+        kinds: dtype and number of dimensions of arrays that it must have.
 
     Returns:
         The whole meta, and the arrays by name.
@@ -125,7 +128,11 @@ def read_cache(path: Path, expected: dict[str, Any]) -> tuple[dict[str, Any], di
             digest.update(whole[first : min(first + CHUNK, size - 40)].data)
         if digest.digest() != whole[size - 40 : size - 8].tobytes():
             raise UnusableCacheError('its content has changed since it was written')
-        return meta, {name: _view(whole[:end], entry) for name, entry in arrays.items()}
+        found = {name: _view(whole[:end], entry) for name, entry in arrays.items()}
+        for name, kind in (kinds or {}).items():
+            if (found[name].dtype.str, found[name].ndim) != kind:
+                raise UnusableCacheError(f'its {name} are of another kind')
+        return meta, found
     except FileNotFoundError as error:
         raise UnusableCacheError('there is none yet') from error
     except OSError as error:

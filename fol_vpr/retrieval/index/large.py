@@ -32,7 +32,7 @@ FORMAT = 1
 REDUCED_DIM = 512
 # References that the reduction is learned from: eight times its dimensions and more.
 REDUCTION_SAMPLE = 8192
-# References that a query looks at: a share of all, and so many at least, which take about 2 ms.
+# References that a query looks at: a share of all, and so many at least (10 MB of codes).
 SEARCHED_SHARE = 1 / 32
 LEAST_SEARCHED = 20_000
 # Candidates whose exact similarity is computed; a quarter more than asked for where that is more.
@@ -40,16 +40,17 @@ SHORTLIST = 128
 # Beyond this share of changed references lists and reduction are learned anew.
 WORN = 0.25
 SEED = 1
+KINDS = {**lists.KINDS, 'mean': ('<f4', 1), 'basis': ('<f4', 2), 'names': ('<i8', 1)}
 
 
 class LargeIndex:
     """Search in inverted lists of reduced and quantised descriptors; see `PlaceIndex`.
 
     Descriptors are projected to the principal components of the map, sorted into lists by
-    k-means, and kept there in 8 bits for each dimension (`docs/performance.md` has the
-    alternatives). A query looks into the nearest lists, and the shortlist that comes out is
-    compared by the exact descriptors, which are read from the map: similarities are exact, and
-    what can be missing is a reference that did not make the shortlist.
+    k-means, and kept there in 8 bits for each dimension. A query looks into the nearest lists, and
+    the shortlist that comes out is compared by the exact descriptors, which are read from the map:
+    similarities are exact, and what can be missing is a reference that did not make the shortlist.
+    `benchmarks/search.py` measures this against other structures.
 
     The lists lie in a cache file. They are mapped from there until something is added or removed.
 
@@ -141,7 +142,7 @@ class LargeIndex:
         """
         try:
             before = _identity(path)
-            _, found = read_cache(path, self._key)
+            _, found = read_cache(path, self._key, KINDS)
             new_ids, missing = self._compared(found['names'], names)
             self._reduction = _reduction(found, self._source.dim)
             self._index, kept = lists.mapped(path, found, len(found['names']))
@@ -149,7 +150,7 @@ class LargeIndex:
                 raise UnusableCacheError('its parts do not fit each other')
             if _identity(path) != before:
                 raise UnusableCacheError('another process replaced it meanwhile')
-        except (UnusableCacheError, KeyError, OSError) as error:
+        except (UnusableCacheError, OSError) as error:
             log.info('the search index %s is built: %s', path, error)
             return False
         if new_ids is None:
@@ -300,7 +301,7 @@ def _identity(path: Path) -> tuple[int, ...]:
 
 def _reduction(found: dict[str, Any], dim: int) -> Reduction:
     mean, basis = np.array(found['mean']), np.array(found['basis'])
-    if mean.shape != (dim,) or basis.ndim != 2 or len(basis) != dim:
+    if mean.shape != (dim,) or len(basis) != dim:
         raise UnusableCacheError('its reduction is of another dimension')
     if not (np.isfinite(mean).all() and np.isfinite(basis).all()):
         raise UnusableCacheError('its reduction is not finite')

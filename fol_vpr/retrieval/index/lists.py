@@ -15,6 +15,8 @@ import numpy as np
 
 from fol_vpr.retrieval.index.cache import UnusableCacheError
 
+# Dtype and dimensions of the arrays that an index consists of.
+KINDS = {'lists': ('|u1', 1), 'sizes': ('<i8', 1), 'centroids': ('<f4', 2), 'trained': ('<f4', 1)}
 # Vectors of the sample for each list that k-means places; below about 30 FAISS warns.
 TRAINING_ROWS = 39
 
@@ -64,7 +66,7 @@ def mapped(path: Path, found: dict[str, np.ndarray], references: int) -> tuple[A
 
     Args:
         path: the file, at whose beginning `lists` is.
-        found: arrays as `arrays` gives them.
+        found: arrays as `arrays` gives them, of the `KINDS`.
         references: how many ids there are; each must be in one list, or in none.
 
     Returns:
@@ -74,7 +76,7 @@ def mapped(path: Path, found: dict[str, np.ndarray], references: int) -> tuple[A
         UnusableCacheError: the arrays do not fit each other.
     """
     centroids, sizes, trained = found['centroids'], found['sizes'], found['trained']
-    if centroids.ndim != 2 or 0 in centroids.shape or sizes.shape != (len(centroids),):
+    if 0 in centroids.shape or sizes.shape != (len(centroids),):
         raise UnusableCacheError('its lists and their centres do not fit each other')
     index = _empty(centroids.shape[1], len(centroids))
     if trained.shape != (2 * index.d,) or not np.isfinite(trained).all():
@@ -109,7 +111,7 @@ def _own(index: Any, inverted: Any) -> None:
 
 def _ids(lists: np.ndarray, sizes: np.ndarray, code_size: int, references: int) -> np.ndarray:
     """All ids in the lists, ascending, after a look at each."""
-    if lists.ndim != 1 or (sizes < 0).any() or (sizes > references).any():
+    if (sizes < 0).any() or (sizes > references).any():
         raise UnusableCacheError('the sizes of its lists make no sense')
     ends = np.cumsum(sizes * (code_size + 8))
     if int(ends[-1]) != len(lists):

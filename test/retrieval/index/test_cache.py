@@ -98,6 +98,12 @@ def test_another_description_is_refused(path, described):
         read_cache(path, {})
 
 
+@pytest.mark.parametrize('kind', [{'sizes': ('<f4', 1)}, {'sizes': ('<i8', 2)}, {'b': ('|u1', 1)}])
+def test_arrays_of_another_kind_are_refused(path, kind):
+    with pytest.raises(UnusableCacheError):
+        read_cache(path, {}, kind)
+
+
 def good_lists() -> dict[str, np.ndarray]:
     rows = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32)
     index = lists.train(rows, 4, 1)
