@@ -29,7 +29,11 @@ setup(
         share('config', '*.*'),
     ],
     zip_safe=False,
-    extras_require={'test': ['pytest'], 'onnx': ['onnx', 'onnxscript']},
+    extras_require={
+        'test': ['pytest'],
+        'onnx': ['onnx', 'onnxscript'],
+        'milvus': ['pymilvus', 'milvus-lite'],
+    },
     entry_points={
         'console_scripts': [
             'fol_vpr = fol_vpr.cli.main:main',

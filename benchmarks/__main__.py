@@ -2,8 +2,9 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, codecs, and, where training/requirements.txt is installed,
-losses; the last two take minutes and are measured only where they are named.
+Parts are stages, network, reranking, codecs, search, and, where training/requirements.txt is
+installed, losses; the last three take minutes and are measured only where they are named. What
+else is given goes to the one part that is named, such as `search --sizes 1000 10000`.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
@@ -19,9 +20,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import codecs, network, reranking, stages
+from benchmarks import network, reranking, stages
 
-PARTS = ('stages', 'network', 'reranking', 'codecs', 'losses')
+PARTS = ('stages', 'network', 'reranking', 'codecs', 'search', 'losses')
+ONLY_NAMED = ('codecs', 'search', 'losses')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--architectures', nargs='+', default=['vits14', 'vitb14'])
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--json', type=Path, metavar='FOLDER', help='write the figures there too')
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and len(options.parts) != 1:
+        parser.error(f'{" ".join(rest)} belongs to a part: name that one alone')
     unknown = [name for name in options.parts if name not in PARTS]
     if unknown:
         parser.error(f'there is no part {unknown[0]!r}; there are {", ".join(PARTS)}')
@@ -52,12 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
     ]
-    if 'codecs' in options.parts:
-        parts.append(('Codecs of local features: bytes, time, recall', codecs, threads))
-    if 'losses' in options.parts:
-        # Not everybody has what training needs.
-        losses = importlib.import_module('benchmarks.losses')
-        parts.append(('The losses: the released approach, and ours', losses, threads))
+    titles = {
+        'codecs': 'Codecs of local features: bytes, time, recall',
+        'search': 'The search: recall against the exact one, latency, memory',
+        'losses': 'The losses: the released approach, and ours',
+    }
+    for name in ONLY_NAMED:
+        if name in options.parts:
+            # Not everybody has what training needs.
+            part = importlib.import_module(f'benchmarks.{name}')
+            parts.append((titles[name], part, threads))
     status = 0
     for title, part, given in parts:
         name = part.__name__.rpartition('.')[2]
@@ -65,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         print(f'== {title}', flush=True)
         written = [] if options.json is None else ['--json', str(options.json / f'{name}.json')]
-        status = max(status, part.main([*given, *written]))
+        status = max(status, part.main([*given, *written, *rest]))
         print()
     return status
 

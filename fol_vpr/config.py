@@ -96,6 +96,20 @@ class RetrievalConfig(Checked):
     candidates: int = setting(
         100, 'References taken from the global search.', minimum=1, maximum=10_000
     )
+    index: str = setting(
+        'auto',
+        'How they are searched: flat compares all on the CPU; large is for maps of many thousand '
+        'places, and keeps its index in a file beside the map; gpu compares all on the device of '
+        'the network; milvus searches on a server. auto is milvus where index_uri is set, else '
+        'gpu where the network runs on one that has room, else flat or large by the size of the '
+        'map; it says which and why.',
+        choices=('auto', 'flat', 'large', 'gpu', 'milvus'),
+    )
+    index_uri: str = setting(
+        '',
+        'Milvus server, http://HOST:19530 (with ?token=USER:PASSWORD where it wants one), or a '
+        'file that ends in .db for Milvus Lite. Each map has a collection of its own there.',
+    )
     rerank: int = setting(
         20,
         'How many of them at most, best first, are re-ordered by local matching; 0 turns it off.',

@@ -19,6 +19,8 @@ EARTH_RADIUS = 6_371_008.8
 """Mean radius in metres (IUGG)."""
 UNKNOWN_ANGLE_VARIANCE = math.pi**2 / 3
 """Variance in rad² of an angle of which nothing is known: uniform on the circle."""
+PRIOR_SIGMAS = 3.0
+"""Standard deviations that a search reaches around an uncertain position: 98.9 % in the plane."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,62 @@ class Place:
     pose: Pose | None = None
     geo: GeoPosition | None = None
     sensor_frame: str = ''
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of a query's place before its image is looked at; narrows the search.
+
+    A reference is searched where all that is given here allows it. One whose own position is
+    unknown cannot be told to be far away, and stays.
+
+    Attributes:
+        position: x and y in metres in the frame of the map, or None. Heights are not compared:
+            few priors know them.
+        geo: the same as a geodetic position, for maps that have those; not together with position.
+        radius: how far from there the reference may have been taken, in metres.
+        stddev: standard deviation of the position along each axis in metres; the search reaches
+            three of them further.
+        sessions: only references of these; empty allows all.
+    """
+
+    position: tuple[float, float] | None = None
+    geo: GeoPosition | None = None
+    radius: float = 0.0
+    stddev: float = 0.0
+    sessions: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.position is not None and self.geo is not None:
+            raise InputError('a prior has a position in the map or a geodetic one, got both')
+        if self.position is not None and not all(math.isfinite(value) for value in self.position):
+            raise InputError(f'a prior needs finite metres as its position, got {self.position}')
+        for name in ('radius', 'stddev'):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f'the {name} of a prior is {value}, expected metres from 0')
+        if self.located and self.reach == 0:
+            raise InputError('a prior with a position needs a radius or a stddev over 0 metres')
+
+    @property
+    def located(self) -> bool:
+        """Whether it names a position of either kind."""
+        return self.position is not None or self.geo is not None
+
+    @property
+    def reach(self) -> float:
+        """Metres around its position that are searched."""
+        return self.radius + PRIOR_SIGMAS * self.stddev
+
+    @classmethod
+    def around(cls, pose: Pose, radius: float, sessions: frozenset[str] = frozenset()) -> Prior:
+        """The surroundings of a pose in the map frame, with the uncertainty it comes with."""
+        stddev = 0.0
+        if pose.covariance is not None:
+            # The longer axis of the ellipse in x and y.
+            stddev = math.sqrt(max(0.0, float(np.linalg.eigvalsh(pose.covariance[:2, :2])[-1])))
+        x, y = (float(value) for value in pose.position[:2])
+        return cls(position=(x, y), radius=radius, stddev=stddev, sessions=sessions)
 
 
 @dataclass(frozen=True)

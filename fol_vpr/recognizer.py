@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
 import time
 import uuid
@@ -25,14 +27,34 @@ from fol_vpr.datatypes import (
     Place,
     PlaceHypothesis,
     PoseSource,
+    Prior,
     Recognition,
     Verification,
 )
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
 from fol_vpr.network import FeatureExtractor, PreparedImage, find_weights
 from fol_vpr.network.preprocessing import with_preprocessing
-from fol_vpr.retrieval import FlatIndex, PlaceIndex, mutual_matches, rerank
+from fol_vpr.retrieval import PlaceIndex, mutual_matches, open_index, rerank
 from fol_vpr.verification import Decision, assess_image, verify_pair
+
+log = logging.getLogger(__name__)
+
+INDEX_SUFFIX = '.index'
+PROGRESS_INTERVAL = 10.0  # seconds between lines in the log
+
+
+@dataclass(frozen=True)
+class _MapDescriptors:
+    """The global descriptors of a map as its index reads them."""
+
+    reader: MapReader
+
+    @property
+    def dim(self) -> int:
+        return self.reader.header.descriptor_dim
+
+    def read(self, ids: np.ndarray) -> np.ndarray:
+        return self.reader.descriptors([int(number) for number in ids])
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +65,10 @@ class _LoadedMap:
     @property
     def places(self) -> tuple[Place, ...]:
         return self.reader.places
+
+    def close(self) -> None:
+        self.index.close()
+        self.reader.close()
 
 
 def open_map(path: str | Path) -> MapReader:
@@ -115,19 +141,33 @@ class PlaceRecognizer:
         reader = MapReader(path)
         try:
             self._check_fit(reader.info)
-            loaded = _LoadedMap(reader, FlatIndex(reader.global_descriptors()))
+            loaded = _LoadedMap(reader, self._open_index(reader))
         except BaseException:
             reader.close()
             raise
         with self._lock:
             if self._closed:
-                reader.close()
+                loaded.close()
                 raise MapError(f'{path} was loaded too late: the recognizer is closed')
             previous, self._map = self._map, loaded
             self._decision.reset()
         if previous is not None:
-            previous.reader.close()
+            previous.close()
         return reader.info
+
+    def _open_index(self, reader: MapReader) -> PlaceIndex:
+        info = reader.info
+        # Another network or preprocessing is another map to a cache or a server.
+        content = f'{info.map_id} {info.model_id} {info.preprocessing_id}'
+        return open_index(
+            self.config.retrieval,
+            _MapDescriptors(reader),
+            reader.places,
+            device=str(self.extractor.device),
+            content=f'{info.map_id}_{hashlib.sha256(content.encode()).hexdigest()[:8]}',
+            cache=Path(info.path + INDEX_SUFFIX),
+            progress=_LoggedProgress(f'search index of {info.name}'),
+        )
 
     def _check_fit(self, info: MapInfo) -> None:
         ours = self.extractor
@@ -172,12 +212,16 @@ class PlaceRecognizer:
         info = self.map_info
         if info is None:
             return f'{plan}; no map'
-        index = info.places * info.descriptor_dim * 4 / 1e6
         return (
-            f'{plan}; map {info.name}: {info.places} places, search index {index:.0f} MB in '
-            f'memory, {info.bytes / 1e6:.0f} MB on disk, from which local features are read when '
-            'needed'
+            f'{plan}; map {info.name}: {info.places} places, {info.bytes / 1e6:.0f} MB on disk, '
+            f'from which local features are read when needed; search index {self.index}'
         )
+
+    @property
+    def index(self) -> str:
+        """The index of the loaded map in words, empty where none is loaded."""
+        loaded = self._map
+        return '' if loaded is None else loaded.index.description
 
     # ---- queries
 
@@ -213,6 +257,7 @@ class PlaceRecognizer:
         prepared: PreparedImage | None = None,
         hypotheses: int | None = None,
         sequence: bool = True,
+        prior: Prior | None = None,
     ) -> Recognition:
         """Answer where an image was taken.
 
@@ -221,16 +266,22 @@ class PlaceRecognizer:
             prepared: what `prepare` made of it, where that was done ahead.
             hypotheses: how many to return, `retrieval.hypotheses` where None.
             sequence: whether the image is the next one of the stream, and counts as evidence.
+            prior: what is known of the place, and narrows the search; None searches everything.
 
         Raises:
             MapError: no map is loaded, or the loaded one cannot be read any more.
             DeviceError: the device ran out of memory.
         """
         with self._lock:
-            return self._recognize(frame, prepared, hypotheses, sequence)
+            return self._recognize(frame, prepared, hypotheses, sequence, prior)
 
     def _recognize(
-        self, frame: Frame, prepared: PreparedImage | None, count: int | None, sequence: bool
+        self,
+        frame: Frame,
+        prepared: PreparedImage | None,
+        count: int | None,
+        sequence: bool,
+        prior: Prior | None,
     ) -> Recognition:
         started = time.perf_counter()
         loaded = self._loaded()
@@ -238,7 +289,7 @@ class PlaceRecognizer:
         retrieval = self.config.retrieval
         features = self.extractor.extract([prepared or frame.image], timings)[0]
         with _timed(timings, 'search'):
-            found = loaded.index.search(features.global_descriptor, retrieval.candidates)
+            found = loaded.index.search(features.global_descriptor, retrieval.candidates, prior)
         matches: dict[int, np.ndarray] = {}
         with _timed(timings, 'rerank'):
             codec = loaded.reader.codec
@@ -384,9 +435,22 @@ class PlaceRecognizer:
         with self._lock:
             self._closed = True
             if self._map is not None:
-                self._map.reader.close()
+                self._map.close()
                 self._map = None
             self.extractor.close()
+
+
+class _LoggedProgress:
+    """Says now and then in the log how far something is."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._said >= PROGRESS_INTERVAL:
+            self._said = time.monotonic()
+            log.info('%s: %d of %d references', self._what, done, total)
 
 
 def _with_first(

@@ -101,6 +101,7 @@ def test_every_part_has_its_rule():
         ('fol_vpr_msgs', {'ros'}),
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),
+        ('pymilvus', {'retrieval'}),
         ('sqlite3', {'database', 'sources'}),
         ('rosbags', {'sources', 'evaluation', 'ros'}),
         ('pickle', set()),
@@ -129,7 +130,7 @@ def test_only_the_command_line_prints_or_exits():
 
 
 def test_the_bare_import_is_light():
-    heavy = "{'torch', 'rclpy', 'cv2', 'faiss'} & set(sys.modules)"
+    heavy = "{'torch', 'rclpy', 'cv2', 'faiss', 'pymilvus'} & set(sys.modules)"
     script = f'import sys, fol_vpr, fol_vpr.cli.main; sys.exit(str({heavy}) if {heavy} else 0)'
     done = subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, cwd=ROOT, check=False

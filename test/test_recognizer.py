@@ -23,6 +23,7 @@ from fol_vpr.datatypes import (
     LocalFeatures,
     LocalizationState,
     PoseSource,
+    Prior,
     Verification,
 )
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
@@ -82,6 +83,33 @@ def test_the_answer_carries_the_evidence(loaded):
     stages = {'resize', 'forward', 'search', 'rerank', 'verify', 'total'}
     assert set(answer.timings) == stages
     assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
+
+
+def test_a_prior_narrows_the_search(loaded):
+    session = loaded.places[0].session_id
+    frame = Frame(view(2))
+    every = loaded.recognize(frame)
+    assert loaded.recognize(frame, prior=Prior(sessions=frozenset({session}))).global_ranking == (
+        every.global_ranking
+    )
+    nothing = loaded.recognize(frame, prior=Prior(sessions=frozenset({'another'})))
+    assert nothing.hypotheses == () and nothing.state == LocalizationState.UNKNOWN
+
+
+def test_a_large_map_keeps_its_index_beside_it(loaded, town, caplog):
+    caplog.set_level('INFO')
+    flat = [loaded.recognize(frame).global_ranking for frame in frames(3, shift=5)]
+    assert loaded.index.startswith('flat') and 'comparing all of' in caplog.text
+    assert loaded.index in loaded.memory_plan()
+    retrieval = replace(CONFIG.retrieval, index='large')
+    loaded.set_config(replace(CONFIG, retrieval=retrieval))
+    for built in ('in memory', 'mapped from its cache'):
+        loaded.load_map(town)
+        assert loaded.index.startswith('large') and built in loaded.index
+    assert town.with_name('town.folmap.index').is_file()
+    for frame, expected in zip(frames(3, shift=5), flat, strict=True):
+        found = loaded.recognize(frame).global_ranking
+        assert [c.index for c in found] == [c.index for c in expected]
 
 
 def test_untrained_weights_never_localize(loaded):

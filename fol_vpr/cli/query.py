@@ -15,7 +15,14 @@ from fol_vpr.config import (
     RetrievalConfig,
     VerificationConfig,
 )
-from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition, Verification
+from fol_vpr.datatypes import (
+    Frame,
+    GeoPosition,
+    PlaceHypothesis,
+    Prior,
+    Recognition,
+    Verification,
+)
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import UNTRAINED, align
 
@@ -28,13 +35,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--picture', metavar='OUT.png', help='draw the query beside the first hypotheses'
     )
+    _add_prior(parser)
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig)
     add_settings(parser, VerificationConfig, only=('verify', 'min_inliers', 'min_inlier_ratio'))
 
 
+def _add_prior(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        'prior', 'What is known of the place already; without it, the whole map is searched.'
+    )
+    at = group.add_mutually_exclusive_group()
+    at.add_argument(
+        '--near', nargs=2, type=float, metavar=('X', 'Y'), help='position in the map, in metres'
+    )
+    at.add_argument(
+        '--near-geo', nargs=2, type=float, metavar=('LAT', 'LON'), help='the same in degrees'
+    )
+    group.add_argument(
+        '--radius', type=float, metavar='X', default=0.0,
+        help='metres around it that are searched',
+    )  # fmt: skip
+    group.add_argument(
+        '--stddev', type=float, metavar='X', default=0.0,
+        help='standard deviation of the position in metres; three of them are added to the radius',
+    )  # fmt: skip
+    group.add_argument(
+        '--session', action='append', metavar='ID', default=[],
+        help='search only references of this session; may be given several times',
+    )  # fmt: skip
+
+
+def _prior(args: argparse.Namespace) -> Prior | None:
+    if args.near is None and args.near_geo is None and (args.radius or args.stddev):
+        raise InputError('--radius and --stddev need a position: --near X Y or --near-geo LAT LON')
+    if args.near is None and args.near_geo is None and not args.session:
+        return None
+    return Prior(
+        position=None if args.near is None else (args.near[0], args.near[1]),
+        geo=None if args.near_geo is None else GeoPosition(*args.near_geo),
+        radius=args.radius,
+        stddev=args.stddev,
+        sessions=frozenset(args.session),
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
+    prior = _prior(args)
     retrieval = settings(args, RetrievalConfig())
     verification = settings(args, VerificationConfig())
     if args.picture is not None:
@@ -46,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
     try:
         recognizer.load_map(args.map)
-        recognition = recognizer.recognize(frame, sequence=False)
+        recognition = recognizer.recognize(frame, sequence=False, prior=prior)
         trained = recognizer.extractor.trained
         if args.json:
             print_json(_as_json(recognition, args, recognizer.extractor.weights_name, trained))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -81,11 +81,24 @@ class MapReader:
         with self._reading() as connection:
             return self._read_descriptors(connection)
 
+    def descriptors(self, indices: Sequence[int]) -> np.ndarray:
+        """Global descriptors [K, D] float32 of some places; each is verified.
+
+        Raises:
+            InputError: there is no such place.
+            MapError: one of them is missing or damaged.
+        """
+        descriptors = self._room(len(indices))
+        for row, index in enumerate(indices):
+            found = self._row('SELECT descriptor, digest FROM global_descriptors', index)
+            if found is None:
+                raise damaged(self.path, f'the global descriptor of place {index} is missing')
+            descriptors[row] = self._descriptor(index, *found)
+        return descriptors
+
     def _read_descriptors(self, connection: sqlite3.Connection) -> np.ndarray:
-        count, dim = len(self.places), self.header.descriptor_dim
-        if dim < 1 or 2 * count * dim > self.info.bytes:
-            raise damaged(self.path, f'it has no room for {count} x {dim} descriptors')
-        descriptors = np.empty((count, dim), np.float32)
+        count = len(self.places)
+        descriptors = self._room(count)
         rows = connection.execute(
             'SELECT place, descriptor, digest FROM global_descriptors ORDER BY place'
         )
@@ -93,17 +106,27 @@ class MapReader:
         for place, blob, stored in rows:
             if place != found or place >= count:
                 raise damaged(self.path, f'the global descriptor of place {found} is missing')
-            if not intact(blob, stored) or len(blob) != 2 * dim:
-                raise damaged(self.path, f'the global descriptor of place {place} has changed')
-            descriptors[place] = np.frombuffer(blob, '<f2')
-            if not np.isfinite(descriptors[place]).all():
-                raise damaged(
-                    self.path, f'the global descriptor of place {place} has NaN or infinity'
-                )
+            descriptors[place] = self._descriptor(place, blob, stored)
             found += 1
         if found != count:
             raise damaged(self.path, f'it has {found} global descriptors for {count} places')
         return descriptors
+
+    def _room(self, count: int) -> np.ndarray:
+        """For `count` descriptors, where the file is large enough to hold so many."""
+        dim = self.header.descriptor_dim
+        if dim < 1 or 2 * min(count, len(self.places)) * dim > self.info.bytes:
+            raise damaged(self.path, f'it has no room for {count} x {dim} descriptors')
+        return np.empty((count, dim), np.float32)
+
+    def _descriptor(self, place: int, blob: object, stored: object) -> np.ndarray:
+        """[D] float16 of a blob, verified."""
+        if not intact(blob, stored) or len(blob) != 2 * self.header.descriptor_dim:  # type: ignore[arg-type]
+            raise damaged(self.path, f'the global descriptor of place {place} has changed')
+        descriptor = np.frombuffer(blob, '<f2')  # type: ignore[call-overload]
+        if not np.isfinite(descriptor).all():
+            raise damaged(self.path, f'the global descriptor of place {place} has NaN or infinity')
+        return descriptor
 
     def local_features(self, index: int) -> LocalFeatures:
         """Local features of a place, read from the file; verified where read the first time.

@@ -1,6 +1,6 @@
 """Finding the references that look like a query, and ordering them by local matching."""
 
-from fol_vpr.retrieval.index import FlatIndex, PlaceIndex
+from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, open_index
 from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches
 from fol_vpr.retrieval.rerank import rerank
 
@@ -10,5 +10,6 @@ __all__ = [
     'match_candidates',
     'match_scores',
     'mutual_matches',
+    'open_index',
     'rerank',
 ]

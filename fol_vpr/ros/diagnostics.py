@@ -46,6 +46,7 @@ class NodeFacts:
         network: what runs, by name; empty while unconfigured.
         camera: what is wrong with camera_info, empty where nothing is.
         odometry: what is wrong with odom, empty where nothing is.
+        index: what the map is searched with, in words; empty without one.
         feedback: loop closures that the back-end accepted and rejected.
     """
 
@@ -59,6 +60,7 @@ class NodeFacts:
     trained: bool
     map_info: MapInfo | None
     map_failure: str
+    index: str
     topics: Sequence[TopicReport]
     camera: str
     odometry: str
@@ -206,6 +208,7 @@ def _map(facts: NodeFacts) -> Part:
         'places': info.places,
         'frame': info.frame_id,
         'calibrated': info.calibrated,
+        'index': facts.index,
     }
     if facts.map_failure:
         return (

@@ -418,6 +418,7 @@ class Localizer(LifecycleNode):
             trained=trained,
             map_info=info,
             map_failure=self._map_failure,
+            index='' if recognizer is None else recognizer.index,
             topics=[] if self._inputs is None else self._inputs.reports(),
             camera=self._camera.problem(),
             odometry='' if self._outputs is None else self._outputs.tf_problem,

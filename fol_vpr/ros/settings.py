@@ -134,7 +134,9 @@ _PARTS = {
     group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
     for group in fields(Settings)
 }
-# They are built into the loaded network and the buffers around it.
+# They are built into the loaded network, the buffers around it, and the index of the map.
 FIXED_WHILE_CONFIGURED = frozenset(
-    name for name, _, _ in parameters(Settings()) if name == 'map' or name.startswith('network.')
+    name
+    for name, _, _ in parameters(Settings())
+    if name in ('map', 'retrieval.index', 'retrieval.index_uri') or name.startswith('network.')
 )

@@ -59,3 +59,28 @@ def test_a_grey_image_is_an_image(drive, tmp_path, capsys):
     cv2.imwrite(str(path), np.full((40, 60), 127, np.uint8))
     assert main(['query', str(path), '--map', str(drive.map), '--verify', '0']) == 0
     assert 'image quality' in capsys.readouterr().out
+
+
+def test_a_prior_from_the_command_line(drive, capsys):
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    fast = ['--rerank', '0', '--verify', '0', '--json']
+    assert main([*command, *fast, '--session', 'another']) == 0
+    assert json.loads(capsys.readouterr().out)['hypotheses'] == []
+    assert main([*command, *fast, '--session', 'another', '--session', 'ref']) == 0
+    assert json.loads(capsys.readouterr().out)['hypotheses'][0]['ref_index'] == 3
+
+
+@pytest.mark.parametrize(
+    ('given', 'says'),
+    [
+        (['--radius', '5'], '--near X Y'),
+        (['--near', '1', '2'], 'a radius or a stddev'),
+        (['--near-geo', '91', '0', '--radius', '5'], 'latitude within'),
+        (['--near', 'nan', '0', '--radius', '5'], 'finite metres'),
+        (['--near', '1', '2', '--radius', '-5'], 'radius of a prior is -5'),
+    ],
+)
+def test_a_prior_that_makes_no_sense(drive, given, says, capsys):
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    assert main([*command, *given]) == 2
+    assert says in capsys.readouterr().err

@@ -276,6 +276,24 @@ def test_descriptors_that_are_no_numbers(copy, value):
     assert 'place 8 has NaN or infinity' in refused(copy)
 
 
+def test_descriptors_of_some_places_in_any_order(copy):
+    with MapReader(copy) as reader:
+        every = reader.global_descriptors()
+        np.testing.assert_array_equal(reader.descriptors([7, 0, 24, 7]), every[[7, 0, 24, 7]])
+        assert reader.descriptors([]).shape == (0, GLOBAL_DIM)
+        with pytest.raises(InputError, match='place 25 is asked for'):
+            reader.descriptors([3, 25])
+        edit(
+            copy,
+            "UPDATE global_descriptors SET descriptor = x'00' WHERE place = 3",
+            'DELETE FROM global_descriptors WHERE place = 4',
+        )
+        np.testing.assert_array_equal(reader.descriptors([5]), every[5:6])
+        for place, what in ((3, 'has changed'), (4, 'is missing')):
+            with pytest.raises(MapError, match=f'descriptor of place {place} {what}'):
+                reader.descriptors([5, place])
+
+
 @pytest.mark.parametrize(('column', 'size'), [('image_width', 0), ('image_height', -5)])
 def test_images_without_pixels(copy, column, size):
     """As somebody would write it who keeps the digests right."""

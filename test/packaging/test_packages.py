@@ -29,7 +29,8 @@ KEYS = {
     'torch': 'python3-pytorch-pip',
     'tqdm': 'python3-tqdm',
 }
-WITHOUT_KEY = {'safetensors', 'fol_vpr'}
+# pymilvus is an extra of setup.py: only who sets a Milvus server needs it.
+WITHOUT_KEY = {'safetensors', 'pymilvus', 'fol_vpr'}
 DISTRIBUTIONS = {'PIL': 'pillow', 'cv2': 'opencv-python-headless', 'faiss': 'faiss-cpu'}
 
 

@@ -78,6 +78,7 @@ class TestWords:
             trained=True,
             map_info=None,
             map_failure='',
+            index='flat',
             topics=[topic],
             camera='',
             odometry='',

@@ -1,0 +1,22 @@
+"""Indexes of references by their global descriptors, from a corridor to a city."""
+
+from fol_vpr.retrieval.index.choose import Choice, choose_index, open_index
+from fol_vpr.retrieval.index.flat import FlatIndex
+from fol_vpr.retrieval.index.gpu import GpuIndex
+from fol_vpr.retrieval.index.large import LargeIndex
+from fol_vpr.retrieval.index.milvus import MilvusIndex
+from fol_vpr.retrieval.index.protocol import ArraySource, DescriptorSource, PlaceIndex, Progress
+
+__all__ = [
+    'ArraySource',
+    'Choice',
+    'DescriptorSource',
+    'FlatIndex',
+    'GpuIndex',
+    'LargeIndex',
+    'MilvusIndex',
+    'PlaceIndex',
+    'Progress',
+    'choose_index',
+    'open_index',
+]

@@ -1,0 +1,73 @@
+"""Fewer dimensions for global descriptors, learned from a map's own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+OVERSAMPLING = 16
+ITERATIONS = 2
+
+
+class Reduction:
+    """Projects descriptors so that distances tell their cosines as well as `dim` numbers can.
+
+    The first `dim` - 1 numbers are the principal components about the mean. The last one is the
+    length of what they leave out, for references; for queries it is 0. Then the squared distance
+    of the two, plus what the query leaves out, squared, is 2 - 2 cosine, but for the product of
+    the two parts that are left out, which is about 0 for directions of no common structure.
+
+    Attributes:
+        mean: [D] float32.
+        basis: [D, dim - 1] float32, orthonormal columns.
+    """
+
+    def __init__(self, mean: np.ndarray, basis: np.ndarray) -> None:
+        self.mean = mean
+        self.basis = basis
+
+    @classmethod
+    def learned(cls, sample: np.ndarray, dim: int, seed: int = 0) -> Reduction:
+        """The best one for a sample of descriptors.
+
+        Args:
+            sample: [S, D] float32; overwritten.
+            dim: of reduced descriptors; fewer come out where the sample has fewer directions.
+        """
+        mean = sample.mean(axis=0)
+        sample -= mean
+        components = max(1, min(dim - 1, *sample.shape))
+        return cls(mean, _leading_directions(sample, components, np.random.default_rng(seed)))
+
+    @property
+    def dim(self) -> int:
+        """Length of reduced descriptors."""
+        return int(self.basis.shape[1]) + 1
+
+    def references(self, rows: np.ndarray) -> np.ndarray:
+        """Reduced references [P, dim] of descriptors [P, D] float32."""
+        centred = rows - self.mean
+        reduced = np.empty((len(rows), self.dim), np.float32)
+        reduced[:, :-1] = centred @ self.basis
+        left_out = np.square(centred).sum(axis=1) - np.square(reduced[:, :-1]).sum(axis=1)
+        reduced[:, -1] = np.sqrt(np.maximum(left_out, 0))
+        return reduced
+
+    def query(self, descriptor: np.ndarray) -> np.ndarray:
+        """Reduced query [dim] of a descriptor [D] float32."""
+        return np.append((descriptor - self.mean) @ self.basis, np.float32(0))
+
+
+def _leading_directions(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """[D, count] orthonormal: the right singular vectors of the largest singular values.
+
+    Randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithms
+    4.4 and 5.1): a few passes over the sample, where a full decomposition takes minutes.
+    """
+    width = min(count + OVERSAMPLING, *rows.shape)
+    span = rows @ rng.standard_normal((rows.shape[1], width), dtype=np.float32)
+    for _ in range(ITERATIONS):
+        inner, _ = np.linalg.qr(rows.T @ np.linalg.qr(span)[0])
+        span = rows @ inner
+    orthonormal, _ = np.linalg.qr(span)
+    _, _, directions = np.linalg.svd(orthonormal.T @ rows, full_matrices=False)
+    return np.ascontiguousarray(directions[:count].T)

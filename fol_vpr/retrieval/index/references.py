@@ -1,0 +1,123 @@
+"""What an index knows of its references besides descriptors: ids, sessions, positions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Prior
+from fol_vpr.errors import InputError
+
+
+class References:
+    """A table of references in the order in which they were added.
+
+    Attributes:
+        ids: [P] int64, `Place.index`.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._names: dict[str, int] = {}
+        self.ids, self._sessions, self._positions, self._geo = self._columns(places)
+        _refuse_twins(self.ids)
+
+    @classmethod
+    def unplaced(cls, count: int) -> References:
+        """References of which only the ids are known, from 0."""
+        return cls([Place(index, '', '', 0, '', (1, 1)) for index in range(count)])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, places: Sequence[Place]) -> None:
+        """Append references.
+
+        Raises:
+            InputError: an id is taken.
+        """
+        columns = self._columns(places)
+        ids = np.concatenate([self.ids, columns[0]])
+        _refuse_twins(ids)
+        self.ids = ids
+        self._sessions = np.concatenate([self._sessions, columns[1]])
+        self._positions = np.concatenate([self._positions, columns[2]])
+        self._geo = np.concatenate([self._geo, columns[3]])
+
+    def remove(self, ids: Sequence[int]) -> np.ndarray:
+        """Remove references; those that stay keep their order.
+
+        Returns:
+            [P] bool, the rows that stay.
+
+        Raises:
+            InputError: one of them is not there.
+        """
+        unknown = np.setdiff1d(np.asarray(ids, np.int64), self.ids)
+        if len(unknown):
+            raise InputError(f'reference {unknown[0]} is to be removed, but is not in the index')
+        stay = ~np.isin(self.ids, np.asarray(ids, np.int64))
+        self.ids, self._sessions = self.ids[stay], self._sessions[stay]
+        self._positions, self._geo = self._positions[stay], self._geo[stay]
+        return stay
+
+    def allowed(self, prior: Prior | None) -> np.ndarray | None:
+        """Rows [M] that a prior allows; None where that is all of them."""
+        if prior is None:
+            return None
+        allowed = np.ones(len(self), bool)
+        if prior.sessions:
+            wanted = [self._names[name] for name in prior.sessions if name in self._names]
+            allowed &= np.isin(self._sessions, wanted)
+        if prior.position is not None:
+            offsets = self._positions - prior.position
+            # A comparison with NaN is false, so that an unknown position is not excluded.
+            allowed &= ~(np.hypot(offsets[:, 0], offsets[:, 1]) > prior.reach)
+        elif prior.geo is not None:
+            allowed &= ~(_distances(self._geo, prior.geo) > prior.reach)
+        return None if allowed.all() else np.flatnonzero(allowed)
+
+    def _columns(
+        self, places: Sequence[Place]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        nowhere = (np.nan, np.nan)
+        sessions = [self._names.setdefault(p.session_id, len(self._names)) for p in places]
+        positions = [nowhere if p.pose is None else p.pose.position[:2] for p in places]
+        geo = [nowhere if p.geo is None else (p.geo.latitude, p.geo.longitude) for p in places]
+        return (
+            np.array([place.index for place in places], np.int64),
+            np.array(sessions, np.int64),
+            np.array(positions, np.float64).reshape(-1, 2),
+            np.array(geo, np.float64).reshape(-1, 2),
+        )
+
+
+def fingerprints(places: Sequence[Place]) -> np.ndarray:
+    """[P] int64, not negative: tells the references of one map apart, however it numbers them."""
+    names = (f'{p.place_id}\0{p.session_id}\0{p.stamp_ns}\0{p.image_uri}' for p in places)
+    digests = b''.join(
+        hashlib.blake2b(name.encode(errors='surrogateescape'), digest_size=8).digest()
+        for name in names
+    )
+    return np.frombuffer(digests, '<i8') & np.int64(2**63 - 1)
+
+
+def _refuse_twins(ids: np.ndarray) -> None:
+    found, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f'reference {found[counts > 1][0]} is in the index already')
+    if len(found) and found[0] < 0:
+        raise InputError(f'ids of references count from 0, got {found[0]}')
+
+
+def _distances(geo: np.ndarray, here: GeoPosition) -> np.ndarray:
+    """Metres along the ground from `here` to latitudes and longitudes [P, 2] in degrees."""
+    latitude, longitude = np.radians(geo).T
+    lower, east = np.radians([here.latitude, here.longitude])
+    # Haversine, as GeoPosition.distance.
+    chord = (
+        np.sin((latitude - lower) / 2) ** 2
+        + np.cos(latitude) * np.cos(lower) * np.sin((longitude - east) / 2) ** 2
+    )
+    return np.asarray(2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.minimum(1.0, chord))))

@@ -1,0 +1,65 @@
+"""Which index a map gets, and that it says why."""
+
+import logging
+
+import numpy as np
+import pytest
+from descriptors import places, unit
+
+from fol_vpr.config import RetrievalConfig
+from fol_vpr.errors import InputError
+from fol_vpr.retrieval.index import ArraySource, choose_index, open_index
+
+DIM = 8448
+
+
+@pytest.mark.parametrize(
+    ('references', 'device', 'free', 'name'),
+    [
+        (1, 'cpu', 0, 'flat'),
+        (10_000, 'cpu', 0, 'flat'),
+        (20_000, 'cpu', 0, 'large'),
+        (1_000_000, 'cpu', 0, 'large'),
+        (10_000, 'cuda', 8 << 30, 'gpu'),
+        (100_000, 'cuda:0', 8 << 30, 'gpu'),
+        (1_000_000, 'cuda:0', 8 << 30, 'large'),
+        (10_000, 'cuda', 1 << 20, 'flat'),
+    ],
+)
+def test_size_and_device_decide(references, device, free, name):
+    choice = choose_index(RetrievalConfig(), references, DIM, device, free)
+    assert choice.name == name and 'MB' in choice.reason
+
+
+def test_a_uri_makes_it_milvus():
+    config = RetrievalConfig(index_uri='http://fleet:19530')
+    assert choose_index(config, 10, DIM, 'cpu').name == 'milvus'
+
+
+@pytest.mark.parametrize('name', ['flat', 'large', 'gpu'])
+def test_what_is_set_is_taken(name):
+    assert choose_index(RetrievalConfig(index=name), 10, DIM, 'cpu').name == name
+
+
+def test_milvus_needs_a_uri():
+    with pytest.raises(InputError, match='index_uri is empty'):
+        choose_index(RetrievalConfig(index='milvus'), 10, DIM, 'cpu')
+
+
+@pytest.mark.parametrize('uri', ['ftp://host', 'map.folmap', 'nonsense'])
+def test_a_uri_that_is_none_is_refused(uri):
+    rows = unit(np.eye(4))
+    config = RetrievalConfig(index_uri=uri)
+    with pytest.raises(InputError, match=r'retrieval.index_uri is .* expected http'):
+        open_index(config, ArraySource(rows), places(4), content='c')
+
+
+@pytest.mark.parametrize('name', ['auto', 'flat', 'large', 'gpu'])
+def test_it_says_what_was_chosen_and_why(name, caplog, tmp_path):
+    caplog.set_level(logging.INFO)
+    rows = unit(np.eye(6))
+    config = RetrievalConfig(index=name)
+    index = open_index(config, ArraySource(rows), places(6), cache=tmp_path / 'c')
+    assert index.search(rows[3], 1)[0].index == 3
+    why = 'descriptors is fast' if name == 'auto' else 'as set'
+    assert index.description in caplog.text and why in caplog.text
