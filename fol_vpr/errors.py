@@ -31,3 +31,7 @@ class DeviceError(FolVprError):
 
 class StorageError(FolVprError):
     """No space left, or no permission, where something was to be written."""
+
+
+class AccessError(StorageError):
+    """No permission to write there."""
