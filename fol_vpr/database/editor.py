@@ -10,13 +10,14 @@ from types import TracebackType
 
 from fol_vpr.database.changes import ChangesFile
 from fol_vpr.database.lock import MapLock
+from fol_vpr.database.opening import connect_read_only
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import encode, insert, session_row, text
 from fol_vpr.database.schema import MapHeader, set_meta
 from fol_vpr.database.store import Store
 from fol_vpr.database.writer import MapWriter
-from fol_vpr.datatypes import Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
-from fol_vpr.errors import InputError
+from fol_vpr.datatypes import Features, GeoPosition, MapInfo, Place, Pose
+from fol_vpr.errors import InputError, NotInMapError
 
 Progress = Callable[[int, int], None]
 
@@ -32,7 +33,8 @@ class MapEditor:
         path: the map file.
 
     Raises:
-        MapError: another editor has the map, or it cannot be read.
+        MapBusyError: another editor has the map.
+        MapError: it cannot be read.
         StorageError: no permission.
     """
 
@@ -45,7 +47,6 @@ class MapEditor:
             pass  # says better what is wrong with it than the lock would
         self._lock = MapLock(self.path)
         self._file: ChangesFile | None = None
-        self._store: Store | None = None
         try:
             self._load()
         except BaseException:
@@ -67,7 +68,6 @@ class MapEditor:
     def _changes(self) -> ChangesFile:
         if self._file is None:
             self._file = ChangesFile(self.path, self._meta)
-            self._store = Store(self._file.path, self._file.connection, self.header)
         return self._file
 
     # ---- changing
@@ -93,7 +93,7 @@ class MapEditor:
 
         Returns:
             The place as it is stored; its `index` is the row in the changes, for
-            `local_features`.
+            `reader_of_added`.
 
         Raises:
             InputError: features that do not fit, values that cannot be stored, or a place_id
@@ -164,7 +164,7 @@ class MapEditor:
         unknown = [name for name in places if name not in self._ids]
         unknown += [name for name in sessions if name not in known]
         if unknown:
-            raise UnknownNameError(
+            raise NotInMapError(
                 f'{self.path} has no {", ".join(map(repr, unknown[:10]))}'
                 f'{f" and {len(unknown) - 10} others" if len(unknown) > 10 else ""}: nothing was '
                 'removed; `fol_vpr map info --sessions` lists the sessions'
@@ -195,27 +195,21 @@ class MapEditor:
         (places,) = file.connection.execute('SELECT count(*) FROM places').fetchone()
         set_meta(file.connection, {'places': str(places)})
 
-    def local_features(self, row: int) -> LocalFeatures:
-        """Local features of a place that `add` gave this index.
+    def reader_of_added(self) -> Store:
+        """Reads what was added, by the `index` that `add` gave, until the caller closes it.
+
+        It goes on to do so after the map was saved.
 
         Raises:
-            MapError: they are damaged.
+            MapError: the changes cannot be read.
         """
-        self._changes()
-        assert self._store is not None
         with self._turn:
-            return self._store.local_features(row)
-
-    def image(self, row: int) -> bytes | None:
-        """JPEG of a place that `add` gave this index.
-
-        Raises:
-            MapError: it is damaged.
-        """
-        self._changes()
-        assert self._store is not None
-        with self._turn:
-            return self._store.image(row)
+            path = self._changes().path
+            store = Store(path, connect_read_only(path), self.header)
+            # The log is opened by the first query, and gone once the map was saved.
+            with store.reading() as connection:
+                connection.execute('SELECT count(*) FROM meta').fetchone()
+            return store
 
     # ---- saving
 
@@ -287,7 +281,7 @@ class MapEditor:
     def _start_anew(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._file = self._store = None
+        self._file = None
         self._load()
 
     def discard(self) -> None:
@@ -317,10 +311,6 @@ class MapEditor:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class UnknownNameError(InputError):
-    """A place or a session that is not in the map."""
 
 
 def _same_file(a: Path, b: Path) -> bool:

@@ -74,9 +74,16 @@ class HitCounter:
         self._written = time.monotonic()
         if not self._pending:
             return
-        now = int(time.time())
         file = DatabaseFile(hits_path(self._map), known_as=hits_path(self._map), timeout=5)
-        with closing(file), file.transaction():
+        with closing(file), file.storage():
+            # Recognition does not wait for the disk: a power failure may cost the counts.
+            file.connection.execute('PRAGMA synchronous = OFF')
+            self._add(file)
+        self._pending.clear()
+
+    def _add(self, file: DatabaseFile) -> None:
+        now = int(time.time())
+        with file.transaction():
             (kind,) = file.connection.execute('PRAGMA application_id').fetchone()
             (tables,) = file.connection.execute('SELECT count(*) FROM sqlite_schema').fetchone()
             if tables and kind != HITS_ID:
@@ -85,7 +92,6 @@ class HitCounter:
             file.connection.execute(TABLE)
             rows = [(name, number, now) for name, number in self._pending.items()]
             file.connection.executemany(ADD, rows)
-        self._pending.clear()
 
 
 def read_hits(path: str | os.PathLike[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from fol_vpr.errors import MapError, StorageError
+from fol_vpr.errors import AccessError, MapBusyError
 
 
 class MapLock:
@@ -17,8 +17,8 @@ class MapLock:
     by fcntl(2) is not touched.
 
     Raises:
-        MapError: another writer has it, in this process or another.
-        StorageError: the file cannot be opened.
+        MapBusyError: another writer has it, in this process or another.
+        AccessError: the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,7 @@ class MapLock:
             try:
                 file = os.open(path, os.O_RDONLY)
             except OSError as error:
-                raise StorageError(
+                raise AccessError(
                     f'{path} cannot be opened for changes ({error.strerror}): check its name and '
                     'permissions'
                 ) from error
@@ -37,7 +37,7 @@ class MapLock:
                 if os.path.samestat(os.fstat(file), path.stat()):
                     self._file = file
             except BlockingIOError as error:
-                raise MapError(
+                raise MapBusyError(
                     f'{path} is being changed by another process: wait until that has ended or '
                     'has let go of the map, or work on a copy'
                 ) from error

@@ -179,6 +179,16 @@ class MapReader:
         with self._base.reading() as connection:
             return dict(connection.execute('SELECT name, parameters FROM calibration').fetchall())
 
+    def hold_local_features(self) -> None:
+        """Keep the local features of all places in memory from now on; see `local_bytes`.
+
+        Raises:
+            MapError: they are damaged.
+        """
+        for store in (self._base, self._added):
+            if store is not None:
+                store.hold_local_features()
+
     def local_bytes(self) -> int:
         """Bytes of the local features of all places, as they are stored."""
         total = 0

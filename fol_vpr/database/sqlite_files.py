@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fol_vpr.errors import AccessError, MapError, StorageError
+from fol_vpr.errors import AccessError, MapBusyError, MapError, StorageError
 
 # A WAL beside the map, or a rollback journal, would be replayed into whatever file bears its name.
 SIDECARS = ('-wal', '-shm', '-journal')
@@ -79,7 +79,7 @@ class DatabaseFile:
         # Python 3.10 has no error codes of SQLite; its messages have been the same for long.
         reason = str(error)
         if 'locked' in reason:
-            return MapError(
+            return MapBusyError(
                 f'{self.known_as} is being written by another process: wait until that has '
                 'ended, or choose another name'
             )

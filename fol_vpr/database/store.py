@@ -43,6 +43,7 @@ class Store:
         self._codec = CODECS[header.codec]
         self._lock = threading.Lock()
         self._sound: set[int] = set()
+        self._held: dict[int, Row] = {}
 
     def places(self) -> list[Place]:
         """All places; `Place.index` is the number of the row.
@@ -105,7 +106,22 @@ class Store:
             self._sound.add(place)
         return local
 
+    def hold_local_features(self) -> None:
+        """Read and verify the local features of all rows, and keep them in memory as stored.
+
+        Raises:
+            MapError: they are damaged.
+        """
+        query = 'SELECT place, count, features, digest FROM local_features'
+        with self.reading() as connection:
+            for place, count, blob, stored in connection.execute(query):
+                if not intact(blob, stored):
+                    raise damaged(self.path, f'the local features of place {place} have changed')
+                self._held[place] = (count, blob, stored)
+
     def _features_row(self, place: int) -> Row:
+        if place in self._held:
+            return self._held[place]
         query = 'SELECT count, features, digest FROM local_features WHERE place = ?'
         with self.reading() as connection:
             row: Row | None = connection.execute(query, (place,)).fetchone()
