@@ -212,7 +212,7 @@ def _repair(path: str) -> int:
     for what in repair.dropped:
         print(f'dropped: {what}')
     print(
-        f'{path} was repaired: {repair.kept} places kept, {len(repair.dropped)} losses; the damaged '
-        f'file is {repair.original}'
+        f'{path} was repaired: {repair.kept} places kept, {len(repair.dropped)} losses; the '
+        f'damaged file is {repair.original}'
     )
     return 0

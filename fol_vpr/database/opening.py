@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -86,19 +85,33 @@ def connect_to_changes(path: Path) -> sqlite3.Connection:
     """A connection that sees changes as they are now, whatever is written meanwhile.
 
     The file is in WAL mode, of which a reader needs the shared memory file beside it, and makes it
-    where it is not there. Where it may not, nobody is writing either, and the file is read as it
-    is, unless a log beside it has more.
+    where it is not there. Where it may not, the file is read as it is, unless a log beside it has
+    more.
+
+    Raises:
+        MapError: it may not be read, or only where it can also be written.
+        sqlite3.Error: it is damaged.
     """
     connection = connect_read_only(path)
     try:
         _hold(connection)
-    except sqlite3.OperationalError:
+        return connection
+    except sqlite3.OperationalError as error:
         connection.close()
+        denied = any(word in str(error) for word in ('readonly', 'unable to open'))
         log = path.with_name(path.name + '-wal')
-        if (log.exists() and log.stat().st_size > 0) or os.access(path.parent, os.W_OK):
+        if not denied:
             raise
-        connection = _connect(path, 'mode=ro&immutable=1')
-        _hold(connection)
+        if log.exists() and log.stat().st_size > 0:
+            raise MapError(
+                f'{path} was left by a process that ended at once, and can be read only where it '
+                'can also be written: call `fol_vpr map save` there once'
+            ) from error
+    except sqlite3.Error:
+        connection.close()
+        raise
+    connection = _connect(path, 'mode=ro&immutable=1')
+    _hold(connection)
     return connection
 
 

@@ -78,7 +78,7 @@ def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
 
 
 def pose_from_message(message: Any) -> Pose:
-    """The pose of a geometry_msgs/PoseWithCovariance; a covariance of zeros means that none is known.
+    """The pose of a geometry_msgs/PoseWithCovariance; zeros mean that no covariance is known.
 
     Raises:
         InputError: numbers that are not finite, or no unit quaternion.
