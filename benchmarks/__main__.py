@@ -2,8 +2,8 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, and, where training/requirements.txt is installed, losses;
-the last one takes minutes and is measured only where it is named.
+Parts are stages, network, reranking, storage, and, where training/requirements.txt is installed,
+losses; the last one takes minutes and is measured only where it is named.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import network, reranking, stages
+from benchmarks import network, reranking, stages, storage
 
-PARTS = ('stages', 'network', 'reranking', 'losses')
+PARTS = ('stages', 'network', 'reranking', 'storage', 'losses')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             [*threads, '--architectures', *options.architectures],
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
+        ('Storing, growing and checking a map', storage, []),
     ]
     if 'losses' in options.parts:
         # Not everybody has what training needs.

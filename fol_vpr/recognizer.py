@@ -182,19 +182,7 @@ class PlaceRecognizer:
     ) -> Place:
         """Add an image to the loaded map: on the disk when this returns, and searched from now on.
 
-        The file of the map stays as it is until `save_map`; what was added lies beside it.
-
-        Args:
-            frame: with the pose of the base in the map frame, where it is known.
-            session_id: the drive that it belongs to; empty takes `self.session_id`.
-            place_id: unique name; empty makes one.
-            store_image: keep a JPEG of it.
-
-        Raises:
-            InputError: a place_id that is taken, or values that cannot be stored.
-            MapError: no map is loaded, or another process changes it.
-            StorageError: no space or no permission; the map is as before.
-            DeviceError: the device ran out of memory.
+        Args and errors as of `LiveMap.add`; an empty `session_id` takes that of this run.
         """
         with self._edits:
             with self._lock:
@@ -210,17 +198,7 @@ class PlaceRecognizer:
             )
 
     def remove_places(self, place_ids: Sequence[str], session_ids: Sequence[str] = ()) -> int:
-        """Remove places from the loaded map, by name and by session; all or none.
-
-        Returns:
-            How many they were.
-
-        Raises:
-            NotInMapError: a name is not in the map.
-            InputError: nothing would be left.
-            MapError: no map is loaded, or another process changes it.
-            StorageError: no space or no permission; the map is as before.
-        """
+        """Remove places from the loaded map; see `LiveMap.remove`."""
         with self._edits:
             removed = self._loaded().remove(place_ids, session_ids)
             self.reset_sequence()
@@ -229,16 +207,8 @@ class PlaceRecognizer:
     def save_map(self, path: Path | None = None, *, overwrite: bool = False) -> MapInfo:
         """Write the loaded map with all changes as one file; images are answered meanwhile.
 
-        Args:
-            path: another file, which becomes a map of its own; None takes that of the map.
-            overwrite: replace another file where it exists.
-
-        Returns:
-            What the written map says of itself.
-
-        Raises:
-            MapError: no map is loaded, another process changes it, or the other file exists.
-            StorageError: no space or no permission; what was there before is untouched.
+        Arguments and errors as of `MapEditor.save`; the written map is the loaded one from then
+        on, unless it is another file.
         """
         with self._edits:
             loaded = self._loaded()

@@ -182,7 +182,8 @@ class LiveMap:
         """The right to change the map, from the first change until the map is closed."""
         if self._editor is None:
             editor = MapEditor(self.path)
-            if editor.place_ids != tuple(place.place_id for place in self._places):
+            ids = tuple(place.place_id for place in self._places)
+            if (editor.info.content_id, editor.place_ids) != (self.info.content_id, ids):
                 editor.close()
                 raise MapBusyError(
                     f'{self.path} was changed by another process since it was loaded: load it '

@@ -179,7 +179,7 @@ def drive(count: int) -> np.ndarray:
 
 def test_each_dropped_place_has_a_like_one_left_nearby():
     rng = np.random.default_rng(3)
-    count, similarity, radius, angle = 300, 0.9, 2.0, np.radians(20)
+    count, similarity, radius, angle = 300, 0.9, 2.0, np.pi
     places = [place_at(i, rng.uniform(0, 40), rng.uniform(0, 360)) for i in range(count)]
     descriptors = rng.standard_normal((count, 3))
     descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)

@@ -120,9 +120,9 @@ def test_searching_goes_on_while_the_map_grows(path):
 
     def search():
         while not done.is_set():
-            for number in range(COUNT):
-                if first(live, number) != f'drive-0/{number:06d}':
-                    wrong.append(number)
+            wrong.extend(
+                number for number in range(COUNT) if first(live, number) != f'drive-0/{number:06d}'
+            )
 
     searcher = threading.Thread(target=search)
     searcher.start()
