@@ -99,7 +99,7 @@ def open_changes(path: Path) -> ChangesReader | None:
         connection = connect_to_changes(file)
     try:
         with explained(file):
-            begun = has_table(connection, 'meta')
+            begun = not _never_begun(connection)
         if begun:
             return ChangesReader(file, connection)
     except BaseException:
@@ -107,6 +107,13 @@ def open_changes(path: Path) -> ChangesReader | None:
         raise
     connection.close()
     return None
+
+
+def _never_begun(connection: sqlite3.Connection) -> bool:
+    """Whether a process was killed between making the file and its first transaction."""
+    (kind,) = connection.execute('PRAGMA application_id').fetchone()
+    (pages,) = connection.execute('PRAGMA page_count').fetchone()
+    return bool(kind == 0 and pages <= 1 and not has_table(connection, 'meta'))
 
 
 def _state(meta: Mapping[str, str]) -> tuple[str, str]:
