@@ -68,7 +68,7 @@ def _size_problems(path: Path) -> Iterator[str]:
 def _changes_problems(path: Path) -> Iterator[str]:
     try:
         connection = connect_to_changes(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         yield f'{path.name}: SQLite: {error}'
         return
     with closing(connection):
@@ -95,7 +95,7 @@ def _database_problems(connection: sqlite3.Connection) -> Iterator[str]:
             yield 'the meta table, the sessions or the calibration have changed'
         yield from _record_problems(connection)
         yield from _blob_problems(connection)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:
         yield f'SQLite: {error}'
 
 

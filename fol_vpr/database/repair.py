@@ -97,7 +97,8 @@ def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
     try:
         meta = read_meta(connection)
         sound = meta.get('digest') == meta_digest(connection)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        # What SQLite says of a damaged schema may quote bytes that are no text.
         sound, reason = False, str(error)
     else:
         reason = 'they have changed'
@@ -127,7 +128,7 @@ def _changes(path: Path, meta: dict[str, str], repair: Repair) -> tuple[set[str]
         names = connection.execute('SELECT place_id FROM removed').fetchall()
         store = Store(file, connection, MapHeader.from_meta(ours))
         return {name for (name,) in names}, store
-    except (MapError, sqlite3.Error) as error:
+    except (MapError, sqlite3.Error, ValueError, TypeError) as error:
         repair.dropped.append(f'all changes in {file.name}: {error}')
         return set(), None
 

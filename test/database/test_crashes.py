@@ -154,7 +154,7 @@ def test_a_full_disk_loses_no_place(tmp_path):
         ):
             editor.save()
         assert_kept(path, names)
-        assert not list(folder.glob('*.rewrite*'))
+        assert (folder / 'm.folmap').exists()
 
 
 def test_a_limit_on_the_size_of_files_loses_no_place(tmp_path):
