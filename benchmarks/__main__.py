@@ -2,8 +2,8 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, codecs, search, and, where training/requirements.txt is
-installed, losses; the last three take minutes and are measured only where they are named. What
+Parts are stages, network, reranking, storage, codecs, search, and, where training/requirements.txt
+is installed, losses; the last three take minutes and are measured only where they are named. What
 else is given goes to the one part that is named, such as `search --sizes 1000 10000`.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import network, reranking, stages
+from benchmarks import network, reranking, stages, storage
 
-PARTS = ('stages', 'network', 'reranking', 'codecs', 'search', 'losses')
+PARTS = ('stages', 'network', 'reranking', 'storage', 'codecs', 'search', 'losses')
 ONLY_NAMED = ('codecs', 'search', 'losses')
 
 
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             [*threads, '--weights', *weights, 'fol_tiny'],
         ),
         ('Re-ranking: the released algorithm, and ours', reranking, threads),
+        ('Storing, growing and checking a map', storage, []),
     ]
     titles = {
         'codecs': 'Codecs of local features: bytes, time, recall',

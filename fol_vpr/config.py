@@ -231,6 +231,65 @@ class MappingConfig(Checked):
 
 
 @dataclass(frozen=True)
+class PruningConfig(Checked):
+    """Which places of a map are not needed."""
+
+    never_hit: bool = setting(
+        False,
+        'Drop places that were never recognised while storage.record_hits was on.',
+    )
+    redundant: bool = setting(
+        False, 'Drop places that others stand for, so that each dropped one has a like one left.'
+    )
+    similarity: float = setting(
+        0.8,
+        'Least cosine of the global descriptors of places that stand for each other.',
+        minimum=-1,
+        maximum=1,
+    )
+    radius: float = setting(
+        3.0,
+        'Longest distance between them in metres, where the map has poses.',
+        minimum=0,
+    )
+    angle: float = setting(
+        30.0,
+        'Largest difference of their orientations in degrees, where the map has them.',
+        minimum=0,
+        maximum=180,
+    )
+
+
+@dataclass(frozen=True)
+class StorageConfig(Checked):
+    """How a map is held, and what is written beside it."""
+
+    memory_budget: int = setting(
+        0,
+        'Megabytes (1e6 bytes) that the loaded map may take; 0 allows memory_share of what is '
+        'available. A map that does not fit is held in a leaner way, or refused with the numbers.',
+        minimum=0,
+    )
+    memory_share: float = setting(
+        0.6,
+        'Share of the available memory that the loaded map may take where memory_budget is 0.',
+        minimum=0.01,
+        maximum=1,
+    )
+    local_features: str = setting(
+        'file',
+        'Where local features are held: file reads those of each candidate when they are needed; '
+        'memory reads all of them once, at load; auto does that where it fits the budget.',
+        choices=('auto', 'file', 'memory'),
+    )
+    record_hits: bool = setting(
+        False,
+        'Count in MAP.hits, beside the map, how often each place is recognised, for '
+        '`fol_vpr map prune --never-hit`.',
+    )
+
+
+@dataclass(frozen=True)
 class EvaluationConfig(Checked):
     """Which references count as right where positions are the ground truth."""
 
@@ -264,6 +323,7 @@ class RecognizerConfig:
     network: NetworkConfig = NetworkConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     verification: VerificationConfig = VerificationConfig()
+    storage: StorageConfig = StorageConfig()
 
 
 @dataclass(frozen=True)

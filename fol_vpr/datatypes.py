@@ -367,7 +367,11 @@ class MapInfo:
         weights_name: the name or file that the weights were loaded by, for people.
         codec: how local features are stored.
         datum: geodetic position of the map frame's origin, or None.
-        bytes: size of the file on disk.
+        bytes: size of the file on disk, and of the changes beside it.
+        content_id: another one each time that the file is written; `map_id` stays while a map
+            grows.
+        added, removed: places that are in the changes beside the file, and not in the file yet;
+            `places` counts with them.
     """
 
     path: str
@@ -387,6 +391,9 @@ class MapInfo:
     datum: GeoPosition | None
     calibrated: bool
     weights_name: str = ''
+    content_id: str = ''
+    added: int = 0
+    removed: int = 0
 
     @property
     def trained(self) -> bool:

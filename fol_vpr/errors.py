@@ -21,6 +21,14 @@ class MapError(FolVprError):
     """A map file that is missing, damaged, locked, or of an unknown schema."""
 
 
+class MapBusyError(MapError):
+    """A map that another process changes, or has changed since it was loaded."""
+
+
+class NotInMapError(InputError):
+    """A place or a session that is not in the map."""
+
+
 class MapMismatchError(MapError):
     """A sound map that was made with other weights or another preprocessing."""
 
@@ -31,3 +39,7 @@ class DeviceError(FolVprError):
 
 class StorageError(FolVprError):
     """No space left, or no permission, where something was to be written."""
+
+
+class AccessError(StorageError):
+    """No permission to write there."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from fol_vpr.config import NetworkConfig, RecognizerConfig
 from fol_vpr.database import MapReader, read_info
@@ -32,43 +29,11 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
+from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage, find_weights
 from fol_vpr.network.preprocessing import with_preprocessing
-from fol_vpr.retrieval import PlaceIndex, mutual_matches, open_index, rerank
+from fol_vpr.retrieval import mutual_matches, rerank
 from fol_vpr.verification import Decision, assess_image, verify_pair
-
-log = logging.getLogger(__name__)
-
-INDEX_SUFFIX = '.index'
-PROGRESS_INTERVAL = 10.0  # seconds between lines in the log
-
-
-@dataclass(frozen=True)
-class _MapDescriptors:
-    """The global descriptors of a map as its index reads them."""
-
-    reader: MapReader
-
-    @property
-    def dim(self) -> int:
-        return self.reader.header.descriptor_dim
-
-    def read(self, ids: np.ndarray) -> np.ndarray:
-        return self.reader.descriptors([int(number) for number in ids])
-
-
-@dataclass(frozen=True, eq=False)
-class _LoadedMap:
-    reader: MapReader
-    index: PlaceIndex
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        return self.reader.places
-
-    def close(self) -> None:
-        self.index.close()
-        self.reader.close()
 
 
 def open_map(path: str | Path) -> MapReader:
@@ -123,11 +88,13 @@ class PlaceRecognizer:
         self.config = config
         self.extractor = FeatureExtractor(config.network)
         self.session_id = f'live-{uuid.uuid4().hex[:8]}'
-        self._map: _LoadedMap | None = None
+        self._map: LiveMap | None = None
         self._closed = False
         self._decision = Decision(config.verification)
         self._closures = 0
         self._lock = threading.RLock()
+        # Whoever changes the map holds this one all the time, and the other for moments only.
+        self._edits = threading.RLock()
 
     # ---- map
 
@@ -137,37 +104,32 @@ class PlaceRecognizer:
         Raises:
             MapError: no such map, or a damaged one.
             MapMismatchError: made with other weights or another preprocessing.
+            DeviceError: it does not fit the memory that it may take.
         """
         reader = MapReader(path)
         try:
             self._check_fit(reader.info)
-            loaded = _LoadedMap(reader, self._open_index(reader))
+            loaded = LiveMap(
+                reader, self.config.storage, self.config.retrieval, self.extractor.device
+            )
         except BaseException:
             reader.close()
             raise
+        with self._edits:
+            self._take(loaded)
+        return loaded.info
+
+    def _take(self, loaded: LiveMap, *, other: bool = True) -> None:
+        """Use a map instead of the present one; `other` where it is not the same one grown."""
         with self._lock:
             if self._closed:
                 loaded.close()
-                raise MapError(f'{path} was loaded too late: the recognizer is closed')
+                raise MapError(f'{loaded.path} was loaded too late: the recognizer is closed')
             previous, self._map = self._map, loaded
-            self._decision.reset()
+            if other:
+                self._decision.reset()
         if previous is not None:
             previous.close()
-        return reader.info
-
-    def _open_index(self, reader: MapReader) -> PlaceIndex:
-        info = reader.info
-        # Another network or preprocessing is another map to a cache or a server.
-        content = f'{info.map_id} {info.model_id} {info.preprocessing_id}'
-        return open_index(
-            self.config.retrieval,
-            _MapDescriptors(reader),
-            reader.places,
-            device=str(self.extractor.device),
-            content=f'{info.map_id}_{hashlib.sha256(content.encode()).hexdigest()[:8]}',
-            cache=Path(info.path + INDEX_SUFFIX),
-            progress=_LoggedProgress(f'search index of {info.name}'),
-        )
 
     def _check_fit(self, info: MapInfo) -> None:
         ours = self.extractor
@@ -188,7 +150,7 @@ class PlaceRecognizer:
     def map_info(self) -> MapInfo | None:
         """What the loaded map says of itself, None where none is loaded."""
         loaded = self._map
-        return None if loaded is None else loaded.reader.info
+        return None if loaded is None else loaded.info
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -199,29 +161,76 @@ class PlaceRecognizer:
     def reference_image(self, index: int) -> bytes | None:
         """JPEG of a reference, or None where the map keeps no images."""
         with self._lock:
-            return self._loaded().reader.image(index)
+            return self._loaded().image(index)
 
     def memory_plan(self) -> str:
         """What network and map take, in words for a log."""
         weights = self.extractor.parameter_bytes / 1e6
-        free = psutil.virtual_memory().available / 1e6
-        plan = (
-            f'{free:.0f} MB of memory are available; network {weights:.0f} MB on '
-            f'{self.extractor.device} ({self.extractor.precision})'
+        network = (
+            f'network {weights:.0f} MB on {self.extractor.device} ({self.extractor.precision})'
         )
-        info = self.map_info
-        if info is None:
-            return f'{plan}; no map'
+        loaded = self._map
+        if loaded is None:
+            return f'{network}; no map'
+        info = loaded.info
         return (
-            f'{plan}; map {info.name}: {info.places} places, {info.bytes / 1e6:.0f} MB on disk, '
-            f'from which local features are read when needed; search index {self.index}'
+            f'{network}; map {info.name}, {info.places} places, {info.bytes / 1e6:.0f} MB on '
+            f'disk: {loaded.plan.describe()}'
         )
 
     @property
     def index(self) -> str:
         """The index of the loaded map in words, empty where none is loaded."""
         loaded = self._map
-        return '' if loaded is None else loaded.index.description
+        return '' if loaded is None else loaded.index_description
+
+    # ---- changing the map
+
+    def add_place(
+        self, frame: Frame, *, session_id: str = '', place_id: str = '', store_image: bool = True
+    ) -> Place:
+        """Add an image to the loaded map: on the disk when this returns, and searched from now on.
+
+        Args and errors as of `LiveMap.add`; an empty `session_id` takes that of this run.
+        """
+        with self._edits:
+            with self._lock:
+                loaded = self._loaded()
+                features = self.extractor.extract([frame.image])[0]
+            # The disk is waited for while images go on being answered.
+            return loaded.add(
+                frame,
+                features,
+                session_id=session_id or self.session_id,
+                place_id=place_id,
+                store_image=store_image,
+            )
+
+    def remove_places(self, place_ids: Sequence[str], session_ids: Sequence[str] = ()) -> int:
+        """Remove places from the loaded map; see `LiveMap.remove`."""
+        with self._edits:
+            removed = self._loaded().remove(place_ids, session_ids)
+            self.reset_sequence()
+            return removed
+
+    def save_map(self, path: Path | None = None, *, overwrite: bool = False) -> MapInfo:
+        """Write the loaded map with all changes as one file; images are answered meanwhile.
+
+        Arguments and errors as of `MapEditor.save`; the written map is the loaded one from then
+        on, unless it is another file.
+        """
+        with self._edits:
+            loaded = self._loaded()
+            info = loaded.save(path, overwrite=overwrite)
+            if info.content_id != loaded.info.content_id and info.map_id == loaded.info.map_id:
+                self._take(loaded.reopened(), other=False)
+            return info
+
+    @property
+    def storage_problem(self) -> str:
+        """Why hits could not be counted last time, empty where they could."""
+        loaded = self._map
+        return '' if loaded is None else loaded.hit_problem
 
     # ---- queries
 
@@ -289,14 +298,14 @@ class PlaceRecognizer:
         retrieval = self.config.retrieval
         features = self.extractor.extract([prepared or frame.image], timings)[0]
         with _timed(timings, 'search'):
-            found = loaded.index.search(features.global_descriptor, retrieval.candidates, prior)
+            found = loaded.search(features, retrieval.candidates, prior)
         matches: dict[int, np.ndarray] = {}
         with _timed(timings, 'rerank'):
-            codec = loaded.reader.codec
+            codec = loaded.codec
             ranked = rerank(
                 codec.prepare(features.local),
                 found,
-                loaded.reader.local_features,
+                loaded.local_features,
                 retrieval,
                 device=self.extractor.device,
                 threshold=codec.threshold(retrieval.match_threshold),
@@ -321,6 +330,7 @@ class PlaceRecognizer:
                 answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
             quality = assess_image(frame.image)
             state, localized = self._decide(frame, verified, sequence)
+            self._count_hits(loaded, verified)
             closures: tuple[LoopClosure, ...] = ()
             if localized is not None:
                 answer = _with_first(localized, answer)
@@ -336,12 +346,12 @@ class PlaceRecognizer:
             quality_reason=quality.reason,
             timings=timings,
             global_ranking=tuple(found),
-            map_id=loaded.reader.info.map_id,
-            map_frame=loaded.reader.info.frame_id,
+            map_id=loaded.info.map_id,
+            map_frame=loaded.info.frame_id,
         )
 
-    def _hypothesis(self, loaded: _LoadedMap, candidate: Candidate, rank: int) -> PlaceHypothesis:
-        place = loaded.places[candidate.index]
+    def _hypothesis(self, loaded: LiveMap, candidate: Candidate, rank: int) -> PlaceHypothesis:
+        place = loaded.place(candidate.index)
         return PlaceHypothesis(
             place=place,
             rank=rank,
@@ -351,10 +361,10 @@ class PlaceRecognizer:
             pose=place.pose,
         )
 
-    def _ranks_to_verify(self, ranked: list[Candidate], loaded: _LoadedMap) -> list[int]:
+    def _ranks_to_verify(self, ranked: list[Candidate], loaded: LiveMap) -> list[int]:
         """The best, the best one of another place as its rival, then the next ones; ascending."""
         config = self.config
-        places = [loaded.places[candidate.index] for candidate in ranked]
+        places = [loaded.place(candidate.index) for candidate in ranked]
         same = self._decision.same_place
         reach = range(
             1, min(len(ranked), max(config.retrieval.rerank, config.verification.verify))
@@ -368,12 +378,12 @@ class PlaceRecognizer:
         hypothesis: PlaceHypothesis,
         features: Features,
         pairs: np.ndarray | None,
-        loaded: _LoadedMap,
+        loaded: LiveMap,
     ) -> PlaceHypothesis:
         """A hypothesis with its geometric verification; `pairs` are its matches where known."""
         place = hypothesis.place
-        codec = loaded.reader.codec
-        reference = loaded.reader.local_features(place.index)
+        codec = loaded.codec
+        reference = loaded.local_features(place.index)
         if pairs is None:
             pairs = mutual_matches(
                 codec.prepare(features.local).descriptors,
@@ -408,6 +418,11 @@ class PlaceRecognizer:
             return LocalizationState.UNKNOWN, None
         return self._decision.judge(frame.stamp_ns, hypotheses, sequence=sequence)
 
+    def _count_hits(self, loaded: LiveMap, hypotheses: list[PlaceHypothesis]) -> None:
+        for hypothesis in hypotheses if self.extractor.trained else ():
+            if hypothesis.verification == Verification.GEOMETRY:
+                loaded.hit(hypothesis.place.index)
+
     def _loop_closure(self, frame: Frame, hypothesis: PlaceHypothesis) -> LoopClosure:
         self._closures += 1
         return LoopClosure(
@@ -425,7 +440,7 @@ class PlaceRecognizer:
             inliers=hypothesis.inliers,
         )
 
-    def _loaded(self) -> _LoadedMap:
+    def _loaded(self) -> LiveMap:
         if self._map is None:
             raise MapError('no map is loaded: give one at start, or load one with load_map')
         return self._map
@@ -438,19 +453,6 @@ class PlaceRecognizer:
                 self._map.close()
                 self._map = None
             self.extractor.close()
-
-
-class _LoggedProgress:
-    """Says now and then in the log how far something is."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._said = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._said >= PROGRESS_INTERVAL:
-            self._said = time.monotonic()
-            log.info('%s: %d of %d references', self._what, done, total)
 
 
 def _with_first(

@@ -33,6 +33,7 @@ VERBS = {
     'cli/weights.py': {'network'},
     'cli/export.py': {'network'},
     'cli/map.py': {'database'},
+    'cli/map_changes.py': {'database'},
 }
 # What `ros2 run` starts has to end a process as well.
 PROGRAMS = {PACKAGE / 'ros' / 'localizer.py'}

@@ -16,7 +16,7 @@ from fol_vpr import __version__
 from fol_vpr.errors import FolVprError
 
 VERBS = {
-    'map': 'build a map from images or a bag, look into one, check one',
+    'map': 'build a map from images or a bag, look into one, check, merge, split, prune one',
     'query': 'ask a map where one image was taken',
     'evaluate': 'compare answers with ground truth: recall, latency, drops',
     'weights': 'list, fetch and inspect network weights',

@@ -1,4 +1,4 @@
-"""`fol_vpr map build | info | check`."""
+"""`fol_vpr map build | info | check`, and the verbs of `map_changes`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ import argparse
 import dataclasses
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fol_vpr.cli import map_changes
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import Progress, SkipBad, print_json
 from fol_vpr.config import MappingConfig, NetworkConfig, RecognizerConfig
-from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import align
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb and its three kinds."""
-    verbs = parser.add_subparsers(dest='map_verb', metavar='build|info|check', required=True)
+    verbs = parser.add_subparsers(dest='map_verb', metavar='VERB', required=True)
     _add_build(verbs.add_parser('build', help='build a map', allow_abbrev=False))
     info = verbs.add_parser('info', help='what a map says of itself', allow_abbrev=False)
     info.add_argument('map', metavar='MAP', help='a .folmap file')
     info.add_argument('--json', action='store_true', help='print JSON')
+    info.add_argument(
+        '--sessions', action='store_true', help='list the sessions with their numbers of places'
+    )
     check = verbs.add_parser(
         'check', help='check every byte of a map; exit code 1 where it has problems',
         allow_abbrev=False,
     )  # fmt: skip
     check.add_argument('map', metavar='MAP', help='a .folmap file')
+    check.add_argument(
+        '--repair',
+        action='store_true',
+        help='where it has problems, make a map of all that is sound, say what was dropped, and '
+        'keep the damaged file as MAP.damaged',
+    )
+    map_changes.add_verbs(verbs)
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +77,8 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
-    return {'build': _build, 'info': _info, 'check': _check}[args.map_verb](args)
+    own = {'build': _build, 'info': _info, 'check': _check}
+    return {**own, **map_changes.VERBS}[args.map_verb](args)
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -121,7 +133,7 @@ def _build(args: argparse.Namespace) -> int:
             raise
     if skipped.count:
         print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
-    print('\n'.join(align(_rows(info), left=(0, 1))))
+    print('\n'.join(align(map_changes.info_rows(info), left=(0, 1))))
     return 0
 
 
@@ -149,13 +161,21 @@ def _left_behind(output: str, kept: int | None) -> str:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from fol_vpr.database import read_info
+    from fol_vpr.database import MapReader, read_info
 
+    if args.sessions:
+        with MapReader(args.map) as reader:
+            counts = Counter(place.session_id for place in reader.places)
+        if args.json:
+            print_json(counts)
+        else:
+            print('\n'.join(align([[name, f'{n}'] for name, n in counts.items()], left=(0,))))
+        return 0
     info = read_info(args.map)
     if args.json:
         print_json(_plain(dataclasses.asdict(info)))
     else:
-        print('\n'.join(align(_rows(info), left=(0, 1))))
+        print('\n'.join(align(map_changes.info_rows(info), left=(0, 1))))
     return 0
 
 
@@ -166,36 +186,33 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _rows(info: MapInfo) -> list[list[str]]:
-    datum = 'none' if info.datum is None else f'{info.datum.latitude}, {info.datum.longitude}'
-    return [
-        [name, f'{value}']
-        for name, value in (
-            ('map', info.name),
-            ('file', f'{info.path}, {info.bytes / 1e6:.1f} MB, schema {info.schema_version}'),
-            ('map id', info.map_id),
-            ('references', f'{info.places} from {info.sessions} session(s)'),
-            ('weights', f'{info.weights_name} ({info.model_id[:12]})'),
-            ('preprocessing', info.preprocessing_id),
-            ('descriptors', f'{info.descriptor_dim} global, {info.local_dim} local, {info.codec}'),
-            ('frame', info.frame_id),
-            ('georeferenced', f'{"yes" if info.georeferenced else "no"}, datum {datum}'),
-            ('calibrated', 'yes' if info.calibrated else 'no'),
-        )
-    ]
-
-
 def _check(args: argparse.Namespace) -> int:
     from fol_vpr.database import check_map
 
     problems = check_map(args.map)
     for problem in problems:
         print(problem)
+    if problems and args.repair:
+        return _repair(args.map)
     if problems:
         print(
-            f'{args.map}: {len(problems)} problem(s); restore it from a copy, or build it again',
+            f'{args.map}: {len(problems)} problem(s); restore it from a copy, build it again, or '
+            'save what is sound with --repair',
             file=sys.stderr,
         )
         return 1
     print(f'{args.map} is sound')
+    return 0
+
+
+def _repair(path: str) -> int:
+    from fol_vpr.database import repair_map
+
+    repair = repair_map(path)
+    for what in repair.dropped:
+        print(f'dropped: {what}')
+    print(
+        f'{path} was repaired: {repair.kept} places kept, {len(repair.dropped)} losses; the '
+        f'damaged file is {repair.original}'
+    )
     return 0

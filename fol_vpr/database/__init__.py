@@ -2,8 +2,16 @@
 
 from fol_vpr.database.check import check_map
 from fol_vpr.database.codecs import CODECS, Codec
+from fol_vpr.database.combine import Region, merge_maps, split_by_region, split_by_session
+from fol_vpr.database.coverage import prune_map
+from fol_vpr.database.editor import MapEditor
+from fol_vpr.database.hits import HitCounter, read_hits
+from fol_vpr.database.plain import export_map, import_map
 from fol_vpr.database.reader import MapReader, read_info
+from fol_vpr.database.records import Record
+from fol_vpr.database.repair import Repair, repair_map
 from fol_vpr.database.schema import APPLICATION_ID, SCHEMA_VERSION, MapHeader
+from fol_vpr.database.store import Store
 from fol_vpr.database.writer import MapWriter
 
 __all__ = [
@@ -11,9 +19,23 @@ __all__ = [
     'CODECS',
     'SCHEMA_VERSION',
     'Codec',
+    'HitCounter',
+    'MapEditor',
     'MapHeader',
     'MapReader',
     'MapWriter',
+    'Record',
+    'Region',
+    'Repair',
+    'Store',
     'check_map',
+    'export_map',
+    'import_map',
+    'merge_maps',
+    'prune_map',
+    'read_hits',
     'read_info',
+    'repair_map',
+    'split_by_region',
+    'split_by_session',
 ]

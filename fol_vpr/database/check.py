@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fol_vpr.database.reader import MapReader, check_file, connect_read_only
+from fol_vpr.database.changes import changes_path
+from fol_vpr.database.opening import check_file, connect_read_only, connect_to_changes
+from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import COLUMNS
 from fol_vpr.database.schema import (
     intact,
@@ -19,13 +21,14 @@ from fol_vpr.database.schema import (
     read_meta,
     record_digest,
 )
+from fol_vpr.database.store import CONTENT
 from fol_vpr.errors import FolVprError, MapError
 
 MANY = 20
 
 
 def check_map(path: str | os.PathLike[str]) -> list[str]:
-    """Read a map from end to end and compare everything with its digests.
+    """Read a map and its changes from end to end and compare everything with its digests.
 
     Returns:
         Problems in words, at most a few dozen; empty where the map is sound.
@@ -34,7 +37,12 @@ def check_map(path: str | os.PathLike[str]) -> list[str]:
     problems: list[str] = []
     try:
         check_file(path)
-        problems.extend(_limited(_file_problems(path)))
+        problems.extend(_limited(_size_problems(path)))
+        with closing(connect_read_only(path)) as connection:
+            problems.extend(_limited(_database_problems(connection)))
+        changes = changes_path(path)
+        if changes.exists():
+            problems.extend(_limited(_changes_problems(changes)))
         with MapReader(path) as reader:
             problems.extend(_limited(_local_problems(reader)))
     except MapError as error:
@@ -50,26 +58,45 @@ def _limited(problems: Iterator[str]) -> Iterator[str]:
         yield problem
 
 
-def _file_problems(path: Path) -> Iterator[str]:
+def _size_problems(path: Path) -> Iterator[str]:
     header = read_file_header(path)
     size = path.stat().st_size
     if header is not None and size != header.expected_bytes:
         yield f'the file has {size} bytes, its header says {header.expected_bytes}'
-    with closing(connect_read_only(path)) as connection:
-        # What SQLite says of damaged text quotes it.
-        connection.text_factory = lambda text: text.decode('utf-8', 'replace')
+
+
+def _changes_problems(path: Path) -> Iterator[str]:
+    try:
+        connection = connect_to_changes(path)
+    except (sqlite3.Error, ValueError) as error:
+        yield f'{path.name}: SQLite: {error}'
+        return
+    with closing(connection):
         try:
-            for (line,) in connection.execute(f'PRAGMA integrity_check({MANY})'):
-                if line != 'ok':
-                    yield f'SQLite: {line}'
-            for table, row, parent, _ in connection.execute('PRAGMA foreign_key_check'):
-                yield f'row {row} of {table} has no match in {parent}'
-            if read_meta(connection).get('digest') != meta_digest(connection):
-                yield 'the meta table or the sessions have changed'
-            yield from _record_problems(connection)
-            yield from _blob_problems(connection)
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            yield f'SQLite: {error}'
+            # A file that was made and never written to; whoever opens the map looks closer.
+            empty = connection.execute('PRAGMA page_count').fetchone()[0] <= 1
+        except sqlite3.Error:
+            empty = False
+        if not empty:
+            for problem in _database_problems(connection):
+                yield f'{path.name}: {problem}'
+
+
+def _database_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    # What SQLite says of damaged text quotes it.
+    connection.text_factory = lambda text: text.decode('utf-8', 'replace')
+    try:
+        for (line,) in connection.execute(f'PRAGMA integrity_check({MANY})'):
+            if line != 'ok':
+                yield f'SQLite: {line}'
+        for table, row, parent, _ in connection.execute('PRAGMA foreign_key_check'):
+            yield f'row {row} of {table} has no match in {parent}'
+        if read_meta(connection).get('digest') != meta_digest(connection):
+            yield 'the meta table, the sessions or the calibration have changed'
+        yield from _record_problems(connection)
+        yield from _blob_problems(connection)
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        yield f'SQLite: {error}'
 
 
 def _record_problems(connection: sqlite3.Connection) -> Iterator[str]:
@@ -79,12 +106,7 @@ def _record_problems(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _blob_problems(connection: sqlite3.Connection) -> Iterator[str]:
-    tables = {
-        'global_descriptors': ('descriptor', 'global descriptor'),
-        'local_features': ('features', 'local features'),
-        'images': ('jpeg', 'image'),
-    }
-    for table, (column, what) in tables.items():
+    for table, (column, what) in CONTENT.items():
         for place, blob, stored in connection.execute(
             f'SELECT place, {column}, digest FROM {table}'
         ):
@@ -93,9 +115,10 @@ def _blob_problems(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _local_problems(reader: MapReader) -> Iterator[str]:
-    norms = np.linalg.norm(reader.global_descriptors(), axis=1)
-    for index in np.flatnonzero(np.abs(norms - 1) > 0.01):
-        yield f'the global descriptor of place {index} has length {norms[index]:g}, not 1'
+    for index, descriptor in reader.iterate_descriptors():
+        norm = float(np.linalg.norm(descriptor.astype(np.float32)))
+        if abs(norm - 1) > 0.01:
+            yield f'the global descriptor of place {index} has length {norm:g}, not 1'
     for place in reader.places:
         try:
             reader.local_features(place.index)

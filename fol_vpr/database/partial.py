@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from fol_vpr.database.changes import discard_changes
+from fol_vpr.database.lock import MapLock
 from fol_vpr.database.schema import (
     APPLICATION_ID,
     PAGE_SIZE,
@@ -15,38 +15,27 @@ from fol_vpr.database.schema import (
     create_tables,
     read_meta,
 )
-from fol_vpr.errors import MapError, StorageError
-
-# A WAL beside the map, or a rollback journal, would be replayed into whatever file bears its name.
-SIDECARS = ('-wal', '-shm', '-journal')
+from fol_vpr.database.sqlite_files import DatabaseFile, fsync, remove_sidecars
+from fol_vpr.errors import MapError
 
 
-class PartialMap:
+class PartialMap(DatabaseFile):
     """`PATH.partial`, a SQLite file in WAL mode under an exclusive lock until it is closed.
 
     Args:
         path: the name that it gets when it is published.
-
-    Attributes:
-        connection: in autocommit mode; write through `transaction`.
+        suffix: in place of `.partial`.
 
     Raises:
         MapError: another process is at work on it, or it is something else.
         StorageError: no space or no permission.
     """
 
-    connection: sqlite3.Connection
+    def __init__(self, path: Path, suffix: str = '.partial') -> None:
+        super().__init__(path.with_name(path.name + suffix), known_as=path)
+        self._set_up()
 
-    def __init__(self, path: Path) -> None:
-        self.target = path
-        self.path = path.with_name(path.name + '.partial')
-        self._open()
-
-    def _open(self) -> None:
-        with self.storage():
-            self.connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False
-            )
+    def _set_up(self) -> None:
         try:
             with self.storage():
                 execute = self.connection.execute
@@ -54,13 +43,14 @@ class PartialMap:
                 execute('PRAGMA locking_mode = EXCLUSIVE')
                 execute('PRAGMA journal_mode = WAL')
                 # Survives the end of this process at once and power failure up to the last
-                # checkpoint, without waiting for the disk at each place.
+                # checkpoint, without waiting for the disk at each place: what is lost can be
+                # built again.
                 execute('PRAGMA synchronous = NORMAL')
                 execute('PRAGMA foreign_keys = ON')
                 execute('BEGIN EXCLUSIVE')
                 execute('COMMIT')
             if not self.path.exists():
-                raise MapError(f'another process has just finished {self.target}')
+                raise MapError(f'another process has just finished {self.known_as}')
         except BaseException:
             self.close()
             raise
@@ -72,7 +62,7 @@ class PartialMap:
                 create_tables(self.connection)
                 self.connection.executemany('INSERT INTO meta VALUES (?, ?)', meta.items())
         except BaseException:
-            self.discard()
+            self.remove()
             raise
 
     def differences(self, meta: Mapping[str, str]) -> list[str] | None:
@@ -97,87 +87,46 @@ class PartialMap:
         row: tuple[int, ...] = self.connection.execute(query).fetchone()
         return row
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing of what is executed within; it is safe when this ends."""
-        with self.storage():
-            self.connection.execute('BEGIN IMMEDIATE')
-            try:
-                yield
-                self.connection.execute('COMMIT')
-            except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute('ROLLBACK')
-                raise
+    def publish(self, owned: MapLock | None = None) -> MapLock:
+        """Close the file, wait until it is on the disk, and give it its name.
 
-    def publish(self) -> None:
-        """Close the file, wait until it is on the disk, and give it its name."""
+        A map of that name is replaced, with its changes, which are part of what is replaced.
+
+        Args:
+            owned: the lock of the map that is replaced, where the caller has it.
+
+        Returns:
+            The lock of the new map.
+
+        Raises:
+            MapError: another process is changing the map that would be replaced.
+            StorageError: no space or no permission; the partial stays.
+        """
+        target = self.known_as
         with self.storage():
             # Without WAL the map can be read from folders and media that cannot be written.
             self.connection.execute('PRAGMA synchronous = FULL')
             self.connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
             self.connection.execute('PRAGMA journal_mode = DELETE')
             self.connection.close()
-            _fsync(self.path)
-            for suffix in SIDECARS:
-                self.target.with_name(self.target.name + suffix).unlink(missing_ok=True)
-            os.replace(self.path, self.target)
-            _fsync(self.target.parent)
-
-    def close(self) -> None:
-        """Give up the lock; the file stays."""
-        self.connection.close()
-
-    def discard(self) -> None:
-        """Give up the lock and remove the file."""
-        self.close()
-        with self.storage():
-            for suffix in ('', *SIDECARS):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            fsync(self.path)
+            replaced = MapLock(target) if owned is None and target.exists() else None
+            lock = MapLock(self.path)
+            try:
+                remove_sidecars(target)
+                os.replace(self.path, target)
+                fsync(target.parent)
+                discard_changes(target)
+            except BaseException:
+                lock.release()
+                raise
+            finally:
+                if replaced is not None:
+                    replaced.release()
+        return lock
 
     def restart(self) -> None:
         """Throw the content away."""
-        self.discard()
-        self._open()
-
-    @contextmanager
-    def storage(self) -> Iterator[None]:
-        """Turn what SQLite and the operating system report into errors that tell the remedy."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise self._explain(error) from error
-
-    def _explain(self, error: Exception) -> MapError | StorageError:
-        # Python 3.10 has no error codes of SQLite; its messages have been the same for long.
-        reason = str(error)
-        if 'locked' in reason:
-            return MapError(
-                f'{self.target} is being written by another process: wait until that has ended, '
-                'or choose another name'
-            )
-        if 'closed' in reason:
-            return MapError(f'{self.target} is finished or closed; nothing more can be written')
-        if 'not a database' in reason or 'malformed' in reason:
-            return MapError(
-                f'{self.path} is in the way and no unfinished map ({reason}): delete it'
-            )
-        forbidden = 'unable to open' in reason or 'readonly' in reason
-        if forbidden or isinstance(error, PermissionError):
-            return StorageError(
-                f'{self.path} cannot be written ({reason}): check the permissions of '
-                f'{self.target.parent}, or choose another folder'
-            )
-        return StorageError(
-            f'{self.path} cannot be written ({reason}): free some space on that disk; what was '
-            'added before is safe, and the same build goes on from there'
-        )
-
-
-def _fsync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        self.remove()
+        super().__init__(self.path, self.known_as)
+        self._set_up()

@@ -71,6 +71,14 @@ CREATE TABLE calibration (
 ) STRICT;
 """
 
+# What a file of changes has besides, see docs/map_format.md.
+CHANGES_ID = int.from_bytes(b'FOLC', 'big')
+REMOVED_TABLE = """
+CREATE TABLE removed (
+    place_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+"""
+
 Migration = Callable[[sqlite3.Connection], None]
 
 # MIGRATIONS[i] brings a map of version i + 1 to version i + 2. Entries are never changed once
@@ -170,12 +178,15 @@ def read_file_header(path: Path) -> FileHeader | None:
     )
 
 
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Make an empty database a map without places; within the caller's transaction."""
-    for statement in TABLES.split(';'):
+def create_tables(connection: sqlite3.Connection, *, changes: bool = False) -> None:
+    """Make an empty database a map without places, or changes to one without any.
+
+    Within the caller's transaction.
+    """
+    for statement in (TABLES + REMOVED_TABLE if changes else TABLES).split(';'):
         if statement.strip():
             connection.execute(statement)
-    connection.execute(f'PRAGMA application_id = {APPLICATION_ID}')
+    connection.execute(f'PRAGMA application_id = {CHANGES_ID if changes else APPLICATION_ID}')
     connection.execute(f'PRAGMA user_version = {SCHEMA_VERSION}')
 
 
@@ -210,15 +221,36 @@ def intact(blob: object, stored: object) -> bool:
 
 def record_digest(values: Sequence[object]) -> bytes:
     """SHA-256 over several columns of a row, through JSON, which keeps floats exactly."""
-    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
-    return digest(json.dumps(plain).encode())
+    # Damage makes blobs of texts, also within the rows of a list.
+    return digest(json.dumps(list(values), default=bytes.hex).encode())
 
 
 def meta_digest(connection: sqlite3.Connection) -> str:
-    """Hexadecimal SHA-256 over the meta table and the sessions."""
+    """Hexadecimal SHA-256 over the meta table, the sessions, and the calibration if there is one.
+
+    In a file of changes also over what is removed.
+    """
     meta = connection.execute("SELECT key, value FROM meta WHERE key != 'digest' ORDER BY key")
     sessions = connection.execute('SELECT session, session_id FROM sessions ORDER BY session')
-    return record_digest([meta.fetchall(), sessions.fetchall()]).hex()
+    values = [meta.fetchall(), sessions.fetchall()]
+    calibration = connection.execute('SELECT name, parameters FROM calibration ORDER BY name')
+    values += [rows] if (rows := calibration.fetchall()) else []
+    if has_table(connection, 'removed'):
+        values.append(connection.execute('SELECT place_id FROM removed').fetchall())
+    return record_digest(values).hex()
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether a database has a table of this name."""
+    found = connection.execute('SELECT 1 FROM sqlite_schema WHERE name = ?', (name,))
+    return found.fetchone() is not None
+
+
+def set_meta(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Write rows of the meta table, and the digest that goes with them."""
+    insert = 'INSERT OR REPLACE INTO meta VALUES (?, ?)'
+    connection.executemany(insert, values.items())
+    connection.execute(insert, ('digest', meta_digest(connection)))
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:

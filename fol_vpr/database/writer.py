@@ -10,19 +10,22 @@ import os
 import sqlite3
 import time
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from fol_vpr.database.codecs import CODECS
+from fol_vpr.database.lock import MapLock
 from fol_vpr.database.partial import PartialMap
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.records import INSERT_PLACE, place_row
-from fol_vpr.database.schema import MapHeader, digest, meta_digest, read_meta
-from fol_vpr.datatypes import Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
+from fol_vpr.database.records import Record, encode, insert, int64, session_row, text
+from fol_vpr.database.schema import MapHeader, read_meta, set_meta
+from fol_vpr.datatypes import Features, GeoPosition, MapInfo, Place, Pose
 from fol_vpr.errors import InputError, MapError, StorageError
+
+COPIED_AT_ONCE = 64
 
 
 class MapWriter:
@@ -37,6 +40,8 @@ class MapWriter:
         header: what all its places have in common.
         source_id: tells sources apart; an unfinished map of another source is not gone on with.
         overwrite: replace an existing map, and discard an unfinished one that differs.
+        resumable: False starts anew in any case, and leaves nothing where it does not finish.
+        owned: the lock of the map that is replaced, where the caller has it.
 
     Raises:
         MapError: the map exists, an unfinished one of something else is in the way, or another
@@ -52,15 +57,22 @@ class MapWriter:
         *,
         source_id: str = '',
         overwrite: bool = False,
+        resumable: bool = True,
+        owned: MapLock | None = None,
     ) -> None:
         self.path = Path(path)
         self.header = _checked_header(header)
-        self._codec = CODECS[header.codec]
         self._overwrite = overwrite
+        self._resumable = resumable
+        self._owned = owned
+        self._lock: MapLock | None = None
+        self._finished = False
+        self._calibration: dict[str, str] = {}
+        self._extra_meta: dict[str, str] = {}
         self._check_target()
-        self._partial = PartialMap(self.path)
+        self._partial = PartialMap(self.path, '.partial' if resumable else '.rewrite')
         try:
-            self._resume_or_begin({**self.header.to_meta(), 'source_id': _text(source_id)})
+            self._resume_or_begin({**self.header.to_meta(), 'source_id': text(source_id)})
         except BaseException:
             self._partial.close()
             raise
@@ -88,15 +100,16 @@ class MapWriter:
     def _resume_or_begin(self, identity: dict[str, str]) -> None:
         partial = self._partial
         differences = partial.differences(identity)
-        if differences and not self._overwrite:
+        if differences and self._resumable and not self._overwrite:
             raise MapError(
                 f'{partial.path} is an unfinished map of something else '
                 f'({"; ".join(differences)}): finish that one with the same settings as before, '
                 'delete the file, or ask for overwrite'
             )
-        if differences:
+        if differences or (differences is not None and not self._resumable):
             partial.restart()
-        if differences is None or differences:
+            differences = None
+        if differences is None:
             now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             progress = {'source_position': '0', 'state': 'building'}
             partial.begin({**identity, 'map_id': uuid.uuid4().hex, 'created': now, **progress})
@@ -104,8 +117,6 @@ class MapWriter:
             self._load_progress(partial.connection)
 
     def _load_progress(self, connection: sqlite3.Connection) -> None:
-        rows = connection.execute('SELECT session_id, session FROM sessions')
-        self._sessions: dict[str, int] = dict(rows.fetchall())
         (self._count,) = connection.execute('SELECT count(*) FROM places').fetchone()
         self.resumed: int = self._count
         self.source_position = int(read_meta(connection)['source_position'])
@@ -146,89 +157,64 @@ class MapWriter:
                 taken.
             StorageError: no space left; what was added before is safe.
         """
-        descriptor = self._checked_global(features.global_descriptor)
-        local = self._codec.thin(self._checked_local(features.local))
-        if min(features.image_size) < 1:
-            raise InputError(f'an image needs pixels, got the size {features.image_size}')
-        session_id = _text(session_id)
+        session_id = text(session_id)
         place = Place(
             index=self._count,
-            place_id=_text(place_id or f'{session_id}/{self._count:06d}'),
+            place_id=place_id or f'{session_id}/{self._count:06d}',
             session_id=session_id,
-            stamp_ns=_int64(stamp_ns, 'stamp_ns'),
-            image_uri=_text(image_uri),
-            image_size=(int(features.image_size[0]), int(features.image_size[1])),
+            stamp_ns=stamp_ns,
+            image_uri=image_uri,
+            image_size=features.image_size,
             pose=pose,
             geo=geo,
-            sensor_frame=_text(sensor_frame),
+            sensor_frame=sensor_frame,
         )
-        position = _int64(source_position, 'source_position')
+        record = encode(self.header, place, features, image_jpeg)
+        position = int64(source_position, 'source_position')
         with self._partial.transaction():
-            self._insert(place, descriptor, local, image_jpeg)
+            self._insert(record)
             self._set_meta('source_position', str(position))
             self._set_meta('state', 'building')
-        self._sessions.setdefault(session_id, len(self._sessions))
         self._count += 1
         self.source_position = position
-        return place
+        return record.place
 
-    def _insert(
-        self, place: Place, descriptor: bytes, local: LocalFeatures, jpeg: bytes | None
-    ) -> None:
-        execute = self._partial.connection.execute
-        session = self._sessions.get(place.session_id, len(self._sessions))
-        if session == len(self._sessions):
-            execute('INSERT INTO sessions VALUES (?, ?)', (session, place.session_id))
-        try:
-            execute(INSERT_PLACE, place_row(place, session))
-        except sqlite3.IntegrityError as error:
-            raise InputError(
-                f'the place_id {place.place_id!r} is in the map already: they must be unique'
-            ) from error
-        blob = self._codec.encode(local)
-        execute(
-            'INSERT INTO global_descriptors VALUES (?, ?, ?)',
-            (place.index, descriptor, digest(descriptor)),
-        )
-        execute(
-            'INSERT INTO local_features VALUES (?, ?, ?, ?)',
-            (place.index, len(local.weights), blob, digest(blob)),
-        )
-        if jpeg is not None:
-            execute('INSERT INTO images VALUES (?, ?, ?)', (place.index, jpeg, digest(jpeg)))
+    def copy(self, records: Iterable[Record]) -> None:
+        """Append places of other maps of the same header as they are, many to a transaction.
+
+        They get new indices; everything else of them stays.
+
+        Raises:
+            InputError: a place_id is taken.
+            StorageError: no space left.
+        """
+        pending = iter(records)
+        while batch := list(islice(pending, COPIED_AT_ONCE)):
+            with self._partial.transaction():
+                for number, record in enumerate(batch, self._count):
+                    self._insert(replace(record, place=replace(record.place, index=number)))
+            self._count += len(batch)
+
+    def _insert(self, record: Record) -> None:
+        connection = self._partial.connection
+        insert(connection, record, session_row(connection, record.place.session_id))
 
     def _set_meta(self, key: str, value: str) -> None:
         execute = self._partial.connection.execute
         execute('INSERT OR REPLACE INTO meta VALUES (?, ?)', (key, value))
 
-    def _checked_global(self, descriptor: np.ndarray) -> bytes:
-        expected = (self.header.descriptor_dim,)
-        if np.shape(descriptor) != expected or not np.isfinite(descriptor).all():
-            raise InputError(
-                f'a global descriptor of {expected[0]} finite numbers is needed, got shape '
-                f'{np.shape(descriptor)}: the header is of another network, or the image is bad'
-            )
-        norm = float(np.linalg.norm(descriptor))
-        if abs(norm - 1) > 0.01:
-            raise InputError(f'a global descriptor of unit length is needed, got length {norm:g}')
-        return np.ascontiguousarray(descriptor, '<f2').tobytes()
-
-    def _checked_local(self, local: LocalFeatures) -> LocalFeatures:
-        count = len(local.descriptors)
-        shapes = (local.descriptors.shape, local.positions.shape, local.weights.shape)
-        if shapes != ((count, self.header.local_dim), (count, 2), (count,)):
-            raise InputError(
-                f'local features [N, {self.header.local_dim}], positions [N, 2] and weights [N] '
-                f'are needed, got {shapes}'
-            )
-        if not all(
-            np.isfinite(array).all()
-            for array in (local.descriptors, local.positions, local.weights)
-        ):
-            raise InputError('local features hold NaN or infinity')
-        return local
-
     # ---- ending
+
+    def keep_identity(self, meta: Mapping[str, str], *, merged_changes: str = '') -> None:
+        """Become another state of the map with this meta table, rather than a new map."""
+        kept = {key: meta[key] for key in ('map_id', 'created', 'source_id', 'source_position')}
+        self._extra_meta = {**kept, 'content_id': uuid.uuid4().hex}
+        if merged_changes:
+            self._extra_meta['merged_changes'] = merged_changes
+
+    def calibrate(self, calibration: Mapping[str, str]) -> None:
+        """Store a calibration, as `MapReader.calibration` gave it."""
+        self._calibration = dict(calibration)
 
     def finish(self) -> MapInfo:
         """Make the map whole: everything on the disk, under its own name.
@@ -241,19 +227,33 @@ class MapWriter:
         if self._count == 0:
             raise InputError(f'{self.path} would be empty: a map needs at least one place')
         self._check_target()
+        connection = self._partial.connection
         with self._partial.transaction():
-            self._set_meta('places', str(self._count))
-            self._set_meta('sessions', str(len(self._sessions)))
-            self._set_meta('state', 'complete')
-            self._set_meta('digest', meta_digest(self._partial.connection))
-        self._partial.publish()
+            (sessions,) = connection.execute('SELECT count(*) FROM sessions').fetchone()
+            counts = {'places': str(self._count), 'sessions': str(sessions)}
+            connection.executemany(
+                'INSERT OR REPLACE INTO calibration VALUES (?, ?)', self._calibration.items()
+            )
+            set_meta(connection, {**counts, **self._extra_meta, 'state': 'complete'})
+        self._lock = self._partial.publish(self._owned)
+        self._finished = True
         with MapReader(self.path) as reader:
             return reader.info
 
+    def take_lock(self) -> MapLock:
+        """The lock of the finished map, for the caller to release."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            raise MapError(f'{self.path} is not finished')
+        return lock
+
     def close(self) -> None:
         """Stop here. What was added stays in the partial; an empty one is removed."""
-        if self._count == 0:
-            self._partial.discard()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if not self._finished and (self._count == 0 or not self._resumable):
+            self._partial.remove()
         else:
             self._partial.close()
 
@@ -279,20 +279,9 @@ def _checked_header(header: MapHeader) -> MapHeader:
         )
     return replace(
         header,
-        name=_text(header.name),
-        model_id=_text(header.model_id),
-        preprocessing_id=_text(header.preprocessing_id),
-        weights_name=_text(header.weights_name),
-        frame_id=_text(header.frame_id),
+        name=text(header.name),
+        model_id=text(header.model_id),
+        preprocessing_id=text(header.preprocessing_id),
+        weights_name=text(header.weights_name),
+        frame_id=text(header.frame_id),
     )
-
-
-def _text(value: str) -> str:
-    """Text that SQLite can hold: names of files may have bytes that are no UTF-8."""
-    return value.encode('utf-8', 'backslashreplace').decode()
-
-
-def _int64(value: int, name: str) -> int:
-    if not -(2**63) <= value < 2**63:
-        raise InputError(f'{name} is {value}, expected a 64-bit integer')
-    return int(value)

@@ -1,12 +1,13 @@
 """Finding the references that look like a query, and ordering them by local matching."""
 
-from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, open_index
+from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, index_layouts, open_index
 from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches
 from fol_vpr.retrieval.rerank import rerank
 
 __all__ = [
     'FlatIndex',
     'PlaceIndex',
+    'index_layouts',
     'match_candidates',
     'match_scores',
     'mutual_matches',

@@ -21,6 +21,7 @@ from fol_vpr.datatypes import (
     Pose,
     Recognition,
 )
+from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_image
 from fol_vpr_msgs import msg as fol
 
@@ -74,6 +75,32 @@ def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
     if pose.covariance is not None:
         message.covariance = np.ascontiguousarray(pose.covariance, dtype=np.float64).reshape(36)
     return message
+
+
+def pose_from_message(message: Any) -> Pose:
+    """The pose of a geometry_msgs/PoseWithCovariance; zeros mean that no covariance is known.
+
+    Raises:
+        InputError: numbers that are not finite, or no unit quaternion.
+    """
+    at, turned = message.pose.position, message.pose.orientation
+    covariance = np.array(message.covariance, np.float64)
+    if not np.isfinite(covariance).all():
+        raise InputError('the covariance of the pose holds NaN or infinity')
+    return Pose(
+        position=np.array([at.x, at.y, at.z]),
+        orientation=np.array([turned.x, turned.y, turned.z, turned.w]),
+        covariance=covariance if covariance.any() else None,
+    )
+
+
+def geo_from_point(message: Any) -> GeoPosition:
+    """The position of a geographic_msgs/GeoPoint.
+
+    Raises:
+        InputError: it is not on Earth.
+    """
+    return GeoPosition(message.latitude, message.longitude, message.altitude)
 
 
 def robot_pose(

@@ -62,7 +62,8 @@ def main(args: Sequence[str] | None = None) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     # Python would wait for a forward pass or the loading of a map, which cannot be interrupted,
-    # and takes up to two seconds to take torch apart. Nothing is lost: maps are only read here.
+    # and takes up to two seconds to take torch apart. Nothing is lost: what a
+    # service has answered to be in the map is on the disk, and anything else is undone.
     os._exit(0)
 
 

@@ -21,6 +21,7 @@ from fol_vpr.errors import FolVprError, InputError, MapError, WeightsError
 from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
 from fol_vpr.ros.diagnostics import NodeFacts, statuses
 from fol_vpr.ros.inputs import CameraCheck, FeedbackCounter, ImageInputs
+from fol_vpr.ros.map_services import MapServices
 from fol_vpr.ros.monitor import Monitor
 from fol_vpr.ros.outputs import Outputs
 from fol_vpr.ros.parameters import checked, declare_parameters, read_parameters
@@ -73,6 +74,7 @@ class Localizer(LifecycleNode):
         self._camera = CameraCheck(self)
         self._feedback = FeedbackCounter(self)
         self._calls = Services(self)
+        self._map_calls = MapServices(self, self._calls)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         # Steady time: the diagnostics must speak where simulated time stands still.
@@ -349,6 +351,11 @@ class Localizer(LifecycleNode):
         self._own_change = True
         self.set_parameters([Parameter('map', value=path)])
         self._own_change = False
+
+    def map_was_changed(self) -> None:
+        """Tell everybody what the map is like now."""
+        if self._outputs is not None and self.recognizer is not None:
+            self._outputs.publish_map(self.recognizer, self._settings)
 
     def map_was_refused(self, reason: str) -> None:
         """Remember why a map was not loaded, for the diagnostics."""

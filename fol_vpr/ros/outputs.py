@@ -48,7 +48,7 @@ class Outputs:
         self._debug = create(CompressedImage, '~/debug/match/compressed', 1)
         # Not a lifecycle publisher: the map is there before the node is active.
         self._map_info = node.create_publisher(MapInfo, '~/map_info', LATCHED_QOS)
-        self._marked = ('', 0)
+        self._marked = (('', 0), 0)
 
     @property
     def tf_problem(self) -> str:
@@ -121,13 +121,15 @@ class Outputs:
     ) -> None:
         readers = self._markers.get_subscription_count()
         marked_map, marked_readers = self._marked
+        info = recognizer.map_info
+        shown = (recognition.map_id, 0 if info is None else info.places)
         # RViz listens without durability: whoever comes late gets the places once more.
-        if readers and (recognition.map_id != marked_map or readers > marked_readers):
+        if readers and (shown != marked_map or readers > marked_readers):
             places = recognizer.places
             if not _is_current(recognition, recognizer):
                 return
             self._markers.publish(place_markers(places, map_frame))
-        self._marked = (recognition.map_id, readers)
+        self._marked = (shown, readers)
         if readers:
             self._markers.publish(hypothesis_markers(recognition, map_frame))
 

@@ -1,4 +1,4 @@
-"""The services ~/load_map, ~/query_place and ~/enable of the node.
+"""The services ~/load_map, ~/query_place and ~/enable of the node, and what all services share.
 
 Their callbacks are coroutines: what takes long runs on a thread of its own, and the executor goes
 on with images, timers and other services meanwhile.
@@ -21,8 +21,10 @@ from fol_vpr.errors import (
     DeviceError,
     FolVprError,
     InputError,
+    MapBusyError,
     MapError,
     MapMismatchError,
+    NotInMapError,
 )
 from fol_vpr.ros.conversions import frame_from_image, map_info_message, places_message
 from fol_vpr.ros.settings import user_path
@@ -60,7 +62,7 @@ class Services:
             response.result = LoadMap.Response.OK
             response.message = f'loaded {path}'
         except (FolVprError, MemoryError) as error:
-            response.result = _result_of(error, LoadMap.Response)
+            response.result = result_of(error, LoadMap.Response)
             response.message = str(error) or 'no memory left'
             node.map_was_refused(response.message)
         info = None if node.recognizer is None else node.recognizer.map_info
@@ -69,14 +71,14 @@ class Services:
 
     async def _load(self, recognizer: PlaceRecognizer, path: Path) -> None:
         try:
-            await self._in_background(lambda: recognizer.load_map(path))
+            await self.in_background(lambda: recognizer.load_map(path))
         except FolVprError as error:
-            raise self._cleaned_up(recognizer) or error from error
-        if left := self._cleaned_up(recognizer):
+            raise self.cleaned_up(recognizer) or error from error
+        if left := self.cleaned_up(recognizer):
             raise left
         self._node.map_was_loaded(str(path))
 
-    def _cleaned_up(self, recognizer: PlaceRecognizer) -> NotReady | None:
+    def cleaned_up(self, recognizer: PlaceRecognizer) -> NotReady | None:
         """What to say where the node has let go of a recognizer that was being used."""
         if self._node.recognizer is recognizer:
             return None
@@ -86,11 +88,11 @@ class Services:
         self, request: QueryPlace.Request, response: QueryPlace.Response
     ) -> QueryPlace.Response:
         try:
-            message = await self._in_background(lambda: self._query(request))
+            message = await self.in_background(lambda: self._query(request))
             response.places = message
             response.result = QueryPlace.Response.OK
         except (FolVprError, MemoryError) as error:
-            response.result = _result_of(error, QueryPlace.Response)
+            response.result = result_of(error, QueryPlace.Response)
             response.message = str(error) or 'no memory left'
         return response
 
@@ -98,19 +100,17 @@ class Services:
         recognizer = self._node.recognizer
         if recognizer is None or self._node.state != 'active':
             raise NotReady(f'the node is {self._node.state}: activate it first')
-        given = [image for image in (request.image, request.compressed) if len(image.data)]
-        if len(given) != 1:
-            raise InputError(f'one image is needed, in image or in compressed; got {len(given)}')
+        image = given_image(request)
         if recognizer.map_info is None:
-            raise _NoMap('no map is loaded: call ~/load_map first')
+            raise NoMap('no map is loaded: call ~/load_map first')
         started = time.perf_counter()
-        frame = frame_from_image(given[0], 'query_place')
+        frame = frame_from_image(image, 'query_place')
         try:
             recognition = recognizer.recognize(
                 frame, hypotheses=request.max_hypotheses or None, sequence=False
             )
         except FolVprError as error:
-            raise self._cleaned_up(recognizer) or error from error
+            raise self.cleaned_up(recognizer) or error from error
         return places_message(
             recognition,
             map_frame=self._node.settings.map_frame(recognition),
@@ -123,7 +123,7 @@ class Services:
         response.success = True
         return response
 
-    async def _in_background(self, job: Callable[[], Any]) -> Any:
+    async def in_background(self, job: Callable[[], Any]) -> Any:
         """The result of a job that runs on its own thread; its FolVprError is raised here."""
         future: Future = Future()
         executor = self._node.executor
@@ -148,11 +148,23 @@ class Services:
         raise FolVprError(f'defect of fol_vpr, see the log of the node: {error!r}')
 
 
+def given_image(request: Any) -> Any:
+    """The one image of a request, raw or compressed.
+
+    Raises:
+        InputError: there is none, or there are two.
+    """
+    given = [image for image in (request.image, request.compressed) if len(image.data)]
+    if len(given) != 1:
+        raise InputError(f'one image is needed, in image or in compressed; got {len(given)}')
+    return given[0]
+
+
 class NotReady(FolVprError):
     """The lifecycle state does not allow it."""
 
 
-class _NoMap(FolVprError):
+class NoMap(FolVprError):
     """No map is loaded, or the file is not there."""
 
 
@@ -165,20 +177,22 @@ def _map_path(given: str) -> Path:
     except OSError:
         readable = False
     if not readable:
-        raise _NoMap(
+        raise NoMap(
             f'{path} is not there, or may not be read: give a path on the machine of the node '
             f'(its working folder is {Path.cwd()})'
         )
     return path
 
 
-def _result_of(error: Exception, response: Any) -> int:
+def result_of(error: Exception, response: Any) -> int:
     """The `result` of a service response that names the kind of the error."""
     kinds: tuple[tuple[type[Exception], int], ...] = (
         (NotReady, response.NOT_READY),
-        (_NoMap, response.NOT_FOUND),
+        (NoMap, response.NOT_FOUND),
+        (NotInMapError, response.NOT_FOUND),
         (InputError, response.BAD_REQUEST),
         (MapMismatchError, response.MODEL_MISMATCH),
+        (MapBusyError, response.FAILED),
         (MapError, response.CORRUPT),
         (DeviceError, response.OUT_OF_MEMORY),
         (MemoryError, response.OUT_OF_MEMORY),

@@ -12,6 +12,7 @@ from fol_vpr.config import (
     NodeConfig,
     RecognizerConfig,
     RetrievalConfig,
+    StorageConfig,
     VerificationConfig,
 )
 from fol_vpr.datatypes import Recognition
@@ -26,11 +27,12 @@ class Settings:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
     verification: VerificationConfig = field(default_factory=VerificationConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
 
     @property
     def recognizer(self) -> RecognizerConfig:
         """The share of PlaceRecognizer."""
-        return RecognizerConfig(self.network, self.retrieval, self.verification)
+        return RecognizerConfig(self.network, self.retrieval, self.verification, self.storage)
 
     def map_frame(self, recognition: Recognition) -> str:
         """Frame of the poses in an answer."""
@@ -134,9 +136,10 @@ _PARTS = {
     group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
     for group in fields(Settings)
 }
-# They are built into the loaded network, the buffers around it, and the index of the map.
+# They are built into the loaded network, the buffers around it, the map and its index.
 FIXED_WHILE_CONFIGURED = frozenset(
     name
     for name, _, _ in parameters(Settings())
-    if name in ('map', 'retrieval.index', 'retrieval.index_uri') or name.startswith('network.')
+    if name in ('map', 'retrieval.index', 'retrieval.index_uri')
+    or name.startswith(('network.', 'storage.'))
 )

@@ -1,6 +1,6 @@
 """Indexes of references by their global descriptors, from a corridor to a city."""
 
-from fol_vpr.retrieval.index.choose import Choice, choose_index, open_index
+from fol_vpr.retrieval.index.choose import Choice, choose_index, index_layouts, open_index
 from fol_vpr.retrieval.index.flat import FlatIndex
 from fol_vpr.retrieval.index.gpu import GpuIndex
 from fol_vpr.retrieval.index.large import LargeIndex
@@ -18,5 +18,6 @@ __all__ = [
     'PlaceIndex',
     'Progress',
     'choose_index',
+    'index_layouts',
     'open_index',
 ]

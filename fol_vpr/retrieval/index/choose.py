@@ -77,6 +77,35 @@ def choose_index(
     )
 
 
+def index_layouts(
+    config: RetrievalConfig, references: int, dim: int, device: str
+) -> dict[str, int]:
+    """Bytes of main memory of each index that the settings allow, the preferred one first.
+
+    Args:
+        config: `index` and `index_uri`.
+        references: of the map.
+        dim: length of a descriptor.
+        device: where the network runs.
+
+    Raises:
+        InputError: Milvus is asked for without a URI.
+    """
+    sizes = {
+        'flat': 4 * references * dim,
+        'large': references * (LargeIndex.reduced_dim(dim) + 8),
+        'gpu': 0,
+        'milvus': 0,
+    }
+    chosen = choose_index(config, references, dim, device, _free_bytes(device)).name
+    names = [chosen, 'large'] if (config.index, chosen) == ('auto', 'flat') else [chosen]
+    return {name: sizes[name] for name in names}
+
+
+def _free_bytes(device: str) -> int:
+    return int(torch.cuda.mem_get_info(device)[0]) if device.startswith('cuda') else 0
+
+
 def open_index(
     config: RetrievalConfig,
     source: DescriptorSource,
@@ -103,8 +132,7 @@ def open_index(
         MapError: the map cannot be read, or the Milvus server does not do what is asked.
         DeviceError: no memory left on the device.
     """
-    free = torch.cuda.mem_get_info(device)[0] if device.startswith('cuda') else 0
-    choice = choose_index(config, len(places), source.dim, device, free)
+    choice = choose_index(config, len(places), source.dim, device, _free_bytes(device))
     index: PlaceIndex
     if choice.name == 'milvus':
         index = MilvusIndex(config.index_uri, source, places, content=content, progress=progress)

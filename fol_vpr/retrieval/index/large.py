@@ -101,6 +101,11 @@ class LargeIndex:
             f'{SHORTLIST} are compared exactly'
         )
 
+    @staticmethod
+    def reduced_dim(dim: int) -> int:
+        """Numbers, of 8 bits each, that a descriptor of `dim` numbers is kept by."""
+        return min(dim, REDUCED_DIM)
+
     # ---- building
 
     def _build(self, progress: Progress | None) -> None:

@@ -97,7 +97,7 @@ def build_map(
                     sensor_frame=frame.frame_id,
                     pose=frame.pose,
                     geo=frame.geo,
-                    image_jpeg=_thumbnail(frame.image) if config.store_images else None,
+                    image_jpeg=thumbnail(frame.image) if config.store_images else None,
                     source_position=position,
                 )
                 places += 1
@@ -182,7 +182,7 @@ def _prefetch(items: Iterator[Item], ahead_by: int) -> Iterator[Item]:
         reader.join()
 
 
-def _thumbnail(image: np.ndarray) -> bytes | None:
+def thumbnail(image: np.ndarray) -> bytes | None:
     """JPEG of an RGB image, at most 640 pixels wide, for pictures of answers.
 
     None for what JPEG cannot hold: more than 65,535 rows.

@@ -1,0 +1,229 @@
+"""`fol_vpr map merge | split | prune | remove | save | export | import`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.cli.console import Progress
+from fol_vpr.config import PruningConfig
+from fol_vpr.datatypes import MapInfo
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.report import align
+
+Verbs = Any  # argparse has no public name for what add_subparsers gives
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add the verbs that make maps from maps, or change one."""
+    _add_merge(verbs)
+    _add_split(verbs)
+    _add_prune(verbs)
+    remove = _add(verbs, 'remove', 'remove places or sessions from a map')
+    remove.add_argument('map', metavar='MAP', help='the map, which is written anew')
+    remove.add_argument(
+        '--place', action='append', default=[], metavar='ID', help='a place; may be repeated'
+    )
+    remove.add_argument(
+        '--session', action='append', default=[], metavar='ID', help='all places of a session'
+    )
+    save = _add(verbs, 'save', 'write a map and the changes beside it as one file')
+    save.add_argument('map', metavar='MAP', help='the map')
+    _add_output(save, required=False, note='another map; MAP itself by default')
+    exported = _add(verbs, 'export', 'write a map as a folder of images, CSV and npy')
+    exported.add_argument('map', metavar='MAP', help='the map')
+    exported.add_argument('--output', metavar='DIR', required=True, help='a new folder')
+    imported = _add(verbs, 'import', 'make a map of a folder that export wrote')
+    imported.add_argument('folder', metavar='DIR', help='the folder')
+    _add_output(imported)
+
+
+def _add(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=text, description=f'{text[0].upper()}{text[1:]}.', allow_abbrev=False
+    )
+    return parser
+
+
+def _add_output(
+    parser: argparse.ArgumentParser, *, required: bool = True, note: str = 'the map to make'
+) -> None:
+    parser.add_argument('--output', metavar='M.folmap', required=required, help=note)
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a map that is there already'
+    )
+
+
+def _add_merge(verbs: Verbs) -> None:
+    parser = _add(verbs, 'merge', 'make one map of the places of several')
+    parser.add_argument('maps', metavar='MAP', nargs='+', help='maps of one network and frame')
+    _add_output(parser)
+    parser.add_argument('--name', default='', help="name of the map; the file's stem by default")
+    parser.add_argument(
+        '--qualify',
+        action='store_true',
+        help='put the name of its map before each session and place, where names clash',
+    )
+
+
+def _add_split(verbs: Verbs) -> None:
+    parser = _add(verbs, 'split', 'make a map of each session, or of the places of a region')
+    parser.add_argument('map', metavar='MAP', help='the map, which stays as it is')
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        '--by-session', metavar='DIR', help='a map for each session, into this folder'
+    )
+    bounds = ('X0', 'Y0', 'X1', 'Y1')
+    how.add_argument(
+        '--region', type=float, nargs=4, metavar=bounds, help='metres in the frame of the map'
+    )
+    how.add_argument(
+        '--geo-region',
+        type=float,
+        nargs=4,
+        metavar=('LON0', 'LAT0', 'LON1', 'LAT1'),
+        help='degrees, WGS 84',
+    )
+    _add_output(parser, required=False, note='the map of the places within the region')
+    parser.add_argument('--rest', metavar='R.folmap', help='a map of all other places')
+
+
+def _add_prune(verbs: Verbs) -> None:
+    parser = _add(verbs, 'prune', 'make a map without the places that are not needed')
+    parser.add_argument('map', metavar='MAP', help='the map, which stays as it is')
+    _add_output(parser)
+    add_settings(parser, PruningConfig)
+
+
+def _merge(args: argparse.Namespace) -> int:
+    from fol_vpr.database import merge_maps
+
+    with Progress('map merge', 'places') as progress:
+        info = merge_maps(
+            args.maps,
+            args.output,
+            name=args.name,
+            qualify=args.qualify,
+            overwrite=args.overwrite,
+            progress=progress,
+        )
+    return _show(info)
+
+
+def _split(args: argparse.Namespace) -> int:
+    from fol_vpr.database import Region, split_by_region, split_by_session
+
+    if args.by_session is not None:
+        if args.output or args.rest:
+            raise InputError(
+                '--output and --rest belong to a region: --by-session names the files'
+            )
+        with Progress('map split', 'places') as progress:
+            infos = split_by_session(
+                args.map, args.by_session, overwrite=args.overwrite, progress=progress
+            )
+    else:
+        if not args.output:
+            raise InputError('--output is missing: name the map of the places in the region')
+        region = Region(*(args.region or args.geo_region), geodetic=args.region is None)
+        with Progress('map split', 'places') as progress:
+            infos = split_by_region(
+                args.map,
+                region,
+                args.output,
+                args.rest,
+                overwrite=args.overwrite,
+                progress=progress,
+            )
+    rows = [[info.path, f'{info.places} references'] for info in infos]
+    print('\n'.join(align(rows, left=(0, 1))))
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    from fol_vpr.database import prune_map, read_info
+
+    before = read_info(args.map).places
+    config = settings(args, PruningConfig())
+    with Progress('map prune', 'places') as progress:
+        info = prune_map(
+            args.map, args.output, config, overwrite=args.overwrite, progress=progress
+        )
+    print(f'{info.places} of {before} references are kept')
+    return _show(info)
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from fol_vpr.database import MapEditor
+
+    if not (args.place or args.session):
+        raise InputError('nothing to remove: name places with --place, or sessions with --session')
+    with MapEditor(args.map) as editor, Progress('map remove', 'places') as progress:
+        removed = editor.remove(args.place, args.session)
+        info = editor.save(progress=progress)
+    print(f'{len(removed)} references were removed')
+    return _show(info)
+
+
+def _save(args: argparse.Namespace) -> int:
+    from fol_vpr.database import MapEditor
+
+    with MapEditor(args.map) as editor, Progress('map save', 'places') as progress:
+        info = editor.save(args.output, overwrite=args.overwrite, progress=progress)
+    return _show(info)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from fol_vpr.database import export_map
+
+    with Progress('map export', 'places') as progress:
+        info = export_map(args.map, args.output, progress=progress)
+    print(f'{args.output} holds {info.places} references')
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from fol_vpr.database import import_map
+
+    with Progress('map import', 'places') as progress:
+        info = import_map(args.folder, args.output, overwrite=args.overwrite, progress=progress)
+    return _show(info)
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    'merge': _merge,
+    'split': _split,
+    'prune': _prune,
+    'remove': _remove,
+    'save': _save,
+    'export': _export,
+    'import': _import,
+}
+
+
+def _show(info: MapInfo) -> int:
+    print('\n'.join(align(info_rows(info), left=(0, 1))))
+    return 0
+
+
+def info_rows(info: MapInfo) -> list[list[str]]:
+    """What a map says of itself, as a table."""
+    datum = 'none' if info.datum is None else f'{info.datum.latitude}, {info.datum.longitude}'
+    return [
+        [name, f'{value}']
+        for name, value in (
+            ('map', info.name),
+            ('file', f'{info.path}, {info.bytes / 1e6:.1f} MB, schema {info.schema_version}'),
+            ('map id', info.map_id),
+            ('references', f'{info.places} from {info.sessions} session(s)'),
+            ('not saved yet', f'{info.added} added, {info.removed} removed'),
+            ('weights', f'{info.weights_name} ({info.model_id[:12]})'),
+            ('preprocessing', info.preprocessing_id),
+            ('descriptors', f'{info.descriptor_dim} global, {info.local_dim} local, {info.codec}'),
+            ('frame', info.frame_id),
+            ('georeferenced', f'{"yes" if info.georeferenced else "no"}, datum {datum}'),
+            ('calibrated', 'yes' if info.calibrated else 'no'),
+        )
+    ]

@@ -1,0 +1,144 @@
+"""Opens the files of a map for reading, after a look at them from the outside."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from fol_vpr.database import schema
+from fol_vpr.database.schema import FileHeader, damaged
+from fol_vpr.database.store import unreadable
+from fol_vpr.errors import MapError
+
+NEEDED = 'a .folmap file made by `fol_vpr map build` is needed'
+
+
+def open_map_file(path: Path) -> sqlite3.Connection:
+    """A read-only connection to what looks like a map, brought to the newest schema version.
+
+    Raises:
+        MapError: it is no map, cut, of a newer schema, or may not be read.
+    """
+    version = check_file(path)
+    if version < schema.SCHEMA_VERSION:
+        _migrate(path, version)
+    return connect_read_only(path)
+
+
+def check_file(path: Path) -> int:
+    """Tell from the outside whether a file can be a map, and of which schema version.
+
+    Raises:
+        MapError: it cannot, or the version is newer than known.
+    """
+    try:
+        _check_kind(path)
+        header = schema.read_file_header(path)
+        size = path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if header is None:
+        raise MapError(f'{path} is not a map: {NEEDED}')
+    return _check_header(path, header, size)
+
+
+def _check_kind(path: Path) -> None:
+    if not path.exists():
+        partial = path.with_name(path.name + '.partial')
+        if partial.exists():
+            raise MapError(
+                f'{path} is not finished, {partial.name} is what there is of it: run its build '
+                'again to go on'
+            )
+        raise MapError(f'{path} does not exist: check the name, or build a map first')
+    if path.name.endswith('.partial'):
+        raise MapError(f'{path} is an unfinished map: run its build again to go on')
+    if not path.is_file():
+        raise MapError(f'{path} is a folder or a device: a map is a single file')
+
+
+def _check_header(path: Path, header: FileHeader, size: int) -> int:
+    if header.application_id != schema.APPLICATION_ID:
+        raise MapError(f'{path} is a database of another program: {NEEDED}')
+    if header.user_version > schema.SCHEMA_VERSION:
+        raise MapError(
+            f'{path} has schema version {header.user_version}, this fol_vpr knows up to '
+            f'{schema.SCHEMA_VERSION}: use a newer fol_vpr, or build the map again with this one'
+        )
+    if header.user_version < 1:
+        raise damaged(path, f'its schema version is {header.user_version}')
+    if size < header.expected_bytes:
+        raise damaged(path, f'it was cut to {size} of {header.expected_bytes} bytes')
+    return header.user_version
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that any thread may use, one at a time, and that never writes."""
+    try:
+        return _connect(path, 'mode=ro')
+    except (sqlite3.Error, OSError) as error:
+        raise MapError(f'{path} cannot be opened ({error}): check permissions') from error
+
+
+def connect_to_changes(path: Path) -> sqlite3.Connection:
+    """A connection that sees changes as they are now, whatever is written meanwhile.
+
+    The file is in WAL mode, of which a reader needs the shared memory file beside it, and makes it
+    where it is not there. Where it may not, the file is read as it is, unless a log beside it has
+    more.
+
+    Raises:
+        MapError: it may not be read, or only where it can also be written.
+        sqlite3.Error: it is damaged.
+    """
+    connection = connect_read_only(path)
+    try:
+        _hold(connection)
+        return connection
+    except sqlite3.OperationalError as error:
+        connection.close()
+        denied = any(word in str(error) for word in ('readonly', 'unable to open'))
+        log = path.with_name(path.name + '-wal')
+        if not denied:
+            raise
+        if log.exists() and log.stat().st_size > 0:
+            raise MapError(
+                f'{path} was left by a process that ended at once, and can be read only where it '
+                'can also be written: call `fol_vpr map save` there once'
+            ) from error
+    except sqlite3.Error:
+        connection.close()
+        raise
+    connection = _connect(path, 'mode=ro&immutable=1')
+    _hold(connection)
+    return connection
+
+
+def _hold(connection: sqlite3.Connection) -> None:
+    """Begin a read transaction, which lasts until the connection is closed."""
+    connection.execute('BEGIN')
+    connection.execute('SELECT count(*) FROM sqlite_schema').fetchone()
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    uri = f'{path.absolute().as_uri()}?{options}'
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    # The file may be from anybody: its schema must not run functions, and its pages are looked
+    # at before they are believed.
+    connection.execute('PRAGMA trusted_schema = OFF')
+    connection.execute('PRAGMA cell_size_check = ON')
+    return connection
+
+
+def _migrate(path: Path, version: int) -> None:
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            schema.migrate(connection, version, schema.MIGRATIONS)
+    except sqlite3.OperationalError as error:
+        raise MapError(
+            f'{path} has the older schema version {version} and could not be brought to '
+            f'{schema.SCHEMA_VERSION} ({error}): open it once where it can be written'
+        ) from error
+    except sqlite3.Error as error:
+        raise damaged(path, str(error)) from error

@@ -1,0 +1,7 @@
+"""Maps in the making: built from a source, and grown while they are in use."""
+
+from fol_vpr.mapping.build import build_map
+from fol_vpr.mapping.live import LiveMap
+from fol_vpr.mapping.memory import MemoryPlan, plan_memory
+
+__all__ = ['LiveMap', 'MemoryPlan', 'build_map', 'plan_memory']

@@ -1,0 +1,72 @@
+"""The search index of a map file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fol_vpr.config import RetrievalConfig
+from fol_vpr.database import MapReader
+from fol_vpr.retrieval import PlaceIndex, open_index
+
+log = logging.getLogger(__name__)
+
+SUFFIX = '.index'
+PROGRESS_INTERVAL = 10.0  # seconds between lines in the log
+
+
+def open_map_index(reader: MapReader, config: RetrievalConfig, device: str) -> PlaceIndex:
+    """The index of all places of a map; ids are the numbers that the reader gives them.
+
+    Args:
+        reader: the map; it has to stay open as long as the index is used.
+        config: which index.
+        device: where the network runs.
+
+    Raises:
+        InputError, MapError, DeviceError: see `open_index`.
+    """
+    info = reader.info
+    # Another network or preprocessing is another map to a cache or a server.
+    content = f'{info.map_id} {info.model_id} {info.preprocessing_id}'
+    return open_index(
+        config,
+        _MapDescriptors(reader),
+        reader.places,
+        device=device,
+        content=f'{info.map_id}_{hashlib.sha256(content.encode()).hexdigest()[:8]}',
+        cache=Path(info.path + SUFFIX),
+        progress=_LoggedProgress(f'search index of {info.name}'),
+    )
+
+
+@dataclass(frozen=True)
+class _MapDescriptors:
+    """The global descriptors of a map as its index reads them."""
+
+    reader: MapReader
+
+    @property
+    def dim(self) -> int:
+        return self.reader.header.descriptor_dim
+
+    def read(self, ids: np.ndarray) -> np.ndarray:
+        return self.reader.descriptors([int(number) for number in ids])
+
+
+class _LoggedProgress:
+    """Says now and then in the log how far something is."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._said >= PROGRESS_INTERVAL:
+            self._said = time.monotonic()
+            log.info('%s: %d of %d references', self._what, done, total)

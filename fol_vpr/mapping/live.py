@@ -1,0 +1,276 @@
+"""A map in use: searched, and grown meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from fol_vpr.config import RetrievalConfig, StorageConfig
+from fol_vpr.database import Codec, HitCounter, MapEditor, MapReader, Store
+from fol_vpr.datatypes import (
+    Candidate,
+    Features,
+    Frame,
+    LocalFeatures,
+    MapInfo,
+    Place,
+    Prior,
+)
+from fol_vpr.errors import MapBusyError, MapError, StorageError
+from fol_vpr.mapping.build import thumbnail
+from fol_vpr.mapping.index import open_map_index
+from fol_vpr.mapping.memory import plan_memory
+from fol_vpr.retrieval import index_layouts
+
+
+class LiveMap:
+    """A loaded map with its index, in which places keep their number while it is loaded.
+
+    Searching and reading may go on in several threads while one call adds, removes or saves.
+
+    Args:
+        reader: the map; closed by `close`.
+        config: how it is held.
+        retrieval: how it is searched.
+        device: where the network runs.
+
+    Raises:
+        DeviceError: it does not fit the memory that it may take.
+        MapError: it is damaged.
+    """
+
+    def __init__(
+        self,
+        reader: MapReader,
+        config: StorageConfig,
+        retrieval: RetrievalConfig,
+        device: str = 'cpu',
+    ) -> None:
+        info = reader.info
+        self.plan = plan_memory(
+            info.places,
+            index_layouts(retrieval, info.places, info.descriptor_dim, device),
+            0 if config.local_features == 'file' else reader.local_bytes(),
+            config,
+            psutil.virtual_memory().available,
+        )
+        if self.plan.hold_local_features:
+            reader.hold_local_features()
+        self._reader = reader
+        self._config = config
+        self._retrieval = replace(retrieval, index=self.plan.index_name)
+        self._device = device
+        self._index = open_map_index(reader, self._retrieval, device)
+        # An index is not for several threads at once.
+        self._searching = threading.Lock()
+        self._places = list(reader.places)
+        self._rows: dict[int, int] = {}
+        self._removed: set[int] = set()
+        self._editor: MapEditor | None = None
+        self._added: Store | None = None
+        self._hits = HitCounter(reader.path) if config.record_hits else None
+        self.hit_problem = ''
+        self.info: MapInfo = info
+
+    @property
+    def path(self) -> Path:
+        """The file of the map."""
+        return self._reader.path
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places that are in the map now; `Place.index` is their number."""
+        removed = self._removed
+        return tuple(place for place in self._places if place.index not in removed)
+
+    def place(self, number: int) -> Place:
+        """The place of this number, also where it was removed meanwhile."""
+        return self._places[number]
+
+    @property
+    def codec(self) -> Codec:
+        """How local features are stored, and what queries are to be compared by."""
+        return self._reader.codec
+
+    @property
+    def index_description(self) -> str:
+        """What the places are searched by, in words."""
+        return self._index.description
+
+    def search(self, features: Features, k: int, prior: Prior | None = None) -> list[Candidate]:
+        """The `k` places of largest global similarity that the prior allows, best first."""
+        with self._searching:
+            return self._index.search(features.global_descriptor, k, prior)
+
+    def local_features(self, number: int) -> LocalFeatures:
+        """Local features of a place.
+
+        Raises:
+            MapError: they are damaged.
+        """
+        row = self._rows.get(number)
+        if row is None or self._added is None:
+            return self._reader.local_features(number)
+        return self._added.local_features(row)
+
+    def image(self, number: int) -> bytes | None:
+        """JPEG of a place, or None where the map keeps none of it.
+
+        Raises:
+            MapError: it is damaged.
+        """
+        row = self._rows.get(number)
+        if row is None or self._added is None:
+            return self._reader.image(number)
+        return self._added.image(row)
+
+    # ---- changing
+
+    def add(
+        self,
+        frame: Frame,
+        features: Features,
+        *,
+        session_id: str,
+        place_id: str = '',
+        store_image: bool = True,
+    ) -> Place:
+        """Add a place; it is on the disk, and found from the next search on.
+
+        Args:
+            frame: with the pose of the base in the map frame, where it is known.
+            features: of the frame.
+
+        Raises:
+            InputError: values that cannot be stored, or a place_id that is taken.
+            MapBusyError: another process changes the map, or has changed it.
+            StorageError: no space or no permission; the map is as before.
+        """
+        editor = self._own_editor()
+        stored = editor.add(
+            features,
+            session_id=session_id,
+            stamp_ns=frame.stamp_ns,
+            image_uri=frame.uri,
+            sensor_frame=frame.frame_id,
+            pose=frame.pose,
+            geo=frame.geo,
+            image_jpeg=thumbnail(frame.image) if store_image else None,
+            place_id=place_id,
+        )
+        if self._added is None:
+            self._added = editor.reader_of_added()
+        number = len(self._places)
+        place = replace(stored, index=number)
+        self._rows[number] = stored.index
+        self._places.append(place)
+        # Last: whoever finds the number finds the place.
+        with self._searching:
+            self._index.add([place], features.global_descriptor[None])
+        self._update_info(added=1, geo=place.geo is not None)
+        return place
+
+    def remove(self, place_ids: Sequence[str], session_ids: Sequence[str]) -> int:
+        """Remove places by name and by session, all or none; how many they were.
+
+        Raises:
+            NotInMapError: a name is not in the map.
+            InputError: nothing would be left.
+            MapBusyError: another process changes the map, or has changed it.
+            StorageError: no space or no permission; the map is as before.
+        """
+        gone = set(self._own_editor().remove(place_ids, session_ids))
+        numbers = [place.index for place in self.places if place.place_id in gone]
+        with self._searching:
+            self._index.remove(numbers)
+        self._removed.update(numbers)
+        self._update_info(removed=len(gone))
+        return len(gone)
+
+    def _update_info(self, added: int = 0, removed: int = 0, geo: bool = False) -> None:
+        places = self.places
+        self.info = replace(
+            self.info,
+            places=len(places),
+            sessions=len({place.session_id for place in places}),
+            added=self.info.added + added,
+            removed=self.info.removed + removed,
+            georeferenced=self.info.georeferenced or geo,
+        )
+
+    def _own_editor(self) -> MapEditor:
+        """The right to change the map, from the first change until the map is closed."""
+        if self._editor is None:
+            editor = MapEditor(self.path)
+            ids = tuple(place.place_id for place in self._places)
+            if (editor.info.content_id, editor.place_ids) != (self.info.content_id, ids):
+                editor.close()
+                raise MapBusyError(
+                    f'{self.path} was changed by another process since it was loaded: load it '
+                    'again, and repeat the call'
+                )
+            self._editor = editor
+        return self._editor
+
+    def save(self, path: Path | None = None, *, overwrite: bool = False) -> MapInfo:
+        """Write the map with all changes as one file; see `MapEditor.save`.
+
+        After the map's own file was written, `reopened` gives the map as it is now; this one goes
+        on as it is until then.
+
+        Raises:
+            MapBusyError: another process changes the map, or has changed it.
+            MapError: the other file exists.
+            StorageError: no space or no permission; what was there before is untouched.
+        """
+        return self._own_editor().save(path, overwrite=overwrite)
+
+    def reopened(self) -> LiveMap:
+        """The map as its file is now, with the right to change it; this one has it no more.
+
+        Raises:
+            MapError, DeviceError: as when it is loaded.
+        """
+        reader = MapReader(self.path)
+        try:
+            opened = LiveMap(reader, self._config, self._retrieval, self._device)
+        except BaseException:
+            reader.close()
+            raise
+        opened._editor, self._editor = self._editor, None
+        opened._hits, self._hits = self._hits, None
+        return opened
+
+    # ---- hits
+
+    def hit(self, number: int) -> None:
+        """Count that a place was recognised, where that is wanted.
+
+        Never fails; `hit_problem` says what is in the way.
+        """
+        if self._hits is None:
+            return
+        try:
+            self._hits.count(self._places[number].place_id)
+            self.hit_problem = ''
+        except (MapError, StorageError) as error:
+            self.hit_problem = str(error)
+
+    def close(self) -> None:
+        """Close the file, and let others change the map."""
+        if self._hits is not None:
+            try:
+                self._hits.write()
+            except (MapError, StorageError) as error:
+                self.hit_problem = str(error)
+        if self._editor is not None:
+            self._editor.close()
+            self._editor = None
+        if self._added is not None:
+            self._added.close()
+        self._index.close()
+        self._reader.close()

@@ -1,0 +1,103 @@
+"""What a map will take in memory, reckoned before it is loaded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fol_vpr.config import StorageConfig
+from fol_vpr.errors import DeviceError
+
+MB = 1e6
+# A place with its pose, its name and its file name, as Python holds it.
+PLACE_BYTES = 1800
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes that a map takes, and how it is held.
+
+    Attributes:
+        places: of the places without their descriptors.
+        index: of the search index.
+        index_name: which one it is.
+        local_features: of the local features as stored; they count only where they are held.
+        hold_local_features: whether they are held in memory, rather than read when needed.
+        budget: that the map may take.
+        available: that the machine had to give.
+    """
+
+    places: int
+    index: int
+    index_name: str
+    local_features: int
+    hold_local_features: bool
+    budget: int
+    available: int
+
+    @property
+    def total(self) -> int:
+        """Bytes that the loaded map takes."""
+        return self.places + self.index + (self.local_features if self.hold_local_features else 0)
+
+    @property
+    def peak(self) -> int:
+        """Bytes while it is loaded: what the index holds may be there twice until it is built."""
+        return self.total + self.index
+
+    def describe(self) -> str:
+        """The plan in words, for a log."""
+        held = (
+            f'local features {self.local_features / MB:.0f} MB held in memory'
+            if self.hold_local_features
+            else 'local features read from the file when needed'
+        )
+        return (
+            f'{self.total / MB:.0f} MB of memory (search index {self.index / MB:.0f} MB, {self.index_name}; places '
+            f'{self.places / MB:.0f} MB; {held}), {self.peak / MB:.0f} MB while loading, of '
+            f'{self.budget / MB:.0f} MB granted'
+        )
+
+
+def plan_memory(
+    places: int,
+    indexes: Mapping[str, int],
+    local_bytes: int,
+    config: StorageConfig,
+    available: int,
+) -> MemoryPlan:
+    """The fastest layout of a map that fits the budget.
+
+    Args:
+        places: P.
+        indexes: bytes of each search index that may be taken, by its name, the fastest first.
+        local_bytes: of all local features as stored.
+        config: the budget, and what is wanted.
+        available: bytes that the machine has to give now.
+
+    Raises:
+        DeviceError: not even the leanest layout fits; with the numbers.
+    """
+    given = config.memory_budget
+    budget = int(given * MB) if given else int(config.memory_share * available)
+    choices = {'file': (False,), 'memory': (True,), 'auto': (True, False)}[config.local_features]
+    for hold, (name, size) in itertools.product(choices, indexes.items()):
+        plan = MemoryPlan(
+            places=places * PLACE_BYTES,
+            index=size,
+            index_name=name,
+            local_features=local_bytes,
+            hold_local_features=hold,
+            budget=budget,
+            available=available,
+        )
+        if plan.total <= budget and plan.peak <= available:
+            return plan
+    remedies = ['raise storage.memory_budget', 'free memory', 'split or prune the map']
+    if choices == (True,):
+        remedies.insert(0, 'set storage.local_features to auto or file')
+    raise DeviceError(
+        f'{places} places do not fit: they would take {plan.describe()}, and '
+        f'{available / MB:.0f} MB are available: {", ".join(remedies[:-1])}, or {remedies[-1]}'
+    )
