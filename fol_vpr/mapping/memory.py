@@ -54,8 +54,8 @@ class MemoryPlan:
             else 'local features read from the file when needed'
         )
         return (
-            f'{self.total / MB:.0f} MB of memory (search index {self.index / MB:.0f} MB, {self.index_name}; places '
-            f'{self.places / MB:.0f} MB; {held}), {self.peak / MB:.0f} MB while loading, of '
+            f'{self.total / MB:.0f} MB of memory (search index {self.index_name} '
+            f'{self.index / MB:.0f} MB, places {self.places / MB:.0f} MB, {held}), {self.peak / MB:.0f} MB while loading, of '
             f'{self.budget / MB:.0f} MB granted'
         )
 

@@ -37,7 +37,7 @@ def test_without_a_budget_a_share_of_what_is_there_counts():
 def test_what_does_not_fit_is_refused_with_the_numbers_and_the_remedy():
     with pytest.raises(DeviceError) as caught:
         plan(10**10, memory_budget=30)
-    for part in ('1000 places', 'search index 34 MB', 'of 30 MB granted', 'memory_budget'):
+    for part in ('1000 places', 'search index flat 34 MB', 'of 30 MB granted', 'memory_budget'):
         assert part in str(caught.value)
     with pytest.raises(DeviceError, match='local_features to auto'):
         plan(10**10, memory_budget=900, local_features='memory')
