@@ -55,8 +55,8 @@ class MemoryPlan:
         )
         return (
             f'{self.total / MB:.0f} MB of memory (search index {self.index_name} '
-            f'{self.index / MB:.0f} MB, places {self.places / MB:.0f} MB, {held}), {self.peak / MB:.0f} MB while loading, of '
-            f'{self.budget / MB:.0f} MB granted'
+            f'{self.index / MB:.0f} MB, places {self.places / MB:.0f} MB, {held}), '
+            f'{self.peak / MB:.0f} MB while loading, of {self.budget / MB:.0f} MB granted'
         )
 
 
