@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -96,8 +97,10 @@ class FoL(nn.Module):
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
-        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time.
-        with torch.autocast(images.device.type, enabled=images.is_cuda):
+        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time; elsewhere
+        # whatever the caller has chosen stays.
+        slow = images.device.type == 'cpu'
+        with torch.autocast('cpu', enabled=False) if slow else nullcontext():
             dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
         return Encoded(tokens, aggregated, dense)
 
