@@ -97,8 +97,8 @@ class FoL(nn.Module):
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
-        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time; elsewhere
-        # whatever the caller has chosen stays.
+        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time;
+        # elsewhere whatever the caller has chosen stays.
         slow = images.device.type == 'cpu'
         with torch.autocast('cpu', enabled=False) if slow else nullcontext():
             dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
