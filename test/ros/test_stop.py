@@ -19,7 +19,7 @@ import live  # noqa: E402
 import scenes  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-# At this size one forward pass on one thread takes many times as long.
+# At this size one forward pass on one thread takes seconds, which a stop is not to wait for.
 LONG = live.NetworkConfig(input_size=980, threads=1)
 MOMENTS = [0.0, 0.7, 1.4, 2.5, 4.0]
 
