@@ -111,8 +111,13 @@ class FoLTraining(pl.LightningModule):
         gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
         self.log('gradient norm', nn.utils.get_total_norm(gradients))
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Bring the average up to date."""
+    def optimizer_step(self, *args: Any, **options: Any) -> None:
+        """Learn, and bring the average up to date before a checkpoint is taken of both."""
+        super().optimizer_step(*args, **options)
+        self.follow()
+
+    def follow(self) -> None:
+        """Let the average, where there is one, take the weights in."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -137,7 +137,7 @@ class FoL(nn.Module):
         aggregated = self.aggregator(tokens)
         # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time.
         slow = not images.is_cuda and torch.is_autocast_enabled('cpu')
-        with torch.autocast('cpu', enabled=False) if slow else contextlib.nullcontext():
+        with torch.autocast('cpu', enabled=False) if slow else nullcontext():
             dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
         return Encoded(tokens, aggregated, dense)
 

@@ -100,8 +100,8 @@ def test_the_average_follows_the_weights():
     before = module.learned.upconv.bias.clone()
     with torch.no_grad():
         module.net.upconv.bias += 1
-    module.on_train_batch_end()
-    module.on_train_batch_end()
+    module.follow()
+    module.follow()
     moved = module.learned.upconv.bias - before
     assert ((moved > 0.5) & (moved <= 1)).all()
     assert not any(p.requires_grad for p in module.averaged.parameters())
