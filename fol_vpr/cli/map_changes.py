@@ -127,7 +127,8 @@ def _split(args: argparse.Namespace) -> int:
     else:
         if not args.output:
             raise InputError('--output is missing: name the map of the places in the region')
-        region = Region(*(args.region or args.geo_region), geodetic=args.region is None)
+        west, south, east, north = args.region or args.geo_region
+        region = Region(west, south, east, north, geodetic=args.region is None)
         with Progress('map split', 'places') as progress:
             infos = split_by_region(
                 args.map,

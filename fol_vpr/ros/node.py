@@ -254,16 +254,17 @@ class Localizer(LifecycleNode):
 
     def _take_up(self, arrival: Arrival) -> Ready | None:
         """Decode and resize an image; called on a thread of its own, and never raises."""
+        recognizer, ready = self.recognizer, None
+        if recognizer is None:
+            return None
         with self._bad_images_are_counted():
-            recognizer, started = self.recognizer, time.perf_counter()
-            if recognizer is None:
-                return None
+            started = time.perf_counter()
             frame = frame_from_image(arrival.message, arrival.topic)
             decoded = time.perf_counter()
             prepared = recognizer.prepare(frame)
             timings = {'decode': decoded - started, 'resize': time.perf_counter() - decoded}
-            return Ready(frame, prepared, started, timings)
-        return None
+            ready = Ready(frame, prepared, started, timings)
+        return ready
 
     def _answer(self, ready: Ready) -> None:
         """Answer an image; called on a thread of its own, and never raises."""

@@ -166,5 +166,5 @@ def _view(body: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
     first = int(entry['offset'])
     if first < 0 or first % ALIGNMENT or first + count * dtype.itemsize > len(body):
         raise ValueError(f'an array at {first} that does not lie within the file')
-    raw: np.ndarray = body[first : first + count * dtype.itemsize]
-    return raw.view(dtype).reshape(shape)
+    array: np.ndarray = body[first : first + count * dtype.itemsize].view(dtype).reshape(shape)
+    return array

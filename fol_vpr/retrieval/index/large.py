@@ -271,7 +271,7 @@ class LargeIndex:
         while True:
             params.nprobe = min(index.nlist, probes)
             _, ids = index.search(reduced, asked, params=params)
-            found = ids[0][ids[0] >= 0]
+            found: np.ndarray = ids[0][ids[0] >= 0]
             if len(found) >= least or params.nprobe == index.nlist:
                 return found
             probes *= 2

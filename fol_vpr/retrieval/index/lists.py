@@ -6,6 +6,7 @@ arrays, from which the index is put together again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ TRAINING_ROWS = 39
 
 def list_count(references: int) -> int:
     """How many lists: four times the root of the references, where k-means has enough of them."""
-    return max(1, min(round(4 * references**0.5), references // TRAINING_ROWS))
+    return max(1, min(round(4 * math.sqrt(references)), references // TRAINING_ROWS))
 
 
 def train(sample: np.ndarray, lists: int, seed: int) -> Any:

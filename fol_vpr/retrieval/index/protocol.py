@@ -110,7 +110,8 @@ class ArraySource:
 
     def read(self, ids: np.ndarray) -> np.ndarray:
         """See `DescriptorSource.read`."""
-        return self._descriptors[ids].astype(np.float32)
+        rows: np.ndarray = self._descriptors[ids].astype(np.float32)
+        return rows
 
 
 def block_rows(dim: int) -> int:

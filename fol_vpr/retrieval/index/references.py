@@ -100,7 +100,8 @@ def fingerprints(places: Sequence[Place]) -> np.ndarray:
         hashlib.blake2b(name.encode(errors='surrogateescape'), digest_size=8).digest()
         for name in names
     )
-    return np.frombuffer(digests, '<i8') & np.int64(2**63 - 1)
+    numbers: np.ndarray = np.frombuffer(digests, '<i8') & np.int64(2**63 - 1)
+    return numbers
 
 
 def _refuse_twins(ids: np.ndarray) -> None:
