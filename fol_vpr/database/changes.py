@@ -93,7 +93,7 @@ def open_changes(path: Path) -> ChangesReader | None:
         MapError: they are damaged, or cannot be read.
     """
     file = changes_path(path)
-    if not file.exists():
+    if not _exists(file):
         return None
     with explained(file):
         connection = connect_to_changes(file)
@@ -107,6 +107,14 @@ def open_changes(path: Path) -> ChangesReader | None:
         raise
     connection.close()
     return None
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        # What keeps this file away keeps away the map too, whose error names what was asked for.
+        return False
 
 
 def _never_begun(connection: sqlite3.Connection) -> bool:

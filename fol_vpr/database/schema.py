@@ -233,8 +233,10 @@ def meta_digest(connection: sqlite3.Connection) -> str:
     meta = connection.execute("SELECT key, value FROM meta WHERE key != 'digest' ORDER BY key")
     sessions = connection.execute('SELECT session, session_id FROM sessions ORDER BY session')
     values = [meta.fetchall(), sessions.fetchall()]
-    calibration = connection.execute('SELECT name, parameters FROM calibration ORDER BY name')
-    values += [rows] if (rows := calibration.fetchall()) else []
+    # A damaged map may lack the table, which is found out elsewhere.
+    if has_table(connection, 'calibration'):
+        rows = connection.execute('SELECT name, parameters FROM calibration ORDER BY name')
+        values += [found] if (found := rows.fetchall()) else []
     if has_table(connection, 'removed'):
         values.append(connection.execute('SELECT place_id FROM removed').fetchall())
     return record_digest(values).hex()

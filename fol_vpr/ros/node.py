@@ -264,7 +264,7 @@ class Localizer(LifecycleNode):
             prepared = recognizer.prepare(frame)
             timings = {'decode': decoded - started, 'resize': time.perf_counter() - decoded}
             ready = Ready(frame, prepared, started, timings)
-        return ready
+        return ready  # noqa: RET504 errors end the block above, and are counted there
 
     def _answer(self, ready: Ready) -> None:
         """Answer an image; called on a thread of its own, and never raises."""
