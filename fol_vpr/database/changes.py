@@ -96,7 +96,10 @@ def open_changes(path: Path) -> ChangesReader | None:
     if not _exists(file):
         return None
     with explained(file):
-        connection = connect_to_changes(file)
+        try:
+            connection = connect_to_changes(file)
+        except FileNotFoundError:
+            return None
     try:
         with explained(file):
             begun = not _never_begun(connection)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fol_vpr.database import schema
@@ -11,6 +13,8 @@ from fol_vpr.database.schema import FileHeader, damaged
 from fol_vpr.database.store import unreadable
 from fol_vpr.errors import MapError
 
+# How often a file may have been replaced while it was opened.
+REPLACED = 10
 NEEDED = 'a .folmap file made by `fol_vpr map build` is needed'
 
 
@@ -90,8 +94,47 @@ def connect_to_changes(path: Path) -> sqlite3.Connection:
 
     Raises:
         MapError: it may not be read, or only where it can also be written.
+        FileNotFoundError: it is gone.
         sqlite3.Error: it is damaged.
     """
+    # A save removes the file and its log one after the other, and another change makes new ones:
+    # parts of both must not be taken for one.
+    for _ in range(REPLACED):
+        with _still_there(path) as still_there:
+            try:
+                connection = _connect_to_changes(path)
+            except (sqlite3.OperationalError, MapError):
+                if still_there():
+                    raise
+                continue
+            if still_there():
+                return connection
+            connection.close()
+    raise MapError(f'{path} is replaced again and again by another process: wait for its end')
+
+
+@contextmanager
+def _still_there(path: Path) -> Iterator[Callable[[], bool]]:
+    """Tells whether a file still has its name; FileNotFoundError where there is none.
+
+    Holding it keeps its inode from being used again. Such a handle, unlike one for reading, does
+    not take SQLite's locks away when it is closed.
+    """
+    handle = os.open(path, os.O_PATH)
+
+    def still_there() -> bool:
+        try:
+            return os.path.samestat(path.stat(), os.fstat(handle))
+        except FileNotFoundError:
+            return False
+
+    try:
+        yield still_there
+    finally:
+        os.close(handle)
+
+
+def _connect_to_changes(path: Path) -> sqlite3.Connection:
     connection = connect_read_only(path)
     try:
         _hold(connection)
