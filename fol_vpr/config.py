@@ -285,7 +285,7 @@ class StorageConfig(Checked):
     record_hits: bool = setting(
         False,
         'Count in MAP.hits, beside the map, how often each place is recognised, for '
-        '`fol_vpr map prune --never-hit`.',
+        '`fol_vpr map prune MAP --never-hit --output NEW`.',
     )
 
 

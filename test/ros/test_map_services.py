@@ -81,9 +81,11 @@ def test_a_map_grows_is_saved_and_survives_a_kill(node, watch, path, tmp_path):
     other = tmp_path / 'other.folmap'
     saved = watch.call(SaveMap, 'save_map', SaveMap.Request(path=str(other)))
     assert (saved.result, saved.info.places) == (SaveMap.Response.OK, PLACES + 1), saved.message
-    gone = remove(watch, watch_first(path))
+    oldest = id_of_first(path)
+    assert first(watch, 0) == oldest
+    gone = remove(watch, oldest)
     assert (gone.result, gone.removed, gone.places) == (RemovePlaces.Response.OK, 1, PLACES)
-    assert first(watch, 0) != watch_first(path)
+    assert first(watch, 0) != oldest
     saved = watch.call(SaveMap, 'save_map', SaveMap.Request())
     assert (saved.result, saved.info.places) == (SaveMap.Response.OK, PLACES), saved.message
     assert not path.with_name('m.folmap.changes').exists()
@@ -99,14 +101,14 @@ def test_a_map_grows_is_saved_and_survives_a_kill(node, watch, path, tmp_path):
         assert reader.places[-1].stamp_ns == 109 * 10**9
 
 
-def watch_first(path: Path) -> str:
+def id_of_first(path: Path) -> str:
     with MapReader(path) as reader:
         return next(p.place_id for p in reader.places if p.image_uri.endswith('view000.jpg'))
 
 
 def test_bad_calls_say_what_is_wrong_and_change_nothing(watch, path, tmp_path):
     bad = AddPlace.Response.BAD_REQUEST
-    taken = watch_first(path)
+    taken = id_of_first(path)
     odom = AddPlace.Request(image=picture(8), has_pose=True)
     odom.pose.header.frame_id = 'odom'
     nowhere = AddPlace.Request(image=picture(8), has_position=True)
