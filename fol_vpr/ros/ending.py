@@ -1,7 +1,8 @@
 """Ends a process in time, whatever the middleware does.
 
-Fast DDS 2.14 waits for discovery callbacks when it deletes a participant, and in rare cases (one
-ending in several hundred, beside other nodes that come and go) for ever. rclpy calls it with
+When Fast DDS 2.14 deletes a participant while news of another one's end arrive, it may wait for
+ever: it takes and gives back, without a pause, the lock that the other thread needs to finish (see
+eProsima/Fast-DDS#6513). That was seen in two of some eight hundred endings. rclpy calls it with
 Python's lock held, so that neither a thread nor a signal handler written in Python would notice.
 """
 
