@@ -36,6 +36,7 @@ VARIANTS = {
     'multi-similarity alone': BARE,
     '+ SAL': replace(BARE, alignment=FULL.alignment),
     '+ CEL': replace(BARE, contrast=FULL.contrast),
+    '+ CEL, a tenth of it': replace(BARE, contrast=FULL.contrast / 10),
     '+ pseudo-correspondence': replace(BARE, correspondence=FULL.correspondence),
     '+ local triplets': replace(BARE, local=FULL.local),
     'all': FULL,

@@ -125,7 +125,8 @@ class Observer:
         return publisher
 
     def close(self) -> None:
-        """Leave."""
+        """Leave, but not while news of another's end arrive, which may block Fast DDS for ever."""
+        self.spin(0.3)
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown()

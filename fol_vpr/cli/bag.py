@@ -6,13 +6,17 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import Progress, print_json
 from fol_vpr.cli.processes import stop_signals
 from fol_vpr.config import BagWriterConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
+
+if TYPE_CHECKING:
+    from fol_vpr.ros.player import PlaySummary
+    from fol_vpr.ros.recorder import RecordSummary
 
 # The topic and the times have options of their own.
 WRITER_SETTINGS = (
@@ -93,23 +97,28 @@ def _declare_play(parser: argparse.ArgumentParser) -> None:
 def _play(args: argparse.Namespace) -> int:
     player = _needs_ros('fol_vpr.ros.player')
     with Progress('playing', unit='messages') as progress:
-        summary = player.play(
+        player.play(
             args.bag,
             settings(args, PlayerConfig()),
             topics=args.topics,
             remap=dict(_renaming(pair) for pair in args.remap),
             answers=args.answers,
+            conclude=lambda summary: _tell_played(summary, args.json, progress),
             report=progress.warn,
             progress=progress,
         )
-    if args.json:
+    return 0
+
+
+def _tell_played(summary: PlaySummary, as_json: bool, progress: Progress) -> None:
+    progress.close()
+    if as_json:
         print_json(dataclasses.asdict(summary))
-        return 0
+        return
     sent = ', '.join(f'{count} on {topic}' for topic, count in summary.sent.items())
     print(f'sent {sent or "nothing"} in {summary.seconds:.1f} s')
     if summary.answered is not None:
         print(f'answered {summary.answered} of {summary.images} images')
-    return 0
 
 
 def _renaming(pair: str) -> tuple[str, str]:
@@ -129,21 +138,25 @@ def _declare_record(parser: argparse.ArgumentParser) -> None:
 def _record(args: argparse.Namespace) -> int:
     recorder = _needs_ros('fol_vpr.ros.recorder')
     with stop_signals() as is_stopped:
-        summary = recorder.record(
+        recorder.record(
             args.output,
             args.topics,
             settings(args, RecorderConfig()),
+            conclude=lambda summary: _tell_recorded(summary, args),
             report=lambda text: print(text, file=sys.stderr, flush=True),
             is_stopped=is_stopped,
         )
+    return 0
+
+
+def _tell_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
     if args.json:
         print_json(dataclasses.asdict(summary))
-        return 0
+        return
     recorded = ', '.join(f'{count} on {topic}' for topic, count in summary.recorded.items())
     print(f'{args.output}: {recorded or "no messages"} in {summary.seconds:.1f} s')
     for topic in summary.missing:
         print(f'nobody published {topic}')
-    return 0
 
 
 def _declare_info(parser: argparse.ArgumentParser) -> None:

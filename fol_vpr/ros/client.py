@@ -13,23 +13,31 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from fol_vpr.errors import FolVprError
+from fol_vpr.ros.ending import exits_within
+
+TEARDOWN = 5.0  # s
 
 
 @contextmanager
 def client_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    """A node and the executor that spins it; signals stay with the caller."""
+    """A node and the executor that spins it; signals stay with the caller.
+
+    Say within the block what came of it: where taking the node down takes longer than a few
+    seconds, the process ends there and then.
+    """
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = Node(name)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    status = 1
     try:
-        node = Node(name)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            yield node, executor
-        finally:
+        yield node, executor
+        status = 0
+    finally:
+        with exits_within(TEARDOWN, status):
             executor.shutdown()
             node.destroy_node()
-    finally:
-        rclpy.shutdown()
+            rclpy.shutdown()
 
 
 def message_class(type_name: str) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Seconds for the callback at hand. A stop signal has to end the process within two, whatever is
 # being computed.
 SPIN_END = 0.3
+TEARDOWN = 1.0
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -32,6 +33,7 @@ def main(args: Sequence[str] | None = None) -> int:
     from rclpy.logging import get_logger
     from rclpy.signals import SignalHandlerOptions
 
+    from fol_vpr.ros.ending import exits_within
     from fol_vpr.ros.node import Localizer
 
     rclpy.init(
@@ -56,9 +58,10 @@ def main(args: Sequence[str] | None = None) -> int:
     spinner.join(SPIN_END)
     node.close()
     if not spinner.is_alive():
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.shutdown()
+        with exits_within(TEARDOWN):
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     # Python would wait for a forward pass or the loading of a map, which cannot be interrupted,

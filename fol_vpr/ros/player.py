@@ -25,6 +25,7 @@ from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns
 from fol_vpr.sources import Bag, Message
 
 Report = Callable[[str], None]
+Conclude = Callable[['PlaySummary'], None]
 Progress = Callable[[int, int], None]
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -62,9 +63,10 @@ def play(
     topics: Collection[str] = (),
     remap: Mapping[str, str] | None = None,
     answers: str = '',
+    conclude: Conclude,
     report: Report = lambda _: None,
     progress: Progress | None = None,
-) -> PlaySummary:
+) -> None:
     """Publish the messages of a bag, as they were recorded.
 
     Args:
@@ -75,6 +77,7 @@ def play(
         answers: topic with a header on which every image is answered under its own stamp; then
             never more than `in_flight` images are sent ahead of the answers, so that nothing has
             to be dropped however slow the other side is.
+        conclude: told what was played, once the last message has arrived.
         report: told in words what goes on.
         progress: told the messages sent and their total in one pass.
 
@@ -102,7 +105,7 @@ def play(
             if not config.loop:
                 break
         player.finish()
-    return summary
+        conclude(summary)
 
 
 def _publishers(

@@ -49,15 +49,17 @@ def record(
     topics: Sequence[str],
     config: RecorderConfig,
     *,
+    conclude: Callable[[RecordSummary], None],
     report: Report = lambda _: None,
     is_stopped: Callable[[], bool] = lambda: False,
-) -> RecordSummary:
+) -> None:
     """Record topics until told to stop, or as `config` says.
 
     Args:
         output: folder of the bag, to be made.
         topics: names; their types are found out.
         config: storage, when to end.
+        conclude: told what was recorded, once the bag is complete.
         report: told in words what goes on.
         is_stopped: asked about ten times a second. An exception cannot do this: one that is
             raised while rclpy cleans up is swallowed, and the bag stays without its metadata.
@@ -74,13 +76,15 @@ def record(
         writer = Writer(output, version=BAG_VERSION, storage_plugin=STORAGES[config.storage])
         try:
             with writer:
-                return _Recorder(node, executor, writer, topics, config, report).run(is_stopped)
+                recorder = _Recorder(node, executor, writer, topics, config, report)
+                summary = recorder.run(is_stopped)
         except (OSError, WriterError) as error:
             raise StorageError(f'{output} cannot be written: {error}') from error
         finally:
             if not writer.connections:
                 # An empty bag would only be in the way of the next attempt.
                 shutil.rmtree(output, ignore_errors=True)
+        conclude(summary)
 
 
 class _Recorder:
