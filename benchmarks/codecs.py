@@ -7,8 +7,10 @@ the queries are ordered by the code of the product: by evidence, and by the numb
 the released code does. Recall is of gardens_point and corridor of $FOL_VPR_SHARED, and of folders
 with one folder of views for each place.
 
-Time is for reading and matching one candidate at a query of as many rows as the weights give;
-`matched` is how many of the candidates the similarities left in doubt.
+`ms a candidate` is for reading and matching one; `ms a query` for ordering all by evidence, where
+`matched` is how many of them the similarities left in doubt. The released algorithm of
+benchmarks/reranking.py takes so many times longer for as many candidates, whose float32 features,
+padded to the same number of rows, are in memory already.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import numpy as np
 import torch
 
 from benchmarks.datasets import PlaceSet, place_sets
+from benchmarks.reranking import released_scores
 from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.database import CODECS, Codec, MapHeader, MapReader, MapWriter
 from fol_vpr.datatypes import Candidate, Features
@@ -35,6 +38,11 @@ from fol_vpr.sources import decode_bytes
 
 TIMED_CANDIDATES = 20
 TIMED_REPETITIONS = 5
+RELEASED_REPETITIONS = 3
+HEADS = (
+    'set', 'codec', 'kB a place', 'ms a candidate', 'ms a query', 'released takes', 'matched',
+    'R@1 global', 'by matches', 'by evidence',
+)  # fmt: skip
 
 
 @dataclass
@@ -44,6 +52,8 @@ class Row:
     Attributes:
         kilobytes: of a reference's local features at rest.
         milliseconds: to read and match one candidate, the fastest repetition.
+        query_ms: to order all candidates of a query by evidence, reading included; the median.
+        released_ms: of the released algorithm for as many candidates, the fastest repetition.
         matched: candidates a query was matched with, on the average, when ordered by evidence.
     """
 
@@ -52,6 +62,8 @@ class Row:
     queries: int
     kilobytes: float
     milliseconds: float
+    query_ms: float
+    released_ms: float
     recall_global: float
     recall_matches: float
     recall_evidence: float
@@ -81,13 +93,14 @@ def measure(
     """All codecs on one set."""
     references = describe(extractor, places.references)
     queries = describe(extractor, places.queries)
+    released = _released_ms(queries[0], references[:count])
     rows = []
     with tempfile.TemporaryDirectory(prefix='fol_vpr_codecs_') as folder:
         for codec in codecs:
             path = Path(folder) / f'{codec}.folmap'
             _write_map(path, codec, references, extractor)
             with MapReader(path) as reader:
-                rows.append(_row(places, reader, references, queries, count))
+                rows.append(_row(places, reader, references, queries, count, released))
             path.unlink()
     return rows
 
@@ -118,12 +131,14 @@ def _row(
     references: Sequence[Features],
     queries: Sequence[Features],
     count: int,
+    released_ms: float,
 ) -> Row:
     index = FlatIndex(reader.global_descriptors())
     by_evidence = RetrievalConfig(rerank=count, order='evidence')
     configs = {'evidence': by_evidence, 'matches': replace(by_evidence, order='matches')}
     hits = dict.fromkeys(('global', *configs), 0)
     answerable = matched = 0
+    times: list[float] = []
     for query, positives in zip(queries, places.positives, strict=True):
         if not positives:
             continue
@@ -131,10 +146,14 @@ def _row(
         found = index.search(query.global_descriptor, by_evidence.candidates)
         hits['global'] += found[0].index in positives
         for name, config in configs.items():
-            ranked = _ranked(reader, single(query), found, config)
+            given = single(query)
+            started = time.perf_counter()
+            ranked = _ranked(reader, given, found, config)
+            elapsed = time.perf_counter() - started
             hits[name] += ranked[0].index in positives
             if name == 'evidence':
                 matched += sum(not np.isnan(candidate.match_score) for candidate in ranked)
+                times.append(elapsed)
     share = {name: 100 * number / answerable for name, number in hits.items()}
     return Row(
         codec=reader.codec.name,
@@ -142,6 +161,8 @@ def _row(
         queries=answerable,
         kilobytes=_stored_bytes(reader.codec, references) / 1000,
         milliseconds=_milliseconds(reader, single(queries[0])),
+        query_ms=1000 * float(np.median(times)),
+        released_ms=released_ms,
         recall_global=share['global'],
         recall_matches=share['matches'],
         recall_evidence=share['evidence'],
@@ -180,12 +201,40 @@ def _milliseconds(reader: MapReader, query: Features) -> float:
     return 1000 * best / len(candidates)
 
 
+def _released_ms(query: Features, references: Sequence[Features]) -> float:
+    rows = [single(features).local.descriptors for features in references]
+    padded = np.zeros((len(rows), max(map(len, rows)), rows[0].shape[1]), np.float32)
+    for candidate, descriptors in zip(padded, rows, strict=True):
+        candidate[: len(descriptors)] = descriptors
+    given = torch.from_numpy(single(query).local.descriptors), torch.from_numpy(padded)
+    best = float('inf')
+    for _ in range(RELEASED_REPETITIONS):
+        started = time.perf_counter()
+        released_scores(*given)
+        best = min(best, time.perf_counter() - started)
+    return 1000 * best
+
+
+def _cells(row: Row) -> list[str]:
+    recall = (row.recall_global, row.recall_matches, row.recall_evidence)
+    return [
+        row.set, row.codec, f'{row.kilobytes:.1f}', f'{row.milliseconds:.2f}',
+        f'{row.query_ms:.1f}', f'{row.released_ms / row.query_ms:.1f} times', f'{row.matched:.1f}',
+        *(f'{share:.1f}' for share in recall),
+    ]  # fmt: skip
+
+
+def _line(cells: Sequence[str]) -> str:
+    return '| ' + ' | '.join(cells) + ' |'
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--places', nargs='*', type=Path, default=[], metavar='FOLDER')
     parser.add_argument('--weights', default=NetworkConfig.weights)
     parser.add_argument('--codecs', nargs='+', choices=CODECS, default=list(CODECS))
+    parser.add_argument('--input-size', type=int, default=0, help='0 takes that of the weights')
     parser.add_argument('--rerank', type=int, default=RetrievalConfig.rerank)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--json', type=Path, help='write the figures there as well')
@@ -195,25 +244,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sets:
         print('no images: set FOL_VPR_SHARED or give --places')
         return 0
-    extractor = FeatureExtractor(NetworkConfig(weights=options.weights))
+    extractor = FeatureExtractor(
+        NetworkConfig(weights=options.weights, input_size=options.input_size)
+    )
     print(
         f'{extractor.weights_name}, {options.rerank} candidates, {options.threads} threads, '
         f'load {os.getloadavg()[0]:.1f} (should be near 0)'
     )
-    print(f'{"":14}{"":9}{"kB a":>8}{"ms a":>8}{"":9}Recall@1, %{"":14}matched')
-    print(
-        f'{"set":14}{"codec":9}{"place":>8}{"cand.":>8}{"global":>9}{"matches":>9}{"evidence":>10}'
-    )
+    print(_line(HEADS) + '\n' + '|' + ' --- |' * len(HEADS))
     rows = []
     for places in sets:
         for row in measure(places, extractor, options.codecs, options.rerank):
             rows.append(row)
-            print(
-                f'{row.set:14}{row.codec:9}{row.kilobytes:8.1f}{row.milliseconds:8.2f}'
-                f'{row.recall_global:9.1f}{row.recall_matches:9.1f}{row.recall_evidence:10.1f}'
-                f'{row.matched:9.1f}',
-                flush=True,
-            )
+            print(_line(_cells(row)), flush=True)
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     return 0 if all(row.recall_evidence >= row.recall_global for row in rows) else 1
