@@ -117,14 +117,14 @@ class RetrievalConfig(Checked):
         maximum=10_000,
     )
     order: str = setting(
-        'matches',
+        'evidence',
         'evidence orders them by how far their matches are over the threshold, together with the '
         'similarity; matches by the number of matches alone, as the released code does, and looks '
         'at all of them.',
         choices=('evidence', 'matches'),
     )
     similarity_weight: float = setting(
-        0.2,
+        0.1,
         'What the similarity counts in the evidence; 0 leaves local matching alone to decide.',
         minimum=0,
         maximum=100,
@@ -215,7 +215,7 @@ class MappingConfig(Checked):
         'of the poses, and map where there are none or where they are odometry.',
     )
     codec: str = setting(
-        'float16',
+        'fine',
         'How local features are stored: float32 and float16 keep all; fine keeps a quarter of the '
         'rows, compact a sixteenth, in 8 bits a number; tiny the same sixteenth in 1 bit.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),

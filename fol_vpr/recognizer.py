@@ -384,14 +384,17 @@ class PlaceRecognizer:
         place = hypothesis.place
         codec = loaded.codec
         reference = loaded.local_features(place.index)
-        if pairs is None:
+        # Where the map keeps fewer rows, as few of the query find more partners that stand where
+        # they do: mutual matches of all of them fit a geometry less often.
+        local = codec.thin(features.local)
+        if pairs is None or len(local.positions) < len(features.local.positions):
             pairs = mutual_matches(
-                codec.prepare(features.local).descriptors,
+                codec.prepare(local).descriptors,
                 reference.descriptors,
                 codec.threshold(self.config.retrieval.match_threshold),
                 device=self.extractor.device,
             )
-        query_xy = features.local.positions[pairs[:, 0]]
+        query_xy = local.positions[pairs[:, 0]]
         reference_xy = reference.positions[pairs[:, 1]]
         geometry = verify_pair(
             query_xy,
