@@ -9,8 +9,9 @@ few matches are to be had, the number is chance and the global similarity knows 
 
 Evidence of a candidate is the sum over its matches of how far their cosine is over the threshold,
 plus 0.1: a match beyond doubt counts four times one that barely is one. Its standing is 1 for the
-greatest similarity and 0 for the median one of all candidates, which as a rule shows another place.
-Both terms are without a unit, so that one weight serves networks whose similarities lie elsewhere.
+greatest similarity and 0 for the median one of all candidates, which as a rule is of another
+place. Both terms are without a unit, so that one weight serves networks whose similarities lie
+elsewhere.
 
 Local matching is what costs, and most candidates cannot win: only those are matched whose standing
 leaves them in doubt.
