@@ -124,7 +124,7 @@ class RetrievalConfig(Checked):
         choices=('evidence', 'matches'),
     )
     similarity_weight: float = setting(
-        0.1,
+        0.15,
         'What the similarity counts in the evidence; 0 leaves local matching alone to decide.',
         minimum=0,
         maximum=100,

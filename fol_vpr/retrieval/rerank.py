@@ -7,11 +7,10 @@ few matches are to be had, the number is chance and the global similarity knows 
 
     evidence / most evidence + similarity_weight * standing
 
-Evidence of a candidate is the sum over its matches of how far their cosine is over the threshold,
-plus 0.1: a match beyond doubt counts four times one that barely is one. Its standing is 1 for the
-greatest similarity and 0 for the median one of all candidates, which as a rule is of another
-place. Both terms are without a unit, so that one weight serves networks whose similarities lie
-elsewhere.
+Evidence of a candidate is the sum over its matches of how far their cosine is over the threshold;
+its standing is 1 for the greatest similarity and 0 for the median one of all candidates, which as
+a rule shows another place. Both terms are without a unit, so that one weight serves networks whose
+similarities lie elsewhere.
 
 Local matching is what costs, and most candidates cannot win: only those are matched whose standing
 leaves them in doubt.
@@ -30,8 +29,6 @@ from fol_vpr.retrieval.matching import match_candidates, unit_rows
 
 # Local features of candidates that are held at the same time, in bytes.
 LOADED_BYTES = 64 << 20
-# What a match counts that is barely over the threshold; one with the cosine 1 counts 0.4.
-MATCH_WORTH = 0.1
 
 
 def rerank(
@@ -115,10 +112,10 @@ def _in_doubt(standings: np.ndarray, config: RetrievalConfig) -> int:
 def _evidence(
     query: np.ndarray, candidate: np.ndarray, pairs: np.ndarray, threshold: float
 ) -> float:
-    """Sum over the matches of how far their cosine is over the threshold, and `MATCH_WORTH`."""
+    """Sum over the matches of how far their cosine is over the threshold."""
     rows = unit_rows(candidate[pairs[:, 1]])
     cosines = np.einsum('ij,ij->i', query[pairs[:, 0]], rows)
-    return float((cosines - threshold + MATCH_WORTH).sum())
+    return float((cosines - threshold).sum())
 
 
 def _fused(evidence: list[float], standings: np.ndarray, weight: float) -> list[float]:
