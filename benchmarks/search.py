@@ -131,7 +131,6 @@ def _contender(method: str, source: FileSource) -> Contender:
 
     def probing(index: faiss.Index) -> None:
         faiss.extract_index_ivf(index).nprobe = probes
-        faiss.extract_index_ivf(index).parallel_mode = 1
 
     def beam(index: faiss.Index) -> None:
         index.hnsw.efSearch = 256

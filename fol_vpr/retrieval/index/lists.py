@@ -40,8 +40,9 @@ def _empty(dim: int, lists: int) -> Any:
     index = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatL2(dim), dim, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2, True
     )
-    # One query takes all cores, list by list.
-    index.parallel_mode = 1
+    # One query takes one core: sharing out its lists costs more than looking through them, and
+    # much more where the network has the other cores.
+    index.parallel_mode = 0
     return index
 
 
