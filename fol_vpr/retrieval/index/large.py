@@ -32,9 +32,10 @@ FORMAT = 1
 REDUCED_DIM = 512
 # References that the reduction is learned from: eight times its dimensions and more.
 REDUCTION_SAMPLE = 8192
-# References that a query looks at: a share of all, and so many at least (10 MB of codes).
+# References that a query looks at: a share of all, and so many at least (51 MB of codes). Up to
+# that number nothing is missed but by rounding.
 SEARCHED_SHARE = 1 / 32
-LEAST_SEARCHED = 20_000
+LEAST_SEARCHED = 100_000
 # Candidates whose exact similarity is computed; a quarter more than asked for where that is more.
 SHORTLIST = 128
 # Beyond this share of changed references lists and reduction are learned anew.
