@@ -9,8 +9,8 @@ what the kernel keeps of files that are mapped counts, what it caches of files t
 not. The methods are
 
 - flat, gpu (where there is one), large: the indexes of fol_vpr;
-- scan-sq8, ivf-pq, ivf-pq-fast, hnsw-sq8: candidates for `large`, with its reduction and its exact
-  comparison of the shortlist, and other structures in between. `large` itself is ivf-sq8.
+- scan-sq8, ivf-sq8, ivf-pq, hnsw-sq8: candidates for `large`, with its reduction and its exact
+  comparison of the shortlist, and other structures in between.
 """
 
 from __future__ import annotations
@@ -34,14 +34,7 @@ import torch
 from benchmarks.realistic import VIEWS, Model, real_model
 from fol_vpr.datatypes import Candidate, Place
 from fol_vpr.retrieval.index import FlatIndex, GpuIndex, LargeIndex
-from fol_vpr.retrieval.index.large import (
-    LEAST_SEARCHED,
-    REDUCED_DIM,
-    REDUCTION_SAMPLE,
-    SEARCHED_SHARE,
-    SHORTLIST,
-)
-from fol_vpr.retrieval.index.lists import list_count
+from fol_vpr.retrieval.index.large import REDUCED_DIM, REDUCTION_SAMPLE, SHORTLIST
 from fol_vpr.retrieval.index.protocol import block_rows
 from fol_vpr.retrieval.index.reduction import Reduction
 
@@ -50,6 +43,9 @@ FLAT_LIMIT = 100_000
 TOP = 10
 ASKED = 100  # retrieval.candidates
 BLOCK_LOCATIONS = 200
+# Of the structures with inverted lists: a thirty-second of all references, but so many at least.
+SEARCHED_SHARE = 1 / 32
+LEAST_SEARCHED = 20_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class Contender:
         drawn = np.sort(rng.permutation(ids)[:REDUCTION_SAMPLE])
         self._reduction = Reduction.learned(source.read(drawn), REDUCED_DIM, 1)
         self._index = faiss.index_factory(self._reduction.dim, factory)
-        drawn = np.sort(rng.permutation(ids)[: 39 * max(256, list_count(source.rows))])
+        drawn = np.sort(rng.permutation(ids)[: 39 * max(256, _list_count(source.rows))])
         self._index.train(self._reduced(drawn))
         size = block_rows(source.dim)
         for first in range(0, len(ids), size):
@@ -125,7 +121,7 @@ class Contender:
 
 
 def _contender(method: str, source: FileSource) -> Contender:
-    number = list_count(source.rows)
+    number = _list_count(source.rows)
     searched = max(SEARCHED_SHARE * source.rows, LEAST_SEARCHED)
     probes = min(number, math.ceil(searched / source.rows * number))
 
@@ -137,14 +133,19 @@ def _contender(method: str, source: FileSource) -> Contender:
 
     ways: dict[str, tuple[str, Callable[[faiss.Index], object]]] = {
         'scan-sq8': ('SQ8', lambda index: None),
+        'ivf-sq8': (f'IVF{number},SQ8', probing),
         'ivf-pq': (f'IVF{number},PQ64x8', probing),
-        'ivf-pq-fast': (f'IVF{number},PQ128x4fs', probing),
         'hnsw-sq8': ('HNSW32_SQ8', beam),
     }
     return Contender(source, *ways[method])
 
 
-METHODS = ('flat', 'gpu', 'large', 'scan-sq8', 'ivf-pq', 'ivf-pq-fast', 'hnsw-sq8')
+def _list_count(references: int) -> int:
+    """Four times the root of the references, where k-means has 39 of them for each list."""
+    return max(1, min(round(4 * math.sqrt(references)), references // 39))
+
+
+METHODS = ('flat', 'gpu', 'large', 'scan-sq8', 'ivf-sq8', 'ivf-pq', 'hnsw-sq8')
 
 
 def make_map(path: Path, model_file: Path, sizes: Sequence[int], queries: int) -> np.ndarray:

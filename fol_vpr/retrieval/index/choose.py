@@ -93,7 +93,7 @@ def index_layouts(
     """
     sizes = {
         'flat': 4 * references * dim,
-        'large': references * (LargeIndex.reduced_dim(dim) + 8),
+        'large': LargeIndex.memory(references, dim),
         'gpu': 0,
         'milvus': 0,
     }

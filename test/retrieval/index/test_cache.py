@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 
-from fol_vpr.retrieval.index import lists
 from fol_vpr.retrieval.index.cache import LETTERS, UnusableCacheError, read_cache, write_cache
 
 ARRAYS = {
@@ -102,35 +101,3 @@ def test_another_description_is_refused(path, described):
 def test_arrays_of_another_kind_are_refused(path, kind):
     with pytest.raises(UnusableCacheError):
         read_cache(path, {}, kind)
-
-
-def good_lists() -> dict[str, np.ndarray]:
-    rows = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32)
-    index = lists.train(rows, 4, 1)
-    index.add_with_ids(rows, np.arange(200))
-    parts = lists.arrays(index)
-    return {**parts, 'lists': np.concatenate(list(parts['lists']))}
-
-
-@pytest.mark.parametrize(
-    'spoil',
-    [
-        lambda parts: parts['sizes'].__setitem__(0, -1),
-        lambda parts: parts['sizes'].__setitem__(0, 10**12),
-        lambda parts: parts['lists'].__setitem__(slice(-8, None), 255),
-        lambda parts: parts['lists'].__setitem__(slice(-8, None), parts['lists'][-16:-8]),
-        lambda parts: parts.update(lists=parts['lists'][:-1]),
-        lambda parts: parts.update(trained=parts['trained'][:-1]),
-        lambda parts: parts.update(centroids=np.full((4, 8), np.nan, np.float32)),
-        lambda parts: parts.update(centroids=np.ones((3, 8), np.float32)),
-    ],
-)
-def test_lists_that_make_no_sense_never_reach_faiss(tmp_path, spoil):
-    parts = good_lists()
-    write_cache(tmp_path / 'l', {}, parts)
-    index, ids = lists.mapped(tmp_path / 'l', read_cache(tmp_path / 'l', {})[1], 200)
-    assert index.ntotal == 200 and ids.tolist() == list(range(200))
-    spoil(parts)
-    write_cache(tmp_path / 'l', {}, parts)
-    with pytest.raises(UnusableCacheError):
-        lists.mapped(tmp_path / 'l', read_cache(tmp_path / 'l', {})[1], 200)

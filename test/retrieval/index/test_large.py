@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from descriptors import places, structured
 
-from fol_vpr.retrieval.index import LargeIndex, large
+from fol_vpr.retrieval.index import LargeIndex, codes, large
 from fol_vpr.retrieval.index.protocol import ArraySource
 
 COUNT = 1500
@@ -49,11 +49,11 @@ def opened(path: Path, rows: np.ndarray, of=None, content='a') -> tuple[LargeInd
     return index, source.count
 
 
-def test_recall_where_reduction_quantisation_and_lists_all_lose_something(monkeypatch):
-    """12,000 references of which a search looks at a tenth, in 48 of 256 dimensions."""
+def test_recall_where_reduction_and_both_codes_lose_something(monkeypatch):
+    """12,000 references of which the coarse code leaves a tenth, in 48 of 256 dimensions."""
     monkeypatch.setattr(large, 'REDUCED_DIM', 48)
     monkeypatch.setattr(large, 'REDUCTION_SAMPLE', 2048)
-    monkeypatch.setattr(large, 'LEAST_SEARCHED', 1200)
+    monkeypatch.setattr(codes, 'SCANNED', 1200)
     rows, queries = structured(1000, 12)
     rows = rows.astype(np.float16)
     index = LargeIndex(ArraySource(rows), places(len(rows)))
@@ -79,7 +79,6 @@ def test_a_mapped_index_can_change_and_its_file_stays(built, data):
     index, _ = opened(built, rows[:COUNT])
     index.remove([0, 1, 2])
     index.add(places(1, first=1), rows[1:2])
-    assert 'in memory' in index.description
     fresh = LargeIndex(ArraySource(rows), places(COUNT))
     fresh.remove([0, 2])
     assert answers(index, queries[:50]) == answers(fresh, queries[:50])
