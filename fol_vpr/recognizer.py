@@ -16,8 +16,8 @@ from fol_vpr.config import NetworkConfig, RecognizerConfig
 from fol_vpr.database import MapReader, read_info
 from fol_vpr.datatypes import (
     Candidate,
-    Features,
     Frame,
+    LocalFeatures,
     LocalizationState,
     LoopClosure,
     MapInfo,
@@ -302,8 +302,9 @@ class PlaceRecognizer:
         matches: dict[int, np.ndarray] = {}
         with _timed(timings, 'rerank'):
             codec = loaded.codec
+            query = codec.prepare(features.local)
             ranked = rerank(
-                codec.prepare(features.local),
+                query,
                 found,
                 loaded.local_features,
                 retrieval,
@@ -312,6 +313,11 @@ class PlaceRecognizer:
                 matches=matches,
             )
         with _timed(timings, 'verify'):
+            # Where the map keeps fewer rows, as few of the query find more partners that stand
+            # where they do: mutual matches of all of them fit a geometry less often.
+            thinned = codec.thin(features.local)
+            if len(thinned.positions) < len(query.positions):
+                query, matches = codec.prepare(thinned), {}
             published = retrieval.hypotheses if count is None else count
             answer = [
                 self._hypothesis(loaded, candidate, rank)
@@ -320,7 +326,8 @@ class PlaceRecognizer:
             verified = [
                 self._verified(
                     self._hypothesis(loaded, ranked[rank], rank),
-                    features,
+                    query,
+                    features.image_size,
                     matches.get(ranked[rank].index),
                     loaded,
                 )
@@ -376,30 +383,33 @@ class PlaceRecognizer:
     def _verified(
         self,
         hypothesis: PlaceHypothesis,
-        features: Features,
+        query: LocalFeatures,
+        size: tuple[int, int],
         pairs: np.ndarray | None,
         loaded: LiveMap,
     ) -> PlaceHypothesis:
-        """A hypothesis with its geometric verification; `pairs` are its matches where known."""
+        """A hypothesis with its geometric verification.
+
+        Args:
+            query: local features as the map's codec prepares them.
+            size: width and height of the query in pixels.
+            pairs: matches of these features, where they are known.
+        """
         place = hypothesis.place
-        codec = loaded.codec
         reference = loaded.local_features(place.index)
-        # Where the map keeps fewer rows, as few of the query find more partners that stand where
-        # they do: mutual matches of all of them fit a geometry less often.
-        local = codec.thin(features.local)
-        if pairs is None or len(local.positions) < len(features.local.positions):
+        if pairs is None:
             pairs = mutual_matches(
-                codec.prepare(local).descriptors,
+                query.descriptors,
                 reference.descriptors,
-                codec.threshold(self.config.retrieval.match_threshold),
+                loaded.codec.threshold(self.config.retrieval.match_threshold),
                 device=self.extractor.device,
             )
-        query_xy = local.positions[pairs[:, 0]]
+        query_xy = query.positions[pairs[:, 0]]
         reference_xy = reference.positions[pairs[:, 1]]
         geometry = verify_pair(
             query_xy,
             reference_xy,
-            features.image_size,
+            size,
             place.image_size,
             self.config.verification,
         )

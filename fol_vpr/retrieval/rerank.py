@@ -78,7 +78,8 @@ def rerank(
         for (candidate, local), pairs in zip(group, found, strict=True):
             matches[candidate.index] = pairs
             scored.append(replace(candidate, match_score=float(len(pairs))))
-            evidence.append(_evidence(query.descriptors, local.descriptors, pairs, threshold))
+            if config.order == 'evidence':
+                evidence.append(_evidence(query.descriptors, local.descriptors, pairs, threshold))
     if config.order == 'matches':
         keys = [candidate.match_score for candidate in scored]
     else:
