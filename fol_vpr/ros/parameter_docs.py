@@ -27,7 +27,7 @@ def parameter_yaml() -> str:
     lines = [
         '# Every parameter of the node `localizer`, at its default; copy it and keep what you',
         '# change. `/**` gives the values to the node under any name and namespace.',
-        '# Generated from fol_vpr/config.py by `python -m fol_vpr.ros.parameter_docs`.',
+        '# Generated from fol_vpr/config/ by `python -m fol_vpr.ros.parameter_docs`.',
         '/**:',
         '  ros__parameters:',
     ]
@@ -48,7 +48,7 @@ def parameter_markdown() -> str:
     lines = [
         '# Parameters of the node `localizer`',
         '',
-        'Generated from the settings in `fol_vpr/config.py` by',
+        'Generated from the settings in `fol_vpr/config/` by',
         '`python -m fol_vpr.ros.parameter_docs`. `config/localizer.yaml` holds the same as a',
         'parameter file.',
         '',

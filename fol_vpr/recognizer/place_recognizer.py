@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fol_vpr.config import NetworkConfig, RecognizerConfig
-from fol_vpr.database import MapReader, read_info
+from fol_vpr.config import RecognizerConfig
+from fol_vpr.database import MapReader
 from fol_vpr.datatypes import (
     Candidate,
     Frame,
@@ -28,46 +28,12 @@ from fol_vpr.datatypes import (
     Recognition,
     Verification,
 )
-from fol_vpr.errors import MapError, MapMismatchError, WeightsError
+from fol_vpr.errors import MapError, MapMismatchError
 from fol_vpr.mapping import LiveMap
-from fol_vpr.network import FeatureExtractor, PreparedImage, find_weights
-from fol_vpr.network.preprocessing import with_preprocessing
-from fol_vpr.retrieval import mutual_matches, rerank
-from fol_vpr.verification import Decision, assess_image, verify_pair
-
-
-def open_map(path: str | Path) -> MapReader:
-    """A map by itself: its places, its images, and what it says of itself, without a network.
-
-    Raises:
-        MapError: no such map, or a damaged one.
-    """
-    return MapReader(path)
-
-
-def recorded_network(path: str | Path, weights: str | None = None) -> NetworkConfig:
-    """Settings that bring back the weights and the preprocessing that a map was made with.
-
-    Args:
-        path: the map.
-        weights: taken in place of the recorded ones, as on a machine that has them elsewhere.
-
-    Raises:
-        MapError: no such map, or a damaged one.
-        WeightsError: the recorded weights are not on this machine.
-        InputError: the map names a preprocessing that this version does not know.
-    """
-    info = read_info(path)
-    if weights is None:
-        try:
-            weights = find_weights(info.weights_name, Path(path).parent)
-        except WeightsError as error:
-            raise WeightsError(
-                f'{path} needs the weights that it was made with, {info.weights_name!r} '
-                f'({info.model_id[:19]}), which are not on this machine: give their file as '
-                f'weights, or put it beside the map. In detail: {error}'
-            ) from error
-    return with_preprocessing(NetworkConfig(weights=weights), info.preprocessing_id)
+from fol_vpr.network import FeatureExtractor, PreparedImage
+from fol_vpr.recognizer.verify import verified
+from fol_vpr.retrieval import rerank
+from fol_vpr.verification import Decision, assess_image
 
 
 class PlaceRecognizer:
@@ -323,21 +289,21 @@ class PlaceRecognizer:
                 self._hypothesis(loaded, candidate, rank)
                 for rank, candidate in enumerate(ranked[:published])
             ]
-            verified = [
-                self._verified(
+            checked = [
+                self._verify(
                     self._hypothesis(loaded, ranked[rank], rank),
+                    loaded,
                     query,
                     features.image_size,
                     matches.get(ranked[rank].index),
-                    loaded,
                 )
                 for rank in self._ranks_to_verify(ranked, loaded)
             ]
-            for hypothesis in verified:
+            for hypothesis in checked:
                 answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
             quality = assess_image(frame.image)
-            state, localized = self._decide(frame, verified, sequence)
-            self._count_hits(loaded, verified)
+            state, localized = self._decide(frame, checked, sequence)
+            self._count_hits(loaded, checked)
             closures: tuple[LoopClosure, ...] = ()
             if localized is not None:
                 answer = _with_first(localized, answer)
@@ -380,46 +346,23 @@ class PlaceRecognizer:
         order = dict.fromkeys([0, *rival, *reach]) if ranked else {}
         return sorted(list(order)[: config.verification.verify])
 
-    def _verified(
+    def _verify(
         self,
         hypothesis: PlaceHypothesis,
+        loaded: LiveMap,
         query: LocalFeatures,
         size: tuple[int, int],
         pairs: np.ndarray | None,
-        loaded: LiveMap,
     ) -> PlaceHypothesis:
-        """A hypothesis with its geometric verification.
-
-        Args:
-            query: local features as the map's codec prepares them.
-            size: width and height of the query in pixels.
-            pairs: matches of these features, where they are known.
-        """
-        place = hypothesis.place
-        reference = loaded.local_features(place.index)
-        if pairs is None:
-            pairs = mutual_matches(
-                query.descriptors,
-                reference.descriptors,
-                loaded.codec.threshold(self.config.retrieval.match_threshold),
-                device=self.extractor.device,
-            )
-        query_xy = query.positions[pairs[:, 0]]
-        reference_xy = reference.positions[pairs[:, 1]]
-        geometry = verify_pair(
-            query_xy,
-            reference_xy,
-            size,
-            place.image_size,
-            self.config.verification,
-        )
-        passed = Verification.LOCAL if geometry.matches else Verification.NONE
-        return replace(
+        return verified(
             hypothesis,
-            inliers=geometry.inliers,
-            verification=Verification.GEOMETRY if geometry.verified else passed,
-            query_xy=query_xy,
-            reference_xy=reference_xy,
+            query,
+            size,
+            loaded.local_features(hypothesis.place.index),
+            pairs,
+            config=self.config.verification,
+            threshold=loaded.codec.threshold(self.config.retrieval.match_threshold),
+            device=self.extractor.device,
         )
 
     def _decide(

@@ -1,0 +1,43 @@
+"""Every setting and its default, one frozen dataclass for each part.
+
+This is the only home of default values: the node's parameters, the command line and the
+documentation take name, default, range and description from here. Descriptions are written for
+the person who sets them.
+"""
+
+from fol_vpr.config.maps import MappingConfig, PruningConfig
+from fol_vpr.config.node import NodeConfig
+from fol_vpr.config.recognition import (
+    NetworkConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    StorageConfig,
+    VerificationConfig,
+)
+from fol_vpr.config.setting import Checked, check_setting, setting
+from fol_vpr.config.tools import (
+    BagWriterConfig,
+    DemoConfig,
+    EvaluationConfig,
+    PlayerConfig,
+    RecorderConfig,
+)
+
+__all__ = [
+    'BagWriterConfig',
+    'Checked',
+    'DemoConfig',
+    'EvaluationConfig',
+    'MappingConfig',
+    'NetworkConfig',
+    'NodeConfig',
+    'PlayerConfig',
+    'PruningConfig',
+    'RecognizerConfig',
+    'RecorderConfig',
+    'RetrievalConfig',
+    'StorageConfig',
+    'VerificationConfig',
+    'check_setting',
+    'setting',
+]

@@ -1,0 +1,50 @@
+"""What travels between the parts: frozen values without behaviour beyond their own checks.
+
+Arrays are NumPy arrays and are never changed after they were handed over. Times are integer
+nanoseconds since the epoch of the source's clock. Pixel positions are (x, y), the centre of the
+top left pixel being (0, 0).
+"""
+
+from fol_vpr.datatypes.answers import (
+    LocalizationState,
+    LoopClosure,
+    PlaceHypothesis,
+    PoseSource,
+    Recognition,
+    Verification,
+)
+from fol_vpr.datatypes.geometry import (
+    DISTORTION_MODELS,
+    EARTH_RADIUS,
+    UNKNOWN_ANGLE_VARIANCE,
+    Camera,
+    GeoPosition,
+    Pose,
+    RelativePose,
+)
+from fol_vpr.datatypes.images import Features, Frame, LocalFeatures
+from fol_vpr.datatypes.maps import PRIOR_SIGMAS, Candidate, MapInfo, Place, Prior
+
+__all__ = [
+    'DISTORTION_MODELS',
+    'EARTH_RADIUS',
+    'PRIOR_SIGMAS',
+    'UNKNOWN_ANGLE_VARIANCE',
+    'Camera',
+    'Candidate',
+    'Features',
+    'Frame',
+    'GeoPosition',
+    'LocalFeatures',
+    'LocalizationState',
+    'LoopClosure',
+    'MapInfo',
+    'Place',
+    'PlaceHypothesis',
+    'Pose',
+    'PoseSource',
+    'Prior',
+    'Recognition',
+    'RelativePose',
+    'Verification',
+]

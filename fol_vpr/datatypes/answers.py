@@ -1,0 +1,128 @@
+"""What an image was recognised as."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from fol_vpr.datatypes.geometry import Pose, RelativePose
+from fol_vpr.datatypes.maps import Candidate, Place
+
+
+class PoseSource(IntEnum):
+    """Where a hypothesis' pose comes from; values of fol_vpr_msgs/PlaceHypothesis."""
+
+    NONE = 0
+    OF_MAP_IMAGE = 1
+    REFINED = 2
+
+
+class LocalizationState(IntEnum):
+    """What the query's hypotheses amount to; values of fol_vpr_msgs/PlaceHypothesisArray."""
+
+    UNKNOWN = 0
+    NOT_IN_MAP = 1
+    AMBIGUOUS = 2
+    LOCALIZED = 3
+
+
+class Verification(IntEnum):
+    """Strongest check that a pair has passed; values of fol_vpr_msgs/LoopClosureCandidate."""
+
+    NONE = 0
+    SEQUENCE = 1
+    LOCAL = 2
+    GEOMETRY = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceHypothesis:
+    """A candidate with its evidence and the pose that it implies.
+
+    Attributes:
+        rank: 0 is best.
+        match_score: NaN where not re-ranked.
+        probability: calibrated probability of being the right place; NaN where uncalibrated.
+        inliers: of geometric verification; 0 where not run.
+        verification: the strongest check that was passed.
+        regions: image regions that the inliers cover, see `verification.PairGeometry`.
+        relative: pose of the reference's camera in that of the query, where it was measured.
+        query_xy, reference_xy: [K, 2] matched pixel positions that the geometric verification was
+            given; None where not run.
+    """
+
+    place: Place
+    rank: int
+    similarity: float
+    match_score: float = math.nan
+    probability: float = math.nan
+    inliers: int = 0
+    regions: int = 0
+    verification: Verification = Verification.NONE
+    query_xy: np.ndarray | None = None
+    reference_xy: np.ndarray | None = None
+    pose_source: PoseSource = PoseSource.NONE
+    pose: Pose | None = None
+    relative: RelativePose | None = None
+
+    @property
+    def matches(self) -> int:
+        """Local matches that the geometric verification was given; 0 where not run."""
+        return 0 if self.query_xy is None else len(self.query_xy)
+
+
+@dataclass(frozen=True, eq=False)
+class LoopClosure:
+    """A verified hypothesis that ties two stamps of one trajectory or of two sessions.
+
+    `from` is the query, `to` the reference that it came back to.
+
+    Attributes:
+        relative: pose of the camera of `to` in that of `from`, where it was measured. A single
+            monocular match measures a direction, and no length.
+    """
+
+    candidate_id: int
+    session_from: str
+    session_to: str
+    stamp_from_ns: int
+    stamp_to_ns: int
+    frame_from: str
+    frame_to: str
+    similarity: float
+    probability: float
+    verification: Verification
+    matches: int
+    inliers: int
+    relative: RelativePose | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """The answer to one query image.
+
+    Attributes:
+        hypotheses: best first; the first one is believed where the state is LOCALIZED.
+        p_not_in_map: NaN where uncalibrated.
+        image_quality: 0 (unusable) to 1.
+        quality_reason: what is wrong with the image, empty where nothing is.
+        timings: seconds by stage: resize, forward, search, rerank, verify; `total` is all of it.
+        global_ranking: the candidates in the order of the global similarity, before re-ranking.
+        map_id, map_frame: of the map that was searched, which may have been replaced since.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    state: LocalizationState
+    hypotheses: tuple[PlaceHypothesis, ...]
+    loop_closures: tuple[LoopClosure, ...] = ()
+    p_not_in_map: float = math.nan
+    image_quality: float = 1.0
+    quality_reason: str = ''
+    timings: dict[str, float] = field(default_factory=dict)
+    global_ranking: tuple[Candidate, ...] = ()
+    map_id: str = ''
+    map_frame: str = ''

@@ -1,0 +1,160 @@
+"""Where something is, and how it is turned."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fol_vpr.errors import InputError
+
+EARTH_RADIUS = 6_371_008.8
+"""Mean radius in metres (IUGG)."""
+UNKNOWN_ANGLE_VARIANCE = math.pi**2 / 3
+"""Variance in rad² of an angle of which nothing is known: uniform on the circle."""
+DISTORTION_MODELS = {
+    '': (0,),
+    'plumb_bob': (4, 5),
+    'rational_polynomial': (8, 12, 14),
+    'equidistant': (4,),
+}
+"""Names of sensor_msgs/distortion_models, and how many coefficients each may have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Pose of the base frame in the map frame (REP-103, REP-105).
+
+    Attributes:
+        position: [3] float64, metres.
+        orientation: [4] float64, unit quaternion x, y, z, w.
+        covariance: [6, 6] float64 over x, y, z, rotation about X, Y, Z (m², m·rad, rad²), or None
+            where the source gives none.
+    """
+
+    position: np.ndarray
+    orientation: np.ndarray
+    covariance: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        position = np.asarray(self.position, dtype=np.float64)
+        orientation = np.asarray(self.orientation, dtype=np.float64)
+        if position.shape != (3,) or not np.isfinite(position).all():
+            raise InputError(
+                f'a position of three finite numbers in metres is needed, got {self.position}'
+            )
+        norm = float(np.linalg.norm(orientation)) if orientation.shape == (4,) else math.nan
+        if not math.isfinite(norm) or abs(norm - 1) > 0.01:
+            raise InputError(
+                f'a unit quaternion x, y, z, w is needed, got {self.orientation}; '
+                'an all-zero or NaN orientation usually means that the source never filled it'
+            )
+        object.__setattr__(self, 'position', position)
+        object.__setattr__(self, 'orientation', orientation / norm)
+        if self.covariance is not None:
+            covariance = np.asarray(self.covariance, dtype=np.float64).reshape(6, 6)
+            object.__setattr__(self, 'covariance', covariance)
+
+    @property
+    def has_orientation(self) -> bool:
+        """Whether the orientation means something, by the variance of the rotation about Z.
+
+        That about X and Y is not looked at: planar odometry calls it unknown and means zero.
+        """
+        # A little less than the constant, because covariances pass through float32.
+        known = 0.999 * UNKNOWN_ANGLE_VARIANCE
+        return self.covariance is None or float(self.covariance[5, 5]) < known
+
+
+@dataclass(frozen=True)
+class GeoPosition:
+    """WGS 84 position: latitude and longitude in degrees, altitude in metres (NaN: unknown)."""
+
+    latitude: float
+    longitude: float
+    altitude: float = math.nan
+
+    def __post_init__(self) -> None:
+        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):
+            raise InputError(
+                f'latitude within ±90° and longitude within ±180° are needed, '
+                f'got {self.latitude}, {self.longitude}'
+            )
+
+    def distance(self, other: GeoPosition) -> float:
+        """Metres along the ground, on a sphere (haversine formula)."""
+        here, there = math.radians(self.latitude), math.radians(other.latitude)
+        half_east = math.radians(other.longitude - self.longitude) / 2
+        chord = (
+            math.sin((there - here) / 2) ** 2
+            + math.cos(here) * math.cos(there) * math.sin(half_east) ** 2
+        )
+        return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(1.0, chord)))
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A calibrated camera: how it maps rays to pixels, and where it sits on the robot.
+
+    Attributes:
+        size: width and height in pixels of the images that the numbers are for.
+        matrix: [3, 3] float64, the intrinsics K in pixels.
+        model: how the lens distorts, as sensor_msgs/CameraInfo names it: '' (not at all),
+            plumb_bob, rational_polynomial or equidistant.
+        distortion: [n] float64, its coefficients in the order of CameraInfo.d.
+        mount: pose of the optical frame (REP-103: x right, y down, z forward) in the base frame,
+            or None where it is not known.
+    """
+
+    size: tuple[int, int]
+    matrix: np.ndarray
+    model: str = ''
+    distortion: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    mount: Pose | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.size) <= 0:
+            raise InputError(f'a camera needs the size of its images, got {self.size}')
+        matrix = np.asarray(self.matrix, dtype=np.float64)
+        sound = matrix.shape == (3, 3) and np.isfinite(matrix).all()
+        if not sound or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+            raise InputError(
+                f'a camera needs a matrix [3, 3] with focal lengths over 0 pixels, got '
+                f'{self.matrix}; is the camera calibrated?'
+            )
+        distortion = np.asarray(self.distortion, dtype=np.float64).reshape(-1)
+        if self.model not in DISTORTION_MODELS:
+            raise InputError(
+                f'the distortion model is {self.model!r}, expected one of '
+                f'{", ".join(filter(None, DISTORTION_MODELS))}, or none'
+            )
+        if len(distortion) not in DISTORTION_MODELS[self.model]:
+            raise InputError(
+                f'the distortion model {self.model!r} has {len(distortion)} coefficients, '
+                f'expected {" or ".join(map(str, DISTORTION_MODELS[self.model]))}'
+            )
+        if not np.isfinite(distortion).all():
+            raise InputError(f'the distortion needs finite coefficients, got {self.distortion}')
+        object.__setattr__(self, 'matrix', matrix)
+        object.__setattr__(self, 'distortion', distortion)
+
+
+@dataclass(frozen=True, eq=False)
+class RelativePose:
+    """Pose of one camera in the frame of another, measured from their images.
+
+    Both frames are optical ones (REP-103): x right, y down, z forward.
+
+    Attributes:
+        translation: [3] float64, in metres where `metric`, else a direction of length 1.
+        orientation: [4] float64, unit quaternion x, y, z, w.
+        covariance: [6, 6] float64 over x, y, z, rotation about X, Y, Z of the frame that the pose
+            is in; that of a direction is zero along the direction itself.
+        metric: whether the length of the translation was measured.
+    """
+
+    translation: np.ndarray
+    orientation: np.ndarray
+    covariance: np.ndarray
+    metric: bool

@@ -1,0 +1,155 @@
+"""What maps hold, and what is searched in them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fol_vpr.datatypes.geometry import Camera, GeoPosition, Pose
+from fol_vpr.errors import InputError
+
+PRIOR_SIGMAS = 3.0
+"""Standard deviations that a search reaches around an uncertain position: 98.9 % in the plane."""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One reference of a map, without its descriptors.
+
+    Attributes:
+        index: row of the global descriptors, counted from 0 in the order of insertion.
+        place_id: unique and lasting name within the map.
+        session_id: the drive that it was taken in.
+        image_size: width and height of the original image in pixels.
+        sensor_frame: coordinate frame of the camera, empty where unknown.
+        camera: its calibration, or None where the map has none.
+    """
+
+    index: int
+    place_id: str
+    session_id: str
+    stamp_ns: int
+    image_uri: str
+    image_size: tuple[int, int]
+    pose: Pose | None = None
+    geo: GeoPosition | None = None
+    sensor_frame: str = ''
+    camera: Camera | None = None
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of a query's place before its image is looked at; narrows the search.
+
+    A reference is searched where all that is given here allows it. One whose own position is
+    unknown cannot be told to be far away, and stays.
+
+    Attributes:
+        position: x and y in metres in the frame of the map, or None. Heights are not compared:
+            few priors know them.
+        geo: the same as a geodetic position, for maps that have those; not together with position.
+        radius: how far from there the reference may have been taken, in metres.
+        stddev: standard deviation of the position along each axis in metres; the search reaches
+            three of them further.
+        sessions: only references of these; empty allows all.
+    """
+
+    position: tuple[float, float] | None = None
+    geo: GeoPosition | None = None
+    radius: float = 0.0
+    stddev: float = 0.0
+    sessions: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.position is not None and self.geo is not None:
+            raise InputError('a prior has a position in the map or a geodetic one, got both')
+        if self.position is not None and not all(math.isfinite(value) for value in self.position):
+            raise InputError(f'a prior needs finite metres as its position, got {self.position}')
+        for name in ('radius', 'stddev'):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f'the {name} of a prior is {value}, expected metres from 0')
+        if self.located and self.reach == 0:
+            raise InputError('a prior with a position needs a radius or a stddev over 0 metres')
+
+    @property
+    def located(self) -> bool:
+        """Whether it names a position of either kind."""
+        return self.position is not None or self.geo is not None
+
+    @property
+    def reach(self) -> float:
+        """Metres around its position that are searched."""
+        return self.radius + PRIOR_SIGMAS * self.stddev
+
+    @classmethod
+    def around(cls, pose: Pose, radius: float, sessions: frozenset[str] = frozenset()) -> Prior:
+        """The surroundings of a pose in the map frame, with the uncertainty it comes with."""
+        stddev = 0.0
+        if pose.covariance is not None:
+            # The longer axis of the ellipse in x and y.
+            stddev = math.sqrt(max(0.0, float(np.linalg.eigvalsh(pose.covariance[:2, :2])[-1])))
+        x, y = (float(value) for value in pose.position[:2])
+        return cls(position=(x, y), radius=radius, stddev=stddev, sessions=sessions)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A reference that retrieval found.
+
+    Attributes:
+        index: `Place.index`.
+        similarity: cosine of the global descriptors.
+        match_score: mutual nearest neighbours with cosine over the threshold; NaN where not
+            re-ranked.
+    """
+
+    index: int
+    similarity: float
+    match_score: float = math.nan
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """What a map says of itself; fields of fol_vpr_msgs/MapInfo and the names of its makers.
+
+    Attributes:
+        model_id: SHA-256 of the weights that made the descriptors, with the architecture.
+        preprocessing_id: how images were brought to the network's input.
+        weights_name: the name or file that the weights were loaded by, for people.
+        codec: how local features are stored.
+        datum: geodetic position of the map frame's origin, or None.
+        bytes: size of the file on disk, and of the changes beside it.
+        content_id: another one each time that the file is written; `map_id` stays while a map
+            grows.
+        added, removed: places that are in the changes beside the file, and not in the file yet;
+            `places` counts with them.
+    """
+
+    path: str
+    map_id: str
+    name: str
+    schema_version: int
+    model_id: str
+    preprocessing_id: str
+    codec: str
+    places: int
+    sessions: int
+    descriptor_dim: int
+    local_dim: int
+    bytes: int
+    frame_id: str
+    georeferenced: bool
+    datum: GeoPosition | None
+    calibrated: bool
+    weights_name: str = ''
+    content_id: str = ''
+    added: int = 0
+    removed: int = 0
+
+    @property
+    def trained(self) -> bool:
+        """False where the weights are deterministic random ones, by their name."""
+        return not self.weights_name.startswith('untrained-')

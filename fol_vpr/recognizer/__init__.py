@@ -1,0 +1,6 @@
+"""The one path from an image to place hypotheses, offline and live."""
+
+from fol_vpr.recognizer.opening import open_map, recorded_network
+from fol_vpr.recognizer.place_recognizer import PlaceRecognizer
+
+__all__ = ['PlaceRecognizer', 'open_map', 'recorded_network']

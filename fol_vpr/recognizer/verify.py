@@ -1,0 +1,49 @@
+"""Geometric verification of one hypothesis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fol_vpr.config import VerificationConfig
+from fol_vpr.datatypes import LocalFeatures, PlaceHypothesis, Verification
+from fol_vpr.retrieval import mutual_matches
+from fol_vpr.verification import verify_pair
+
+
+def verified(
+    hypothesis: PlaceHypothesis,
+    query: LocalFeatures,
+    size: tuple[int, int],
+    reference: LocalFeatures,
+    pairs: np.ndarray | None,
+    *,
+    config: VerificationConfig,
+    threshold: float,
+    device: str,
+) -> PlaceHypothesis:
+    """A hypothesis with its geometric verification.
+
+    Args:
+        query: local features as the codec of the reference prepares them.
+        size: width and height of the query in pixels.
+        reference: local features of the hypothesis' place.
+        pairs: [K, 2] matches of these features, where they are known.
+        threshold: least cosine of a match, as the codec wants it.
+        device: where features are matched.
+    """
+    if pairs is None:
+        pairs = mutual_matches(query.descriptors, reference.descriptors, threshold, device=device)
+    query_xy = query.positions[pairs[:, 0]]
+    reference_xy = reference.positions[pairs[:, 1]]
+    geometry = verify_pair(query_xy, reference_xy, size, hypothesis.place.image_size, config)
+    passed = Verification.LOCAL if geometry.matches else Verification.NONE
+    return replace(
+        hypothesis,
+        inliers=geometry.inliers,
+        regions=geometry.regions,
+        verification=Verification.GEOMETRY if geometry.verified else passed,
+        query_xy=query_xy,
+        reference_xy=reference_xy,
+    )
