@@ -15,9 +15,8 @@ from fol_vpr.ros.conversions import (
     frame_from_image,
     geo_from_point,
     map_info_message,
-    pose_from_message,
 )
-from fol_vpr.ros.services import NoMap, NotReady, Services, given_image, result_of
+from fol_vpr.ros.services import NoMap, NotReady, Services, given_image, pose_in_map, result_of
 from fol_vpr.ros.settings import user_path
 from fol_vpr_msgs.srv import AddPlace, RemovePlaces, SaveMap
 
@@ -65,14 +64,8 @@ class MapServices:
         assert info is not None
         pose = geo = None
         if request.has_pose:
-            map_frame = self._node.settings.node.map_frame or info.frame_id
-            given = request.pose.header.frame_id
-            if given != map_frame:
-                raise InputError(
-                    f'the pose is in the frame {given!r}, the map is in {map_frame!r}: transform '
-                    'it, or set the parameter map_frame'
-                )
-            pose = pose_from_message(request.pose.pose)
+            frame_id = request.pose.header.frame_id
+            pose = pose_in_map(request.pose.pose, frame_id, info, self._node.settings)
         if request.has_position:
             geo = geo_from_point(request.position)
         return replace(frame, pose=pose, geo=geo)

@@ -17,6 +17,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.task import Future
 from std_srvs.srv import SetBool
 
+from fol_vpr.datatypes import MapInfo, Pose, Prior
 from fol_vpr.errors import (
     DeviceError,
     FolVprError,
@@ -26,8 +27,13 @@ from fol_vpr.errors import (
     MapMismatchError,
     NotInMapError,
 )
-from fol_vpr.ros.conversions import frame_from_image, map_info_message, places_message
-from fol_vpr.ros.settings import user_path
+from fol_vpr.ros.conversions import (
+    frame_from_image,
+    map_info_message,
+    places_message,
+    pose_from_message,
+)
+from fol_vpr.ros.settings import Settings, user_path
 from fol_vpr_msgs.srv import LoadMap, QueryPlace
 
 if TYPE_CHECKING:
@@ -107,7 +113,10 @@ class Services:
         frame = frame_from_image(image, 'query_place')
         try:
             recognition = recognizer.recognize(
-                frame, hypotheses=request.max_hypotheses or None, sequence=False
+                frame,
+                hypotheses=request.max_hypotheses or None,
+                sequence=False,
+                prior=self._prior(request, recognizer),
             )
         except FolVprError as error:
             raise self.cleaned_up(recognizer) or error from error
@@ -117,6 +126,22 @@ class Services:
             model_id=recognizer.extractor.model_id,
             processing_time=time.perf_counter() - started,
         )
+
+    def _prior(self, request: QueryPlace.Request, recognizer: PlaceRecognizer) -> Prior | None:
+        sessions = frozenset(request.session_ids)
+        if sessions:
+            known = {place.session_id for place in recognizer.places}
+            if unknown := sorted(sessions - known):
+                raise InputError(
+                    f'the map has no session {", ".join(map(repr, unknown))}; it has '
+                    f'{", ".join(map(repr, sorted(known)))}'
+                )
+        info = recognizer.map_info
+        if request.has_prior and info is not None:
+            frame_id = request.prior.header.frame_id
+            pose = pose_in_map(request.prior.pose, frame_id, info, self._node.settings)
+            return Prior.around(pose, request.prior_radius, sessions)
+        return Prior(sessions=sessions) if sessions else None
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.message = self._node.enable(request.data)
@@ -158,6 +183,21 @@ def given_image(request: Any) -> Any:
     if len(given) != 1:
         raise InputError(f'one image is needed, in image or in compressed; got {len(given)}')
     return given[0]
+
+
+def pose_in_map(message: Any, frame_id: str, info: MapInfo, settings: Settings) -> Pose:
+    """The pose of a geometry_msgs/PoseWithCovariance that somebody gave in the map frame.
+
+    Raises:
+        InputError: it is in another frame, or no pose.
+    """
+    map_frame = settings.node.map_frame or info.frame_id
+    if frame_id != map_frame:
+        raise InputError(
+            f'the pose is in the frame {frame_id!r}, the map is in {map_frame!r}: transform it, '
+            'or set the parameter map_frame'
+        )
+    return pose_from_message(message)
 
 
 class NotReady(FolVprError):

@@ -13,6 +13,7 @@ pytest.importorskip('rclpy')
 
 import live  # noqa: E402
 import scenes  # noqa: E402
+from geometry_msgs.msg import PoseWithCovarianceStamped  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from fol_vpr.database import MapReader, check_map  # noqa: E402
@@ -144,3 +145,50 @@ def test_bad_calls_say_what_is_wrong_and_change_nothing(watch, path, tmp_path):
     assert remove(watch, taken).result == RemovePlaces.Response.NOT_READY
     assert check_map(path) == []
     assert not path.with_name('m.folmap.changes').exists()
+
+
+def test_what_is_known_of_the_place_narrows_the_search(watch):
+    def ask(**fields) -> QueryPlace.Response:
+        request = QueryPlace.Request(image=picture(3, shift=3))
+        for name, value in fields.items():
+            setattr(request, name, value)
+        return watch.call(QueryPlace, 'query_place', request)
+
+    for number, east in ((8, 80.0), (9, 90.0)):
+        near = PoseWithCovarianceStamped()
+        near.header.frame_id = 'map'
+        near.pose.pose.position.x = east
+        near.pose.pose.orientation.w = 1.0
+        added = add(
+            watch, number, place_id=f'at {east:.0f}', session_id='patrol', has_pose=True, pose=near
+        )
+        assert added.result == AddPlace.Response.OK, added.message
+    everywhere = ask().places.hypotheses
+    assert len(everywhere) == PLACES + 2
+    patrol = ask(session_ids=['patrol']).places.hypotheses
+    assert {place.place_id for place in patrol} == {'at 80', 'at 90'}
+    close = ask(has_prior=True, prior=near, prior_radius=5.0, session_ids=['patrol'])
+    assert [place.place_id for place in close.places.hypotheses] == ['at 90']
+    near.pose.covariance[0] = near.pose.covariance[7] = 16.0
+    wide = ask(has_prior=True, prior=near, prior_radius=0.0, session_ids=['patrol'])
+    assert len(wide.places.hypotheses) == 2
+
+
+def test_a_prior_that_means_nothing_is_refused(watch):
+    def refusal(**fields) -> str:
+        request = QueryPlace.Request(image=picture(3))
+        for name, value in fields.items():
+            setattr(request, name, value)
+        response = watch.call(QueryPlace, 'query_place', request)
+        assert response.result == QueryPlace.Response.BAD_REQUEST
+        return response.message
+
+    assert "no session 'night'" in refusal(session_ids=['night'])
+    elsewhere = PoseWithCovarianceStamped()
+    elsewhere.header.frame_id = 'odom'
+    elsewhere.pose.pose.orientation.w = 1.0
+    assert "frame 'odom'" in refusal(has_prior=True, prior=elsewhere, prior_radius=5.0)
+    elsewhere.header.frame_id = 'map'
+    assert 'radius' in refusal(has_prior=True, prior=elsewhere)
+    elsewhere.pose.pose.position.x = float('nan')
+    assert 'finite' in refusal(has_prior=True, prior=elsewhere, prior_radius=5.0)
