@@ -33,7 +33,7 @@ from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.database import CODECS, Codec, MapHeader, MapReader, MapWriter
 from fol_vpr.datatypes import Candidate, Features
 from fol_vpr.network import FeatureExtractor
-from fol_vpr.retrieval import FlatIndex, match_candidates, rerank
+from fol_vpr.retrieval import Coarse, FlatIndex, match_candidates, rerank
 from fol_vpr.sources import decode_bytes
 
 TIMED_CANDIDATES = 20
@@ -174,12 +174,14 @@ def _ranked(
     reader: MapReader, query: Features, found: list[Candidate], config: RetrievalConfig
 ) -> list[Candidate]:
     codec = reader.codec
+    given = codec.prepare(query.local)
     return rerank(
-        codec.prepare(query.local),
+        given,
         found,
         reader.local_features,
         config,
         threshold=codec.threshold(config.match_threshold),
+        coarse=Coarse(codec.coarse_query(given), codec.coarse),
     )
 
 

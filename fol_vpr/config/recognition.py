@@ -86,6 +86,14 @@ class RetrievalConfig(Checked):
         minimum=-1000,
         maximum=1,
     )
+    shortlist: int = setting(
+        6,
+        'How many of those that are left are matched in full, after all of them were matched by '
+        'the centres of patches; the others keep that coarse order behind them. 0 matches all in '
+        'full.',
+        minimum=0,
+        maximum=10_000,
+    )
     hypotheses: int = setting(10, 'Hypotheses published per image.', minimum=1, maximum=1000)
     match_threshold: float = setting(
         0.7, 'Least cosine of two local descriptors that count as a match.', minimum=-1, maximum=1

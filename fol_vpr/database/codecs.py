@@ -41,6 +41,16 @@ class Codec(Protocol):
         """
         ...
 
+    def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
+        """The few rows of decoded features that tell roughly what all of them do: those on the
+        centres of patches. None where no others are kept.
+        """
+        ...
+
+    def coarse_query(self, features: LocalFeatures) -> LocalFeatures:
+        """The rows of a query that are compared with those of `coarse`: every second line."""
+        ...
+
     def threshold(self, cosine: float) -> float:
         """The cosine of a prepared and a decoded row that stands for one of the original rows."""
         ...
@@ -74,6 +84,14 @@ class PlainCodec:
     def thin(self, features: LocalFeatures) -> LocalFeatures:
         """See `Codec.thin`: all rows."""
         return features
+
+    def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
+        """See `Codec.coarse`."""
+        return _rows(features, on_stride(features.positions, PATCH_STRIDE))
+
+    def coarse_query(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.coarse_query`."""
+        return _rows(features, on_stride(features.positions, PATCH_STRIDE // 2))
 
     def prepare(self, features: LocalFeatures) -> LocalFeatures:
         """See `Codec.prepare`: as they are."""
@@ -124,10 +142,17 @@ class ReducedCodec:
 
     def thin(self, features: LocalFeatures) -> LocalFeatures:
         """See `Codec.thin`: features that lie on no grid are kept whole."""
-        rows = on_stride(features.positions, self._stride)
-        return LocalFeatures(
-            features.descriptors[rows], features.positions[rows], features.weights[rows]
-        )
+        return _rows(features, on_stride(features.positions, self._stride))
+
+    def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
+        """See `Codec.coarse`."""
+        if self._stride == PATCH_STRIDE:
+            return None
+        return _rows(features, on_stride(features.positions, PATCH_STRIDE, self._stride))
+
+    def coarse_query(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.coarse_query`."""
+        return _rows(features, on_stride(features.positions, PATCH_STRIDE // 2))
 
     def prepare(self, features: LocalFeatures) -> LocalFeatures:
         """See `Codec.prepare`: as they are."""
@@ -215,6 +240,12 @@ def rotation(dim: int) -> np.ndarray:
     q, r = np.linalg.qr(np.random.RandomState(dim).standard_normal((dim, dim)))
     matrix: np.ndarray = (q * np.sign(np.diag(r))).astype(np.float32)
     return matrix
+
+
+def _rows(features: LocalFeatures, rows: np.ndarray) -> LocalFeatures:
+    return LocalFeatures(
+        features.descriptors[rows], features.positions[rows], features.weights[rows]
+    )
 
 
 def _check_size(blob: bytes, count: int, expected: int) -> None:

@@ -32,7 +32,7 @@ from fol_vpr.errors import MapError, MapMismatchError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
 from fol_vpr.recognizer.verify import verified
-from fol_vpr.retrieval import rerank
+from fol_vpr.retrieval import Coarse, rerank
 from fol_vpr.verification import Decision, assess_image
 
 
@@ -276,6 +276,7 @@ class PlaceRecognizer:
                 retrieval,
                 device=self.extractor.device,
                 threshold=codec.threshold(retrieval.match_threshold),
+                coarse=Coarse(codec.coarse_query(query), codec.coarse),
                 matches=matches,
             )
         with _timed(timings, 'verify'):

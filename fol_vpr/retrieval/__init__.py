@@ -2,9 +2,10 @@
 
 from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, index_layouts, open_index
 from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches
-from fol_vpr.retrieval.rerank import rerank
+from fol_vpr.retrieval.rerank import Coarse, rerank
 
 __all__ = [
+    'Coarse',
     'FlatIndex',
     'PlaceIndex',
     'index_layouts',

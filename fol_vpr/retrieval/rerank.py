@@ -12,14 +12,15 @@ its standing is 1 for the greatest similarity and 0 for the median one of all ca
 a rule shows another place. Both terms are without a unit, so that one weight serves networks whose
 similarities lie elsewhere.
 
-Local matching is what costs, and most candidates cannot win: only those are matched whose standing
-leaves them in doubt.
+Local matching is what costs, and most candidates cannot win. Only those are matched whose standing
+leaves them in doubt; and of those only a shortlist in full, which few of their rows tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,25 @@ from fol_vpr.retrieval.matching import match_candidates, unit_rows
 LOADED_BYTES = 64 << 20
 
 
+class Coarse(NamedTuple):
+    """Few rows that tell roughly what all of them do.
+
+    Attributes:
+        query: those of the query.
+        of: gives those of a candidate, or None where it has no others.
+    """
+
+    query: LocalFeatures
+    of: Callable[[LocalFeatures], LocalFeatures | None]
+
+
+class _Doubted(NamedTuple):
+    """A candidate and its standing."""
+
+    candidate: Candidate
+    standing: float
+
+
 def rerank(
     query: LocalFeatures,
     candidates: list[Candidate],
@@ -39,6 +59,7 @@ def rerank(
     *,
     device: str = 'cpu',
     threshold: float | None = None,
+    coarse: Coarse | None = None,
     matches: dict[int, np.ndarray] | None = None,
 ) -> list[Candidate]:
     """Order the first candidates by local evidence.
@@ -56,11 +77,14 @@ def rerank(
         device: where to compute.
         threshold: replaces `config.match_threshold` where the features are compressed in a way
             that changes cosines.
+        coarse: where given, its rows are matched first, and only the best `config.shortlist`
+            candidates by their evidence in full; the order `matches` has no shortlist.
         matches: where given, the matches [K, 2] of every reordered candidate are put into it by
             `Candidate.index`, rows of the query first.
 
     Returns:
-        All candidates: the reordered ones with their `match_score`, then the others as they came.
+        All candidates: the reordered ones with their `match_score`, then those that did not get
+        onto the shortlist by their coarse evidence, then the others as they came.
 
     Raises:
         InputError: local descriptors of different lengths.
@@ -70,24 +94,79 @@ def rerank(
     threshold = config.match_threshold if threshold is None else threshold
     standings = _standings(candidates)
     count = _in_doubt(standings, config)
-    scored: list[Candidate] = []
+    doubted = [_Doubted(candidates[row], float(standings[row])) for row in range(count)]
+    held = _Held(load)
+    left: list[_Doubted] = []
+    if coarse is not None and config.order == 'evidence' and 0 < config.shortlist < count:
+        doubted, left = _shortlisted(doubted, held, coarse, config, threshold, device)
+    scored: list[_Doubted] = []
     evidence: list[float] = []
-    for group in _loaded(candidates[:count], load):
+    for group in _loaded(doubted, held.get):
         rows = [local.descriptors for _, local in group]
         found = match_candidates(query.descriptors, rows, threshold, device=device)
-        for (candidate, local), pairs in zip(group, found, strict=True):
+        for (item, local), pairs in zip(group, found, strict=True):
+            candidate = replace(item.candidate, match_score=float(len(pairs)))
             matches[candidate.index] = pairs
-            scored.append(replace(candidate, match_score=float(len(pairs))))
+            scored.append(item._replace(candidate=candidate))
             if config.order == 'evidence':
                 evidence.append(_evidence(query.descriptors, local.descriptors, pairs, threshold))
     if config.order == 'matches':
-        keys = [candidate.match_score for candidate in scored]
+        keys = [item.candidate.match_score for item in scored]
     else:
-        keys = _fused(evidence, standings[:count], config.similarity_weight)
-    order = sorted(
-        range(len(scored)), key=lambda i: (-keys[i], -scored[i].similarity, scored[i].index)
-    )
-    return [scored[i] for i in order] + candidates[count:]
+        keys = _fused(evidence, scored, config.similarity_weight)
+    ordered = _by_key(scored, keys) + left
+    return [item.candidate for item in ordered] + candidates[count:]
+
+
+class _Held:
+    """Local features that were loaded once, as many as memory is granted for."""
+
+    def __init__(self, load: Callable[[int], LocalFeatures]) -> None:
+        self._load = load
+        self._held: dict[int, LocalFeatures] = {}
+        self._bytes = 0
+
+    def get(self, index: int) -> LocalFeatures:
+        """Those of a place."""
+        local = self._held.get(index)
+        if local is None:
+            local = self._load(index)
+            self._bytes += local.descriptors.nbytes
+            if self._bytes <= LOADED_BYTES:
+                self._held[index] = local
+        return local
+
+
+def _shortlisted(
+    doubted: list[_Doubted],
+    held: _Held,
+    coarse: Coarse,
+    config: RetrievalConfig,
+    threshold: float,
+    device: str,
+) -> tuple[list[_Doubted], list[_Doubted]]:
+    """The candidates that are worth to be matched in full, and the others; both best first."""
+    few = [coarse.of(held.get(item.candidate.index)) for item in doubted]
+    rows = [local.descriptors for local in few if local is not None]
+    if len(rows) < len(few):
+        return doubted, []
+    found = match_candidates(coarse.query.descriptors, rows, threshold, device=device)
+    evidence = [
+        _evidence(coarse.query.descriptors, descriptors, pairs, threshold)
+        for descriptors, pairs in zip(rows, found, strict=True)
+    ]
+    ordered = _by_key(doubted, _fused(evidence, doubted, config.similarity_weight))
+    return ordered[: config.shortlist], ordered[config.shortlist :]
+
+
+def _by_key(items: list[_Doubted], keys: list[float]) -> list[_Doubted]:
+    """Largest key first; equal ones by similarity, and then by index."""
+
+    def rank(number: int) -> tuple[float, float, int]:
+        candidate = items[number].candidate
+        return -keys[number], -candidate.similarity, candidate.index
+
+    return [items[number] for number in sorted(range(len(items)), key=rank)]
 
 
 def _standings(candidates: list[Candidate]) -> np.ndarray:
@@ -119,22 +198,21 @@ def _evidence(
     return float((cosines - threshold).sum())
 
 
-def _fused(evidence: list[float], standings: np.ndarray, weight: float) -> list[float]:
+def _fused(evidence: list[float], items: list[_Doubted], weight: float) -> list[float]:
     most = max(evidence, default=0.0)
-    shares = np.asarray(evidence) / most if most > 0 else np.zeros(len(evidence))
-    keys: list[float] = (shares + weight * standings).tolist()
-    return keys
+    shares = [one / most if most > 0 else 0.0 for one in evidence]
+    return [share + weight * item.standing for share, item in zip(shares, items, strict=True)]
 
 
 def _loaded(
-    candidates: list[Candidate], load: Callable[[int], LocalFeatures]
-) -> Iterator[list[tuple[Candidate, LocalFeatures]]]:
+    items: list[_Doubted], load: Callable[[int], LocalFeatures]
+) -> Iterator[list[tuple[_Doubted, LocalFeatures]]]:
     """Candidates with their features, as many at a time as memory is granted for."""
-    group: list[tuple[Candidate, LocalFeatures]] = []
+    group: list[tuple[_Doubted, LocalFeatures]] = []
     held = 0
-    for candidate in candidates:
-        local = load(candidate.index)
-        group.append((candidate, local))
+    for item in items:
+        local = load(item.candidate.index)
+        group.append((item, local))
         held += local.descriptors.nbytes
         if held >= LOADED_BYTES:
             yield group

@@ -146,3 +146,23 @@ def test_positions_on_no_grid_are_kept_whole():
     rng = np.random.default_rng(9)
     for positions in (rng.uniform(0, 960, (300, 2)), np.full((5, 2), 3.0), np.zeros((1, 2))):
         assert len(on_stride(positions.astype(np.float32), 4)) == len(positions)
+
+
+@pytest.mark.parametrize('name', ['float32', 'float16', 'fine'])
+@pytest.mark.parametrize('kept', [1.0, 0.6])
+def test_coarse_rows_are_those_on_patch_centres_before_and_after_storing(name, kept):
+    features = dense(5, kept=kept)
+    codec = CODECS[name]
+    _, back, _ = stored(name, features)
+    few = codec.coarse(back)
+    centres = on_stride(features.positions, 4)
+    assert few is not None and 0 < len(few.positions) == len(centres) < len(back.positions)
+    np.testing.assert_allclose(few.positions, features.positions[centres], atol=640 / 65535)
+    assert cosines(few.descriptors, features.descriptors[centres]).min() > 0.999
+    asked = codec.coarse_query(features)
+    assert (asked.positions == features.positions[on_stride(features.positions, 2)]).all()
+
+
+@pytest.mark.parametrize('name', ['compact', 'tiny'])
+def test_codecs_of_patch_centres_have_nothing_coarser(name):
+    assert CODECS[name].coarse(stored(name, dense(5))[1]) is None

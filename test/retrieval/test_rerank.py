@@ -9,7 +9,7 @@ import pytest
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
 from fol_vpr.errors import InputError, MapError
-from fol_vpr.retrieval import rerank
+from fol_vpr.retrieval import Coarse, rerank
 from fol_vpr.retrieval import rerank as rerank_function
 
 QUERY = np.eye(8, 16, dtype=np.float32)
@@ -180,3 +180,46 @@ def test_compressed_candidates_are_matched_at_their_own_threshold():
             matches=matches,
         )
         assert ranked.match_score == len(matches[0]) == expected
+
+
+def part(features: LocalFeatures, rows: slice) -> LocalFeatures:
+    return LocalFeatures(
+        features.descriptors[rows], features.positions[rows], features.weights[rows]
+    )
+
+
+# Some rows of `local` tell less than all eight do: of 2 and 7 these match alike.
+COARSE = Coarse(LOCAL, lambda features: part(features, slice(0, 3)))
+FEW = replace(EVIDENCE, shortlist=2, similarity_weight=0.0, least_standing=-1000.0)
+
+
+def test_only_the_shortlist_is_matched_in_full():
+    store = Store({4: 0, 2: 3, 7: 7, 1: 1})
+    matches: dict[int, np.ndarray] = {}
+    ranked = rerank(LOCAL, FOUND, store, FEW, coarse=COARSE, matches=matches)
+    assert order(ranked) == [7, 2, 1, 4]
+    assert [candidate.match_score for candidate in ranked[:2]] == [7, 3]
+    assert all(math.isnan(candidate.match_score) for candidate in ranked[2:])
+    assert set(matches) == {7, 2}
+    assert sorted(store.loaded) == [1, 2, 4, 7]
+
+
+def test_a_long_enough_shortlist_changes_nothing():
+    numbers = {4: 0, 2: 3, 7: 7, 1: 1}
+    plain = order(rerank(LOCAL, FOUND, Store(numbers), FEW))
+    for shortlist in (0, 4, 100):
+        config = replace(FEW, shortlist=shortlist)
+        assert order(rerank(LOCAL, FOUND, Store(numbers), config, coarse=COARSE)) == plain
+
+
+def test_the_released_order_has_no_shortlist():
+    store = Store({4: 2, 2: 5, 7: 0, 1: 8})
+    ranked = rerank(LOCAL, FOUND, store, replace(RELEASED, shortlist=1), coarse=COARSE)
+    assert order(ranked) == [1, 2, 4, 7]
+    assert not any(math.isnan(candidate.match_score) for candidate in ranked)
+
+
+def test_without_coarse_rows_all_are_matched():
+    nothing = Coarse(LOCAL, lambda _features: None)
+    ranked = rerank(LOCAL, FOUND, Store({4: 0, 2: 3, 7: 7, 1: 1}), FEW, coarse=nothing)
+    assert [candidate.match_score for candidate in ranked] == [7, 3, 1, 0]
