@@ -1,7 +1,7 @@
 """Maps as plain folders that any tool can read, and back.
 
 ```
-FOLDER/map.json                       what all places have in common
+FOLDER/map.json                       what all places have in common, and the cameras
 FOLDER/places.csv                     one line for each place
 FOLDER/global_descriptors.npy         [P, D] float16, in the order of the lines
 FOLDER/covariances.npy                [P, 6, 6] float64 of the poses, NaN where there is none
@@ -31,23 +31,27 @@ from zipfile import BadZipFile
 import numpy as np
 
 from fol_vpr.database.codecs import CODECS
+from fol_vpr.database.plain_cameras import NumberedCameras, camera_from_json
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import Record, encode
 from fol_vpr.database.schema import MapHeader
 from fol_vpr.database.sqlite_files import fsync
 from fol_vpr.database.writer import MapWriter
-from fol_vpr.datatypes import Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
+from fol_vpr.datatypes import Camera, Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
 from fol_vpr.errors import InputError, StorageError
 
 Progress = Callable[[int, int], None]
 PathLike = str | os.PathLike[str]
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 has no cameras.
+KNOWN_FORMATS = (1, 2)
 COLUMNS = (
     'place_id', 'session_id', 'stamp_ns', 'image_uri', 'sensor_frame', 'image_width',
     'image_height', 'x', 'y', 'z', 'qx', 'qy', 'qz', 'qw', 'latitude', 'longitude', 'altitude',
+    'camera',
 )  # fmt: skip
-POSE, GEO = COLUMNS[7:14], COLUMNS[14:]
+POSE, GEO = COLUMNS[7:14], COLUMNS[14:17]
 
 
 def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = None) -> MapInfo:
@@ -67,8 +71,9 @@ def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = 
             shutil.rmtree(unfinished, ignore_errors=True)
             (unfinished / 'local_features').mkdir(parents=True)
             (unfinished / 'images').mkdir()
-            _write_common(reader, unfinished)
-            _write_places(reader, unfinished, progress)
+            cameras = NumberedCameras(reader.places)
+            _write_common(reader, cameras, unfinished)
+            _write_places(reader, cameras, unfinished, progress)
             unfinished.rename(folder)
             fsync(folder.parent)
         except OSError as error:
@@ -81,12 +86,13 @@ def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = 
         return reader.info
 
 
-def _write_common(reader: MapReader, folder: Path) -> None:
+def _write_common(reader: MapReader, cameras: NumberedCameras, folder: Path) -> None:
     common = {
         'format': FORMAT,
         'places': reader.info.places,
         'map': reader.header.to_meta(),
         'calibration': reader.calibration(),
+        'cameras': cameras.as_json,
     }
     (folder / 'map.json').write_text(json.dumps(common, indent=2) + '\n', 'utf-8')
     shape = (reader.info.places, reader.header.descriptor_dim)
@@ -103,14 +109,16 @@ def _write_common(reader: MapReader, folder: Path) -> None:
     np.save(folder / 'covariances.npy', covariances)
 
 
-def _write_places(reader: MapReader, folder: Path, progress: Progress | None) -> None:
+def _write_places(
+    reader: MapReader, cameras: NumberedCameras, folder: Path, progress: Progress | None
+) -> None:
     codec = CODECS[reader.header.codec]
     with (folder / 'places.csv').open('w', encoding='utf-8', newline='') as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for place in reader.places:
             record = reader.record(place.index)
-            rows.writerow(_fields(place))
+            rows.writerow([*_fields(place), cameras.number(place)])
             local = codec.decode(record.features, record.count, reader.header.local_dim)
             stem = folder / 'local_features' / f'{place.index:06d}'
             np.savez(
@@ -166,7 +174,7 @@ def import_map(
         StorageError: no space or no permission; nothing is left of the map.
     """
     folder = Path(folder)
-    header, calibration, count = _read_common(folder)
+    header, calibration, count, cameras = _read_common(folder)
     descriptors = _array(
         folder / 'global_descriptors.npy', (count, header.descriptor_dim), mapped=True
     )
@@ -178,7 +186,7 @@ def import_map(
         writer.calibrate(calibration)
 
         def records() -> Iterator[Record]:
-            for place in _read_places(folder, count, covariances):
+            for place in _read_places(folder, count, covariances, cameras):
                 yield _record(folder, header, place, descriptors[place.index])
                 if progress is not None:
                     progress(place.index + 1, count)
@@ -187,20 +195,21 @@ def import_map(
         return writer.finish()
 
 
-def _read_common(folder: Path) -> tuple[MapHeader, dict[str, str], int]:
+def _read_common(folder: Path) -> tuple[MapHeader, dict[str, str], int, list[Camera]]:
     path = folder / 'map.json'
     try:
         common = json.loads(path.read_text('utf-8'))
-        if common['format'] != FORMAT:
-            _refuse(path, f'its format is {common["format"]}, known is {FORMAT}')
+        if common['format'] not in KNOWN_FORMATS:
+            _refuse(path, f'its format is {common["format"]}, known is up to {FORMAT}')
         calibration = {str(k): str(v) for k, v in common['calibration'].items()}
-        return MapHeader.from_meta(common['map']), calibration, int(common['places'])
+        cameras = [camera_from_json(each) for each in common.get('cameras', [])]
+        return MapHeader.from_meta(common['map']), calibration, int(common['places']), cameras
     except OSError as error:
         raise InputError(
             f'{path} cannot be read ({error.strerror}): a folder made by `fol_vpr map export` is '
             'needed'
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         _refuse(path, f'{type(error).__name__} {error}')
 
 
@@ -220,19 +229,23 @@ def _array(path: Path, shape: tuple[int, ...], *, mapped: bool = False) -> np.nd
     return array
 
 
-def _read_places(folder: Path, count: int, covariances: np.ndarray) -> Iterator[Place]:
+def _read_places(
+    folder: Path, count: int, covariances: np.ndarray, cameras: list[Camera]
+) -> Iterator[Place]:
     path = folder / 'places.csv'
     number = 0
     try:
         with path.open(encoding='utf-8', newline='') as file:
             rows = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+            needed = COLUMNS if cameras else COLUMNS[:-1]
+            missing = [name for name in needed if name not in (rows.fieldnames or ())]
             if missing:
                 _refuse(path, f'no column {", ".join(missing)}')
             for number, row in enumerate(rows, 1):
                 if number > count:
                     break
-                yield _place(number - 1, row, covariances[number - 1])
+                place = _place(number - 1, row, covariances[number - 1])
+                yield replace(place, camera=_camera(row, cameras))
     except (ValueError, KeyError, TypeError, csv.Error, InputError) as error:
         _refuse(path, f'line {number + 1}: {error}')
     except OSError as error:
@@ -261,6 +274,15 @@ def _place(index: int, row: dict[str, Any], covariance: np.ndarray) -> Place:
         geo=geo,
         sensor_frame=row['sensor_frame'],
     )
+
+
+def _camera(row: dict[str, Any], cameras: list[Camera]) -> Camera | None:
+    number = row.get('camera') or ''
+    if number == '':
+        return None
+    if not 0 <= int(number) < len(cameras):
+        raise ValueError(f'camera {number}, map.json has {len(cameras)}')
+    return cameras[int(number)]
 
 
 def _record(folder: Path, header: MapHeader, place: Place, descriptor: np.ndarray) -> Record:

@@ -321,7 +321,7 @@ def _read_info(
         path=str(path),
         map_id=meta['map_id'],
         name=header.name,
-        schema_version=schema.SCHEMA_VERSION,
+        schema_version=schema.file_version(connection),
         model_id=header.model_id,
         preprocessing_id=header.preprocessing_id,
         weights_name=header.weights_name,
