@@ -57,10 +57,10 @@ def read_cameras(
         MapError: one has changed since it was written.
         ValueError, InputError: a value is out of its range.
     """
-    query, values = f'SELECT {COLUMNS}, digest FROM cameras', ()
+    query, values = f'SELECT {COLUMNS}, digest FROM cameras', list[int]()
     if of_place is not None:
         query += ' WHERE camera = (SELECT camera FROM places WHERE place = ?)'
-        values = (of_place,)
+        values = [of_place]
     cameras = {}
     for *row, stored in connection.execute(query, values):
         if record_digest(row) != stored:
