@@ -5,7 +5,13 @@ from fol_vpr.sources.bag_camera import BagCamera
 from fol_vpr.sources.bag_images import BagImages, choose_image_topic
 from fol_vpr.sources.bag_output import Record, write_bag
 from fol_vpr.sources.bag_writer import BagSummary, write_bag_from_images
-from fol_vpr.sources.cameras import camera_from_info, given_camera, is_rectified, misfit
+from fol_vpr.sources.cameras import (
+    camera_from_info,
+    given_camera,
+    image_size,
+    is_rectified,
+    misfit,
+)
 from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.keyframes import KeyframeSelector
@@ -31,6 +37,7 @@ __all__ = [
     'decode_image',
     'deserialize',
     'given_camera',
+    'image_size',
     'is_rectified',
     'misfit',
     'open_source',

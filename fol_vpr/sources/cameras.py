@@ -93,14 +93,18 @@ def _first_line(error: Exception) -> str:
 
 
 def camera_from_info(
-    info: Any, image_size: tuple[int, int], *, rectified: bool = False, mount: Pose | None = None
+    info: Any,
+    size_of_images: tuple[int, int],
+    *,
+    rectified: bool = False,
+    mount: Pose | None = None,
 ) -> Camera | None:
     """The camera of a sensor_msgs/CameraInfo, of ROS or of rosbags.
 
     Binning and the region of interest are reckoned with, as image_geometry does.
 
     Args:
-        image_size: width and height of the images, for messages that leave it out.
+        size_of_images: width and height, for messages that leave it out.
         rectified: whether the images are: then they have no distortion, and the matrix of P.
         mount: of the camera on the robot.
 
@@ -115,20 +119,28 @@ def camera_from_info(
         matrix = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3]
     if matrix[0, 0] == 0:
         return None
-    roi = info.roi
-    binning = np.array([max(1, info.binning_x), max(1, info.binning_y)])
-    size = np.array([roi.width or info.width, roi.height or info.height]) // binning
     window = np.eye(3)
-    window[:2, 2] = -roi.x_offset, -roi.y_offset
-    window[:2] /= binning[:, None]
-    width, height = (int(side) for side in (size if size.all() else image_size))
+    window[:2, 2] = -info.roi.x_offset, -info.roi.y_offset
+    window[:2] /= np.array(_binning(info))[:, None]
+    size = image_size(info)
     return _camera(
-        size=(width, height),
+        size=size if all(size) else size_of_images,
         matrix=window @ matrix,
         model='' if rectified else str(info.distortion_model),
         distortion=np.zeros(0) if rectified else np.asarray(info.d, np.float64),
         mount=mount,
     )
+
+
+def image_size(info: Any) -> tuple[int, int]:
+    """Width and height of the images that a CameraInfo is sent with; zeros where it is silent."""
+    across, down = _binning(info)
+    width, height = info.roi.width or info.width, info.roi.height or info.height
+    return int(width) // across, int(height) // down
+
+
+def _binning(info: Any) -> tuple[int, int]:
+    return max(1, int(info.binning_x)), max(1, int(info.binning_y))
 
 
 def _camera(

@@ -32,7 +32,12 @@ KEYS = {
 }
 # pymilvus is an extra of setup.py: only who sets a Milvus server needs it.
 WITHOUT_KEY = {'safetensors', 'pymilvus', 'fol_vpr'}
-DISTRIBUTIONS = {'PIL': 'pillow', 'cv2': 'opencv-python-headless', 'faiss': 'faiss-cpu', 'yaml': 'pyyaml'}
+DISTRIBUTIONS = {
+    'PIL': 'pillow',
+    'cv2': 'opencv-python-headless',
+    'faiss': 'faiss-cpu',
+    'yaml': 'pyyaml',
+}
 
 
 def manifest(path: Path) -> ET.Element:
