@@ -100,6 +100,8 @@ def test_every_part_has_its_rule():
     [
         ('rclpy', {'ros'}),
         ('tf2_ros', {'ros'}),
+        ('tf2_msgs', {'ros'}),
+        ('yaml', {'sources'}),
         ('fol_vpr_msgs', {'ros'}),
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),

@@ -11,13 +11,13 @@ import csv
 import os
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import atomic_text
 from fol_vpr.cli.processes import Runner, find_executable
-from fol_vpr.config import DemoConfig, EvaluationConfig, NetworkConfig
+from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
 
 PLACES = '/localizer/places'
@@ -43,6 +43,7 @@ class Scene:
         queries: folder or bag that is played.
         ground_truth: CSV, or None.
         image_topic, pose_topic: of the bags.
+        camera: of both.
     """
 
     reference: Path
@@ -50,6 +51,7 @@ class Scene:
     ground_truth: Path | None = None
     image_topic: str | None = None
     pose_topic: str | None = None
+    camera: CameraConfig = field(default_factory=CameraConfig)
 
     @property
     def is_own_pass(self) -> bool:
@@ -59,11 +61,13 @@ class Scene:
 
 @dataclass(frozen=True)
 class Played:
-    """A bag of queries, and the topic to be listened to."""
+    """A bag of queries, the topics to be listened to, and where the camera sits."""
 
     bag: Path
     topic: str
     compressed: bool
+    camera_info_topic: str = ''
+    camera_mount: tuple[float, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', metavar='DIR', default='demo', help='where everything goes; default: demo'
     )
+    add_settings(parser, CameraConfig)
     add_settings(parser, DemoConfig)
     add_settings(parser, EvaluationConfig)
     add_settings(parser, NetworkConfig, only=('weights', 'device', 'precision', 'input_size'))
@@ -134,7 +139,9 @@ def _find_scene(args: argparse.Namespace) -> Scene:
     if reference is not None:
         queries = args.queries or reference
         truth = None if args.ground_truth is None else Path(args.ground_truth)
-        return Scene(Path(reference), Path(queries), truth, args.image_topic, args.pose_topic)
+        camera = settings(args, CameraConfig())
+        topics = args.image_topic, args.pose_topic
+        return Scene(Path(reference), Path(queries), truth, *topics, camera)
     if args.queries or args.ground_truth:
         raise InputError('--queries and --ground-truth need --images or --bag for the map')
     raise InputError(NO_IMAGES)
@@ -242,7 +249,26 @@ def _queries_as_bag(runner: Runner, scene: Scene, output: Path, config: DemoConf
     else:
         print(f'{bag} is one already.')
     topic = choose_image_topic(Bag(bag), wanted)
-    return Played(bag, topic.name, topic.msgtype.endswith('CompressedImage'))
+    played = Played(bag, topic.name, topic.msgtype.endswith('CompressedImage'))
+    return played if bag != scene.queries else _with_camera(played, scene)
+
+
+def _with_camera(played: Played, scene: Scene) -> Played:
+    """With the calibration that the bag has, which the node hears, and the camera's mount."""
+    from fol_vpr.sources import BagImages
+
+    source = BagImages(
+        played.bag,
+        image_topic=played.topic,
+        pose_topic=scene.pose_topic,
+        camera=replace(scene.camera, camera=''),
+    )
+    frame = next((frame for _, frame in source.frames(on_bad=lambda *_: None)), None)
+    mount: tuple[float, ...] = ()
+    if frame is not None and frame.camera is not None and frame.camera.mount is not None:
+        pose = frame.camera.mount
+        mount = (*pose.position.tolist(), *pose.orientation.tolist())
+    return replace(played, camera_info_topic=source.camera_info_topic, camera_mount=mount)
 
 
 def _build_map(runner: Runner, scene: Scene, output: Path, network: NetworkConfig) -> None:
@@ -253,6 +279,11 @@ def _build_map(runner: Runner, scene: Scene, output: Path, network: NetworkConfi
         source = ['--bag', scene.reference]
         source += _given('--image-topic', scene.image_topic)
         source += _given('--pose-topic', scene.pose_topic)
+        source += _given('--camera-info-topic', scene.camera.camera_info_topic or None)
+        source += _given('--base-frame', scene.camera.base_frame or None)
+    source += _given('--camera', scene.camera.camera or None)
+    if scene.camera.camera_mount:
+        source += ['--camera-mount', *scene.camera.camera_mount]
     runner.run(
         'map', 'build', *source, '--output', output / 'map.folmap',
         '--weights', network.weights, *_given('--input-size', network.input_size or None),
@@ -274,8 +305,14 @@ def _play(
         'network.device': network.device,
         'network.precision': network.precision,
     }
+    if played.camera_mount:
+        values['camera_mount'] = list(played.camera_mount)
     parameters = [word for key, value in values.items() for word in ('-p', f'{key}:={value}')]
+    topics = [played.topic]
     node = ['--ros-args', *parameters, '-r', f'{input_name}:={played.topic}']
+    if played.camera_info_topic:
+        topics.append(played.camera_info_topic)
+        node += ['-r', f'camera_info:={played.camera_info_topic}']
     record = ['bag', 'record', PLACES, '--output', output / 'answers', '--wait-for', START]
     with (
         runner.program_beside('localizer', localizer, *node) as localizing,
@@ -283,7 +320,7 @@ def _play(
     ):
         recording.wait_until('recording /', START, [localizing])
         runner.run(
-            'bag', 'play', played.bag, '--topics', played.topic, '--rate', '0',
+            'bag', 'play', played.bag, '--topics', *topics, '--rate', '0',
             '--answers', PLACES, '--wait-for', START,
         )  # fmt: skip
 

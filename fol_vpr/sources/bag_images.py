@@ -34,6 +34,7 @@ class BagImages:
         selects_keyframes: True; a map takes keyframes only.
         image_topic: the topic that the images are from.
         pose_topic: the topic that the poses are from, '' where there is none.
+        camera_info_topic: the topic that the calibration is from, '' where there is none.
     """
 
     selects_keyframes = True
@@ -83,6 +84,7 @@ class BagImages:
         self._camera = BagCamera(
             self._bag, self.image_topic, self._base_frame(config), config, self._warn
         )
+        self.camera_info_topic = self._camera.info_topic
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
         self.description = f'{len(self)} images of {self.image_topic} in {self._bag.path}{poses}'
         with looking_at(self._bag.path):
