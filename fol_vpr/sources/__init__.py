@@ -2,7 +2,7 @@
 
 from fol_vpr.sources.bag import Bag, Message, Topic, deserialize, typestore
 from fol_vpr.sources.bag_camera import BagCamera
-from fol_vpr.sources.bag_images import BagImages, choose_image_topic
+from fol_vpr.sources.bag_images import BagImages
 from fol_vpr.sources.bag_output import Record, write_bag
 from fol_vpr.sources.bag_writer import BagSummary, write_bag_from_images
 from fol_vpr.sources.cameras import (
@@ -14,6 +14,7 @@ from fol_vpr.sources.cameras import (
 )
 from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
+from fol_vpr.sources.image_topics import choose_image_topic
 from fol_vpr.sources.keyframes import KeyframeSelector
 from fol_vpr.sources.opening import open_source
 from fol_vpr.sources.source import Capture, FrameSource, OnBad

@@ -15,11 +15,10 @@ from fol_vpr.sources.bag import Bag, Message, Topic, deserialize
 from fol_vpr.sources.bag_camera import BagCamera
 from fol_vpr.sources.cameras import fingerprint
 from fol_vpr.sources.decode import decode_image
+from fol_vpr.sources.image_topics import choose_image_topic
 from fol_vpr.sources.keyframes import KeyframeSelector
 from fol_vpr.sources.poses import Track, header_stamp, read_track
 from fol_vpr.sources.source import Capture, OnBad, looking_at
-
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +159,11 @@ class BagImages:
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
         frame_id, image = str(msg.header.frame_id), decode_image(msg)
+        if frame_id and self._track is not None and frame_id == self._track.child_frame_id:
+            self._warn(
+                f'the poses of {self.pose_topic} are of {frame_id}, the frame of the images: a '
+                'map of them has the poses of the camera, and not of the base of the robot'
+            )
         camera = self._camera.of((image.shape[1], image.shape[0]), frame_id)
         frame = Frame(image, frame_id=frame_id, camera=camera, **capture._asdict())
         if selector is not None:
@@ -266,33 +270,3 @@ class _Watch:
                 f'(images: {first:.3f} to {last:.3f} s)'
             )
         return found
-
-
-def choose_image_topic(bag: Bag, name: str | None = None) -> Topic:
-    """The image topic of that name, or the only one that has images.
-
-    Raises:
-        InputError: none, several to choose from, or one of another type; what is there is listed.
-    """
-    if name:
-        topic = bag.find_topic(name)
-        if topic.msgtype not in IMAGE_TYPES:
-            raise InputError(
-                f'{topic.name} in {bag.path} is of type {topic.msgtype}, expected '
-                f'{" or ".join(IMAGE_TYPES)}; such topics there: {bag.list_topics(*IMAGE_TYPES)}'
-            )
-        if not topic.count:
-            raise InputError(f'{topic.name} in {bag.path} has no messages')
-        return topic
-    topics = [each for each in bag.topics.values() if each.msgtype in IMAGE_TYPES and each.count]
-    if not topics:
-        raise InputError(
-            f'{bag.path} holds no images, expected a topic of type {" or ".join(IMAGE_TYPES)}; '
-            f'its topics (type, messages): {bag.list_topics()}'
-        )
-    if len(topics) > 1:
-        raise InputError(
-            f'{bag.path} has {len(topics)} image topics, choose one of (type, messages): '
-            f'{bag.list_topics(*IMAGE_TYPES)}'
-        )
-    return topics[0]

@@ -94,6 +94,8 @@ def test_the_base_is_the_frame_whose_poses_the_topic_gives(tmp_path: Path) -> No
         path = film(tmp_path / child, transforms(1, MAST, OPTICAL), camera_info(), posed(child))
         source = BagImages(path, pose_topic='/odom')
         assert first(source).mount.position[0] == pytest.approx(x)
+        told = any('the poses of the camera, and not' in warning for warning in source.warnings)
+        assert told == (child == 'camera')
     given = BagImages(path, pose_topic='/odom', camera=CameraConfig(base_frame='mast'))
     assert first(given).mount.position[0] == pytest.approx(0.1)
     assert any(
