@@ -12,6 +12,7 @@ import numpy as np
 
 from fol_vpr.database.camera_rows import COLUMNS as CAMERA_COLUMNS
 from fol_vpr.database.changes import changes_path
+from fol_vpr.database.file_header import read_file_header
 from fol_vpr.database.opening import check_file, connect_read_only, connect_to_changes
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import COLUMNS, place_digest
@@ -19,7 +20,6 @@ from fol_vpr.database.schema import (
     intact,
     meta_digest,
     read_as_newest,
-    read_file_header,
     read_meta,
     record_digest,
 )

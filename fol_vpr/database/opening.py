@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fol_vpr.database import schema
-from fol_vpr.database.schema import FileHeader, damaged
+from fol_vpr.database.file_header import FileHeader, read_file_header
+from fol_vpr.database.schema import damaged
 from fol_vpr.database.store import unreadable
 from fol_vpr.errors import MapError
 
@@ -42,7 +43,7 @@ def check_file(path: Path) -> None:
     """
     try:
         _check_kind(path)
-        header = schema.read_file_header(path)
+        header = read_file_header(path)
         size = path.stat().st_size
     except OSError as error:
         raise unreadable(path, error) from error

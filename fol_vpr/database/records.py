@@ -193,8 +193,8 @@ def place_from_row(
         cameras: by their row; None leaves the place without.
 
     Raises:
-        KeyError: the row's session or camera is unknown.
-        ValueError, InputError: a value is out of its range.
+        KeyError: the row's session is unknown.
+        ValueError, InputError: its camera is unknown, or a value is out of its range.
     """
     index, place_id, session, stamp_ns, image_uri, sensor_frame, width, height = row[:8]
     if width < 1 or height < 1:
@@ -209,8 +209,15 @@ def place_from_row(
         pose=_pose(row[8:15], row[15]),
         geo=_geo(*row[16:19]),
         sensor_frame=sensor_frame,
-        camera=None if row[19] is None or cameras is None else cameras[row[19]],
+        camera=None if cameras is None else _camera(row, cameras),
     )
+
+
+def _camera(row: Row, cameras: Mapping[int, Camera]) -> Camera | None:
+    number = row[19]
+    if number is not None and number not in cameras:
+        raise ValueError(f'camera {number}, that of place {row[0]}, is missing')
+    return None if number is None else cameras[number]
 
 
 def _pose_values(pose: Pose | None) -> Row:

@@ -162,19 +162,27 @@ def damage(path: Path, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('statement', 'what'),
+    ('statement', 'what', 'problem'),
     [
-        ('UPDATE cameras SET width = 961 WHERE camera = 1', 'camera 1 has changed'),
-        ('UPDATE places SET camera = 1 WHERE place = 0', 'record of place 0 has changed'),
-        ('UPDATE places SET camera = NULL WHERE place = 3', 'record of place 3 has changed'),
-        ('DELETE FROM cameras WHERE camera = 0', ''),
+        (
+            'UPDATE cameras SET width = 961 WHERE camera = 1',
+            'camera 1 has changed',
+            'camera 1 has changed',
+        ),
+        ('UPDATE places SET camera = 1 WHERE place = 0', 'record of place 0', 'of place 0 has'),
+        ('UPDATE places SET camera = NULL WHERE place = 3', 'record of place 3', 'of place 3 has'),
+        (
+            'DELETE FROM cameras WHERE camera = 0',
+            'camera 0, that of place 0, is missing',
+            'row 0 of places has no match in cameras',
+        ),
     ],
 )
-def test_damage_is_noticed(filmed, statement, what):
+def test_damage_is_noticed(filmed, statement, what, problem):
     damage(filmed, statement)
     with pytest.raises(MapError, match=what):
         MapReader(filmed)
-    assert any(what in problem for problem in check_map(filmed))
+    assert any(problem in found for found in check_map(filmed))
 
 
 def test_a_damaged_camera_is_dropped_without_its_places(filmed):
