@@ -53,7 +53,7 @@ def rotation_about(vector: np.ndarray) -> np.ndarray:
     cross = cross_matrix(vector)
     # sinc is sin(πx)/(πx), and (1 - cos a) / a² is sinc² of half the angle, halved.
     half = np.sinc(angle / (2 * np.pi))
-    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * half * half * cross @ cross
+    return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * half**2 * cross @ cross)
 
 
 def rotation_vector(rotation: np.ndarray) -> np.ndarray:
