@@ -13,13 +13,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'fol_vpr'
 
-BASE = {'datatypes', 'errors', 'config'}
+BASE = {'datatypes', 'errors', 'config', 'rigid'}
 FOUR = {'network', 'database', 'retrieval', 'verification'}
 CORE = {'recognizer', 'mapping'}
 MAY_IMPORT = {
     'datatypes': BASE,
     'errors': BASE,
     'config': BASE,
+    'rigid': BASE,
     **dict.fromkeys(FOUR, BASE),
     'sources': BASE,
     'recognizer': BASE | FOUR | CORE,
@@ -99,6 +100,8 @@ def test_every_part_has_its_rule():
     [
         ('rclpy', {'ros'}),
         ('tf2_ros', {'ros'}),
+        ('tf2_msgs', {'ros'}),
+        ('yaml', {'sources'}),
         ('fol_vpr_msgs', {'ros'}),
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),

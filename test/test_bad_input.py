@@ -136,6 +136,54 @@ def test_a_folder_as_a_bag_and_a_bag_as_a_folder(sound, tmp_path, complaint):
     assert 'is a bag' in complaint('map', 'build', '--images', sound / 'bag', '--output', output)
 
 
+# ---- cameras
+
+
+def test_calibrations_that_are_none(sound, existing, tmp_path, complaint):
+    path, image = tmp_path / 'camera.yaml', sound / 'images' / 'view000.jpg'
+    build = ['map', 'build', '--images', sound / 'images', '--output', existing, '--overwrite']
+    query = ['query', image, '--map', existing]
+    for text in (None, '', 'width: 3', '{', 'image_width: 640\nimage_height: [1]'):
+        if text is not None:
+            path.write_text(text)
+        for command in (build, query):
+            said = complaint(*command, '--camera', path)
+            assert str(path) in said
+            assert 'camera_calibration' in said or 'missing' in said or 'expected' in said
+
+
+def test_a_calibration_of_another_camera(sound, existing, tmp_path, complaint):
+    path, image = tmp_path / 'camera.yaml', sound / 'images' / 'view000.jpg'
+    path.write_text(
+        'image_width: 1920\nimage_height: 1080\ndistortion_model: plumb_bob\n'
+        'camera_matrix: {data: [900, 0, 960, 0, 900, 540, 0, 0, 1]}\n'
+        'distortion_coefficients: {data: [0, 0, 0, 0, 0]}\n'
+    )
+    said = complaint('query', image, '--map', existing, '--camera', path)
+    assert 'for 1920x1080 pixels, but the images have 320x240' in said
+
+
+def test_mounts_that_are_none(sound, existing, tmp_path, complaint):
+    build = ['map', 'build', '--images', sound / 'images', '--output', existing, '--overwrite']
+    said = complaint(*build, '--camera-mount', *'1230000')
+    assert 'camera_mount is 1 2 3 0 0 0 0' in said
+    ahead = ['0', '0', '1', '-0.5', '0.5', '-0.5', '0.5']
+    assert '--camera FILE' in complaint(*build, '--camera-mount', *ahead)
+    said = complaint('query', sound / 'images' / 'view000.jpg', '--map', existing,
+                     '--camera-mount', *ahead)  # fmt: skip
+    assert '--camera FILE' in said
+
+
+def test_topics_and_frames_of_cameras_that_are_not_there(sound, tmp_path, complaint):
+    output = ['--output', tmp_path / 'm.folmap']
+    images = ['map', 'build', '--images', sound / 'images', *output]
+    assert 'no topics' in complaint(*images, '--camera-info-topic', '/camera_info')
+    bag = ['map', 'build', '--bag', sound / 'bag', *output]
+    assert '/elsewhere' in complaint(*bag, '--camera-info-topic', '/elsewhere')
+    said = complaint(*bag, '--camera-info-topic', '/camera/image/compressed')
+    assert 'expected sensor_msgs/msg/CameraInfo' in said
+
+
 # ---- bags
 
 

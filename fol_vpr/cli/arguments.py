@@ -47,6 +47,9 @@ def _add_setting(group: argparse._ArgumentGroup, spec: Field[Any], default: str)
     if isinstance(spec.default, bool):
         group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
+    if elements := spec.metadata['elements']:
+        group.add_argument(flag, type=float, nargs=len(elements), metavar=elements, help=text)
+        return
     kind = type(spec.default)
     group.add_argument(
         flag,
@@ -69,7 +72,7 @@ def settings(args: argparse.Namespace, base: Config) -> Config:
         InputError: a value is outside the setting's range.
     """
     given = {
-        spec.name: getattr(args, spec.name)
+        spec.name: _value(getattr(args, spec.name))
         for spec in fields(base)  # type: ignore[arg-type]
         if getattr(args, spec.name, None) is not None
     }
@@ -80,6 +83,10 @@ def settings(args: argparse.Namespace, base: Config) -> Config:
             except InputError as error:
                 raise InputError(f'--{spec.name.replace("_", "-")}: {error}') from error
     return replace(base, **given)  # type: ignore[type-var]
+
+
+def _value(given: Any) -> Any:
+    return tuple(given) if isinstance(given, list) else given
 
 
 def add_network_of_map(parser: argparse.ArgumentParser) -> None:

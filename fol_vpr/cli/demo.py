@@ -7,7 +7,6 @@ plays the queries to it over DDS, a third records what it answers.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import shutil
 import time
@@ -15,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fol_vpr.cli.arguments import add_settings, settings
-from fol_vpr.cli.console import atomic_text
+from fol_vpr.cli.demo_scene import Scene, is_folder, thinned
 from fol_vpr.cli.processes import Runner, find_executable
-from fol_vpr.config import DemoConfig, EvaluationConfig, NetworkConfig
+from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
 
 PLACES = '/localizer/places'
@@ -35,35 +34,14 @@ NO_IMAGES = (
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Which images the demo is shown.
-
-    Attributes:
-        reference: folder or bag that the map is built from.
-        queries: folder or bag that is played.
-        ground_truth: CSV, or None.
-        image_topic, pose_topic: of the bags.
-    """
-
-    reference: Path
-    queries: Path
-    ground_truth: Path | None = None
-    image_topic: str | None = None
-    pose_topic: str | None = None
-
-    @property
-    def is_own_pass(self) -> bool:
-        """Whether the queries are the references themselves."""
-        return self.reference == self.queries
-
-
-@dataclass(frozen=True)
 class Played:
-    """A bag of queries, and the topic to be listened to."""
+    """A bag of queries, the topics to be listened to, and where the camera sits."""
 
     bag: Path
     topic: str
     compressed: bool
+    camera_info_topic: str = ''
+    camera_mount: tuple[float, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', metavar='DIR', default='demo', help='where everything goes; default: demo'
     )
+    add_settings(parser, CameraConfig)
     add_settings(parser, DemoConfig)
     add_settings(parser, EvaluationConfig)
     add_settings(parser, NetworkConfig, only=('weights', 'device', 'precision', 'input_size'))
@@ -108,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             'nothing about recognition. Give --queries for another pass.'
         )
     runner = Runner(output, _environment(output, localizer))
-    scene = _thinned(scene, output, config.every)
+    scene = thinned(scene, output, config.every)
 
     print('\n1/4 The queries as a bag')
     played = _queries_as_bag(runner, scene, output, config)
@@ -134,7 +113,9 @@ def _find_scene(args: argparse.Namespace) -> Scene:
     if reference is not None:
         queries = args.queries or reference
         truth = None if args.ground_truth is None else Path(args.ground_truth)
-        return Scene(Path(reference), Path(queries), truth, args.image_topic, args.pose_topic)
+        camera = settings(args, CameraConfig())
+        topics = args.image_topic, args.pose_topic
+        return Scene(Path(reference), Path(queries), truth, *topics, camera)
     if args.queries or args.ground_truth:
         raise InputError('--queries and --ground-truth need --images or --bag for the map')
     raise InputError(NO_IMAGES)
@@ -171,64 +152,6 @@ def _environment(output: Path, localizer: Path) -> dict[str, str]:
     return {**kept, 'ROS_LOG_DIR': str(output.resolve() / 'ros_log')}
 
 
-def _thinned(scene: Scene, output: Path, every: int) -> Scene:
-    """The scene with every Nth image of its folders only, as links; bags stay as they are."""
-    steps = [every if _is_folder(path) else 1 for path in (scene.reference, scene.queries)]
-    if set(steps) == {1}:
-        return scene
-    print(
-        f'Subsampled: 1 of every {every} images of a folder, so that this ends within minutes '
-        '(--every 1 takes all).'
-    )
-    truth = scene.ground_truth
-    if truth is not None:
-        truth = _thinned_truth(scene, output / 'ground_truth.csv', steps[0], steps[1])
-    reference = _linked(scene.reference, output / 'reference', steps[0])
-    queries = reference
-    if not scene.is_own_pass:
-        queries = _linked(scene.queries, output / 'query', steps[1])
-    return replace(scene, reference=reference, queries=queries, ground_truth=truth)
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether a path is a folder of images rather than a bag."""
-    from fol_vpr.sources import ImageFolder
-
-    try:
-        return bool(ImageFolder(path).files)
-    except InputError:
-        return False
-
-
-def _linked(path: Path, target: Path, every: int) -> Path:
-    from fol_vpr.sources import ImageFolder
-
-    if every == 1:
-        return path
-    target.mkdir()
-    files = ImageFolder(path).files
-    for position in range(0, len(files), every):
-        file = path / files[position]
-        (target / f'{position:06d}_{file.name}').symlink_to(file.resolve())
-    return target
-
-
-def _thinned_truth(scene: Scene, output: Path, every_reference: int, every_query: int) -> Path:
-    from fol_vpr.evaluation.ground_truth import read_ground_truth
-    from fol_vpr.sources import open_source
-
-    assert scene.ground_truth is not None
-    counts = [len(open_source(path)) for path in (scene.queries, scene.reference)]
-    positives = read_ground_truth(scene.ground_truth, *counts)
-    with atomic_text(output) as file:
-        writer = csv.writer(file)
-        writer.writerow(['query_index', 'ref_indices'])
-        for query, positive in enumerate(positives[::every_query]):
-            kept = sorted(i // every_reference for i in positive if i % every_reference == 0)
-            writer.writerow([query, ' '.join(map(str, kept))])
-    return output
-
-
 # ---- steps
 
 
@@ -236,23 +159,47 @@ def _queries_as_bag(runner: Runner, scene: Scene, output: Path, config: DemoConf
     from fol_vpr.sources import Bag, choose_image_topic
 
     bag, wanted = scene.queries, scene.image_topic
-    if _is_folder(bag):
+    if is_folder(bag):
         bag, wanted = output / 'queries', None
         runner.run('bag', 'from-images', scene.queries, '--output', bag, '--rate', config.rate)
     else:
         print(f'{bag} is one already.')
     topic = choose_image_topic(Bag(bag), wanted)
-    return Played(bag, topic.name, topic.msgtype.endswith('CompressedImage'))
+    played = Played(bag, topic.name, topic.msgtype.endswith('CompressedImage'))
+    return played if bag != scene.queries else _with_camera(played, scene)
+
+
+def _with_camera(played: Played, scene: Scene) -> Played:
+    """With the calibration that the bag has, which the node hears, and the camera's mount."""
+    from fol_vpr.sources import BagImages
+
+    source = BagImages(
+        played.bag,
+        image_topic=played.topic,
+        pose_topic=scene.pose_topic,
+        camera=replace(scene.camera, camera=''),
+    )
+    frame = next((frame for _, frame in source.frames(on_bad=lambda *_: None)), None)
+    mount: tuple[float, ...] = ()
+    if frame is not None and frame.camera is not None and frame.camera.mount is not None:
+        pose = frame.camera.mount
+        mount = (*pose.position.tolist(), *pose.orientation.tolist())
+    return replace(played, camera_info_topic=source.camera_info_topic, camera_mount=mount)
 
 
 def _build_map(runner: Runner, scene: Scene, output: Path, network: NetworkConfig) -> None:
     source: list[object]
-    if _is_folder(scene.reference):
+    if is_folder(scene.reference):
         source = ['--images', scene.reference]
     else:
         source = ['--bag', scene.reference]
         source += _given('--image-topic', scene.image_topic)
         source += _given('--pose-topic', scene.pose_topic)
+        source += _given('--camera-info-topic', scene.camera.camera_info_topic or None)
+        source += _given('--base-frame', scene.camera.base_frame or None)
+    source += _given('--camera', scene.camera.camera or None)
+    if scene.camera.camera_mount:
+        source += ['--camera-mount', *scene.camera.camera_mount]
     runner.run(
         'map', 'build', *source, '--output', output / 'map.folmap',
         '--weights', network.weights, *_given('--input-size', network.input_size or None),
@@ -274,8 +221,14 @@ def _play(
         'network.device': network.device,
         'network.precision': network.precision,
     }
+    if played.camera_mount:
+        values['camera_mount'] = list(played.camera_mount)
     parameters = [word for key, value in values.items() for word in ('-p', f'{key}:={value}')]
+    topics = [played.topic]
     node = ['--ros-args', *parameters, '-r', f'{input_name}:={played.topic}']
+    if played.camera_info_topic:
+        topics.append(played.camera_info_topic)
+        node += ['-r', f'camera_info:={played.camera_info_topic}']
     record = ['bag', 'record', PLACES, '--output', output / 'answers', '--wait-for', START]
     with (
         runner.program_beside('localizer', localizer, *node) as localizing,
@@ -283,7 +236,7 @@ def _play(
     ):
         recording.wait_until('recording /', START, [localizing])
         runner.run(
-            'bag', 'play', played.bag, '--topics', played.topic, '--rate', '0',
+            'bag', 'play', played.bag, '--topics', *topics, '--rate', '0',
             '--answers', PLACES, '--wait-for', START,
         )  # fmt: skip
 

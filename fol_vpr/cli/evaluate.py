@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.console import Progress, SkipBad, atomic_text, check_writable
 from fol_vpr.config import (
+    CameraConfig,
     EvaluationConfig,
     NetworkConfig,
     RecognizerConfig,
@@ -96,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='accept that queries which cannot be read count as misses; without it they do too, '
         'but the exit code is 2',
     )
+    add_settings(parser, CameraConfig)
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
     add_settings(parser, VerificationConfig, only=VERIFICATION)
@@ -117,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         pose_topic=args.pose_topic,
         positions_csv=args.positions,
         frame_id=args.frame_id,
+        camera=settings(args, CameraConfig()),
     )
     if args.recording is not None:
         _of_recording(args, source, criteria)

@@ -13,7 +13,7 @@ from typing import Any
 from fol_vpr.cli import map_changes
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.cli.console import Progress, SkipBad, print_json
-from fol_vpr.config import MappingConfig, NetworkConfig, RecognizerConfig
+from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import align
 
@@ -71,6 +71,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help='leave out images that cannot be read, with a warning, instead of stopping; indices '
         'of a ground truth then no longer fit',
     )
+    add_settings(parser, CameraConfig)
     add_settings(parser, NetworkConfig)
     add_settings(parser, MappingConfig)
 
@@ -85,6 +86,7 @@ def _build(args: argparse.Namespace) -> int:
     _check_combination(args)
     network = settings(args, NetworkConfig())
     mapping = settings(args, MappingConfig())
+    camera = settings(args, CameraConfig())
     from fol_vpr.sources import open_source
 
     # Before torch and the weights are loaded, which takes seconds: a wrong path shows at once.
@@ -95,6 +97,7 @@ def _build(args: argparse.Namespace) -> int:
         positions_csv=args.positions,
         max_pose_gap=mapping.max_pose_gap,
         frame_id=mapping.frame_id,
+        camera=camera,
     )
     if (args.bag is not None) != source.selects_keyframes:
         kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')

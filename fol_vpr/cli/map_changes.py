@@ -225,6 +225,7 @@ def info_rows(info: MapInfo) -> list[list[str]]:
             ('descriptors', f'{info.descriptor_dim} global, {info.local_dim} local, {info.codec}'),
             ('frame', info.frame_id),
             ('georeferenced', f'{"yes" if info.georeferenced else "no"}, datum {datum}'),
+            ('cameras', f'of {info.cameras} places' if info.cameras else 'not known'),
             ('calibrated', 'yes' if info.calibrated else 'no'),
         )
     ]

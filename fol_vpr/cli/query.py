@@ -11,6 +11,7 @@ from typing import Any
 from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.console import check_writable, print_json
 from fol_vpr.config import (
+    CameraConfig,
     RecognizerConfig,
     RetrievalConfig,
     VerificationConfig,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--picture', metavar='OUT.png', help='draw the query beside the first hypotheses'
     )
     _add_prior(parser)
+    add_settings(parser, CameraConfig, only=('camera', 'camera_mount'))
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig)
     add_settings(parser, VerificationConfig, only=('verify', 'min_inliers', 'min_inlier_ratio'))
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     verification = settings(args, VerificationConfig())
     if args.picture is not None:
         check_writable(args.picture)
-    frame = _read(args.image)
+    frame = _read(args.image, settings(args, CameraConfig()))
     from fol_vpr.recognizer import PlaceRecognizer
 
     network = network_of_map(args, args.map)
@@ -112,14 +114,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: str) -> Frame:
-    from fol_vpr.sources import decode_bytes
+def _read(path: str, config: CameraConfig) -> Frame:
+    from fol_vpr.sources import decode_bytes, given_camera, misfit
+
+    camera = given_camera(config)
+    if config.camera_mount and camera is None:
+        raise InputError('--camera-mount is of no use without --camera FILE')
 
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f'the image {path} cannot be read: {error.strerror}') from error
-    return Frame(decode_bytes(data, path), uri=path)
+    image = decode_bytes(data, path)
+    if camera is not None and (problem := misfit(camera, (image.shape[1], image.shape[0]))):
+        raise InputError(f'{config.camera} is not of the camera of {path}: {problem}')
+    return Frame(image, uri=path, camera=camera)
 
 
 def _as_table(recognition: Recognition) -> str:

@@ -5,6 +5,7 @@ documentation take name, default, range and description from here. Descriptions 
 the person who sets them.
 """
 
+from fol_vpr.config.camera import CameraConfig, mount_pose
 from fol_vpr.config.maps import MappingConfig, PruningConfig
 from fol_vpr.config.node import NodeConfig
 from fol_vpr.config.recognition import (
@@ -25,6 +26,7 @@ from fol_vpr.config.tools import (
 
 __all__ = [
     'BagWriterConfig',
+    'CameraConfig',
     'Checked',
     'DemoConfig',
     'EvaluationConfig',
@@ -39,5 +41,6 @@ __all__ = [
     'StorageConfig',
     'VerificationConfig',
     'check_setting',
+    'mount_pose',
     'setting',
 ]

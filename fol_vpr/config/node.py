@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fol_vpr.config.camera import MOUNT, mount_pose
 from fol_vpr.config.setting import Checked, setting
 
 
@@ -21,7 +22,15 @@ class NodeConfig(Checked):
         '', 'Frame id of the published poses; empty takes the one that the map names.'
     )
     base_frame: str = setting(
-        'base_link', 'Frame of the robot whose pose the map holds; checked against `odom`.'
+        'base_link',
+        'Frame of the robot whose pose the map holds; checked against `odom`, and where the '
+        'camera sits is looked up from.',
+    )
+    camera_mount: tuple[float, ...] = setting(
+        (),
+        "Pose of the camera's optical frame (x right, y down, z forward) in base_frame: x y z in "
+        'metres and the unit quaternion qx qy qz qw; empty takes it from /tf_static.',
+        elements=MOUNT,
     )
     replay: bool = setting(
         False,
@@ -65,7 +74,8 @@ class NodeConfig(Checked):
     position_stddev: float = setting(
         2.0,
         'How far from the pose of the map image a recognised image may have been taken, in metres '
-        '(standard deviation). Added to the covariance of ~/pose.',
+        '(standard deviation). Added to the covariance of ~/pose where that is the pose of the '
+        'map image.',
         minimum=0,
         maximum=1000,
     )
@@ -94,3 +104,7 @@ class NodeConfig(Checked):
     debug_height: int = setting(
         360, 'Height of ~/debug/match/compressed in pixels.', minimum=60, maximum=2160
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        mount_pose(self.camera_mount)

@@ -15,9 +15,14 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    elements: tuple[str, ...] = (),
     read_only: bool = False,
 ) -> Any:
-    """A dataclass field that carries what users are told about it."""
+    """A dataclass field that carries what users are told about it.
+
+    Args:
+        elements: what the numbers of a tuple are, which is empty or has all of them.
+    """
     return field(
         default=default,
         metadata={
@@ -25,6 +30,7 @@ def setting(
             'minimum': minimum,
             'maximum': maximum,
             'choices': choices,
+            'elements': elements,
             'read_only': read_only,
         },
     )

@@ -6,7 +6,8 @@ from fol_vpr.database.combine import Region, merge_maps, split_by_region, split_
 from fol_vpr.database.coverage import prune_map
 from fol_vpr.database.editor import MapEditor
 from fol_vpr.database.hits import HitCounter, read_hits
-from fol_vpr.database.plain import export_map, import_map
+from fol_vpr.database.plain import export_map
+from fol_vpr.database.plain_import import import_map
 from fol_vpr.database.reader import MapReader, read_info
 from fol_vpr.database.records import Record
 from fol_vpr.database.repair import Repair, repair_map

@@ -20,8 +20,11 @@ from fol_vpr.database.schema import (
     MapHeader,
     create_tables,
     damaged,
+    file_version,
     has_table,
     meta_digest,
+    migrate,
+    read_as_newest,
     read_meta,
     set_meta,
 )
@@ -53,6 +56,7 @@ class ChangesReader:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         with explained(path):
             _check_version(path, connection)
+            read_as_newest(connection)
             self.meta = read_meta(connection)
             if self.meta.get('digest') != meta_digest(connection):
                 raise damaged(path, 'its meta table has changed')
@@ -133,14 +137,16 @@ def _state(meta: Mapping[str, str]) -> tuple[str, str]:
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
     (kind,) = connection.execute('PRAGMA application_id').fetchone()
-    (version,) = connection.execute('PRAGMA user_version').fetchone()
+    version = file_version(connection)
     if kind != CHANGES_ID:
         raise MapError(f'{path} is in the way, and no changes to a map: move it away')
-    if version != SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise MapError(
-            f'{path} has schema version {version}, expected {SCHEMA_VERSION}: save the map with '
-            'the fol_vpr that made it'
+            f'{path} has schema version {version}, this fol_vpr knows up to {SCHEMA_VERSION}: '
+            'save the map with the fol_vpr that made it'
         )
+    if version < 1:
+        raise damaged(path, f'its schema version is {version}')
 
 
 class ChangesFile(DatabaseFile):
@@ -172,6 +178,9 @@ class ChangesFile(DatabaseFile):
                 begun = has_table(self.connection, 'meta')
             if not begun:
                 self._begin(meta)
+            elif file_version(self.connection) < SCHEMA_VERSION:
+                with self.storage():
+                    migrate(self.connection)
             self.id = read_meta(self.connection)['changes_id']
         except BaseException:
             self.close()

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from fol_vpr.database.camera_rows import COLUMNS as CAMERA_COLUMNS
 from fol_vpr.database.changes import changes_path
+from fol_vpr.database.file_header import read_file_header
 from fol_vpr.database.opening import check_file, connect_read_only, connect_to_changes
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.records import COLUMNS
+from fol_vpr.database.records import COLUMNS, place_digest
 from fol_vpr.database.schema import (
     intact,
     meta_digest,
-    read_file_header,
+    read_as_newest,
     read_meta,
     record_digest,
 )
@@ -86,6 +88,7 @@ def _database_problems(connection: sqlite3.Connection) -> Iterator[str]:
     # What SQLite says of damaged text quotes it.
     connection.text_factory = lambda text: text.decode('utf-8', 'replace')
     try:
+        read_as_newest(connection)
         for (line,) in connection.execute(f'PRAGMA integrity_check({MANY})'):
             if line != 'ok':
                 yield f'SQLite: {line}'
@@ -93,15 +96,22 @@ def _database_problems(connection: sqlite3.Connection) -> Iterator[str]:
             yield f'row {row} of {table} has no match in {parent}'
         if read_meta(connection).get('digest') != meta_digest(connection):
             yield 'the meta table, the sessions or the calibration have changed'
+        yield from _camera_problems(connection)
         yield from _record_problems(connection)
         yield from _blob_problems(connection)
     except (sqlite3.Error, ValueError, TypeError) as error:
         yield f'SQLite: {error}'
 
 
+def _camera_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    for *row, stored in connection.execute(f'SELECT {CAMERA_COLUMNS}, digest FROM cameras'):
+        if record_digest(row) != stored:
+            yield f'camera {row[0]} has changed'
+
+
 def _record_problems(connection: sqlite3.Connection) -> Iterator[str]:
     for *row, stored in connection.execute(f'SELECT {COLUMNS}, digest FROM places'):
-        if record_digest(row) != stored:
+        if place_digest(row) != stored:
             yield f'the record of place {row[0]} has changed'
 
 

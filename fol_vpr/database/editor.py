@@ -13,10 +13,10 @@ from fol_vpr.database.lock import MapLock
 from fol_vpr.database.opening import connect_read_only
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import encode, insert, session_row, text
-from fol_vpr.database.schema import MapHeader, set_meta
+from fol_vpr.database.schema import SCHEMA_VERSION, MapHeader, set_meta
 from fol_vpr.database.store import Store
 from fol_vpr.database.writer import MapWriter
-from fol_vpr.datatypes import Features, GeoPosition, MapInfo, Place, Pose
+from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
 from fol_vpr.errors import InputError, NotInMapError
 
 Progress = Callable[[int, int], None]
@@ -80,6 +80,7 @@ class MapEditor:
         stamp_ns: int,
         image_uri: str,
         sensor_frame: str = '',
+        camera: Camera | None = None,
         pose: Pose | None = None,
         geo: GeoPosition | None = None,
         image_jpeg: bytes | None = None,
@@ -122,6 +123,7 @@ class MapEditor:
                     pose=pose,
                     geo=geo,
                     sensor_frame=sensor_frame,
+                    camera=camera,
                 )
                 record = encode(self.header, place, features, image_jpeg)
                 insert(connection, record, session_row(connection, session_id))
@@ -222,6 +224,8 @@ class MapEditor:
     ) -> MapInfo:
         """Write the map with all changes to one file, which appears whole or not at all.
 
+        A map of an older schema becomes one of the newest, also where nothing was changed.
+
         Args:
             path: another file, which becomes a map of its own while this one and its changes
                 stay; None replaces the file of this map, and its changes are done with.
@@ -237,7 +241,8 @@ class MapEditor:
         """
         with self._turn:
             own = path is None or _same_file(Path(path), self.path)
-            if own and self._file is None and not (self.info.added or self.info.removed):
+            changed = self._file is not None or self.info.added or self.info.removed
+            if own and not changed and self.info.schema_version == SCHEMA_VERSION:
                 return self.info
             target = self.path if own or path is None else Path(path)
             with MapReader(self.path) as reader:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from fol_vpr.database import schema
-from fol_vpr.database.schema import FileHeader, damaged
+from fol_vpr.database.file_header import FileHeader, read_file_header
+from fol_vpr.database.schema import damaged
 from fol_vpr.database.store import unreadable
 from fol_vpr.errors import MapError
 
@@ -19,32 +20,36 @@ NEEDED = 'a .folmap file made by `fol_vpr map build` is needed'
 
 
 def open_map_file(path: Path) -> sqlite3.Connection:
-    """A read-only connection to what looks like a map, brought to the newest schema version.
+    """A read-only connection to what looks like a map; an older one reads as one of the newest.
 
     Raises:
         MapError: it is no map, cut, of a newer schema, or may not be read.
     """
-    version = check_file(path)
-    if version < schema.SCHEMA_VERSION:
-        _migrate(path, version)
-    return connect_read_only(path)
+    check_file(path)
+    connection = connect_read_only(path)
+    try:
+        schema.read_as_newest(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise damaged(path, str(error)) from error
+    return connection
 
 
-def check_file(path: Path) -> int:
-    """Tell from the outside whether a file can be a map, and of which schema version.
+def check_file(path: Path) -> None:
+    """Tell from the outside whether a file can be a map.
 
     Raises:
         MapError: it cannot, or the version is newer than known.
     """
     try:
         _check_kind(path)
-        header = schema.read_file_header(path)
+        header = read_file_header(path)
         size = path.stat().st_size
     except OSError as error:
         raise unreadable(path, error) from error
     if header is None:
         raise MapError(f'{path} is not a map: {NEEDED}')
-    return _check_header(path, header, size)
+    _check_header(path, header, size)
 
 
 def _check_kind(path: Path) -> None:
@@ -62,7 +67,7 @@ def _check_kind(path: Path) -> None:
         raise MapError(f'{path} is a folder or a device: a map is a single file')
 
 
-def _check_header(path: Path, header: FileHeader, size: int) -> int:
+def _check_header(path: Path, header: FileHeader, size: int) -> None:
     if header.application_id != schema.APPLICATION_ID:
         raise MapError(f'{path} is a database of another program: {NEEDED}')
     if header.user_version > schema.SCHEMA_VERSION:
@@ -74,7 +79,6 @@ def _check_header(path: Path, header: FileHeader, size: int) -> int:
         raise damaged(path, f'its schema version is {header.user_version}')
     if size < header.expected_bytes:
         raise damaged(path, f'it was cut to {size} of {header.expected_bytes} bytes')
-    return header.user_version
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -172,16 +176,3 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
     connection.execute('PRAGMA trusted_schema = OFF')
     connection.execute('PRAGMA cell_size_check = ON')
     return connection
-
-
-def _migrate(path: Path, version: int) -> None:
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            schema.migrate(connection, version, schema.MIGRATIONS)
-    except sqlite3.OperationalError as error:
-        raise MapError(
-            f'{path} has the older schema version {version} and could not be brought to '
-            f'{schema.SCHEMA_VERSION} ({error}): open it once where it can be written'
-        ) from error
-    except sqlite3.Error as error:
-        raise damaged(path, str(error)) from error

@@ -1,7 +1,7 @@
 """Maps as plain folders that any tool can read, and back.
 
 ```
-FOLDER/map.json                       what all places have in common
+FOLDER/map.json                       what all places have in common, and the cameras
 FOLDER/places.csv                     one line for each place
 FOLDER/global_descriptors.npy         [P, D] float16, in the order of the lines
 FOLDER/covariances.npy                [P, 6, 6] float64 of the poses, NaN where there is none
@@ -22,32 +22,27 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
-from zipfile import BadZipFile
 
 import numpy as np
 
 from fol_vpr.database.codecs import CODECS
+from fol_vpr.database.plain_cameras import NumberedCameras
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.records import Record, encode
-from fol_vpr.database.schema import MapHeader
 from fol_vpr.database.sqlite_files import fsync
-from fol_vpr.database.writer import MapWriter
-from fol_vpr.datatypes import Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
+from fol_vpr.datatypes import MapInfo, Place
 from fol_vpr.errors import InputError, StorageError
 
 Progress = Callable[[int, int], None]
 PathLike = str | os.PathLike[str]
 
-FORMAT = 1
+FORMAT = 2
 COLUMNS = (
     'place_id', 'session_id', 'stamp_ns', 'image_uri', 'sensor_frame', 'image_width',
     'image_height', 'x', 'y', 'z', 'qx', 'qy', 'qz', 'qw', 'latitude', 'longitude', 'altitude',
+    'camera',
 )  # fmt: skip
-POSE, GEO = COLUMNS[7:14], COLUMNS[14:]
 
 
 def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = None) -> MapInfo:
@@ -67,8 +62,9 @@ def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = 
             shutil.rmtree(unfinished, ignore_errors=True)
             (unfinished / 'local_features').mkdir(parents=True)
             (unfinished / 'images').mkdir()
-            _write_common(reader, unfinished)
-            _write_places(reader, unfinished, progress)
+            cameras = NumberedCameras(reader.places)
+            _write_common(reader, cameras, unfinished)
+            _write_places(reader, cameras, unfinished, progress)
             unfinished.rename(folder)
             fsync(folder.parent)
         except OSError as error:
@@ -81,12 +77,13 @@ def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = 
         return reader.info
 
 
-def _write_common(reader: MapReader, folder: Path) -> None:
+def _write_common(reader: MapReader, cameras: NumberedCameras, folder: Path) -> None:
     common = {
         'format': FORMAT,
         'places': reader.info.places,
         'map': reader.header.to_meta(),
         'calibration': reader.calibration(),
+        'cameras': cameras.as_json,
     }
     (folder / 'map.json').write_text(json.dumps(common, indent=2) + '\n', 'utf-8')
     shape = (reader.info.places, reader.header.descriptor_dim)
@@ -103,14 +100,16 @@ def _write_common(reader: MapReader, folder: Path) -> None:
     np.save(folder / 'covariances.npy', covariances)
 
 
-def _write_places(reader: MapReader, folder: Path, progress: Progress | None) -> None:
+def _write_places(
+    reader: MapReader, cameras: NumberedCameras, folder: Path, progress: Progress | None
+) -> None:
     codec = CODECS[reader.header.codec]
     with (folder / 'places.csv').open('w', encoding='utf-8', newline='') as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for place in reader.places:
             record = reader.record(place.index)
-            rows.writerow(_fields(place))
+            rows.writerow([*_fields(place), cameras.number(place)])
             local = codec.decode(record.features, record.count, reader.header.local_dim)
             stem = folder / 'local_features' / f'{place.index:06d}'
             np.savez(
@@ -143,149 +142,3 @@ def _narrowed(values: np.ndarray) -> np.ndarray:
     """As float16 where that loses nothing."""
     narrow = values.astype(np.float16)
     return narrow if np.array_equal(narrow.astype(values.dtype), values) else values
-
-
-# ---- and back
-
-
-def import_map(
-    folder: PathLike,
-    target: PathLike,
-    *,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> MapInfo:
-    """Make a map of a folder as `export_map` writes it.
-
-    File names come from the number of the line alone, so that a folder from somebody else cannot
-    name files elsewhere.
-
-    Raises:
-        InputError: the folder is not whole, or holds values that cannot be; names the file.
-        MapError: the target exists.
-        StorageError: no space or no permission; nothing is left of the map.
-    """
-    folder = Path(folder)
-    header, calibration, count = _read_common(folder)
-    descriptors = _array(
-        folder / 'global_descriptors.npy', (count, header.descriptor_dim), mapped=True
-    )
-    covariances = _array(folder / 'covariances.npy', (count, 6, 6))
-    source = f'folder {folder.name}'
-    with MapWriter(
-        target, header, source_id=source, overwrite=overwrite, resumable=False
-    ) as writer:
-        writer.calibrate(calibration)
-
-        def records() -> Iterator[Record]:
-            for place in _read_places(folder, count, covariances):
-                yield _record(folder, header, place, descriptors[place.index])
-                if progress is not None:
-                    progress(place.index + 1, count)
-
-        writer.copy(records())
-        return writer.finish()
-
-
-def _read_common(folder: Path) -> tuple[MapHeader, dict[str, str], int]:
-    path = folder / 'map.json'
-    try:
-        common = json.loads(path.read_text('utf-8'))
-        if common['format'] != FORMAT:
-            _refuse(path, f'its format is {common["format"]}, known is {FORMAT}')
-        calibration = {str(k): str(v) for k, v in common['calibration'].items()}
-        return MapHeader.from_meta(common['map']), calibration, int(common['places'])
-    except OSError as error:
-        raise InputError(
-            f'{path} cannot be read ({error.strerror}): a folder made by `fol_vpr map export` is '
-            'needed'
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        _refuse(path, f'{type(error).__name__} {error}')
-
-
-def _refuse(path: Path, reason: str) -> NoReturn:
-    raise InputError(
-        f'{path} cannot be used ({reason}): export the map again, or put right what was changed'
-    )
-
-
-def _array(path: Path, shape: tuple[int, ...], *, mapped: bool = False) -> np.ndarray:
-    try:
-        array: np.ndarray = np.load(path, mmap_mode='r' if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        _refuse(path, str(error))
-    if array.shape != shape or array.dtype.kind != 'f':
-        _refuse(path, f'{array.dtype} {array.shape}, expected floats {shape}')
-    return array
-
-
-def _read_places(folder: Path, count: int, covariances: np.ndarray) -> Iterator[Place]:
-    path = folder / 'places.csv'
-    number = 0
-    try:
-        with path.open(encoding='utf-8', newline='') as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                _refuse(path, f'no column {", ".join(missing)}')
-            for number, row in enumerate(rows, 1):
-                if number > count:
-                    break
-                yield _place(number - 1, row, covariances[number - 1])
-    except (ValueError, KeyError, TypeError, csv.Error, InputError) as error:
-        _refuse(path, f'line {number + 1}: {error}')
-    except OSError as error:
-        _refuse(path, str(error.strerror))
-    if number != count:
-        _refuse(path, f'{number} places, map.json says {count}')
-
-
-def _place(index: int, row: dict[str, Any], covariance: np.ndarray) -> Place:
-    pose = geo = None
-    if row['x'] != '':
-        numbers = [float(row[name]) for name in POSE]
-        known = None if np.isnan(covariance).all() else covariance
-        pose = Pose(np.array(numbers[:3]), np.array(numbers[3:]), known)
-    if row['latitude'] != '':
-        altitude = math.nan if row['altitude'] == '' else float(row['altitude'])
-        geo = GeoPosition(float(row['latitude']), float(row['longitude']), altitude)
-    return Place(
-        index=index,
-        place_id=row['place_id'],
-        session_id=row['session_id'],
-        stamp_ns=int(row['stamp_ns']),
-        image_uri=row['image_uri'],
-        image_size=(int(row['image_width']), int(row['image_height'])),
-        pose=pose,
-        geo=geo,
-        sensor_frame=row['sensor_frame'],
-    )
-
-
-def _record(folder: Path, header: MapHeader, place: Place, descriptor: np.ndarray) -> Record:
-    stem = folder / 'local_features' / f'{place.index:06d}'
-    image = folder / 'images' / f'{place.index:06d}.jpg'
-    local = _local_features(stem.with_suffix('.npz'))
-    codec, own = CODECS[header.codec], stem.with_suffix('.blob')
-    try:
-        encoded = encode(header, place, Features(descriptor, local, place.image_size))
-        jpeg = image.read_bytes() if image.exists() else None
-        if own.exists():
-            blob = own.read_bytes()
-            codec.decode(blob, encoded.count, header.local_dim)
-            encoded = replace(encoded, features=blob)
-    except (OSError, ValueError, InputError) as error:
-        raise InputError(f'place {place.index} of {folder} cannot be used: {error}') from error
-    return replace(encoded, jpeg=jpeg)
-
-
-def _local_features(path: Path) -> LocalFeatures:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            parts = [arrays[name] for name in ('descriptors', 'positions', 'weights')]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        _refuse(path, f'{type(error).__name__} {error}')
-    if any(part.dtype.kind != 'f' for part in parts) or parts[0].ndim != 2:
-        _refuse(path, 'floats are needed, of which descriptors have two dimensions')
-    return LocalFeatures(*(part.astype(np.float32) for part in parts))

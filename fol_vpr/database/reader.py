@@ -100,6 +100,7 @@ class MapReader:
             places=len(self.places),
             sessions=len({place.session_id for place in self.places}),
             georeferenced=self.info.georeferenced or any(place.geo for place in added),
+            cameras=sum(place.camera is not None for place in self.places),
             added=len(added),
             removed=removed,
         )
@@ -321,7 +322,7 @@ def _read_info(
         path=str(path),
         map_id=meta['map_id'],
         name=header.name,
-        schema_version=schema.SCHEMA_VERSION,
+        schema_version=schema.file_version(connection),
         model_id=header.model_id,
         preprocessing_id=header.preprocessing_id,
         weights_name=header.weights_name,
@@ -336,5 +337,6 @@ def _read_info(
         datum=header.datum,
         calibrated=number('SELECT count(*) FROM calibration') > 0,
         content_id=meta.get('content_id', meta['map_id']),
+        cameras=number('SELECT count(camera) FROM places'),
     )
     return meta, header, info

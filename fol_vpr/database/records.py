@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fol_vpr.database.camera_rows import camera_row
 from fol_vpr.database.codecs import CODECS
 from fol_vpr.database.schema import MapHeader, digest, record_digest
-from fol_vpr.datatypes import Features, GeoPosition, LocalFeatures, Place, Pose
+from fol_vpr.datatypes import Camera, Features, GeoPosition, LocalFeatures, Place, Pose
 from fol_vpr.errors import InputError
 
 COLUMNS = (
     'place, place_id, session, stamp_ns, image_uri, sensor_frame, image_width, image_height, '
-    'x, y, z, qx, qy, qz, qw, covariance, latitude, longitude, altitude'
+    'x, y, z, qx, qy, qz, qw, covariance, latitude, longitude, altitude, camera'
 )
-INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 20)})'
+INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 21)})'
 
 Row = tuple[Any, ...]
 
@@ -128,7 +130,8 @@ def insert(connection: sqlite3.Connection, record: Record, session: int) -> None
     """
     place = record.place
     try:
-        connection.execute(INSERT_PLACE, place_row(place, session))
+        camera = None if place.camera is None else camera_row(connection, place.camera)
+        connection.execute(INSERT_PLACE, place_row(place, session, camera))
     except sqlite3.IntegrityError as error:
         raise InputError(
             f'the place_id {place.place_id!r} is in the map already: they must be unique'
@@ -159,7 +162,7 @@ def session_row(connection: sqlite3.Connection, session_id: str) -> int:
     return int(made[0])
 
 
-def place_row(place: Place, session: int) -> Row:
+def place_row(place: Place, session: int, camera: int | None) -> Row:
     """The values of `COLUMNS` and the digest over them."""
     row = (
         place.index,
@@ -171,16 +174,27 @@ def place_row(place: Place, session: int) -> Row:
         *place.image_size,
         *_pose_values(place.pose),
         *_geo_values(place.geo),
+        camera,
     )
-    return (*row, record_digest(row))
+    return (*row, place_digest(row))
 
 
-def place_from_row(row: Row, sessions: dict[int, str]) -> Place:
+def place_digest(row: Sequence[object]) -> bytes:
+    """The digest over a row of `COLUMNS`; a place without a camera has that of version 1."""
+    return record_digest(row if row[-1] is not None else row[:-1])
+
+
+def place_from_row(
+    row: Row, sessions: Mapping[int, str], cameras: Mapping[int, Camera] | None
+) -> Place:
     """The place of a row of `COLUMNS`.
+
+    Args:
+        cameras: by their row; None leaves the place without.
 
     Raises:
         KeyError: the row's session is unknown.
-        ValueError, InputError: a value is out of its range.
+        ValueError, InputError: its camera is unknown, or a value is out of its range.
     """
     index, place_id, session, stamp_ns, image_uri, sensor_frame, width, height = row[:8]
     if width < 1 or height < 1:
@@ -195,7 +209,15 @@ def place_from_row(row: Row, sessions: dict[int, str]) -> Place:
         pose=_pose(row[8:15], row[15]),
         geo=_geo(*row[16:19]),
         sensor_frame=sensor_frame,
+        camera=None if cameras is None else _camera(row, cameras),
     )
+
+
+def _camera(row: Row, cameras: Mapping[int, Camera]) -> Camera | None:
+    number = row[19]
+    if number is not None and number not in cameras:
+        raise ValueError(f'camera {number}, that of place {row[0]}, is missing')
+    return None if number is None else cameras[number]
 
 
 def _pose_values(pose: Pose | None) -> Row:

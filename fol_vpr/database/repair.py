@@ -19,6 +19,7 @@ from fol_vpr.database.schema import (
     MapHeader,
     has_table,
     meta_digest,
+    read_as_newest,
     read_meta,
 )
 from fol_vpr.database.store import Store
@@ -48,7 +49,7 @@ def repair_map(path: str | os.PathLike[str]) -> Repair:
     """Replace a damaged map by one of all its places that are sound, changes included.
 
     The damaged file is kept as `PATH.damaged`, with its changes as `PATH.damaged.changes`. An
-    image that is damaged is dropped without its place.
+    image or a camera that is damaged is dropped without its place.
 
     Raises:
         MapError: nothing can be saved: the meta table or the sessions are damaged, which say what
@@ -95,6 +96,7 @@ def _repair(path: Path, lock: MapLock) -> Repair:
 
 def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
     try:
+        read_as_newest(connection)
         meta = read_meta(connection)
         sound = meta.get('digest') == meta_digest(connection)
     except (sqlite3.Error, ValueError, TypeError) as error:
@@ -145,10 +147,8 @@ def _sound(
 ) -> Iterator[Record]:
     """Each row by itself, so that a damaged page takes along only what lies on it."""
     for row in rows:
-        try:
-            record = store.record_without_image(row)
-        except MapError as error:
-            repair.dropped.append(f'place {row}: {_cause(error, store.path)}')
+        record = _with_or_without_camera(store, row, repair)
+        if record is None:
             continue
         if record.place.place_id in removed:
             continue
@@ -160,6 +160,21 @@ def _sound(
             )
         repair.kept += 1
         yield record
+
+
+def _with_or_without_camera(store: Store, row: int, repair: Repair) -> Record | None:
+    """A place without its image; a damaged camera is dropped alone, anything else with it."""
+    try:
+        return store.record_without_image(row)
+    except MapError as error:
+        cause = _cause(error, store.path)
+    try:
+        record = store.record_without_image(row, camera=False)
+    except MapError:
+        repair.dropped.append(f'place {row}: {cause}')
+        return None
+    repair.dropped.append(f'the camera of {record.place.place_id}: {cause}')
+    return record
 
 
 def _cause(error: MapError, path: Path) -> str:

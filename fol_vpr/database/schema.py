@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,17 @@ CREATE TABLE sessions (
     session_id TEXT NOT NULL UNIQUE
 ) STRICT;
 
+CREATE TABLE cameras (
+    camera INTEGER PRIMARY KEY,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    matrix BLOB NOT NULL,
+    model TEXT NOT NULL,
+    distortion BLOB NOT NULL,
+    mount BLOB,
+    digest BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE places (
     place INTEGER PRIMARY KEY,
     place_id TEXT NOT NULL UNIQUE,
@@ -43,7 +53,8 @@ CREATE TABLE places (
     qx REAL, qy REAL, qz REAL, qw REAL,
     covariance BLOB,
     latitude REAL, longitude REAL, altitude REAL,
-    digest BLOB NOT NULL
+    digest BLOB NOT NULL,
+    camera INTEGER REFERENCES cameras
 ) STRICT;
 
 CREATE TABLE global_descriptors (
@@ -81,10 +92,31 @@ CREATE TABLE removed (
 
 Migration = Callable[[sqlite3.Connection], None]
 
-# MIGRATIONS[i] brings a map of version i + 1 to version i + 2. Entries are never changed once
-# released; a new schema is a new entry at the end, together with the new TABLES above.
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _add_cameras(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        'CREATE TABLE cameras (camera INTEGER PRIMARY KEY, width INTEGER NOT NULL, '
+        'height INTEGER NOT NULL, matrix BLOB NOT NULL, model TEXT NOT NULL, '
+        'distortion BLOB NOT NULL, mount BLOB, digest BLOB NOT NULL) STRICT'
+    )
+    connection.execute('ALTER TABLE places ADD COLUMN camera INTEGER REFERENCES cameras')
+
+
+# MIGRATIONS[i] brings a file of version i + 1 to version i + 2 for good. Entries are never changed
+# once released; a new schema is a new entry at the end, together with the new TABLES above.
+MIGRATIONS: tuple[Migration, ...] = (_add_cameras,)
 SCHEMA_VERSION = 1 + len(MIGRATIONS)
+
+# Temporary views by which a file of an older version reads as one of the newest, and stays as it
+# is. An entry for each older version; all of them follow the newest TABLES.
+READ_AS_NEWEST: dict[int, tuple[str, ...]] = {
+    1: (
+        'CREATE TEMP VIEW cameras AS SELECT NULL AS camera, NULL AS width, NULL AS height, '
+        'NULL AS matrix, NULL AS model, NULL AS distortion, NULL AS mount, NULL AS digest '
+        'WHERE 0',
+        'CREATE TEMP VIEW places AS SELECT *, NULL AS camera FROM main.places',
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -145,39 +177,6 @@ class MapHeader:
         )
 
 
-@dataclass(frozen=True)
-class FileHeader:
-    """The fields of SQLite's own file header that tell what a file is.
-
-    Offsets: https://www.sqlite.org/fileformat2.html#the_database_header
-    """
-
-    page_size: int
-    page_count: int
-    user_version: int
-    application_id: int
-
-    @property
-    def expected_bytes(self) -> int:
-        """Size of the whole file."""
-        return self.page_size * self.page_count
-
-
-def read_file_header(path: Path) -> FileHeader | None:
-    """The header of a SQLite file, or None where the file does not begin like one."""
-    with path.open('rb') as file:
-        raw = file.read(100)
-    if len(raw) < 100 or not raw.startswith(b'SQLite format 3\0'):
-        return None
-    (page_size,) = struct.unpack_from('>H', raw, 16)
-    (page_count,) = struct.unpack_from('>I', raw, 28)
-    (user_version,) = struct.unpack_from('>i', raw, 60)
-    (application_id,) = struct.unpack_from('>I', raw, 68)
-    return FileHeader(
-        65536 if page_size == 1 else page_size, page_count, user_version, application_id
-    )
-
-
 def create_tables(connection: sqlite3.Connection, *, changes: bool = False) -> None:
     """Make an empty database a map without places, or changes to one without any.
 
@@ -190,16 +189,25 @@ def create_tables(connection: sqlite3.Connection, *, changes: bool = False) -> N
     connection.execute(f'PRAGMA user_version = {SCHEMA_VERSION}')
 
 
-def migrate(
-    connection: sqlite3.Connection, version: int, migrations: Sequence[Migration] = MIGRATIONS
-) -> None:
-    """Bring an older map to the newest version, all steps in one transaction.
+def file_version(connection: sqlite3.Connection) -> int:
+    """The schema version of a file."""
+    return int(connection.execute('PRAGMA user_version').fetchone()[0])
 
-    The connection is in autocommit mode. Whatever interrupts this leaves the map as it was.
+
+def read_as_newest(connection: sqlite3.Connection) -> None:
+    """Let a connection see a file of an older version as one of the newest, writing nothing."""
+    for statement in READ_AS_NEWEST.get(file_version(connection), ()):
+        connection.execute(statement)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring an older file to the newest version for good, all steps in one transaction.
+
+    The connection is in autocommit mode. Whatever interrupts this leaves the file as it was.
     """
     connection.execute('BEGIN IMMEDIATE')
     try:
-        for step in migrations[version - 1 :]:
+        for step in migrations[file_version(connection) - 1 :]:
             step(connection)
         connection.execute(f'PRAGMA user_version = {1 + len(migrations)}')
         connection.execute('COMMIT')

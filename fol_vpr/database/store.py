@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fol_vpr.database.camera_rows import read_cameras
 from fol_vpr.database.codecs import CODECS
-from fol_vpr.database.records import COLUMNS, Record, Row, place_from_row
-from fol_vpr.database.schema import MapHeader, damaged, intact, record_digest
-from fol_vpr.datatypes import LocalFeatures, Place
+from fol_vpr.database.records import COLUMNS, Record, Row, place_digest, place_from_row
+from fol_vpr.database.schema import MapHeader, damaged, intact
+from fol_vpr.datatypes import Camera, LocalFeatures, Place
 from fol_vpr.errors import InputError, MapError
 
 CONTENT = {
@@ -53,14 +54,17 @@ class Store:
         """
         with self.reading() as connection:
             sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
+            cameras = read_cameras(self.path, connection)
             rows = connection.execute(f'SELECT {COLUMNS}, digest FROM places ORDER BY place')
-            return [self._place(row, sessions) for row in rows]
+            return [self._place(row, sessions, cameras) for row in rows]
 
-    def _place(self, row: Row, sessions: dict[int, str]) -> Place:
+    def _place(
+        self, row: Row, sessions: dict[int, str], cameras: dict[int, Camera] | None
+    ) -> Place:
         *values, stored = row
-        if record_digest(values) != stored:
+        if place_digest(values) != stored:
             raise damaged(self.path, f'the record of place {values[0]} has changed')
-        return place_from_row(tuple(values), sessions)
+        return place_from_row(tuple(values), sessions, cameras)
 
     def descriptors(self) -> Iterator[tuple[int, np.ndarray]]:
         """Row number and global descriptor [D] float16 of every place, by number.
@@ -177,8 +181,8 @@ class Store:
         """
         return replace(self.record_without_image(place), jpeg=self.image(place))
 
-    def record_without_image(self, place: int) -> Record:
-        """`record` for whoever can do without a damaged image."""
+    def record_without_image(self, place: int, *, camera: bool = True) -> Record:
+        """`record` for whoever can do without a damaged image, or a damaged camera."""
         with self.reading() as connection:
             sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
             row = connection.execute(
@@ -190,7 +194,8 @@ class Store:
             if row is None or found is None:
                 what = 'record' if row is None else 'global descriptor'
                 raise damaged(self.path, f'the {what} of place {place} is missing')
-            known = self._place(row, sessions)
+            cameras = read_cameras(self.path, connection, of_place=place) if camera else None
+            known = self._place(row, sessions, cameras)
             self._descriptor(place, *found)
         count, blob, stored = self._features_row(place)
         if not intact(blob, stored):

@@ -22,7 +22,7 @@ from fol_vpr.database.partial import PartialMap
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import Record, encode, insert, int64, session_row, text
 from fol_vpr.database.schema import MapHeader, read_meta, set_meta
-from fol_vpr.datatypes import Features, GeoPosition, MapInfo, Place, Pose
+from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
 from fol_vpr.errors import InputError, MapError, StorageError
 
 COPIED_AT_ONCE = 64
@@ -132,6 +132,7 @@ class MapWriter:
         image_uri: str,
         source_position: int,
         sensor_frame: str = '',
+        camera: Camera | None = None,
         pose: Pose | None = None,
         geo: GeoPosition | None = None,
         image_jpeg: bytes | None = None,
@@ -168,6 +169,7 @@ class MapWriter:
             pose=pose,
             geo=geo,
             sensor_frame=sensor_frame,
+            camera=camera,
         )
         record = encode(self.header, place, features, image_jpeg)
         position = int64(source_position, 'source_position')

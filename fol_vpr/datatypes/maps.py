@@ -124,6 +124,7 @@ class MapInfo:
         bytes: size of the file on disk, and of the changes beside it.
         content_id: another one each time that the file is written; `map_id` stays while a map
             grows.
+        cameras: places whose camera is known.
         added, removed: places that are in the changes beside the file, and not in the file yet;
             `places` counts with them.
     """
@@ -146,6 +147,7 @@ class MapInfo:
     calibrated: bool
     weights_name: str = ''
     content_id: str = ''
+    cameras: int = 0
     added: int = 0
     removed: int = 0
 

@@ -95,6 +95,7 @@ def build_map(
                     stamp_ns=frame.stamp_ns,
                     image_uri=frame.uri,
                     sensor_frame=frame.frame_id,
+                    camera=frame.camera,
                     pose=frame.pose,
                     geo=frame.geo,
                     image_jpeg=thumbnail(frame.image) if config.store_images else None,

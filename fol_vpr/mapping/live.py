@@ -157,6 +157,7 @@ class LiveMap:
             stamp_ns=frame.stamp_ns,
             image_uri=frame.uri,
             sensor_frame=frame.frame_id,
+            camera=frame.camera,
             pose=frame.pose,
             geo=frame.geo,
             image_jpeg=thumbnail(frame.image) if store_image else None,

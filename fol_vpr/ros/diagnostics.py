@@ -45,6 +45,7 @@ class NodeFacts:
         clock_stands: simulated time is asked for, and no time has come.
         network: what runs, by name; empty while unconfigured.
         camera: what is wrong with camera_info, empty where nothing is.
+        camera_state: what is known of the camera, in words.
         odometry: what is wrong with odom, empty where nothing is.
         index: what the map is searched with, in words; empty without one.
         feedback: loop closures that the back-end accepted and rejected.
@@ -63,6 +64,7 @@ class NodeFacts:
     index: str
     topics: Sequence[TopicReport]
     camera: str
+    camera_state: str
     odometry: str
     feedback: tuple[int, int]
 
@@ -120,6 +122,8 @@ def _images(facts: NodeFacts, counts: Snapshot) -> Part:
         'received per second': f'{counts.rates["received"]:.2f}',
         'answered per second': f'{counts.rates["answered"]:.2f}',
     }
+    if facts.listening:
+        values['camera'] = facts.camera_state
     if counts.last_bad:
         values['last bad image'] = counts.last_bad
     for topic in facts.topics:

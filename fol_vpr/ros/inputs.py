@@ -22,10 +22,9 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.config import NodeConfig
-from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.ros.diagnostics import TopicReport
 from fol_vpr_msgs.msg import LoopClosureFeedback
@@ -196,55 +195,6 @@ class ImageInputs:
                     f'publisher, or set qos_overrides.{name}.subscription'
                 )
         return TopicReport(name, expected, publishers, problems)
-
-
-class CameraCheck:
-    """Compares `camera_info` with the images, so that a wrong calibration is noticed."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._info: CameraInfo | None = None
-        self._subscription: Subscription | None = None
-        self._image = (0, 0, '')
-
-    def subscribe(self) -> None:
-        """Listen to `camera_info`."""
-        if self._subscription is None:
-            self._subscription = self._node.create_subscription(
-                CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS)
-            )
-
-    def unsubscribe(self) -> None:
-        """Stop listening, and forget what was heard."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
-        self._info = None
-
-    def saw(self, frame: Frame) -> None:
-        """Remember the size and frame of an image."""
-        height, width = frame.image.shape[:2]
-        self._image = (width, height, frame.frame_id)
-
-    def problem(self) -> str:
-        """What does not fit, empty where all does or one of both is missing."""
-        info, (width, height, frame_id) = self._info, self._image
-        if info is None or not width:
-            return ''
-        if (info.width, info.height) not in ((width, height), (0, 0)):
-            return (
-                f'camera_info is for {info.width}x{info.height} pixels, but the images have '
-                f'{width}x{height}: remap camera_info to the one of this camera'
-            )
-        if frame_id and info.header.frame_id and info.header.frame_id != frame_id:
-            return (
-                f'camera_info is of the frame {info.header.frame_id}, but the images of '
-                f'{frame_id}: remap camera_info to the one of this camera'
-            )
-        return ''
-
-    def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
 
 
 class FeedbackCounter:

@@ -68,7 +68,8 @@ class MapServices:
             pose = pose_in_map(request.pose.pose, frame_id, info, self._node.settings)
         if request.has_position:
             geo = geo_from_point(request.position)
-        return replace(frame, pose=pose, geo=geo)
+        camera = self._node.camera.of(frame, self._node.settings.node)
+        return replace(frame, pose=pose, geo=geo, camera=camera)
 
     async def _on_remove_places(
         self, request: RemovePlaces.Request, response: RemovePlaces.Response

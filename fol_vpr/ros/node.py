@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,9 +19,10 @@ from rclpy.parameter import Parameter
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import Frame, LocalizationState, Recognition
 from fol_vpr.errors import FolVprError, InputError, MapError, WeightsError
+from fol_vpr.ros.camera import CameraInput
 from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
 from fol_vpr.ros.diagnostics import NodeFacts, statuses
-from fol_vpr.ros.inputs import CameraCheck, FeedbackCounter, ImageInputs
+from fol_vpr.ros.inputs import FeedbackCounter, ImageInputs
 from fol_vpr.ros.map_services import MapServices
 from fol_vpr.ros.monitor import Monitor
 from fol_vpr.ros.outputs import Outputs
@@ -71,7 +73,7 @@ class Localizer(LifecycleNode):
         self._outputs: Outputs | None = None
         self._worker: Worker[Arrival] | Pipeline[Arrival, Ready] | None = None
         self._inputs: ImageInputs | None = None
-        self._camera = CameraCheck(self)
+        self.camera = CameraInput(self)
         self._feedback = FeedbackCounter(self)
         self._calls = Services(self)
         self._map_calls = MapServices(self, self._calls)
@@ -205,7 +207,7 @@ class Localizer(LifecycleNode):
             self._worker.wait_idle()
 
     def _listen(self, wanted: bool) -> None:
-        for source in (self._inputs, self._camera, self._feedback):
+        for source in (self._inputs, self.camera, self._feedback):
             if source is not None and wanted:
                 source.subscribe()
             elif source is not None:
@@ -260,6 +262,8 @@ class Localizer(LifecycleNode):
         with self._bad_images_are_counted():
             started = time.perf_counter()
             frame = frame_from_image(arrival.message, arrival.topic)
+            self.camera.saw(frame, arrival.topic)
+            frame = replace(frame, camera=self.camera.of(frame, self._settings.node))
             decoded = time.perf_counter()
             prepared = recognizer.prepare(frame)
             timings = {'decode': decoded - started, 'resize': time.perf_counter() - decoded}
@@ -288,7 +292,6 @@ class Localizer(LifecycleNode):
         if recognizer is None or outputs is None:
             return
         frame = ready.frame
-        self._camera.saw(frame)
         if settings.recognizer != self._applied.recognizer:
             recognizer.set_config(settings.recognizer)
         self._applied = settings
@@ -428,7 +431,8 @@ class Localizer(LifecycleNode):
             map_failure=self._map_failure,
             index='' if recognizer is None else recognizer.index,
             topics=[] if self._inputs is None else self._inputs.reports(),
-            camera=self._camera.problem(),
+            camera=self.camera.problem(self._settings.node),
+            camera_state=self.camera.description(self._settings.node),
             odometry='' if self._outputs is None else self._outputs.tf_problem,
             feedback=self._feedback.counts,
         )

@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from fol_vpr.datatypes import Frame, LocalizationState, PlaceHypothesis, Recognition
+from fol_vpr.datatypes import Frame, LocalizationState, PlaceHypothesis, PoseSource, Recognition
 from fol_vpr.errors import MapError
 from fol_vpr.ros import conversions
 from fol_vpr.ros.debug_image import render_match
@@ -111,6 +111,8 @@ class Outputs:
         if believed.pose is None:
             return
         spread = (settings.node.position_stddev, settings.node.orientation_stddev)
+        if believed.pose_source == PoseSource.REFINED:
+            spread = (0.0, 0.0)
         pose = conversions.robot_pose(believed.pose, *spread)
         self._pose.publish(PoseWithCovarianceStamped(header=header, pose=pose))
         if self._transforms is not None:

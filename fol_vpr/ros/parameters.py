@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from fol_vpr.errors import InputError
-from fol_vpr.ros.settings import FIXED_WHILE_CONFIGURED, Settings, parameters, split_name
+from fol_vpr.ros.settings import FIXED_WHILE_CONFIGURED, Settings, parameters
 
 INT64_MAX = 2**63 - 1
 
@@ -20,7 +20,9 @@ INT64_MAX = 2**63 - 1
 def declare_parameters(node: Node) -> None:
     """Declare every setting with its default, range and description."""
     for name, spec, default in parameters(Settings()):
-        node.declare_parameter(name, default, _descriptor(name, spec, default))
+        # Of an empty tuple no type can be told.
+        kind = Parameter.Type.DOUBLE_ARRAY if default == () else default
+        node.declare_parameter(name, kind, _descriptor(name, spec, default))
 
 
 def read_parameters(node: Node) -> Settings:
@@ -29,8 +31,15 @@ def read_parameters(node: Node) -> Settings:
     Raises:
         InputError: a value is outside what its setting allows; names the parameter.
     """
-    names = [name for name, _, _ in parameters(Settings())]
-    return Settings().changed({name: node.get_parameter(name).value for name in names})
+    values = {
+        name: _value(node.get_parameter_or(name, Parameter(name, value=default)), default)
+        for name, _, default in parameters(Settings())
+    }
+    return Settings().changed(values)
+
+
+def _value(parameter: Parameter, default: Any) -> Any:
+    return tuple(parameter.value or ()) if isinstance(default, tuple) else parameter.value
 
 
 def checked(settings: Settings, changes: Iterable[Parameter], *, configured: bool) -> Settings:
@@ -39,7 +48,12 @@ def checked(settings: Settings, changes: Iterable[Parameter], *, configured: boo
     Raises:
         InputError: a value is not allowed, or not while the node is configured.
     """
-    ours = {change.name: change.value for change in changes if _is_ours(change.name)}
+    defaults = {name: default for name, _, default in parameters(Settings())}
+    ours = {
+        change.name: _value(change, defaults[change.name])
+        for change in changes
+        if change.name in defaults
+    }
     fixed = sorted(FIXED_WHILE_CONFIGURED.intersection(ours)) if configured else []
     if fixed == ['map']:
         raise InputError('the map of a configured node is changed by calling ~/load_map')
@@ -49,14 +63,6 @@ def checked(settings: Settings, changes: Iterable[Parameter], *, configured: boo
             'deactivate and clean up first'
         )
     return settings.changed(ours)
-
-
-def _is_ours(name: str) -> bool:
-    try:
-        split_name(name)
-    except InputError:
-        return False
-    return True
 
 
 def _descriptor(name: str, spec: Field[Any], default: Any) -> ParameterDescriptor:

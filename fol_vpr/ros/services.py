@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,8 @@ class Services:
             raise NoMap('no map is loaded: call ~/load_map first')
         started = time.perf_counter()
         frame = frame_from_image(image, 'query_place')
+        camera = self._node.camera.of(frame, self._node.settings.node)
+        frame = replace(frame, camera=camera)
         try:
             recognition = recognizer.recognize(
                 frame,

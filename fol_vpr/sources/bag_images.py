@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from fol_vpr.config import MappingConfig
+from fol_vpr.config import CameraConfig, MappingConfig, NodeConfig
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bag import Bag, Message, Topic, deserialize
+from fol_vpr.sources.bag_camera import BagCamera
+from fol_vpr.sources.cameras import fingerprint
 from fol_vpr.sources.decode import decode_image
+from fol_vpr.sources.image_topics import choose_image_topic
 from fol_vpr.sources.keyframes import KeyframeSelector
 from fol_vpr.sources.poses import Track, header_stamp, read_track
 from fol_vpr.sources.source import Capture, OnBad, looking_at
-
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class BagImages:
         selects_keyframes: True; a map takes keyframes only.
         image_topic: the topic that the images are from.
         pose_topic: the topic that the poses are from, '' where there is none.
+        camera_info_topic: the topic that the calibration is from, '' where there is none.
     """
 
     selects_keyframes = True
@@ -44,6 +46,7 @@ class BagImages:
         pose_topic: str | None = None,
         max_pose_gap: float = MappingConfig.max_pose_gap,
         frame_id: str = '',
+        camera: CameraConfig | None = None,
     ) -> None:
         """Open the bag and read its poses.
 
@@ -55,6 +58,7 @@ class BagImages:
             max_pose_gap: seconds between two poses that an image may be interpolated across.
             frame_id: the frame that the poses are in, where the topic does not name it rightly;
                 also says that it is a fixed one.
+            camera: what is known of the camera; the bag is asked for the rest.
 
         Raises:
             InputError: no bag, a damaged one, or topics that are missing, ambiguous or of
@@ -75,10 +79,15 @@ class BagImages:
         self.own_origin = not frame_id and self._track is not None and self._track.own_origin
         if self.own_origin:
             self._name_own_frame()
+        config = camera or CameraConfig()
+        self._camera = BagCamera(
+            self._bag, self.image_topic, self._base_frame(config), config, self._warn
+        )
+        self.camera_info_topic = self._camera.info_topic
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
         self.description = f'{len(self)} images of {self.image_topic} in {self._bag.path}{poses}'
         with looking_at(self._bag.path):
-            self.fingerprint = self._fingerprint(max_pose_gap)
+            self.fingerprint = self._fingerprint(max_pose_gap, config)
 
     def __len__(self) -> int:
         return self._topic.count
@@ -135,9 +144,7 @@ class BagImages:
             watch.finished(position + 1)
         finally:
             for warning in watch.warnings():
-                if warning not in self.warnings:
-                    self.warnings.append(warning)
-                    log.warning(warning)
+                self._warn(warning)
 
     def _frame(
         self, message: Message, selector: KeyframeSelector | None, watch: _Watch
@@ -151,7 +158,14 @@ class BagImages:
         watch.located(is_lost)
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
-        frame = Frame(decode_image(msg), frame_id=str(msg.header.frame_id), **capture._asdict())
+        frame_id, image = str(msg.header.frame_id), decode_image(msg)
+        if frame_id and self._track is not None and frame_id == self._track.child_frame_id:
+            self._warn(
+                f'the poses of {self.pose_topic} are of {frame_id}, the frame of the images: a '
+                'map of them has the poses of the camera, and not of the base of the robot'
+            )
+        camera = self._camera.of((image.shape[1], image.shape[0]), frame_id)
+        frame = Frame(image, frame_id=frame_id, camera=camera, **capture._asdict())
         if selector is not None:
             selector.stored(stamp_ns, pose, geo)
         return frame
@@ -163,22 +177,38 @@ class BagImages:
     def _name_own_frame(self) -> None:
         """Not by the name of the odometry's frame: the robot's live one has another origin."""
         assert self._track is not None
-        self.warnings.append(
+        self._warn(
             f'the poses of {self.pose_topic} are odometry in the frame {self._track.frame_id!r}, '
             'which begins wherever the drive began: a map of them calls that frame map, and '
             'poses of other drives cannot be compared with it. Where the frame is a fixed one, '
             'name it with --frame-id'
         )
-        log.warning(self.warnings[-1])
         self.frame_id = 'map'
 
-    def _fingerprint(self, max_pose_gap: float) -> str:
+    def _base_frame(self, config: CameraConfig) -> str:
+        """The frame whose poses the track has."""
+        told = self._track.child_frame_id if self._track else ''
+        if told and config.base_frame and told != config.base_frame:
+            self._warn(
+                f'the poses of {self.pose_topic} are of the frame {told} by its messages, and '
+                f'are taken as those of {config.base_frame}, as --base-frame says'
+            )
+        return config.base_frame or told or NodeConfig.base_frame
+
+    def _warn(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.append(message)
+            log.warning(message)
+
+    def _fingerprint(self, max_pose_gap: float, config: CameraConfig) -> str:
         """Hash of the files' names, sizes and times, and of what is read from them."""
         digest = hashlib.sha256()
         for path in self._bag.files():
             status = path.stat()
             digest.update(f'{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
         digest.update(f'{self.image_topic}\0{self.pose_topic}\0{max_pose_gap}'.encode())
+        digest.update(self._camera.info_topic.encode())
+        digest.update(fingerprint(config))
         return digest.hexdigest()
 
 
@@ -240,33 +270,3 @@ class _Watch:
                 f'(images: {first:.3f} to {last:.3f} s)'
             )
         return found
-
-
-def choose_image_topic(bag: Bag, name: str | None = None) -> Topic:
-    """The image topic of that name, or the only one that has images.
-
-    Raises:
-        InputError: none, several to choose from, or one of another type; what is there is listed.
-    """
-    if name:
-        topic = bag.find_topic(name)
-        if topic.msgtype not in IMAGE_TYPES:
-            raise InputError(
-                f'{topic.name} in {bag.path} is of type {topic.msgtype}, expected '
-                f'{" or ".join(IMAGE_TYPES)}; such topics there: {bag.list_topics(*IMAGE_TYPES)}'
-            )
-        if not topic.count:
-            raise InputError(f'{topic.name} in {bag.path} has no messages')
-        return topic
-    topics = [each for each in bag.topics.values() if each.msgtype in IMAGE_TYPES and each.count]
-    if not topics:
-        raise InputError(
-            f'{bag.path} holds no images, expected a topic of type {" or ".join(IMAGE_TYPES)}; '
-            f'its topics (type, messages): {bag.list_topics()}'
-        )
-    if len(topics) > 1:
-        raise InputError(
-            f'{bag.path} has {len(topics)} image topics, choose one of (type, messages): '
-            f'{bag.list_topics(*IMAGE_TYPES)}'
-        )
-    return topics[0]

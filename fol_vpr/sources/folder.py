@@ -8,9 +8,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fol_vpr.config import MappingConfig
-from fol_vpr.datatypes import Frame
+import numpy as np
+
+from fol_vpr.config import CameraConfig, MappingConfig
+from fol_vpr.datatypes import Camera, Frame
 from fol_vpr.errors import InputError
+from fol_vpr.sources.cameras import UNUSED, fingerprint, given_camera, misfit
 from fol_vpr.sources.decode import MAX_ENCODED_BYTES, decode_bytes
 from fol_vpr.sources.positions import Location, location_from_name, read_locations
 from fol_vpr.sources.source import Capture, OnBad, looking_at
@@ -41,7 +44,12 @@ class ImageFolder:
     own_origin = False
 
     def __init__(
-        self, path: str | Path, positions_csv: str | Path | None = None, *, frame_id: str = ''
+        self,
+        path: str | Path,
+        positions_csv: str | Path | None = None,
+        *,
+        frame_id: str = '',
+        camera: CameraConfig | None = None,
     ) -> None:
         """List the folder; images are not opened yet.
 
@@ -49,9 +57,11 @@ class ImageFolder:
             path: the folder.
             positions_csv: see docs/data.md.
             frame_id: of the positions; empty: utm for those in file names, map for a CSV's.
+            camera: that all images were taken with; those of another size have none.
 
         Raises:
-            InputError: no such folder, no image in it, or a CSV that does not fit it.
+            InputError: no such folder, no image in it, a CSV that does not fit it, or a
+                calibration that cannot be used.
         """
         self.path = Path(path)
         self.warnings: list[str] = []
@@ -67,6 +77,8 @@ class ImageFolder:
                 f'{self.path} holds no image, expected files ending in '
                 f'{", ".join(sorted(IMAGE_SUFFIXES))}, in subfolders or directly'
             )
+        self._camera_config = camera or CameraConfig()
+        self._camera = given_camera(self._camera_config)
         csv_path = None if positions_csv is None else Path(positions_csv)
         self._locations = self._locate(csv_path)
         self.session_id = self.path.resolve().name
@@ -110,7 +122,14 @@ class ImageFolder:
         """
         path = self.path / self.files[index]
         pixels = decode_bytes(read_image_file(path), str(path))
-        return Frame(pixels, **self._capture(index)._asdict())
+        return Frame(pixels, camera=self._camera_of(pixels), **self._capture(index)._asdict())
+
+    def _camera_of(self, pixels: np.ndarray) -> Camera | None:
+        size = (pixels.shape[1], pixels.shape[0])
+        if self._camera is None or not (problem := misfit(self._camera, size)):
+            return self._camera
+        self._warn(f'{self._camera_config.camera}: {problem}; {UNUSED}')
+        return None
 
     def stamps(self) -> list[int | None]:
         """Time of each image in nanoseconds, None where the CSV gives none."""
@@ -147,11 +166,13 @@ class ImageFolder:
             digest.update(f'{name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
         if csv_path is not None:
             digest.update(csv_path.read_bytes())
+        digest.update(fingerprint(self._camera_config))
         return digest.hexdigest()
 
     def _warn(self, message: str) -> None:
-        self.warnings.append(message)
-        log.warning(message)
+        if message not in self.warnings:
+            self.warnings.append(message)
+            log.warning(message)
 
 
 def list_images(root: Path) -> tuple[list[str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fol_vpr.config import MappingConfig
+from fol_vpr.config import CameraConfig, MappingConfig
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bag import is_storage
 from fol_vpr.sources.bag_images import BagImages
@@ -20,6 +20,7 @@ def open_source(
     positions_csv: str | Path | None = None,
     max_pose_gap: float = MappingConfig.max_pose_gap,
     frame_id: str = '',
+    camera: CameraConfig | None = None,
 ) -> FrameSource:
     """The images of a folder or of a bag.
 
@@ -30,6 +31,7 @@ def open_source(
         positions_csv: folders only; see docs/data.md.
         max_pose_gap: bags only; seconds between poses that may be interpolated across.
         frame_id: the frame that the poses are in, where the source does not name it rightly.
+        camera: what is known of the camera.
 
     Raises:
         InputError: the path holds neither, or what it holds cannot be used.
@@ -51,13 +53,29 @@ def open_source(
             pose_topic=pose_topic,
             max_pose_gap=max_pose_gap,
             frame_id=frame_id,
+            camera=camera,
         )
+    _check_for_folder(path, camera)
     if image_topic or pose_topic:
         raise InputError(
             f'{path} is a folder of images and has no topics ({image_topic or pose_topic}); '
             'leave them out, or give a bag'
         )
-    return ImageFolder(path, positions_csv, frame_id=frame_id)
+    return ImageFolder(path, positions_csv, frame_id=frame_id, camera=camera)
+
+
+def _check_for_folder(path: Path, camera: CameraConfig | None) -> None:
+    given = camera or CameraConfig()
+    if given.camera_info_topic or given.base_frame:
+        raise InputError(
+            f'{path} is a folder of images and has no topics or frames '
+            f'({given.camera_info_topic or given.base_frame}); leave them out, or give a bag'
+        )
+    if given.camera_mount and not given.camera:
+        raise InputError(
+            f'where the camera of {path} sits is of no use without its calibration: give '
+            '--camera FILE too'
+        )
 
 
 def _is_bag(path: Path) -> bool:

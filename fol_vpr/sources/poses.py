@@ -43,6 +43,7 @@ class Track:
         max_gap_ns: longest time between two of them to interpolate across.
         frame_id: that the poses are in; '' for geodetic positions.
         own_origin: whether that frame begins wherever the drive began.
+        child_frame_id: whose poses they are; '' where the messages do not tell.
     """
 
     stamps: np.ndarray
@@ -51,6 +52,7 @@ class Track:
     max_gap_ns: int
     frame_id: str = ''
     own_origin: bool = False
+    child_frame_id: str = ''
 
     def at(self, stamp_ns: int) -> tuple[Pose | None, GeoPosition | None]:
         """Pose or position at a moment; both None in a gap, before the first or after the last."""
@@ -116,6 +118,7 @@ class _Collector:
         self.covariances = array('f')
         self.has_covariance = False
         self.frame_id: str | None = None
+        self.child_frame_id = ''
         self.total = 0
         self.troubles: Counter[str] = Counter()
         self._last_ns = 0
@@ -134,6 +137,7 @@ class _Collector:
         frame_id = '' if self.width == 3 else str(msg.header.frame_id)
         if self.frame_id is None:
             self.frame_id = frame_id
+            self.child_frame_id = str(getattr(msg, 'child_frame_id', ''))
         if frame_id != self.frame_id:
             self.troubles[
                 f'are not in the frame of the first, {self.frame_id!r}, and were skipped'
@@ -168,6 +172,7 @@ class _Collector:
             round(max_gap * 1e9),
             frame_id,
             _has_own_origin(self.msgtype, frame_id),
+            self.child_frame_id,
         )
 
     def warnings(self) -> list[str]:

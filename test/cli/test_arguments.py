@@ -9,6 +9,7 @@ import pytest
 
 from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.config import (
+    CameraConfig,
     EvaluationConfig,
     MappingConfig,
     NetworkConfig,
@@ -17,7 +18,14 @@ from fol_vpr.config import (
 )
 from fol_vpr.errors import InputError
 
-CONFIGS = [NetworkConfig, RetrievalConfig, VerificationConfig, MappingConfig, EvaluationConfig]
+CONFIGS = [
+    CameraConfig,
+    EvaluationConfig,
+    MappingConfig,
+    NetworkConfig,
+    RetrievalConfig,
+    VerificationConfig,
+]
 
 
 def parser_of(config: type) -> argparse.ArgumentParser:
@@ -59,3 +67,14 @@ def test_a_value_out_of_range_names_the_option(value):
     args = parser_of(RetrievalConfig).parse_args([f'--match-threshold={value}'])
     with pytest.raises(InputError, match=r'--match-threshold.* expected from -1 to 1'):
         settings(args, RetrievalConfig())
+
+
+def test_a_setting_of_several_numbers():
+    parser = parser_of(CameraConfig)
+    numbers = ['0.2', '-1', '1.3', '-0.5', '0.5', '-.5', '0.5']
+    mounted = settings(parser.parse_args(['--camera-mount', *numbers]), CameraConfig())
+    assert mounted.camera_mount == (0.2, -1.0, 1.3, -0.5, 0.5, -0.5, 0.5)
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--camera-mount', *numbers[1:]])
+    with pytest.raises(InputError, match='camera_mount is 1 2 3 0 0 0 0, expected'):
+        settings(parser.parse_args(['--camera-mount', *'1230000']), CameraConfig())

@@ -12,12 +12,19 @@ import time
 from pathlib import Path
 
 import pytest
-from scenes import write_folder
+from scenes import HEIGHT, WIDTH, write_folder
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader
 from fol_vpr.network import FeatureExtractor
 
+CALIBRATION = f"""
+image_width: {WIDTH}
+image_height: {HEIGHT}
+camera_matrix: {{rows: 3, cols: 3, data: [250, 0, 159.5, 0, 250, 119.5, 0, 0, 1]}}
+distortion_model: plumb_bob
+distortion_coefficients: {{rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}}
+"""
 SMALL = ['--input-size', '126', '--weights', 'untrained-vits14']
 
 
@@ -30,6 +37,24 @@ def test_info_for_people_and_programs(drive, capsys):
     info = json.loads(capsys.readouterr().out)
     assert (info['places'], info['sessions'], info['descriptor_dim']) == (8, 1, 8448)
     assert info['bytes'] == drive.map.stat().st_size
+
+
+def test_the_camera_of_the_images(tmp_path, capsys):
+    images = write_folder(tmp_path / 'images', 2)
+    calibration = tmp_path / 'camera.yaml'
+    calibration.write_text(CALIBRATION)
+    build = ['map', 'build', '--images', str(images), *SMALL, '--camera', str(calibration)]
+    mount = ['--camera-mount', '0.2', '0', '1.3', '-0.5', '0.5', '-0.5', '0.5']
+    assert main([*build, *mount, '--output', str(tmp_path / 'm.folmap')]) == 0
+    assert 'cameras        of 2 places' in capsys.readouterr().out
+    with MapReader(tmp_path / 'm.folmap') as reader:
+        for place in reader.places:
+            assert place.camera.size == place.image_size
+            assert place.camera.mount.position.tolist() == [0.2, 0, 1.3]
+    assert main(['query', str(images / 'view001.jpg'), '--map', str(tmp_path / 'm.folmap'),
+                 '--camera', str(calibration)]) == 0  # fmt: skip
+    assert main(['evaluate', '--map', str(tmp_path / 'm.folmap'), '--queries', str(images),
+                 '--camera', str(calibration), *mount, '--without-ground-truth']) == 0  # fmt: skip
 
 
 def test_check_tells_sound_from_damaged(drive, tmp_path, capsys):

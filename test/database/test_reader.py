@@ -4,7 +4,6 @@ import math
 import os
 import shutil
 import sqlite3
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from database.small_maps import GLOBAL_DIM, assert_content, build, features, hea
 from database.small_maps import add as add_place
 
 from fol_vpr.database import SCHEMA_VERSION, MapReader, MapWriter, check_map, read_info
-from fol_vpr.database.records import COLUMNS
-from fol_vpr.database.schema import digest, meta_digest, migrate, record_digest
+from fol_vpr.database.records import COLUMNS, place_digest
+from fol_vpr.database.schema import digest, meta_digest
 from fol_vpr.datatypes import GeoPosition, Pose
 from fol_vpr.errors import InputError, MapError
 
@@ -300,7 +299,7 @@ def test_images_without_pixels(copy, column, size):
     connection = sqlite3.connect(copy)
     connection.execute(f'UPDATE places SET {column} = {size} WHERE place = 7')
     row = connection.execute(f'SELECT {COLUMNS} FROM places WHERE place = 7').fetchone()
-    connection.execute('UPDATE places SET digest = ? WHERE place = 7', (record_digest(row),))
+    connection.execute('UPDATE places SET digest = ? WHERE place = 7', (place_digest(row),))
     connection.commit()
     connection.close()
     assert 'the image of place 7 has' in refused(copy)
@@ -367,53 +366,3 @@ def test_damaged_pages_are_an_error_that_names_the_file(copy):
         file.seek(16384)
         file.write(os.urandom(copy.stat().st_size - 2 * 16384))
     refused(copy)
-
-
-# ---- versions
-
-
-def add_rating(connection: sqlite3.Connection) -> None:
-    connection.execute('ALTER TABLE places ADD COLUMN rating REAL')
-
-
-def add_notes(connection: sqlite3.Connection) -> None:
-    connection.execute('CREATE TABLE notes (place INTEGER PRIMARY KEY, text TEXT)')
-    connection.execute('INSERT INTO notes SELECT place, image_uri FROM places')
-
-
-def stop(connection: sqlite3.Connection) -> None:
-    raise KeyboardInterrupt
-
-
-def user_version(path: Path) -> int:
-    return struct.unpack_from('>i', path.read_bytes(), 60)[0]
-
-
-def test_an_older_map_is_migrated_when_it_is_opened(copy, monkeypatch):
-    monkeypatch.setattr('fol_vpr.database.schema.MIGRATIONS', (add_rating, add_notes))
-    monkeypatch.setattr('fol_vpr.database.schema.SCHEMA_VERSION', 3)
-    assert user_version(copy) == 1
-    assert_content(copy, 25)
-    assert user_version(copy) == 3
-    connection = sqlite3.connect(copy)
-    assert connection.execute('SELECT count(text) FROM notes').fetchone() == (25,)
-    connection.close()
-    assert check_map(copy) == []
-
-
-def test_an_interrupted_migration_changes_nothing(copy):
-    connection = sqlite3.connect(copy, isolation_level=None)
-    with pytest.raises(KeyboardInterrupt):
-        migrate(connection, 1, (add_rating, add_notes, stop))
-    connection.close()
-    assert user_version(copy) == 1
-    assert_content(copy, 25)
-
-
-def test_an_older_map_that_cannot_be_written_names_the_remedy(copy, monkeypatch, unprivileged):
-    monkeypatch.setattr('fol_vpr.database.schema.MIGRATIONS', (add_rating,))
-    monkeypatch.setattr('fol_vpr.database.schema.SCHEMA_VERSION', 2)
-    copy.chmod(0o444)
-    with unprivileged():
-        assert 'open it once where it can be written' in refused(copy)
-    assert user_version(copy) == 1

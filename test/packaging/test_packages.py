@@ -28,10 +28,16 @@ KEYS = {
     'tf2_ros': 'tf2_ros_py',
     'torch': 'python3-pytorch-pip',
     'tqdm': 'python3-tqdm',
+    'yaml': 'python3-yaml',
 }
 # pymilvus is an extra of setup.py: only who sets a Milvus server needs it.
 WITHOUT_KEY = {'safetensors', 'pymilvus', 'fol_vpr'}
-DISTRIBUTIONS = {'PIL': 'pillow', 'cv2': 'opencv-python-headless', 'faiss': 'faiss-cpu'}
+DISTRIBUTIONS = {
+    'PIL': 'pillow',
+    'cv2': 'opencv-python-headless',
+    'faiss': 'faiss-cpu',
+    'yaml': 'pyyaml',
+}
 
 
 def manifest(path: Path) -> ET.Element:

@@ -81,6 +81,7 @@ class TestWords:
             index='flat',
             topics=[topic],
             camera='',
+            camera_state='calibrated',
             odometry='',
             feedback=(0, 0),
         )

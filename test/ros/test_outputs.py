@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
@@ -26,6 +27,8 @@ from fol_vpr.config import MappingConfig, NodeConfig, RecognizerConfig  # noqa: 
 from fol_vpr.datatypes import (  # noqa: E402
     LocalizationState,
     LoopClosure,
+    Pose,
+    PoseSource,
     Recognition,
     Verification,
 )
@@ -119,6 +122,16 @@ def test_a_localized_image_gives_a_pose_with_its_own_stamp(publish):
     assert closures.header.frame_id == 'camera'
     assert heard['places'][0].processing_time.nanosec == 250_000_000
     assert [len(markers.markers) > 0 for markers in heard['markers']] == [True, True]
+
+
+def test_a_measured_pose_has_the_uncertainty_that_was_measured(publish, recognizer):
+    found = recognizer.recognize(scenes.frames(2)[1]).hypotheses[0]
+    measured = Pose(np.array([1.0, 2.0, 0.0]), scenes.IDENTITY, 0.01 * np.eye(6))
+    refined = dataclasses.replace(found, pose=measured, pose_source=PoseSource.REFINED)
+    heard = publish(LocalizationState.LOCALIZED, NodeConfig(), hypotheses=(refined,))
+    (pose,) = heard['pose']
+    assert pose.pose.pose.position.x == 1.0
+    np.testing.assert_allclose(np.reshape(pose.pose.covariance, (6, 6)), 0.01 * np.eye(6))
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,40 @@ def bag(
 
 def storage_file(bag_folder: Path) -> Path:
     return next(path for path in bag_folder.iterdir() if path.suffix in ('.db3', '.mcap'))
+
+
+def camera_info(stamp_ns: int = SECOND, topic: str = '/camera_info', **changes: Any) -> Sent:
+    """Of the pictures of `picture`, in the frame of `compressed`."""
+    values = {
+        'header': header(stamp_ns, changes.pop('frame_id', 'camera')),
+        'height': 32,
+        'width': 48,
+        'distortion_model': 'plumb_bob',
+        'd': np.array([-0.2, 0.05, 0.001, -0.001, 0.0]),
+        'k': np.array([40.0, 0.0, 23.5, 0.0, 41.0, 15.5, 0.0, 0.0, 1.0]),
+        'r': np.eye(3).ravel(),
+        'p': np.array([38.0, 0.0, 23.0, 0.0, 0.0, 39.0, 15.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': types('sensor_msgs/msg/RegionOfInterest')(0, 0, 0, 0, False),
+        **changes,
+    }
+    msgtype = 'sensor_msgs/msg/CameraInfo'
+    return Sent(topic, msgtype, stamp_ns, types(msgtype)(**values))
+
+
+def transforms(
+    stamp_ns: int, *edges: tuple[str, str, Iterable[float]], topic: str = '/tf_static'
+) -> Sent:
+    """Edges of parent, child, and x y z qx qy qz qw of the child in the parent."""
+    stamped = []
+    for parent, child, numbers in edges:
+        x, y, z, *turn = map(float, numbers)
+        transform = types('geometry_msgs/msg/Transform')(
+            types('geometry_msgs/msg/Vector3')(x, y, z),
+            types('geometry_msgs/msg/Quaternion')(*turn),
+        )
+        message = types('geometry_msgs/msg/TransformStamped')
+        stamped.append(message(header(stamp_ns, parent), child, transform))
+    msgtype = 'tf2_msgs/msg/TFMessage'
+    return Sent(topic, msgtype, stamp_ns, types(msgtype)(stamped))

@@ -206,7 +206,13 @@ def _state_records(town: Town, track: Track, config: DriveConfig) -> Iterator[Re
     yield Record(
         _stamp(config, 0.0),
         '/tf_static',
-        partial(messages.mounting, _stamp(config, 0.0), 0.2, config.height),
+        partial(
+            messages.mounting,
+            _stamp(config, 0.0),
+            0.2,
+            config.height,
+            math.radians(config.pitch),
+        ),
     )
     drifted = _drift(track, config)
     for index in range(0, len(track.time), _POSE_EVERY):

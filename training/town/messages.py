@@ -140,12 +140,19 @@ def fix(
     return _make(TYPES['/gnss/fix'], head, status, *values, covariance, 2 if valid else 0)
 
 
-def mounting(stamp_ns: int, forwards: float, height: float) -> Any:
-    """TFMessage base_link -> camera_optical: looking ahead, Z forwards, X right, Y down."""
+def mounting(stamp_ns: int, forwards: float, height: float, pitch: float) -> Any:
+    """TFMessage base_link -> camera_optical: looking ahead, Z forwards, X right, Y down.
+
+    Args:
+        forwards, height: of the camera from the base, metres.
+        pitch: radians, up is positive.
+    """
+    # Of the camera that looks ahead, turned about the Y of the base, by which up is negative.
+    c, s = math.cos(pitch / 2) / 2, math.sin(-pitch / 2) / 2
     transform = _make(
         'geometry_msgs/msg/Transform',
         _make('geometry_msgs/msg/Vector3', forwards, 0.0, height),
-        _make('geometry_msgs/msg/Quaternion', -0.5, 0.5, -0.5, 0.5),
+        _make('geometry_msgs/msg/Quaternion', -c - s, c + s, s - c, c - s),
     )
     head = header(stamp_ns, BASE_FRAME)
     stamped = _make('geometry_msgs/msg/TransformStamped', head, CAMERA_FRAME, transform)

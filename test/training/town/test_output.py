@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from fol_vpr.errors import InputError
+from fol_vpr.rigid import rotation_matrix
 from fol_vpr.sources import Bag, deserialize, open_source
+from training.town import messages
 from training.town.__main__ import main
 from training.town.camera.conditions import named
 from training.town.drive import DriveConfig, write_drive
@@ -99,6 +101,27 @@ def test_a_drive_is_a_bag_that_the_product_reads(bag: Path):
     moved = np.diff([pose.position[:2] for pose in poses], axis=0)
     # 2 m/s, an image every two seconds
     assert np.linalg.norm(moved, axis=1) == pytest.approx(4.0, abs=1.5)
+
+
+def test_a_drive_tells_its_camera_and_where_it_sits(bag: Path):
+    source = open_source(bag, pose_topic='/ground_truth')
+    cameras = {id(frame.camera): frame.camera for _, frame in source.frames()}
+    assert source.warnings == []
+    (camera,) = cameras.values()
+    assert camera.size == (160, 120)
+    focal = 80 / math.tan(math.radians(DRIVE.fov / 2))
+    assert camera.matrix[0, 0] == pytest.approx(focal, rel=0.1)
+    assert camera.mount.position.tolist() == [0.2, 0.0, DRIVE.height]
+    assert camera.mount.orientation.tolist() == [-0.5, 0.5, -0.5, 0.5]
+
+
+def test_a_camera_that_looks_up_is_mounted_so():
+    (stamped,) = messages.mounting(1, 0.2, 1.3, math.radians(30)).transforms
+    turned = stamped.transform.rotation
+    axes = rotation_matrix(np.array([turned.x, turned.y, turned.z, turned.w]))
+    half = math.sqrt(3) / 2
+    # Columns: where its right, down and forward point, in the base (forward, left, up).
+    assert axes == pytest.approx(np.array([[0, 0.5, half], [-1, 0, 0], [0, -half, 0.5]]))
 
 
 def test_odometry_drifts_and_satellites_are_seen_outdoors_only(bag: Path, town: Town):
