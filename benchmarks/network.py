@@ -31,6 +31,7 @@ from benchmarks.stages import example_images
 from fol_vpr.network.aggregation import CLUSTER_DIM, CLUSTERS, TOKEN_DIM
 from fol_vpr.network.fol import FoL
 from fol_vpr.network.inference import InferenceNetwork
+from fol_vpr.network.linear import has_fast_int8
 from fol_vpr.network.local_head import HIDDEN_DIM, LOCAL_DIM
 from fol_vpr.network.onnx_file import INPUT, OUTPUTS, export_onnx
 from fol_vpr.network.preprocessing import to_input
@@ -109,6 +110,11 @@ def ways(net: FoL, images: Tensor) -> dict[str, Run]:
     for name, dtype in _DTYPES.items():
         ours = InferenceNetwork(copy.deepcopy(net), images.device, dtype, images.shape[2])
         found[name] = lambda ours=ours: ours(images).global_descriptor  # type: ignore[misc]
+    if not images.is_cuda and has_fast_int8():
+        quantized = InferenceNetwork(
+            copy.deepcopy(net), images.device, torch.float32, images.shape[2], quantized=True
+        )
+        found['int8'] = lambda: quantized(images).global_descriptor
     if images.is_cuda:
         found['float32, eager'] = lambda: net.describe(images).global_descriptor
     return found

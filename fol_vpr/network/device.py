@@ -8,8 +8,15 @@ from collections.abc import Iterator
 import torch
 
 from fol_vpr.errors import DeviceError
+from fol_vpr.network.linear import has_fast_int8
 
-_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+_DTYPES = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+    # All but the products with weights.
+    'int8': torch.float32,
+}
 
 
 def choose_device(setting: str) -> torch.device:
@@ -38,11 +45,20 @@ def choose_device(setting: str) -> torch.device:
     return torch.device('cuda', index)
 
 
-def choose_dtype(setting: str, device: torch.device) -> torch.dtype:
-    """The precision of matrix products that a setting means on `device`."""
+def choose_precision(setting: str, device: torch.device) -> tuple[str, torch.dtype]:
+    """The precision of matrix products that a setting means on `device`, and the dtype it takes.
+
+    Raises:
+        DeviceError: int8 where it is no faster.
+    """
     if setting == 'auto':
         setting = 'bfloat16' if device.type == 'cuda' else 'float32'
-    return _DTYPES[setting]
+    if setting == 'int8' and not (device.type == 'cpu' and has_fast_int8()):
+        raise DeviceError(
+            f'precision is int8, which {device} is not faster with: it needs a CPU with AVX-512 '
+            'VNNI or AVX VNNI; use bfloat16 or float32'
+        )
+    return setting, _DTYPES[setting]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from fol_vpr.datatypes import Features, LocalFeatures
 from fol_vpr.errors import DeviceError
 from fol_vpr.network import registry
 from fol_vpr.network.aggregation import DESCRIPTOR_DIM
-from fol_vpr.network.device import choose_device, choose_dtype, memory_guard
+from fol_vpr.network.device import choose_device, choose_precision, memory_guard
 from fol_vpr.network.fol import FoLOutput
 from fol_vpr.network.inference import InferenceNetwork
 from fol_vpr.network.local_head import LOCAL_DIM
@@ -64,7 +64,7 @@ class FeatureExtractor:
         if config.threads:
             torch.set_num_threads(config.threads)
         device = choose_device(config.device)
-        dtype = choose_dtype(config.precision, device)
+        precision, dtype = choose_precision(config.precision, device)
         net, info = registry.load(config.weights)
         if not config.input_size:
             config = replace(config, input_size=info.input_size or RELEASED_SIZE)
@@ -80,14 +80,16 @@ class FeatureExtractor:
             )
         self._device = device
         with memory_guard('the weights', device):
-            ready = InferenceNetwork(net, device, dtype, config.input_size)
+            ready = InferenceNetwork(
+                net, device, dtype, config.input_size, quantized=precision == 'int8'
+            )
         self._net: InferenceNetwork | None = ready
         self.weights = info
         self.model_id = info.model_id
         self.weights_name = info.name
         self.trained = info.trained
         self.device = str(device)
-        self.precision = str(dtype).removeprefix('torch.')
+        self.precision = precision
         self.descriptor_dim = DESCRIPTOR_DIM
         self.local_dim = LOCAL_DIM
         self.batch = _BATCH_ON_CUDA if device.type == 'cuda' else 1

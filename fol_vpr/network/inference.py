@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fol_vpr.network.fol import Described, FoL
-from fol_vpr.network.linear import pack
+from fol_vpr.network.linear import pack, quantize
 from fol_vpr.network.vit import PATCH
 
 log = logging.getLogger(__name__)
@@ -43,16 +43,28 @@ class InferenceNetwork:
         device: where it is to run.
         dtype: of matrix products and convolutions.
         size: side in pixels of most inputs.
+        quantized: whether the transformer's products with weights are those of 8 bit numbers; on
+            a CPU, in float32.
 
     Attributes:
         parameter_bytes: memory that the weights take on the device.
     """
 
-    def __init__(self, net: FoL, device: torch.device, dtype: torch.dtype, size: int) -> None:
+    def __init__(
+        self,
+        net: FoL,
+        device: torch.device,
+        dtype: torch.dtype,
+        size: int,
+        *,
+        quantized: bool = False,
+    ) -> None:
         self._net = net.to(device).set_precision(dtype)
         self._device = device
         self.parameter_bytes = sum(p.numel() * p.element_size() for p in net.parameters())
-        if device.type == 'cpu':
+        if quantized:
+            quantize(net.backbone)
+        elif device.type == 'cpu':
             pack(net.backbone, rows=(size // PATCH) ** 2 + 1)
         self._met: set[tuple[int, ...]] = set()
         self._recorded: dict[tuple[int, ...], _Recorded | None] = {}

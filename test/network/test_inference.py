@@ -11,7 +11,15 @@ from torch import nn
 
 from fol_vpr.network import build_fol
 from fol_vpr.network.inference import InferenceNetwork
-from fol_vpr.network.linear import PackedLinear, linear, pack, packs
+from fol_vpr.network.linear import (
+    PackedLinear,
+    QuantizedLinear,
+    has_fast_int8,
+    linear,
+    pack,
+    packs,
+    quantize,
+)
 
 DEVICES = [
     'cpu',
@@ -78,3 +86,38 @@ def test_of_a_network_on_the_cpu_the_transformer_is_packed(tiny):
     assert run.parameter_bytes == expected
     packed = [module for module in net.modules() if isinstance(module, PackedLinear)]
     assert len(packed) == (4 * 4 if packs(torch.float32) else 0)
+
+
+needs_int8 = pytest.mark.skipif(not has_fast_int8(), reason='needs a CPU that is fast at int8')
+
+
+@needs_int8
+@pytest.mark.parametrize('activation', ['none', 'gelu'])
+@pytest.mark.parametrize('bias', [True, False])
+def test_a_quantized_layer_computes_nearly_what_the_layer_does(activation, bias):
+    layer = nn.Linear(256, 96, bias=bias)
+    holder = nn.Sequential(copy.deepcopy(layer))
+    quantize(holder)
+    assert isinstance(holder[0], QuantizedLinear)
+    x = torch.randn((3, 50, 256), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        found, expected = linear(holder[0], x, activation), linear(layer, x, activation)
+    assert found.shape == expected.shape
+    assert found.dtype == torch.float32
+    cosine = torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0)
+    assert 0.999 < cosine < 0.9999999
+
+
+@needs_int8
+def test_the_network_in_eight_bits_describes_nearly_the_same():
+    from fol_vpr.config import NetworkConfig
+    from fol_vpr.network import FeatureExtractor
+
+    picture = (images(3, side=200)[0].permute(1, 2, 0).numpy() * 255).astype('uint8')
+    descriptors = []
+    for precision in ('float32', 'int8'):
+        extractor = FeatureExtractor(NetworkConfig(precision=precision, device='cpu'))
+        assert extractor.precision == precision
+        descriptors.append(extractor.extract([picture])[0].global_descriptor)
+        extractor.close()
+    assert 0.999 < descriptors[0] @ descriptors[1] < 0.9999999
