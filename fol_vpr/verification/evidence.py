@@ -31,6 +31,8 @@ MORE_IS_BETTER = tuple(name for name in FEATURES if name != 'checked')
 MOST_PLACES = 6
 # Similarities that lie closer together than this differ by chance.
 LEAST_SPREAD = 1e-3
+# In logarithms: twenty times as many matches as any other place, or no other place at all.
+LARGEST_MARGIN = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ def gather(observation: Observation, config: VerificationConfig) -> list[PlaceEv
             (similarity - usual) / spread,
             (similarity - rival) / spread,
             float(matches[number]),
-            float(matches[number]) - other_matches,
+            min(float(matches[number]) - other_matches, LARGEST_MARGIN),
             *_geometry(group),
         ]
         members = frozenset(h.place.index for h in group)
@@ -130,8 +132,10 @@ def _best(group: list[PlaceHypothesis]) -> PlaceHypothesis:
 
 
 def _matches(group: list[PlaceHypothesis]) -> float:
+    """Those that the geometry was given, which it gets for rivals too, else those of re-ranking."""
+    checked = [float(h.matches) for h in group if h.query_xy is not None]
     scores = [h.match_score for h in group if not math.isnan(h.match_score)]
-    return math.log1p(max(scores, default=0.0))
+    return math.log1p(max(checked or scores, default=0.0))
 
 
 def _geometry(group: list[PlaceHypothesis]) -> tuple[float, float, float, float]:
