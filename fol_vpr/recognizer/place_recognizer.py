@@ -108,8 +108,8 @@ class PlaceRecognizer:
                 loaded.close()
                 raise MapError(f'{loaded.path} was loaded too late: the recognizer is closed')
             previous, self._map = self._map, loaded
-            self._calibration = calibration
-            if other or calibration is not None:
+            before, self._calibration = self._calibration, calibration
+            if other or calibration != before:
                 self._decision = Decision(self.config.verification, calibration)
         if previous is not None:
             previous.close()

@@ -76,6 +76,12 @@ class Calibration:
     nowhere: Scaling = Scaling()
     made: Mapping[str, Any] = field(default_factory=dict)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Calibration) and self.to_rows() == other.to_rows()
+
+    def __hash__(self) -> int:
+        return hash(self.to_rows()[ROW])
+
     def log_ratio(self, features: np.ndarray) -> float:
         """Log likelihood ratio of a place [F]: how much rather its evidence is seen there."""
         raw = float((features - self.mean) / self.scale @ self.weights) + self.offset
