@@ -139,3 +139,19 @@ def test_without_tf2_the_remedy_is_named():
         pytest.skip('tf2_ros is installed')
     with pytest.raises(FolVprError, match='tf2_ros'):
         MapToOdom(None, OdometryTrack())
+
+
+def test_the_pose_at_the_stamp_of_an_image_is_interpolated_or_none():
+    track = OdometryTrack()
+    assert track.pose_at(0, 1.0) is None
+    up = np.array([0.0, 0, 1])
+    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    track.add(odometry(SECOND, [2, 0, 0], axis_angle(up, 0.2)[0]))
+    pose = track.pose_at(SECOND // 2, 1.0)
+    np.testing.assert_allclose(pose.position, [1, 0, 0])
+    np.testing.assert_allclose(pose.orientation, axis_angle(up, 0.1)[0], atol=1e-9)
+    assert track.pose_at(SECOND // 2, 0.5) is None
+    track.add(odometry(2 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
+    assert track.pose_at(2 * SECOND, 1.0) is None
+    track.clear()
+    assert track.pose_at(SECOND, 1.0) is None
