@@ -132,7 +132,7 @@ def _best(group: list[PlaceHypothesis]) -> PlaceHypothesis:
 
 
 def _matches(group: list[PlaceHypothesis]) -> float:
-    """Those that the geometry was given, which it gets for rivals too, else those of re-ranking."""
+    """Those that the geometry was given, which has rivals too, else those of re-ranking."""
     checked = [float(h.matches) for h in group if h.query_xy is not None]
     scores = [h.match_score for h in group if not math.isnan(h.match_score)]
     return math.log1p(max(checked or scores, default=0.0))

@@ -114,9 +114,9 @@ def replace_positives(example: Example) -> Example:
     return Example(example.observation, frozenset(), None)
 
 
-def test_masks_take_out_what_is_beside_a_positive():
+def test_masks_take_out_what_is_around_a_positive():
     places = [place(index) for index in range(EVERYWHERE)]
-    narrow = VerificationConfig(agreement_radius=20.0)  # 30 m between places
+    narrow = VerificationConfig(agreement_radius=10.0)  # 30 m between places
     masks = masked_references(places, [frozenset([10]), frozenset(), frozenset([0, 1])], narrow)
     assert masks == [frozenset([9, 10, 11]), frozenset(), frozenset([0, 1, 2])]
 
@@ -124,7 +124,7 @@ def test_masks_take_out_what_is_beside_a_positive():
 def test_masks_go_by_order_where_there_are_no_positions():
     places = [replace(place(index), pose=None) for index in range(30)]
     (mask,) = masked_references(places, [frozenset([3])], VerificationConfig(agreement_index=2))
-    assert mask == frozenset(range(8))
+    assert mask == frozenset(range(12))
 
 
 def test_odometry_is_used_where_the_drive_has_it(fitted):
