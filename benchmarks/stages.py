@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks.decisions import RERANKED, decide_milliseconds
 from benchmarks.publishing import publish_seconds
 from fol_vpr.config import (
     MappingConfig,
@@ -36,7 +37,7 @@ from fol_vpr.sources import ImageFolder, decode_bytes
 QUERIES = 7
 SEARCHED = 10_000
 DIM = 8448
-STAGES = ('decode', 'resize', 'forward', 'search', 'rerank', 'verify', 'publish')
+STAGES = ('decode', 'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'publish')
 
 
 def stage_milliseconds(weights: str, images: Sequence[bytes]) -> dict[str, list[float]]:
@@ -115,12 +116,15 @@ def measure(weights: Sequence[str]) -> dict[str, object]:
     """Median and fastest milliseconds of each stage for each of the weights."""
     images, what = example_images()
     searches, publications = search_milliseconds(), publish_seconds()
+    decisions = decide_milliseconds()
     result: dict[str, object] = {'images': what, 'threads': torch.get_num_threads()}
     if isinstance(publications, str):
         result['publish'] = f'not measured: {publications}'
     for name in weights:
         stages = stage_milliseconds(name, images)
         stages['search'] = searches
+        # Untrained weights are not decided by.
+        stages['decide'] = decisions
         if not isinstance(publications, str):
             stages['publish'] = [1000 * seconds for seconds in publications]
         result[name] = {
@@ -143,6 +147,7 @@ def print_table(result: dict[str, object]) -> None:
         'search': f'over {SEARCHED} places',
         'rerank': f'{retrieval.rerank} candidates',
         'verify': f'{verification.verify} hypotheses',
+        'decide': f'{RERANKED} candidates, on one core',
         'publish': str(result.get('publish', '10 hypotheses')),
     }
     print(f'{"":10}' + ''.join(f'{name:>26}' for name in names))

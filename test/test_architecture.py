@@ -26,8 +26,9 @@ MAY_IMPORT = {
     'recognizer': BASE | FOUR | CORE,
     'mapping': BASE | FOUR | CORE | {'sources'},
     'evaluation': BASE | CORE | {'sources'},
+    'calibration': BASE | CORE | {'database', 'verification', 'evaluation', 'sources'},
     'ros': BASE | CORE | {'evaluation', 'sources'},
-    'cli': BASE | CORE | {'evaluation', 'sources', 'ros'},
+    'cli': BASE | CORE | {'evaluation', 'calibration', 'sources', 'ros'},
 }
 # Exceptions: a verb may use the part that it is about.
 VERBS = {
@@ -105,6 +106,7 @@ def test_every_part_has_its_rule():
         ('fol_vpr_msgs', {'ros'}),
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),
+        ('sklearn', {'calibration'}),
         ('pymilvus', {'retrieval'}),
         ('sqlite3', {'database', 'sources'}),
         ('rosbags', {'sources', 'evaluation', 'ros'}),
@@ -134,7 +136,7 @@ def test_only_the_command_line_prints_or_exits():
 
 
 def test_the_bare_import_is_light():
-    heavy = "{'torch', 'rclpy', 'cv2', 'faiss', 'pymilvus'} & set(sys.modules)"
+    heavy = "{'torch', 'rclpy', 'cv2', 'faiss', 'pymilvus', 'sklearn'} & set(sys.modules)"
     script = f'import sys, fol_vpr, fol_vpr.cli.main; sys.exit(str({heavy}) if {heavy} else 0)'
     done = subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, cwd=ROOT, check=False

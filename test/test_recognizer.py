@@ -1,6 +1,7 @@
 """The one path from an image to hypotheses, with the real network, map and index."""
 
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from scenes import frames, view, write_folder
 
+from fol_vpr.calibration import store
 from fol_vpr.config import (
     MappingConfig,
     NetworkConfig,
@@ -16,7 +18,7 @@ from fol_vpr.config import (
     RetrievalConfig,
     VerificationConfig,
 )
-from fol_vpr.database import MapHeader, MapWriter
+from fol_vpr.database import MapEditor, MapHeader, MapWriter
 from fol_vpr.datatypes import (
     Features,
     Frame,
@@ -31,6 +33,8 @@ from fol_vpr.mapping import build_map
 from fol_vpr.network import build_fol, save_weights
 from fol_vpr.recognizer import PlaceRecognizer, recorded_network
 from fol_vpr.sources import open_source
+from fol_vpr.verification import Calibration, Judgement
+from fol_vpr.verification.calibration import DEFAULTS
 
 PLACES = 8
 CONFIG = RecognizerConfig(
@@ -80,7 +84,7 @@ def test_the_answer_carries_the_evidence(loaded):
     assert best.matches == len(best.reference_xy) == best.match_score
     assert best.pose is None and best.pose_source == PoseSource.NONE
     assert math.isnan(best.probability) and math.isnan(answer.p_not_in_map)
-    stages = {'resize', 'forward', 'search', 'rerank', 'verify', 'total'}
+    stages = {'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'total'}
     assert set(answer.timings) == stages
     assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
 
@@ -147,7 +151,9 @@ def test_with_weights_of_its_own_it_localizes_over_consecutive_images(tmp_path):
     features match rightly."""
     save_weights(build_fol('vits14'), tmp_path / 'own.safetensors')
     network = replace(CONFIG.network, weights=str(tmp_path / 'own.safetensors'))
-    recognizer = PlaceRecognizer(replace(CONFIG, network=network))
+    # Three times the same image says less than three images.
+    verification = replace(CONFIG.verification, probability=0.8)
+    recognizer = PlaceRecognizer(replace(CONFIG, network=network, verification=verification))
     try:
         source = open_source(write_folder(tmp_path / 'images', 4))
         build_map(source, tmp_path / 'own.folmap', recognizer.extractor, MappingConfig())
@@ -198,8 +204,9 @@ def test_the_state_does_not_depend_on_how_many_hypotheses_are_published(loaded):
     ranks = []
     original = loaded._decide
     try:
-        loaded._decide = lambda f, verified, s: (
-            ranks.append([h.rank for h in verified]) or (original(f, verified, s))
+        loaded._decide = lambda seen, sequence: (
+            ranks.append([h.rank for h in seen.hypotheses if h.query_xy is not None])
+            or original(seen, sequence)
         )
         for count in (1, 5):
             assert len(loaded.recognize(Frame(view(2)), hypotheses=count).hypotheses) == count
@@ -257,9 +264,10 @@ def test_the_hypothesis_that_is_believed_comes_first(loaded):
     loaded.set_config(CONFIG)
     asked = []
 
-    def believe_the_second(frame, verified, sequence):
+    def believe_the_second(seen, sequence):
+        verified = [h for h in seen.hypotheses if h.query_xy is not None]
         asked.append(verified[1])
-        return LocalizationState.LOCALIZED, verified[1]
+        return Judgement(LocalizationState.LOCALIZED, verified[1])
 
     loaded._decide = believe_the_second
     try:
@@ -272,3 +280,67 @@ def test_the_hypothesis_that_is_believed_comes_first(loaded):
         assert len({h.place.index for h in answer.hypotheses}) == len(answer.hypotheses)
         assert answer.loop_closures[0].stamp_to_ns == believed.place.stamp_ns
     assert [len(answer.hypotheses) for answer in answers] == [1, 4]
+
+
+CALIBRATED = Calibration(
+    DEFAULTS.mean, DEFAULTS.scale, DEFAULTS.weights, 3.0, miss=0.1, repeat=0.25
+)
+
+
+@pytest.fixture
+def calibrated(recognizer: PlaceRecognizer, town: Path, tmp_path: Path) -> PlaceRecognizer:
+    """With the town's map, and made-up numbers as its calibration."""
+    path = tmp_path / 'town.folmap'
+    shutil.copy(town, path)
+    store(path, CALIBRATED)
+    recognizer.set_config(CONFIG)
+    recognizer.load_map(path)
+    return recognizer
+
+
+def test_a_calibrated_map_gives_probabilities(calibrated, monkeypatch):
+    assert calibrated.map_info.calibrated
+    assert calibrated.calibration.to_rows() == CALIBRATED.to_rows()
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    for stamp in range(4):
+        answer = calibrated.recognize(Frame(view(2), stamp_ns=stamp))
+    best = answer.hypotheses[0]
+    assert best.place.index == 2 and best.probability > 0.5
+    assert 0 <= answer.p_not_in_map < 0.5
+    assert all(0 <= h.probability <= best.probability for h in answer.hypotheses)
+
+
+def test_a_map_loaded_after_a_calibrated_one_goes_by_the_defaults(calibrated, town):
+    calibrated.load_map(town)
+    assert calibrated.calibration is None and not calibrated.map_info.calibrated
+    assert math.isnan(calibrated.recognize(Frame(view(2))).p_not_in_map)
+
+
+def test_a_calibration_that_cannot_be_used_keeps_the_old_map(calibrated, town, tmp_path):
+    path = tmp_path / 'strange.folmap'
+    shutil.copy(town, path)
+    with MapEditor(path) as editor:
+        editor.calibrate({'decision': '{"version": 99}'})
+    before = calibrated.map_info
+    with pytest.raises(MapError, match=r'strange\.folmap cannot be used .*version 99'):
+        calibrated.load_map(path)
+    assert calibrated.map_info is before
+    assert calibrated.recognize(Frame(view(1))).hypotheses[0].place.index == 1
+
+
+def test_other_settings_keep_the_calibration(calibrated):
+    verification = replace(CONFIG.verification, probability=0.6)
+    calibrated.set_config(replace(CONFIG, verification=verification))
+    assert calibrated._decision.calibrated
+
+
+def test_what_is_excluded_is_as_if_the_map_had_it_not(loaded):
+    frame = Frame(view(2))
+    features = loaded.extract(frame)
+    every, without = (
+        loaded.observe(frame, features, exclude=frozenset(gone)) for gone in ((), (2, 5))
+    )
+    assert every.hypotheses[0].place.index == 2
+    indices = {c.index for c in without.candidates}
+    assert len(indices) == 6 and not indices & {2, 5}
+    assert {h.place.index for h in without.hypotheses} <= indices

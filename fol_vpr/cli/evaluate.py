@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.truth import truth_of
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
@@ -21,13 +21,7 @@ from fol_vpr.config import (
     VerificationConfig,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.ground_truth import (
-    Positives,
-    Tracks,
-    Whereabouts,
-    positives_by_position,
-    read_ground_truth,
-)
+from fol_vpr.evaluation.ground_truth import Positives, Tracks
 from fol_vpr.evaluation.metrics import RECALL_AT
 from fol_vpr.evaluation.offline import answer_offline
 from fol_vpr.evaluation.report import Conditions, Evaluation
@@ -42,6 +36,8 @@ if TYPE_CHECKING:
 # The settings that make sense here; geometric verification is off unless it is asked for.
 RETRIEVAL = ('candidates', 'rerank', 'order', 'match_threshold')
 VERIFICATION = ('verify',)
+# What decisions about a stream depend on.
+SEQUENCE = ('probability', 'consecutive', 'max_gap', 'agreement_radius', 'agreement_index')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +88,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--limit', metavar='N', type=int, help='only the first N queries')
     parser.add_argument(
+        '--sequence',
+        action='store_true',
+        help='the queries are a stream: judge them as the node does, and count what was said',
+    )
+    parser.add_argument('--odom-topic', metavar='T', help='odometry of the bag, for --sequence')
+    parser.add_argument(
         '--skip-bad',
         action='store_true',
         help='accept that queries which cannot be read count as misses; without it they do too, '
@@ -100,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, CameraConfig)
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
-    add_settings(parser, VerificationConfig, only=VERIFICATION)
+    add_settings(parser, VerificationConfig, only=(*VERIFICATION, *SEQUENCE))
     add_settings(parser, EvaluationConfig)
 
 
@@ -120,6 +122,7 @@ def run(args: argparse.Namespace) -> int:
         positions_csv=args.positions,
         frame_id=args.frame_id,
         camera=settings(args, CameraConfig()),
+        odom_topic=args.odom_topic,
     )
     if args.recording is not None:
         _of_recording(args, source, criteria)
@@ -135,11 +138,17 @@ def _check_combination(args: argparse.Namespace) -> None:
         raise InputError(
             f'--candidates is {args.candidates}, but Recall@{max(RECALL_AT)} needs as many'
         )
+    if not args.sequence:
+        unused = [name for name in ('odom_topic', *SEQUENCE) if getattr(args, name) is not None]
+        if unused:
+            raise InputError(f'--{unused[0].replace("_", "-")} needs --sequence')
     if args.recording is None and args.recording_topic is not None:
         raise InputError('--recording-topic needs --recording')
     if args.recording is not None:
-        of_the_run = ('limit', *RETRIEVAL, *VERIFICATION, *(f.name for f in fields(NetworkConfig)))
+        network = tuple(spec.name for spec in fields(NetworkConfig))
+        of_the_run = ('limit', 'odom_topic', *SEQUENCE, *RETRIEVAL, *VERIFICATION, *network)
         useless = [name for name in of_the_run if getattr(args, name) is not None]
+        useless += ['sequence'] if args.sequence else []
         if useless:
             raise InputError(
                 f'--{useless[0].replace("_", "-")} has no effect on answers that were recorded; '
@@ -169,8 +178,9 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
     with open_map(args.map) as reader:
         positives, tracks = _truth_of(args, source, reader.places, reader.info, criteria)
     retrieval = settings(args, RetrievalConfig())
-    # Geometric verification does not change the order of the hypotheses; it would only cost time.
-    verification = settings(args, replace(VerificationConfig(), verify=0))
+    # Geometric verification does not change the order of the hypotheses, only what is decided.
+    usual = VerificationConfig() if args.sequence else replace(VerificationConfig(), verify=0)
+    verification = settings(args, usual)
     network = network_of_map(args, args.map)
     recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
     try:
@@ -179,7 +189,12 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
         with Progress('evaluate', unit='queries') as progress:
             unread = SkipBad(progress)
             answers = answer_offline(
-                recognizer, source, limit=args.limit, progress=progress, on_bad=unread
+                recognizer,
+                source,
+                limit=args.limit,
+                sequence=args.sequence,
+                progress=progress,
+                on_bad=unread,
             )
         extractor = recognizer.extractor
         conditions = replace(
@@ -189,6 +204,8 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
             device=extractor.device,
             precision=extractor.precision,
             rerank=retrieval.rerank,
+            sequence=args.sequence,
+            calibrated=info.calibrated,
         )
         evaluation = Evaluation(conditions, positives, answers, tracks)
         _report(args, evaluation, source, recognizer.reference_image)
@@ -208,47 +225,12 @@ def _truth_of(
     info: MapInfo,
     criteria: EvaluationConfig,
 ) -> tuple[Positives, Tracks | None]:
-    """For each query that is asked, readable or not, the references that show its place.
-
-    And where both were taken, where that is what tells it.
-    """
-    tracks = None
     if args.without_ground_truth:
         positives: Positives = [frozenset()] * len(source)
-    elif args.ground_truth is not None:
-        positives = read_ground_truth(args.ground_truth, len(source), len(places))
-    else:
-        _check_frames(source, places, info)
-        queries = [Whereabouts.of(each) for each in islice(source.captures(), args.limit)]
-        # A damaged bag may hold fewer images than it promises.
-        queries += [Whereabouts()] * (len(source) - len(queries))
-        references = [Whereabouts.of(place) for place in places]
-        positives = positives_by_position(queries, references, criteria)
-        tracks = Tracks.of(queries, references)
-    return positives[: args.limit], tracks
-
-
-def _check_frames(source: FrameSource, places: Sequence[Place], info: MapInfo) -> None:
-    """Raise InputError where positions of queries and references mean different things."""
-    if not any(place.pose or place.geo for place in places):
-        raise InputError(
-            f'no ground truth: the references of {info.path} have no positions; give '
-            '--ground-truth CSV, or --without-ground-truth for latency only'
-        )
-    if not source.frame_id or not any(place.pose for place in places):
-        return
-    if source.own_origin and source.session_id not in {place.session_id for place in places}:
-        raise InputError(
-            f'the poses of {source.description} count from wherever that drive began, so they '
-            f'cannot be compared with those of {info.path}; give --ground-truth CSV, or '
-            f'--frame-id {info.frame_id} if they are in the frame of the map after all'
-        )
-    if source.frame_id != info.frame_id:
-        raise InputError(
-            f'the poses of {source.description} are in the frame {source.frame_id!r}, those of '
-            f'{info.path} in {info.frame_id!r}, so they cannot be compared; give --ground-truth '
-            f'CSV, or --frame-id {info.frame_id} if that is another name for the same frame'
-        )
+        return positives[: args.limit], None
+    return truth_of(
+        source, places, info, criteria, ground_truth=args.ground_truth, limit=args.limit
+    )
 
 
 def _conditions(

@@ -19,6 +19,7 @@ VERBS = {
     'map': 'build a map from images or a bag, look into one, check, merge, split, prune one',
     'query': 'ask a map where one image was taken',
     'evaluate': 'compare answers with ground truth: recall, latency, drops',
+    'calibrate': 'learn from drives through a map how probable its answers are',
     'weights': 'list, fetch and inspect network weights',
     'export': 'write the network as a file for other runtimes',
     'bag': 'write a bag from images, play one, record one, look into one',

@@ -132,18 +132,26 @@ def _read(path: str, config: CameraConfig) -> Frame:
 
 
 def _as_table(recognition: Recognition) -> str:
-    header = ['rank', 'place', 'similarity', 'matches', 'inliers', 'verified', 'image', 'pose']
+    header = [
+        'rank', 'place', 'probability', 'similarity', 'matches', 'inliers', 'verified', 'image',
+        'pose',
+    ]  # fmt: skip
     rows = [header, *(_row(hypothesis) for hypothesis in recognition.hypotheses)]
     seconds = recognition.timings.get('total', math.nan)
     quality = recognition.quality_reason or 'good'
     head = f'{recognition.state.name}; image quality {recognition.image_quality:.2f} ({quality})'
-    return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows, left=(1, 5, 6, 7))])
+    if math.isnan(recognition.p_not_in_map):
+        head += '; the map is uncalibrated: decided by defaults'
+    else:
+        head += f'; not in the map {recognition.p_not_in_map:.3f}'
+    return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows, left=(1, 6, 7, 8))])
 
 
 def _row(h: PlaceHypothesis) -> list[str]:
     return [
         str(h.rank),
         h.place.place_id,
+        '' if math.isnan(h.probability) else f'{h.probability:.3f}',
         f'{h.similarity:.4f}',
         '' if math.isnan(h.match_score) else f'{h.match_score:.0f}',
         str(h.inliers) if h.verification is not Verification.NONE else '',
@@ -171,6 +179,7 @@ def _as_json(
         'state': recognition.state.name,
         'image_quality': recognition.image_quality,
         'quality_reason': recognition.quality_reason,
+        'p_not_in_map': _or_none(recognition.p_not_in_map),
         'timings_ms': {k: round(v * 1000, 3) for k, v in recognition.timings.items()},
         'hypotheses': [_hypothesis(h) for h in recognition.hypotheses],
     }
@@ -186,8 +195,8 @@ def _hypothesis(h: PlaceHypothesis) -> dict[str, Any]:
         'image_uri': h.place.image_uri,
         'stamp_ns': h.place.stamp_ns,
         'similarity': h.similarity,
-        'match_score': None if math.isnan(h.match_score) else h.match_score,
-        'probability': None if math.isnan(h.probability) else h.probability,
+        'match_score': _or_none(h.match_score),
+        'probability': _or_none(h.probability),
         'inliers': h.inliers,
         'verification': h.verification.name,
         'position': None if h.pose is None else h.pose.position.tolist(),
@@ -195,3 +204,8 @@ def _hypothesis(h: PlaceHypothesis) -> dict[str, Any]:
         'latitude': None if geo is None else geo.latitude,
         'longitude': None if geo is None else geo.longitude,
     }
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value

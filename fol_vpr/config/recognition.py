@@ -130,14 +130,32 @@ class VerificationConfig(Checked):
         minimum=0.1,
         maximum=100,
     )
+    probability: float = setting(
+        0.95,
+        'How probable a statement must be: that the robot is at the place (LOCALIZED), at one of '
+        'two (AMBIGUOUS), or nowhere in the map (NOT_IN_MAP). Maps without a calibration '
+        '(`fol_vpr calibrate`) go by conservative defaults, of which this is no probability.',
+        minimum=0.5,
+        maximum=0.9999,
+    )
     consecutive: int = setting(
         3,
-        'Images in a row whose verified places must agree before the state is LOCALIZED.',
+        'Images that must have spoken for a place before the state is LOCALIZED, or must have '
+        'been seen before it is NOT_IN_MAP.',
         minimum=1,
         maximum=100,
     )
     max_gap: float = setting(
-        5.0, 'Longest time between two of them, in seconds.', minimum=0, maximum=3600
+        5.0,
+        'Longest time between two images that count together, in seconds.',
+        minimum=0,
+        maximum=3600,
+    )
+    speed: float = setting(
+        3.0,
+        'How fast the robot may move between two images, in metres a second; without odometry.',
+        minimum=0,
+        maximum=1000,
     )
     agreement_radius: float = setting(
         10.0,

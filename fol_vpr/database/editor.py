@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -246,9 +246,31 @@ class MapEditor:
                 return self.info
             target = self.path if own or path is None else Path(path)
             with MapReader(self.path) as reader:
-                info = self._write(reader, target, own, overwrite, progress)
+                info = self._write(reader, target, own, overwrite, progress, reader.calibration())
             if own:
                 self._start_anew()
+            return info
+
+    def calibrate(
+        self, calibration: Mapping[str, str], *, progress: Progress | None = None
+    ) -> MapInfo:
+        """Replace the calibration of the map, and save it with all changes beside it.
+
+        Args:
+            calibration: rows of the calibration table.
+            progress: called with places written and places in all.
+
+        Returns:
+            What the written map says of itself.
+
+        Raises:
+            MapError: the map is damaged.
+            StorageError: no space or no permission; the map is as before.
+        """
+        with self._turn:
+            with MapReader(self.path) as reader:
+                info = self._write(reader, self.path, True, True, progress, calibration)
+            self._start_anew()
             return info
 
     def _write(
@@ -258,6 +280,7 @@ class MapEditor:
         own: bool,
         overwrite: bool,
         progress: Progress | None,
+        calibration: Mapping[str, str],
     ) -> MapInfo:
         total = len(reader.places)
         writer = MapWriter(
@@ -269,9 +292,11 @@ class MapEditor:
             owned=self._lock if own else None,
         )
         with writer:
-            writer.calibrate(reader.calibration())
+            writer.calibrate(calibration)
             if own:
-                writer.keep_identity(reader.meta, merged_changes=self._changes().id)
+                changed = self._file is not None or self.info.added or self.info.removed
+                merged = self._changes().id if changed else ''
+                writer.keep_identity(reader.meta, merged_changes=merged)
             for first in range(0, total, 256):
                 last = min(first + 256, total)
                 writer.copy(reader.record(index) for index in range(first, last))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class QueryAnswer:
             was recorded from a topic, which does not carry it.
         timings: seconds by stage; `total` is from the encoded image to the answer, decoding
             included, offline as well as live.
+        probability: that the first hypothesis is right; NaN where the map is uncalibrated.
+        p_not_in_map: NaN where the map is uncalibrated.
     """
 
     index: int
@@ -40,6 +43,8 @@ class QueryAnswer:
     ranking: tuple[int, ...]
     global_ranking: tuple[int, ...] | None
     timings: dict[str, float] = field(default_factory=dict)
+    probability: float = math.nan
+    p_not_in_map: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +65,18 @@ def answer_offline(
     source: FrameSource,
     *,
     limit: int | None = None,
+    sequence: bool = False,
     progress: Progress | None = None,
     on_bad: OnBad | None = None,
 ) -> Answers:
-    """Recognise every query of `source`, each for itself: no image helps another.
+    """Recognise every query of `source`.
 
     Args:
         recognizer: with its map loaded.
         source: the queries.
         limit: how many queries to take, from the first; None takes all.
+        sequence: whether they are a stream, in which images help each other to a decision;
+            otherwise each is judged for itself.
         progress: called with the queries done, their number, and a note.
         on_bad: called with position and error of a query that cannot be read; such a query gets
             no answer. Without it the error is raised.
@@ -82,7 +90,7 @@ def answer_offline(
     started = time.perf_counter()
     for position, frame in source.frames(on_bad=on_bad, stop=total):
         decoded = time.perf_counter() - started
-        answers.append(_answer(recognizer, position, frame, decoded))
+        answers.append(_answer(recognizer, position, frame, decoded, sequence))
         if progress is not None:
             progress(position + 1, total, '')
         started = time.perf_counter()
@@ -90,10 +98,11 @@ def answer_offline(
 
 
 def _answer(
-    recognizer: PlaceRecognizer, position: int, frame: Frame, decoded: float
+    recognizer: PlaceRecognizer, position: int, frame: Frame, decoded: float, sequence: bool
 ) -> QueryAnswer:
     depth = max(RECALL_AT)
-    recognition = recognizer.recognize(frame, hypotheses=depth, sequence=False)
+    recognition = recognizer.recognize(frame, hypotheses=depth, sequence=sequence)
+    first = recognition.hypotheses[:1]
     return QueryAnswer(
         index=position,
         stamp_ns=frame.stamp_ns,
@@ -101,6 +110,8 @@ def _answer(
         state=recognition.state,
         ranking=tuple(h.place.index for h in recognition.hypotheses),
         global_ranking=tuple(c.index for c in recognition.global_ranking[:depth]),
+        probability=first[0].probability if first else math.nan,
+        p_not_in_map=recognition.p_not_in_map,
         timings={
             'decode': decoded,
             **recognition.timings,

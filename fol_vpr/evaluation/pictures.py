@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
 from fol_vpr.evaluation.ground_truth import Tracks
+from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
 
 if TYPE_CHECKING:
@@ -92,6 +93,33 @@ def draw_evaluation(
             figure.add_subplot(grid[row, 2]), _decoded(load(best)),
             f'reference {best}: {name}', '', colour,
         )  # fmt: skip
+    _save(figure, path)
+
+
+def draw_reliability(path: str | Path, curves: Mapping[str, Sequence[Bin]]) -> None:
+    """Draw how often what was called so probable was right.
+
+    Args:
+        path: the picture to write; its suffix names the format.
+        curves: the bins of each kind of statement, by its name.
+
+    Raises:
+        StorageError: it cannot be written there.
+    """
+    figure = _figure(4.2 * len(curves), 4.4)
+    axes = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axis, (name, bins) in zip(axes, curves.items(), strict=True):
+        most = max((each.count for each in bins), default=1)
+        axis.plot([0, 1], [0, 1], color='#999999', lw=0.8, ls='--')
+        for each in bins:
+            size = 20 + 180 * each.count / most
+            axis.scatter(each.said, each.right, s=size, color=OUTCOMES[0][1], alpha=0.7)
+            axis.annotate(f'{each.count}', (each.said, each.right), fontsize=6, ha='center')
+        axis.set_title(f'{name}: error {calibration_error(bins):.3f}', fontsize=9)
+        axis.set_xlabel('said')
+        axis.set_ylabel('right')
+        axis.set_xlim(-0.05, 1.05)
+        axis.set_ylim(-0.05, 1.05)
     _save(figure, path)
 
 

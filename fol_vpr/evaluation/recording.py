@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ def _answer(
             'place of it nor a state; was the map changed after the recording?'
         ) from error
     elapsed = message.processing_time
+    first = message.hypotheses[:1]
     return QueryAnswer(
         index=index,
         stamp_ns=stamp_ns,
@@ -108,6 +110,8 @@ def _answer(
         ranking=ranking,
         global_ranking=None,
         timings={'total': elapsed.sec + elapsed.nanosec * 1e-9},
+        probability=float(first[0].probability) if first else math.nan,
+        p_not_in_map=float(message.p_not_in_map),
     )
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from fol_vpr.datatypes import LocalizationState
+from fol_vpr.evaluation.decisions import Decisions
 from fol_vpr.evaluation.ground_truth import Positives, Tracks
 from fol_vpr.evaluation.metrics import RECALL_AT, Share, first_hit, percentiles, recall_at
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
@@ -33,6 +34,8 @@ class Conditions:
         trained: False for deterministic random weights.
         recording: the bag of live answers, empty where the queries were run offline.
         rerank: how many candidates were re-ranked; None where it is not known (recordings).
+        sequence: whether the queries were judged as a stream, as the node does.
+        calibrated: whether the map has a calibration.
     """
 
     map: str
@@ -48,6 +51,8 @@ class Conditions:
     device: str = ''
     precision: str = ''
     rerank: int | None = None
+    sequence: bool = False
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +133,12 @@ class Evaluation:
         """How often each localisation state was the answer."""
         return {s.name: sum(a.state is s for a in self.answers) for s in LocalizationState}
 
+    def decisions(self) -> Decisions | None:
+        """What was said of the stream; None where each query was judged for itself."""
+        if not (self.conditions.sequence or self.conditions.recording):
+            return None
+        return Decisions.of(self.answers, self.positives)
+
     def as_json(self) -> dict[str, Any]:
         """The evaluation as plain values; shares from 0 to 1, latencies in milliseconds."""
         recall = {'global': self.recall_global(), 'reranked': self.recall_reranked()}
@@ -146,6 +157,7 @@ class Evaluation:
                 for stage, values in latency.items()
             },
             'states': self.states(),
+            'decisions': decisions.as_json() if (decisions := self.decisions()) else None,
             **asdict(self.conditions),
         }
 
@@ -171,6 +183,9 @@ class Evaluation:
         if self.unmatched:
             lines.append(f'{self.unmatched} recorded answers belong to no query')
         lines += ['', *self._recall_lines(), '', *self._latency_lines()]
+        decisions = self.decisions()
+        if decisions is not None:
+            lines += ['', *decisions.lines()]
         if not c.trained:
             lines += ['', UNTRAINED]
         return '\n'.join(lines)

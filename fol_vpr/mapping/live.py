@@ -128,6 +128,10 @@ class LiveMap:
             return self._reader.image(number)
         return self._added.image(row)
 
+    def calibration(self) -> dict[str, str]:
+        """The calibration of the map, as its file has it; empty where it has none."""
+        return self._reader.calibration()
+
     # ---- changing
 
     def add(

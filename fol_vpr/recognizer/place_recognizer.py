@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from fol_vpr.config import RecognizerConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import (
     Candidate,
+    Features,
     Frame,
     LocalFeatures,
     LocalizationState,
@@ -33,7 +36,14 @@ from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
 from fol_vpr.recognizer.verify import verified
 from fol_vpr.retrieval import Coarse, rerank
-from fol_vpr.verification import Decision, assess_image
+from fol_vpr.verification import (
+    Calibration,
+    Decision,
+    ImageQuality,
+    Judgement,
+    Observation,
+    assess_image,
+)
 
 
 class PlaceRecognizer:
@@ -56,6 +66,7 @@ class PlaceRecognizer:
         self.session_id = f'live-{uuid.uuid4().hex[:8]}'
         self._map: LiveMap | None = None
         self._closed = False
+        self._calibration: Calibration | None = None
         self._decision = Decision(config.verification)
         self._closures = 0
         self._lock = threading.RLock()
@@ -87,13 +98,19 @@ class PlaceRecognizer:
 
     def _take(self, loaded: LiveMap, *, other: bool = True) -> None:
         """Use a map instead of the present one; `other` where it is not the same one grown."""
+        try:
+            calibration = Calibration.from_rows(loaded.calibration(), str(loaded.path))
+        except MapError:
+            loaded.close()
+            raise
         with self._lock:
             if self._closed:
                 loaded.close()
                 raise MapError(f'{loaded.path} was loaded too late: the recognizer is closed')
             previous, self._map = self._map, loaded
-            if other:
-                self._decision.reset()
+            before, self._calibration = self._calibration, calibration
+            if other or calibration != before:
+                self._decision = Decision(self.config.verification, calibration)
         if previous is not None:
             previous.close()
 
@@ -209,8 +226,13 @@ class PlaceRecognizer:
         """Take other retrieval and verification settings; those of the network are fixed."""
         with self._lock:
             if config.verification != self.config.verification:
-                self._decision = Decision(config.verification)
+                self._decision = Decision(config.verification, self._calibration)
             self.config = replace(config, network=self.config.network)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """That of the loaded map; None where it has none."""
+        return self._calibration
 
     def reset_sequence(self) -> None:
         """Forget the evidence of earlier images."""
@@ -250,6 +272,32 @@ class PlaceRecognizer:
         with self._lock:
             return self._recognize(frame, prepared, hypotheses, sequence, prior)
 
+    def observe(
+        self, frame: Frame, features: Features, *, exclude: frozenset[int] = frozenset()
+    ) -> Observation:
+        """What speaks for which place in an image, before anything is decided; for calibration.
+
+        Args:
+            frame: the image.
+            features: what `extract` made of it.
+            exclude: references, by `Place.index`, that are left out as if the map had none.
+
+        Raises:
+            MapError: no map is loaded, or the loaded one cannot be read any more.
+            DeviceError: the device ran out of memory.
+        """
+        with self._lock:
+            return self._look(frame, features, {}, exclude=exclude).observation
+
+    def extract(self, frame: Frame) -> Features:
+        """What the network says of an image.
+
+        Raises:
+            DeviceError: the device ran out of memory.
+        """
+        with self._lock:
+            return self.extractor.extract([frame.image])[0]
+
     def _recognize(
         self,
         frame: Frame,
@@ -261,10 +309,45 @@ class PlaceRecognizer:
         started = time.perf_counter()
         loaded = self._loaded()
         timings: dict[str, float] = {}
-        retrieval = self.config.retrieval
         features = self.extractor.extract([prepared or frame.image], timings)[0]
+        seen = self._look(frame, features, timings, prior)
+        with _timed(timings, 'decide'):
+            judgement = self._decide(seen.observation, sequence)
+            self._count_hits(loaded, seen.checked)
+            published = self.config.retrieval.hypotheses if count is None else count
+            answer = self._answer(loaded, seen, judgement, published)
+            closures: tuple[LoopClosure, ...] = ()
+            if judgement.believed is not None:
+                closures = (self._loop_closure(frame, answer[0]),)
+        timings['total'] = time.perf_counter() - started
+        return Recognition(
+            stamp_ns=frame.stamp_ns,
+            frame_id=frame.frame_id,
+            state=judgement.state,
+            hypotheses=tuple(answer[:published]),
+            loop_closures=closures,
+            p_not_in_map=judgement.p_not_in_map,
+            image_quality=seen.quality.score,
+            quality_reason=seen.quality.reason,
+            timings=timings,
+            global_ranking=tuple(seen.observation.candidates),
+            map_id=loaded.info.map_id,
+            map_frame=loaded.info.frame_id,
+        )
+
+    def _look(
+        self,
+        frame: Frame,
+        features: Features,
+        timings: dict[str, float],
+        prior: Prior | None = None,
+        exclude: frozenset[int] = frozenset(),
+    ) -> _Seen:
+        """Search, re-rank and verify."""
+        loaded, retrieval = self._loaded(), self.config.retrieval
         with _timed(timings, 'search'):
-            found = loaded.search(features, retrieval.candidates, prior)
+            found = loaded.search(features, retrieval.candidates + len(exclude), prior)
+            found = [each for each in found if each.index not in exclude][: retrieval.candidates]
         matches: dict[int, np.ndarray] = {}
         with _timed(timings, 'rerank'):
             codec = loaded.codec
@@ -285,11 +368,6 @@ class PlaceRecognizer:
             thinned = codec.thin(features.local)
             if len(thinned.positions) < len(query.positions):
                 query, matches = codec.prepare(thinned), {}
-            published = retrieval.hypotheses if count is None else count
-            answer = [
-                self._hypothesis(loaded, candidate, rank)
-                for rank, candidate in enumerate(ranked[:published])
-            ]
             checked = [
                 self._verify(
                     self._hypothesis(loaded, ranked[rank], rank),
@@ -300,29 +378,31 @@ class PlaceRecognizer:
                 )
                 for rank in self._ranks_to_verify(ranked, loaded)
             ]
-            for hypothesis in checked:
-                answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
             quality = assess_image(frame.image)
-            state, localized = self._decide(frame, checked, sequence)
-            self._count_hits(loaded, checked)
-            closures: tuple[LoopClosure, ...] = ()
-            if localized is not None:
-                answer = _with_first(localized, answer)
-                closures = (self._loop_closure(frame, answer[0]),)
-        timings['total'] = time.perf_counter() - started
-        return Recognition(
+        observation = Observation(
             stamp_ns=frame.stamp_ns,
-            frame_id=frame.frame_id,
-            state=state,
-            hypotheses=tuple(answer[:published]),
-            loop_closures=closures,
-            image_quality=quality.score,
-            quality_reason=quality.reason,
-            timings=timings,
-            global_ranking=tuple(found),
-            map_id=loaded.info.map_id,
-            map_frame=loaded.info.frame_id,
+            candidates=found,
+            places=[loaded.place(candidate.index) for candidate in found],
+            hypotheses=self._looked_at(loaded, ranked, checked),
+            descriptor=features.global_descriptor,
+            odometry=frame.odometry,
+            quality=quality.score,
         )
+        return _Seen(ranked, checked, quality, observation)
+
+    def _answer(
+        self, loaded: LiveMap, seen: _Seen, judgement: Judgement, published: int
+    ) -> list[PlaceHypothesis]:
+        """Hypotheses with their probabilities, the believed one first."""
+        answer = [
+            self._hypothesis(loaded, candidate, rank)
+            for rank, candidate in enumerate(seen.ranked[:published])
+        ]
+        for hypothesis in seen.checked:
+            answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
+        if judgement.believed is not None:
+            answer = _with_first(judgement.believed, answer)
+        return [replace(h, probability=judgement.probability(h.place)) for h in answer]
 
     def _hypothesis(self, loaded: LiveMap, candidate: Candidate, rank: int) -> PlaceHypothesis:
         place = loaded.place(candidate.index)
@@ -366,14 +446,23 @@ class PlaceRecognizer:
             device=self.extractor.device,
         )
 
-    def _decide(
-        self, frame: Frame, hypotheses: list[PlaceHypothesis], sequence: bool
-    ) -> tuple[LocalizationState, PlaceHypothesis | None]:
+    def _looked_at(
+        self, loaded: LiveMap, ranked: list[Candidate], checked: list[PlaceHypothesis]
+    ) -> list[PlaceHypothesis]:
+        """The hypotheses that were re-ranked or verified, best first."""
+        verified = {hypothesis.rank: hypothesis for hypothesis in checked}
+        return [
+            verified.get(rank) or self._hypothesis(loaded, candidate, rank)
+            for rank, candidate in enumerate(ranked)
+            if rank in verified or not math.isnan(candidate.match_score)
+        ]
+
+    def _decide(self, observation: Observation, sequence: bool) -> Judgement:
         if not self.extractor.trained:
             # Random features follow pixel positions more than content, so any two images agree
             # geometrically: their matches are evidence of nothing.
-            return LocalizationState.UNKNOWN, None
-        return self._decision.judge(frame.stamp_ns, hypotheses, sequence=sequence)
+            return Judgement(LocalizationState.UNKNOWN)
+        return self._decision.judge(observation, sequence=sequence)
 
     def _count_hits(self, loaded: LiveMap, hypotheses: list[PlaceHypothesis]) -> None:
         for hypothesis in hypotheses if self.extractor.trained else ():
@@ -410,6 +499,15 @@ class PlaceRecognizer:
                 self._map.close()
                 self._map = None
             self.extractor.close()
+
+
+class _Seen(NamedTuple):
+    """What an image gave: all candidates in their order, the verified ones, the evidence."""
+
+    ranked: list[Candidate]
+    checked: list[PlaceHypothesis]
+    quality: ImageQuality
+    observation: Observation
 
 
 def _with_first(

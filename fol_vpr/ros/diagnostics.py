@@ -212,6 +212,7 @@ def _map(facts: NodeFacts) -> Part:
         'places': info.places,
         'frame': info.frame_id,
         'calibrated': info.calibrated,
+        'decisions': 'by its calibration' if info.calibrated else 'uncalibrated: by defaults',
         'index': facts.index,
     }
     if facts.map_failure:

@@ -25,8 +25,10 @@ from fol_vpr.ros.diagnostics import NodeFacts, statuses
 from fol_vpr.ros.inputs import FeedbackCounter, ImageInputs
 from fol_vpr.ros.map_services import MapServices
 from fol_vpr.ros.monitor import Monitor
+from fol_vpr.ros.odometry import OdometryInput
 from fol_vpr.ros.outputs import Outputs
 from fol_vpr.ros.parameters import checked, declare_parameters, read_parameters
+from fol_vpr.ros.relocalize import Relocalization
 from fol_vpr.ros.services import NotReady, Services
 from fol_vpr.ros.settings import Settings, user_path, with_network_of
 from fol_vpr.ros.worker import Pipeline, Worker
@@ -75,8 +77,10 @@ class Localizer(LifecycleNode):
         self._inputs: ImageInputs | None = None
         self.camera = CameraInput(self)
         self._feedback = FeedbackCounter(self)
+        self._odometry = OdometryInput(self)
         self._calls = Services(self)
         self._map_calls = MapServices(self, self._calls)
+        self._relocalization = Relocalization(self, self._calls)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         # Steady time: the diagnostics must speak where simulated time stands still.
@@ -161,7 +165,7 @@ class Localizer(LifecycleNode):
                 recognizer.load_map(map_path)
             self.get_logger().info(recognizer.memory_plan())
             seconds = recognizer.warm_up()
-            self._outputs = Outputs(self, settings)
+            self._outputs = Outputs(self, settings, self._odometry.track)
         except BaseException:
             recognizer.close()
             raise
@@ -203,11 +207,12 @@ class Localizer(LifecycleNode):
 
     def _deactivate(self) -> None:
         self._listen(False)
+        self._relocalization.interrupt('the node was deactivated meanwhile: activate it again')
         if self._worker is not None:
             self._worker.wait_idle()
 
     def _listen(self, wanted: bool) -> None:
-        for source in (self._inputs, self.camera, self._feedback):
+        for source in (self._inputs, self.camera, self._feedback, self._odometry):
             if source is not None and wanted:
                 source.subscribe()
             elif source is not None:
@@ -295,6 +300,8 @@ class Localizer(LifecycleNode):
         if settings.recognizer != self._applied.recognizer:
             recognizer.set_config(settings.recognizer)
         self._applied = settings
+        odometry = self._odometry.track.pose_at(frame.stamp_ns, settings.node.odom_gap)
+        frame = replace(frame, odometry=odometry)
         if recognizer.map_info is None:
             recognition = _nothing_to_search(frame)
         else:
@@ -303,7 +310,8 @@ class Localizer(LifecycleNode):
         if self._closing:
             return
         model_id = recognizer.extractor.model_id
-        outputs.publish(recognition, model_id, settings, recognized - ready.started)
+        answer = outputs.publish(recognition, model_id, settings, recognized - ready.started)
+        self._relocalization.heard(answer, ready.started)
         done = time.perf_counter()
         timings = dict(ready.timings)
         for stage, seconds in recognition.timings.items():
@@ -374,6 +382,15 @@ class Localizer(LifecycleNode):
             return f'{word} as soon as the node, now {self.state}, is active'
         self._listen(wanted)
         return word
+
+    def hears(self) -> str:
+        """Who publishes images for this node, in words."""
+        reports = [] if self._inputs is None else self._inputs.reports()
+        topics = [
+            f'{report.name} is published by {"; ".join(report.publishers) or "nobody"}'
+            for report in reports
+        ]
+        return '; '.join(topics) or 'the node listens to no topic, see ~/enable'
 
     def report_defect(self, what: str, error: BaseException) -> None:
         """Log an error that should not be possible, with where it came from."""

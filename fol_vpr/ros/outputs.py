@@ -17,6 +17,7 @@ from fol_vpr.errors import MapError
 from fol_vpr.ros import conversions
 from fol_vpr.ros.debug_image import render_match
 from fol_vpr.ros.markers import hypothesis_markers, place_markers
+from fol_vpr.ros.odometry import OdometryTrack
 from fol_vpr.ros.settings import Settings
 from fol_vpr.ros.transforms import MapToOdom
 from fol_vpr_msgs.msg import LoopClosureCandidateArray, MapInfo, PlaceHypothesisArray
@@ -36,9 +37,9 @@ class Outputs:
         FolVprError: `publish_tf` is set and tf2_ros is not installed.
     """
 
-    def __init__(self, node: LifecycleNode, settings: Settings) -> None:
+    def __init__(self, node: LifecycleNode, settings: Settings, odometry: OdometryTrack) -> None:
         self._node = node
-        self._transforms = MapToOdom(node) if settings.node.publish_tf else None
+        self._transforms = MapToOdom(node, odometry) if settings.node.publish_tf else None
         create = node.create_lifecycle_publisher
         self._places = create(PlaceHypothesisArray, '~/places', ANSWERS_QOS)
         self._closures = create(LoopClosureCandidateArray, '~/loop_closures', ANSWERS_QOS)
@@ -67,8 +68,8 @@ class Outputs:
         model_id: str,
         settings: Settings,
         elapsed: float,
-    ) -> None:
-        """Publish an answer for machines: of the map that it was searched in.
+    ) -> PlaceHypothesisArray:
+        """Publish an answer for machines, of the map that it was searched in, and return it.
 
         Args:
             elapsed: seconds since the image was taken up.
@@ -84,6 +85,7 @@ class Outputs:
             self._publish_pose(
                 recognition.hypotheses[0], recognition.stamp_ns, map_frame, settings
             )
+        return message
 
     def show(
         self,

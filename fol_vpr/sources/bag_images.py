@@ -47,6 +47,7 @@ class BagImages:
         max_pose_gap: float = MappingConfig.max_pose_gap,
         frame_id: str = '',
         camera: CameraConfig | None = None,
+        odom_topic: str | None = None,
     ) -> None:
         """Open the bag and read its poses.
 
@@ -59,6 +60,8 @@ class BagImages:
             frame_id: the frame that the poses are in, where the topic does not name it rightly;
                 also says that it is a fixed one.
             camera: what is known of the camera; the bag is asked for the rest.
+            odom_topic: Odometry or poses of the base in a frame that does not jump; without it
+                the frames have no odometry.
 
         Raises:
             InputError: no bag, a damaged one, or topics that are missing, ambiguous or of
@@ -73,6 +76,10 @@ class BagImages:
         if pose_topic:
             self.pose_topic = self._bag.find_topic(pose_topic).name
             self._track, tolerated = read_track(self._bag, pose_topic, max_pose_gap)
+            self.warnings += tolerated
+        self._odometry: Track | None = None
+        if odom_topic:
+            self._odometry, tolerated = read_track(self._bag, odom_topic, max_pose_gap)
             self.warnings += tolerated
         self.session_id = self._bag.name
         self.frame_id = (frame_id or self._track.frame_id) if self._track else ''
@@ -165,7 +172,10 @@ class BagImages:
                 'map of them has the poses of the camera, and not of the base of the robot'
             )
         camera = self._camera.of((image.shape[1], image.shape[0]), frame_id)
-        frame = Frame(image, frame_id=frame_id, camera=camera, **capture._asdict())
+        odometry = self._odometry.at(stamp_ns)[0] if self._odometry else None
+        frame = Frame(
+            image, frame_id=frame_id, camera=camera, odometry=odometry, **capture._asdict()
+        )
         if selector is not None:
             selector.stored(stamp_ns, pose, geo)
         return frame

@@ -21,6 +21,7 @@ def open_source(
     max_pose_gap: float = MappingConfig.max_pose_gap,
     frame_id: str = '',
     camera: CameraConfig | None = None,
+    odom_topic: str | None = None,
 ) -> FrameSource:
     """The images of a folder or of a bag.
 
@@ -32,6 +33,7 @@ def open_source(
         max_pose_gap: bags only; seconds between poses that may be interpolated across.
         frame_id: the frame that the poses are in, where the source does not name it rightly.
         camera: what is known of the camera.
+        odom_topic: bags only; odometry that goes with the frames.
 
     Raises:
         InputError: the path holds neither, or what it holds cannot be used.
@@ -54,11 +56,12 @@ def open_source(
             max_pose_gap=max_pose_gap,
             frame_id=frame_id,
             camera=camera,
+            odom_topic=odom_topic,
         )
     _check_for_folder(path, camera)
-    if image_topic or pose_topic:
+    if topic := image_topic or pose_topic or odom_topic:
         raise InputError(
-            f'{path} is a folder of images and has no topics ({image_topic or pose_topic}); '
+            f'{path} is a folder of images and has no topics ({topic}); '
             'leave them out, or give a bag'
         )
     return ImageFolder(path, positions_csv, frame_id=frame_id, camera=camera)

@@ -1,7 +1,35 @@
 """From scores to decisions: geometry of a pair, quality of an image, evidence over time."""
 
-from fol_vpr.verification.decision import Decision
+from fol_vpr.verification.calibration import LEAST_SHARE, Calibration, Scaling, log_odds
+from fol_vpr.verification.decision import Decision, Judgement
+from fol_vpr.verification.evidence import (
+    FEATURES,
+    MORE_IS_BETTER,
+    Observation,
+    PlaceEvidence,
+    gather,
+)
 from fol_vpr.verification.geometry import PairGeometry, verify_pair
 from fol_vpr.verification.image_quality import ImageQuality, assess_image
+from fol_vpr.verification.places import BESIDE, Locations, same_place
 
-__all__ = ['Decision', 'ImageQuality', 'PairGeometry', 'assess_image', 'verify_pair']
+__all__ = [
+    'BESIDE',
+    'FEATURES',
+    'LEAST_SHARE',
+    'MORE_IS_BETTER',
+    'Calibration',
+    'Decision',
+    'ImageQuality',
+    'Judgement',
+    'Locations',
+    'Observation',
+    'PairGeometry',
+    'PlaceEvidence',
+    'Scaling',
+    'assess_image',
+    'gather',
+    'log_odds',
+    'same_place',
+    'verify_pair',
+]

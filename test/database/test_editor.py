@@ -370,3 +370,28 @@ def test_an_unfinished_build_is_no_map_to_change(tmp_path):
         build_one(writer, 0)
     with pytest.raises(MapError, match='not finished'):
         MapEditor(path)
+
+
+def test_a_calibration_replaces_the_one_before_and_keeps_what_the_map_is(path):
+    with MapReader(path) as reader:
+        before = reader.info
+    assert not before.calibrated
+    with MapEditor(path) as editor:
+        first = editor.calibrate({'decision': '{"a": 1}'})
+        second = editor.calibrate({'decision': '{"a": 2}'})
+    assert first.calibrated and (first.map_id, first.places) == (before.map_id, before.places)
+    assert len({before.content_id, first.content_id, second.content_id}) == 3
+    with MapReader(path) as reader:
+        assert reader.calibration() == {'decision': '{"a": 2}'}
+    assert not path.with_name(path.name + '.changes').exists()
+    assert check_map(path) == []
+
+
+def test_a_calibration_saves_the_changes_beside_the_map_with_it(path):
+    with MapEditor(path) as editor:
+        add(editor, 100)
+        info = editor.calibrate({'decision': '{}'})
+        assert (info.places, info.added, info.calibrated) == (COUNT + 1, 0, True)
+        add(editor, 101)
+        info = editor.save()
+    assert (info.places, info.calibrated) == (COUNT + 2, True)

@@ -25,6 +25,7 @@ KEYS = {
     'numpy': 'python3-numpy',
     'psutil': 'python3-psutil',
     'rosbags': 'python3-rosbags-pip',
+    'sklearn': 'python3-sklearn',
     'tf2_ros': 'tf2_ros_py',
     'torch': 'python3-pytorch-pip',
     'tqdm': 'python3-tqdm',
@@ -36,6 +37,7 @@ DISTRIBUTIONS = {
     'PIL': 'pillow',
     'cv2': 'opencv-python-headless',
     'faiss': 'faiss-cpu',
+    'sklearn': 'scikit-learn',
     'yaml': 'pyyaml',
 }
 

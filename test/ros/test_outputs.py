@@ -35,6 +35,7 @@ from fol_vpr.datatypes import (  # noqa: E402
 from fol_vpr.mapping import build_map  # noqa: E402
 from fol_vpr.recognizer import PlaceRecognizer  # noqa: E402
 from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns  # noqa: E402
+from fol_vpr.ros.odometry import OdometryInput  # noqa: E402
 from fol_vpr.ros.outputs import Outputs  # noqa: E402
 from fol_vpr.ros.settings import Settings  # noqa: E402
 from fol_vpr.sources import ImageFolder  # noqa: E402
@@ -78,7 +79,9 @@ def publish(recognizer):
         node.trigger_configure()
 
         def run(state: LocalizationState, settings: NodeConfig, closures=(), **changes):
-            outputs = Outputs(node, Settings(node=settings))
+            odometry = OdometryInput(node)
+            odometry.subscribe()
+            outputs = Outputs(node, Settings(node=settings), odometry.track)
             node.trigger_activate()
             watch.until(lambda: outputs._places.get_subscription_count())
             watch.spin(0.5)
@@ -94,6 +97,7 @@ def publish(recognizer):
             watch.spin(0.5)
             run.tf_problem = outputs.tf_problem
             outputs.close()
+            odometry.unsubscribe()
             return heard
 
         run.watch = watch

@@ -17,7 +17,8 @@ from fol_vpr.config import NodeConfig  # noqa: E402
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, Pose  # noqa: E402
 from fol_vpr.errors import FolVprError, InputError  # noqa: E402
 from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns  # noqa: E402
-from fol_vpr.ros.transforms import MapToOdom, OdometryTrack  # noqa: E402
+from fol_vpr.ros.odometry import OdometryTrack  # noqa: E402
+from fol_vpr.ros.transforms import MapToOdom, map_to_odom  # noqa: E402
 
 SECOND = 1_000_000_000
 
@@ -63,7 +64,7 @@ def test_map_to_odom_times_odom_to_base_is_map_to_base(seed):
     robot_t, odom_t = rng.normal(scale=50, size=(2, 3))
     track = OdometryTrack()
     track.add(odometry(5 * SECOND, odom_t, odom_q))
-    message = track.map_to_odom(Pose(robot_t, robot_q), 'map', 5 * SECOND, NodeConfig())
+    message = map_to_odom(track, Pose(robot_t, robot_q), 'map', 5 * SECOND, NodeConfig())
     product = to_matrix(message.transform) @ homogeneous(odom_r, odom_t)
     np.testing.assert_allclose(product, homogeneous(robot_r, robot_t), atol=1e-6)
     assert (message.header.frame_id, message.child_frame_id) == ('map', 'odom')
@@ -77,7 +78,7 @@ def test_odometry_is_interpolated_to_the_image():
     # The same rotation with the other sign of the quaternion.
     track.add(odometry(SECOND // 10, [1, 2, 0], -axis_angle(up, 0.2)[0]))
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
-    message = track.map_to_odom(robot, 'map', SECOND // 20, NodeConfig())
+    message = map_to_odom(track, robot, 'map', SECOND // 20, NodeConfig())
     expected = np.linalg.inv(homogeneous(axis_angle(up, 0.1)[1], [0.5, 1.0, 0.0]))
     np.testing.assert_allclose(to_matrix(message.transform), expected, atol=1e-9)
 
@@ -98,7 +99,7 @@ def test_odometry_that_does_not_fit_is_named(stamps, image, base, words):
         track.add(odometry(milliseconds * 1_000_000, [0, 0, 0], [0, 0, 0, 1], base))
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
     with pytest.raises(InputError, match=words):
-        track.map_to_odom(robot, 'map', image * 1_000_000, NodeConfig())
+        map_to_odom(track, robot, 'map', image * 1_000_000, NodeConfig())
 
 
 def test_a_map_in_the_frame_of_the_odometry_gives_no_transform():
@@ -106,7 +107,7 @@ def test_a_map_in_the_frame_of_the_odometry_gives_no_transform():
     track.add(odometry(0, [1, 0, 0], [0, 0, 0, 1]))
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
     with pytest.raises(InputError, match='both in the frame odom'):
-        track.map_to_odom(robot, 'odom', 0, NodeConfig())
+        map_to_odom(track, robot, 'odom', 0, NodeConfig())
 
 
 def test_positions_without_orientations_give_no_transform():
@@ -115,7 +116,7 @@ def test_positions_without_orientations_give_no_transform():
     covariance = np.diag([0.0, 0, 0, *[UNKNOWN_ANGLE_VARIANCE] * 3])
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]), covariance)
     with pytest.raises(InputError, match='without orientations'):
-        track.map_to_odom(robot, 'map', 0, NodeConfig())
+        map_to_odom(track, robot, 'map', 0, NodeConfig())
 
 
 def test_going_back_in_time_forgets_what_was_before():
@@ -123,10 +124,10 @@ def test_going_back_in_time_forgets_what_was_before():
     track.add(odometry(10 * SECOND, [9, 9, 9], [0, 0, 0, 1]))
     track.add(odometry(1 * SECOND, [1, 0, 0], [0, 0, 0, 1]))
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
-    message = track.map_to_odom(robot, 'map', SECOND, NodeConfig())
+    message = map_to_odom(track, robot, 'map', SECOND, NodeConfig())
     assert message.transform.translation.x == -1.0
     with pytest.raises(InputError, match='gap'):
-        track.map_to_odom(robot, 'map', 10 * SECOND, NodeConfig())
+        map_to_odom(track, robot, 'map', 10 * SECOND, NodeConfig())
 
 
 def test_without_tf2_the_remedy_is_named():
@@ -137,4 +138,20 @@ def test_without_tf2_the_remedy_is_named():
     else:
         pytest.skip('tf2_ros is installed')
     with pytest.raises(FolVprError, match='tf2_ros'):
-        MapToOdom(None)
+        MapToOdom(None, OdometryTrack())
+
+
+def test_the_pose_at_the_stamp_of_an_image_is_interpolated_or_none():
+    track = OdometryTrack()
+    assert track.pose_at(0, 1.0) is None
+    up = np.array([0.0, 0, 1])
+    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    track.add(odometry(SECOND, [2, 0, 0], axis_angle(up, 0.2)[0]))
+    pose = track.pose_at(SECOND // 2, 1.0)
+    np.testing.assert_allclose(pose.position, [1, 0, 0])
+    np.testing.assert_allclose(pose.orientation, axis_angle(up, 0.1)[0], atol=1e-9)
+    assert track.pose_at(SECOND // 2, 0.5) is None
+    track.add(odometry(2 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
+    assert track.pose_at(2 * SECOND, 1.0) is None
+    track.clear()
+    assert track.pose_at(SECOND, 1.0) is None

@@ -1,105 +1,187 @@
-"""When the state is LOCALIZED, AMBIGUOUS, or honestly UNKNOWN."""
+"""When the state is LOCALIZED, NOT_IN_MAP, AMBIGUOUS, or honestly UNKNOWN."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from observations import clear, hypothesis, observation, poor
 
 from fol_vpr.config import VerificationConfig
-from fol_vpr.datatypes import (
-    GeoPosition,
-    LocalizationState,
-    Place,
-    PlaceHypothesis,
-    Pose,
-    Verification,
+from fol_vpr.datatypes import LocalizationState, Pose, Verification
+from fol_vpr.verification import Calibration, Decision, gather
+from fol_vpr.verification.calibration import DEFAULTS
+
+UNKNOWN, NOT_IN_MAP, AMBIGUOUS, LOCALIZED = LocalizationState
+CONFIG = VerificationConfig(max_gap=5.0)
+# The defaults as if they had been learned from this map.
+CALIBRATED = Calibration(
+    DEFAULTS.mean, DEFAULTS.scale, DEFAULTS.weights, DEFAULTS.offset, miss=0.1, repeat=0.25
 )
-from fol_vpr.verification import Decision
-
-SECOND = 1_000_000_000
-CONFIG = VerificationConfig(consecutive=3)
 
 
-def place(index: int, x: float | None = None, geo: GeoPosition | None = None) -> Place:
-    pose = None if x is None else Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
-    return Place(index, f'p{index}', 's', 0, '', (640, 480), pose, geo)
+def decision(config: VerificationConfig = CONFIG, calibration=CALIBRATED) -> Decision:
+    return Decision(config, calibration)
 
 
-def verified(where: Place, inliers: int = 100, rank: int = 0) -> PlaceHypothesis:
-    return PlaceHypothesis(where, rank, 0.9, inliers=inliers, verification=Verification.GEOMETRY)
+def test_localized_once_enough_images_spoke_for_a_place():
+    judge = decision().judge
+    said = [judge(clear(i, 5)) for i in range(4)]
+    assert [j.state for j in said] == [UNKNOWN, UNKNOWN, LOCALIZED, LOCALIZED]
+    assert said[2].believed.place.index == 5
+    assert said[2].probability(said[2].believed.place) > 0.95
+    assert said[2].p_not_in_map < 0.05
 
 
-def unverified(where: Place) -> PlaceHypothesis:
-    return PlaceHypothesis(where, 0, 0.99, verification=Verification.LOCAL)
+@pytest.mark.parametrize('calibration', [None, CALIBRATED])
+def test_one_look_alike_image_does_not_teleport(calibration):
+    judge = decision(calibration=calibration).judge
+    for i in range(6):
+        judge(clear(i, 5))
+    flash = judge(clear(6, 30))
+    assert flash.state == UNKNOWN and flash.believed is None
+    assert judge(clear(7, 5)).believed.place.index == 5
 
 
-def test_localized_after_enough_agreeing_images():
-    decision = Decision(CONFIG)
-    states = [decision.judge(i * SECOND, [verified(place(10 + i))])[0] for i in range(4)]
-    unknown, localized = LocalizationState.UNKNOWN, LocalizationState.LOCALIZED
-    assert states == [unknown, unknown, localized, localized]
+@pytest.mark.parametrize('calibration', [None, CALIBRATED])
+def test_a_kidnapped_robot_is_localized_again_within_a_few_images(calibration):
+    judge = decision(calibration=calibration).judge
+    for i in range(20):
+        judge(clear(i, 5))
+    states = [judge(clear(20 + i, 30)) for i in range(5)]
+    assert states[0].state == UNKNOWN
+    assert LOCALIZED in [j.state for j in states[:4]]
+    assert {j.believed.place.index for j in states if j.believed} == {30}
 
 
-def test_one_look_alike_image_does_not_teleport():
-    decision = Decision(CONFIG)
-    for i in range(3):
-        decision.judge(i * SECOND, [verified(place(10 + i))])
-    state, believed = decision.judge(3 * SECOND, [verified(place(90))])
-    assert state == LocalizationState.UNKNOWN
-    assert believed is None
+def test_not_in_the_map_is_said_by_calibrated_maps_only():
+    calibrated, not_so = decision(), decision(calibration=None)
+    for i in range(8):
+        said, unsaid = calibrated.judge(poor(i, i)), not_so.judge(poor(i, i))
+    assert said.state == NOT_IN_MAP and said.p_not_in_map > 0.95
+    assert unsaid.state == UNKNOWN and math.isnan(unsaid.p_not_in_map)
 
 
-def test_an_image_without_verification_breaks_the_sequence():
-    decision = Decision(CONFIG)
-    for i in range(2):
-        decision.judge(i * SECOND, [verified(place(10))])
-    assert decision.judge(2 * SECOND, [unverified(place(10))])[0] == LocalizationState.UNKNOWN
-    assert decision.judge(3 * SECOND, [verified(place(10))])[0] == LocalizationState.UNKNOWN
+def test_without_a_calibration_there_are_no_probabilities():
+    judge = decision(calibration=None).judge
+    said = [judge(clear(i, 5)) for i in range(6)][-1]
+    assert said.state == LOCALIZED
+    assert math.isnan(said.probability(said.believed.place))
+
+
+def test_without_a_calibration_a_place_must_have_passed_the_geometry():
+    strong = [hypothesis(5, 0.95, 3000, 39), hypothesis(20, 0.4, 50, 10, 1)]
+    assert strong[0].verification != Verification.GEOMETRY
+    judge = decision(calibration=None).judge
+    for i in range(10):
+        assert judge(observation(i, strong)).state != LOCALIZED
+    judge = decision().judge
+    assert LOCALIZED in [judge(observation(i, strong)).state for i in range(10)]
 
 
 @pytest.mark.parametrize('jump', [-1, 6])
 def test_stamps_that_jump_start_anew(jump):
-    decision = Decision(CONFIG)
-    for i in range(3):
-        decision.judge((100 + i) * SECOND, [verified(place(10))])
-    assert decision.judge((102 + jump) * SECOND, [verified(place(10))])[0] == 0
+    judge = decision().judge
+    for i in range(5):
+        judge(clear(100 + i, 5))
+    assert judge(clear(104 + jump, 5)).state == UNKNOWN
 
 
 def test_two_places_that_explain_the_image_alike_are_ambiguous():
-    decision = Decision(replace(CONFIG, consecutive=1))
-    near = [verified(place(10), 100), verified(place(12), 95, rank=1)]
-    far = [verified(place(10), 100), verified(place(90), 95, rank=1)]
-    weak = [verified(place(10), 100), verified(place(90), 50, rank=1)]
-    assert decision.judge(0, near)[0] == LocalizationState.LOCALIZED
-    assert decision.judge(0, far)[0] == LocalizationState.AMBIGUOUS
-    assert decision.judge(0, weak)[0] == LocalizationState.LOCALIZED
+    def two(apart: int, rival: int):
+        seen = [hypothesis(5, 0.9, 400, 300), hypothesis(5 + apart, 0.89, 400, rival, 1)]
+        judge = decision().judge
+        return [judge(observation(i, seen)) for i in range(4)][-1]
+
+    shared = two(20, 300)
+    assert shared.state == AMBIGUOUS and shared.believed is None
+    assert two(20, 8).state == LOCALIZED
 
 
-def test_the_best_verified_hypothesis_is_the_one_with_most_inliers():
-    decision = Decision(replace(CONFIG, consecutive=1))
-    hypotheses = [unverified(place(1)), verified(place(5), 80, 1), verified(place(6), 90, 2)]
-    _, believed = decision.judge(0, hypotheses)
-    assert believed is hypotheses[2]
+def test_the_user_asks_for_a_probability_and_gets_less_the_more_it_is():
+    seen = [hypothesis(5, 0.6, 200, 60), hypothesis(20, 0.5, 150, 20, 1)]
+    localized = {}
+    for asked in (0.5, 0.9, 0.99, 0.9999):
+        judge = decision(replace(CONFIG, probability=asked, consecutive=1)).judge
+        said = [judge(observation(i, seen)) for i in range(6)]
+        localized[asked] = sum(j.state == LOCALIZED for j in said)
+        for each in said:
+            if each.state == LOCALIZED:
+                assert each.probability(each.believed.place) >= asked
+    counts = list(localized.values())
+    assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]
+
+
+def test_a_poor_image_counts_for_less_and_an_unusable_one_for_nothing():
+    def after(quality: float):
+        judge = decision().judge
+        for i in range(2):
+            judge(clear(i, 5))
+        return judge(clear(2, 30, quality=quality)).belief
+
+    believed = [after(quality).shown[0] for quality in (0.0, 0.3, 1.0)]
+    assert believed == sorted(believed) and 100 * believed[0] < believed[2]
+    assert after(0.0).images[0] == 0 and after(0.3).images[0] == 1
+
+
+def test_images_of_a_robot_that_stands_still_are_not_independent():
+    rng = np.random.default_rng(0)
+    same = rng.normal(size=64)
+    same /= np.linalg.norm(same)
+    here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+
+    def believed(moves: bool) -> float:
+        judge = decision().judge
+        seen = [hypothesis(5, 0.5, 120, 20), hypothesis(20, 0.45, 100, 15, 1)]
+        for i in range(6):
+            other = rng.normal(size=64)
+            descriptor = other / np.linalg.norm(other) if moves else same
+            fields = {'descriptor': descriptor, 'odometry': here}
+            said = judge(observation(i, seen, **fields))
+        odds = said.belief.shown[0] / said.belief.new
+        return abs(math.log(odds))
+
+    assert believed(True) > 1.5 * believed(False)
 
 
 def test_a_single_query_neither_uses_nor_leaves_evidence():
-    decision = Decision(CONFIG)
-    for i in range(2):
-        decision.judge(i * SECOND, [verified(place(10))])
-    single = decision.judge(0, [verified(place(90))], sequence=False)
-    assert single == (LocalizationState.UNKNOWN, None)
-    assert decision.judge(2 * SECOND, [verified(place(10))])[0] == LocalizationState.LOCALIZED
+    with_queries, without = decision(), decision()
+    for i in range(4):
+        single = with_queries.judge(clear(i, 30), sequence=False)
+        assert single.state == UNKNOWN
+        a, b = with_queries.judge(clear(i, 5)), without.judge(clear(i, 5))
+        assert a.belief == b.belief
+    alone = decision(replace(CONFIG, consecutive=1)).judge(clear(0, 30), sequence=False)
+    assert alone.state == LOCALIZED
 
 
-def test_places_are_compared_by_metres_where_there_are_poses():
-    decision = Decision(CONFIG)
-    assert decision.same_place(place(0, x=0.0), place(500, x=9.0))
-    assert not decision.same_place(place(0, x=0.0), place(1, x=11.0))
-    assert not decision.same_place(place(0), place(6))
+def test_the_verified_hypothesis_with_most_inliers_is_believed():
+    judge = decision().judge
+    near = replace(hypothesis(5, 0.89, 410, 350, 1), place=replace(hypothesis(5, 0, 0).place))
+    seen = [hypothesis(5, 0.9, 400, 300), near]
+    said = [judge(observation(i, seen)) for i in range(4)][-1]
+    assert said.believed is near
 
 
-def test_geodetic_distance_across_the_antimeridian():
-    decision = Decision(CONFIG)
-    west, east = GeoPosition(0.0, 179.99997), GeoPosition(0.0, -179.99998)
-    assert decision.same_place(place(0, geo=west), place(500, geo=east))
-    assert not decision.same_place(place(0, geo=west), place(1, geo=GeoPosition(0.0, 179.999)))
+def test_more_inliers_or_matches_never_make_a_place_less_probable():
+    def ratio(calibration, **changes) -> float:
+        first = hypothesis(5, 0.6, 200, 60)
+        if 'inliers' in changes:
+            inliers = changes['inliers']
+            changes['regions'] = inliers // 2
+        seen = [replace(first, **changes), hypothesis(20, 0.5, 150, 20, 1)]
+        return calibration.log_ratio(gather(observation(0, seen), CONFIG)[0].features)
+
+    for name, values in {
+        'inliers': range(0, 200, 10),
+        'similarity': np.linspace(0.5, 0.99, 20),
+    }.items():
+        ratios = [ratio(CALIBRATED, **{name: value}) for value in values]
+        assert ratios == sorted(ratios) and ratios[0] < ratios[-1]
+
+
+def test_no_hypotheses_are_no_evidence_for_any_place():
+    judge = decision().judge
+    for i in range(6):
+        said = judge(observation(i, []))
+    assert said.believed is None and said.belief.shown == ()

@@ -1,0 +1,455 @@
+"""What the decision layer says, and how often it is right.
+
+    FOL_VPR_SHARED=... python -m benchmarks.decisions [--town DAY EVENING] [--limit 200]
+
+Each map is calibrated with one drive, or with one half of a drive, and asked with another one that
+the calibration has not seen:
+
+- frames of the drive itself, and the same frames with their places taken out of the map;
+- frames of somewhere else altogether: another data set, another town;
+- a drive that jumps to another part of its route.
+
+"Without" stands for believing the first hypothesis of every image. The towns are drawn by
+`python -m training.town drive`, see the Makefile; without them their lines are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fol_vpr.calibration import Drive, Example, collect, fit
+from fol_vpr.config import (
+    EvaluationConfig,
+    MappingConfig,
+    NetworkConfig,
+    RecognizerConfig,
+    VerificationConfig,
+)
+from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothesis, Pose
+from fol_vpr.evaluation.ground_truth import (
+    Whereabouts,
+    positives_by_position,
+    read_ground_truth,
+)
+from fol_vpr.evaluation.reliability import calibration_error, reliability
+from fol_vpr.evaluation.report import align
+from fol_vpr.mapping import build_map
+from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.sources import FrameSource, open_source
+from fol_vpr.verification import Decision, Observation
+from fol_vpr.verification.calibration import DEFAULTS
+
+# Where positions are the ground truth: the town is 180 m round.
+TOWN_TRUTH = EvaluationConfig(positive_radius=5.0, positive_angle=40.0)
+TOWN_TOPICS = {
+    'image_topic': '/camera/image/compressed',
+    'pose_topic': '/ground_truth',
+    'odom_topic': '/odom',
+}
+BEFORE, AFTER = 20, 20
+JUMPS = 12
+# What the cost is measured for: of the global search, of these re-ranked, of these verified.
+CANDIDATES, RERANKED, VERIFIED = 100, 10, 3
+
+
+@dataclass
+class Tally:
+    """What was said of some images."""
+
+    images: int = 0
+    in_map: int = 0
+    first_right: int = 0
+    localized_right: int = 0
+    localized_wrong: int = 0
+    not_in_map: int = 0
+    ambiguous: int = 0
+    said: list[tuple[float, bool]] = field(default_factory=list, repr=False)
+    said_nowhere: list[tuple[float, bool]] = field(default_factory=list, repr=False)
+
+    def error(self) -> float:
+        """Expected calibration error of the leading place."""
+        return calibration_error(
+            reliability([p for p, _ in self.said], [right for _, right in self.said])
+        )
+
+    def error_nowhere(self) -> float:
+        """That of the probability that the map has no such place."""
+        return calibration_error(
+            reliability(
+                [p for p, _ in self.said_nowhere], [right for _, right in self.said_nowhere]
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A map, what it is calibrated with, and what it is asked."""
+
+    name: str
+    learned: list[Drive]
+    asked: Drive
+
+
+def judge(decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally) -> None:
+    """Run a stream through the decision layer from its beginning."""
+    decision.reset()
+    for example in examples:
+        seen = example.masked if masked else example.observation
+        if seen is None:
+            continue
+        count(decision, seen, frozenset() if masked else example.positives, tally)
+
+
+def count(
+    decision: Decision, seen: Observation, positives: frozenset[int], tally: Tally
+) -> LocalizationState:
+    """Judge one image, and count what was said."""
+    judgement = decision.judge(seen)
+    tally.images += 1
+    tally.in_map += bool(positives)
+    first = seen.hypotheses[0].place.index if seen.hypotheses else -1
+    tally.first_right += first in positives
+    if judgement.believed is not None:
+        right = judgement.believed.place.index in positives
+        tally.localized_right += right
+        tally.localized_wrong += not right
+    tally.not_in_map += judgement.state == LocalizationState.NOT_IN_MAP
+    tally.ambiguous += judgement.state == LocalizationState.AMBIGUOUS
+    if judgement.probabilities:
+        leader = max(judgement.evidence, key=lambda each: judgement.probability(each.best.place))
+        right = leader.best.place.index in positives
+        tally.said.append((judgement.probability(leader.best.place), right))
+        tally.said_nowhere.append((judgement.p_not_in_map, not positives))
+    return judgement.state
+
+
+# ---- data
+
+
+class Data:
+    """Maps and drives, in a folder that is thrown away."""
+
+    def __init__(self, folder: Path, town: Sequence[Path], limit: int | None) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._recognizer = PlaceRecognizer(RecognizerConfig(NetworkConfig()))
+        shared = os.environ.get('FOL_VPR_SHARED')
+        self._data = None if shared is None else Path(shared) / 'data'
+        self._town = [path for path in town if path.exists()]
+
+    def trials(self) -> tuple[list[Trial], dict[str, list[Drive]]]:
+        """What is asked of calibrated maps, and drives elsewhere by the name of a trial."""
+        trials: list[Trial] = []
+        elsewhere: dict[str, list[Drive]] = {}
+        if self._data is not None:
+            for name, references, queries in (
+                ('gardens_point', 'day_right', 'day_left'),
+                ('corridor', 'ref', 'query'),
+            ):
+                self._take(name, open_source(self._data / name / references))
+                drive = self._drive_by_csv(name, self._data / name / queries)
+                half = len(drive.examples) // 2
+                first = Drive(f'{name}, first half', drive.examples[:half])
+                second = Drive(f'{name}, second half', drive.examples[half:])
+                trials += [
+                    Trial(name, [first], second),
+                    Trial(name, [second], first),
+                ]
+                other = {'gardens_point': 'corridor/query', 'corridor': 'gardens_point/day_left'}
+                elsewhere[name] = [
+                    self._elsewhere(self._data / other[name]),
+                    self._elsewhere(self._data / 'ie_tower' / 'floor10'),
+                ]
+        if len(self._town) >= 2:
+            self._take('town', open_source(self._town[0], **TOWN_TOPICS))
+            drives = [self._drive_by_position(path) for path in self._town[1:]]
+            half = len(drives[0].examples) // 2
+            first = Drive('town, first half', drives[0].examples[:half])
+            second = Drive('town, second half', drives[0].examples[half:])
+            trials += [Trial('town', [first], second), Trial('town', [second], first)]
+            if len(drives) > 1:
+                trials += [
+                    Trial('town', [drives[0]], drives[1]),
+                    Trial('town', [drives[1]], drives[0]),
+                ]
+        return trials, elsewhere
+
+    def _take(self, name: str, source: FrameSource) -> None:
+        path = self._folder / f'{name}.folmap'
+        build_map(source, path, self._recognizer.extractor, MappingConfig())
+        self._recognizer.load_map(path)
+
+    def _drive_by_csv(self, name: str, folder: Path) -> Drive:
+        assert self._data is not None
+        source = open_source(folder)
+        sizes = len(source), len(self._recognizer.places)
+        positives = read_ground_truth(self._data / name / 'ground_truth.csv', *sizes)
+        return collect(self._recognizer, source, positives, limit=self._limit)
+
+    def _drive_by_position(self, path: Path) -> Drive:
+        source = open_source(path, **TOWN_TOPICS)
+        queries = [Whereabouts.of(capture) for capture in source.captures()]
+        references = [Whereabouts.of(place) for place in self._recognizer.places]
+        positives = positives_by_position(queries, references, TOWN_TRUTH)
+        return collect(self._recognizer, source, positives, limit=self._limit)
+
+    def _elsewhere(self, folder: Path) -> Drive:
+        source = open_source(folder)
+        nowhere = [frozenset[int]()] * len(source)
+        drive = collect(self._recognizer, source, nowhere, limit=self._limit)
+        return Drive('/'.join(folder.parts[-2:]), drive.examples)
+
+    def close(self) -> None:
+        """Free the network."""
+        self._recognizer.close()
+
+
+# ---- tables
+
+
+def streams(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[str, Any]]:
+    """Drives that the calibration has not seen: with their places in the map, and without."""
+    rows = []
+    for trial in trials:
+        calibration = fit(trial.learned, config, {}).calibration
+        for with_calibration in (calibration, None):
+            decision = Decision(config, with_calibration)
+            inside, outside, both = Tally(), Tally(), Tally()
+            for tally, masked in ((inside, False), (outside, True), (both, False), (both, True)):
+                judge(decision, trial.asked.examples, masked, tally)
+            rows.append(
+                {
+                    'map': trial.name,
+                    'calibrated with': ', '.join(d.name for d in trial.learned)
+                    if with_calibration
+                    else 'nothing',
+                    'asked': trial.asked.name,
+                    'images': inside.images,
+                    'first right': inside.first_right,
+                    'LOCALIZED right': inside.localized_right,
+                    'LOCALIZED wrong': inside.localized_wrong,
+                    'places out: LOCALIZED': outside.localized_wrong,
+                    'NOT_IN_MAP': outside.not_in_map,
+                    'of': outside.images,
+                    'ECE in the map': inside.error(),
+                    'ECE in and out': both.error(),
+                    'ECE not in map': both.error_nowhere(),
+                }
+            )
+    return rows
+
+
+def foreign(
+    trials: Sequence[Trial], elsewhere: dict[str, list[Drive]], config: VerificationConfig
+) -> list[dict[str, Any]]:
+    """Frames that have no place in the map at all."""
+    rows = []
+    for name, drives in elsewhere.items():
+        halves = [drive for trial in trials if trial.name == name for drive in trial.learned]
+        for calibration in (fit(halves, config, {}).calibration, None):
+            for drive in drives:
+                tally = Tally()
+                judge(Decision(config, calibration), drive.examples, False, tally)
+                rows.append(
+                    {
+                        'map': name,
+                        'calibrated': 'yes' if calibration else 'no',
+                        'frames': drive.name,
+                        'images': tally.images,
+                        'LOCALIZED': tally.localized_wrong,
+                        'AMBIGUOUS': tally.ambiguous,
+                        'NOT_IN_MAP': tally.not_in_map,
+                    }
+                )
+    return rows
+
+
+def kidnapping(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[str, Any]]:
+    """A drive that jumps: frames until LOCALIZED again, and wrong ones on the way."""
+    rows = []
+    for trial in trials:
+        calibration = fit(trial.learned, config, {}).calibration
+        for with_calibration in (calibration, None):
+            waits, wrong, count_of = _jumps(
+                trial.asked.examples, Decision(config, with_calibration)
+            )
+            found = sorted(wait for wait in waits if wait is not None)
+            rows.append(
+                {
+                    'map': trial.name,
+                    'asked': trial.asked.name,
+                    'calibrated': 'yes' if with_calibration else 'no',
+                    'jumps': count_of,
+                    f'found within {AFTER}': len(found),
+                    'median frames': float(np.median(found)) if found else None,
+                    'slowest': found[-1] if found else None,
+                    'LOCALIZED wrong': wrong,
+                }
+            )
+    return rows
+
+
+def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | None], int, int]:
+    """Frames until found for each jump, wrong ones, and how many jumps there were."""
+    rng = np.random.default_rng(0)
+    waits: list[int | None] = []
+    wrong = 0
+    if len(examples) < BEFORE + AFTER:
+        return waits, wrong, 0
+    for _ in range(JUMPS):
+        start, target = _far_apart(len(examples), rng)
+        decision.reset()
+        before = examples[start : start + BEFORE]
+        stamp = before[-1].observation.stamp_ns if before else 0
+        for example in before:
+            decision.judge(example.observation)
+        wait: int | None = None
+        after = examples[target : target + AFTER]
+        shift = stamp + 300_000_000 - after[0].observation.stamp_ns
+        for number, example in enumerate(after, 1):
+            tally = Tally()
+            # As if no time had passed, and as if the odometry had not noticed anything.
+            seen = replace(
+                example.observation,
+                stamp_ns=example.observation.stamp_ns + shift,
+                odometry=None if number == 1 else example.observation.odometry,
+            )
+            count(decision, seen, example.positives, tally)
+            wrong += tally.localized_wrong
+            if tally.localized_right and wait is None:
+                wait = number
+        waits.append(wait)
+    return waits, wrong, JUMPS
+
+
+def _far_apart(total: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Where a drive of `total` frames is left, and where it goes on: not just around."""
+    while True:
+        start = int(rng.integers(0, total - BEFORE + 1))
+        target = int(rng.integers(0, total - AFTER + 1))
+        if abs(target - (start + BEFORE)) >= BEFORE:
+            return start, target
+
+
+def decide_milliseconds(repetitions: int = 200) -> list[float]:
+    """Of the decision on made-up images of a map with poses: 10 candidates, each another place.
+
+    Every image leads elsewhere, so that the filter has as many places to follow as it ever has.
+    """
+    rng = np.random.default_rng(0)
+    decision = Decision(VerificationConfig(), DEFAULTS)
+    orientation = np.array([0.0, 0.0, 0.0, 1.0])
+    places = [
+        Place(index, f'p{index}', 's', 0, '', (640, 480), Pose(position, orientation))
+        for index, position in enumerate(rng.uniform(0, 5000, (CANDIDATES, 3)))
+    ]
+    milliseconds = []
+    for number in range(repetitions):
+        seen = _made_up(number, places, rng)
+        started = time.perf_counter()
+        decision.judge(seen)
+        milliseconds.append(1e3 * (time.perf_counter() - started))
+    return milliseconds
+
+
+def _made_up(number: int, places: Sequence[Place], rng: np.random.Generator) -> Observation:
+    order = rng.permutation(len(places))
+    similarities = np.sort(rng.normal(0.5, 0.1, len(places)))[::-1]
+    candidates = [
+        Candidate(int(index), float(similarity))
+        for index, similarity in zip(order, similarities, strict=True)
+    ]
+    pairs = np.zeros((300, 2))
+    hypotheses = [
+        PlaceHypothesis(
+            places[candidate.index],
+            rank,
+            candidate.similarity,
+            match_score=300.0,
+            inliers=30 if rank < VERIFIED else 0,
+            query_xy=pairs if rank < VERIFIED else None,
+        )
+        for rank, candidate in enumerate(candidates[:RERANKED])
+    ]
+    descriptor = rng.standard_normal(8448, dtype=np.float32)
+    return Observation(
+        stamp_ns=300_000_000 * number,
+        candidates=candidates,
+        places=[places[candidate.index] for candidate in candidates],
+        hypotheses=hypotheses,
+        descriptor=descriptor / np.linalg.norm(descriptor),
+    )
+
+
+def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows of the same keys as a table."""
+    if not rows:
+        return
+    names = list(rows[0])
+    table = [names] + [[_cell(row[name]) for name in names] for row in rows]
+    left = [i for i, name in enumerate(names) if isinstance(rows[0][name], str)]
+    print(title)
+    print('\n'.join(align(table, left=left)), end='\n\n', flush=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return '-'
+    return f'{value:.3f}' if isinstance(value, float) else str(value)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and write the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument(
+        '--town', type=Path, nargs='*', metavar='BAG',
+        default=[Path('build/town/day'), Path('build/town/evening')],
+        help='drives through one town: that of the map, then others',
+    )  # fmt: skip
+    parser.add_argument('--limit', type=int, help='only the first N images of each drive')
+    parser.add_argument('--probability', type=float, default=VerificationConfig.probability)
+    parser.add_argument('--threads', type=int, default=2, help='not used: one core is measured')
+    parser.add_argument('--json', type=Path)
+    options = parser.parse_args(arguments)
+    config = VerificationConfig(probability=options.probability)
+    with tempfile.TemporaryDirectory(prefix='fol_vpr_decisions_') as folder:
+        data = Data(Path(folder), options.town, options.limit)
+        try:
+            trials, elsewhere = data.trials()
+        finally:
+            data.close()
+    if not trials:
+        print('nothing to measure: set FOL_VPR_SHARED, or draw a town (make demo does)')
+        return 0
+    report: dict[str, Any] = {
+        'config': asdict(config),
+        'streams': streams(trials, config),
+        'foreign': foreign(trials, elsewhere, config),
+        'kidnapping': kidnapping(trials, config),
+        'decide_ms': decide_milliseconds(),
+    }
+    show('Drives that the calibration has not seen', report['streams'])
+    show('Frames that have no place in the map', report['foreign'])
+    show(f'Kidnapping: {BEFORE} frames, a jump, {AFTER} frames', report['kidnapping'])
+    cost = report['decide_ms']
+    print(
+        f'The decision at {RERANKED} candidates: {np.median(cost):.2f} ms, 95th percentile '
+        f'{np.percentile(cost, 95):.2f} ms, on one core'
+    )
+    if options.json is not None:
+        options.json.write_text(json.dumps(report, indent=2, default=str) + '\n')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""Drives through a map: what each image gave, and what it would have given elsewhere.
+
+That an image shows no place of the map is learned from the same images: all references near the
+right ones are left out, and whatever is found then is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fol_vpr.config import VerificationConfig
+from fol_vpr.datatypes import Place
+from fol_vpr.errors import FolVprError
+from fol_vpr.evaluation.ground_truth import Positives
+from fol_vpr.verification import Locations, Observation
+
+if TYPE_CHECKING:
+    from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.sources import FrameSource
+
+Progress = Callable[[int, int, str], None]
+OnBad = Callable[[int, FolVprError], None]
+
+# So many extents of a place are left out around the right references. From just beside a place the
+# same things are seen: that would be an image of the map whose place is a little off.
+MASKED = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image.
+
+    Attributes:
+        observation: what it gave.
+        positives: `Place.index` of the references that show its place; may be empty.
+        masked: what it gave without these and their surroundings; None where there are none.
+    """
+
+    observation: Observation
+    positives: frozenset[int]
+    masked: Observation | None
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """Images of one drive in their order.
+
+    Attributes:
+        name: for people.
+    """
+
+    name: str
+    examples: list[Example]
+
+
+def collect(
+    recognizer: PlaceRecognizer,
+    source: FrameSource,
+    positives: Positives,
+    *,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    on_bad: OnBad | None = None,
+) -> Drive:
+    """Look at every image of a drive with the map as it is, and without what the image shows.
+
+    Args:
+        recognizer: with its map loaded.
+        source: the drive.
+        positives: for each of its images.
+        limit: how many images to take, from the first; None takes all.
+        progress: called with the images done, their number, and a note.
+        on_bad: called with position and error of an image that cannot be read, and is left out.
+
+    Raises:
+        InputError: an image cannot be read, and there is no `on_bad`.
+        MapError: no map is loaded, or it cannot be read any more.
+    """
+    masks = masked_references(recognizer.places, positives, recognizer.config.verification)
+    total = len(source) if limit is None else min(limit, len(source))
+    examples = []
+    for position, frame in source.frames(on_bad=on_bad, stop=total):
+        features = recognizer.extract(frame)
+        observation = recognizer.observe(frame, features)
+        mask = masks[position]
+        masked = recognizer.observe(frame, features, exclude=mask) if mask else None
+        examples.append(Example(observation, positives[position], masked))
+        if progress is not None:
+            progress(position + 1, total, '')
+    return Drive(source.session_id, examples)
+
+
+def masked_references(
+    places: Sequence[Place], positives: Positives, config: VerificationConfig
+) -> list[frozenset[int]]:
+    """For each query the references around its positives."""
+    locations = Locations(places)
+    by_index = {place.index: place for place in places}
+    numbers = np.array([place.index for place in places])
+    near = {
+        index: frozenset(numbers[locations.same(by_index[index], config, extents=MASKED)].tolist())
+        for index in frozenset().union(*positives)
+    }
+    return [frozenset().union(*(near[index] for index in found)) for found in positives]

@@ -1,0 +1,56 @@
+"""Is what is called probable by so much right so often?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Statements of similar probability.
+
+    Attributes:
+        count: how many.
+        said: their mean probability.
+        right: share of them that were right.
+    """
+
+    count: int
+    said: float
+    right: float
+
+
+def reliability(
+    probabilities: Sequence[float] | np.ndarray,
+    right: Sequence[bool] | np.ndarray,
+    bins: int = BINS,
+) -> list[Bin]:
+    """Statements sorted into bins of equal width by their probability; empty bins are left out.
+
+    Args:
+        probabilities: [N], 0 to 1.
+        right: [N], whether each statement was right.
+        bins: how many bins.
+    """
+    said = np.asarray(probabilities, np.float64)
+    were = np.asarray(right, bool)
+    numbers = np.minimum((said * bins).astype(int), bins - 1)
+    found = []
+    for number in range(bins):
+        rows = numbers == number
+        if rows.any():
+            found.append(Bin(int(rows.sum()), float(said[rows].mean()), float(were[rows].mean())))
+    return found
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error: how far the bins are off, by their counts (Naeini 2015)."""
+    total = sum(each.count for each in bins)
+    if not total:
+        return float('nan')
+    return sum(each.count * abs(each.said - each.right) for each in bins) / total

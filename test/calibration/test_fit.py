@@ -1,0 +1,140 @@
+"""What is learned from made-up drives, whose rule is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from observations import EVERYWHERE, clear, hypothesis, observation, place
+
+from fol_vpr.calibration import Drive, Example, fit
+from fol_vpr.calibration.drives import masked_references
+from fol_vpr.config import VerificationConfig
+from fol_vpr.datatypes import Pose
+from fol_vpr.errors import InputError
+from fol_vpr.verification import FEATURES, Decision, gather
+
+CONFIG = VerificationConfig()
+
+
+def drive(count: int = 80, seed: int = 0, name: str = 'drive') -> Drive:
+    """Through all 40 places, two images at each; a tenth of the images leads elsewhere."""
+    rng = np.random.default_rng(seed)
+    examples = []
+    for number in range(count):
+        right = number // 2 % EVERYWHERE
+        other = int((right + rng.integers(10, 30)) % EVERYWHERE)
+        similarity, inliers = rng.normal(0.75, 0.08), rng.normal(120, 40)
+        if rng.random() < 0.1:
+            similarity, inliers = 0.5, 15
+        found = [
+            hypothesis(right, similarity, round(250 + 100 * (similarity - 0.7)), int(inliers)),
+            hypothesis(other, rng.normal(0.5, 0.03), 140, int(rng.integers(5, 25)), 1),
+        ]
+        found.sort(key=lambda h: -h.similarity)
+        found = [replace(h, rank=rank) for rank, h in enumerate(found)]
+        alone = [replace(h, rank=0) for h in found if h.place.index != right]
+        seen, masked = observation(number, found), observation(number, alone)
+        masked = replace(
+            masked,
+            candidates=[c for c in masked.candidates if c.index != right],
+            places=[p for p in masked.places if p.index != right],
+        )
+        examples.append(Example(seen, frozenset([right]), masked))
+    return Drive(name, examples)
+
+
+@pytest.fixture(scope='module')
+def fitted():
+    return fit([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
+
+
+def test_right_places_get_better_odds_than_wrong_ones(fitted):
+    ratios = {True: [], False: []}
+    for example in drive(seed=5).examples:
+        for evidence in gather(example.observation, CONFIG):
+            right = evidence.best.place.index in example.positives
+            ratios[right].append(fitted.calibration.log_ratio(evidence.features))
+    assert np.median(ratios[True]) > 2 and np.median(ratios[False]) < -2
+
+
+def test_what_is_called_probable_is_right_so_often_on_another_drive(fitted):
+    decision = Decision(CONFIG, fitted.calibration)
+    said = [decision.judge(e.observation) for e in drive(seed=9).examples]
+    top = [max(j.probabilities.values()) for j in said]
+    right = [
+        max(j.probabilities, key=j.probabilities.get) in e.positives
+        for j, e in zip(said, drive(seed=9).examples, strict=True)
+    ]
+    assert abs(np.mean(top) - np.mean(right)) < 0.05
+    assert fitted.error < 0.08
+
+
+def test_no_weight_is_against_what_is_known_to_be_better(fitted):
+    weights = dict(zip(FEATURES, fitted.calibration.weights, strict=True))
+    assert all(weight >= 0 for name, weight in weights.items() if name != 'checked')
+    assert weights['similarity'] + weights['inliers'] + weights['margin'] > 0
+    assert [each.name for each in fitted.evidence()] == list(FEATURES)
+
+
+def test_it_says_what_it_was_made_from(fitted):
+    made = fitted.calibration.made
+    assert made['model_id'] == 'm' and made['drives'] == ['drive', 'drive']
+    assert (made['images'], made['images_in_map']) == (160, 160)
+    assert made['calibration_error'] == fitted.error
+    assert sum(each.count for each in fitted.place) > 160
+
+
+def test_the_same_drives_give_the_same_calibration(fitted):
+    again = fit([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
+    assert again.calibration.to_rows() == fitted.calibration.to_rows()
+
+
+def test_a_stream_outside_the_map_is_called_so(fitted):
+    decision = Decision(CONFIG, fitted.calibration)
+    said = [decision.judge(e.masked) for e in drive(seed=7).examples]
+    assert np.mean([j.p_not_in_map > 0.9 for j in said[5:]]) > 0.8
+    assert not any(j.believed for j in said)
+
+
+def test_too_little_to_learn_from_is_refused():
+    with pytest.raises(InputError, match='at least 20'):
+        fit([drive(10)], CONFIG, {})
+    nowhere = [replace_positives(e) for e in drive().examples]
+    with pytest.raises(InputError, match='0 images show a place'):
+        fit([Drive('nowhere', nowhere)], CONFIG, {})
+    perfect = [Example(clear(i, i % 40), frozenset([(i + 7) % 40]), None) for i in range(40)]
+    with pytest.raises(InputError, match='ground truth belongs'):
+        fit([Drive('wrong', perfect)], CONFIG, {})
+
+
+def replace_positives(example: Example) -> Example:
+    return Example(example.observation, frozenset(), None)
+
+
+def test_masks_take_out_what_is_around_a_positive():
+    places = [place(index) for index in range(EVERYWHERE)]
+    narrow = VerificationConfig(agreement_radius=10.0)  # 30 m between places
+    masks = masked_references(places, [frozenset([10]), frozenset(), frozenset([0, 1])], narrow)
+    assert masks == [frozenset([9, 10, 11]), frozenset(), frozenset([0, 1, 2])]
+
+
+def test_masks_go_by_order_where_there_are_no_positions():
+    places = [replace(place(index), pose=None) for index in range(30)]
+    (mask,) = masked_references(places, [frozenset([3])], VerificationConfig(agreement_index=2))
+    assert mask == frozenset(range(12))
+
+
+def test_odometry_is_used_where_the_drive_has_it(fitted):
+    """A robot that its odometry says to stand still cannot be two places further on."""
+    decision = Decision(replace(CONFIG, agreement_radius=5.0), fitted.calibration)
+    here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    for number in range(4):
+        decision.judge(clear(number, 5, odometry=here))
+    first = decision.judge(clear(4, 7, odometry=here)).belief.shown[0]
+    decision.reset()
+    for number in range(4):
+        decision.judge(clear(number, 5))
+    assert math.isfinite(first) and first < 0.5

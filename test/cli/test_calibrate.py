@@ -1,0 +1,127 @@
+"""Calibration from the command line, with the shipped network on made-up places."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import pytest
+from scenes import write_folder
+
+from fol_vpr.cli.main import main
+from fol_vpr.database import MapReader
+from fol_vpr.verification import Calibration
+
+PLACES = 30
+
+
+class Walk(NamedTuple):
+    """A map, the drive that it was made of, another one, and what is right."""
+
+    map: Path
+    queries: Path
+    ground_truth: Path
+
+
+@pytest.fixture(scope='module')
+def walk(tmp_path_factory) -> Walk:
+    root = tmp_path_factory.mktemp('walk')
+    made = Walk(root / 'm.folmap', root / 'query', root / 'truth.csv')
+    write_folder(root / 'ref', PLACES)
+    write_folder(made.queries, PLACES, shift=20)
+    lines = [f'{i},{i}' for i in range(PLACES)]
+    made.ground_truth.write_text('query_index,ref_indices\n' + '\n'.join(lines) + '\n')
+    build = ['map', 'build', '--images', str(root / 'ref'), '--output', str(made.map)]
+    assert main([*build, '--input-size', '126']) == 0
+    return made
+
+
+def calibrate(walk: Walk, target: Path, *options: str) -> int:
+    shutil.copy(walk.map, target)
+    return main(
+        ['calibrate', '--map', str(target), '--images', str(walk.queries),
+         '--ground-truth', str(walk.ground_truth), '--agreement-index', '0', *options]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def calibrated(walk, tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp('calibrated')
+    options = ['--json', str(folder / 'out.json'), '--picture', str(folder / 'out.png')]
+    assert calibrate(walk, folder / 'm.folmap', *options) == 0
+    return folder / 'm.folmap', folder
+
+
+def test_the_map_holds_what_was_learned(walk, calibrated):
+    path, folder = calibrated
+    with MapReader(path) as reader, MapReader(walk.map) as before:
+        assert reader.info.calibrated and not before.info.calibrated
+        assert reader.info.map_id == before.info.map_id
+        found = Calibration.from_rows(reader.calibration(), str(path))
+    assert found.made['images'] == PLACES
+    assert found.made['codec'] == before.info.codec
+    assert json.loads((folder / 'out.json').read_text())['made'] == found.made
+    assert cv2.imread(str(folder / 'out.png')) is not None
+
+
+def test_a_dry_run_shows_it_and_leaves_the_map_alone(walk, tmp_path, capsys):
+    path = tmp_path / 'm.folmap'
+    assert calibrate(walk, path, '--dry-run') == 0
+    said = capsys.readouterr().out
+    for words in ('inlier_ratio', 'expected calibration error', 'was left as it is', '#'):
+        assert words in said
+    assert path.read_bytes() == walk.map.read_bytes()
+
+
+def test_the_drive_is_then_judged_by_probabilities(walk, calibrated, tmp_path, capsys):
+    out = tmp_path / 'out.json'
+    evaluate = ['evaluate', '--queries', str(walk.queries), '--ground-truth',
+                str(walk.ground_truth), '--json', str(out), '--map']  # fmt: skip
+    agreement = ['--agreement-index', '0']
+    assert main([*evaluate, str(calibrated[0]), '--sequence', *agreement]) == 0
+    said = json.loads(out.read_text())['decisions']
+    assert said['localized_right'] > PLACES / 2 and said['localized_wrong'] == 0
+    assert said['calibration_error'] is not None
+    assert 'LOCALIZED' in capsys.readouterr().out
+    assert main([*evaluate, str(walk.map), '--sequence', *agreement]) == 0
+    assert json.loads(out.read_text())['decisions']['calibration_error'] is None
+    assert 'uncalibrated' in capsys.readouterr().out
+    assert main([*evaluate, str(walk.map)]) == 0
+    assert json.loads(out.read_text())['decisions'] is None
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ([], 'no drive to learn from'),
+        (['--images', 'A', '--images', 'B', '--ground-truth', 'T'], 'once for each'),
+        (['--images', 'A', '--positions', 'P', '--positions', 'Q'], 'once for each'),
+        (['--images', 'A', '--limit', '0'], 'expected at least 1'),
+        (['--images', 'A', '--json', '/nowhere/out.json'], '/nowhere/out.json'),
+    ],
+)
+def test_what_cannot_work_is_said_at_once(walk, options, words, capsys):
+    assert main(['calibrate', '--map', str(walk.map), *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_too_short_a_drive_is_refused_and_the_map_stays(walk, tmp_path, capsys):
+    path = tmp_path / 'm.folmap'
+    assert calibrate(walk, path, '--limit', '10') == 2
+    assert 'at least 20 are needed' in capsys.readouterr().err
+    assert path.read_bytes() == walk.map.read_bytes()
+
+
+def test_a_map_of_untrained_weights_is_refused(drive, capsys):
+    command = ['calibrate', '--map', str(drive.map), '--images', str(drive.queries)]
+    assert main([*command, '--ground-truth', str(drive.ground_truth)]) == 2
+    assert 'untrained weights' in capsys.readouterr().err
+
+
+def test_what_needs_a_sequence_says_so(drive, capsys):
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries)]
+    assert main([*command, '--probability', '0.9']) == 2
+    assert '--probability needs --sequence' in capsys.readouterr().err
