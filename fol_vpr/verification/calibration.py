@@ -194,27 +194,30 @@ def _refuse(constant: str) -> Any:
 
 
 def _defaults(
-    offset: float, miss: float, repeat: float, **numbers: tuple[float, float, float]
+    offset: float,
+    miss: float,
+    repeat: float,
+    place: Scaling,
+    **numbers: tuple[float, float, float],
 ) -> Calibration:
     """Of mean, scale and weight of each feature; one that is not named counts nothing."""
     rows = [numbers.get(name, (0.0, 1.0, 0.0)) for name in FEATURES]
     mean, scale, weights = (np.array(column) for column in zip(*rows, strict=True))
-    return Calibration(mean, scale, weights, offset=offset, miss=miss, repeat=repeat)
+    return Calibration(mean, scale, weights, offset, miss, repeat, place)
 
 
 DEFAULTS = _defaults(
-    offset=-2.5,
-    miss=0.2,
+    offset=-2.7,
+    miss=0.3,
     repeat=0.5,
-    standing=(1.9, 0.8, 0.05),
-    margin=(-0.1, 1.1, 1.0),
-    match_margin=(0.35, 1.5, 0.15),
-    inliers=(3.0, 1.9, 1.2),
-    inlier_ratio=(0.27, 0.23, 0.9),
-    regions=(2.85, 1.9, 0.55),
-    checked=(0.73, 0.45, -0.75),
+    place=Scaling(slope=0.85, share=3.0),
+    standing=(1.9, 0.8, 0.35),
+    margin=(0.0, 1.1, 0.65),
+    match_margin=(0.7, 1.4, 0.5),
+    inliers=(3.6, 1.5, 1.65),
+    inlier_ratio=(0.3, 0.2, 0.4),
+    regions=(3.4, 1.5, 0.9),
 )
-"""For maps without a calibration: fitted to several drives together (`benchmarks/decisions.py`),
-with one off the offset. Neither the similarity nor the number of matches counts: each network has
-its own.
+"""For maps without a calibration: fitted to four drives through three maps together, with one off
+the offset. Neither the similarity nor the number of matches counts: each network has its own.
 """

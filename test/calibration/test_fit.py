@@ -127,6 +127,14 @@ def test_masks_go_by_order_where_there_are_no_positions():
     assert mask == frozenset(range(12))
 
 
+def test_masks_leave_half_of_a_small_map_where_they_can():
+    places = [replace(place(index), pose=None) for index in range(12)]
+    config = VerificationConfig(agreement_index=1)
+    assert masked_references(places, [frozenset([6])], config) == [frozenset(range(4, 9))]
+    two = masked_references(places[:6], [frozenset([0]), frozenset([3])], config)
+    assert two == [frozenset(range(3)), frozenset(range(1, 6))]
+
+
 def test_odometry_is_used_where_the_drive_has_it(fitted):
     """A robot that its odometry says to stand still cannot be two places further on."""
     decision = Decision(replace(CONFIG, agreement_radius=5.0), fitted.calibration)
