@@ -16,9 +16,20 @@ import numpy as np
 
 
 def pose3(position: Sequence[float], quaternion: Sequence[float]) -> gtsam.Pose3:
-    """A pose of a position in metres and a quaternion x, y, z, w."""
-    x, y, z, w = (float(value) for value in quaternion)
-    return gtsam.Pose3(gtsam.Rot3.Quaternion(w, x, y, z), np.asarray(position, np.float64))
+    """A pose of a position in metres and a unit quaternion x, y, z, w.
+
+    Raises:
+        ValueError: they are none.
+    """
+    numbers = np.array([*position, *quaternion], np.float64)
+    norm = float(np.linalg.norm(numbers[3:]))
+    if not np.isfinite(numbers).all() or abs(norm - 1) > 0.01:
+        raise ValueError(
+            f'the pose is {numbers.round(3).tolist()}, expected x y z in metres and a unit '
+            'quaternion qx qy qz qw'
+        )
+    x, y, z, w = numbers[3:] / norm
+    return gtsam.Pose3(gtsam.Rot3.Quaternion(w, x, y, z), numbers[:3])
 
 
 def quaternion_of(pose: gtsam.Pose3) -> tuple[float, float, float, float]:
