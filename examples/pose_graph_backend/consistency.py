@@ -38,7 +38,9 @@ class ConsistentSet:
                 self._agree[new][other.closure_id] = found.chance
                 self._agree[other.closure_id][new] = found.chance
         self._closures[new] = closure
-        grown = max(self._clique(new, self.best), self._clique(new, set()), key=len)
+        grown = self._clique(new, self.best)
+        if len(grown) <= len(self.best):
+            grown = self._clique(new, set())
         if len(grown) > len(self.best):
             self.best = grown
 
@@ -60,6 +62,9 @@ class ConsistentSet:
     def _clique(self, seed: int, preferred: set[int]) -> set[int]:
         """A set of closures that all agree, grown from one of them greedily."""
         chosen, left = {seed}, set(self._agree[seed])
+        if preferred <= left:
+            chosen |= preferred
+            left = {each for each in left - chosen if chosen <= self._agree[each].keys()}
         while left:
             following = max(
                 left, key=lambda each: (each in preferred, len(left & self._agree[each].keys()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import gtsam
 import numpy as np
 
-from examples.pose_graph_backend.agreement import Spread, compared
+from examples.pose_graph_backend.agreement import Agreement, Spread, compared
 from examples.pose_graph_backend.closures import Answer, Closure
 from examples.pose_graph_backend.consistency import ConsistentSet
 from examples.pose_graph_backend.settings import GraphSettings
@@ -194,8 +194,9 @@ class PoseGraph:
                 waiting.why = f'no other closure confirms it: agreement by chance {chance:.1g}'
             else:
                 del self._pending[name]
-                self._accepted[name] = _Constraint(waiting.closure, gate.direction)
-                self._solver.enter(waiting.closure, direction=gate.direction)
+                entered = self._accepted[name] = _Constraint(waiting.closure, gate.direction)
+                near = self._residual(entered, spread).passed
+                self._solver.enter(entered.closure, direction=entered.direction, near=near)
                 answers.append(Answer(name, True, f'{gate.told}, by chance {chance:.1g}'))
         return answers + self._contradicted(spread)
 
@@ -211,22 +212,23 @@ class PoseGraph:
         """Take those out that the estimate does not follow, the worst first."""
         answers: list[Answer] = []
         while self._accepted:
-            residuals = {
-                name: compared(
-                    each.closure,
-                    self._predicted(each.closure, exact=True),
-                    spread,
-                    self.settings.gate,
-                    rotation_only=each.rotation_only,
-                )
-                for name, each in self._accepted.items()
-            }
+            residuals = {n: self._residual(each, spread) for n, each in self._accepted.items()}
             worst = max(residuals, key=lambda name: residuals[name].excess)
             if residuals[worst].passed:
                 break
             reason = f'the trajectory contradicts it: {residuals[worst].told}'
             answers.append(self._take_out(worst, reason))
         return answers
+
+    def _residual(self, constraint: _Constraint, spread: Spread) -> Agreement:
+        """How well the estimate follows a closure, taken as exact."""
+        return compared(
+            constraint.closure,
+            self._predicted(constraint.closure, exact=True),
+            spread,
+            self.settings.gate,
+            rotation_only=constraint.rotation_only,
+        )
 
     def _take_out(self, name: int, reason: str) -> Answer:
         del self._accepted[name]

@@ -13,7 +13,7 @@ from examples.pose_graph_backend.settings import GraphSettings
 from examples.pose_graph_backend.track import Motion, OdometryTrack
 
 # Updates in which the estimate follows a change, until no node moves by more than that (metres).
-SETTLING, SETTLED = 20, 1e-4
+SETTLING, SETTLED = 20, 1e-3
 EXACT = 1e-4
 UNKNOWN = 1e3
 
@@ -68,7 +68,8 @@ class Solver:
 
     def positions(self) -> np.ndarray:
         """[N, 3] metres, of all nodes."""
-        return np.array([self.estimate(node).translation() for node in self.nodes])
+        # Nodes are in the order of their keys, and before the cameras.
+        return np.asarray(gtsam.utilities.extractPose3(self._estimate)[: len(self.nodes), 9:])
 
     def motion(self, from_ns: int, to_ns: int, *, exact: bool = False) -> Motion:
         """Estimated pose at one time in the frame of another time.
@@ -97,7 +98,7 @@ class Solver:
 
     # ---- closures
 
-    def enter(self, closure: Closure, *, direction: bool) -> None:
+    def enter(self, closure: Closure, *, direction: bool, near: bool) -> None:
         """Make a closure a constraint, and let the estimate follow.
 
         However far the trajectory has drifted, Gaussian noise pulls it there; a robust kernel
@@ -106,17 +107,20 @@ class Solver:
 
         Args:
             direction: constrain the direction of a translation without length, too.
+            near: the estimate is there already.
         """
         values = gtsam.Values()
         graph = self._fixed(closure, values) if direction else gtsam.NonlinearFactorGraph()
         keys = graph.size()
-        graph.push_back(self._factor(closure, direction=direction, robust=False))
-        slots = list(self._isam.update(graph, values).getNewFactorsIndices())
+        graph.push_back(self._factor(closure, direction=direction, robust=near))
+        slots = list(self._isam.update(graph, values).getNewFactorsIndices())[keys:]
         self._settle()
-        robust = self._factor(closure, direction=direction, robust=True)
-        result = self._isam.update(robust, gtsam.Values(), slots[keys:])
-        self._slots[closure.closure_id] = list(result.getNewFactorsIndices())
-        self._settle()
+        if not near:
+            robust = self._factor(closure, direction=direction, robust=True)
+            result = self._isam.update(robust, gtsam.Values(), slots)
+            slots = list(result.getNewFactorsIndices())
+            self._settle()
+        self._slots[closure.closure_id] = slots
 
     def leave(self, closure_id: int) -> None:
         """Take the constraint of a closure out again, and let the estimate follow."""
@@ -127,7 +131,7 @@ class Solver:
     def _settle(self) -> None:
         before = self.positions()
         for _ in range(SETTLING):
-            self._estimate = self._isam.calculateBestEstimate()
+            self._estimate = self._isam.calculateEstimate()
             after = self.positions()
             if np.abs(after - before).max() < SETTLED:
                 break
