@@ -37,6 +37,8 @@ from fol_vpr_msgs.msg import LoopClosureCandidateArray, LoopClosureFeedback
 ODOMETRY_QOS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 # A closure or an answer that is lost is lost for good.
 CLOSURES_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+# Seconds between transforms from the map to the odometry.
+TRANSFORM_PERIOD = 0.1
 LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -49,7 +51,7 @@ class PoseGraphBackend(Node):
         publish_tf = self._declared(
             'publish_tf', True, 'Publish map -> odom on /tf, too, where tf2_ros is installed.'
         )
-        period = self._declared('publish_period', 0.2, 'Seconds between corrected paths.')
+        period = self._declared('publish_period', 1.0, 'Seconds between corrected paths.')
         mount = self._declared(
             'camera_mount',
             [0.0] * 7,
@@ -62,7 +64,7 @@ class PoseGraphBackend(Node):
         self._odom_frame = self._base_frame = ''
         # Candidates that came before the odometry, which names the base frame.
         self._early: list[Any] = []
-        self._changed = False
+        self._path_is_old = self._transform_is_old = False
         self._feedback = self.create_publisher(
             LoopClosureFeedback, 'loop_closure_feedback', CLOSURES_QOS
         )
@@ -73,7 +75,8 @@ class PoseGraphBackend(Node):
         self.create_subscription(
             LoopClosureCandidateArray, 'loop_closures', self._on_closures, CLOSURES_QOS
         )
-        self.create_timer(float(period), self._publish)
+        self.create_timer(float(period), self._publish_path)
+        self.create_timer(TRANSFORM_PERIOD, self._publish_transform)
 
     def _declared(self, name: str, default: Any, description: str) -> Any:
         descriptor = ParameterDescriptor(description=description, read_only=True)
@@ -108,13 +111,13 @@ class PoseGraphBackend(Node):
         self._odom_frame = message.header.frame_id
         self._base_frame = message.child_frame_id
         self._answer(self._graph.add_odometry(ns_of(message.header.stamp), pose))
-        self._changed = True
+        self._path_is_old = self._transform_is_old = True
         while self._early:
             self._answer(self._judged(self._early.pop(0)))
 
     def _on_closures(self, message: LoopClosureCandidateArray) -> None:
         for candidate in message.candidates:
-            if self._odom_frame:
+            if len(self._graph.track):
                 self._answer(self._judged(candidate))
             else:
                 self._early.append(candidate)
@@ -147,14 +150,17 @@ class PoseGraphBackend(Node):
             self._feedback.publish(message)
             word = 'accepted' if each.accepted else 'rejected'
             self.get_logger().info(f'closure {each.closure_id} {word}: {each.reason}')
-            self._changed = True
+            self._path_is_old = self._transform_is_old = True
 
-    def _publish(self) -> None:
-        if not self._changed:
+    def _publish_path(self) -> None:
+        if self._path_is_old:
+            self._path_is_old = False
+            self._path.publish(path_message(self._map_frame, *self._graph.trajectory()))
+
+    def _publish_transform(self) -> None:
+        if not self._transform_is_old:
             return
-        self._changed = False
-        stamps, poses = self._graph.trajectory()
-        self._path.publish(path_message(self._map_frame, stamps, poses))
+        self._transform_is_old = False
         newest = self._graph.track.newest_ns
         transform = transform_message(
             newest, self._map_frame, self._odom_frame, self._graph.map_to_odom()
@@ -165,7 +171,8 @@ class PoseGraphBackend(Node):
 
     def close(self) -> None:
         """Answer what still waits."""
-        self._answer(self._graph.finish())
+        late = [Answer(each.candidate_id, False, 'unused: no odometry') for each in self._early]
+        self._answer([*late, *self._graph.finish()])
 
 
 def main(args: Sequence[str] | None = None) -> int:

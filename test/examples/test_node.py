@@ -137,7 +137,10 @@ def mount_parameter() -> str:
 
 def test_path_and_feedback_come_back(tmp_path):
     log = tmp_path / 'node.log'
-    with backend(log, mount_parameter(), 'hold:=60.0') as process, live.observer() as watch:
+    with (
+        backend(log, mount_parameter(), 'hold:=60.0', 'publish_period:=0.2') as process,
+        live.observer() as watch,
+    ):
         rig = Rig(watch, log)
         round_ = round(2 * np.pi * 15 / 0.25)
         early = rig.candidate(1, round_ + 5, 3)
@@ -172,6 +175,8 @@ def test_path_and_feedback_come_back(tmp_path):
         rig.drive_to(round_ + 80)
         assert rig.answers(8)[0].status == ACCEPTED
         assert 9 not in rig.feedback
+        # Until both the path and the transform are of the last change.
+        watch.spin(0.8)
         corrected, odometry = rig.misses()
         assert corrected < 0.4 * odometry
         check_frames(rig)
