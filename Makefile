@@ -18,7 +18,7 @@ QUERIES ?=
 OWN := $(BAG)$(IMAGES)
 DRIVES := build/town/day build/town/evening
 TOWN := $(wildcard training/town/*.py training/town/*/*.py)
-SOURCES := fol_vpr launch test $(wildcard benchmarks training) setup.py
+SOURCES := fol_vpr launch test $(wildcard benchmarks examples training) setup.py
 
 .PHONY: help setup test demo lint format bench clean distclean
 

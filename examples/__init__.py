@@ -1,0 +1,1 @@
+"""Programs to copy from; they run from a checkout and are not installed."""
