@@ -283,7 +283,13 @@ def test_the_hypothesis_that_is_believed_comes_first(loaded):
 
 
 CALIBRATED = Calibration(
-    DEFAULTS.mean, DEFAULTS.scale, DEFAULTS.weights, 3.0, miss=0.1, repeat=0.25
+    DEFAULTS.mean,
+    DEFAULTS.scale,
+    DEFAULTS.weights,
+    3.0,
+    miss=0.1,
+    repeat=0.25,
+    made={'settings': {'verify': 3}},
 )
 
 
@@ -328,10 +334,17 @@ def test_a_calibration_that_cannot_be_used_keeps_the_old_map(calibrated, town, t
     assert calibrated.recognize(Frame(view(1))).hypotheses[0].place.index == 1
 
 
-def test_other_settings_keep_the_calibration(calibrated):
-    verification = replace(CONFIG.verification, probability=0.6)
+def test_other_settings_keep_the_calibration_and_are_named(calibrated, town):
+    verification = replace(CONFIG.verification, probability=0.6, verify=2)
     calibrated.set_config(replace(CONFIG, verification=verification))
     assert calibrated._decision.calibrated
+    assert calibrated.decisions == (
+        'by a calibration made with other settings (verify was 3, is 2)'
+    )
+    calibrated.set_config(CONFIG)
+    assert calibrated.decisions == 'by the calibration of the map'
+    calibrated.load_map(town)
+    assert calibrated.decisions == 'uncalibrated: by defaults'
 
 
 def test_what_is_excluded_is_as_if_the_map_had_it_not(loaded):

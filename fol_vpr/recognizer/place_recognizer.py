@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -233,6 +233,24 @@ class PlaceRecognizer:
     def calibration(self) -> Calibration | None:
         """That of the loaded map; None where it has none."""
         return self._calibration
+
+    @property
+    def decisions(self) -> str:
+        """What decisions go by, in words; empty where no map is loaded."""
+        if self._map is None:
+            return ''
+        if self._calibration is None:
+            return 'uncalibrated: by defaults'
+        made = self._calibration.made.get('settings')
+        ours = {**asdict(self.config.retrieval), **asdict(self.config.verification)}
+        others = [
+            f'{name} was {value}, is {ours[name]}'
+            for name, value in (made if isinstance(made, dict) else {}).items()
+            if name in ours and ours[name] != value
+        ]
+        if others:
+            return f'by a calibration made with other settings ({", ".join(others)})'
+        return 'by the calibration of the map'
 
     def reset_sequence(self) -> None:
         """Forget the evidence of earlier images."""

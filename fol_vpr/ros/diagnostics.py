@@ -48,6 +48,7 @@ class NodeFacts:
         camera_state: what is known of the camera, in words.
         odometry: what is wrong with odom, empty where nothing is.
         index: what the map is searched with, in words; empty without one.
+        decisions: what its decisions go by, in words; empty without one.
         feedback: loop closures that the back-end accepted and rejected.
     """
 
@@ -62,6 +63,7 @@ class NodeFacts:
     map_info: MapInfo | None
     map_failure: str
     index: str
+    decisions: str
     topics: Sequence[TopicReport]
     camera: str
     camera_state: str
@@ -212,7 +214,7 @@ def _map(facts: NodeFacts) -> Part:
         'places': info.places,
         'frame': info.frame_id,
         'calibrated': info.calibrated,
-        'decisions': 'by its calibration' if info.calibrated else 'uncalibrated: by defaults',
+        'decisions': facts.decisions,
         'index': facts.index,
     }
     if facts.map_failure:

@@ -447,6 +447,7 @@ class Localizer(LifecycleNode):
             map_info=info,
             map_failure=self._map_failure,
             index='' if recognizer is None else recognizer.index,
+            decisions='' if recognizer is None else recognizer.decisions,
             topics=[] if self._inputs is None else self._inputs.reports(),
             camera=self.camera.problem(self._settings.node),
             camera_state=self.camera.description(self._settings.node),

@@ -79,6 +79,7 @@ class TestWords:
             map_info=None,
             map_failure='',
             index='flat',
+            decisions='uncalibrated: by defaults',
             topics=[topic],
             camera='',
             camera_state='calibrated',
