@@ -2,8 +2,8 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, storage, codecs, search, decisions, and, where
-training/requirements.txt is installed, losses; the last four take minutes and are measured only
+Parts are stages, network, reranking, storage, codecs, search, decisions, geometry, and,
+where training/requirements.txt is installed, losses; the last five take minutes and are measured only
 where they are named. What else is given goes to the one part that is named, such as
 `search --sizes 1000 10000`.
 
@@ -24,9 +24,10 @@ import torch
 from benchmarks import network, reranking, stages, storage
 
 PARTS = (
-    'stages', 'network', 'reranking', 'storage', 'codecs', 'search', 'decisions', 'losses'
+    'stages', 'network', 'reranking', 'storage', 'codecs', 'search', 'decisions', 'geometry',
+    'losses',
 )  # fmt: skip
-ONLY_NAMED = ('codecs', 'search', 'decisions', 'losses')
+ONLY_NAMED = ('codecs', 'search', 'decisions', 'geometry', 'losses')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         'codecs': 'Codecs of local features: bytes, time, recall',
         'search': 'The search: recall against the exact one, latency, memory',
         'decisions': 'Decisions: how often what is said is right, and what they cost',
+        'geometry': 'Relative and refined poses: errors, and whether they are stated honestly',
         'losses': 'The losses: the released approach, and ours',
     }
     for name in ONLY_NAMED:
