@@ -84,7 +84,7 @@ def test_the_answer_carries_the_evidence(loaded):
     assert best.matches == len(best.reference_xy) == best.match_score
     assert best.pose is None and best.pose_source == PoseSource.NONE
     assert math.isnan(best.probability) and math.isnan(answer.p_not_in_map)
-    stages = {'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'total'}
+    stages = {'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'measure', 'total'}
     assert set(answer.timings) == stages
     assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
 

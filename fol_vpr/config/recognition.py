@@ -138,6 +138,18 @@ class VerificationConfig(Checked):
         minimum=0.5,
         maximum=0.9999,
     )
+    measure: bool = setting(
+        True,
+        'Measure the relative pose of the leading verified hypothesis from the images themselves, '
+        'where both cameras are known and the map keeps images.',
+    )
+    second_views: int = setting(
+        3,
+        'Map images beside that hypothesis which are tried, one after the other, until a pose in '
+        'metres comes out (POSE_REFINED); 0 never tries.',
+        minimum=0,
+        maximum=20,
+    )
     consecutive: int = setting(
         3,
         'Images that must have spoken for a place before the state is LOCALIZED, or must have '

@@ -91,6 +91,22 @@ class LiveMap:
         """The place of this number, also where it was removed meanwhile."""
         return self._places[number]
 
+    def around(self, number: int, reach: int) -> list[Place]:
+        """Places of the same session that were inserted within `reach` of this one, nearest first.
+
+        Without the place itself.
+        """
+        here = self._places[number]
+        close = self._places[max(0, number - reach) : number + reach + 1]
+        found = [
+            place
+            for place in close
+            if place.session_id == here.session_id
+            and place.index != number
+            and place.index not in self._removed
+        ]
+        return sorted(found, key=lambda place: abs(place.index - number))
+
     @property
     def codec(self) -> Codec:
         """How local features are stored, and what queries are to be compared by."""

@@ -34,6 +34,7 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError, MapMismatchError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
+from fol_vpr.recognizer.measure import measured
 from fol_vpr.recognizer.verify import verified
 from fol_vpr.retrieval import Coarse, rerank
 from fol_vpr.verification import (
@@ -334,6 +335,8 @@ class PlaceRecognizer:
             self._count_hits(loaded, seen.checked)
             published = self.config.retrieval.hypotheses if count is None else count
             answer = self._answer(loaded, seen, judgement, published)
+        with _timed(timings, 'measure'):
+            answer = self._measured(answer, frame, loaded, judgement.believed is not None)
             closures: tuple[LoopClosure, ...] = ()
             if judgement.believed is not None:
                 closures = (self._loop_closure(frame, answer[0]),)
@@ -391,7 +394,7 @@ class PlaceRecognizer:
                     self._hypothesis(loaded, ranked[rank], rank),
                     loaded,
                     query,
-                    features.image_size,
+                    frame,
                     matches.get(ranked[rank].index),
                 )
                 for rank in self._ranks_to_verify(ranked, loaded)
@@ -450,18 +453,19 @@ class PlaceRecognizer:
         hypothesis: PlaceHypothesis,
         loaded: LiveMap,
         query: LocalFeatures,
-        size: tuple[int, int],
+        frame: Frame,
         pairs: np.ndarray | None,
     ) -> PlaceHypothesis:
         return verified(
             hypothesis,
             query,
-            size,
+            (frame.image.shape[1], frame.image.shape[0]),
             loaded.local_features(hypothesis.place.index),
             pairs,
             config=self.config.verification,
             threshold=loaded.codec.threshold(self.config.retrieval.match_threshold),
             device=self.extractor.device,
+            camera=frame.camera,
         )
 
     def _looked_at(
@@ -474,6 +478,20 @@ class PlaceRecognizer:
             for rank, candidate in enumerate(ranked)
             if rank in verified or not math.isnan(candidate.match_score)
         ]
+
+    def _measured(
+        self, answer: list[PlaceHypothesis], frame: Frame, loaded: LiveMap, believed: bool
+    ) -> list[PlaceHypothesis]:
+        """The answer, with the relative and the refined pose of its leading hypothesis."""
+        verification = self.config.verification
+        leading = answer[0] if believed else _best_verified(answer)
+        if leading is None or leading.verification != Verification.GEOMETRY:
+            return answer
+        if not (verification.measure and self.extractor.trained):
+            return answer
+        ranked = [hypothesis.place for hypothesis in answer]
+        found = measured(leading, frame, loaded, ranked, verification)
+        return [found if hypothesis is leading else hypothesis for hypothesis in answer]
 
     def _decide(self, observation: Observation, sequence: bool) -> Judgement:
         if not self.extractor.trained:
@@ -502,6 +520,7 @@ class PlaceRecognizer:
             verification=hypothesis.verification,
             matches=hypothesis.matches,
             inliers=hypothesis.inliers,
+            relative=hypothesis.relative,
         )
 
     def _loaded(self) -> LiveMap:
@@ -526,6 +545,12 @@ class _Seen(NamedTuple):
     checked: list[PlaceHypothesis]
     quality: ImageQuality
     observation: Observation
+
+
+def _best_verified(hypotheses: Sequence[PlaceHypothesis]) -> PlaceHypothesis | None:
+    """The one that most inliers speak for, None where none passed."""
+    passed = (h for h in hypotheses if h.verification == Verification.GEOMETRY)
+    return max(passed, key=lambda h: (h.inliers, -h.rank), default=None)
 
 
 def _with_first(

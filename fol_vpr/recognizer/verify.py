@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from fol_vpr.config import VerificationConfig
-from fol_vpr.datatypes import LocalFeatures, PlaceHypothesis, Verification
+from fol_vpr.datatypes import Camera, LocalFeatures, PlaceHypothesis, Verification
 from fol_vpr.retrieval import mutual_matches
-from fol_vpr.verification import verify_pair
+from fol_vpr.verification import fits, verify_pair
 
 
 def verified(
@@ -22,6 +22,7 @@ def verified(
     config: VerificationConfig,
     threshold: float,
     device: str,
+    camera: Camera | None = None,
 ) -> PlaceHypothesis:
     """A hypothesis with its geometric verification.
 
@@ -32,12 +33,22 @@ def verified(
         pairs: [K, 2] matches of these features, where they are known.
         threshold: least cosine of a match, as the codec wants it.
         device: where features are matched.
+        camera: of the query, where it is known.
     """
     if pairs is None:
         pairs = mutual_matches(query.descriptors, reference.descriptors, threshold, device=device)
     query_xy = query.positions[pairs[:, 0]]
     reference_xy = reference.positions[pairs[:, 1]]
-    geometry = verify_pair(query_xy, reference_xy, size, hypothesis.place.image_size, config)
+    place = hypothesis.place
+    geometry = verify_pair(
+        query_xy,
+        reference_xy,
+        size,
+        place.image_size,
+        config,
+        query_camera=usable(camera, size),
+        reference_camera=usable(place.camera, place.image_size),
+    )
     passed = Verification.LOCAL if geometry.matches else Verification.NONE
     return replace(
         hypothesis,
@@ -47,3 +58,8 @@ def verified(
         query_xy=query_xy,
         reference_xy=reference_xy,
     )
+
+
+def usable(camera: Camera | None, size: tuple[int, int]) -> Camera | None:
+    """The camera, or None where it is not one of images of this shape."""
+    return camera if camera is not None and fits(camera, size) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from rclpy.node import Node
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import Pose
 from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.rigid import quaternion, rotation_matrix
 from fol_vpr.ros.conversions import time_from_ns
 from fol_vpr.ros.odometry import OdometryTrack, pose_between
 
@@ -84,42 +84,13 @@ def map_to_odom(
             'map_frame, or build the map with --frame-id'
         )
     base_in_odom = pose_between(before, after, stamp_ns)
-    map_rotation = _matrix(robot.orientation) @ _matrix(base_in_odom.orientation).T
+    map_rotation = rotation_matrix(robot.orientation) @ rotation_matrix(base_in_odom.orientation).T
     map_translation = robot.position - map_rotation @ base_in_odom.position
     message = TransformStamped(child_frame_id=before.header.frame_id)
     message.header.stamp = time_from_ns(stamp_ns)
     message.header.frame_id = map_frame
     x, y, z = (float(value) for value in map_translation)
     message.transform.translation = Vector3(x=x, y=y, z=z)
-    qx, qy, qz, qw = (float(value) for value in _quaternion(map_rotation))
+    qx, qy, qz, qw = (float(value) for value in quaternion(map_rotation))
     message.transform.rotation = Quaternion(x=qx, y=qy, z=qz, w=qw)
     return message
-
-
-def _matrix(quaternion: np.ndarray) -> np.ndarray:
-    """[3, 3] rotation of a unit quaternion x, y, z, w."""
-    x, y, z, w = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def _quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Unit quaternion x, y, z, w of a rotation [3, 3], as the largest eigenvector of Bar-Itzhack's
-    symmetric matrix (J. Guidance 23(6), 2000), which is stable for every angle.
-    """
-    r = rotation
-    k = np.array(
-        [
-            [r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]],
-            [r[0, 1] + r[1, 0], r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]],
-            [r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], r[2, 2] - r[0, 0] - r[1, 1], r[1, 0] - r[0, 1]],
-            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], np.trace(r)],
-        ]
-    )
-    vector = np.linalg.eigh(k)[1][:, -1]
-    return vector if vector[3] >= 0 else -vector

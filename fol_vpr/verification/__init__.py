@@ -9,7 +9,24 @@ from fol_vpr.verification.evidence import (
     PlaceEvidence,
     gather,
 )
-from fol_vpr.verification.geometry import PairGeometry, verify_pair
+from fol_vpr.verification.geometry import (
+    PairGeometry,
+    Texture,
+    Tracks,
+    align,
+    along_epipolar_lines,
+    carried,
+    corners,
+    fit_homography,
+    fits,
+    metric_pose,
+    patches,
+    rays,
+    rescale,
+    texture,
+    texture_of_jpeg,
+    verify_pair,
+)
 from fol_vpr.verification.image_quality import ImageQuality, assess_image
 from fol_vpr.verification.places import BESIDE, Locations, same_place
 
@@ -27,9 +44,23 @@ __all__ = [
     'PairGeometry',
     'PlaceEvidence',
     'Scaling',
+    'Texture',
+    'Tracks',
+    'align',
+    'along_epipolar_lines',
     'assess_image',
+    'carried',
+    'corners',
+    'fit_homography',
+    'fits',
     'gather',
     'log_odds',
+    'metric_pose',
+    'patches',
+    'rays',
+    'rescale',
     'same_place',
+    'texture',
+    'texture_of_jpeg',
     'verify_pair',
 ]

@@ -1,0 +1,147 @@
+"""Matched positions, moved to where the images themselves say that they belong.
+
+Local features stand on a grid of quarter patches and lean towards the same position in both
+images; a patch of the image itself is found again to a fraction of a pixel, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+LARGEST_SIDE = 640
+WINDOW = (15, 15)
+LEVELS = 2
+# Tracked there and back, a position must return this close, in pixels of the reduced image.
+WORST_RETURN = 0.7
+# Contrast is evened out over this many pixels, so that day and evening look alike.
+NEIGHBOURHOOD = 15.0
+LEAST_CONTRAST = 4.0
+CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
+STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """An image made ready to be aligned with others.
+
+    Attributes:
+        grey: [h, w] uint8, of evened contrast, at most 640 pixels on the longer side.
+        scale: pixels of it per pixel of the image that positions are in.
+    """
+
+    grey: np.ndarray
+    scale: float
+
+
+def texture(image: np.ndarray) -> Texture:
+    """Of an image [H, W, 3] or [H, W] of uint8, RGB or grey."""
+    return _texture(image, image.shape[1])
+
+
+def texture_of_jpeg(jpeg: bytes, size: tuple[int, int]) -> Texture | None:
+    """Of an encoded image, perhaps a reduced one; None where it cannot be read.
+
+    Args:
+        size: width and height of the image as it was.
+    """
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return None if image is None else _texture(image, size[0])
+
+
+def _texture(image: np.ndarray, original_width: int) -> Texture:
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    reduced = min(1.0, LARGEST_SIDE / max(height, width))
+    if reduced < 1:
+        size = (max(1, round(width * reduced)), max(1, round(height * reduced)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
+    above = smooth - cv2.GaussianBlur(smooth, (0, 0), NEIGHBOURHOOD)
+    contrast = np.sqrt(cv2.GaussianBlur(above * above, (0, 0), NEIGHBOURHOOD)) + LEAST_CONTRAST
+    even = np.clip(128 + 50 * above / contrast, 0, 255).astype(np.uint8)
+    return Texture(even, grey.shape[1] / original_width)
+
+
+def align(
+    fixed: Texture, other: Texture, fixed_xy: np.ndarray, guesses: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the surroundings of positions in another image again (Lucas and Kanade, pyramidal).
+
+    Args:
+        fixed_xy: [K, 2] positions in pixels of the one image, which stay.
+        guesses: each [K, 2] about where they are in the other one, NaN where it has no idea; what
+            looks most alike in the end is taken.
+
+    Returns:
+        [K, 2] where they are in the other one, and [K] bool, whether they were found.
+    """
+    best = np.full(len(fixed_xy), np.inf)
+    xy = np.zeros((len(fixed_xy), 2))
+    for guess in guesses:
+        rows = np.flatnonzero(np.isfinite(guess).all(axis=1))
+        if not len(rows):
+            continue
+        there, difference = _found(fixed, other, fixed_xy[rows], guess[rows])
+        better = difference < best[rows]
+        best[rows[better]] = difference[better]
+        xy[rows[better]] = there[better]
+    return xy, np.isfinite(best)
+
+
+def corners(image: Texture) -> np.ndarray:
+    """[K, 2] positions, in pixels of the original image, whose surroundings are easily found."""
+    # None where there are none, which OpenCV's stubs do not know.
+    found = np.asarray(
+        cv2.goodFeaturesToTrack(image.grey, CORNERS, CORNER_QUALITY, CORNER_DISTANCE)
+    )
+    if not found.ndim:
+        return np.zeros((0, 2))
+    return (found.reshape(-1, 2).astype(np.float64) + 0.5) / image.scale - 0.5
+
+
+def carried(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray) -> np.ndarray:
+    """[K, 2] positions moved as the nearest of known ones [N, 2] is to [N, 2]."""
+    apart = ((xy[:, None] - known_xy[None]) ** 2).sum(axis=2)
+    nearest = apart.argmin(axis=1)
+    return np.asarray(xy + (moved_xy - known_xy)[nearest])
+
+
+def _found(
+    fixed: Texture, other: Texture, fixed_xy: np.ndarray, guess_xy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [K, 2], and how far they look from alike [K], infinite where nothing was found."""
+    start = _to_texture(fixed, fixed_xy)
+    there, found, difference = _track(fixed.grey, other.grey, start, _to_texture(other, guess_xy))
+    back, returned, _ = _track(other.grey, fixed.grey, there, start)
+    returns = np.linalg.norm((back - start).reshape(-1, 2), axis=1) <= WORST_RETURN
+    height, width = other.grey.shape
+    flat = there.reshape(-1, 2)
+    inside = ((flat >= 0) & (flat <= (width - 1, height - 1))).all(axis=1)
+    xy = (flat.astype(np.float64) + 0.5) / other.scale - 0.5
+    return xy, np.where(found & returned & returns & inside, difference, np.inf)
+
+
+def _to_texture(image: Texture, xy: np.ndarray) -> np.ndarray:
+    """[K, 1, 2] float32, as OpenCV wants it."""
+    reduced = (np.asarray(xy, dtype=np.float64) + 0.5) * image.scale - 0.5
+    return np.ascontiguousarray(reduced, dtype=np.float32).reshape(-1, 1, 2)
+
+
+def _track(
+    one: np.ndarray, other: np.ndarray, start: np.ndarray, guess: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    tracked, status, difference = cv2.calcOpticalFlowPyrLK(
+        one,
+        other,
+        start,
+        guess.copy(),
+        winSize=WINDOW,
+        maxLevel=LEVELS,
+        criteria=STOP,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return tracked, status.ravel().astype(bool), difference.ravel()

@@ -1,0 +1,161 @@
+"""The relative pose that two calibrated images measure, or that they measure none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fol_vpr.datatypes import RelativePose
+from fol_vpr.rigid import quaternion, rotation_vector
+from fol_vpr.verification.geometry.epipolar import Fit, Pairs, refine
+from fol_vpr.verification.geometry.models import Model, gric, rotation_squares, transfer_squares
+from fol_vpr.verification.geometry.rays import Rays
+
+# A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
+LARGEST_DIRECTION_SIGMA = math.radians(20.0)
+LEAST_IN_FRONT = 0.85
+# Where fewer of the aligned matches agree, what they agree on may be a single facade.
+LEAST_SHARE = 0.65
+# Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom).
+TOLD_APART = 6.6
+# The jackknife leaves out one of two rows of this many blocks each.
+BLOCKS = 5
+JACKKNIFE_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far matches are to be trusted.
+
+    Attributes:
+        sigma: standard deviation of a position, pixels of a 640 px wide image.
+        observations: how many of the matches are independent.
+        limit: pixels beyond which a match is none.
+    """
+
+    sigma: float
+    observations: int
+    limit: float
+
+
+def choose(
+    fit: Fit,
+    query: Rays,
+    reference: Rays,
+    rotation: np.ndarray,
+    homography: np.ndarray | None,
+    noise: Noise,
+) -> Model:
+    """ESSENTIAL where the matches show a translation and depth, else ROTATION or HOMOGRAPHY.
+
+    Args:
+        query, reference: [K] rays that the fit is of.
+        rotation: the pure rotation that most of them agree with.
+        homography: the same, or None.
+        noise: of the matches.
+    """
+    inlier = np.abs(fit.residuals) <= noise.limit
+    q, r = query[inlier], reference[inlier]
+    squares = {
+        Model.ESSENTIAL: fit.residuals[inlier] ** 2,
+        Model.ROTATION: rotation_squares(rotation, q, r),
+    }
+    if homography is not None:
+        squares[Model.HOMOGRAPHY] = transfer_squares(homography, q.xy, r.xy) * q.scale * r.scale
+    costs = {m: gric(m, squares[m], noise.sigma, noise.observations) for m in squares}
+    return min(costs, key=lambda model: costs[model])
+
+
+def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePose | None:
+    """Rotation and direction with their covariance, or None where the direction is not known.
+
+    The covariance is that of an M-estimator (Huber's sandwich), which takes every match for a
+    measurement of its own. Neighbours err together:
+    local features are sampled more densely than the network's patches, so it is
+    scaled to that of as many measurements as patches are covered.
+
+    Args:
+        fits: the likeliest first.
+        pairs: that they are of.
+        noise: of the matches.
+    """
+    best = fits[0]
+    inlier = np.abs(best.residuals) <= noise.limit
+    if inlier.mean() < LEAST_SHARE:
+        return None
+    if pairs.in_front(best.motion, noise.limit) < LEAST_IN_FRONT:
+        return None
+    covariance = _covariance(best, noise)
+    if covariance is None:
+        return None
+    covariance = _no_less_than(covariance, _scatter_without_blocks(best, pairs, noise.limit))
+    largest = np.linalg.eigvalsh(covariance[:2, :2])[-1]
+    if not 0 <= largest <= LARGEST_DIRECTION_SIGMA**2:
+        return None
+    rivals = (fit for fit in fits[1:] if pairs.in_front(fit.motion, noise.limit) >= LEAST_IN_FRONT)
+    least = _chi2(best, noise, inlier) + TOLD_APART
+    if any(_chi2(fit, noise, inlier) < least for fit in rivals):
+        return None
+    spanned = np.zeros((6, 5))
+    spanned[:3, :2] = best.motion.tangents
+    spanned[3:, 2:] = np.eye(3)
+    return RelativePose(
+        translation=best.motion.direction,
+        orientation=quaternion(best.motion.rotation),
+        covariance=spanned @ covariance @ spanned.T,
+        metric=False,
+    )
+
+
+def _covariance(fit: Fit, noise: Noise) -> np.ndarray | None:
+    """[5, 5] of a step of the motion: two of direction, three of rotation."""
+    jacobian, weights = fit.jacobian, fit.weights
+    counted = float(weights.sum())
+    if counted < 5:
+        return None
+    normal = (jacobian * weights[:, None]).T @ jacobian
+    try:
+        inverse = np.linalg.inv(normal)
+    except np.linalg.LinAlgError:
+        return None
+    scattered = jacobian * (weights * np.sqrt((noise.sigma**2 + fit.residuals**2) / 2))[:, None]
+    together = max(1.0, counted / noise.observations)
+    return np.asarray(together * inverse @ (scattered.T @ scattered) @ inverse)
+
+
+def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
+    """[5, 5] covariance by the jackknife over blocks of the query's image.
+
+    It sees what errors that hold for a whole facade or for a wrong valley do to the motion, which
+    the residuals do not show.
+    """
+    xy = pairs.query.xy
+    columns = np.searchsorted(np.quantile(xy[:, 0], np.arange(1, BLOCKS) / BLOCKS), xy[:, 0])
+    low = xy[:, 1] > np.median(xy[:, 1])
+    blocks = 2 * columns + low
+    steps = []
+    for block in np.unique(blocks):
+        other = refine(pairs[blocks != block], fit.motion, limit, JACKKNIFE_STEPS).motion
+        away = fit.motion.tangents.T @ other.direction
+        steps.append(
+            np.concatenate([away, rotation_vector(other.rotation @ fit.motion.rotation.T)])
+        )
+    apart = np.asarray(steps) - np.mean(steps, axis=0)
+    return np.asarray((len(steps) - 1) / len(steps) * apart.T @ apart)
+
+
+def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The covariance, widened along those directions in which the other one is wider."""
+    root = np.linalg.cholesky(covariance)
+    whitened = np.linalg.solve(root, np.linalg.solve(root, other).T)
+    widths, axes = np.linalg.eigh((whitened + whitened.T) / 2)
+    stretched = root @ axes
+    return np.asarray((stretched * np.maximum(widths, 1.0)) @ stretched.T)
+
+
+def _chi2(fit: Fit, noise: Noise, inlier: np.ndarray) -> float:
+    squares = np.minimum((fit.residuals[inlier] / noise.sigma) ** 2, 9.0)
+    return noise.observations * float(np.mean(squares))
