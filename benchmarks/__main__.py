@@ -2,10 +2,10 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, storage, codecs, search, decisions, geometry, pose_graph, and,
-where training/requirements.txt is installed, losses. Those from codecs on take minutes and are
-measured only where they are named. What else is given goes to the one part that is named, such as
-`search --sizes 1000 10000`.
+Parts are stages, network, reranking, storage, codecs, search, decisions, geometry, pose_graph,
+and, where training/requirements.txt is installed, losses. Those from codecs on take minutes and
+are measured only where they are named. What else is given goes to the one part that is named, such
+as `search --sizes 1000 10000`.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
