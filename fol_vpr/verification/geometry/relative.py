@@ -15,10 +15,10 @@ from fol_vpr.verification.geometry.models import Model, gric, rotation_squares, 
 from fol_vpr.verification.geometry.rays import Rays
 
 # A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
-LARGEST_DIRECTION_SIGMA = math.radians(20.0)
+LARGEST_DIRECTION_SIGMA = math.radians(5.0)
 LEAST_IN_FRONT = 0.85
 # Where fewer of the aligned matches agree, what they agree on may be a single facade.
-LEAST_SHARE = 0.65
+LEAST_SHARE = 2 / 3
 # Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom).
 TOLD_APART = 6.6
 # The jackknife leaves out one of two rows of this many blocks each.
