@@ -316,7 +316,7 @@ def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | 
     rng = np.random.default_rng(0)
     waits: list[int | None] = []
     said = Tally()
-    if len(examples) < 2 * (BEFORE + AFTER):
+    if len(examples) < 2 * BEFORE + AFTER // 2:
         return waits, said
     for _ in range(JUMPS):
         start, target = _far_apart(len(examples), rng)
