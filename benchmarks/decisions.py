@@ -46,7 +46,7 @@ from fol_vpr.evaluation.report import align
 from fol_vpr.mapping import build_map
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import FrameSource, open_source
-from fol_vpr.verification import Decision, Observation
+from fol_vpr.verification import BESIDE, Decision, Locations, Observation
 from fol_vpr.verification.calibration import DEFAULTS
 
 # Where positions are the ground truth: the town is 180 m round.
@@ -70,6 +70,7 @@ class Tally:
     in_map: int = 0
     first_right: int = 0
     localized_right: int = 0
+    localized_beside: int = 0
     localized_wrong: int = 0
     not_in_map: int = 0
     ambiguous: int = 0
@@ -121,8 +122,10 @@ def count(
     tally.first_right += first in positives
     if judgement.believed is not None:
         right = judgement.believed.place.index in positives
+        beside = not right and _is_beside(judgement.believed.place, seen, positives)
         tally.localized_right += right
-        tally.localized_wrong += not right
+        tally.localized_beside += beside
+        tally.localized_wrong += not right and not beside
     tally.not_in_map += judgement.state == LocalizationState.NOT_IN_MAP
     tally.ambiguous += judgement.state == LocalizationState.AMBIGUOUS
     if judgement.probabilities:
@@ -131,6 +134,12 @@ def count(
         tally.said.append((judgement.probability(leader.best.place), right))
         tally.said_nowhere.append((judgement.p_not_in_map, not positives))
     return judgement.state
+
+
+def _is_beside(place: Place, seen: Observation, positives: frozenset[int]) -> bool:
+    right = [each for each in seen.places if each.index in positives]
+    near = Locations(right).same(place, VerificationConfig(), extents=BESIDE)
+    return bool(near.any())
 
 
 # ---- data
@@ -237,6 +246,7 @@ def streams(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[st
                     'images': inside.images,
                     'first right': inside.first_right,
                     'LOCALIZED right': inside.localized_right,
+                    'beside': inside.localized_beside,
                     'LOCALIZED wrong': inside.localized_wrong,
                     'places out: LOCALIZED': outside.localized_wrong,
                     'NOT_IN_MAP': outside.not_in_map,
@@ -280,32 +290,34 @@ def kidnapping(trials: Sequence[Trial], config: VerificationConfig) -> list[dict
     for trial in trials:
         calibration = fit(trial.learned, config, {}).calibration
         for with_calibration in (calibration, None):
-            waits, wrong, count_of = _jumps(
-                trial.asked.examples, Decision(config, with_calibration)
-            )
+            decision = Decision(config, with_calibration)
+            waits, tally = _jumps(trial.asked.examples, decision)
             found = sorted(wait for wait in waits if wait is not None)
             rows.append(
                 {
                     'map': trial.name,
                     'asked': trial.asked.name,
                     'calibrated': 'yes' if with_calibration else 'no',
-                    'jumps': count_of,
+                    'jumps': len(waits),
                     f'found within {AFTER}': len(found),
                     'median frames': float(np.median(found)) if found else None,
                     'slowest': found[-1] if found else None,
-                    'LOCALIZED wrong': wrong,
+                    'frames': tally.images,
+                    'LOCALIZED right': tally.localized_right,
+                    'beside': tally.localized_beside,
+                    'wrong': tally.localized_wrong,
                 }
             )
     return rows
 
 
-def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | None], int, int]:
-    """Frames until found for each jump, wrong ones, and how many jumps there were."""
+def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | None], Tally]:
+    """Frames until found for each jump, and what was said after all of them."""
     rng = np.random.default_rng(0)
     waits: list[int | None] = []
-    wrong = 0
-    if len(examples) < BEFORE + AFTER:
-        return waits, wrong, 0
+    said = Tally()
+    if len(examples) < 2 * BEFORE + AFTER // 2:
+        return waits, said
     for _ in range(JUMPS):
         start, target = _far_apart(len(examples), rng)
         decision.reset()
@@ -317,19 +329,18 @@ def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | 
         after = examples[target : target + AFTER]
         shift = stamp + 300_000_000 - after[0].observation.stamp_ns
         for number, example in enumerate(after, 1):
-            tally = Tally()
+            right = said.localized_right
             # As if no time had passed, and as if the odometry had not noticed anything.
             seen = replace(
                 example.observation,
                 stamp_ns=example.observation.stamp_ns + shift,
                 odometry=None if number == 1 else example.observation.odometry,
             )
-            count(decision, seen, example.positives, tally)
-            wrong += tally.localized_wrong
-            if tally.localized_right and wait is None:
+            count(decision, seen, example.positives, said)
+            if said.localized_right > right and wait is None:
                 wait = number
         waits.append(wait)
-    return waits, wrong, JUMPS
+    return waits, said
 
 
 def _far_apart(total: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 OnBad = Callable[[int, FolVprError], None]
 
-# So many extents of a place are left out around the right references, fewer where that would be
-# most of the map. From just beside a place the same things are seen: that would be an image of the
-# map whose place is a little off.
-MASKED = (4.0, 3.0, 2.0)
+# So many extents of a place are left out around the right references. From just beside a place the
+# same things are seen: that would be an image of the map whose place is a little off.
+MASKED = 4.0
+# A search among fewer references than these tells nothing of a map.
+LEAST_LEFT = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,24 +99,13 @@ def collect(
 def masked_references(
     places: Sequence[Place], positives: Positives, config: VerificationConfig
 ) -> list[frozenset[int]]:
-    """For each query the references around its positives, but never more than half of the map."""
+    """For each query the references around its positives; none where hardly any other is left."""
     locations = Locations(places)
     by_index = {place.index: place for place in places}
     numbers = np.array([place.index for place in places])
-    wanted = frozenset().union(*positives)
-
-    def around(extents: float) -> dict[int, frozenset[int]]:
-        return {
-            index: frozenset(
-                numbers[locations.same(by_index[index], config, extents=extents)].tolist()
-            )
-            for index in wanted
-        }
-
-    near = [around(extents) for extents in MASKED]
-    masks = []
-    for found in positives:
-        options = [frozenset().union(*(each[index] for index in found)) for each in near]
-        fitting = (mask for mask in options if 2 * len(mask) <= len(places))
-        masks.append(next(fitting, options[-1]))
-    return masks
+    near = {
+        index: frozenset(numbers[locations.same(by_index[index], config, extents=MASKED)].tolist())
+        for index in frozenset().union(*positives)
+    }
+    masks = [frozenset().union(*(near[index] for index in found)) for found in positives]
+    return [mask if len(mask) + LEAST_LEFT <= len(places) else frozenset() for mask in masks]

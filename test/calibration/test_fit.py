@@ -127,12 +127,11 @@ def test_masks_go_by_order_where_there_are_no_positions():
     assert mask == frozenset(range(12))
 
 
-def test_masks_leave_half_of_a_small_map_where_they_can():
-    places = [replace(place(index), pose=None) for index in range(12)]
+def test_a_map_that_is_too_small_for_a_mask_has_none():
+    places = [replace(place(index), pose=None) for index in range(14)]
     config = VerificationConfig(agreement_index=1)
-    assert masked_references(places, [frozenset([6])], config) == [frozenset(range(4, 9))]
-    two = masked_references(places[:6], [frozenset([0]), frozenset([3])], config)
-    assert two == [frozenset(range(3)), frozenset(range(1, 6))]
+    assert masked_references(places, [frozenset([6])], config) == [frozenset(range(2, 11))]
+    assert masked_references(places[:13], [frozenset([6])], config) == [frozenset()]
 
 
 def test_odometry_is_used_where_the_drive_has_it(fitted):
