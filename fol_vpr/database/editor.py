@@ -213,6 +213,22 @@ class MapEditor:
                 connection.execute('SELECT count(*) FROM meta').fetchone()
             return store
 
+    def annotate(self, name: str, parameters: str) -> None:
+        """Write a row of the calibration table, in place of one of that name.
+
+        Raises:
+            MapError: the changes are damaged.
+            StorageError: no space or no permission; the map is as before.
+        """
+        with self._turn:
+            file = self._changes()
+            with file.transaction():
+                file.connection.execute(
+                    'INSERT OR REPLACE INTO calibration VALUES (?, ?)',
+                    (text(name), text(parameters)),
+                )
+                self._count(file)
+
     # ---- saving
 
     def save(
