@@ -87,12 +87,13 @@ class LoopsConfig(Checked):
         minimum=1,
         maximum=100,
     )
-    sequence: int = setting(
-        0,
-        'Images in a row whose agreement alone verifies a loop, where each of them falls short of '
-        'the geometric check but has half the inliers that it wants; 0 asks for geometry always.',
+    sequence: float = setting(
+        0.0,
+        'Metres of driving along which images must keep coming back to places that are passed at '
+        'the same rate, to verify a loop where they fall short of the geometric check but have '
+        'half the inliers that it wants; 0 asks for geometry always.',
         minimum=0,
-        maximum=1000,
+        maximum=10_000,
     )
     agreement: float = setting(
         3.0,

@@ -173,6 +173,7 @@ class RunningSession:
                 sensor_frame=frame.frame_id,
                 pose=frame.pose,
                 geo=frame.geo,
+                camera=frame.camera,
                 image_jpeg=thumbnail(frame.image) if self._config.store_images else None,
             )
             writer.finish()

@@ -22,7 +22,7 @@ from fol_vpr.mapping import RunningSession, SessionMaker, Travel
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer.feedback import FeedbackCounts, FeedbackLedger
 from fol_vpr.recognizer.verify import verified
-from fol_vpr.retrieval import rerank
+from fol_vpr.retrieval import Coarse, rerank
 from fol_vpr.verification import ClosureGate, Sighting, Threshold
 
 # Unique in the process, whichever recognizer publishes them: a node makes a new one each time that
@@ -136,7 +136,9 @@ class LoopFinder:
             found.append(localized)
         # Random features agree by pixel positions, whatever they show.
         if self._session is not None and self._extractor.trained:
-            back = self._gate.take(self._sightings(self._session, frame, features))
+            device = self._extractor.device
+            older = look_back(self._session, features, self._config, device)
+            back = self._gate.take([self._sighting(each, self._session) for each in older])
             found += [] if back is None else [back]
         return tuple(self._publish(frame, hypothesis) for hypothesis in found)
 
@@ -149,43 +151,6 @@ class LoopFinder:
         except (MapError, StorageError, InputError) as error:
             # The drive goes on, and so do the answers; the next image tries again.
             self._problem = f'the keyframe was not stored: {error}'
-
-    def _sightings(
-        self, session: RunningSession, frame: Frame, features: Features
-    ) -> list[Sighting]:
-        """The older keyframes that look like an image, verified."""
-        loops, retrieval = self._config.loops, self._config.retrieval
-        found = session.search(features, loops.candidates)
-        codec = session.codec
-        threshold = codec.threshold(retrieval.match_threshold)
-        matches: dict[int, np.ndarray] = {}
-        query = codec.prepare(features.local)
-        ranked = rerank(
-            query,
-            found,
-            session.local_features,
-            retrieval,
-            device=self._extractor.device,
-            threshold=threshold,
-            matches=matches,
-        )
-        thinned = codec.thin(features.local)
-        if len(thinned.positions) < len(query.positions):
-            query, matches = codec.prepare(thinned), {}
-        checked = [
-            verified(
-                _hypothesis(session, candidate, rank),
-                query,
-                features.image_size,
-                session.local_features(candidate.index),
-                matches.get(candidate.index),
-                config=self._config.verification,
-                threshold=threshold,
-                device=self._extractor.device,
-            )
-            for rank, candidate in enumerate(ranked[: loops.verify])
-        ]
-        return [self._sighting(hypothesis, session) for hypothesis in checked]
 
     def _sighting(
         self, hypothesis: PlaceHypothesis, session: RunningSession | None = None
@@ -244,6 +209,52 @@ class LoopFinder:
         """Let go of the file."""
         if self._session is not None:
             self._session.close()
+
+
+def look_back(
+    session: RunningSession, features: Features, config: RecognizerConfig, device: str
+) -> list[PlaceHypothesis]:
+    """The older keyframes of a drive that an image may have come back to, verified; best first.
+
+    Args:
+        session: the drive.
+        features: of the image.
+        config: how keyframes are searched, compared and verified.
+        device: where features are matched.
+
+    Raises:
+        MapError: the keyframes cannot be read any more.
+    """
+    codec = session.codec
+    threshold = codec.threshold(config.retrieval.match_threshold)
+    matches: dict[int, np.ndarray] = {}
+    query = codec.prepare(features.local)
+    ranked = rerank(
+        query,
+        session.search(features, config.loops.candidates),
+        session.local_features,
+        config.retrieval,
+        device=device,
+        threshold=threshold,
+        matches=matches,
+        coarse=Coarse(codec.coarse_query(query), codec.coarse),
+    )
+    thinned = codec.thin(features.local)
+    if len(thinned.positions) < len(query.positions):
+        query, matches = codec.prepare(thinned), {}
+    return [
+        verified(
+            _hypothesis(session, candidate, rank),
+            query,
+            features.image_size,
+            session.local_features(candidate.index),
+            matches.get(candidate.index),
+            config=config.verification,
+            threshold=threshold,
+            device=device,
+        )
+        for rank, candidate in enumerate(ranked[: config.loops.verify])
+    ]
 
 
 def _hypothesis(session: RunningSession, candidate: Candidate, rank: int) -> PlaceHypothesis:

@@ -113,14 +113,16 @@ class ClosureGate:
         self._config = config
         self._verification = verification
         self._threshold = threshold
-        self._run: deque[Sighting] = deque(maxlen=max(config.consecutive, config.sequence, 1))
+        self._run: deque[Sighting] = deque(maxlen=config.consecutive)
+        # Where the images began that all have half the inliers, and agree.
+        self._supported: Sighting | None = None
         self._published: dict[str, _Closures] = {}
         self._pairs: dict[tuple[int, str], None] = {}
 
     def set_config(self, config: LoopsConfig, verification: VerificationConfig) -> None:
         """Take other settings; what was published stays so."""
         self._config, self._verification = config, verification
-        self._run = deque(self._run, max(config.consecutive, config.sequence, 1))
+        self._run = deque(self._run, config.consecutive)
 
     def take(self, sightings: Sequence[Sighting]) -> PlaceHypothesis | None:
         """The closure that one image of the drive gives, if any; called for every image.
@@ -130,12 +132,16 @@ class ClosureGate:
                 none.
         """
         if not sightings:
-            self._run.clear()
+            self.reset()
             return None
         best = max(sightings, key=_strength)
         if self._run and not self._agree(self._run[-1], best):
-            self._run.clear()
+            self.reset()
         self._run.append(best)
+        if best.hypothesis.inliers < self._verification.min_inliers / 2:
+            self._supported = None
+        elif self._supported is None:
+            self._supported = best
         verification = self._verified()
         if verification is None or not self.worth(best):
             return None
@@ -164,11 +170,21 @@ class ClosureGate:
         if len(lately) == config.consecutive and all(geometric):
             enough = evidence(best, config, self._verification) >= self._threshold.value
             return Verification.GEOMETRY if enough else None
-        if not config.sequence or len(run) < config.sequence:
-            return None
-        least = self._verification.min_inliers / 2
-        agree = all(s.hypothesis.inliers >= least for s in run[-config.sequence :])
-        return Verification.SEQUENCE if agree else None
+        return Verification.SEQUENCE if self._passed_alike(run[-1]) else None
+
+    def _passed_alike(self, sighting: Sighting) -> bool:
+        """Whether the images since the run began passed the places as fast as the robot drove.
+
+        A place that many images resemble stays where it is.
+        """
+        begin, length = self._supported, self._config.sequence
+        if begin is None or not length:
+            return False
+        if begin.place_path is None or sighting.place_path is None:
+            return False
+        driven = sighting.path - begin.path
+        passed = abs(sighting.place_path - begin.place_path)
+        return driven >= length and abs(passed - driven) <= self._config.agreement
 
     def _agree(self, first: Sighting, second: Sighting) -> bool:
         """Whether two images in a row came back to one place, by how far the robot has driven."""
@@ -208,6 +224,7 @@ class ClosureGate:
     def reset(self) -> None:
         """Forget what was observed and not published yet."""
         self._run.clear()
+        self._supported = None
 
 
 class _Closures:

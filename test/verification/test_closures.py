@@ -82,17 +82,34 @@ def test_without_geometry_nothing_is_published_by_default():
     assert not any(published(gate(), *seen))
 
 
-def test_a_sequence_can_verify_what_geometry_falls_short_of():
-    config = replace(CONFIG, sequence=4)
-    half = [
-        sighting(100 + i, 5 + i, inliers=20, verification=Verification.LOCAL) for i in range(5)
+def half_verified(count: int, rate: float, inliers: int = 20) -> list[Sighting]:
+    """Images a metre apart that fall short of the geometry, of places passed at a rate."""
+    return [
+        sighting(100 + i, 50 + rate * i, inliers=inliers, verification=Verification.LOCAL)
+        for i in range(count)
     ]
-    judge = gate(config)
-    answers = [judge.take([each]) for each in half]
-    assert [a is not None for a in answers] == [False, False, False, True, False]
-    assert answers[3].verification == Verification.SEQUENCE
-    weak = [replace_inliers(each, 19) for each in half]
-    assert not any(published(gate(config), *weak))
+
+
+@pytest.mark.parametrize('rate', [1.0, -1.0, 0.8, 1.2])
+def test_a_sequence_can_verify_what_geometry_falls_short_of(rate):
+    judge = gate(replace(CONFIG, sequence=10.0))
+    answers = [judge.take([each]) for each in half_verified(12, rate)]
+    assert [a is not None for a in answers] == [False] * 10 + [True, False]
+    assert answers[10].verification == Verification.SEQUENCE
+
+
+def test_what_many_images_resemble_is_no_sequence():
+    config = replace(CONFIG, sequence=10.0)
+    assert not any(published(gate(config), *half_verified(40, rate=0.0)))
+    assert not any(published(gate(config), *half_verified(40, rate=2.0)))
+
+
+def test_a_sequence_needs_some_support_from_every_image():
+    config = replace(CONFIG, sequence=10.0)
+    seen = half_verified(15, rate=1.0)
+    seen[7] = replace_inliers(seen[7], 19)
+    assert not any(published(gate(config), *seen))
+    assert not any(published(gate(), *half_verified(15, rate=1.0))), 'not asked for'
 
 
 def replace_inliers(seen: Sighting, inliers: int) -> Sighting:
