@@ -32,7 +32,10 @@ class LoopsConfig(Checked):
         'How local features of keyframes are stored, as when a map is built.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
     )
-    store_images: bool = setting(False, 'Keep a JPEG of every keyframe in the session file.')
+    store_images: bool = setting(
+        True,
+        'Keep a JPEG of every keyframe in the session file: what transforms are measured on.',
+    )
     keyframe_distance: float = setting(
         1.0, 'Metres driven between keyframes.', minimum=0, maximum=10_000
     )

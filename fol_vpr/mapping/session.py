@@ -209,6 +209,12 @@ class RunningSession:
         with self._use:
             return self._session_map().place(number)
 
+    def around(self, number: int, reach: int) -> list[Place]:
+        """Keyframes within `reach` of this one in their order, nearest first; without itself."""
+        numbers = range(max(0, number - reach), min(self.keyframes, number + reach + 1))
+        found = [self.place(each) for each in numbers if each != number]
+        return sorted(found, key=lambda place: abs(place.index - number))
+
     def path_at(self, number: int) -> float:
         """Metres of the drive at a keyframe."""
         return self._paths[number]

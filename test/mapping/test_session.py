@@ -14,7 +14,7 @@ from database.small_maps import GLOBAL_DIM, LOCAL_DIM, features, unit
 
 from fol_vpr.config import LoopsConfig
 from fol_vpr.database import FEEDBACK, MapReader, check_map
-from fol_vpr.datatypes import Features, Frame, Pose
+from fol_vpr.datatypes import Camera, Features, Frame, Pose
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping import RunningSession, SessionMaker, Travel
 
@@ -118,8 +118,25 @@ def test_keyframes_keep_pose_stamp_path_and_local_features():
     assert place.pose.position[0] == 6.0 and session.path_at(3) == pytest.approx(6.0)
     local = session.local_features(3)
     np.testing.assert_array_equal(local.positions, features(3).local.positions)
-    assert session.image(3) is None
+    assert session.image(3)[:2] == b'\xff\xd8'
+    assert [p.index for p in session.around(3, 2)] == [2, 4, 1, 5]
+    assert [p.index for p in session.around(0, 2)] == [1, 2]
     session.close()
+
+
+def test_keyframes_keep_the_camera_and_may_go_without_images():
+    camera = Camera((96, 54), np.array([[80.0, 0, 48], [0, 80, 27], [0, 0, 1]]), mount=at(0.2))
+    drive = Drive(store_images=False)
+    for i in range(3):
+        frame = Frame(IMAGE, i * SECOND, 'camera', camera=camera, odometry=at(2.0 * i))
+        drive.travel.moved(frame.stamp_ns, frame.odometry)
+        drive.session.consider(frame, features(i))
+    for number in range(3):
+        known = drive.session.place(number).camera
+        np.testing.assert_array_equal(known.matrix, camera.matrix)
+        assert known.mount.position[0] == 0.2
+        assert drive.session.image(number) is None
+    drive.session.close()
 
 
 def test_a_temporary_file_is_gone_afterwards_and_cannot_be_saved():
@@ -134,7 +151,7 @@ def test_a_temporary_file_is_gone_afterwards_and_cannot_be_saved():
 
 
 def test_a_session_is_saved_as_a_map_and_goes_on(tmp_path):
-    drive = Drive(tmp_path, store_images=True)
+    drive = Drive(tmp_path)
     with pytest.raises(MapError, match='no keyframe yet'):
         drive.session.save()
     for i in range(4):
