@@ -3,8 +3,10 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scenes import write_folder
+from sources.make import SECOND, bag, compressed, odometry
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader, check_map
@@ -55,6 +57,27 @@ def test_closures_are_written_judged_and_kept(images, tmp_path, capsys):
     assert check_map(session) == []
     with MapReader(session) as reader:
         assert len(reader.places) == 2 * PLACES and reader.info.added == 0
+
+
+def test_the_odometry_of_a_bag_tells_what_is_recent(images, tmp_path, capsys):
+    """An hour between images, and thirty metres: no clock is needed."""
+    hour = 3600 * SECOND
+    sent = []
+    for number, path in enumerate(sorted(images.iterdir())):
+        sent.append(compressed((number + 1) * hour, path.read_bytes()))
+        sent.append(odometry((number + 1) * hour, (10.0 * number, 0, 0), np.zeros((6, 6))))
+    drive = bag(tmp_path / 'bag', sent)
+    output = tmp_path / 'closures.csv'
+    given = ['loops', '--bag', str(drive), '--odom-topic', '/odom', '--output', str(output)]
+    wanted = ['--exclude-distance', '30', '--min-gain', '0']
+    assert main([*given, *QUICK, *wanted]) == 0
+    with output.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 3 and {row['right'] for row in rows} == {''}
+    for row in rows:
+        assert int(row['stamp_from_ns']) - int(row['stamp_to_ns']) == PLACES * hour
+    assert main([*given, *QUICK, '--exclude-distance', '300']) == 0
+    assert 'closures within the drive  0' in capsys.readouterr().out
 
 
 def test_with_a_map_both_kinds_are_written(images, drive, tmp_path, capsys):
