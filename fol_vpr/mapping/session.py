@@ -199,10 +199,13 @@ class RunningSession:
     def _old(self) -> int:
         """How many of the first keyframes are not recent; the others are."""
         config, travel = self._config, self._travel
+        by_path = bisect_right(self._paths, travel.path - config.exclude_distance)
         if travel.measured:
-            return bisect_right(self._paths, travel.path - config.exclude_distance)
+            return by_path
         by_time = bisect_right(self._seconds, travel.seconds - config.exclude_time)
-        return max(0, min(by_time, self.keyframes - config.exclude_keyframes))
+        by_both = max(0, min(by_time, self.keyframes - config.exclude_keyframes))
+        # A gap in the odometry must not make old what a standing robot sees.
+        return min(by_both, by_path) if travel.was_measured else by_both
 
     def place(self, number: int) -> Place:
         """A keyframe by its number."""

@@ -20,6 +20,7 @@ class Travel:
         path: metres since the first image.
         seconds: likewise.
         measured: whether the last image had odometry.
+        was_measured: whether any had.
     """
 
     def __init__(self, speed: float) -> None:
@@ -28,6 +29,7 @@ class Travel:
         self.path = 0.0
         self.seconds = 0.0
         self.measured = False
+        self.was_measured = False
 
     def moved(self, stamp_ns: int, odometry: Pose | None) -> None:
         """Take note of the next image.
@@ -46,3 +48,4 @@ class Travel:
                 self.path += elapsed * self._speed
         self._last = (stamp_ns, odometry)
         self.measured = odometry is not None
+        self.was_measured |= self.measured

@@ -413,6 +413,10 @@ def test_a_note_is_kept_with_the_changes_and_after_saving(path):
     with MapReader(path) as reader:
         assert reader.calibration() == {FEEDBACK: '{"rejected": 2}', 'other': '{}'}
         assert reader.info.calibrated
+    with MapEditor(path) as editor:
+        editor.calibrate({'decision': '{}'})
+    with MapReader(path) as reader:
+        assert reader.calibration() == {FEEDBACK: '{"rejected": 2}', 'decision': '{}'}
     changed = sqlite3.connect(path)
     changed.execute("UPDATE calibration SET parameters = '{}'")
     changed.commit()

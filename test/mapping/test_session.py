@@ -91,7 +91,17 @@ def test_recent_keyframes_are_left_out_by_the_path_and_not_by_time():
     drive.see(50, at(11.0), second=3600)
     assert 7 not in drive.found(7, k=12)
     assert len(drive.found(0, k=12)) == 7
+    # In a gap of the odometry the last five of thirteen keyframes are recent.
+    drive.see(51, second=3608)
+    assert sorted(drive.found(0, k=20)) == list(range(8))
     drive.session.close()
+    # What a robot sees that stands does not become old by that.
+    standing = Drive(exclude_time=1.0, exclude_keyframes=0, speed=0.0)
+    for i in range(6):
+        standing.see(i, at(2.0 * i))
+    standing.see(50, second=3600)
+    assert sorted(standing.found(0, k=20)) == [0, 1, 2]
+    standing.session.close()
 
 
 def test_without_odometry_they_are_left_out_by_time_and_by_number():
