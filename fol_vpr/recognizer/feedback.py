@@ -50,6 +50,7 @@ class FeedbackLedger:
         self._threshold = threshold
         self._lock = threading.Lock()
         self._open: dict[int, LoopClosure] = {}
+        self._accepted: dict[int, LoopClosure] = {}
         self._last_id = 0
         self._counts: dict[str, int] = dict.fromkeys(
             ('published', 'accepted', 'rejected', 'redundant', 'ignored'), 0
@@ -63,22 +64,27 @@ class FeedbackLedger:
             self._counts['published'] += 1
             self._last_id = closure.candidate_id
             self._open[closure.candidate_id] = closure
-            if len(self._open) > WAITED_FOR:
-                del self._open[next(iter(self._open))]
+            _bound(self._open)
 
     def answered(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
-        """Take note of an answer.
+        """Take note of an answer; what was accepted may be rejected later, once.
 
         Returns:
             Why it is ignored; empty where it counts.
         """
         with self._lock:
             closure = self._open.pop(candidate_id, None)
+            if closure is None and not accepted:
+                closure = self._accepted.pop(candidate_id, None)
+                self._counts['accepted'] -= closure is not None
             if closure is None:
                 return self._ignore(candidate_id)
             redundant = not accepted and reason.strip().lower().startswith(REDUNDANT)
             status = 'accepted' if accepted else REDUNDANT if redundant else 'rejected'
             self._counts[status] += 1
+            if accepted:
+                self._accepted[candidate_id] = closure
+                _bound(self._accepted)
             if not redundant:
                 self._threshold.learn(rejected=not accepted)
             self._answers.append(
@@ -119,3 +125,9 @@ class FeedbackLedger:
                     'answers': list(self._answers),
                 }
             )
+
+
+def _bound(closures: dict[int, LoopClosure]) -> None:
+    """Forget the oldest one where there are too many."""
+    if len(closures) > WAITED_FOR:
+        del closures[next(iter(closures))]

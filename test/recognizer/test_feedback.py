@@ -55,6 +55,17 @@ def test_unknown_and_repeated_answers_are_ignored_and_say_so(ledger, threshold):
     assert 'the last one was 7' in counts.last_ignored
 
 
+def test_what_was_accepted_may_be_taken_out_again(ledger, threshold):
+    ledger.published(closure(7))
+    assert ledger.answered(7, True) == ''
+    assert 'answered already' in ledger.answered(7, True)
+    assert ledger.answered(7, False, 'taken out again') == ''
+    assert threshold.value > 0
+    assert 'answered already' in ledger.answered(7, False)
+    counts = ledger.counts
+    assert (counts.accepted, counts.rejected, counts.ignored) == (0, 1, 2)
+
+
 def test_what_is_written_has_the_answers_and_why(ledger):
     ledger.published(closure(3))
     ledger.answered(3, False, 'wrong aisle' + 'x' * 1000)
