@@ -44,7 +44,7 @@ from fol_vpr.evaluation.closures import LoopRule, Whereabouts, precision_recall
 from fol_vpr.mapping import RunningSession, SessionMaker, Travel, build_map
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.recognizer.loops import look_back
+from fol_vpr.recognizer.look_back import look_back
 from fol_vpr.sources import ImageFolder, decode_bytes
 
 SECOND = 1_000_000_000
@@ -177,7 +177,7 @@ def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[
             for candidate in session.search(features, 1):
                 then = session.place(candidate.index).stamp_ns
                 found['similarity'].append((candidate.similarity, frame.stamp_ns, then))
-            for first in look_back(session, features, by_matches, extractor.device):
+            for first in look_back(session, frame, features, by_matches, extractor.device):
                 tie = (first.match_score, frame.stamp_ns, first.place.stamp_ns)
                 found['matches'].append(tie)
     finally:

@@ -125,6 +125,13 @@ class LoopsConfig(Checked):
         minimum=0.0001,
         maximum=100,
     )
+    odometry_turn_stddev: float = setting(
+        1.0,
+        'The same of its rotation, in degrees: what the baseline of two keyframes is worth that a '
+        'transform is measured by.',
+        minimum=0.0001,
+        maximum=180,
+    )
     closure_stddev: float = setting(
         0.2,
         'Standard deviation of what a closure says of the position, in metres.',

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import (
-    Candidate,
     Features,
     Frame,
     LoopClosure,
     MapInfo,
     PlaceHypothesis,
-    PoseSource,
+    Verification,
 )
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping import RunningSession, SessionMaker, Travel
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer.feedback import FeedbackCounts, FeedbackLedger
-from fol_vpr.recognizer.verify import verified
-from fol_vpr.retrieval import Coarse, rerank
+from fol_vpr.recognizer.look_back import Beside, look_back
+from fol_vpr.recognizer.measure import measured
 from fol_vpr.verification import ClosureGate, Sighting, Threshold
 
 # Unique in the process, whichever recognizer publishes them: a node makes a new one each time that
@@ -137,9 +134,9 @@ class LoopFinder:
         # Random features agree by pixel positions, whatever they show.
         if self._session is not None and self._extractor.trained:
             device = self._extractor.device
-            older = look_back(self._session, features, self._config, device)
+            older = look_back(self._session, frame, features, self._config, device)
             back = self._gate.take([self._sighting(each, self._session) for each in older])
-            found += [] if back is None else [back]
+            found += [] if back is None else [self._measured(back, self._session, frame, older)]
         return tuple(self._publish(frame, hypothesis) for hypothesis in found)
 
     def _keep(self, frame: Frame, features: Features) -> None:
@@ -157,6 +154,23 @@ class LoopFinder:
     ) -> Sighting:
         place_path = None if session is None else session.path_at(hypothesis.place.index)
         return Sighting(hypothesis, self._travel.path, self._keyframe(), place_path)
+
+    def _measured(
+        self,
+        back: PlaceHypothesis,
+        session: RunningSession,
+        frame: Frame,
+        older: list[PlaceHypothesis],
+    ) -> PlaceHypothesis:
+        """A closure within the drive with its transform, where that can be measured."""
+        config = self._config.verification
+        if not config.measure or back.verification != Verification.GEOMETRY:
+            return back
+        beside = Beside(session, back.place.index, self._config.loops)
+        here = replace(back, place=beside.view(back.place))
+        places = [beside.view(each.place) for each in older]
+        found = measured(here, frame, beside, places, config)
+        return replace(back, relative=found.relative)
 
     def _keyframe(self) -> int:
         """Number of the last keyframe, or what it would be about where none are kept."""
@@ -209,61 +223,3 @@ class LoopFinder:
         """Let go of the file."""
         if self._session is not None:
             self._session.close()
-
-
-def look_back(
-    session: RunningSession, features: Features, config: RecognizerConfig, device: str
-) -> list[PlaceHypothesis]:
-    """The older keyframes of a drive that an image may have come back to, verified; best first.
-
-    Args:
-        session: the drive.
-        features: of the image.
-        config: how keyframes are searched, compared and verified.
-        device: where features are matched.
-
-    Raises:
-        MapError: the keyframes cannot be read any more.
-    """
-    codec = session.codec
-    threshold = codec.threshold(config.retrieval.match_threshold)
-    matches: dict[int, np.ndarray] = {}
-    query = codec.prepare(features.local)
-    ranked = rerank(
-        query,
-        session.search(features, config.loops.candidates),
-        session.local_features,
-        config.retrieval,
-        device=device,
-        threshold=threshold,
-        matches=matches,
-        coarse=Coarse(codec.coarse_query(query), codec.coarse),
-    )
-    thinned = codec.thin(features.local)
-    if len(thinned.positions) < len(query.positions):
-        query, matches = codec.prepare(thinned), {}
-    return [
-        verified(
-            _hypothesis(session, candidate, rank),
-            query,
-            features.image_size,
-            session.local_features(candidate.index),
-            matches.get(candidate.index),
-            config=config.verification,
-            threshold=threshold,
-            device=device,
-        )
-        for rank, candidate in enumerate(ranked[: config.loops.verify])
-    ]
-
-
-def _hypothesis(session: RunningSession, candidate: Candidate, rank: int) -> PlaceHypothesis:
-    place = session.place(candidate.index)
-    return PlaceHypothesis(
-        place=place,
-        rank=rank,
-        similarity=candidate.similarity,
-        match_score=candidate.match_score,
-        pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
-        pose=place.pose,
-    )
