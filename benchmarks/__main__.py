@@ -2,10 +2,10 @@
 
     python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
 
-Parts are stages, network, reranking, storage, codecs, search, decisions, geometry, pose_graph,
-and, where training/requirements.txt is installed, losses. Those from codecs on take minutes and
-are measured only where they are named. What else is given goes to the one part that is named, such
-as `search --sizes 1000 10000`.
+Parts are stages, network, reranking, storage, codecs, search, decisions, geometry, closures,
+pose_graph, and, where training/requirements.txt is installed, losses. Those from codecs on take
+minutes and are measured only where they are named. What else is given goes to the one part that is
+named, such as `search --sizes 1000 10000`.
 
 A machine that does something else meanwhile makes every figure worse; the fastest repetition
 suffers least.
@@ -25,9 +25,9 @@ from benchmarks import network, reranking, stages, storage
 
 PARTS = (
     'stages', 'network', 'reranking', 'storage', 'codecs', 'search', 'decisions', 'geometry',
-    'pose_graph', 'losses',
+    'closures', 'pose_graph', 'losses',
 )  # fmt: skip
-ONLY_NAMED = ('codecs', 'search', 'decisions', 'geometry', 'pose_graph', 'losses')
+ONLY_NAMED = ('codecs', 'search', 'decisions', 'geometry', 'closures', 'pose_graph', 'losses')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         'pose_graph': 'A trajectory with and without loop closures',
         'geometry': 'Relative and refined poses: errors, and whether they are stated honestly',
         'losses': 'The losses: the released approach, and ours',
+        'closures': 'Loop closures: precision and recall',
     }
     for name in ONLY_NAMED:
         if name in options.parts:

@@ -20,6 +20,7 @@ VERBS = {
     'query': 'ask a map where one image was taken',
     'evaluate': 'compare answers with ground truth: recall, latency, drops',
     'calibrate': 'learn from drives through a map how probable its answers are',
+    'loops': 'the loop closures of a recorded drive, and how many of them are right',
     'weights': 'list, fetch and inspect network weights',
     'export': 'write the network as a file for other runtimes',
     'bag': 'write a bag from images, play one, record one, look into one',

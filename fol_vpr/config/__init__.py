@@ -6,6 +6,7 @@ the person who sets them.
 """
 
 from fol_vpr.config.camera import CameraConfig, mount_pose
+from fol_vpr.config.loops import LoopsConfig
 from fol_vpr.config.maps import MappingConfig, PruningConfig
 from fol_vpr.config.node import NodeConfig
 from fol_vpr.config.recognition import (
@@ -30,6 +31,7 @@ __all__ = [
     'Checked',
     'DemoConfig',
     'EvaluationConfig',
+    'LoopsConfig',
     'MappingConfig',
     'NetworkConfig',
     'NodeConfig',

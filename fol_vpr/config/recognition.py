@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from fol_vpr.config.loops import LoopsConfig
 from fol_vpr.config.setting import Checked, setting
 
 
@@ -216,3 +217,4 @@ class RecognizerConfig:
     retrieval: RetrievalConfig = RetrievalConfig()
     verification: VerificationConfig = VerificationConfig()
     storage: StorageConfig = StorageConfig()
+    loops: LoopsConfig = field(default_factory=LoopsConfig)

@@ -11,13 +11,14 @@ from fol_vpr.database.plain_import import import_map
 from fol_vpr.database.reader import MapReader, read_info
 from fol_vpr.database.records import Record
 from fol_vpr.database.repair import Repair, repair_map
-from fol_vpr.database.schema import APPLICATION_ID, SCHEMA_VERSION, MapHeader
+from fol_vpr.database.schema import APPLICATION_ID, FEEDBACK, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.store import Store
 from fol_vpr.database.writer import MapWriter
 
 __all__ = [
     'APPLICATION_ID',
     'CODECS',
+    'FEEDBACK',
     'SCHEMA_VERSION',
     'Codec',
     'HitCounter',

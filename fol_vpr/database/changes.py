@@ -46,6 +46,7 @@ class ChangesReader:
     Attributes:
         meta: the meta table; `map_id` and `content_id` name the state of the map that they
             belong to.
+        calibration: rows of the calibration table that replace those of the map.
         removed: names of places of the map that are gone.
         store: the places that were added.
 
@@ -60,6 +61,8 @@ class ChangesReader:
             self.meta = read_meta(connection)
             if self.meta.get('digest') != meta_digest(connection):
                 raise damaged(path, 'its meta table has changed')
+            rows = connection.execute('SELECT name, parameters FROM calibration')
+            self.calibration: dict[str, str] = dict(rows.fetchall())
             self.removed = {name for (name,) in connection.execute('SELECT * FROM removed')}
             self.store = Store(path, connection, MapHeader.from_meta(self.meta))
         self.path = path

@@ -13,7 +13,7 @@ from fol_vpr.database.lock import MapLock
 from fol_vpr.database.opening import connect_read_only
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import encode, insert, session_row, text
-from fol_vpr.database.schema import SCHEMA_VERSION, MapHeader, set_meta
+from fol_vpr.database.schema import FEEDBACK, SCHEMA_VERSION, MapHeader, set_meta
 from fol_vpr.database.store import Store
 from fol_vpr.database.writer import MapWriter
 from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
@@ -213,6 +213,22 @@ class MapEditor:
                 connection.execute('SELECT count(*) FROM meta').fetchone()
             return store
 
+    def annotate(self, name: str, parameters: str) -> None:
+        """Write a row of the calibration table, in place of one of that name.
+
+        Raises:
+            MapError: the changes are damaged.
+            StorageError: no space or no permission; the map is as before.
+        """
+        with self._turn:
+            file = self._changes()
+            with file.transaction():
+                file.connection.execute(
+                    'INSERT OR REPLACE INTO calibration VALUES (?, ?)',
+                    (text(name), text(parameters)),
+                )
+                self._count(file)
+
     # ---- saving
 
     def save(
@@ -256,6 +272,8 @@ class MapEditor:
     ) -> MapInfo:
         """Replace the calibration of the map, and save it with all changes beside it.
 
+        What a back-end said of loop closures stays.
+
         Args:
             calibration: rows of the calibration table.
             progress: called with places written and places in all.
@@ -269,7 +287,9 @@ class MapEditor:
         """
         with self._turn:
             with MapReader(self.path) as reader:
-                info = self._write(reader, self.path, True, True, progress, calibration)
+                kept = {k: v for k, v in reader.calibration().items() if k == FEEDBACK}
+                rows = {**kept, **calibration}
+                info = self._write(reader, self.path, True, True, progress, rows)
             self._start_anew()
             return info
 

@@ -63,6 +63,7 @@ class MapReader:
             self.codec = CODECS[self.header.codec]
             self._base = Store(self.path, connection, self.header)
             self._added = None if found is None else found.store
+            self._changed_calibration = {} if found is None else found.calibration
             base = self._load_base()
             if found is None:
                 self._rows: list[int] | None = None
@@ -196,9 +197,10 @@ class MapReader:
         return store.record(row)
 
     def calibration(self) -> dict[str, str]:
-        """The rows of the calibration table."""
+        """The rows of the calibration table, those of the changes in place of the map's."""
         with self._base.reading() as connection:
-            return dict(connection.execute('SELECT name, parameters FROM calibration').fetchall())
+            rows = connection.execute('SELECT name, parameters FROM calibration').fetchall()
+        return {**dict(rows), **self._changed_calibration}
 
     def hold_local_features(self) -> None:
         """Keep the local features of all places in memory from now on; see `local_bytes`.
@@ -335,7 +337,8 @@ def _read_info(
         frame_id=header.frame_id,
         georeferenced=header.datum is not None or located > 0,
         datum=header.datum,
-        calibrated=number('SELECT count(*) FROM calibration') > 0,
+        calibrated=number(f"SELECT count(*) FROM calibration WHERE name != '{schema.FEEDBACK}'")
+        > 0,
         content_id=meta.get('content_id', meta['map_id']),
         cameras=number('SELECT count(camera) FROM places'),
     )

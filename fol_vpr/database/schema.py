@@ -82,6 +82,10 @@ CREATE TABLE calibration (
 ) STRICT;
 """
 
+# The row of the calibration table with what a SLAM back-end said of loop closures, which does not
+# make a map calibrated.
+FEEDBACK = 'loop_closure_feedback'
+
 # What a file of changes has besides, see docs/map_format.md.
 CHANGES_ID = int.from_bytes(b'FOLC', 'big')
 REMOVED_TABLE = """

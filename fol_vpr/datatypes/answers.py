@@ -109,8 +109,8 @@ class Recognition:
         p_not_in_map: NaN where uncalibrated.
         image_quality: 0 (unusable) to 1.
         quality_reason: what is wrong with the image, empty where nothing is.
-        timings: seconds by stage: resize, forward, search, rerank, verify, decide, measure; and
-            `total`.
+        timings: seconds by stage: resize, forward, search, rerank, verify, decide, measure,
+            loops; and `total`.
         global_ranking: the candidates in the order of the global similarity, before re-ranking.
         map_id, map_frame: of the map that was searched, which may have been replaced since.
     """

@@ -3,5 +3,15 @@
 from fol_vpr.mapping.build import build_map
 from fol_vpr.mapping.live import LiveMap
 from fol_vpr.mapping.memory import MemoryPlan, plan_memory
+from fol_vpr.mapping.session import RunningSession, SessionMaker
+from fol_vpr.mapping.travel import Travel
 
-__all__ = ['LiveMap', 'MemoryPlan', 'build_map', 'plan_memory']
+__all__ = [
+    'LiveMap',
+    'MemoryPlan',
+    'RunningSession',
+    'SessionMaker',
+    'Travel',
+    'build_map',
+    'plan_memory',
+]

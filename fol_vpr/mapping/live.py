@@ -212,6 +212,10 @@ class LiveMap:
         self._update_info(removed=len(gone))
         return len(gone)
 
+    def annotate(self, name: str, parameters: str) -> None:
+        """Write a row of the calibration table; see `MapEditor.annotate`."""
+        self._own_editor().annotate(name, parameters)
+
     def _update_info(self, added: int = 0, removed: int = 0, geo: bool = False) -> None:
         places = self.places
         self.info = replace(

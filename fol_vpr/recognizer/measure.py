@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from fol_vpr.datatypes import (
     PoseSource,
     RelativePose,
 )
-from fol_vpr.mapping import LiveMap
 from fol_vpr.recognizer.verify import usable
 from fol_vpr.rigid import compose, inverse, rotation_matrix
 from fol_vpr.verification import (
@@ -50,6 +50,18 @@ LARGEST_TURN = math.radians(40.0)
 REACH = 10
 
 
+class Views(Protocol):
+    """The images that places were taken from: a map's, or those of the running drive."""
+
+    def image(self, number: int) -> bytes | None:
+        """JPEG of a place; see `LiveMap.image`."""
+        ...
+
+    def around(self, number: int, reach: int) -> list[Place]:
+        """Places beside this one in the order of the session; see `LiveMap.around`."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class _Aligned:
     """Matches [K] of query and first view, aligned and agreeing on one motion."""
@@ -66,7 +78,7 @@ class _Aligned:
 def measured(
     hypothesis: PlaceHypothesis,
     frame: Frame,
-    loaded: LiveMap,
+    loaded: Views,
     ranked: Sequence[Place],
     config: VerificationConfig,
 ) -> PlaceHypothesis:
@@ -74,6 +86,7 @@ def measured(
 
     Args:
         frame: the query.
+        loaded: what the hypothesis is a place of.
         ranked: other places that the query may show, best first.
         config: `inlier_threshold`, and how many second views are tried.
 
@@ -98,7 +111,7 @@ def measured(
 
 
 def _align_with_query(
-    hypothesis: PlaceHypothesis, frame: Frame, loaded: LiveMap, config: VerificationConfig
+    hypothesis: PlaceHypothesis, frame: Frame, loaded: Views, config: VerificationConfig
 ) -> _Aligned | None:
     """Matches moved to where the images have them; None where there is nothing to do it with."""
     place = hypothesis.place
@@ -159,12 +172,12 @@ def _aligned_positions(
     return np.concatenate([moved, there[seen]]), np.concatenate([known, distinct[seen]])
 
 
-def _texture_of(place: Place, loaded: LiveMap) -> Texture | None:
+def _texture_of(place: Place, loaded: Views) -> Texture | None:
     jpeg = loaded.image(place.index)
     return None if jpeg is None else texture_of_jpeg(jpeg, place.image_size)
 
 
-def _second_views(first: Place, ranked: Sequence[Place], loaded: LiveMap) -> list[Place]:
+def _second_views(first: Place, ranked: Sequence[Place], loaded: Views) -> list[Place]:
     """Places beside the first one that see it from elsewhere, the most promising first."""
     if not _stands(first):
         return []
@@ -203,7 +216,7 @@ def _with_second_view(
     aligned: _Aligned,
     place: Place,
     second: Place,
-    loaded: LiveMap,
+    loaded: Views,
     config: VerificationConfig,
 ) -> RelativePose | None:
     """The relative pose in metres, where a second view measures it."""

@@ -34,6 +34,7 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError, MapMismatchError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
+from fol_vpr.recognizer.loops import LoopFinder, LoopStatus
 from fol_vpr.recognizer.measure import measured
 from fol_vpr.recognizer.verify import verified
 from fol_vpr.retrieval import Coarse, rerank
@@ -59,6 +60,7 @@ class PlaceRecognizer:
     Raises:
         WeightsError: the weights are missing, damaged or of another network.
         DeviceError: the device or precision is not to be had.
+        InputError, StorageError: the keyframes of the drive cannot be kept where they should.
     """
 
     def __init__(self, config: RecognizerConfig) -> None:
@@ -69,7 +71,11 @@ class PlaceRecognizer:
         self._closed = False
         self._calibration: Calibration | None = None
         self._decision = Decision(config.verification)
-        self._closures = 0
+        try:
+            self._loops = LoopFinder(config, self.extractor, self.session_id)
+        except BaseException:
+            self.extractor.close()
+            raise
         self._lock = threading.RLock()
         # Whoever changes the map holds this one all the time, and the other for moments only.
         self._edits = threading.RLock()
@@ -112,6 +118,8 @@ class PlaceRecognizer:
             before, self._calibration = self._calibration, calibration
             if other or calibration != before:
                 self._decision = Decision(self.config.verification, calibration)
+            if other:
+                self._loops.reset()
         if previous is not None:
             previous.close()
 
@@ -229,6 +237,7 @@ class PlaceRecognizer:
             if config.verification != self.config.verification:
                 self._decision = Decision(config.verification, self._calibration)
             self.config = replace(config, network=self.config.network)
+            self._loops.set_config(self.config)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -257,6 +266,7 @@ class PlaceRecognizer:
         """Forget the evidence of earlier images."""
         with self._lock:
             self._decision.reset()
+            self._loops.reset()
 
     def prepare(self, frame: Frame) -> PreparedImage:
         """Do to an image what needs neither network nor map; waits for no other call.
@@ -326,6 +336,8 @@ class PlaceRecognizer:
         prior: Prior | None,
     ) -> Recognition:
         started = time.perf_counter()
+        if self._map is None and self._loops.enabled and sequence:
+            return self._without_map(frame, prepared, started)
         loaded = self._loaded()
         timings: dict[str, float] = {}
         features = self.extractor.extract([prepared or frame.image], timings)[0]
@@ -337,9 +349,11 @@ class PlaceRecognizer:
             answer = self._answer(loaded, seen, judgement, published)
         with _timed(timings, 'measure'):
             answer = self._measured(answer, frame, loaded, judgement.believed is not None)
-            closures: tuple[LoopClosure, ...] = ()
-            if judgement.believed is not None:
-                closures = (self._loop_closure(frame, answer[0]),)
+        closures: tuple[LoopClosure, ...] = ()
+        if sequence:
+            with _timed(timings, 'loops'):
+                believed = None if judgement.believed is None else answer[0]
+                closures = self._loops.watch(frame, features, believed)
         timings['total'] = time.perf_counter() - started
         return Recognition(
             stamp_ns=frame.stamp_ns,
@@ -425,6 +439,27 @@ class PlaceRecognizer:
             answer = _with_first(judgement.believed, answer)
         return [replace(h, probability=judgement.probability(h.place)) for h in answer]
 
+    def _without_map(
+        self, frame: Frame, prepared: PreparedImage | None, started: float
+    ) -> Recognition:
+        """The answer where there is nothing to search but the running drive."""
+        timings: dict[str, float] = {}
+        features = self.extractor.extract([prepared or frame.image], timings)[0]
+        with _timed(timings, 'loops'):
+            closures = self._loops.watch(frame, features)
+        quality = assess_image(frame.image)
+        timings['total'] = time.perf_counter() - started
+        return Recognition(
+            stamp_ns=frame.stamp_ns,
+            frame_id=frame.frame_id,
+            state=LocalizationState.UNKNOWN,
+            hypotheses=(),
+            loop_closures=closures,
+            image_quality=quality.score,
+            quality_reason=quality.reason,
+            timings=timings,
+        )
+
     def _hypothesis(self, loaded: LiveMap, candidate: Candidate, rank: int) -> PlaceHypothesis:
         place = loaded.place(candidate.index)
         return PlaceHypothesis(
@@ -505,23 +540,23 @@ class PlaceRecognizer:
             if hypothesis.verification == Verification.GEOMETRY:
                 loaded.hit(hypothesis.place.index)
 
-    def _loop_closure(self, frame: Frame, hypothesis: PlaceHypothesis) -> LoopClosure:
-        self._closures += 1
-        return LoopClosure(
-            candidate_id=self._closures,
-            session_from=self.session_id,
-            session_to=hypothesis.place.session_id,
-            stamp_from_ns=frame.stamp_ns,
-            stamp_to_ns=hypothesis.place.stamp_ns,
-            frame_from=frame.frame_id,
-            frame_to=hypothesis.place.sensor_frame,
-            similarity=hypothesis.similarity,
-            probability=hypothesis.probability,
-            verification=hypothesis.verification,
-            matches=hypothesis.matches,
-            inliers=hypothesis.inliers,
-            relative=hypothesis.relative,
-        )
+    # ---- loop closures
+
+    @property
+    def loops(self) -> LoopStatus:
+        """How the search for loop closures is going; waits for no other call."""
+        return self._loops.status
+
+    def closure_feedback(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
+        """Take note of what a back-end made of a loop closure; see `LoopFinder.feedback`."""
+        return self._loops.feedback(candidate_id, accepted, reason)
+
+    def save_session(self) -> MapInfo:
+        """Write the running drive as a map file; images are answered meanwhile.
+
+        Errors as of `RunningSession.save`.
+        """
+        return self._loops.save()
 
     def _loaded(self) -> LiveMap:
         if self._map is None:
@@ -535,6 +570,7 @@ class PlaceRecognizer:
             if self._map is not None:
                 self._map.close()
                 self._map = None
+            self._loops.close()
             self.extractor.close()
 
 

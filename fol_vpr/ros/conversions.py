@@ -20,6 +20,7 @@ from fol_vpr.datatypes import (
     PlaceHypothesis,
     Pose,
     Recognition,
+    RelativePose,
 )
 from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_image
@@ -186,17 +187,35 @@ def places_message(
     )
 
 
-def closures_message(recognition: Recognition) -> fol.LoopClosureCandidateArray:
-    """fol_vpr_msgs/LoopClosureCandidateArray with the header of the image."""
-    return fol.LoopClosureCandidateArray(
-        header=Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=recognition.frame_id),
-        map_id=recognition.map_id,
-        candidates=[_closure_message(closure) for closure in recognition.loop_closures],
+def closures_messages(recognition: Recognition) -> list[fol.LoopClosureCandidateArray]:
+    """fol_vpr_msgs/LoopClosureCandidateArray, with the header of the image.
+
+    One for the closures within the drive, whose map_id is empty, and one for those with the map.
+    """
+    header = Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=recognition.frame_id)
+    within = [c for c in recognition.loop_closures if c.session_to == c.session_from]
+    beyond = [c for c in recognition.loop_closures if c.session_to != c.session_from]
+    return [
+        fol.LoopClosureCandidateArray(
+            header=header, map_id=map_id, candidates=[_closure_message(c) for c in closures]
+        )
+        for map_id, closures in (('', within), (recognition.map_id, beyond))
+        if closures
+    ]
+
+
+def relative_pose_message(relative: RelativePose) -> PoseWithCovariance:
+    """A measured relative pose: metres, or a direction of length 1, and a unit quaternion."""
+    message = PoseWithCovariance(
+        pose=pose_message(Pose(relative.translation, relative.orientation))
     )
+    message.covariance = np.asarray(relative.covariance, dtype=np.float64).reshape(36)
+    return message
 
 
 def _closure_message(closure: LoopClosure) -> fol.LoopClosureCandidate:
-    return fol.LoopClosureCandidate(
+    relative = closure.relative
+    message = fol.LoopClosureCandidate(
         candidate_id=closure.candidate_id,
         session_from=closure.session_from,
         session_to=closure.session_to,
@@ -209,7 +228,12 @@ def _closure_message(closure: LoopClosure) -> fol.LoopClosureCandidate:
         verification=int(closure.verification),
         matches=closure.matches,
         inliers=closure.inliers,
+        has_transform=relative is not None,
+        metric_scale=relative is not None and relative.metric,
     )
+    if relative is not None:
+        message.from_t_to = relative_pose_message(relative)
+    return message
 
 
 def map_info_message(info: MapInfo | None) -> fol.MapInfo:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.ros.monitor import RATE_SPAN, Snapshot
+
+if TYPE_CHECKING:
+    from fol_vpr.recognizer import LoopStatus
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 # Trouble stays visible for so many seconds, longer than monitors' polling.
@@ -49,7 +53,7 @@ class NodeFacts:
         odometry: what is wrong with odom, empty where nothing is.
         index: what the map is searched with, in words; empty without one.
         decisions: what its decisions go by, in words; empty without one.
-        feedback: loop closures that the back-end accepted and rejected.
+        loops: how the search for loop closures is going; None while unconfigured.
     """
 
     state: str
@@ -68,7 +72,7 @@ class NodeFacts:
     camera: str
     camera_state: str
     odometry: str
-    feedback: tuple[int, int]
+    loops: LoopStatus | None
 
     @property
     def listening(self) -> bool:
@@ -84,6 +88,7 @@ def statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[DiagnosticSt
         'stamps': _stamps(facts, counts),
         'map': _map(facts),
         'recognition': _recognition(facts, counts),
+        'loops': _loops(facts),
     }
     return [
         DiagnosticStatus(
@@ -203,6 +208,8 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
 
 def _map(facts: NodeFacts) -> Part:
     info = facts.map_info
+    if info is None and facts.loops is not None and facts.loops.enabled and not facts.map_failure:
+        return OK, 'no map: images are compared with those of the drive only', {}
     if info is None:
         return ERROR, facts.map_failure or 'no map: set the parameter map, or call ~/load_map', {}
     values: dict[str, object] = {
@@ -230,8 +237,6 @@ def _recognition(facts: NodeFacts, counts: Snapshot) -> Part:
     values: dict[str, object] = {
         'state': counts.state.name,
         'image quality': f'{counts.quality:.2f}',
-        'loop closures accepted': facts.feedback[0],
-        'loop closures rejected': facts.feedback[1],
     }
     for stage, (median, high) in counts.latency.items():
         values[f'{stage} (ms)'] = f'{median * 1e3:.1f} median, {high * 1e3:.1f} 95th percentile'
@@ -242,3 +247,28 @@ def _recognition(facts: NodeFacts, counts: Snapshot) -> Part:
     if facts.odometry:
         return WARN, facts.odometry, values
     return OK, counts.state.name, values
+
+
+def _loops(facts: NodeFacts) -> Part:
+    loops = facts.loops
+    if loops is None:
+        return OK, 'not configured', {}
+    counts = loops.counts
+    values: dict[str, object] = {
+        'within the drive': 'yes' if loops.enabled else 'no: loops.enabled is false',
+        'keyframes': loops.keyframes,
+        'session file': loops.file or 'none that stays',
+        'published': counts.published,
+        'accepted': counts.accepted,
+        'rejected': counts.rejected,
+        'redundant': counts.redundant,
+        'ignored feedback': counts.ignored,
+        'threshold (doublings)': f'{counts.threshold:.2f}',
+    }
+    if counts.last_ignored:
+        values['last ignored'] = counts.last_ignored
+    if loops.problem:
+        return WARN, loops.problem, values
+    if counts.ignored:
+        return WARN, f'ignored {counts.last_ignored}', values
+    return OK, f'{counts.published} published, {counts.accepted} accepted', values

@@ -197,18 +197,19 @@ class ImageInputs:
         return TopicReport(name, expected, publishers, problems)
 
 
-class FeedbackCounter:
-    """Counts what a SLAM back-end made of the loop closures."""
+class FeedbackInput:
+    """Hears what a SLAM back-end made of the loop closures.
 
-    def __init__(self, node: Node) -> None:
+    Args:
+        node: that subscribes.
+        deliver: called with the candidate's id, whether it was accepted, and the reason; gives
+            back why the answer is ignored, empty where it counts.
+    """
+
+    def __init__(self, node: Node, deliver: Callable[[int, bool, str], str]) -> None:
         self._node = node
-        self._accepted = self._rejected = 0
+        self._deliver = deliver
         self._subscription: Subscription | None = None
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Loop closures accepted and rejected."""
-        return self._accepted, self._rejected
 
     def subscribe(self) -> None:
         """Listen to `loop_closure_feedback`."""
@@ -224,10 +225,6 @@ class FeedbackCounter:
             self._subscription = None
 
     def _on_feedback(self, message: LoopClosureFeedback) -> None:
-        if message.status == LoopClosureFeedback.ACCEPTED:
-            self._accepted += 1
-        else:
-            self._rejected += 1
-            self._node.get_logger().debug(
-                f'loop closure {message.candidate_id} was rejected: {message.reason}'
-            )
+        accepted = message.status == LoopClosureFeedback.ACCEPTED
+        if ignored := self._deliver(message.candidate_id, accepted, message.reason):
+            self._node.get_logger().warning(f'ignored: {ignored}', throttle_duration_sec=5.0)

@@ -1,4 +1,4 @@
-"""The services ~/add_place, ~/remove_places and ~/save_map of the node."""
+"""The services ~/add_place, ~/remove_places, ~/save_map and ~/save_session of the node."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from std_srvs.srv import Trigger
 
 from fol_vpr.datatypes import Frame, MapInfo, Place
 from fol_vpr.errors import AccessError, FolVprError, InputError, StorageError
@@ -39,6 +40,9 @@ class MapServices:
             (SaveMap, '~/save_map', self._on_save_map),
         ):
             node.create_service(service, name, callback, callback_group=group)
+        # One of its own: the drive is no part of the map.
+        drive = MutuallyExclusiveCallbackGroup()
+        node.create_service(Trigger, '~/save_session', self._on_save_session, callback_group=drive)
 
     async def _on_add_place(
         self, request: AddPlace.Request, response: AddPlace.Response
@@ -97,6 +101,22 @@ class MapServices:
         if info is not None:
             response.info = map_info_message(info)
             response.message = f'saved {info.places} places in {info.path}'
+        return response
+
+    async def _on_save_session(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        try:
+            recognizer = self._node.recognizer
+            if recognizer is None:
+                raise NotReady(f'the node is {self._node.state}: configure it first')
+            info = await self._services.in_background(recognizer.save_session)
+        except (FolVprError, MemoryError) as error:
+            response.message = str(error) or 'no memory left'
+            self._node.get_logger().warning(f'the drive was not saved: {response.message}')
+            return response
+        response.success = True
+        response.message = f'saved {info.places} keyframes in {info.path}'
         return response
 
     async def _change(self, change: Callable[[PlaceRecognizer], Any], response: Any) -> Any:

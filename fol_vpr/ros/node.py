@@ -22,7 +22,7 @@ from fol_vpr.errors import FolVprError, InputError, MapError, WeightsError
 from fol_vpr.ros.camera import CameraInput
 from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
 from fol_vpr.ros.diagnostics import NodeFacts, statuses
-from fol_vpr.ros.inputs import FeedbackCounter, ImageInputs
+from fol_vpr.ros.inputs import FeedbackInput, ImageInputs
 from fol_vpr.ros.map_services import MapServices
 from fol_vpr.ros.monitor import Monitor
 from fol_vpr.ros.odometry import OdometryInput
@@ -76,7 +76,7 @@ class Localizer(LifecycleNode):
         self._worker: Worker[Arrival] | Pipeline[Arrival, Ready] | None = None
         self._inputs: ImageInputs | None = None
         self.camera = CameraInput(self)
-        self._feedback = FeedbackCounter(self)
+        self._feedback = FeedbackInput(self, self._take_feedback)
         self._odometry = OdometryInput(self)
         self._calls = Services(self)
         self._map_calls = MapServices(self, self._calls)
@@ -302,7 +302,7 @@ class Localizer(LifecycleNode):
         self._applied = settings
         odometry = self._odometry.track.pose_at(frame.stamp_ns, settings.node.odom_gap)
         frame = replace(frame, odometry=odometry)
-        if recognizer.map_info is None:
+        if recognizer.map_info is None and not recognizer.loops.enabled:
             recognition = _nothing_to_search(frame)
         else:
             recognition = recognizer.recognize(frame, prepared=ready.prepared)
@@ -322,6 +322,14 @@ class Localizer(LifecycleNode):
             outputs.show(frame, recognition, recognizer, settings)
         except FolVprError as error:
             self.get_logger().warning(f'no picture: {error}', throttle_duration_sec=5.0)
+
+    def _take_feedback(self, candidate_id: int, accepted: bool, reason: str) -> str:
+        recognizer = self.recognizer
+        return (
+            ''
+            if recognizer is None
+            else recognizer.closure_feedback(candidate_id, accepted, reason)
+        )
 
     def _wake(self) -> None:
         """Let the executor see that the mailbox has room again."""
@@ -452,7 +460,7 @@ class Localizer(LifecycleNode):
             camera=self.camera.problem(self._settings.node),
             camera_state=self.camera.description(self._settings.node),
             odometry='' if self._outputs is None else self._outputs.tf_problem,
-            feedback=self._feedback.counts,
+            loops=None if recognizer is None else recognizer.loops,
         )
 
     # ---- end

@@ -79,8 +79,8 @@ class Outputs:
             recognition, map_frame=map_frame, model_id=model_id, processing_time=elapsed
         )
         self._places.publish(message)
-        if recognition.loop_closures:
-            self._closures.publish(conversions.closures_message(recognition))
+        for closures in conversions.closures_messages(recognition):
+            self._closures.publish(closures)
         if recognition.state == LocalizationState.LOCALIZED and recognition.hypotheses:
             self._publish_pose(
                 recognition.hypotheses[0], recognition.stamp_ns, map_frame, settings

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fol_vpr.config import (
+    LoopsConfig,
     NetworkConfig,
     NodeConfig,
     RecognizerConfig,
@@ -28,11 +29,14 @@ class Settings:
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
+    loops: LoopsConfig = field(default_factory=LoopsConfig)
 
     @property
     def recognizer(self) -> RecognizerConfig:
         """The share of PlaceRecognizer."""
-        return RecognizerConfig(self.network, self.retrieval, self.verification, self.storage)
+        return RecognizerConfig(
+            self.network, self.retrieval, self.verification, self.storage, self.loops
+        )
 
     def map_frame(self, recognition: Recognition) -> str:
         """Frame of the poses in an answer."""
@@ -136,10 +140,13 @@ _PARTS = {
     group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
     for group in fields(Settings)
 }
+_OF_THE_SESSION = tuple(
+    f'loops.{key}' for key in ('enabled', 'session_file', 'frame', 'codec', 'store_images')
+)
 # They are built into the loaded network, the buffers around it, the map and its index.
 FIXED_WHILE_CONFIGURED = frozenset(
     name
     for name, _, _ in parameters(Settings())
-    if name in ('map', 'retrieval.index', 'retrieval.index_uri')
+    if name in ('map', 'retrieval.index', 'retrieval.index_uri', *_OF_THE_SESSION)
     or name.startswith(('network.', 'storage.'))
 )

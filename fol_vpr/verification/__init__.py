@@ -1,6 +1,7 @@
 """From scores to decisions: geometry of a pair, quality of an image, evidence over time."""
 
 from fol_vpr.verification.calibration import LEAST_SHARE, Calibration, Scaling, log_odds
+from fol_vpr.verification.closures import ClosureGate, Sighting, Threshold
 from fol_vpr.verification.decision import Decision, Judgement
 from fol_vpr.verification.evidence import (
     FEATURES,
@@ -36,6 +37,7 @@ __all__ = [
     'LEAST_SHARE',
     'MORE_IS_BETTER',
     'Calibration',
+    'ClosureGate',
     'Decision',
     'ImageQuality',
     'Judgement',
@@ -44,7 +46,9 @@ __all__ = [
     'PairGeometry',
     'PlaceEvidence',
     'Scaling',
+    'Sighting',
     'Texture',
+    'Threshold',
     'Tracks',
     'align',
     'along_epipolar_lines',

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from database.small_maps import assert_content, build, features, jpeg
 
-from fol_vpr.database import MapEditor, MapReader, MapWriter, check_map, read_info
+from fol_vpr.database import FEEDBACK, MapEditor, MapReader, MapWriter, check_map, read_info
 from fol_vpr.database.changes import changes_path
 from fol_vpr.datatypes import GeoPosition, Place, Pose
 from fol_vpr.errors import (
@@ -395,3 +395,30 @@ def test_a_calibration_saves_the_changes_beside_the_map_with_it(path):
         add(editor, 101)
         info = editor.save()
     assert (info.places, info.calibrated) == (COUNT + 2, True)
+
+
+def test_a_note_is_kept_with_the_changes_and_after_saving(path):
+    with MapEditor(path) as editor:
+        editor.annotate(FEEDBACK, '{"rejected": 1}')
+        editor.annotate(FEEDBACK, '{"rejected": 2}')
+        with MapReader(path) as reader:
+            assert reader.calibration() == {FEEDBACK: '{"rejected": 2}'}
+            assert not reader.info.calibrated, 'what a back-end said is no calibration'
+    assert check_map(path) == []
+    with MapEditor(path) as editor:
+        add(editor, 50)
+        editor.annotate('other', '{}')
+        editor.save()
+    assert check_map(path) == []
+    with MapReader(path) as reader:
+        assert reader.calibration() == {FEEDBACK: '{"rejected": 2}', 'other': '{}'}
+        assert reader.info.calibrated
+    with MapEditor(path) as editor:
+        editor.calibrate({'decision': '{}'})
+    with MapReader(path) as reader:
+        assert reader.calibration() == {FEEDBACK: '{"rejected": 2}', 'decision': '{}'}
+    changed = sqlite3.connect(path)
+    changed.execute("UPDATE calibration SET parameters = '{}'")
+    changed.commit()
+    changed.close()
+    assert any('have changed' in problem for problem in check_map(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from fol_vpr.datatypes import (  # noqa: E402
     Pose,
     PoseSource,
     Recognition,
+    RelativePose,
     Verification,
 )
 from fol_vpr.errors import InputError  # noqa: E402
@@ -131,7 +133,7 @@ def test_a_loop_closure_claims_no_transform():
     closure = LoopClosure(
         3, 'live', 'drive', STAMP, 5, 'camera', '', 0.9, math.nan, Verification.GEOMETRY, 80, 60
     )
-    message = conversions.closures_message(recognition(loop_closures=(closure,), map_id='m'))
+    (message,) = conversions.closures_messages(recognition(loop_closures=(closure,), map_id='m'))
     assert message.map_id == 'm'
     assert message.header.frame_id == 'camera'
     (candidate,) = message.candidates
@@ -140,6 +142,35 @@ def test_a_loop_closure_claims_no_transform():
     assert candidate.verification == LoopClosureCandidate.VERIFIED_GEOMETRY
     assert not candidate.has_transform and not candidate.metric_scale
     assert (candidate.matches, candidate.inliers, candidate.candidate_id) == (80, 60, 3)
+
+
+def test_a_measured_transform_is_passed_on():
+    turned = np.array([0.0, 0.6, 0.0, 0.8])
+    spread = np.arange(36.0).reshape(6, 6)
+    closure = LoopClosure(
+        3, 'live', 'drive', STAMP, 5, 'camera', '', 0.9, 0.97, Verification.GEOMETRY, 80, 60,
+        RelativePose(np.array([0.0, 0.6, 0.8]), turned, spread, metric=False),
+    )  # fmt: skip
+    metric = replace(closure, relative=replace(closure.relative, metric=True))
+    (message,) = conversions.closures_messages(recognition(loop_closures=(closure, metric)))
+    first, second = message.candidates
+    assert first.has_transform and not first.metric_scale and second.metric_scale
+    assert first.probability == pytest.approx(0.97)
+    at, by = first.from_t_to.pose.position, first.from_t_to.pose.orientation
+    assert (at.x, at.y, at.z, by.y, by.w) == (0.0, 0.6, 0.8, 0.6, 0.8)
+    assert first.from_t_to.covariance.tolist() == list(range(36))
+
+
+def test_closures_within_the_drive_name_no_map():
+    geometry = Verification.GEOMETRY
+    within, beyond = (
+        LoopClosure(i, 'live', to, STAMP, 5, 'camera', '', 0.9, math.nan, geometry, 80, 60)
+        for i, to in ((1, 'live'), (2, 'drive'))
+    )
+    answer = recognition(loop_closures=(beyond, within), map_id='m')
+    messages = conversions.closures_messages(answer)
+    assert [(m.map_id, m.candidates[0].candidate_id) for m in messages] == [('', 1), ('m', 2)]
+    assert conversions.closures_messages(recognition()) == []
 
 
 def test_markers_show_places_and_fade_with_the_rank():

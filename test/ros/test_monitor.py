@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.recognizer import FeedbackCounts, LoopStatus
 from fol_vpr.ros.monitor import Monitor
 
 NS = 1_000_000_000
@@ -84,7 +85,7 @@ class TestWords:
             camera='',
             camera_state='calibrated',
             odometry='',
-            feedback=(0, 0),
+            loops=None,
         )
 
         def speak(part: str, monitor: Monitor | None = None, **changes) -> tuple[int, str]:
@@ -156,3 +157,15 @@ class TestWords:
         monitor = self.seen(1, 1)
         monitor.answered(*answer(quality_reason='blurred', total=0.1))
         assert say('recognition', monitor) == (1, 'poor image: blurred')
+
+    def test_loops_say_how_it_is_going_and_what_is_in_the_way(self, say):
+        status = LoopStatus(True, 12, '/d/s.folmap', FeedbackCounts(published=3, accepted=2), '')
+        assert say('loops', loops=status) == (0, '3 published, 2 accepted')
+        assert say('map', loops=status)[0] == 0
+        assert say('map', loops=status, map_failure='damaged') == (2, 'damaged')
+        assert say('map', loops=dataclasses.replace(status, enabled=False))[0] == 2
+        full = dataclasses.replace(status, problem='no space left')
+        assert say('loops', loops=full) == (1, 'no space left')
+        stray = dataclasses.replace(status.counts, ignored=1, last_ignored='feedback to 9')
+        stray_status = dataclasses.replace(status, counts=stray)
+        assert say('loops', loops=stray_status) == (1, 'ignored feedback to 9')

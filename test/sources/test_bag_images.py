@@ -244,6 +244,23 @@ def test_the_frame_of_odometry_is_that_of_its_drive_alone(
     assert (named.own_origin, named.frame_id, named.warnings) == (False, 'site', [])
 
 
+def test_odometry_goes_with_the_images_beside_their_poses(tmp_path: Path) -> None:
+    unknown = np.zeros((6, 6))
+    sent = [compressed(t * SECOND, encode(picture(t))) for t in (1, 2, 9)]
+    sent += [odometry(t * SECOND, (10 * t, 0, 0), unknown) for t in (0, 1, 3)]
+    sent += [pose(t * SECOND, (0, t, 0)) for t in (0, 4)]
+    path = bag(tmp_path / 'drive', sorted(sent, key=lambda each: each.receive_ns))
+    source = BagImages(path, pose_topic='/pose', odom_topic='/odom', max_pose_gap=5)
+    frames = [frame for _, frame in source.frames()]
+    assert frames[0].odometry.position.tolist() == [10, 0, 0]
+    assert frames[1].odometry.position.tolist() == [20, 0, 0]
+    assert frames[1].pose.position.tolist() == [0, 2, 0]
+    assert frames[2].odometry is None and frames[2].pose is None
+    assert [frame.odometry for _, frame in BagImages(path).frames()] == [None] * 3
+    with pytest.raises(InputError, match='/nowhere'):
+        BagImages(path, odom_topic='/nowhere')
+
+
 def test_fingerprint_changes_with_what_is_read(tmp_path: Path) -> None:
     path = bag(tmp_path / 'a', [compressed(SECOND, JPEG), pose(SECOND, (0, 0, 0))])
     seen = [

@@ -1,0 +1,207 @@
+"""`fol_vpr loops`: the loop closures of a recorded drive."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from fol_vpr.cli.arguments import add_settings, network_of_map, settings
+from fol_vpr.cli.console import Progress, atomic_text, check_writable
+from fol_vpr.config import (
+    CameraConfig,
+    LoopsConfig,
+    NetworkConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+)
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.closures import LoopRule, Whereabouts, judge_closures
+from fol_vpr.evaluation.report import align
+
+if TYPE_CHECKING:
+    from fol_vpr.datatypes import LoopClosure, Pose
+    from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.sources import FrameSource
+
+COLUMNS = (
+    'candidate_id', 'session_from', 'session_to', 'stamp_from_ns', 'stamp_to_ns', 'frame_from',
+    'frame_to', 'similarity', 'probability', 'verification', 'matches', 'inliers',
+    'has_transform', 'metric_scale', 'x', 'y', 'z', 'qx', 'qy', 'qz', 'qw', 'covariance', 'right',
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.description = (
+        'Walk a recorded drive through the recogniser as the node would, and write the loop '
+        'closures that it gives: within the drive, and with a map where one is named. Poses of '
+        'the drive, where there are any, are taken as ground truth.'
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument('--bag', metavar='BAG', help='ROS 2 bag')
+    source.add_argument('--images', metavar='DIR', help='folder of images, in their order')
+    parser.add_argument('--image-topic', metavar='T', help='of the bag')
+    parser.add_argument('--odom-topic', metavar='T', help='odometry of the bag')
+    parser.add_argument('--pose-topic', metavar='T', help='ground truth of the bag')
+    parser.add_argument(
+        '--positions', metavar='CSV', help='times and ground truth of the images of a folder'
+    )
+    parser.add_argument('--map', metavar='M.folmap', help='close loops with this map too')
+    parser.add_argument('--output', metavar='OUT.csv', required=True, help='the closures')
+    _add_rule(parser)
+    recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's, where one is given")
+    add_settings(parser, NetworkConfig, defaults=recorded)
+    add_settings(parser, CameraConfig)
+    add_settings(parser, RetrievalConfig, only=('rerank', 'match_threshold'))
+    add_settings(
+        parser,
+        VerificationConfig,
+        only=('min_inliers', 'min_inlier_ratio', 'min_regions', 'inlier_threshold'),
+    )
+    names = [spec.name for spec in fields(LoopsConfig) if spec.name != 'enabled']
+    add_settings(parser, LoopsConfig, only=names)
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('ground truth', 'When two images show one place.')
+    usual = LoopRule()
+    for name, text in (
+        ('distance', 'metres between them'),
+        ('angle', 'degrees between their viewing directions'),
+        ('gap', 'least seconds between them'),
+    ):
+        default = getattr(usual, name)
+        group.add_argument(
+            f'--loop-{name}', type=float, default=default, metavar='X',
+            help=f'{text}. Default: {default}.',
+        )  # fmt: skip
+    group.add_argument(
+        '--poses-of', choices=('base', 'camera'), default=usual.poses_of,
+        help='whether the poses are those of the robot, which looks along x, or of the optical '
+        'frame of its camera, which looks along z. Default: base.',
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    check_writable(args.output)
+    rule = LoopRule(args.loop_distance, args.loop_angle, args.loop_gap, args.poses_of)
+    config = RecognizerConfig(
+        _network(args),
+        settings(args, RetrievalConfig()),
+        settings(args, VerificationConfig()),
+        loops=settings(args, replace(LoopsConfig(), enabled=True)),
+    )
+    from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.sources import open_source
+
+    source = open_source(
+        args.bag or args.images,
+        image_topic=args.image_topic,
+        pose_topic=args.pose_topic,
+        odom_topic=args.odom_topic,
+        positions_csv=args.positions,
+        camera=settings(args, CameraConfig()),
+    )
+    recognizer = PlaceRecognizer(config)
+    try:
+        if args.map is not None:
+            recognizer.load_map(args.map)
+        closures, stamps, poses = _walk(recognizer, source)
+        within = [c for c in closures if c.session_to == recognizer.session_id]
+        drive = None
+        if any(pose is not None for pose in poses):
+            drive = Whereabouts(stamps, poses, rule)
+        with atomic_text(args.output) as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(_row(c, drive if c in within else None) for c in closures)
+        rows = [
+            ['images', str(len(stamps))],
+            ['keyframes', str(recognizer.loops.keyframes)],
+            ['closures within the drive', str(len(within))],
+            ['closures with the map', str(len(closures) - len(within))],
+            *([] if drive is None else _verdict(within, drive)),
+        ]
+        if config.loops.session_file:
+            rows.append(['session', recognizer.save_session().path])
+    finally:
+        recognizer.close()
+    print('\n'.join(align(rows, left=(0, 1))))
+    return 0
+
+
+def _network(args: argparse.Namespace) -> NetworkConfig:
+    if args.map is not None:
+        return network_of_map(args, args.map)
+    return settings(args, NetworkConfig())
+
+
+def _walk(
+    recognizer: PlaceRecognizer, source: FrameSource
+) -> tuple[list[LoopClosure], list[int], list[Pose | None]]:
+    """The closures of a drive, and stamps and poses of its images.
+
+    Raises:
+        InputError: the images have no stamps that tell them apart.
+    """
+    closures: list[LoopClosure] = []
+    stamps: list[int] = []
+    poses: list[Pose | None] = []
+    with Progress('loops') as progress:
+        for position, frame in source.frames():
+            if stamps and frame.stamp_ns == stamps[-1]:
+                raise InputError(
+                    f'image {position} of {source.description} has the stamp of the one before '
+                    f'it, {frame.stamp_ns} ns: a closure ties two stamps; give those of a folder '
+                    'with --positions'
+                )
+            closures.extend(recognizer.recognize(frame).loop_closures)
+            stamps.append(frame.stamp_ns)
+            poses.append(frame.pose)
+            progress(position + 1, len(source), f'{len(closures)} closures')
+    return closures, stamps, poses
+
+
+def _verdict(closures: list[LoopClosure], drive: Whereabouts) -> list[list[str]]:
+    report = judge_closures(closures, drive)
+    rule = drive.rule
+    precision = 'none' if math.isnan(report.precision) else f'{report.precision:.3f}'
+    return [
+        ['right', f'{report.right} (within {rule.distance:g} m and {rule.angle:g} degrees)'],
+        ['wrong', str(report.wrong)],
+        ['without ground truth', str(report.unknown)],
+        ['precision', precision],
+        ['revisits found', f'{report.found} of {report.revisits} ({report.images} images)'],
+    ]
+
+
+def _row(closure: LoopClosure, drive: Whereabouts | None) -> list[Any]:
+    relative = closure.relative
+    transform: list[Any] = [''] * 8
+    if relative is not None:
+        transform = [*relative.translation.tolist(), *relative.orientation.tolist()]
+        transform.append(' '.join(f'{value:.9g}' for value in relative.covariance.reshape(-1)))
+    verdict = None if drive is None else drive.is_loop(closure)
+    return [
+        closure.candidate_id,
+        closure.session_from,
+        closure.session_to,
+        closure.stamp_from_ns,
+        closure.stamp_to_ns,
+        closure.frame_from,
+        closure.frame_to,
+        f'{closure.similarity:.6f}',
+        '' if math.isnan(closure.probability) else f'{closure.probability:.6f}',
+        closure.verification.name,
+        closure.matches,
+        closure.inliers,
+        int(relative is not None),
+        int(relative is not None and relative.metric),
+        *transform,
+        '' if verdict is None else int(verdict),
+    ]

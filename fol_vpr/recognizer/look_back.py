@@ -1,0 +1,114 @@
+"""What an image of a drive may have come back to, and the keyframes beside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from fol_vpr.config import LoopsConfig, RecognizerConfig
+from fol_vpr.datatypes import Candidate, Features, Frame, Place, PlaceHypothesis, PoseSource
+from fol_vpr.mapping import RunningSession
+from fol_vpr.recognizer.verify import verified
+from fol_vpr.retrieval import Coarse, rerank
+
+
+class Beside:
+    """Keyframes as seen from one of them: a closure is measured by two that know their baseline.
+
+    How far the odometry has drifted since the drive began says nothing of that; what it adds on
+    the way between two keyframes does.
+
+    Args:
+        session: the drive.
+        number: the keyframe.
+        config: how good the odometry is.
+    """
+
+    def __init__(self, session: RunningSession, number: int, config: LoopsConfig) -> None:
+        self._session = session
+        self._path = session.path_at(number)
+        self._variances = np.repeat(
+            [config.odometry_stddev**2, math.radians(config.odometry_turn_stddev) ** 2], 3
+        )
+
+    def view(self, place: Place) -> Place:
+        """A keyframe, the covariance of its pose being that of the way to it."""
+        if place.pose is None:
+            return place
+        way = abs(self._session.path_at(place.index) - self._path)
+        pose = replace(place.pose, covariance=np.diag(way * self._variances))
+        return replace(place, pose=pose)
+
+    def image(self, number: int) -> bytes | None:
+        """JPEG of a keyframe; see `RunningSession.image`."""
+        return self._session.image(number)
+
+    def around(self, number: int, reach: int) -> list[Place]:
+        """Keyframes beside one; see `RunningSession.around`."""
+        return [self.view(place) for place in self._session.around(number, reach)]
+
+
+def look_back(
+    session: RunningSession,
+    frame: Frame,
+    features: Features,
+    config: RecognizerConfig,
+    device: str,
+) -> list[PlaceHypothesis]:
+    """The older keyframes of a drive that an image may have come back to, verified; best first.
+
+    Args:
+        session: the drive.
+        frame: the image.
+        features: of the image.
+        config: how keyframes are searched, compared and verified.
+        device: where features are matched.
+
+    Raises:
+        MapError: the keyframes cannot be read any more.
+    """
+    codec = session.codec
+    threshold = codec.threshold(config.retrieval.match_threshold)
+    matches: dict[int, np.ndarray] = {}
+    query = codec.prepare(features.local)
+    ranked = rerank(
+        query,
+        session.search(features, config.loops.candidates),
+        session.local_features,
+        config.retrieval,
+        device=device,
+        threshold=threshold,
+        matches=matches,
+        coarse=Coarse(codec.coarse_query(query), codec.coarse),
+    )
+    thinned = codec.thin(features.local)
+    if len(thinned.positions) < len(query.positions):
+        query, matches = codec.prepare(thinned), {}
+    return [
+        verified(
+            _hypothesis(session, candidate, rank),
+            query,
+            features.image_size,
+            session.local_features(candidate.index),
+            matches.get(candidate.index),
+            config=config.verification,
+            threshold=threshold,
+            device=device,
+            camera=frame.camera,
+        )
+        for rank, candidate in enumerate(ranked[: config.loops.verify])
+    ]
+
+
+def _hypothesis(session: RunningSession, candidate: Candidate, rank: int) -> PlaceHypothesis:
+    place = session.place(candidate.index)
+    return PlaceHypothesis(
+        place=place,
+        rank=rank,
+        similarity=candidate.similarity,
+        match_score=candidate.match_score,
+        pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
+        pose=place.pose,
+    )

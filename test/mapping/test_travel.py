@@ -1,0 +1,40 @@
+"""The length of a path, measured or guessed."""
+
+import numpy as np
+import pytest
+
+from fol_vpr.datatypes import Pose
+from fol_vpr.mapping import Travel
+
+SECOND = 1_000_000_000
+
+
+def at(x: float, y: float = 0.0) -> Pose:
+    return Pose(np.array([x, y, 0.0]), np.array([0.0, 0, 0, 1]))
+
+
+def test_the_path_is_summed_and_not_the_distance():
+    travel = Travel(speed=1.0)
+    for second, pose in enumerate([at(5), at(8), at(8, 4), at(5, 4), at(5)]):
+        travel.moved(second * SECOND, pose)
+    assert travel.path == pytest.approx(3 + 4 + 3 + 4)
+    assert travel.seconds == pytest.approx(4) and travel.measured
+
+
+def test_without_odometry_seconds_count_at_a_speed():
+    travel = Travel(speed=2.5)
+    for second in (10, 11, 14):
+        travel.moved(second * SECOND, None)
+    assert travel.path == pytest.approx(10) and not travel.measured
+    # Between an image with odometry and one without, nothing was measured.
+    travel.moved(15 * SECOND, at(100))
+    assert travel.path == pytest.approx(12.5) and travel.measured
+    travel.moved(16 * SECOND, at(101))
+    assert travel.path == pytest.approx(13.5)
+
+
+def test_a_clock_that_jumps_back_adds_nothing():
+    travel = Travel(speed=1.0)
+    for second in (10, 20, 5, 6):
+        travel.moved(second * SECOND, None)
+    assert travel.path == travel.seconds == pytest.approx(11)

@@ -1,0 +1,244 @@
+"""Which verified pairs become loop closures: once each, by agreement, by what they tell."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fol_vpr.config import LoopsConfig, VerificationConfig
+from fol_vpr.datatypes import Place, PlaceHypothesis, Pose, Verification
+from fol_vpr.verification import ClosureGate, Sighting, Threshold
+from fol_vpr.verification.closures import HIGHEST_THRESHOLD, REMEMBERED, evidence
+
+CHECK = VerificationConfig(min_inliers=40)
+CONFIG = LoopsConfig(
+    consecutive=2, min_gain=1.0, odometry_stddev=0.1, closure_stddev=0.2, agreement=3.0
+)
+OPEN = replace(CONFIG, consecutive=1, min_gain=0.0)
+
+
+def gate(config: LoopsConfig = CONFIG, threshold: Threshold | None = None) -> ClosureGate:
+    return ClosureGate(config, CHECK, threshold or Threshold(config))
+
+
+def sighting(
+    path: float,
+    place_path: float | None,
+    *,
+    inliers: int = 100,
+    verification: Verification = Verification.GEOMETRY,
+    keyframe: int | None = None,
+    session: str = 'now',
+    x: float | None = None,
+    probability: float = math.nan,
+) -> Sighting:
+    number = 0 if place_path is None else round(place_path)
+    pose = None if x is None else Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
+    name = f'{session}/{number if x is None else x}'
+    place = Place(number, name, session, 0, '', (64, 48), pose)
+    hypothesis = PlaceHypothesis(
+        place, 0, 0.9, probability=probability, inliers=inliers, verification=verification
+    )
+    return Sighting(hypothesis, path, round(path) if keyframe is None else keyframe, place_path)
+
+
+def published(gates: ClosureGate, *sightings: Sighting) -> list[bool]:
+    return [gates.take([each]) is not None for each in sightings]
+
+
+# ---- two stages
+
+
+def test_a_loop_is_observed_first_and_published_when_the_next_image_agrees():
+    assert published(gate(), sighting(100, 5), sighting(101, 6)) == [False, True]
+
+
+def test_images_that_came_back_to_different_places_do_not_agree():
+    assert published(gate(), sighting(100, 5), sighting(101, 60), sighting(102, 5)) == [False] * 3
+
+
+def test_places_may_be_as_far_apart_as_the_robot_has_driven():
+    assert published(gate(), sighting(100, 5), sighting(110, 17.9)) == [False, True]
+    assert published(gate(), sighting(100, 5), sighting(110, 18.1)) == [False, False]
+    # The way back along the same street.
+    assert published(gate(), sighting(100, 50), sighting(110, 40)) == [False, True]
+
+
+def test_an_image_without_a_candidate_ends_the_run():
+    judge = gate()
+    assert judge.take([sighting(100, 5)]) is None
+    assert judge.take([]) is None
+    assert judge.take([sighting(101, 6)]) is None
+    assert judge.take([sighting(102, 7)]) is not None
+    judge = gate()
+    judge.take([sighting(100, 5)])
+    judge.reset()
+    assert judge.take([sighting(101, 6)]) is None
+
+
+def test_without_geometry_nothing_is_published_by_default():
+    seen = [sighting(100 + i, 5 + i, verification=Verification.LOCAL) for i in range(20)]
+    assert not any(published(gate(), *seen))
+
+
+def half_verified(count: int, rate: float, inliers: int = 20) -> list[Sighting]:
+    """Images a metre apart that fall short of the geometry, of places passed at a rate."""
+    return [
+        sighting(100 + i, 50 + rate * i, inliers=inliers, verification=Verification.LOCAL)
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize('rate', [1.0, -1.0, 0.8, 1.2])
+def test_a_sequence_can_verify_what_geometry_falls_short_of(rate):
+    judge = gate(replace(CONFIG, sequence=10.0))
+    answers = [judge.take([each]) for each in half_verified(12, rate)]
+    assert [a is not None for a in answers] == [False] * 10 + [True, False]
+    assert answers[10].verification == Verification.SEQUENCE
+
+
+def test_what_many_images_resemble_is_no_sequence():
+    config = replace(CONFIG, sequence=10.0)
+    assert not any(published(gate(config), *half_verified(40, rate=0.0)))
+    assert not any(published(gate(config), *half_verified(40, rate=2.0)))
+
+
+def test_a_sequence_needs_some_support_from_every_image():
+    config = replace(CONFIG, sequence=10.0)
+    seen = half_verified(15, rate=1.0)
+    seen[7] = replace_inliers(seen[7], 19)
+    assert not any(published(gate(config), *seen))
+    assert not any(published(gate(), *half_verified(15, rate=1.0))), 'not asked for'
+
+
+def replace_inliers(seen: Sighting, inliers: int) -> Sighting:
+    return replace(seen, hypothesis=replace(seen.hypothesis, inliers=inliers))
+
+
+def test_of_several_the_one_with_the_most_support_counts():
+    judge = gate(OPEN)
+    weak = sighting(100, 5, inliers=200, verification=Verification.LOCAL)
+    strong = sighting(100, 9, inliers=80)
+    assert judge.take([weak, strong]).place.place_id == 'now/9'
+
+
+# ---- no near-duplicates
+
+
+def test_a_pair_of_keyframes_gives_one_closure():
+    again = sighting(100.4, 5, keyframe=100)
+    assert published(gate(OPEN), sighting(100, 5), again, sighting(101, 5)) == [True, False, True]
+
+
+def test_a_closure_near_another_one_tells_little():
+    """R = 0.04 m², q = 0.01 m²/m: one bit is V = 0.12 m², 12 m of path, or 8 m from a closure."""
+    config = replace(CONFIG, consecutive=1)
+    judge = gate(config)
+    assert judge.gain(sighting(100, 88)) == pytest.approx(1.0)
+    assert judge.take([sighting(100, 89)]) is None
+    assert judge.take([sighting(100, 10)]) is not None
+    assert judge.gain(sighting(104, 14)) == pytest.approx(1.0)
+    assert published(judge, sighting(103, 13), sighting(103.9, 14), sighting(104.1, 14)) == [
+        False,
+        False,
+        True,
+    ]
+    # Elsewhere in the loop, far from both.
+    assert judge.take([sighting(104.5, 60)]) is not None
+
+
+def test_a_robot_that_stands_in_a_known_place_says_so_once():
+    judge = gate()
+    told = published(judge, *(sighting(100 + 0.001 * i, 5) for i in range(1000)))
+    assert sum(told) == 1 and told[1]
+
+
+def test_the_first_closure_with_another_session_tells_everything():
+    judge = gate(replace(CONFIG, consecutive=1))
+    first = sighting(50, None, session='map', x=3.0)
+    assert math.isinf(judge.gain(first)) and judge.admit(first)
+    assert not judge.admit(sighting(51, None, session='map', x=4.0))
+    assert judge.admit(sighting(54.1, None, session='map', x=7.0))
+    assert judge.admit(sighting(54.1, None, session='another map', x=7.0))
+
+
+def test_gain_never_grows_with_more_closures():
+    config = replace(CONFIG, consecutive=1, min_gain=0.0)
+    rng = np.random.default_rng(1)
+    judge, probe = gate(config), sighting(500, 100)
+    last = judge.gain(probe)
+    for path in np.sort(rng.uniform(200, 800, 50)):
+        judge.note(sighting(path, float(rng.uniform(0, 150))))
+        assert judge.gain(probe) <= last + 1e-12
+        last = judge.gain(probe)
+
+
+def test_what_is_remembered_is_bounded():
+    judge = gate(OPEN)
+    for i in range(REMEMBERED + 200):
+        judge.note(sighting(float(i), 5.0, keyframe=i))
+    assert len(judge._pairs) == REMEMBERED
+    rows = judge._published['now']
+    assert rows._rows.shape == (REMEMBERED, 5)
+    assert judge.gain(sighting(REMEMBERED + 199.0, 5.0)) == pytest.approx(0.5)
+
+
+# ---- the threshold
+
+
+def test_evidence_is_counted_in_doublings():
+    assert evidence(sighting(0, 0, inliers=40).hypothesis, CONFIG, CHECK) == 0
+    assert evidence(sighting(0, 0, inliers=160).hypothesis, CONFIG, CHECK) == 2
+    likely = sighting(0, 0, inliers=160, probability=0.8).hypothesis
+    assert evidence(likely, replace(CONFIG, min_probability=0.5), CHECK) == pytest.approx(2)
+    certain = sighting(0, 0, probability=1.0).hypothesis
+    assert math.isfinite(evidence(certain, CONFIG, CHECK))
+
+
+def test_rejections_raise_what_a_closure_needs():
+    config = replace(CONFIG, consecutive=1, min_gain=0.0, feedback_step=0.5)
+    threshold = Threshold(config)
+    judge = gate(config, threshold)
+    assert judge.take([sighting(100, 5, inliers=45)]) is not None
+    threshold.learn(rejected=True)
+    assert threshold.value == pytest.approx(0.5 * (1 - config.wanted_rejections))
+    assert judge.take([sighting(110, 5, inliers=45)]) is None
+    assert judge.take([sighting(120, 5, inliers=60)]) is not None
+    weak = sighting(130, None, session='map', x=0.0, inliers=45)
+    assert not judge.admit(weak)
+
+
+def test_the_threshold_stays_within_its_bounds():
+    threshold = Threshold(CONFIG)
+    threshold.learn(rejected=False)
+    assert threshold.value == 0
+    for _ in range(100):
+        threshold.learn(rejected=True)
+    assert threshold.value == HIGHEST_THRESHOLD
+    for _ in range(1000):
+        threshold.learn(rejected=False)
+    assert threshold.value == 0
+
+
+def test_in_the_long_run_as_many_are_rejected_as_is_wanted():
+    """A back-end that rejects what has less than 1.5 doublings, but for some noise."""
+    config = replace(CONFIG, wanted_rejections=0.1, feedback_step=0.1)
+    threshold = Threshold(config)
+    rng = np.random.default_rng(3)
+    rejections = []
+    while len(rejections) < 4000:
+        strength = rng.exponential(1.5)
+        if strength >= threshold.value:
+            rejections.append(bool(strength < 1.5 + 0.3 * rng.standard_normal()))
+            threshold.learn(rejections[-1])
+    assert np.mean(rejections[:20]) > 0.2
+    assert np.mean(rejections[1000:]) == pytest.approx(0.1, abs=0.02)
+
+
+def test_other_settings_leave_what_was_published():
+    judge = gate(replace(CONFIG, consecutive=1))
+    assert judge.take([sighting(100, 5)]) is not None
+    judge.set_config(OPEN, CHECK)
+    assert judge.take([sighting(100, 5)]) is None
+    assert judge.take([sighting(101, 6)]) is not None
