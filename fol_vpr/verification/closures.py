@@ -151,8 +151,11 @@ class ClosureGate:
     def admit(self, sighting: Sighting) -> bool:
         """Whether a place of another session, believed already, is published as a closure.
 
-        Evidence is looked at only once the feedback has raised the threshold.
+        What is believed for the images before, though this one does not show it, ties no two
+        images. Evidence is looked at only once the feedback has raised the threshold.
         """
+        if sighting.hypothesis.verification != Verification.GEOMETRY:
+            return False
         least = self._threshold.value
         if least and evidence(sighting.hypothesis, self._config, self._verification) < least:
             return False

@@ -161,6 +161,8 @@ def test_the_first_closure_with_another_session_tells_everything():
     assert not judge.admit(sighting(51, None, session='map', x=4.0))
     assert judge.admit(sighting(54.1, None, session='map', x=7.0))
     assert judge.admit(sighting(54.1, None, session='another map', x=7.0))
+    believed = sighting(90, None, session='map', x=60.0, verification=Verification.LOCAL)
+    assert not judge.admit(believed), 'it is localized by the images before'
 
 
 def test_gain_never_grows_with_more_closures():
