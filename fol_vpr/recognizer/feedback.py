@@ -15,7 +15,7 @@ from fol_vpr.verification import Threshold
 WAITED_FOR = 10_000
 KEPT = 1000
 REASON_LENGTH = 200
-REDUNDANT = 'redundant'
+UNUSED = 'unused'
 """What the reason of a rejection begins with that finds a closure right, but of no use."""
 
 
@@ -24,7 +24,7 @@ class FeedbackCounts:
     """Closures published, and what was answered.
 
     Attributes:
-        redundant: rejected as right, but of no use; not among `rejected`.
+        unused: rejected as of no use, not as wrong; not among `rejected`.
         ignored: answers to closures that nobody published, or that were answered already.
         last_ignored: what was wrong with the last of those.
         threshold: evidence that a closure needs, see `verification.closures`.
@@ -33,7 +33,7 @@ class FeedbackCounts:
     published: int = 0
     accepted: int = 0
     rejected: int = 0
-    redundant: int = 0
+    unused: int = 0
     ignored: int = 0
     last_ignored: str = ''
     threshold: float = 0.0
@@ -53,7 +53,7 @@ class FeedbackLedger:
         self._accepted: dict[int, LoopClosure] = {}
         self._last_id = 0
         self._counts: dict[str, int] = dict.fromkeys(
-            ('published', 'accepted', 'rejected', 'redundant', 'ignored'), 0
+            ('published', 'accepted', 'rejected', 'unused', 'ignored'), 0
         )
         self._last_ignored = ''
         self._answers: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -79,13 +79,13 @@ class FeedbackLedger:
                 self._counts['accepted'] -= closure is not None
             if closure is None:
                 return self._ignore(candidate_id)
-            redundant = not accepted and reason.strip().lower().startswith(REDUNDANT)
-            status = 'accepted' if accepted else REDUNDANT if redundant else 'rejected'
+            unused = not accepted and reason.strip().lower().startswith(UNUSED)
+            status = 'accepted' if accepted else UNUSED if unused else 'rejected'
             self._counts[status] += 1
             if accepted:
                 self._accepted[candidate_id] = closure
                 _bound(self._accepted)
-            if not redundant:
+            if not unused:
                 self._threshold.learn(rejected=not accepted)
             self._answers.append(
                 {

@@ -261,7 +261,7 @@ def _loops(facts: NodeFacts) -> Part:
         'published': counts.published,
         'accepted': counts.accepted,
         'rejected': counts.rejected,
-        'redundant': counts.redundant,
+        'unused': counts.unused,
         'ignored feedback': counts.ignored,
         'threshold (doublings)': f'{counts.threshold:.2f}',
     }

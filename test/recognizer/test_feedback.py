@@ -39,7 +39,7 @@ def test_answers_are_counted_and_move_the_threshold(ledger, threshold):
     assert ledger.answered(3, False, 'Redundant: next to another one') == ''
     assert threshold.value == pytest.approx(0.38), 'a right closure is no reason for caution'
     counts = ledger.counts
-    assert (counts.published, counts.accepted, counts.rejected, counts.redundant) == (4, 1, 1, 1)
+    assert (counts.published, counts.accepted, counts.rejected, counts.unused) == (4, 1, 1, 1)
     assert counts.threshold == threshold.value
 
 
