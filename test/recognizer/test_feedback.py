@@ -36,7 +36,7 @@ def test_answers_are_counted_and_move_the_threshold(ledger, threshold):
     assert threshold.value == 0
     assert ledger.answered(2, False, 'residual 5 m') == ''
     assert threshold.value == pytest.approx(0.38)
-    assert ledger.answered(3, False, 'Redundant: next to another one') == ''
+    assert ledger.answered(3, False, 'Unused: next to another one') == ''
     assert threshold.value == pytest.approx(0.38), 'a right closure is no reason for caution'
     counts = ledger.counts
     assert (counts.published, counts.accepted, counts.rejected, counts.unused) == (4, 1, 1, 1)
