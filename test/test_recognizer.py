@@ -269,6 +269,7 @@ def test_the_hypothesis_that_is_believed_comes_first(loaded):
     def believe_the_second(seen, sequence):
         verified = [h for h in seen.hypotheses if h.query_xy is not None]
         asked.append(verified[1])
+        verified[1] = replace(verified[1], verification=Verification.GEOMETRY)
         return Judgement(LocalizationState.LOCALIZED, verified[1])
 
     loaded._decide = believe_the_second
