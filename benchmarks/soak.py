@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import psutil
 
+from fol_vpr.datatypes import Camera
 from fol_vpr.sources import open_source
 
 PARTS = 10
@@ -37,9 +38,10 @@ NAP = 0.002
 
 @dataclass(frozen=True)
 class View:
-    """One image of the drive, and the pose that it was taken from."""
+    """One image of the drive, its camera where known, and the pose that it was taken from."""
 
     jpeg: bytes
+    camera: Camera | None
     position: tuple[float, float, float]
     orientation: tuple[float, float, float, float]
 
@@ -61,7 +63,7 @@ def views_of(bag: str, pose_topic: str | None) -> list[View]:
             continue
         _, encoded = cv2.imencode('.jpg', frame.image[..., ::-1])
         position, orientation = frame.pose.position, frame.pose.orientation
-        views.append(View(encoded.tobytes(), tuple(position), tuple(orientation)))
+        views.append(View(encoded.tobytes(), frame.camera, tuple(position), tuple(orientation)))
     if len(views) < 2:
         raise SystemExit(f'{bag} has {len(views)} images with poses: at least two are needed')
     return views
@@ -81,7 +83,7 @@ class Soak:
         from diagnostic_msgs.msg import DiagnosticArray
         from nav_msgs.msg import Odometry
         from rclpy.qos import QoSProfile, ReliabilityPolicy
-        from sensor_msgs.msg import CompressedImage
+        from sensor_msgs.msg import CameraInfo, CompressedImage
 
         from fol_vpr_msgs.msg import PlaceHypothesisArray
 
@@ -89,6 +91,7 @@ class Soak:
         self._process = process
         camera = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = node.create_publisher(CompressedImage, 'image/compressed', camera)
+        self._cameras = node.create_publisher(CameraInfo, 'camera_info', 5)
         self._odometry = node.create_publisher(Odometry, 'odom', 50)
         node.create_subscription(PlaceHypothesisArray, '/localizer/places', self._on_answer, 1000)
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
@@ -107,9 +110,9 @@ class Soak:
         self.spin_until(time.monotonic() + 1)
 
     def send(self, view: View, stamp_ns: int) -> None:
-        """One image, and the odometry of its moment before it."""
+        """One image, and before it the odometry of its moment and its camera."""
         from nav_msgs.msg import Odometry
-        from sensor_msgs.msg import CompressedImage
+        from sensor_msgs.msg import CameraInfo, CompressedImage
 
         odometry = Odometry(child_frame_id='base_link')
         odometry.header.frame_id = 'odom'
@@ -121,6 +124,12 @@ class Soak:
         at.x, at.y, at.z = (float(value) for value in view.position)
         turned.x, turned.y, turned.z, turned.w = (float(value) for value in view.orientation)
         self._odometry.publish(odometry)
+        if view.camera is not None:
+            width, height = view.camera.size
+            info = CameraInfo(width=width, height=height, distortion_model=view.camera.model)
+            info.header = image.header
+            info.k, info.d = view.camera.matrix.reshape(9), view.camera.distortion.tolist()
+            self._cameras.publish(info)
         image.data = view.jpeg
         self._sent_at[stamp_ns] = time.monotonic()
         self._images.publish(image)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from fol_vpr.config import LoopsConfig, RecognizerConfig
-from fol_vpr.datatypes import Candidate, Features, Frame, Place, PlaceHypothesis, PoseSource
+from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis
 from fol_vpr.mapping import RunningSession
+from fol_vpr.recognizer.look import hypothesis_of
 from fol_vpr.recognizer.verify import verified
 from fol_vpr.retrieval import Coarse, rerank
 
@@ -88,7 +89,7 @@ def look_back(
         query, matches = codec.prepare(thinned), {}
     return [
         verified(
-            _hypothesis(session, candidate, rank),
+            hypothesis_of(session.place(candidate.index), candidate, rank),
             query,
             features.image_size,
             session.local_features(candidate.index),
@@ -100,15 +101,3 @@ def look_back(
         )
         for rank, candidate in enumerate(ranked[: config.loops.verify])
     ]
-
-
-def _hypothesis(session: RunningSession, candidate: Candidate, rank: int) -> PlaceHypothesis:
-    place = session.place(candidate.index)
-    return PlaceHypothesis(
-        place=place,
-        rank=rank,
-        similarity=candidate.similarity,
-        match_score=candidate.match_score,
-        pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
-        pose=place.pose,
-    )

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import (
-    Candidate,
     Features,
     Frame,
-    LocalFeatures,
     LocalizationState,
     LoopClosure,
     MapInfo,
     Place,
     PlaceHypothesis,
-    PoseSource,
     Prior,
     Recognition,
     Verification,
@@ -34,14 +26,12 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError, MapMismatchError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
+from fol_vpr.recognizer.look import Seen, hypothesis_of, look, timed
 from fol_vpr.recognizer.loops import LoopFinder, LoopStatus
 from fol_vpr.recognizer.measure import measured
-from fol_vpr.recognizer.verify import verified
-from fol_vpr.retrieval import Coarse, rerank
 from fol_vpr.verification import (
     Calibration,
     Decision,
-    ImageQuality,
     Judgement,
     Observation,
     assess_image,
@@ -316,7 +306,7 @@ class PlaceRecognizer:
             DeviceError: the device ran out of memory.
         """
         with self._lock:
-            return self._look(frame, features, {}, exclude=exclude).observation
+            return self._look(frame, features, self._loaded(), {}, exclude=exclude).observation
 
     def extract(self, frame: Frame) -> Features:
         """What the network says of an image.
@@ -341,17 +331,17 @@ class PlaceRecognizer:
         loaded = self._loaded()
         timings: dict[str, float] = {}
         features = self.extractor.extract([prepared or frame.image], timings)[0]
-        seen = self._look(frame, features, timings, prior)
-        with _timed(timings, 'decide'):
+        seen = self._look(frame, features, loaded, timings, prior)
+        with timed(timings, 'decide'):
             judgement = self._decide(seen.observation, sequence)
             self._count_hits(loaded, seen.checked)
             published = self.config.retrieval.hypotheses if count is None else count
             answer = self._answer(loaded, seen, judgement, published)
-        with _timed(timings, 'measure'):
+        with timed(timings, 'measure'):
             answer = self._measured(answer, frame, loaded, judgement.believed is not None)
         closures: tuple[LoopClosure, ...] = ()
         if sequence:
-            with _timed(timings, 'loops'):
+            with timed(timings, 'loops'):
                 believed = None if judgement.believed is None else answer[0]
                 closures = self._loops.watch(frame, features, believed)
         timings['total'] = time.perf_counter() - started
@@ -374,63 +364,29 @@ class PlaceRecognizer:
         self,
         frame: Frame,
         features: Features,
+        loaded: LiveMap,
         timings: dict[str, float],
         prior: Prior | None = None,
         exclude: frozenset[int] = frozenset(),
-    ) -> _Seen:
-        """Search, re-rank and verify."""
-        loaded, retrieval = self._loaded(), self.config.retrieval
-        with _timed(timings, 'search'):
-            found = loaded.search(features, retrieval.candidates + len(exclude), prior)
-            found = [each for each in found if each.index not in exclude][: retrieval.candidates]
-        matches: dict[int, np.ndarray] = {}
-        with _timed(timings, 'rerank'):
-            codec = loaded.codec
-            query = codec.prepare(features.local)
-            ranked = rerank(
-                query,
-                found,
-                loaded.local_features,
-                retrieval,
-                device=self.extractor.device,
-                threshold=codec.threshold(retrieval.match_threshold),
-                coarse=Coarse(codec.coarse_query(query), codec.coarse),
-                matches=matches,
-            )
-        with _timed(timings, 'verify'):
-            # Where the map keeps fewer rows, as few of the query find more partners that stand
-            # where they do: mutual matches of all of them fit a geometry less often.
-            thinned = codec.thin(features.local)
-            if len(thinned.positions) < len(query.positions):
-                query, matches = codec.prepare(thinned), {}
-            checked = [
-                self._verify(
-                    self._hypothesis(loaded, ranked[rank], rank),
-                    loaded,
-                    query,
-                    frame,
-                    matches.get(ranked[rank].index),
-                )
-                for rank in self._ranks_to_verify(ranked, loaded)
-            ]
-            quality = assess_image(frame.image)
-        observation = Observation(
-            stamp_ns=frame.stamp_ns,
-            candidates=found,
-            places=[loaded.place(candidate.index) for candidate in found],
-            hypotheses=self._looked_at(loaded, ranked, checked),
-            descriptor=features.global_descriptor,
-            odometry=frame.odometry,
-            quality=quality.score,
+    ) -> Seen:
+        return look(
+            frame,
+            features,
+            loaded,
+            self.config,
+            device=self.extractor.device,
+            same_place=self._decision.same_place,
+            timings=timings,
+            prior=prior,
+            exclude=exclude,
         )
-        return _Seen(ranked, checked, quality, observation)
 
     def _answer(
-        self, loaded: LiveMap, seen: _Seen, judgement: Judgement, published: int
+        self, loaded: LiveMap, seen: Seen, judgement: Judgement, published: int
     ) -> list[PlaceHypothesis]:
         """Hypotheses with their probabilities, the believed one first."""
         answer = [
-            self._hypothesis(loaded, candidate, rank)
+            hypothesis_of(loaded.place(candidate.index), candidate, rank)
             for rank, candidate in enumerate(seen.ranked[:published])
         ]
         for hypothesis in seen.checked:
@@ -445,7 +401,7 @@ class PlaceRecognizer:
         """The answer where there is nothing to search but the running drive."""
         timings: dict[str, float] = {}
         features = self.extractor.extract([prepared or frame.image], timings)[0]
-        with _timed(timings, 'loops'):
+        with timed(timings, 'loops'):
             closures = self._loops.watch(frame, features)
         quality = assess_image(frame.image)
         timings['total'] = time.perf_counter() - started
@@ -459,60 +415,6 @@ class PlaceRecognizer:
             quality_reason=quality.reason,
             timings=timings,
         )
-
-    def _hypothesis(self, loaded: LiveMap, candidate: Candidate, rank: int) -> PlaceHypothesis:
-        place = loaded.place(candidate.index)
-        return PlaceHypothesis(
-            place=place,
-            rank=rank,
-            similarity=candidate.similarity,
-            match_score=candidate.match_score,
-            pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
-            pose=place.pose,
-        )
-
-    def _ranks_to_verify(self, ranked: list[Candidate], loaded: LiveMap) -> list[int]:
-        """The best, the best one of another place as its rival, then the next ones; ascending."""
-        config = self.config
-        places = [loaded.place(candidate.index) for candidate in ranked]
-        same = self._decision.same_place
-        reach = range(
-            1, min(len(ranked), max(config.retrieval.rerank, config.verification.verify))
-        )
-        rival = [rank for rank in reach if not same(places[rank], places[0])][:1]
-        order = dict.fromkeys([0, *rival, *reach]) if ranked else {}
-        return sorted(list(order)[: config.verification.verify])
-
-    def _verify(
-        self,
-        hypothesis: PlaceHypothesis,
-        loaded: LiveMap,
-        query: LocalFeatures,
-        frame: Frame,
-        pairs: np.ndarray | None,
-    ) -> PlaceHypothesis:
-        return verified(
-            hypothesis,
-            query,
-            (frame.image.shape[1], frame.image.shape[0]),
-            loaded.local_features(hypothesis.place.index),
-            pairs,
-            config=self.config.verification,
-            threshold=loaded.codec.threshold(self.config.retrieval.match_threshold),
-            device=self.extractor.device,
-            camera=frame.camera,
-        )
-
-    def _looked_at(
-        self, loaded: LiveMap, ranked: list[Candidate], checked: list[PlaceHypothesis]
-    ) -> list[PlaceHypothesis]:
-        """The hypotheses that were re-ranked or verified, best first."""
-        verified = {hypothesis.rank: hypothesis for hypothesis in checked}
-        return [
-            verified.get(rank) or self._hypothesis(loaded, candidate, rank)
-            for rank, candidate in enumerate(ranked)
-            if rank in verified or not math.isnan(candidate.match_score)
-        ]
 
     def _measured(
         self, answer: list[PlaceHypothesis], frame: Frame, loaded: LiveMap, believed: bool
@@ -574,15 +476,6 @@ class PlaceRecognizer:
             self.extractor.close()
 
 
-class _Seen(NamedTuple):
-    """What an image gave: all candidates in their order, the verified ones, the evidence."""
-
-    ranked: list[Candidate]
-    checked: list[PlaceHypothesis]
-    quality: ImageQuality
-    observation: Observation
-
-
 def _best_verified(hypotheses: Sequence[PlaceHypothesis]) -> PlaceHypothesis | None:
     """The one that most inliers speak for, None where none passed."""
     passed = (h for h in hypotheses if h.verification == Verification.GEOMETRY)
@@ -595,12 +488,3 @@ def _with_first(
     """The believed hypothesis, then the others in their order, ranked anew."""
     others = [h for h in hypotheses if h.place is not believed.place]
     return [replace(h, rank=rank) for rank, h in enumerate([believed, *others])]
-
-
-@contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - started
