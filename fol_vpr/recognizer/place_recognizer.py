@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig
@@ -23,9 +23,10 @@ from fol_vpr.datatypes import (
     Recognition,
     Verification,
 )
-from fol_vpr.errors import MapError, MapMismatchError
+from fol_vpr.errors import MapError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
+from fol_vpr.recognizer.fitting import calibration_in_words, check_fit, plan_in_words
 from fol_vpr.recognizer.look import Seen, hypothesis_of, look, timed
 from fol_vpr.recognizer.loops import LoopFinder, LoopStatus
 from fol_vpr.recognizer.measure import measured
@@ -82,7 +83,7 @@ class PlaceRecognizer:
         """
         reader = MapReader(path)
         try:
-            self._check_fit(reader.info)
+            check_fit(reader.info, self.extractor)
             loaded = LiveMap(
                 reader, self.config.storage, self.config.retrieval, self.extractor.device
             )
@@ -113,21 +114,6 @@ class PlaceRecognizer:
         if previous is not None:
             previous.close()
 
-    def _check_fit(self, info: MapInfo) -> None:
-        ours = self.extractor
-        if info.model_id != ours.model_id:
-            raise MapMismatchError(
-                f'{info.path} was made with the weights {info.weights_name or "?"} '
-                f'({info.model_id[:12]}), loaded are {ours.weights_name} ({ours.model_id[:12]}): '
-                'load the weights of the map, or build the map again with these'
-            )
-        if info.preprocessing_id != ours.preprocessing_id:
-            raise MapMismatchError(
-                f'{info.path} was made with the preprocessing {info.preprocessing_id}, set is '
-                f'{ours.preprocessing_id}: use the settings resize and input_size of the map, '
-                'or build the map again with these'
-            )
-
     @property
     def map_info(self) -> MapInfo | None:
         """What the loaded map says of itself, None where none is loaded."""
@@ -147,18 +133,7 @@ class PlaceRecognizer:
 
     def memory_plan(self) -> str:
         """What network and map take, in words for a log."""
-        weights = self.extractor.parameter_bytes / 1e6
-        network = (
-            f'network {weights:.0f} MB on {self.extractor.device} ({self.extractor.precision})'
-        )
-        loaded = self._map
-        if loaded is None:
-            return f'{network}; no map'
-        info = loaded.info
-        return (
-            f'{network}; map {info.name}, {info.places} places, {info.bytes / 1e6:.0f} MB on '
-            f'disk: {loaded.plan.describe()}'
-        )
+        return plan_in_words(self.extractor, self._map)
 
     @property
     def index(self) -> str:
@@ -239,18 +214,7 @@ class PlaceRecognizer:
         """What decisions go by, in words; empty where no map is loaded."""
         if self._map is None:
             return ''
-        if self._calibration is None:
-            return 'uncalibrated: by defaults'
-        made = self._calibration.made.get('settings')
-        ours = {**asdict(self.config.retrieval), **asdict(self.config.verification)}
-        others = [
-            f'{name} was {value}, is {ours[name]}'
-            for name, value in (made if isinstance(made, dict) else {}).items()
-            if name in ours and ours[name] != value
-        ]
-        if others:
-            return f'by a calibration made with other settings ({", ".join(others)})'
-        return 'by the calibration of the map'
+        return calibration_in_words(self._calibration, self.config)
 
     def reset_sequence(self) -> None:
         """Forget the evidence of earlier images."""
