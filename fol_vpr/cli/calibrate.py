@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import FrameSource
 
-RETRIEVAL = ('candidates', 'rerank', 'order', 'match_threshold')
+RETRIEVAL = ('candidates', 'rerank', 'order', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify', 'agreement_radius', 'agreement_index', 'max_gap', 'speed')
 BAR = 40
 

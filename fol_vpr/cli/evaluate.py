@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from fol_vpr.sources import FrameSource
 
 # The settings that make sense here; geometric verification is off unless it is asked for.
-RETRIEVAL = ('candidates', 'rerank', 'order', 'match_threshold')
+RETRIEVAL = ('candidates', 'rerank', 'order', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify',)
 # What decisions about a stream depend on.
 SEQUENCE = ('probability', 'consecutive', 'max_gap', 'agreement_radius', 'agreement_index')

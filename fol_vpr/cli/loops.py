@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's, where one is given")
     add_settings(parser, NetworkConfig, defaults=recorded)
     add_settings(parser, CameraConfig)
-    add_settings(parser, RetrievalConfig, only=('rerank', 'match_threshold'))
+    add_settings(parser, RetrievalConfig, only=('rerank', 'shortlist', 'match_threshold'))
     add_settings(
         parser,
         VerificationConfig,
