@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import numpy as np
-
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import (
     Candidate,
@@ -17,12 +15,10 @@ from fol_vpr.datatypes import (
     Frame,
     Place,
     PlaceHypothesis,
-    PoseSource,
     Prior,
 )
 from fol_vpr.mapping import LiveMap
-from fol_vpr.recognizer.verify import verified
-from fol_vpr.retrieval import Coarse, rerank
+from fol_vpr.recognizer.compare import Comparison, hypothesis_of
 from fol_vpr.verification import ImageQuality, Observation, assess_image
 
 SamePlace = Callable[[Place, Place], bool]
@@ -77,42 +73,12 @@ def look(
     with timed(timings, 'search'):
         found = loaded.search(features, retrieval.candidates + len(exclude), prior)
         found = [each for each in found if each.index not in exclude][: retrieval.candidates]
-    codec = loaded.codec
-    threshold = codec.threshold(retrieval.match_threshold)
-    matches: dict[int, np.ndarray] = {}
     with timed(timings, 'rerank'):
-        query = codec.prepare(features.local)
-        ranked = rerank(
-            query,
-            found,
-            loaded.local_features,
-            retrieval,
-            device=device,
-            threshold=threshold,
-            coarse=Coarse(codec.coarse_query(query), codec.coarse),
-            matches=matches,
-        )
+        comparison = Comparison(frame, features, loaded, config, device)
+        ranked = comparison.rank(found)
     with timed(timings, 'verify'):
-        # Where the map keeps fewer rows, as few of the query find more partners that stand
-        # where they do: mutual matches of all of them fit a geometry less often.
-        thinned = codec.thin(features.local)
-        if len(thinned.positions) < len(query.positions):
-            query, matches = codec.prepare(thinned), {}
         places = [loaded.place(candidate.index) for candidate in ranked]
-        checked = [
-            verified(
-                hypothesis_of(places[rank], ranked[rank], rank),
-                query,
-                (frame.image.shape[1], frame.image.shape[0]),
-                loaded.local_features(ranked[rank].index),
-                matches.get(ranked[rank].index),
-                config=config.verification,
-                threshold=threshold,
-                device=device,
-                camera=frame.camera,
-            )
-            for rank in _ranks_to_verify(places, config, same_place)
-        ]
+        checked = comparison.verify(ranked, _ranks_to_verify(places, config, same_place))
         quality = assess_image(frame.image)
     observation = Observation(
         stamp_ns=frame.stamp_ns,
@@ -124,18 +90,6 @@ def look(
         quality=quality.score,
     )
     return Seen(ranked, checked, quality, observation)
-
-
-def hypothesis_of(place: Place, candidate: Candidate, rank: int) -> PlaceHypothesis:
-    """A candidate with the pose that it implies."""
-    return PlaceHypothesis(
-        place=place,
-        rank=rank,
-        similarity=candidate.similarity,
-        match_score=candidate.match_score,
-        pose_source=PoseSource.NONE if place.pose is None else PoseSource.OF_MAP_IMAGE,
-        pose=place.pose,
-    )
 
 
 def _ranks_to_verify(

@@ -10,9 +10,7 @@ import numpy as np
 from fol_vpr.config import LoopsConfig, RecognizerConfig
 from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis
 from fol_vpr.mapping import RunningSession
-from fol_vpr.recognizer.look import hypothesis_of
-from fol_vpr.recognizer.verify import verified
-from fol_vpr.retrieval import Coarse, rerank
+from fol_vpr.recognizer.compare import Comparison
 
 
 class Beside:
@@ -70,34 +68,6 @@ def look_back(
     Raises:
         MapError: the keyframes cannot be read any more.
     """
-    codec = session.codec
-    threshold = codec.threshold(config.retrieval.match_threshold)
-    matches: dict[int, np.ndarray] = {}
-    query = codec.prepare(features.local)
-    ranked = rerank(
-        query,
-        session.search(features, config.loops.candidates),
-        session.local_features,
-        config.retrieval,
-        device=device,
-        threshold=threshold,
-        matches=matches,
-        coarse=Coarse(codec.coarse_query(query), codec.coarse),
-    )
-    thinned = codec.thin(features.local)
-    if len(thinned.positions) < len(query.positions):
-        query, matches = codec.prepare(thinned), {}
-    return [
-        verified(
-            hypothesis_of(session.place(candidate.index), candidate, rank),
-            query,
-            features.image_size,
-            session.local_features(candidate.index),
-            matches.get(candidate.index),
-            config=config.verification,
-            threshold=threshold,
-            device=device,
-            camera=frame.camera,
-        )
-        for rank, candidate in enumerate(ranked[: config.loops.verify])
-    ]
+    comparison = Comparison(frame, features, session, config, device)
+    ranked = comparison.rank(session.search(features, config.loops.candidates))
+    return comparison.verify(ranked, range(min(len(ranked), config.loops.verify)))

@@ -26,8 +26,9 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
+from fol_vpr.recognizer.compare import hypothesis_of
 from fol_vpr.recognizer.fitting import calibration_in_words, check_fit, plan_in_words
-from fol_vpr.recognizer.look import Seen, hypothesis_of, look, timed
+from fol_vpr.recognizer.look import Seen, look, timed
 from fol_vpr.recognizer.loops import LoopFinder, LoopStatus
 from fol_vpr.recognizer.measure import measured
 from fol_vpr.verification import (

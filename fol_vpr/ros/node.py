@@ -325,11 +325,9 @@ class Localizer(LifecycleNode):
 
     def _take_feedback(self, candidate_id: int, accepted: bool, reason: str) -> str:
         recognizer = self.recognizer
-        return (
-            ''
-            if recognizer is None
-            else recognizer.closure_feedback(candidate_id, accepted, reason)
-        )
+        if recognizer is None:
+            return ''
+        return recognizer.closure_feedback(candidate_id, accepted, reason)
 
     def _wake(self) -> None:
         """Let the executor see that the mailbox has room again."""
