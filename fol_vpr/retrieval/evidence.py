@@ -33,9 +33,10 @@ def match_evidence(
         threshold: cosine that all of them exceed.
 
     Returns:
-        The sum over the matches of how far its cosine is over the threshold, times the root of that
-        sum over the matches that it agrees with; to the power of 2/3. Where all agree, this is how
-        far they are over the threshold together; where they do not, it is less. 0 without a match.
+        The sum over the matches of how far each cosine is over the threshold, times the root of
+        that sum over the matches that it agrees with; to the power of 2/3. Where all agree, this
+        is how far they are over the threshold together; where they do not, it is less. 0 without
+        a match.
     """
     if not len(pairs):
         return 0.0
@@ -44,7 +45,8 @@ def match_evidence(
     # Of what is over the threshold by a hair, rounding may say otherwise here.
     excess = np.maximum(cosines - threshold, 0)
     moved = _shares(query.positions)[pairs[:, 0]] - _shares(reference.positions)[pairs[:, 1]]
-    return float(excess @ np.sqrt(_agreeing(moved, excess))) ** (2 / 3)
+    agreed = float(excess @ np.sqrt(_agreeing(moved, excess)))
+    return float(agreed ** (2 / 3))
 
 
 def _shares(positions: np.ndarray) -> np.ndarray:
