@@ -19,7 +19,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from fol_vpr.config import (
     VerificationConfig,
 )
 from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothesis, Pose
+from fol_vpr.evaluation.closures import precision_recall
 from fol_vpr.evaluation.reliability import calibration_error, reliability
 from fol_vpr.evaluation.report import align
 from fol_vpr.verification import BESIDE, Decision, Locations, Observation
@@ -169,6 +170,44 @@ def streams(
         for name, pool in pooled.items()
     ]
     return rows, together
+
+
+def surest_first(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[str, Any]]:
+    """Recall at 100 % precision, by what the answers of drives through the map are ordered by.
+
+    Every image is answered: without the decision layer by the first of the global search, or by
+    the one with most matches or most inliers; with it, by the most probable place.
+    """
+    rows = []
+    for trial in trials:
+        decision = Decision(config, fit(trial.learned, config, {}).calibration)
+        answers: dict[str, list[tuple[float, bool]]] = {}
+        for example in trial.asked.examples:
+            for name, score, index in _answers(example.observation, decision):
+                answers.setdefault(name, []).append((score, index in example.positives))
+        known = sum(bool(example.positives) for example in trial.asked.examples)
+        curves = {
+            name: precision_recall(*zip(*found, strict=True), positives=known)
+            for name, found in answers.items()
+        }
+        recalls = {name: curve.recall_at_full_precision for name, curve in curves.items()}
+        rows.append({'map': trial.name, 'asked': trial.asked.name, 'images': known, **recalls})
+    return rows
+
+
+def _answers(seen: Observation, decision: Decision) -> Iterator[tuple[str, float, int]]:
+    """What each way says of an image: its name, how sure it is, and the reference."""
+    looked_at = [h for h in seen.hypotheses if not np.isnan(h.match_score)]
+    judgement = decision.judge(seen)
+    first = max(seen.candidates, key=lambda each: each.similarity)
+    yield 'similarity', first.similarity, first.index
+    matched = max(looked_at, key=lambda each: each.match_score)
+    yield 'matches', matched.match_score, matched.place.index
+    verified = max(seen.hypotheses, key=lambda each: each.inliers)
+    yield 'inliers', verified.inliers, verified.place.index
+    places = [each.best.place for each in judgement.evidence]
+    believed = max(places, key=judgement.probability)
+    yield 'probability', judgement.probability(believed), believed.index
 
 
 def foreign(
@@ -359,12 +398,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         'config': asdict(config),
         'streams': each,
         'together': together,
+        'surest_first': surest_first(trials, config),
         'foreign': foreign(trials, elsewhere, config),
         'kidnapping': kidnapping(trials, config),
         'decide_ms': decide_milliseconds(),
     }
     show('Drives that the calibration has not seen', report['streams'])
     show('All of a map together', report['together'])
+    show('Recall at 100 % precision', report['surest_first'])
     show('Frames that have no place in the map', report['foreign'])
     show(f'Kidnapping: {BEFORE} frames, a jump, {AFTER} frames', report['kidnapping'])
     cost = report['decide_ms']
