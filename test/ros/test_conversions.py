@@ -75,6 +75,33 @@ def test_durations_are_not_negative():
     assert conversions.duration_from_seconds(-1.0).sec == 0
 
 
+def test_a_pose_comes_back_from_its_message():
+    pose = Pose(POSE.position, np.array([0.1, 0.5, 0.5, 0.7]), COVARIANCE)
+    back = conversions.pose_from_message(conversions.pose_with_covariance(pose))
+    np.testing.assert_array_equal(back.position, pose.position)
+    np.testing.assert_array_equal(back.orientation, pose.orientation)
+    np.testing.assert_array_equal(back.covariance, pose.covariance)
+
+
+@pytest.mark.parametrize('front', [np.zeros(6), [-1.0, 0, 0, 0, 0, 0], [1.0, 1, 1, 1, 1, -1]])
+def test_a_message_may_leave_the_covariance_unknown(front):
+    message = conversions.pose_with_covariance(POSE)
+    message.covariance = np.diag(front).reshape(36)
+    assert conversions.pose_from_message(message).covariance is None
+
+
+@pytest.mark.parametrize('where', ['position.x', 'orientation.w', 'covariance'])
+def test_a_message_with_nan_is_no_pose(where):
+    message = conversions.pose_with_covariance(POSE)
+    if where == 'covariance':
+        message.covariance = np.full(36, np.nan)
+    else:
+        part, axis = where.split('.')
+        setattr(getattr(message.pose, part), axis, math.nan)
+    with pytest.raises(InputError, match=r'finite|unit quaternion|NaN'):
+        conversions.pose_from_message(message)
+
+
 def test_a_frame_of_an_image():
     message = Image(height=2, width=2, encoding='bgr8', step=8)
     message.data = bytes([1, 2, 3, 4, 5, 6, 99, 99] * 2)

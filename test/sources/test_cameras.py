@@ -142,6 +142,14 @@ def test_a_camera_info_of_zeros_is_none() -> None:
     assert camera_from_info(info, (48, 32), rectified=True) is None
 
 
+def test_rectified_images_without_a_matrix_of_p_are_told_from_uncalibrated_ones() -> None:
+    info = camera_info(p=np.zeros(12)).message
+    assert camera_from_info(info, (48, 32)) is not None
+    assert from_info(rectified=True, k=np.zeros(9)).matrix[0, 0] == 38
+    with pytest.raises(InputError, match=r'P is zero.*rectified by the name of their topic'):
+        camera_from_info(info, (48, 32), rectified=True)
+
+
 def test_a_camera_info_without_size_is_for_the_images() -> None:
     assert from_info((640, 480), width=0, height=0).size == (640, 480)
 
