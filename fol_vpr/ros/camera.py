@@ -101,6 +101,10 @@ class CameraInput:
         given = mount_pose(settings.camera_mount)
         return given or self._mounts.get(settings.base_frame, frame_id)
 
+    def fixed(self, parent: str, child: str) -> Pose | None:
+        """Pose of a frame in another by /tf_static, None where it has no way."""
+        return self._mounts.get(parent, child)
+
     def problem(self, settings: NodeConfig) -> str:
         """What does not fit, empty where all does or one of both is missing."""
         if not self._image[0]:

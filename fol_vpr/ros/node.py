@@ -77,7 +77,7 @@ class Localizer(LifecycleNode):
         self._inputs: ImageInputs | None = None
         self.camera = CameraInput(self)
         self._feedback = FeedbackInput(self, self._take_feedback)
-        self._odometry = OdometryInput(self)
+        self._odometry = OdometryInput(self, self.camera.fixed)
         self._calls = Services(self)
         self._map_calls = MapServices(self, self._calls)
         self._relocalization = Relocalization(self, self._calls)
@@ -300,7 +300,7 @@ class Localizer(LifecycleNode):
         if settings.recognizer != self._applied.recognizer:
             recognizer.set_config(settings.recognizer)
         self._applied = settings
-        odometry = self._odometry.track.pose_at(frame.stamp_ns, settings.node.odom_gap)
+        odometry = self._odometry.track.pose_at(frame.stamp_ns, settings.node)
         frame = replace(frame, odometry=odometry)
         if recognizer.map_info is None and not recognizer.loops.enabled:
             recognition = _nothing_to_search(frame)
@@ -457,9 +457,13 @@ class Localizer(LifecycleNode):
             topics=[] if self._inputs is None else self._inputs.reports(),
             camera=self.camera.problem(self._settings.node),
             camera_state=self.camera.description(self._settings.node),
-            odometry='' if self._outputs is None else self._outputs.tf_problem,
+            odometry=self._odometry_problem(),
             loops=None if recognizer is None else recognizer.loops,
         )
+
+    def _odometry_problem(self) -> str:
+        of_tf = '' if self._outputs is None else self._outputs.tf_problem
+        return of_tf or self._odometry.track.problem
 
     # ---- end
 

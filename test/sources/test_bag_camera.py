@@ -76,6 +76,17 @@ def test_a_tf_that_stands_still_counts_and_one_that_moves_does_not(tmp_path: Pat
     source = BagImages(film(tmp_path / 'still', *still, camera_info()))
     np.testing.assert_allclose(first(source).mount.position, [-0.5, 0.1, 2], atol=1e-12)
 
+    # A quaternion and its negative are one turn.
+    negative = (*MAST[:2], (-0.5, 0, 2, 0, 0, -LEFT, -LEFT))
+    signs = [transforms(1, OPTICAL), *(transforms(1, e, topic='/tf') for e in (MAST, negative))]
+    source = BagImages(film(tmp_path / 'signs', *signs, camera_info()))
+    np.testing.assert_allclose(first(source).mount.position, [-0.5, 0.1, 2], atol=1e-12)
+
+    elsewhere = (*OPTICAL[:2], (7, 0, 0, *OPTICAL[2][3:]))
+    both = [transforms(1, OPTICAL), transforms(1, MAST, elsewhere, topic='/tf')]
+    source = BagImages(film(tmp_path / 'both', *both, camera_info()))
+    np.testing.assert_allclose(first(source).mount.position, [-0.5, 0.1, 2], atol=1e-12)
+
     turned = (*MAST[:2], (-0.5, 0, 2, 0, 0, 0, 1))
     moving = [transforms(1, OPTICAL), *(transforms(1, e, topic='/tf') for e in (MAST, turned))]
     source = BagImages(film(tmp_path / 'moving', *moving, camera_info()))
@@ -184,6 +195,11 @@ def test_a_tree_is_gone_up_and_down() -> None:
     )
     above = mount_between(edges, 'body', 'head')
     assert above is not None and above.position[0] == 2
+    below = mount_between(edges, 'head', 'body')
+    assert below is not None
+    np.testing.assert_allclose(
+        rotation_matrix(above.orientation) @ below.position, -above.position, atol=1e-12
+    )
 
 
 def test_no_way_and_loops() -> None:
