@@ -115,6 +115,45 @@ def test_the_base_is_the_frame_whose_poses_the_topic_gives(tmp_path: Path) -> No
     )
 
 
+def moving(child: str, topic: str = '/odom', far: float = 0.0) -> list[Sent]:
+    """Odometry of a frame, before and after the images, which stands still; turned to the left."""
+    sent = [odometry(at * SECOND, (far, 0, 0), np.zeros(36)) for at in (2, 3)]
+    for each in sent:
+        each.message.child_frame_id = child
+        turn = each.message.pose.pose.orientation
+        turn.z = turn.w = LEFT
+    return [each._replace(topic=topic) for each in sent]
+
+
+def test_odometry_alone_says_which_frame_is_the_base(tmp_path: Path) -> None:
+    tree = transforms(1, MAST, OPTICAL)
+    path = film(tmp_path / 'alone', tree, camera_info(), *moving('mast', far=3))
+    source = BagImages(path, odom_topic='/odom')
+    frame = next(source.frames())[1]
+    assert frame.camera.mount.position[0] == pytest.approx(0.1)
+    assert frame.odometry.position[0] == 3
+    assert source.warnings == []
+
+
+def test_odometry_of_another_frame_is_carried_over_to_the_base(tmp_path: Path) -> None:
+    messages = [camera_info(), *moving('mast', far=3), *moving('base_link', '/slam')]
+    path = film(tmp_path / 'both', transforms(1, MAST, OPTICAL), *messages)
+    source = BagImages(path, pose_topic='/slam', odom_topic='/odom')
+    frame = next(source.frames())[1]
+    assert frame.camera.mount.position[0] == pytest.approx(-0.5)
+    # On the base, which looks ahead of the odometry, the mast is 0.5 m behind, 2 m up and turned
+    # to the left; so is the mast in the odometry.
+    np.testing.assert_allclose(frame.odometry.position, [3.5, 0, -2], atol=1e-12)
+    np.testing.assert_allclose(frame.odometry.orientation, [0, 0, 0, 1], atol=1e-12)
+    path = film(tmp_path / 'unknown', *messages)
+    lost = BagImages(path, pose_topic='/slam', odom_topic='/odom')
+    assert next(lost.frames())[1].odometry is None
+    (warning,) = (each for each in lost.warnings if 'the odometry is' in each)
+    assert (
+        'of the frame mast, and the bag has no fixed transform from mast to base_link' in warning
+    )
+
+
 def test_what_is_given_goes_before_what_the_bag_holds(tmp_path: Path) -> None:
     (tmp_path / 'camera.yaml').write_text(CALIBRATION)
     path = film(tmp_path / 'drive', transforms(1, MAST, OPTICAL), camera_info())
