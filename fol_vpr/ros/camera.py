@@ -46,6 +46,8 @@ class CameraInput:
         """Listen to `camera_info`, and to /tf_static where its type is installed."""
         if self._subscriptions:
             return
+        # Until an image of the stream tells, for those that services bring.
+        self._rectified = is_rectified(self._node.resolve_topic_name('image'))
         create = self._node.create_subscription
         self._subscriptions = [create(CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS))]
         try:

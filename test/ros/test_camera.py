@@ -15,9 +15,11 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fol_vpr_msgs.msg')
 
 import live  # noqa: E402
+import rclpy  # noqa: E402
 import scenes  # noqa: E402
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
+from rclpy.node import Node  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
@@ -105,6 +107,19 @@ def test_rectified_images_by_the_name_of_their_topic(hear):
     camera.saw(frame(), '/front/image_rect/compressed')
     assert camera.of(frame(), MOUNTED).matrix[0, 0] == 240
     assert camera.of(frame(), MOUNTED).model == ''
+
+
+def test_rectified_images_that_come_by_a_service_before_any_of_the_stream():
+    rclpy.init(args=[])
+    try:
+        remapped = ['--ros-args', '-r', 'image:=/front/image_rect']
+        camera = CameraInput(Node('rectified', cli_args=remapped))
+        camera.subscribe()
+        camera._on_info(info())
+        assert camera.of(frame(), MOUNTED).matrix[0, 0] == 240
+        camera.unsubscribe()
+    finally:
+        rclpy.shutdown()
 
 
 def test_nothing_heard_yet(hear):
