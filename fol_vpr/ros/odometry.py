@@ -112,16 +112,13 @@ class OdometryTrack:
             stamp_ns: the time.
             settings: the base frame, and how far apart odometry may be.
         """
-        self.problem = ''
         try:
-            before, after = self.around(stamp_ns, settings.odom_gap)
-        except InputError:
-            return None
-        try:
-            return self._base(before, after, stamp_ns, settings.base_frame).pose
+            pose = self.base_at(stamp_ns, settings).pose
         except InputError as error:
-            self.problem = str(error)
+            self.problem = str(error) if self._messages else ''
             return None
+        self.problem = ''
+        return pose
 
     def base_at(self, stamp_ns: int, settings: NodeConfig) -> BaseInOdometry:
         """As `pose_at`, with the frames.
@@ -131,18 +128,13 @@ class OdometryTrack:
                 frame that the base is not known to be fixed to.
         """
         before, after = self.around(stamp_ns, settings.odom_gap)
-        return self._base(before, after, stamp_ns, settings.base_frame)
-
-    def _base(
-        self, before: Odometry, after: Odometry, stamp_ns: int, base_frame: str
-    ) -> BaseInOdometry:
         pose, child = pose_between(before, after, stamp_ns), before.child_frame_id
-        if child not in ('', base_frame):
-            base = self._fixed(child, base_frame)
+        if child not in ('', settings.base_frame):
+            base = self._fixed(child, settings.base_frame)
             if base is None:
                 raise InputError(
                     f'odom is of the frame {child}, and /tf_static does not tell where '
-                    f'{base_frame} is in that: set base_frame, or remap odom'
+                    f'{settings.base_frame} is in that: set base_frame, or remap odom'
                 )
             pose = compose(pose, base)
         return BaseInOdometry(before.header.frame_id, child, pose)

@@ -157,7 +157,7 @@ def test_the_pose_at_the_stamp_of_an_image_is_interpolated_or_none():
     np.testing.assert_allclose(pose.position, [0.5, 0, 0])
     np.testing.assert_allclose(pose.orientation, axis_angle(UP, 0.05)[0], atol=2e-5)
     assert track.pose_at(SECOND // 2, NodeConfig(odom_gap=0.5)) is None
-    assert track.problem == ''
+    assert 'a gap of 1.000 s' in track.problem
     track.add(odometry(2 * SECOND, [math.nan, 0, 0], axis_angle(UP, 0.2)[0]))
     assert track.pose_at(2 * SECOND, WIDE) is None
     assert 'odom holds no pose' in track.problem
@@ -183,6 +183,16 @@ def test_an_image_ahead_of_the_odometry_is_where_the_robot_was_going():
         expected = axis_angle(UP, 0.2 * seconds)[0]
         np.testing.assert_allclose(pose.orientation, expected, atol=1e-5)
     assert track.pose_at(round(0.51 * SECOND), NodeConfig()) is None
+    assert 'a gap of 0.210 s' in track.problem
+
+
+def test_odometry_by_another_clock_is_told_from_none():
+    track = OdometryTrack()
+    assert track.pose_at(1000 * SECOND, NodeConfig()) is None
+    assert track.problem == ''
+    driven(track, 0, 1, 2)
+    assert track.pose_at(1000 * SECOND, NodeConfig()) is None
+    assert 'a gap of 999.800 s' in track.problem
 
 
 @pytest.mark.parametrize('tenths', [(4,), (1, 4)])
