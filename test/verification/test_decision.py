@@ -9,6 +9,7 @@ from observations import clear, hypothesis, observation, poor
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Pose, Verification
+from fol_vpr.errors import InputError
 from fol_vpr.verification import Calibration, Decision, gather
 from fol_vpr.verification.calibration import DEFAULTS
 
@@ -178,6 +179,24 @@ def test_more_inliers_or_matches_never_make_a_place_less_probable():
     }.items():
         ratios = [ratio(CALIBRATED, **{name: value}) for value in values]
         assert ratios == sorted(ratios) and ratios[0] < ratios[-1]
+
+
+@pytest.mark.parametrize('far', [1e7, 1e200, 1.7e308])
+def test_odometry_that_went_astray_leaves_probabilities_what_they_are(far):
+    """A filter upstream that diverged; afterwards it is as if there had been no odometry."""
+    with_it, without = decision(), decision()
+    for i in range(12):
+        x = {6: far, 7: -far}.get(i, 0.1 * i)
+        here = Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
+        said, plain = with_it.judge(clear(i, 5, odometry=here)), without.judge(clear(i, 5))
+        assert all(0 <= p <= 1 for p in (said.p_not_in_map, said.other, *said.belief.shown))
+    assert said.state == LOCALIZED and said.believed.place.index == 5
+    assert said.belief.images == plain.belief.images
+
+
+def test_no_place_is_as_large_as_the_world():
+    with pytest.raises(InputError, match='agreement_radius is inf'):
+        VerificationConfig(agreement_radius=math.inf)
 
 
 def test_no_hypotheses_are_no_evidence_for_any_place():
