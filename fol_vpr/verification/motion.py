@@ -135,5 +135,5 @@ def matrix(quaternion: np.ndarray) -> np.ndarray:
 def _kernel(distance: np.ndarray, extent: float, spread: float) -> np.ndarray:
     """Gaussian around the extent of a place, lower the wider it is."""
     beyond = np.maximum(distance - extent, 0.0) / (spread + extent / 4)
-    reached = np.exp(-0.5 * np.square(np.nan_to_num(beyond, nan=np.inf)))
+    reached = np.exp(-0.5 * np.square(np.nan_to_num(beyond, nan=np.inf, posinf=np.inf)))
     return np.asarray(reached * extent / (extent + spread))
