@@ -463,6 +463,7 @@ class Localizer(LifecycleNode):
             map_failure=self._map_failure,
             index='' if recognizer is None else recognizer.index,
             decisions='' if recognizer is None else recognizer.decisions,
+            hits='' if recognizer is None else recognizer.storage_problem,
             topics=[] if self._inputs is None else self._inputs.reports(),
             camera=self.camera.problem(self._settings.node),
             camera_state=self.camera.description(self._settings.node),

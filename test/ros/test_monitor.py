@@ -7,11 +7,29 @@ import time
 
 import pytest
 
-from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.datatypes import LocalizationState, MapInfo, Recognition
 from fol_vpr.recognizer import FeedbackCounts, LoopStatus
 from fol_vpr.ros.monitor import Monitor
 
 NS = 1_000_000_000
+INFO = MapInfo(
+    path='m.folmap',
+    map_id='id',
+    name='m',
+    schema_version=1,
+    model_id='model',
+    preprocessing_id='fixed',
+    codec='fine',
+    places=4,
+    sessions=1,
+    descriptor_dim=8,
+    local_dim=8,
+    bytes=1,
+    frame_id='map',
+    georeferenced=False,
+    datum=None,
+    calibrated=False,
+)
 
 
 def answer(quality_reason: str = '', **timings: float) -> tuple[Recognition, dict[str, float]]:
@@ -81,6 +99,7 @@ class TestWords:
             map_failure='',
             index='flat',
             decisions='uncalibrated: by defaults',
+            hits='',
             topics=[topic],
             camera='',
             camera_state='calibrated',
@@ -157,6 +176,47 @@ class TestWords:
         monitor = self.seen(1, 1)
         monitor.answered(*answer(quality_reason='blurred', total=0.1))
         assert say('recognition', monitor) == (1, 'poor image: blurred')
+
+    def test_an_answer_of_long_ago_is_no_state_of_now(self, say, monkeypatch):
+        monitor = self.seen(1, 1)
+        assert say('recognition', monitor) == (0, 'no answer yet')
+        monitor.answered(*answer(total=0.1))
+        assert say('recognition', monitor) == (0, 'AMBIGUOUS')
+        assert say('recognition', monitor, state='inactive') == (0, 'not listening')
+        assert say('recognition', monitor, enabled=False) == (0, 'not listening')
+        later = time.monotonic() + 7
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        assert say('recognition', monitor) == (1, 'no answer for 7 s')
+        assert say('recognition', monitor, settings={'image_timeout': 8.0})[0] == 0
+
+    @pytest.mark.parametrize('replay', [False, True])
+    def test_stamps_that_stand_still_are_named_for_a_while(self, say, monkeypatch, replay):
+        monitor = self.seen(100, 100)
+        settings = {'replay': replay}
+        assert say('stamps', monitor, settings=settings)[0] == 0
+        monitor.received(100 * NS, 100 * NS, lost=0)
+        level, message = say('stamps', monitor, settings=settings)
+        assert level == 1 and 'the stamp of the one before' in message
+        monitor.received(101 * NS, 101 * NS, lost=0)
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        assert say('stamps', monitor, settings=settings)[0] == 0
+
+    def test_stamps_that_went_back_are_named_for_a_while(self, say, monkeypatch):
+        monitor = self.seen(100, 100)
+        monitor.received(97 * NS, 97 * NS, lost=0)
+        assert say('stamps', monitor) == (1, say('stamps', monitor)[1])
+        assert 'jumped back by 3.000 s' in say('stamps', monitor)[1]
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        assert say('stamps', monitor)[0] == 0
+
+    def test_hits_that_cannot_be_written_are_named_with_the_map(self, say):
+        assert say('map', map_info=INFO) == (0, 'm: 4 places')
+        level, message = say('map', map_info=INFO, hits='no space left')
+        assert level == 1 and 'no space left' in message
+        level, message = say('map', map_info=INFO, hits='x', map_failure='other weights')
+        assert level == 1 and 'kept m' in message and 'other weights' in message
 
     def test_loops_say_how_it_is_going_and_what_is_in_the_way(self, say):
         status = LoopStatus(True, 12, '/d/s.folmap', FeedbackCounts(published=3, accepted=2), '')
