@@ -125,6 +125,21 @@ def test_a_poor_image_counts_for_less_and_an_unusable_one_for_nothing():
     assert after(0.0).images[0] == 0 and after(0.3).images[0] == 1
 
 
+def test_of_an_unusable_image_nothing_is_said_and_nothing_forgotten_for_it():
+    """Whatever the black of a covered lens resembles, be it the place where the robot is."""
+    for usable, state in ((clear, LOCALIZED), (poor, NOT_IN_MAP)):
+        judge = decision(replace(CONFIG, probability=0.8)).judge
+        for i in range(8):
+            assert judge(usable(i, 5)).state in (UNKNOWN, state)
+        covered = judge(usable(8, 5, quality=0.0))
+        assert covered.state == UNKNOWN and covered.believed is None
+        assert judge(usable(9, 5)).state == state
+    both = [hypothesis(5, 0.9, 400, 300), hypothesis(25, 0.89, 400, 300, 1)]
+    judge = decision().judge
+    said = [judge(observation(i, both, quality=float(i != 4))).state for i in range(6)]
+    assert said[3:] == [AMBIGUOUS, UNKNOWN, AMBIGUOUS]
+
+
 def test_images_of_a_robot_that_stands_still_are_not_independent():
     rng = np.random.default_rng(0)
     same = rng.normal(size=64)
