@@ -479,6 +479,15 @@ class Localizer(LifecycleNode):
         if self._worker is not None:
             self._worker.stop(WORK_END)
 
+    def free(self) -> None:
+        """Let go of device, map and drive, without a lifecycle transition."""
+        recognizer, self.recognizer = self.recognizer, None
+        try:
+            if recognizer is not None:
+                recognizer.close()
+        except Exception as error:  # noqa: BLE001 the end is not held up by it
+            self.report_defect('map and drive were not closed properly', error)
+
     def destroy_node(self) -> None:
         """Leave the graph."""
         super().destroy_node()
