@@ -442,6 +442,7 @@ class Localizer(LifecycleNode):
         recognizer = self.recognizer
         sim = bool(self.get_parameter('use_sim_time').value)
         network, trained, info = {}, True, None
+        tf_problem = '' if self._outputs is None else self._outputs.tf_problem
         if recognizer is not None:
             extractor = recognizer.extractor
             network = {
@@ -467,7 +468,7 @@ class Localizer(LifecycleNode):
             topics=[] if self._inputs is None else self._inputs.reports(),
             camera=self.camera.problem(self._settings.node),
             camera_state=self.camera.description(self._settings.node),
-            odometry='' if self._outputs is None else self._outputs.tf_problem,
+            odometry=tf_problem or self._odometry.track.problem,
             loops=None if recognizer is None else recognizer.loops,
         )
 

@@ -46,9 +46,14 @@ class OdometryInput:
 
 
 class OdometryTrack:
-    """The last odometry messages, to be asked for the pose at the stamp of an image."""
+    """The last odometry messages, to be asked for the pose at the stamp of an image.
+
+    Attributes:
+        problem: why the last pose was not known though there is odometry; empty where it was.
+    """
 
     def __init__(self) -> None:
+        self.problem = ''
         self._lock = threading.Lock()
         self._messages: deque[tuple[int, Odometry]] = deque(maxlen=KEPT)
 
@@ -64,6 +69,7 @@ class OdometryTrack:
         """Forget everything."""
         with self._lock:
             self._messages.clear()
+        self.problem = ''
 
     def pose_at(self, stamp_ns: int, allowed: float) -> Pose | None:
         """Pose of the base in the frame of the odometry at a time; None where it is not known.
@@ -74,9 +80,12 @@ class OdometryTrack:
         """
         try:
             before, after = self.around(stamp_ns, allowed)
-            return pose_between(before, after, stamp_ns)
-        except InputError:
+            pose = pose_between(before, after, stamp_ns)
+        except InputError as error:
+            self.problem = f'odom is of no use: {error}' if self._messages else ''
             return None
+        self.problem = ''
+        return pose
 
     def around(self, stamp_ns: int, allowed: float) -> tuple[Odometry, Odometry]:
         """The messages before and after a time, which may be the same one.

@@ -112,6 +112,10 @@ class TestWords:
                 changes['topics'] = [
                     dataclasses.replace(topic, problems=changes.pop('problems'), publishers=['x'])
                 ]
+            if 'publishers' in changes:
+                changes['topics'] = [
+                    dataclasses.replace(topic, publishers=changes.pop('publishers'))
+                ]
             if 'settings' in changes:
                 changes['settings'] = NodeConfig(**changes['settings'])
             told = statuses(
@@ -176,6 +180,31 @@ class TestWords:
         monitor = self.seen(1, 1)
         monitor.answered(*answer(quality_reason='blurred', total=0.1))
         assert say('recognition', monitor) == (1, 'poor image: blurred')
+
+    def test_what_is_wrong_with_camera_and_odometry_is_named(self, say):
+        monitor = self.seen(1, 1)
+        monitor.answered(*answer(total=0.1))
+        assert say('images', monitor, camera='of another camera') == (1, 'of another camera')
+        assert say('recognition', monitor, odometry='a gap') == (1, 'a gap')
+
+    def test_a_node_that_waits_says_for_what(self, say):
+        assert say('node') == (0, 'active')
+        assert say('node', enabled=False) == (0, 'disabled by ~/enable')
+        assert 'manager to configure' in say('node', state='unconfigured')[1]
+        assert 'manager to activate' in say('node', state='inactive')[1]
+
+    def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(self, say):
+        monitor = self.seen(1, 1)
+        assert say('images', monitor, problems=['the QoS of /p']) == (1, 'the QoS of /p')
+
+    def test_a_camera_that_fell_silent_is_said_since_when(self, say, monkeypatch):
+        monitor = self.seen(1, 1)
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        level, message = say('images', monitor)
+        assert level == 2 and 'no images on /cam for 60 s: nobody' in message
+        silent = say('images', monitor, publishers=['/driver'])
+        assert 'does the camera run?' in silent[1]
 
     def test_an_answer_of_long_ago_is_no_state_of_now(self, say, monkeypatch):
         monitor = self.seen(1, 1)

@@ -155,3 +155,20 @@ def test_the_pose_at_the_stamp_of_an_image_is_interpolated_or_none():
     assert track.pose_at(2 * SECOND, 1.0) is None
     track.clear()
     assert track.pose_at(SECOND, 1.0) is None
+
+
+def test_odometry_that_is_heard_and_of_no_use_is_named():
+    track, up = OdometryTrack(), np.array([0.0, 0, 1])
+    assert track.pose_at(0, 0.2) is None
+    assert track.problem == ''  # There is none, which is no problem.
+    # Stamped by the clock of another computer, a day ahead.
+    track.add(odometry(86_400 * SECOND, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    assert track.pose_at(0, 0.2) is None
+    assert 'gap of 86400.000 s' in track.problem and 'odom_gap' in track.problem
+    assert track.pose_at(86_400 * SECOND, 0.2) is not None
+    assert track.problem == ''
+    track.add(odometry(86_401 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
+    assert track.pose_at(86_401 * SECOND, 0.2) is None
+    assert 'finite' in track.problem
+    track.clear()
+    assert track.problem == ''
