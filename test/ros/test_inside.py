@@ -144,6 +144,16 @@ def test_feedback_that_says_neither_yes_nor_no_is_no_rejection(inside):
     assert heard == [(1, False, ''), (0, True, '')]
 
 
+def test_odometry_of_before_a_deactivation_is_forgotten(inside):
+    """It may begin anew elsewhere by the time that the node goes on."""
+    track = inside.node._odometry.track
+    inside.watch.publisher(Odometry, '/odom').publish(Odometry())
+    inside.watch.until(lambda: track._messages)
+    inside.change('deactivate')
+    assert not track._messages and inside.node._worker is not None
+    inside.change('activate')
+
+
 def test_twenty_lives_leave_nothing_behind(inside):
     """Threads, memory, publishers and subscriptions, with images and odometry in between."""
     watch, node = inside.watch, inside.node

@@ -66,6 +66,19 @@ def test_stamps_that_go_back_or_ahead_are_seen():
     assert counts.ahead == pytest.approx(-2.0)
 
 
+def test_rates_are_those_of_the_last_seconds(monkeypatch):
+    monitor = Monitor()
+    for number in range(31):
+        monkeypatch.setattr(time, 'monotonic', lambda now=0.5 * number: now)
+        monitor.received(number * NS, number * NS, lost=0)
+    # The first ten images are forgotten by now; one of two a second was answered.
+    for moment in (13.0, 14.0, 15.0):
+        monkeypatch.setattr(time, 'monotonic', lambda now=moment: now)
+        monitor.answered(*answer(total=0.1))
+    rates = monitor.snapshot().rates
+    assert rates == {'received': pytest.approx(2.0), 'answered': pytest.approx(1.0)}
+
+
 def test_latency_is_by_stage():
     monitor = Monitor()
     for milliseconds in range(1, 101):

@@ -157,6 +157,14 @@ def test_the_pose_at_the_stamp_of_an_image_is_interpolated_or_none():
     assert track.pose_at(SECOND, 1.0) is None
 
 
+def test_half_of_a_quick_turn_is_half_of_it():
+    track, up = OdometryTrack(), np.array([0.0, 0, 1])
+    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    track.add(odometry(SECOND, [0, 0, 0], -axis_angle(up, math.pi / 2)[0]))
+    pose = track.pose_at(SECOND // 2, 1.0)
+    np.testing.assert_allclose(pose.orientation, axis_angle(up, math.pi / 4)[0], atol=1e-9)
+
+
 def test_odometry_that_is_heard_and_of_no_use_is_named():
     track, up = OdometryTrack(), np.array([0.0, 0, 1])
     assert track.pose_at(0, 0.2) is None
