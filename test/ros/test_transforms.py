@@ -251,3 +251,28 @@ def test_odometry_in_no_frame_gives_no_transform():
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
     with pytest.raises(InputError, match=r'of the frame base_link in \(empty\)'):
         map_to_odom(track, robot, 'map', SECOND, WIDE)
+
+
+def test_half_of_a_quick_turn_is_half_of_it():
+    track, up = OdometryTrack(), np.array([0.0, 0, 1])
+    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    track.add(odometry(SECOND, [0, 0, 0], -axis_angle(up, math.pi / 2)[0]))
+    pose = track.pose_at(SECOND // 2, WIDE)
+    np.testing.assert_allclose(pose.orientation, axis_angle(up, math.pi / 4)[0], atol=1e-9)
+
+
+def test_odometry_that_is_heard_and_of_no_use_is_named():
+    track, up = OdometryTrack(), np.array([0.0, 0, 1])
+    assert track.pose_at(0, NodeConfig()) is None
+    assert track.problem == ''  # There is none, which is no problem.
+    # Stamped by the clock of another computer, a day ahead.
+    track.add(odometry(86_400 * SECOND, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    assert track.pose_at(0, NodeConfig()) is None
+    assert 'gap of 86400.000 s' in track.problem and 'odom_gap' in track.problem
+    assert track.pose_at(86_400 * SECOND, NodeConfig()) is not None
+    assert track.problem == ''
+    track.add(odometry(86_401 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
+    assert track.pose_at(86_401 * SECOND, NodeConfig()) is None
+    assert 'finite' in track.problem
+    track.clear()
+    assert track.problem == ''
