@@ -174,6 +174,7 @@ class VerificationConfig(Checked):
         10.0,
         'Places closer than this are one place, in metres, where the map has poses.',
         minimum=0,
+        maximum=1_000_000,
     )
     agreement_index: int = setting(
         5, 'The same where it has none: distance in the order of one session.', minimum=0

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from observations import EVERYWHERE, clear, hypothesis, observation, place
+from calibration_drives import drive
+from observations import EVERYWHERE, clear, place
 
 from fol_vpr.calibration import Drive, Example, fit
 from fol_vpr.calibration.drives import masked_references
@@ -17,33 +18,6 @@ from fol_vpr.errors import InputError
 from fol_vpr.verification import FEATURES, Decision, gather
 
 CONFIG = VerificationConfig()
-
-
-def drive(count: int = 80, seed: int = 0, name: str = 'drive') -> Drive:
-    """Through all 40 places, two images at each; a tenth of the images leads elsewhere."""
-    rng = np.random.default_rng(seed)
-    examples = []
-    for number in range(count):
-        right = number // 2 % EVERYWHERE
-        other = int((right + rng.integers(10, 30)) % EVERYWHERE)
-        similarity, inliers = rng.normal(0.75, 0.08), rng.normal(120, 40)
-        if rng.random() < 0.1:
-            similarity, inliers = 0.5, 15
-        found = [
-            hypothesis(right, similarity, round(250 + 100 * (similarity - 0.7)), int(inliers)),
-            hypothesis(other, rng.normal(0.5, 0.03), 140, int(rng.integers(5, 25)), 1),
-        ]
-        found.sort(key=lambda h: -h.similarity)
-        found = [replace(h, rank=rank) for rank, h in enumerate(found)]
-        alone = [replace(h, rank=0) for h in found if h.place.index != right]
-        seen, masked = observation(number, found), observation(number, alone)
-        masked = replace(
-            masked,
-            candidates=[c for c in masked.candidates if c.index != right],
-            places=[p for p in masked.places if p.index != right],
-        )
-        examples.append(Example(seen, frozenset([right]), masked))
-    return Drive(name, examples)
 
 
 @pytest.fixture(scope='module')

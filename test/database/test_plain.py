@@ -108,6 +108,9 @@ BAD = {
     'a word as number': lambda f: edited(f, lambda r: [r[0], r[1].replace('0.1', 'x'), *r[2:]]),
     'a place twice': lambda f: edited(f, lambda r: [*r[:-1], r[1]]),
     'a pickle': lambda f: np.save(f / 'covariances.npy', np.array([{}]), allow_pickle=True),
+    'half a covariance': lambda f: np.save(
+        f / 'covariances.npy', np.where(np.arange(36) < 9, 1.0, np.nan).reshape(1, 6, 6)[[0] * 5]
+    ),
     'descriptors of another size': lambda f: np.save(
         f / 'global_descriptors.npy', np.ones((2, 3))
     ),
