@@ -177,8 +177,8 @@ class RunningSession:
                 image_jpeg=thumbnail(frame.image) if self._config.store_images else None,
             )
             writer.finish()
-        # The exact search: a drive grows all the time, and other indices are made for maps.
-        return LiveMap(MapReader(self.path), StorageConfig(), RetrievalConfig(index='flat'))
+        # It takes keyframes as they come, without ever copying those before, in little memory.
+        return LiveMap(MapReader(self.path), StorageConfig(), RetrievalConfig(index='bytes'))
 
     # ---- searching
 
