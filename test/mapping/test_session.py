@@ -14,7 +14,7 @@ from database.small_maps import GLOBAL_DIM, LOCAL_DIM, features, unit
 
 from fol_vpr.config import LoopsConfig
 from fol_vpr.database import FEEDBACK, MapReader, check_map
-from fol_vpr.datatypes import Camera, Features, Frame, Pose
+from fol_vpr.datatypes import Camera, Features, Frame, PlaceHypothesis, Pose, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping import RunningSession, SessionMaker, Travel
 
@@ -34,13 +34,13 @@ class Drive:
         self.session = RunningSession(self.config, MAKER, self.travel)
         self.images = 0
 
-    def see(self, content: int | Features, odometry: Pose | None = None, second=None):
+    def see(self, content: int | Features, odometry: Pose | None = None, second=None, shown=None):
         stamp = (self.images if second is None else second) * SECOND
         self.images += 1
         self.travel.moved(int(stamp), odometry)
-        shown = features(content) if isinstance(content, int) else content
+        seen = features(content) if isinstance(content, int) else content
         frame = Frame(IMAGE, int(stamp), 'camera', f'view{self.images}', odometry=odometry)
-        return self.session.consider(frame, shown)
+        return self.session.consider(frame, seen, shown)
 
     def found(self, content: int, k: int = 3) -> list[int]:
         return [c.index for c in self.session.search(features(content), k)]
@@ -115,6 +115,70 @@ def test_without_odometry_they_are_left_out_by_time_and_by_number():
         numbered.see(i)
     assert sorted(numbered.found(0, k=20)) == [0, 1]
     numbered.session.close()
+
+
+def shows(drive: Drive, number: int, similarity: float, **changes) -> PlaceHypothesis:
+    """That an image shows a keyframe for certain."""
+    certain = {'verification': Verification.GEOMETRY, **changes}
+    return PlaceHypothesis(drive.session.place(number), 0, similarity, **certain)
+
+
+def test_what_shows_an_older_keyframe_as_nearly_as_they_follow_each_other_is_spared():
+    drive = Drive()
+    for i in range(4):
+        assert drive.see(i, at(2.0 * i)) is not None
+    # The image before is similar by 0.7.
+    before, now = features(50), mixed(50, 51, 0.7)
+    assert drive.see(before, at(8.0)) is not None
+    assert drive.see(now, at(10.0), shown=shows(drive, 1, 0.71)) is None
+    assert (drive.session.keyframes, drive.session.due) == (5, 6)
+    # It was due all the same, and what follows is compared with it.
+    assert drive.see(now, at(10.5), shown=None) is None
+    assert drive.session.due == 6
+    assert drive.see(now, at(12.0), shown=shows(drive, 1, 0.99)) is not None
+    assert drive.see(features(60), at(14.0), shown=shows(drive, 1, 0.5)) is None
+    drive.session.close()
+
+
+@pytest.mark.parametrize(
+    'reason', ['less alike', 'not by geometry', 'not shown', 'not wanted', 'not due']
+)
+def test_other_images_that_are_due_are_kept(reason):
+    drive = Drive(spare_revisits=reason != 'not wanted')
+    drive.see(1, at(0.0))
+    drive.see(50, at(2.0))
+    similarity = 0.69 if reason == 'less alike' else 0.71
+    verification = Verification.SEQUENCE if reason == 'not by geometry' else Verification.GEOMETRY
+    shown = shows(drive, 0, similarity, verification=verification)
+    x = 2.5 if reason == 'not due' else 4.0
+    kept = drive.see(mixed(50, 51, 0.7), at(x), shown=None if reason == 'not shown' else shown)
+    assert (kept is not None) == (reason != 'not due')
+    drive.session.close()
+
+
+def test_a_round_that_is_driven_all_day_keeps_each_place_once():
+    drive = Drive()
+    for lap in range(20):
+        for i in range(12):
+            path = 2.0 * (12 * lap + i)
+            shown = shows(drive, i, 0.95) if lap else None
+            drive.see(mixed(i, 100 + i, 0.95) if lap else i, at(path), shown=shown)
+    assert (drive.session.keyframes, drive.session.due) == (12, 240)
+    assert drive.found(11)[0] == 11, 'the last keyframe is recent no more'
+    drive.session.close()
+
+
+def test_of_spared_images_too_only_so_many_are_recent():
+    """Without odometry the last keyframes of a round are found again in the next one."""
+    drive = Drive(exclude_time=0.0, exclude_keyframes=5, keyframe_similarity=1.0)
+    for i in range(10):
+        drive.see(i)
+    assert sorted(drive.found(0, k=20)) == list(range(5))
+    for i in range(3):
+        drive.see(20 + i, shown=shows(drive, i, 0.9))
+    assert drive.session.keyframes == 10
+    assert sorted(drive.found(0, k=20)) == list(range(8))
+    drive.session.close()
 
 
 def test_keyframes_keep_pose_stamp_path_and_local_features():

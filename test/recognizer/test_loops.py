@@ -26,6 +26,8 @@ from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import open_source
 
 PLACES = 6
+# The first image that comes back is not certain until the next one agrees.
+TWO_ROUNDS = PLACES + 1
 SECOND = 1_000_000_000
 LOOPS = LoopsConfig(enabled=True, exclude_distance=30.0)
 CONFIG = RecognizerConfig(
@@ -81,7 +83,7 @@ def test_a_drive_without_a_map_finds_its_own_loops(recognizer):
         assert closure.matches >= closure.inliers >= 20
     assert len({c.candidate_id for c in found}) == len(found)
     status = recognizer.loops
-    assert (status.keyframes, status.counts.published) == (2 * PLACES, len(found))
+    assert (status.keyframes, status.counts.published) == (TWO_ROUNDS, len(found))
     assert status.file.endswith('drive.folmap') and status.problem == ''
 
 
@@ -97,11 +99,27 @@ def test_it_works_without_odometry(tmp_path):
         opened.close()
 
 
+def test_revisits_may_become_keyframes_all_the_same():
+    opened = PlaceRecognizer(replace(CONFIG, loops=replace(LOOPS, spare_revisits=False)))
+    try:
+        assert len(closures(opened, drive())) >= 3
+        assert opened.loops.keyframes == 2 * PLACES
+    finally:
+        opened.close()
+
+
+def test_rounds_are_kept_once_and_found_in_each_one(recognizer):
+    found = [closures(recognizer, drive(rounds)[-PLACES:]) for rounds in (1, 2, 3, 4)]
+    # The odometry goes on where it was: each call is another round.
+    assert [len(each) >= 3 for each in found] == [False, True, True, True]
+    assert recognizer.loops.keyframes < 2 * PLACES, 'of 24 that were due'
+
+
 def test_a_robot_that_stands_still_where_it_was_does_not_repeat_itself(recognizer):
     images = drive(still=4)
     found = closures(recognizer, images)
     assert 3 <= len(found) <= PLACES
-    assert recognizer.loops.keyframes == 2 * PLACES
+    assert recognizer.loops.keyframes == TWO_ROUNDS
 
 
 def test_a_single_query_leaves_the_drive_alone(recognizer):
@@ -121,7 +139,7 @@ def test_feedback_moves_the_threshold_and_is_in_the_file(recognizer, tmp_path):
     counts = recognizer.loops.counts
     assert (counts.accepted, counts.rejected, counts.ignored) == (1, 1, 2)
     assert counts.threshold > 0
-    assert recognizer.save_session().places == 2 * PLACES
+    assert recognizer.save_session().places == TWO_ROUNDS
     recognizer.close()
     path = tmp_path / 'drive.folmap'
     assert check_map(path) == []
@@ -132,6 +150,37 @@ def test_feedback_moves_the_threshold_and_is_in_the_file(recognizer, tmp_path):
     assert [answer['status'] for answer in written['answers']] == ['rejected', 'accepted']
     assert written['answers'][0]['reason'] == 'residual 7 m'
     assert written['answers'][0]['stamp_from_ns'] == first.stamp_from_ns
+
+
+def test_what_the_feedback_taught_is_where_the_next_drive_begins(recognizer, tmp_path, caplog):
+    (first, *_) = closures(recognizer, drive())
+    recognizer.closure_feedback(first.candidate_id, False, 'residual 7 m')
+    learned = recognizer.loops.counts.threshold
+    assert learned > 0
+    recognizer.close()
+    path = tmp_path / 'drive.folmap'
+
+    def begun(config: RecognizerConfig, then_load: Path | None = None) -> float:
+        opened = PlaceRecognizer(config)
+        try:
+            if then_load is not None:
+                opened.load_map(then_load)
+            opened.recognize(frames(1)[0], sequence=opened.loops.enabled)
+            return opened.loops.counts.threshold
+        finally:
+            opened.close()
+
+    of_drive = replace(CONFIG, loops=replace(LOOPS, session_file=str(path)))
+    assert begun(of_drive) == learned
+    # Nobody answered in that drive, and its file hands it on.
+    assert begun(of_drive) == learned
+    assert len(list(tmp_path.glob('*.folmap'))) == 3
+    without = replace(CONFIG, loops=LoopsConfig())
+    assert begun(without, then_load=path) == learned
+    assert begun(replace(CONFIG, loops=LOOPS)) == 0
+    path.with_name('drive-3.folmap').write_bytes(b'no map')
+    assert begun(of_drive) == 0
+    assert 'feedback of the drive before is not taken up' in caplog.text
 
 
 def test_the_saved_drive_is_a_map_in_which_another_one_is_found(recognizer, tmp_path):
