@@ -55,9 +55,9 @@ class LoopsConfig(Checked):
     )
     spare_revisits: bool = setting(
         True,
-        'An image that is verified to show an older keyframe of the drive again, and resembles it '
-        'as much as the image one keyframe spacing before, becomes no keyframe: a robot that '
-        'drives its round all day keeps each place once.',
+        'An image that is verified to show an older keyframe of the drive again becomes none '
+        'itself where it is as near to it as keyframes follow each other: a robot that drives its '
+        'round all day keeps each place once. Takes odometry.',
     )
     speed: float = setting(
         1.0,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_right
 
 import numpy as np
 
 from fol_vpr.config import LoopsConfig, MappingConfig
-from fol_vpr.datatypes import Features, Frame, PlaceHypothesis, Verification
+from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis, Verification
 from fol_vpr.mapping.travel import Travel
 from fol_vpr.sources import KeyframeSelector
+
+# What the odometry may be off by, in standard deviations.
+DEVIATIONS = 3.0
 
 
 class DriveKeyframes:
@@ -60,13 +64,15 @@ class DriveKeyframes:
         changed = self._config.keyframe_similarity
         return similarity < changed or (due and similarity < (1 + changed) / 2)
 
-    def spares(self, features: Features, shown: PlaceHypothesis | None) -> bool:
+    def spares(self, frame: Frame, features: Features, shown: PlaceHypothesis | None) -> bool:
         """Whether an image that is due shows a keyframe as nearly as keyframes follow each other.
 
-        How near that is in metres is not known after a long way. But the image that was due last
-        is one spacing of keyframes away, and what is that near resembles the image as much.
+        The odometry, as good as it is after the way between both, must not speak against that.
+        After a long way it says little. But the image that was due last is one spacing of
+        keyframes away, and what is that near resembles this image as much.
 
         Args:
+            frame: the image; without odometry it is not spared.
             features: of the image.
             shown: an older keyframe that it is certain to show again; None where there is none.
         """
@@ -74,7 +80,17 @@ class DriveKeyframes:
             return False
         if self._last_view is None or not self._config.spare_revisits:
             return False
+        if not self._may_be_near(frame, shown.place):
+            return False
         return shown.similarity >= float(self._last_view @ features.global_descriptor)
+
+    def _may_be_near(self, frame: Frame, place: Place) -> bool:
+        if frame.odometry is None or place.pose is None:
+            return False
+        distance = float(np.linalg.norm(frame.odometry.position - place.pose.position))
+        way = max(0.0, self._travel.path - self._paths[place.index])
+        drift = self._config.odometry_stddev * math.sqrt(way)
+        return distance <= self._config.keyframe_distance + DEVIATIONS * drift
 
     def spared(self, frame: Frame, features: Features) -> None:
         """Take note that an image was due, and is no keyframe."""

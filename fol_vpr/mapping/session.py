@@ -124,7 +124,7 @@ class RunningSession:
         """
         if not self._taken.wants(frame, features):
             return None
-        if self._taken.spares(features, shown):
+        if self._taken.spares(frame, features, shown):
             self._taken.spared(frame, features)
             return None
         if not self._saving.acquire(blocking=False):

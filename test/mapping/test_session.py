@@ -123,36 +123,55 @@ def shows(drive: Drive, number: int, similarity: float, **changes) -> PlaceHypot
     return PlaceHypothesis(drive.session.place(number), 0, similarity, **certain)
 
 
-def test_what_shows_an_older_keyframe_as_nearly_as_they_follow_each_other_is_spared():
-    drive = Drive()
+def out_and_back(drive: Drive) -> Features:
+    """Keyframes at 0, 2, 4 and 6 m and back at 4; the image to come, similar to that by 0.7."""
     for i in range(4):
         assert drive.see(i, at(2.0 * i)) is not None
-    # The image before is similar by 0.7.
-    before, now = features(50), mixed(50, 51, 0.7)
-    assert drive.see(before, at(8.0)) is not None
-    assert drive.see(now, at(10.0), shown=shows(drive, 1, 0.71)) is None
+    assert drive.see(50, at(4.0)) is not None
+    return mixed(50, 51, 0.7)
+
+
+def test_what_shows_an_older_keyframe_as_nearly_as_they_follow_each_other_is_spared():
+    drive = Drive()
+    now = out_and_back(drive)
+    assert drive.see(now, at(2.0), shown=shows(drive, 1, 0.71)) is None
     assert (drive.session.keyframes, drive.session.due) == (5, 6)
     # It was due all the same, and what follows is compared with it.
-    assert drive.see(now, at(10.5), shown=None) is None
+    assert drive.see(now, at(1.5)) is None
     assert drive.session.due == 6
-    assert drive.see(now, at(12.0), shown=shows(drive, 1, 0.99)) is not None
-    assert drive.see(features(60), at(14.0), shown=shows(drive, 1, 0.5)) is None
+    assert drive.see(now, at(0.0), shown=shows(drive, 0, 0.99)) is not None
     drive.session.close()
 
 
 @pytest.mark.parametrize(
-    'reason', ['less alike', 'not by geometry', 'not shown', 'not wanted', 'not due']
+    ('reason', 'x', 'similarity', 'changes'),
+    [
+        ('it is less alike', 2.0, 0.69, {}),
+        ('it is not verified by geometry', 2.0, 0.71, {'verification': Verification.SEQUENCE}),
+        # After 10 m of driving near is 1 m, and three times 0.1 m for the root of each metre.
+        ('the odometry has it 2 m away', 0.0, 0.71, {}),
+    ],
 )
-def test_other_images_that_are_due_are_kept(reason):
-    drive = Drive(spare_revisits=reason != 'not wanted')
-    drive.see(1, at(0.0))
-    drive.see(50, at(2.0))
-    similarity = 0.69 if reason == 'less alike' else 0.71
-    verification = Verification.SEQUENCE if reason == 'not by geometry' else Verification.GEOMETRY
-    shown = shows(drive, 0, similarity, verification=verification)
-    x = 2.5 if reason == 'not due' else 4.0
-    kept = drive.see(mixed(50, 51, 0.7), at(x), shown=None if reason == 'not shown' else shown)
-    assert (kept is not None) == (reason != 'not due')
+def test_other_images_that_are_due_are_kept(reason, x, similarity, changes):
+    drive = Drive()
+    now = out_and_back(drive)
+    shown = shows(drive, 1, similarity, **changes)
+    assert drive.see(now, at(x), shown=shown) is not None, reason
+    drive.session.close()
+
+
+def test_without_odometry_or_the_setting_or_something_shown_images_are_kept():
+    drive = Drive(keyframe_similarity=0.9)
+    now = out_and_back(drive)
+    assert drive.see(now, None, shown=shows(drive, 1, 0.71)) is not None
+    drive.session.close()
+    drive = Drive(spare_revisits=False)
+    now = out_and_back(drive)
+    assert drive.see(now, at(2.0), shown=shows(drive, 1, 0.71)) is not None
+    drive.session.close()
+    drive = Drive()
+    now = out_and_back(drive)
+    assert drive.see(now, at(2.0)) is not None
     drive.session.close()
 
 
@@ -160,24 +179,24 @@ def test_a_round_that_is_driven_all_day_keeps_each_place_once():
     drive = Drive()
     for lap in range(20):
         for i in range(12):
-            path = 2.0 * (12 * lap + i)
+            turn = np.radians(30 * i)
+            pose = Pose(np.array([4 * np.cos(turn), 4 * np.sin(turn), 0]), [0, 0, 0, 1])
             shown = shows(drive, i, 0.95) if lap else None
-            drive.see(mixed(i, 100 + i, 0.95) if lap else i, at(path), shown=shown)
+            drive.see(mixed(i, 100 + i, 0.95) if lap else i, pose, shown=shown)
     assert (drive.session.keyframes, drive.session.due) == (12, 240)
     assert drive.found(11)[0] == 11, 'the last keyframe is recent no more'
     drive.session.close()
 
 
-def test_of_spared_images_too_only_so_many_are_recent():
-    """Without odometry the last keyframes of a round are found again in the next one."""
-    drive = Drive(exclude_time=0.0, exclude_keyframes=5, keyframe_similarity=1.0)
-    for i in range(10):
-        drive.see(i)
-    assert sorted(drive.found(0, k=20)) == list(range(5))
-    for i in range(3):
-        drive.see(20 + i, shown=shows(drive, i, 0.9))
-    assert drive.session.keyframes == 10
-    assert sorted(drive.found(0, k=20)) == list(range(8))
+def test_of_the_images_that_are_recent_some_may_have_been_spared():
+    """What was kept long ago is not recent where the odometry has a gap either."""
+    drive = Drive(exclude_time=0.0, exclude_distance=0.0, exclude_keyframes=5)
+    now = out_and_back(drive)
+    for x in (2.0, 4.0, 2.0, 4.0):
+        assert drive.see(now, at(x), shown=shows(drive, int(x) // 2, 1.0)) is None
+    assert (drive.session.keyframes, drive.session.due) == (5, 9)
+    drive.travel.moved(20 * SECOND, None)
+    assert sorted(drive.found(0, k=20)) == [0, 1, 2, 3]
     drive.session.close()
 
 
