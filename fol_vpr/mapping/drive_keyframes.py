@@ -89,8 +89,15 @@ class DriveKeyframes:
             return False
         distance = float(np.linalg.norm(frame.odometry.position - place.pose.position))
         way = max(0.0, self._travel.path - self._paths[place.index])
-        drift = self._config.odometry_stddev * math.sqrt(way)
-        return distance <= self._config.keyframe_distance + DEVIATIONS * drift
+        return distance <= self._config.keyframe_distance + DEVIATIONS * self._drift(way)
+
+    def _drift(self, way: float) -> float:
+        """Standard deviation of the odometry's position in metres after a way.
+
+        A heading that is off by a random walk leads aside by its integral along the way.
+        """
+        turn = math.radians(self._config.odometry_turn_stddev)
+        return math.sqrt(self._config.odometry_stddev**2 * way + turn**2 * way**3 / 3)
 
     def spared(self, frame: Frame, features: Features) -> None:
         """Take note that an image was due, and is no keyframe."""

@@ -148,8 +148,9 @@ def test_what_shows_an_older_keyframe_as_nearly_as_they_follow_each_other_is_spa
     [
         ('it is less alike', 2.0, 0.69, {}),
         ('it is not verified by geometry', 2.0, 0.71, {'verification': Verification.SEQUENCE}),
-        # After 10 m of driving near is 1 m, and three times 0.1 m for the root of each metre.
-        ('the odometry has it 2 m away', 0.0, 0.71, {}),
+        # 10.6 m of driving: 1 m, and three times the root of 0.106 m² for the way and
+        # 0.121 m² for the heading, make 2.43 m.
+        ('the odometry has it 2.6 m away', -0.6, 0.71, {}),
     ],
 )
 def test_other_images_that_are_due_are_kept(reason, x, similarity, changes):
@@ -157,6 +158,13 @@ def test_other_images_that_are_due_are_kept(reason, x, similarity, changes):
     now = out_and_back(drive)
     shown = shows(drive, 1, similarity, **changes)
     assert drive.see(now, at(x), shown=shown) is not None, reason
+    drive.session.close()
+
+
+def test_what_the_odometry_allows_is_spared():
+    drive = Drive()
+    now = out_and_back(drive)
+    assert drive.see(now, at(-0.3), shown=shows(drive, 1, 0.71)) is None, '2.3 m of 2.38 m'
     drive.session.close()
 
 
