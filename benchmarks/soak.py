@@ -5,9 +5,12 @@
 
 The node runs in a process of its own. A bag of a drive with poses is driven to and fro for so
 long, with stamps that go on and odometry as its poses have it; `--speed 4` plays an hour of stamps
-in a quarter of one. A line is printed for each tenth of the drive: the memory that is the
-process's own, the latency from sending an image to its answer, and the counts of the diagnostics.
-At the end every image that was sent has to be answered, dropped, bad or lost.
+in a quarter of one. A line is printed for each tenth of the drive: memory, the latency from
+sending an image to its answer, keyframes and closures so far, and the counts of the diagnostics.
+Memory is what the process has allocated, its anonymous pages. Not the pages that are unique to it
+(USS): of torch's libraries those are none or a hundred megabytes, as another program that uses
+torch runs beside it or not. At the end every image that was sent has to be answered, dropped, bad
+or lost.
 """
 
 from __future__ import annotations
@@ -98,6 +101,7 @@ class Soak:
         self._sent_at: dict[int, float] = {}
         self.tenth = Tenth()
         self.counts: dict[str, int] = {}
+        self.keyframes = self.closures = 0
         self.strangers = 0
 
     def wait_for_the_node(self) -> None:
@@ -140,8 +144,9 @@ class Soak:
             self._executor.spin_once(timeout_sec=max(NAP, min(left, 0.05)))
 
     def memory(self) -> float:
-        """Megabytes that are the process's own, without what it shares with others."""
-        return float(self._process.memory_full_info().uss) / 1e6
+        """Megabytes of anonymous pages."""
+        info = self._process.memory_info()
+        return float(info.rss - info.shared) / 1e6
 
     def _on_answer(self, message: Any) -> None:
         stamp = message.header.stamp
@@ -160,13 +165,21 @@ class Soak:
                 found = {value.key: value.value for value in status.values}
                 names = ('received', 'answered', 'dropped', 'bad', 'lost', 'waiting')
                 self.counts = {name: int(found.get(name, 0)) for name in names}
+            elif status.name.endswith(': loops'):
+                found = {value.key: value.value for value in status.values}
+                self.keyframes, self.closures = (
+                    int(found.get(name, 0)) for name in ('keyframes', 'published')
+                )
 
 
 def drive(soak: Soak, views: Sequence[View], options: argparse.Namespace) -> int:
     """Send all images, and print a line for each tenth; how many were sent."""
     total = round(options.hours * 3600 * options.rate)
     every = max(1, total // PARTS)
-    heads = 'sent', 'MB', 'p50 ms', 'p99 ms', 'answers', 'received', 'dropped', 'bad', 'lost'
+    heads = (
+        'sent', 'MB', 'p50 ms', 'p99 ms', 'answers', 'keyframes', 'closures',
+        'received', 'dropped', 'bad', 'lost',
+    )  # fmt: skip
     print('| ' + ' | '.join(heads) + ' |\n|' + ' --- |' * len(heads), flush=True)
     started = time.monotonic()
     for number, view in zip(range(1, total + 1), to_and_fro(views), strict=False):
@@ -184,7 +197,7 @@ def _print_tenth(soak: Soak, sent: int) -> None:
     counts = soak.counts
     cells = (
         sent, f'{soak.memory():.1f}', f'{np.percentile(times, 50):.1f}',
-        f'{np.percentile(times, 99):.1f}', len(tenth.latencies),
+        f'{np.percentile(times, 99):.1f}', len(tenth.latencies), soak.keyframes, soak.closures,
         *(counts.get(name, 0) for name in ('received', 'dropped', 'bad', 'lost')),
     )  # fmt: skip
     print('| ' + ' | '.join(map(str, cells)) + ' |', flush=True)

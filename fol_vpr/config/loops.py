@@ -53,6 +53,12 @@ class LoopsConfig(Checked):
         minimum=-1,
         maximum=1,
     )
+    spare_revisits: bool = setting(
+        True,
+        'An image that is verified to show an older keyframe of the drive again becomes none '
+        'itself where it is as near to it as keyframes follow each other: a robot that drives its '
+        'round all day keeps each place once. Takes odometry.',
+    )
     speed: float = setting(
         1.0,
         'Metres per second that the robot is taken to drive where there is no odometry.',

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from array import array
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from fol_vpr.config import LoopsConfig, MappingConfig, RetrievalConfig, StorageConfig
+from fol_vpr.config import LoopsConfig, RetrievalConfig, StorageConfig
 from fol_vpr.database import CODECS, FEEDBACK, Codec, MapHeader, MapReader, MapWriter
-from fol_vpr.datatypes import Candidate, Features, Frame, LocalFeatures, MapInfo, Place
+from fol_vpr.datatypes import (
+    Candidate,
+    Features,
+    Frame,
+    LocalFeatures,
+    MapInfo,
+    Place,
+    PlaceHypothesis,
+)
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping.build import thumbnail
+from fol_vpr.mapping.drive_keyframes import DriveKeyframes
 from fol_vpr.mapping.live import LiveMap
 from fol_vpr.mapping.travel import Travel
-from fol_vpr.sources import KeyframeSelector
 
 MOST_NAMES = 10_000
 
@@ -58,6 +62,10 @@ class RunningSession:
         maker: what the file says of itself.
         travel: how far the drive has gone; told of every image before `consider` is.
 
+    Attributes:
+        path: the file.
+        before: that of the drive before, where the same name was given; None where there is none.
+
     Raises:
         InputError: the name of the file is none of a map.
         StorageError: there is no such folder.
@@ -70,21 +78,11 @@ class RunningSession:
         if not config.session_file:
             self._folder = tempfile.TemporaryDirectory(prefix='fol_vpr_session_')
             self.path = Path(self._folder.name) / 'session.folmap'
+            self.before: Path | None = None
         else:
-            self.path = _free_path(config.session_file)
+            self.path, self.before = _free_path(config.session_file)
         self._map: LiveMap | None = None
-        self._selector = KeyframeSelector(
-            MappingConfig(
-                keyframe_distance=config.keyframe_distance,
-                keyframe_angle=config.keyframe_angle,
-                keyframe_interval=config.keyframe_interval,
-            )
-        )
-        self._last_view: np.ndarray | None = None
-        self._travel = travel
-        # By keyframe, in their order.
-        self._paths = array('d')
-        self._seconds = array('d')
+        self._taken = DriveKeyframes(config, travel)
         # Held while the file is written as a whole, when no keyframe can be added.
         self._saving = threading.Lock()
         # Held while the map is used for a moment, or is replaced by itself as it was written.
@@ -96,19 +94,27 @@ class RunningSession:
     @property
     def keyframes(self) -> int:
         """How many there are."""
-        return len(self._paths)
+        return len(self._taken)
+
+    @property
+    def due(self) -> int:
+        """How many images were due as keyframes so far, spared ones too."""
+        return self._taken.due
 
     @property
     def lasting(self) -> bool:
         """Whether the file stays when the session is closed."""
         return self._folder is None
 
-    def consider(self, frame: Frame, features: Features) -> Place | None:
+    def consider(
+        self, frame: Frame, features: Features, shown: PlaceHypothesis | None = None
+    ) -> Place | None:
         """Take note of the next image, and keep it where it is a keyframe.
 
         Args:
             frame: with its odometry, where there is any.
             features: of the frame.
+            shown: an older keyframe that the image is certain to show again.
 
         Returns:
             The keyframe as it is stored, on the disk; None where the image is none.
@@ -116,27 +122,21 @@ class RunningSession:
         Raises:
             StorageError: no space or no permission; the keyframes before are safe.
         """
-        if not self._wants(frame, features) or not self._saving.acquire(blocking=False):
+        if not self._taken.wants(frame, features):
+            return None
+        if self._taken.spares(frame, features, shown):
+            self._taken.spared(frame, features)
+            return None
+        if not self._saving.acquire(blocking=False):
             return None
         try:
             place = self._add(replace(frame, pose=frame.odometry), features)
         finally:
             self._saving.release()
-        self._selector.stored(frame.stamp_ns, frame.odometry, None)
-        self._last_view = features.global_descriptor
-        self._paths.append(self._travel.path)
-        self._seconds.append(self._travel.seconds)
+        self._taken.kept(frame, features)
         if self._unwritten:
             self.annotate(self._unwritten)
         return place
-
-    def _wants(self, frame: Frame, features: Features) -> bool:
-        due = self._selector.wants(frame.stamp_ns, frame.odometry, None)
-        if frame.odometry is not None or self._last_view is None:
-            return due
-        similarity = float(self._last_view @ features.global_descriptor)
-        changed = self._config.keyframe_similarity
-        return similarity < changed or (due and similarity < (1 + changed) / 2)
 
     def _add(self, frame: Frame, features: Features) -> Place:
         if self._map is None:
@@ -177,8 +177,8 @@ class RunningSession:
                 image_jpeg=thumbnail(frame.image) if self._config.store_images else None,
             )
             writer.finish()
-        # The exact search: a drive grows all the time, and other indices are made for maps.
-        return LiveMap(MapReader(self.path), StorageConfig(), RetrievalConfig(index='flat'))
+        # It takes keyframes as they come, without ever copying those before, in little memory.
+        return LiveMap(MapReader(self.path), StorageConfig(), RetrievalConfig(index='bytes'))
 
     # ---- searching
 
@@ -189,23 +189,12 @@ class RunningSession:
 
     def search(self, features: Features, k: int) -> list[Candidate]:
         """The `k` keyframes of largest global similarity that are not recent, best first."""
-        old = self._old()
+        old = self._taken.old()
         if self._map is None or not old:
             return []
         with self._use:
             found = self._map.search(features, k + self.keyframes - old)
         return [candidate for candidate in found if candidate.index < old][:k]
-
-    def _old(self) -> int:
-        """How many of the first keyframes are not recent; the others are."""
-        config, travel = self._config, self._travel
-        by_path = bisect_right(self._paths, travel.path - config.exclude_distance)
-        if travel.measured:
-            return by_path
-        by_time = bisect_right(self._seconds, travel.seconds - config.exclude_time)
-        by_both = max(0, min(by_time, self.keyframes - config.exclude_keyframes))
-        # A gap in the odometry must not make old what a standing robot sees.
-        return min(by_both, by_path) if travel.was_measured else by_both
 
     def place(self, number: int) -> Place:
         """A keyframe by its number."""
@@ -220,7 +209,7 @@ class RunningSession:
 
     def path_at(self, number: int) -> float:
         """Metres of the drive at a keyframe."""
-        return self._paths[number]
+        return self._taken.path_at(number)
 
     def local_features(self, number: int) -> LocalFeatures:
         """Local features of a keyframe.
@@ -300,8 +289,8 @@ class RunningSession:
                 self._folder = None
 
 
-def _free_path(given: str) -> Path:
-    """The file of a drive: one that is not there yet, and never another drive's."""
+def _free_path(given: str) -> tuple[Path, Path | None]:
+    """The file of a drive, never one that is there already, and that of the drive before."""
     path = Path(given).expanduser()
     if path.suffix != '.folmap':
         raise InputError(
@@ -311,8 +300,10 @@ def _free_path(given: str) -> Path:
         raise StorageError(
             f'loops.session_file is {given!r}, but there is no folder {path.parent}: create it'
         )
+    before = None
     for number in range(1, MOST_NAMES):
         name = path if number == 1 else path.with_stem(f'{path.stem}-{number}')
         if not name.exists():
-            return name
+            return name, before
+        before = name
     raise StorageError(f'{path} and its next {MOST_NAMES} numbers exist already: move them away')

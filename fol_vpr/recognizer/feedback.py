@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from fol_vpr.database import FEEDBACK, MapReader
 from fol_vpr.datatypes import LoopClosure
+from fol_vpr.errors import MapError
 from fol_vpr.verification import Threshold
+
+log = logging.getLogger(__name__)
 
 # Closures whose answer is waited for, and answers that are kept: a bound, not an aim.
 WAITED_FOR = 10_000
 KEPT = 1000
 REASON_LENGTH = 200
+VERSION = 1
 UNUSED = 'unused'
 """What the reason of a rejection begins with that finds a closure right, but of no use."""
 
@@ -57,6 +66,23 @@ class FeedbackLedger:
         )
         self._last_ignored = ''
         self._answers: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._begun = False
+
+    def begin(self, threshold: float | None) -> bool:
+        """Begin where an earlier drive ended, unless this one has begun already.
+
+        Args:
+            threshold: of that drive; None where there is none.
+
+        Returns:
+            Whether it is taken.
+        """
+        with self._lock:
+            if threshold is None or self._begun:
+                return False
+            self._begun = True
+            self._threshold.set(threshold)
+            return True
 
     def published(self, closure: LoopClosure) -> None:
         """Wait for the answer to a closure."""
@@ -86,6 +112,7 @@ class FeedbackLedger:
                 self._accepted[candidate_id] = closure
                 _bound(self._accepted)
             if not unused:
+                self._begun = True
                 self._threshold.learn(rejected=not accepted)
             self._answers.append(
                 {
@@ -119,12 +146,44 @@ class FeedbackLedger:
         with self._lock:
             return json.dumps(
                 {
-                    'version': 1,
+                    'version': VERSION,
                     **self._counts,
                     'threshold': self._threshold.value,
                     'answers': list(self._answers),
                 }
             )
+
+
+def threshold_of(rows: Mapping[str, str], path: str | Path) -> float | None:
+    """The threshold in the calibration table of a map; None where feedback left none.
+
+    One that cannot be read is left out with a warning: it is not worth a drive.
+    """
+    if FEEDBACK not in rows:
+        return None
+    try:
+        found = json.loads(rows[FEEDBACK])
+        if found['version'] != VERSION:
+            raise ValueError(f'it is of version {found["version"]}, expected {VERSION}')
+        threshold = float(found['threshold'])
+        if not math.isfinite(threshold):
+            raise ValueError(f'its threshold is {threshold}')
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        log.warning('the loop closure feedback in %s is not taken up (%s)', path, error)
+        return None
+    return threshold
+
+
+def threshold_of_drive(path: Path, model_id: str) -> float | None:
+    """The threshold that the feedback to an earlier drive led to, with the same network."""
+    try:
+        with MapReader(path) as reader:
+            # With another network as many matches mean something else.
+            same = reader.info.model_id == model_id
+            return threshold_of(reader.calibration(), path) if same else None
+    except MapError as error:
+        log.warning('the loop closure feedback of the drive before is not taken up: %s', error)
+        return None
 
 
 def _bound(closures: dict[int, LoopClosure]) -> None:

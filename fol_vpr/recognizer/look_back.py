@@ -12,12 +12,15 @@ from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis
 from fol_vpr.mapping import RunningSession
 from fol_vpr.recognizer.compare import Comparison
 
+# Metres of driving over which the odometry tells a baseline of one metre or a few.
+LONGEST_WAY = 20.0
+
 
 class Beside:
     """Keyframes as seen from one of them: a closure is measured by two that know their baseline.
 
     How far the odometry has drifted since the drive began says nothing of that; what it adds on
-    the way between two keyframes does.
+    the way between two keyframes does. So they are of one and the same pass.
 
     Args:
         session: the drive.
@@ -40,13 +43,18 @@ class Beside:
         pose = replace(place.pose, covariance=np.diag(way * self._variances))
         return replace(place, pose=pose)
 
+    def reaches(self, place: Place) -> bool:
+        """Whether the way to a keyframe is short enough to know the baseline."""
+        return abs(self._session.path_at(place.index) - self._path) <= LONGEST_WAY
+
     def image(self, number: int) -> bytes | None:
         """JPEG of a keyframe; see `RunningSession.image`."""
         return self._session.image(number)
 
     def around(self, number: int, reach: int) -> list[Place]:
         """Keyframes beside one; see `RunningSession.around`."""
-        return [self.view(place) for place in self._session.around(number, reach)]
+        nearby = self._session.around(number, reach)
+        return [self.view(place) for place in nearby if self.reaches(place)]
 
 
 def look_back(

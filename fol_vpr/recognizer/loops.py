@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import (
@@ -17,7 +19,12 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping import RunningSession, SessionMaker, Travel
 from fol_vpr.network import FeatureExtractor
-from fol_vpr.recognizer.feedback import FeedbackCounts, FeedbackLedger
+from fol_vpr.recognizer.feedback import (
+    FeedbackCounts,
+    FeedbackLedger,
+    threshold_of,
+    threshold_of_drive,
+)
 from fol_vpr.recognizer.look_back import Beside, look_back
 from fol_vpr.recognizer.measure import measured
 from fol_vpr.verification import ClosureGate, Sighting, Threshold
@@ -80,6 +87,9 @@ class LoopFinder:
                 extractor.local_dim,
             )
             self._session = RunningSession(config.loops, maker, self._travel)
+            before = self._session.before
+            if before is not None:
+                self._begin(threshold_of_drive(before, extractor.model_id))
 
     @property
     def enabled(self) -> bool:
@@ -108,6 +118,16 @@ class LoopFinder:
         """Forget what was observed and not published yet."""
         self._gate.reset()
 
+    def take_map(self, rows: Mapping[str, str], path: Path) -> None:
+        """Go on with another map; what feedback to it led to is where this drive begins.
+
+        Args:
+            rows: the calibration table of the map.
+            path: the map.
+        """
+        self.reset()
+        self._begin(threshold_of(rows, path))
+
     # ---- images
 
     def watch(
@@ -127,23 +147,31 @@ class LoopFinder:
             MapError: the keyframes cannot be read any more.
         """
         self._travel.moved(frame.stamp_ns, frame.odometry)
-        self._keep(frame, features)
+        older: list[PlaceHypothesis] = []
+        shown: Sighting | None = None
+        try:
+            # Random features agree by pixel positions, whatever they show.
+            if self._session is not None and self._extractor.trained:
+                device = self._extractor.device
+                older = look_back(self._session, frame, features, self._config, device)
+                shown = self._gate.confirm([self._sighting(h, self._session) for h in older])
+        finally:
+            self._keep(frame, features, None if shown is None else shown.hypothesis)
         found: list[PlaceHypothesis] = []
         if localized is not None and self._gate.admit(self._sighting(localized)):
             found.append(localized)
-        # Random features agree by pixel positions, whatever they show.
-        if self._session is not None and self._extractor.trained:
-            device = self._extractor.device
-            older = look_back(self._session, frame, features, self._config, device)
-            back = self._gate.take([self._sighting(each, self._session) for each in older])
-            found += [] if back is None else [self._measured(back, self._session, frame, older)]
+        if self._session is not None and shown is not None:
+            # Only now it is known whether the image was due.
+            shown = replace(shown, keyframe=self._keyframe())
+            if self._gate.publish(shown):
+                found.append(self._measured(shown.hypothesis, self._session, frame, older))
         return tuple(self._publish(frame, hypothesis) for hypothesis in found)
 
-    def _keep(self, frame: Frame, features: Features) -> None:
+    def _keep(self, frame: Frame, features: Features, shown: PlaceHypothesis | None) -> None:
         if self._session is None:
             return
         try:
-            self._session.consider(frame, features)
+            self._session.consider(frame, features, shown)
             self._problem = ''
         except (MapError, StorageError, InputError) as error:
             # The drive goes on, and so do the answers; the next image tries again.
@@ -168,14 +196,14 @@ class LoopFinder:
             return back
         beside = Beside(session, back.place.index, self._config.loops)
         here = replace(back, place=beside.view(back.place))
-        places = [beside.view(each.place) for each in older]
+        places = [beside.view(each.place) for each in older if beside.reaches(each.place)]
         found = measured(here, frame, beside, places, config)
         return replace(back, relative=found.relative)
 
     def _keyframe(self) -> int:
-        """Number of the last keyframe, or what it would be about where none are kept."""
+        """Number of the image that was due last, or what it would be about where none are."""
         if self._session is not None:
-            return self._session.keyframes - 1
+            return self._session.due
         return int(self._travel.path // max(self._config.loops.keyframe_distance, 0.01))
 
     def _publish(self, frame: Frame, hypothesis: PlaceHypothesis) -> LoopClosure:
@@ -206,12 +234,22 @@ class LoopFinder:
             Why it is ignored; empty where it counts.
         """
         ignored = self._ledger.answered(candidate_id, accepted, reason)
-        if not ignored and self._session is not None:
-            try:
-                self._session.annotate(self._ledger.to_json())
-            except (MapError, StorageError) as error:
-                self._problem = f'the feedback was not stored: {error}'
+        if not ignored:
+            self._annotate()
         return ignored
+
+    def _begin(self, threshold: float | None) -> None:
+        """Begin with the threshold of an earlier drive, and hand it on to the next one."""
+        if self._ledger.begin(threshold):
+            self._annotate()
+
+    def _annotate(self) -> None:
+        if self._session is None:
+            return
+        try:
+            self._session.annotate(self._ledger.to_json())
+        except (MapError, StorageError) as error:
+            self._problem = f'the feedback was not stored: {error}'
 
     def save(self) -> MapInfo:
         """Write the drive so far as one map file; see `RunningSession.save`."""

@@ -112,7 +112,7 @@ class PlaceRecognizer:
             if other or renumbered or calibration != before:
                 self._decision = Decision(self.config.verification, calibration)
             if other:
-                self._loops.reset()
+                self._loops.take_map(loaded.calibration(), loaded.path)
         if previous is not None:
             previous.close()
 

@@ -54,7 +54,7 @@ class Sighting:
     Attributes:
         hypothesis: with its verification.
         path: metres driven when the image was taken.
-        keyframe: the keyframe that the image is, or that it follows.
+        keyframe: number of the image that was due as a keyframe last, in their order.
         place_path: metres driven when the older image was taken, in the same drive; None where it
             belongs to another one.
     """
@@ -76,11 +76,14 @@ class Threshold:
         self.config = config
         self.value = 0.0
 
+    def set(self, value: float) -> None:
+        """Take another value, or the nearest one that it may have."""
+        self.value = min(HIGHEST_THRESHOLD, max(0.0, value))
+
     def learn(self, rejected: bool) -> None:
         """Take note of an answer of the back-end."""
         error = float(rejected) - self.config.wanted_rejections
-        moved = self.value + self.config.feedback_step * error
-        self.value = min(HIGHEST_THRESHOLD, max(0.0, moved))
+        self.set(self.value + self.config.feedback_step * error)
 
 
 def evidence(
@@ -124,12 +127,16 @@ class ClosureGate:
         self._config, self._verification = config, verification
         self._run = deque(self._run, config.consecutive)
 
-    def take(self, sightings: Sequence[Sighting]) -> PlaceHypothesis | None:
-        """The closure that one image of the drive gives, if any; called for every image.
+    def confirm(self, sightings: Sequence[Sighting]) -> Sighting | None:
+        """What an image of the drive shows again for certain; called for every image.
 
         Args:
             sightings: of older keyframes of the same drive, in any order; empty where there are
                 none.
+
+        Returns:
+            One of them, with what it is verified by; None where this image and those before do
+            not verify any.
         """
         if not sightings:
             self.reset()
@@ -143,10 +150,9 @@ class ClosureGate:
         elif self._supported is None:
             self._supported = best
         verification = self._verified()
-        if verification is None or not self.worth(best):
+        if verification is None:
             return None
-        self.note(best)
-        return replace(best.hypothesis, verification=verification)
+        return replace(best, hypothesis=replace(best.hypothesis, verification=verification))
 
     def admit(self, sighting: Sighting) -> bool:
         """Whether a place of another session, believed already, is published as a closure.
@@ -159,6 +165,10 @@ class ClosureGate:
         least = self._threshold.value
         if least and evidence(sighting.hypothesis, self._config, self._verification) < least:
             return False
+        return self.publish(sighting)
+
+    def publish(self, sighting: Sighting) -> bool:
+        """Whether what is certain is published as a closure; it is remembered as one then."""
         if not self.worth(sighting):
             return False
         self.note(sighting)

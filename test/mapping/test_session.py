@@ -14,7 +14,7 @@ from database.small_maps import GLOBAL_DIM, LOCAL_DIM, features, unit
 
 from fol_vpr.config import LoopsConfig
 from fol_vpr.database import FEEDBACK, MapReader, check_map
-from fol_vpr.datatypes import Camera, Features, Frame, Pose
+from fol_vpr.datatypes import Camera, Features, Frame, PlaceHypothesis, Pose, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping import RunningSession, SessionMaker, Travel
 
@@ -34,13 +34,13 @@ class Drive:
         self.session = RunningSession(self.config, MAKER, self.travel)
         self.images = 0
 
-    def see(self, content: int | Features, odometry: Pose | None = None, second=None):
+    def see(self, content: int | Features, odometry: Pose | None = None, second=None, shown=None):
         stamp = (self.images if second is None else second) * SECOND
         self.images += 1
         self.travel.moved(int(stamp), odometry)
-        shown = features(content) if isinstance(content, int) else content
+        seen = features(content) if isinstance(content, int) else content
         frame = Frame(IMAGE, int(stamp), 'camera', f'view{self.images}', odometry=odometry)
-        return self.session.consider(frame, shown)
+        return self.session.consider(frame, seen, shown)
 
     def found(self, content: int, k: int = 3) -> list[int]:
         return [c.index for c in self.session.search(features(content), k)]
@@ -115,6 +115,97 @@ def test_without_odometry_they_are_left_out_by_time_and_by_number():
         numbered.see(i)
     assert sorted(numbered.found(0, k=20)) == [0, 1]
     numbered.session.close()
+
+
+def shows(drive: Drive, number: int, similarity: float, **changes) -> PlaceHypothesis:
+    """That an image shows a keyframe for certain."""
+    certain = {'verification': Verification.GEOMETRY, **changes}
+    return PlaceHypothesis(drive.session.place(number), 0, similarity, **certain)
+
+
+def out_and_back(drive: Drive) -> Features:
+    """Keyframes at 0, 2, 4 and 6 m and back at 4; the image to come, similar to that by 0.7."""
+    for i in range(4):
+        assert drive.see(i, at(2.0 * i)) is not None
+    assert drive.see(50, at(4.0)) is not None
+    return mixed(50, 51, 0.7)
+
+
+def test_what_shows_an_older_keyframe_as_nearly_as_they_follow_each_other_is_spared():
+    drive = Drive()
+    now = out_and_back(drive)
+    assert drive.see(now, at(2.0), shown=shows(drive, 1, 0.71)) is None
+    assert (drive.session.keyframes, drive.session.due) == (5, 6)
+    # It was due all the same, and what follows is compared with it.
+    assert drive.see(now, at(1.5)) is None
+    assert drive.session.due == 6
+    assert drive.see(now, at(0.0), shown=shows(drive, 0, 0.99)) is not None
+    drive.session.close()
+
+
+@pytest.mark.parametrize(
+    ('reason', 'x', 'similarity', 'changes'),
+    [
+        ('it is less alike', 2.0, 0.69, {}),
+        ('it is not verified by geometry', 2.0, 0.71, {'verification': Verification.SEQUENCE}),
+        # 10.6 m of driving: 1 m, and three times the root of 0.106 m² for the way and
+        # 0.121 m² for the heading, make 2.43 m.
+        ('the odometry has it 2.6 m away', -0.6, 0.71, {}),
+    ],
+)
+def test_other_images_that_are_due_are_kept(reason, x, similarity, changes):
+    drive = Drive()
+    now = out_and_back(drive)
+    shown = shows(drive, 1, similarity, **changes)
+    assert drive.see(now, at(x), shown=shown) is not None, reason
+    drive.session.close()
+
+
+def test_what_the_odometry_allows_is_spared():
+    drive = Drive()
+    now = out_and_back(drive)
+    assert drive.see(now, at(-0.3), shown=shows(drive, 1, 0.71)) is None, '2.3 m of 2.38 m'
+    drive.session.close()
+
+
+def test_without_odometry_or_the_setting_or_something_shown_images_are_kept():
+    drive = Drive(keyframe_similarity=0.9)
+    now = out_and_back(drive)
+    assert drive.see(now, None, shown=shows(drive, 1, 0.71)) is not None
+    drive.session.close()
+    drive = Drive(spare_revisits=False)
+    now = out_and_back(drive)
+    assert drive.see(now, at(2.0), shown=shows(drive, 1, 0.71)) is not None
+    drive.session.close()
+    drive = Drive()
+    now = out_and_back(drive)
+    assert drive.see(now, at(2.0)) is not None
+    drive.session.close()
+
+
+def test_a_round_that_is_driven_all_day_keeps_each_place_once():
+    drive = Drive()
+    for lap in range(20):
+        for i in range(12):
+            turn = np.radians(30 * i)
+            pose = Pose(np.array([4 * np.cos(turn), 4 * np.sin(turn), 0]), [0, 0, 0, 1])
+            shown = shows(drive, i, 0.95) if lap else None
+            drive.see(mixed(i, 100 + i, 0.95) if lap else i, pose, shown=shown)
+    assert (drive.session.keyframes, drive.session.due) == (12, 240)
+    assert drive.found(11)[0] == 11, 'the last keyframe is recent no more'
+    drive.session.close()
+
+
+def test_of_the_images_that_are_recent_some_may_have_been_spared():
+    """What was kept long ago is not recent where the odometry has a gap either."""
+    drive = Drive(exclude_time=0.0, exclude_distance=0.0, exclude_keyframes=5)
+    now = out_and_back(drive)
+    for x in (2.0, 4.0, 2.0, 4.0):
+        assert drive.see(now, at(x), shown=shows(drive, int(x) // 2, 1.0)) is None
+    assert (drive.session.keyframes, drive.session.due) == (5, 9)
+    drive.travel.moved(20 * SECOND, None)
+    assert sorted(drive.found(0, k=20)) == [0, 1, 2, 3]
+    drive.session.close()
 
 
 def test_keyframes_keep_pose_stamp_path_and_local_features():

@@ -7,9 +7,11 @@ import threading
 import pytest
 
 from fol_vpr.config import LoopsConfig
+from fol_vpr.database import FEEDBACK
 from fol_vpr.datatypes import LoopClosure, Verification
-from fol_vpr.recognizer.feedback import KEPT, WAITED_FOR, FeedbackLedger
+from fol_vpr.recognizer.feedback import KEPT, WAITED_FOR, FeedbackLedger, threshold_of
 from fol_vpr.verification import Threshold
+from fol_vpr.verification.closures import HIGHEST_THRESHOLD
 
 
 def closure(number: int) -> LoopClosure:
@@ -103,3 +105,40 @@ def test_several_threads_may_answer(ledger):
     for thread in threads:
         thread.join()
     assert ledger.counts.accepted == 4000 and sum(map(bool, ignored)) == 8000
+
+
+def rows(**changes) -> dict[str, str]:
+    return {FEEDBACK: json.dumps({'version': 1, 'threshold': 1.5, **changes})}
+
+
+def test_a_drive_begins_where_another_one_ended_and_only_before_it_has_learned():
+    threshold = Threshold(LoopsConfig())
+    ledger = FeedbackLedger(threshold)
+    assert not ledger.begin(None)
+    assert ledger.begin(threshold_of(rows(), 'map')) and threshold.value == 1.5
+    assert not ledger.begin(0.5) and threshold.value == 1.5
+    threshold = Threshold(LoopsConfig())
+    ledger = FeedbackLedger(threshold)
+    ledger.published(closure(1))
+    ledger.answered(1, accepted=True)
+    assert not ledger.begin(1.5) and threshold.value == 0
+    assert FeedbackLedger(threshold).begin(99.0) and threshold.value == HIGHEST_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    'row', ['', '[]', '{}', '{"version": 1}', '{"version": 2, "threshold": 1}', '7', '[' * 100_000]
+)
+def test_feedback_that_makes_no_sense_is_left_out(row, caplog):
+    assert threshold_of({FEEDBACK: row}, 'some.folmap') is None
+    assert 'in some.folmap is not taken up' in caplog.text
+
+
+@pytest.mark.parametrize('value', ['high', None, float('nan'), float('inf'), [1]])
+def test_a_threshold_that_is_none_is_left_out(value, caplog):
+    assert threshold_of(rows(threshold=value), 'some.folmap') is None
+    assert 'not taken up' in caplog.text
+
+
+def test_a_map_without_feedback_says_nothing(caplog):
+    assert threshold_of({'decision': '{}'}, 'some.folmap') is None
+    assert not caplog.text

@@ -45,14 +45,20 @@ def recognizer(tmp_path) -> Iterator[PlaceRecognizer]:
     opened.close()
 
 
-def drive(rounds: int = 2, *, odometry: bool = True, still: int = 1) -> list[Frame]:
-    """Rounds through the places, ten metres and a second apart, `still` images at each."""
+def drive(
+    rounds: int = 2, *, odometry: bool = True, still: int = 1, closed: bool = False
+) -> list[Frame]:
+    """Rounds through the places, ten metres and a second apart, `still` images at each.
+
+    The odometry goes straight on all the time, so that it is of no use to tell places apart;
+    where `closed` it knows that the rounds are rounds.
+    """
     seen = []
     for lap in range(rounds):
         for place, frame in enumerate(frames(PLACES, shift=4 * lap)):
             for image in range(still):
                 number = (lap * PLACES + place) * still + image
-                x = 10.0 * (lap * PLACES + place) + 0.1 * image
+                x = 10.0 * (place if closed else lap * PLACES + place) + 0.1 * image
                 pose = Pose(np.array([x, 0, 0]), np.array([0.0, 0, 0, 1])) if odometry else None
                 seen.append(
                     replace(frame, stamp_ns=(number + 1) * SECOND, pose=None, odometry=pose)
@@ -97,6 +103,26 @@ def test_it_works_without_odometry(tmp_path):
         opened.close()
 
 
+@pytest.mark.parametrize('reason', ['not wanted', 'odometry speaks against it'])
+def test_revisits_may_become_keyframes_all_the_same(reason):
+    loops = replace(LOOPS, spare_revisits=reason != 'not wanted')
+    opened = PlaceRecognizer(replace(CONFIG, loops=loops))
+    try:
+        assert len(closures(opened, drive(closed=reason == 'not wanted'))) >= 3
+        assert opened.loops.keyframes == 2 * PLACES
+    finally:
+        opened.close()
+
+
+def test_rounds_are_kept_once_and_found_in_each_one(recognizer):
+    rounds = np.array_split(np.array(drive(3, closed=True), object), 3)
+    found = [closures(recognizer, list(each)) for each in rounds]
+    assert [len(each) >= 3 for each in found] == [False, True, True]
+    assert recognizer.loops.keyframes <= PLACES + 3, 'of 18 that were due'
+    within = [c.stamp_from_ns - c.stamp_to_ns for each in found for c in each]
+    assert all(apart % (PLACES * SECOND) == 0 for apart in within)
+
+
 def test_a_robot_that_stands_still_where_it_was_does_not_repeat_itself(recognizer):
     images = drive(still=4)
     found = closures(recognizer, images)
@@ -132,6 +158,37 @@ def test_feedback_moves_the_threshold_and_is_in_the_file(recognizer, tmp_path):
     assert [answer['status'] for answer in written['answers']] == ['rejected', 'accepted']
     assert written['answers'][0]['reason'] == 'residual 7 m'
     assert written['answers'][0]['stamp_from_ns'] == first.stamp_from_ns
+
+
+def test_what_the_feedback_taught_is_where_the_next_drive_begins(recognizer, tmp_path, caplog):
+    (first, *_) = closures(recognizer, drive())
+    recognizer.closure_feedback(first.candidate_id, False, 'residual 7 m')
+    learned = recognizer.loops.counts.threshold
+    assert learned > 0
+    recognizer.close()
+    path = tmp_path / 'drive.folmap'
+
+    def begun(config: RecognizerConfig, then_load: Path | None = None) -> float:
+        opened = PlaceRecognizer(config)
+        try:
+            if then_load is not None:
+                opened.load_map(then_load)
+            opened.recognize(frames(1)[0], sequence=opened.loops.enabled)
+            return opened.loops.counts.threshold
+        finally:
+            opened.close()
+
+    of_drive = replace(CONFIG, loops=replace(LOOPS, session_file=str(path)))
+    assert begun(of_drive) == learned
+    # Nobody answered in that drive, and its file hands it on.
+    assert begun(of_drive) == learned
+    assert len(list(tmp_path.glob('*.folmap'))) == 3
+    without = replace(CONFIG, loops=LoopsConfig())
+    assert begun(without, then_load=path) == learned
+    assert begun(replace(CONFIG, loops=LOOPS)) == 0
+    path.with_name('drive-3.folmap').write_bytes(b'no map')
+    assert begun(of_drive) == 0
+    assert 'feedback of the drive before is not taken up' in caplog.text
 
 
 def test_the_saved_drive_is_a_map_in_which_another_one_is_found(recognizer, tmp_path):

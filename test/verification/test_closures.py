@@ -43,8 +43,14 @@ def sighting(
     return Sighting(hypothesis, path, round(path) if keyframe is None else keyframe, place_path)
 
 
+def take(judge: ClosureGate, sightings: list[Sighting]) -> PlaceHypothesis | None:
+    """What is published of an image."""
+    shown = judge.confirm(sightings)
+    return shown.hypothesis if shown is not None and judge.publish(shown) else None
+
+
 def published(gates: ClosureGate, *sightings: Sighting) -> list[bool]:
-    return [gates.take([each]) is not None for each in sightings]
+    return [take(gates, [each]) is not None for each in sightings]
 
 
 # ---- two stages
@@ -67,14 +73,14 @@ def test_places_may_be_as_far_apart_as_the_robot_has_driven():
 
 def test_an_image_without_a_candidate_ends_the_run():
     judge = gate()
-    assert judge.take([sighting(100, 5)]) is None
-    assert judge.take([]) is None
-    assert judge.take([sighting(101, 6)]) is None
-    assert judge.take([sighting(102, 7)]) is not None
+    assert take(judge, [sighting(100, 5)]) is None
+    assert take(judge, []) is None
+    assert take(judge, [sighting(101, 6)]) is None
+    assert take(judge, [sighting(102, 7)]) is not None
     judge = gate()
-    judge.take([sighting(100, 5)])
+    take(judge, [sighting(100, 5)])
     judge.reset()
-    assert judge.take([sighting(101, 6)]) is None
+    assert take(judge, [sighting(101, 6)]) is None
 
 
 def test_without_geometry_nothing_is_published_by_default():
@@ -93,9 +99,20 @@ def half_verified(count: int, rate: float, inliers: int = 20) -> list[Sighting]:
 @pytest.mark.parametrize('rate', [1.0, -1.0, 0.8, 1.2])
 def test_a_sequence_can_verify_what_geometry_falls_short_of(rate):
     judge = gate(replace(CONFIG, sequence=10.0))
-    answers = [judge.take([each]) for each in half_verified(12, rate)]
+    answers = [take(judge, [each]) for each in half_verified(12, rate)]
     assert [a is not None for a in answers] == [False] * 10 + [True, False]
     assert answers[10].verification == Verification.SEQUENCE
+
+
+def test_what_is_certain_is_so_whether_it_is_published_or_not():
+    judge = gate()
+    seen = [sighting(100 + 0.5 * i, 5 + 0.5 * i) for i in range(6)]
+    certain = [judge.confirm([each]) for each in seen]
+    assert certain[0] is None and None not in certain[1:]
+    told = [judge.publish(each) for each in certain[1:]]
+    assert told == [True, False, False, False, False], 'the others are too near to it'
+    assert certain[3].hypothesis.verification == Verification.GEOMETRY
+    assert (certain[3].path, certain[3].place_path) == (101.5, 6.5)
 
 
 def test_what_many_images_resemble_is_no_sequence():
@@ -120,7 +137,7 @@ def test_of_several_the_one_with_the_most_support_counts():
     judge = gate(OPEN)
     weak = sighting(100, 5, inliers=200, verification=Verification.LOCAL)
     strong = sighting(100, 9, inliers=80)
-    assert judge.take([weak, strong]).place.place_id == 'now/9'
+    assert take(judge, [weak, strong]).place.place_id == 'now/9'
 
 
 # ---- no near-duplicates
@@ -136,8 +153,8 @@ def test_a_closure_near_another_one_tells_little():
     config = replace(CONFIG, consecutive=1)
     judge = gate(config)
     assert judge.gain(sighting(100, 88)) == pytest.approx(1.0)
-    assert judge.take([sighting(100, 89)]) is None
-    assert judge.take([sighting(100, 10)]) is not None
+    assert take(judge, [sighting(100, 89)]) is None
+    assert take(judge, [sighting(100, 10)]) is not None
     assert judge.gain(sighting(104, 14)) == pytest.approx(1.0)
     assert published(judge, sighting(103, 13), sighting(103.9, 14), sighting(104.1, 14)) == [
         False,
@@ -145,7 +162,7 @@ def test_a_closure_near_another_one_tells_little():
         True,
     ]
     # Elsewhere in the loop, far from both.
-    assert judge.take([sighting(104.5, 60)]) is not None
+    assert take(judge, [sighting(104.5, 60)]) is not None
 
 
 def test_a_robot_that_stands_in_a_known_place_says_so_once():
@@ -202,11 +219,11 @@ def test_rejections_raise_what_a_closure_needs():
     config = replace(CONFIG, consecutive=1, min_gain=0.0, feedback_step=0.5)
     threshold = Threshold(config)
     judge = gate(config, threshold)
-    assert judge.take([sighting(100, 5, inliers=45)]) is not None
+    assert take(judge, [sighting(100, 5, inliers=45)]) is not None
     threshold.learn(rejected=True)
     assert threshold.value == pytest.approx(0.5 * (1 - config.wanted_rejections))
-    assert judge.take([sighting(110, 5, inliers=45)]) is None
-    assert judge.take([sighting(120, 5, inliers=60)]) is not None
+    assert take(judge, [sighting(110, 5, inliers=45)]) is None
+    assert take(judge, [sighting(120, 5, inliers=60)]) is not None
     weak = sighting(130, None, session='map', x=0.0, inliers=45)
     assert not judge.admit(weak)
 
@@ -240,7 +257,7 @@ def test_in_the_long_run_as_many_are_rejected_as_is_wanted():
 
 def test_other_settings_leave_what_was_published():
     judge = gate(replace(CONFIG, consecutive=1))
-    assert judge.take([sighting(100, 5)]) is not None
+    assert take(judge, [sighting(100, 5)]) is not None
     judge.set_config(OPEN, CHECK)
-    assert judge.take([sighting(100, 5)]) is None
-    assert judge.take([sighting(101, 6)]) is not None
+    assert take(judge, [sighting(100, 5)]) is None
+    assert take(judge, [sighting(101, 6)]) is not None

@@ -1,5 +1,6 @@
 """Indexes of references by their global descriptors, from a corridor to a city."""
 
+from fol_vpr.retrieval.index.bytewise import ByteIndex
 from fol_vpr.retrieval.index.choose import Choice, choose_index, index_layouts, open_index
 from fol_vpr.retrieval.index.flat import FlatIndex
 from fol_vpr.retrieval.index.gpu import GpuIndex
@@ -9,6 +10,7 @@ from fol_vpr.retrieval.index.protocol import ArraySource, DescriptorSource, Plac
 
 __all__ = [
     'ArraySource',
+    'ByteIndex',
     'Choice',
     'DescriptorSource',
     'FlatIndex',

@@ -12,6 +12,7 @@ import torch
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Place
 from fol_vpr.errors import InputError
+from fol_vpr.retrieval.index.bytewise import ByteIndex
 from fol_vpr.retrieval.index.flat import FlatIndex
 from fol_vpr.retrieval.index.gpu import GpuIndex
 from fol_vpr.retrieval.index.large import LargeIndex
@@ -93,6 +94,7 @@ def index_layouts(
     """
     sizes = {
         'flat': 4 * references * dim,
+        'bytes': ByteIndex.memory(references, dim),
         'large': LargeIndex.memory(references, dim),
         'gpu': 0,
         'milvus': 0,
@@ -140,6 +142,8 @@ def open_index(
         index = GpuIndex(source, places, device, progress)
     elif choice.name == 'large':
         index = LargeIndex(source, places, content=content, cache=cache, progress=progress)
+    elif choice.name == 'bytes':
+        index = ByteIndex.read(source, places)
     else:
         index = FlatIndex.read(source, places)
     log.info('search index %s (%s)', index.description, choice.reason)

@@ -36,7 +36,7 @@ def test_a_uri_makes_it_milvus():
     assert choose_index(config, 10, DIM, 'cpu').name == 'milvus'
 
 
-@pytest.mark.parametrize('name', ['flat', 'large', 'gpu'])
+@pytest.mark.parametrize('name', ['flat', 'bytes', 'large', 'gpu'])
 def test_what_is_set_is_taken(name):
     assert choose_index(RetrievalConfig(index=name), 10, DIM, 'cpu').name == name
 
@@ -54,7 +54,7 @@ def test_a_uri_that_is_none_is_refused(uri):
         open_index(config, ArraySource(rows), places(4), content='c')
 
 
-@pytest.mark.parametrize('name', ['auto', 'flat', 'large', 'gpu'])
+@pytest.mark.parametrize('name', ['auto', 'flat', 'bytes', 'large', 'gpu'])
 def test_it_says_what_was_chosen_and_why(name, caplog, tmp_path):
     caplog.set_level(logging.INFO)
     rows = unit(np.eye(6))

@@ -1,4 +1,4 @@
-"""What holds for every index: flat, large, and that for the GPU, here on the CPU."""
+"""What holds for every index: flat, bytes, large, and that for the GPU, here on the CPU."""
 
 from __future__ import annotations
 
@@ -10,27 +10,49 @@ from descriptors import places, structured, unit
 
 from fol_vpr.datatypes import GeoPosition, Place, Pose, Prior
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval.index import ArraySource, FlatIndex, GpuIndex, LargeIndex, PlaceIndex
+from fol_vpr.retrieval.index import (
+    ArraySource,
+    ByteIndex,
+    FlatIndex,
+    GpuIndex,
+    LargeIndex,
+    PlaceIndex,
+)
 
 COUNT = 1200
 Make = Callable[[np.ndarray, Sequence[Place]], PlaceIndex]
 MAKERS: dict[str, Make] = {
     'flat': lambda rows, of: FlatIndex.read(ArraySource(rows), of),
+    'bytes': lambda rows, of: ByteIndex.read(ArraySource(rows), of),
     'large': lambda rows, of: LargeIndex(ArraySource(rows), of),
     'gpu': lambda rows, of: GpuIndex(ArraySource(rows), of, 'cpu'),
 }
 
 
+@pytest.fixture(scope='module', params=list(MAKERS))
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope='module')
-def data() -> tuple[np.ndarray, np.ndarray]:
-    """As a map stores them, in half precision; and queries."""
+def make(kind: str) -> Make:
+    return MAKERS[kind]
+
+
+@pytest.fixture(scope='module')
+def data(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptors that the index holds without rounding them again; and queries."""
     rows, queries = structured(COUNT // 4, 4)
+    if kind == 'bytes':
+        return in_bytes(rows), in_bytes(queries[:25])
+    # As a map stores them.
     return rows.astype(np.float16).astype(np.float32), queries[:25]
 
 
-@pytest.fixture(scope='module', params=list(MAKERS))
-def make(request: pytest.FixtureRequest) -> Make:
-    return MAKERS[request.param]
+def in_bytes(rows: np.ndarray) -> np.ndarray:
+    step = np.abs(rows).max(axis=1, keepdims=True) / 127
+    return np.rint(rows / step) * step
 
 
 @pytest.fixture

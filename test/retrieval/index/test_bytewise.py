@@ -1,0 +1,94 @@
+"""Descriptors rounded to a byte a number: how far off, and how much memory."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from descriptors import places, structured, unit
+
+from fol_vpr.retrieval.index import ArraySource, ByteIndex, FlatIndex
+
+
+@pytest.fixture(scope='module')
+def data() -> tuple[np.ndarray, np.ndarray]:
+    rows, queries = structured(400, 4, dim=2048)
+    return rows, queries[:30]
+
+
+def test_similarities_are_off_by_the_rounding_and_no_more(data):
+    rows, queries = data
+    index = ByteIndex.read(ArraySource(rows), places(len(rows)))
+    off = [
+        found.similarity - float(rows[found.index] @ query)
+        for query in queries
+        for found in index.search(query, len(rows))
+    ]
+    steps = np.array([np.abs(each).max(axis=1).mean() / 127 for each in data])
+    expected = np.linalg.norm(steps) / np.sqrt(12)
+    assert np.std(off) == pytest.approx(expected, rel=0.1)
+    # What rounds a query is common to all its answers.
+    assert abs(np.mean(off)) < 0.4 * expected and np.abs(off).max() < 6 * expected
+
+
+def test_the_first_ten_are_those_of_the_exact_search(data):
+    rows, queries = data
+    source, known = ArraySource(rows), places(len(rows))
+    exact, rounded = FlatIndex.read(source, known), ByteIndex.read(source, known)
+    shared = [
+        len({c.index for c in exact.search(q, 10)} & {c.index for c in rounded.search(q, 10)})
+        for q in queries
+    ]
+    assert np.mean(shared) >= 9.9
+
+
+def test_added_one_by_one_it_is_the_same(data):
+    rows, queries = data
+    whole = ByteIndex.read(ArraySource(rows), places(len(rows)))
+    grown = ByteIndex(rows.shape[1])
+    for number, place in enumerate(places(len(rows))):
+        grown.add([place], rows[number : number + 1])
+    for query in queries:
+        assert grown.search(query, 20) == whole.search(query, 20)
+
+
+def test_it_takes_a_byte_a_number_while_it_grows_too():
+    """40,000 descriptors of 2,048 numbers: 82 MB, and never a copy of them."""
+    row = unit(np.random.default_rng(0).standard_normal((1, 2048)))
+    index = ByteIndex(2048)
+    before = memory('VmRSS')
+    # The highest value begins anew.
+    Path('/proc/self/clear_refs').write_text('5')
+    for number in range(0, 40_000, 100):
+        index.add(places(100, first=number, located=False), np.repeat(row, 100, axis=0))
+    assert len(index) == 40_000
+    assert memory('VmHWM') - before < 1.15 * ByteIndex.memory(40_000, 2048)
+
+
+def memory(name: str) -> int:
+    """Bytes of this process: what it has, or the most that it had."""
+    found = re.search(rf'^{name}:\s*(\d+) kB$', Path('/proc/self/status').read_text(), re.M)
+    assert found is not None
+    return 1024 * int(found[1])
+
+
+def test_a_descriptor_of_zeros_is_similar_to_nothing():
+    index = ByteIndex(8)
+    index.add(places(2), np.stack([np.zeros(8), np.eye(8)[3]]))
+    found = index.search(np.eye(8)[3], 2)
+    assert [candidate.index for candidate in found] == [1, 0]
+    np.testing.assert_allclose([candidate.similarity for candidate in found], [1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize('dim', [8, 100, 256, 2112, 8448])
+def test_products_are_those_of_integers_at_every_length(dim):
+    rng = np.random.default_rng(dim)
+    rows = rng.integers(-127, 128, (40, dim)).astype(np.float32)
+    rows[:, 0] = 127
+    query = rng.integers(-127, 128, dim).astype(np.float32)
+    query[0] = -127
+    index = ByteIndex(dim)
+    index.add(places(40), rows / 200)
+    found = {c.index: c.similarity for c in index.search(query / 100, 40)}
+    expected = rows.astype(np.int64) @ query.astype(np.int64) / 20_000
+    np.testing.assert_allclose([found[i] for i in range(40)], expected, rtol=1e-5, atol=1e-3)
