@@ -25,6 +25,8 @@ LARGEST_LOG_RATIO = 7.0
 # A probability is never called 0 or 1 by so much, in log odds: one in about 22,000.
 LARGEST_LOG_ODDS = 10.0
 LEAST_SHARE = 1e-3
+# Of what is read: with less, quotients overflow.
+_LEAST_NUMBER = 1e-6
 _LARGEST_NUMBER = 1e6
 
 
@@ -133,8 +135,8 @@ class Calibration:
             np.array([_number(column[key]) for column in columns])
             for key in ('mean', 'scale', 'weight')
         )
-        if (scale <= 0).any():
-            raise ValueError('a scale is not over 0')
+        if (scale < _LEAST_NUMBER).any():
+            raise ValueError(f'a scale is under {_LEAST_NUMBER}')
         if any(w < 0 for n, w in zip(FEATURES, weights, strict=True) if n in MORE_IS_BETTER):
             raise ValueError('a weight is negative')
         made = value['made']
@@ -177,7 +179,7 @@ def _number(value: Any) -> float:
 
 def _open_share(value: Any) -> float:
     number = _number(value)
-    if not 0 < number < 1:
+    if not _LEAST_NUMBER <= number <= 1 - _LEAST_NUMBER:
         raise ValueError(f'{number} is no share between 0 and 1')
     return number
 

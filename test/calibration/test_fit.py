@@ -12,6 +12,7 @@ from observations import EVERYWHERE, clear, place
 
 from fol_vpr.calibration import Drive, Example, fit
 from fol_vpr.calibration.drives import masked_references
+from fol_vpr.calibration.fit import Statement, _held_out
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Pose
 from fol_vpr.errors import InputError
@@ -82,6 +83,33 @@ def test_too_little_to_learn_from_is_refused():
     perfect = [Example(clear(i, i % 40), frozenset([(i + 7) % 40]), None) for i in range(40)]
     with pytest.raises(InputError, match='ground truth belongs'):
         fit([Drive('wrong', perfect)], CONFIG, {})
+
+
+def test_a_map_that_is_too_small_to_leave_anything_out_is_named():
+    alone = [
+        replace(seen, hypotheses=seen.hypotheses[:1]) for seen in map(clear, range(40), range(40))
+    ]
+    examples = [Example(seen, frozenset([i]), None) for i, seen in enumerate(alone)]
+    with pytest.raises(
+        InputError, match='every place that was found is right, and the map is too small'
+    ):
+        fit([Drive('small', examples)], CONFIG, {})
+
+
+def test_the_error_that_is_shown_is_that_of_the_probabilities_that_are_published():
+    """Where the place has a small share in the belief it is right seldom, and called so."""
+    rng = np.random.default_rng(0)
+
+    def part():
+        for share in rng.choice([0.2, 1.0], 400):
+            right = bool(rng.random() < (0.9 if share == 1 else 0.2))
+            yield Statement(0.9, float(share), right, 0.1, False)
+
+    parts = [list(part()) for _ in range(4)]
+    place, _ = _held_out(parts)
+    shown = sum(each.count * each.said for each in place) / sum(each.count for each in place)
+    right = np.mean([statement.right for part in parts for statement in part])
+    assert shown == pytest.approx(right, abs=0.02)
 
 
 def replace_positives(example: Example) -> Example:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fol_vpr.database.schema import DECISION
 from fol_vpr.errors import MapError
 from fol_vpr.verification import (
     FEATURES,
@@ -53,6 +54,7 @@ def test_what_was_stored_is_what_is_read():
     features = np.linspace(0, 2, COUNT)
     assert read.log_ratio(features) == LEARNED.log_ratio(features)
     assert Calibration.from_rows({}, 'm.folmap') is None
+    assert ROW == DECISION  # which is what calls a map calibrated
 
 
 @pytest.mark.parametrize(
@@ -66,10 +68,12 @@ def test_what_was_stored_is_what_is_read():
         ('features inliers weight', True),
         ('features inliers weight', '1'),
         ('features inliers scale', 0),
+        ('features checked scale', 5e-324),
         ('offset', None),
         ('miss', 0),
         ('miss', 1.5),
         ('repeat', -1),
+        ('repeat', 1e-307),
         ('place slope', -1),
         ('place', []),
         ('nowhere', {}),
