@@ -112,11 +112,11 @@ def test_of_the_odometry_only_the_way_between_two_keyframes_counts():
         np.testing.assert_allclose(np.diag(nearest[3])[:3], 6 * 0.01)
         np.testing.assert_allclose(np.diag(nearest[2])[3:], 3 * np.radians(2.0) ** 2)
         # The next one was taken rounds later, wherever the odometry says that it was.
-        for x in (300.0, 600.0, 7.0):
-            travel.moved(5 * SECOND, Pose(np.array([x, 0, 0]), LEVEL))
+        for second, x in ((10, 300.0), (20, 600.0), (30, 7.0)):
+            travel.moved(second * SECOND, Pose(np.array([x, 0, 0]), LEVEL))
         odometry = Pose(np.array([7.0, 0, 0]), LEVEL)
         session.consider(
-            Frame(np.zeros((54, 96, 3), np.uint8), 5 * SECOND, odometry=odometry), features(9)
+            Frame(np.zeros((54, 96, 3), np.uint8), 30 * SECOND, odometry=odometry), features(9)
         )
         assert not beside.reaches(session.place(4)) and beside.reaches(session.place(3))
         assert [place.index for place in session.around(3, 1)] == [2, 4]
