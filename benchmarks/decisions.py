@@ -1,9 +1,9 @@
 """What the decision layer says, and how often it is right.
 
-    FOL_VPR_SHARED=... python -m benchmarks.decisions [--town DAY EVENING] [--limit 200]
+    FOL_VPR_SHARED=... python -m benchmarks.decisions [--town DAY EVENING ...] [--limit 200]
 
-Each map is calibrated with one drive, or with one half of a drive, and asked with another one that
-the calibration has not seen:
+Each map is calibrated with one half of a drive, and that of the town with all drives but one, too;
+and asked with the other one, which the calibration has not seen:
 
 - frames of the drive itself, and the same frames with their places taken out of the map;
 - frames of somewhere else altogether: another data set, another town;
@@ -17,45 +17,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fol_vpr.calibration import Drive, Example, collect, fit
+from benchmarks.decision_drives import Data, Trial
+from fol_vpr.calibration import Drive, Example, fit
 from fol_vpr.config import (
-    EvaluationConfig,
-    MappingConfig,
-    NetworkConfig,
-    RecognizerConfig,
     VerificationConfig,
 )
 from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothesis, Pose
-from fol_vpr.evaluation.ground_truth import (
-    Whereabouts,
-    positives_by_position,
-    read_ground_truth,
-)
+from fol_vpr.evaluation.closures import precision_recall
 from fol_vpr.evaluation.reliability import calibration_error, reliability
 from fol_vpr.evaluation.report import align
-from fol_vpr.mapping import build_map
-from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.sources import FrameSource, open_source
 from fol_vpr.verification import BESIDE, Decision, Locations, Observation
 from fol_vpr.verification.calibration import DEFAULTS
 
-# Where positions are the ground truth: the town is 180 m round.
-TOWN_TRUTH = EvaluationConfig(positive_radius=5.0, positive_angle=40.0)
-TOWN_TOPICS = {
-    'image_topic': '/camera/image/compressed',
-    'pose_topic': '/ground_truth',
-    'odom_topic': '/odom',
-}
 BEFORE, AFTER = 20, 20
 JUMPS = 12
 # What the cost is measured for: of the global search, of these re-ranked, of these verified.
@@ -90,15 +72,6 @@ class Tally:
                 [p for p, _ in self.said_nowhere], [right for _, right in self.said_nowhere]
             )
         )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A map, what it is calibrated with, and what it is asked."""
-
-    name: str
-    learned: list[Drive]
-    asked: Drive
 
 
 def judge(decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally) -> None:
@@ -142,93 +115,20 @@ def _is_beside(place: Place, seen: Observation, positives: frozenset[int]) -> bo
     return bool(near.any())
 
 
-# ---- data
-
-
-class Data:
-    """Maps and drives, in a folder that is thrown away."""
-
-    def __init__(self, folder: Path, town: Sequence[Path], limit: int | None) -> None:
-        self._folder = folder
-        self._limit = limit
-        self._recognizer = PlaceRecognizer(RecognizerConfig(NetworkConfig()))
-        shared = os.environ.get('FOL_VPR_SHARED')
-        self._data = None if shared is None else Path(shared) / 'data'
-        self._town = [path for path in town if path.exists()]
-
-    def trials(self) -> tuple[list[Trial], dict[str, list[Drive]]]:
-        """What is asked of calibrated maps, and drives elsewhere by the name of a trial."""
-        trials: list[Trial] = []
-        elsewhere: dict[str, list[Drive]] = {}
-        if self._data is not None:
-            for name, references, queries in (
-                ('gardens_point', 'day_right', 'day_left'),
-                ('corridor', 'ref', 'query'),
-            ):
-                self._take(name, open_source(self._data / name / references))
-                drive = self._drive_by_csv(name, self._data / name / queries)
-                half = len(drive.examples) // 2
-                first = Drive(f'{name}, first half', drive.examples[:half])
-                second = Drive(f'{name}, second half', drive.examples[half:])
-                trials += [
-                    Trial(name, [first], second),
-                    Trial(name, [second], first),
-                ]
-                other = {'gardens_point': 'corridor/query', 'corridor': 'gardens_point/day_left'}
-                elsewhere[name] = [
-                    self._elsewhere(self._data / other[name]),
-                    self._elsewhere(self._data / 'ie_tower' / 'floor10'),
-                ]
-        if len(self._town) >= 2:
-            self._take('town', open_source(self._town[0], **TOWN_TOPICS))
-            drives = [self._drive_by_position(path) for path in self._town[1:]]
-            half = len(drives[0].examples) // 2
-            first = Drive('town, first half', drives[0].examples[:half])
-            second = Drive('town, second half', drives[0].examples[half:])
-            trials += [Trial('town', [first], second), Trial('town', [second], first)]
-            if len(drives) > 1:
-                trials += [
-                    Trial('town', [drives[0]], drives[1]),
-                    Trial('town', [drives[1]], drives[0]),
-                ]
-        return trials, elsewhere
-
-    def _take(self, name: str, source: FrameSource) -> None:
-        path = self._folder / f'{name}.folmap'
-        build_map(source, path, self._recognizer.extractor, MappingConfig())
-        self._recognizer.load_map(path)
-
-    def _drive_by_csv(self, name: str, folder: Path) -> Drive:
-        assert self._data is not None
-        source = open_source(folder)
-        sizes = len(source), len(self._recognizer.places)
-        positives = read_ground_truth(self._data / name / 'ground_truth.csv', *sizes)
-        return collect(self._recognizer, source, positives, limit=self._limit)
-
-    def _drive_by_position(self, path: Path) -> Drive:
-        source = open_source(path, **TOWN_TOPICS)
-        queries = [Whereabouts.of(capture) for capture in source.captures()]
-        references = [Whereabouts.of(place) for place in self._recognizer.places]
-        positives = positives_by_position(queries, references, TOWN_TRUTH)
-        return collect(self._recognizer, source, positives, limit=self._limit)
-
-    def _elsewhere(self, folder: Path) -> Drive:
-        source = open_source(folder)
-        nowhere = [frozenset[int]()] * len(source)
-        drive = collect(self._recognizer, source, nowhere, limit=self._limit)
-        return Drive('/'.join(folder.parts[-2:]), drive.examples)
-
-    def close(self) -> None:
-        """Free the network."""
-        self._recognizer.close()
-
-
 # ---- tables
 
 
-def streams(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[str, Any]]:
-    """Drives that the calibration has not seen: with their places in the map, and without."""
+def streams(
+    trials: Sequence[Trial], config: VerificationConfig
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Drives that the calibration has not seen: with their places in the map, and without.
+
+    Returns:
+        A row for each trial, and one for all trials of a name, whose probabilities are judged
+        together.
+    """
     rows = []
+    pooled: dict[str, Tally] = {}
     for trial in trials:
         calibration = fit(trial.learned, config, {}).calibration
         for with_calibration in (calibration, None):
@@ -236,6 +136,10 @@ def streams(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[st
             inside, outside, both = Tally(), Tally(), Tally()
             for tally, masked in ((inside, False), (outside, True), (both, False), (both, True)):
                 judge(decision, trial.asked.examples, masked, tally)
+            if with_calibration:
+                pool = pooled.setdefault(trial.name, Tally())
+                pool.said += both.said
+                pool.said_nowhere += both.said_nowhere
             rows.append(
                 {
                     'map': trial.name,
@@ -256,7 +160,54 @@ def streams(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[st
                     'ECE not in map': both.error_nowhere(),
                 }
             )
+    together = [
+        {
+            'map': name,
+            'answers': len(pool.said),
+            'ECE': pool.error(),
+            'ECE not in map': pool.error_nowhere(),
+        }
+        for name, pool in pooled.items()
+    ]
+    return rows, together
+
+
+def surest_first(trials: Sequence[Trial], config: VerificationConfig) -> list[dict[str, Any]]:
+    """Recall at 100 % precision, by what the answers of drives through the map are ordered by.
+
+    Every image is answered: without the decision layer by the first of the global search, or by
+    the one with most matches or most inliers; with it, by the most probable place.
+    """
+    rows = []
+    for trial in trials:
+        decision = Decision(config, fit(trial.learned, config, {}).calibration)
+        answers: dict[str, list[tuple[float, bool]]] = {}
+        for example in trial.asked.examples:
+            for name, score, index in _answers(example.observation, decision):
+                answers.setdefault(name, []).append((score, index in example.positives))
+        known = sum(bool(example.positives) for example in trial.asked.examples)
+        curves = {
+            name: precision_recall(*zip(*found, strict=True), positives=known)
+            for name, found in answers.items()
+        }
+        recalls = {name: curve.recall_at_full_precision for name, curve in curves.items()}
+        rows.append({'map': trial.name, 'asked': trial.asked.name, 'images': known, **recalls})
     return rows
+
+
+def _answers(seen: Observation, decision: Decision) -> Iterator[tuple[str, float, int]]:
+    """What each way says of an image: its name, how sure it is, and the reference."""
+    looked_at = [h for h in seen.hypotheses if not np.isnan(h.match_score)]
+    judgement = decision.judge(seen)
+    first = max(seen.candidates, key=lambda each: each.similarity)
+    yield 'similarity', first.similarity, first.index
+    matched = max(looked_at, key=lambda each: each.match_score)
+    yield 'matches', matched.match_score, matched.place.index
+    verified = max(seen.hypotheses, key=lambda each: each.inliers)
+    yield 'inliers', verified.inliers, verified.place.index
+    places = [each.best.place for each in judgement.evidence]
+    believed = max(places, key=judgement.probability)
+    yield 'probability', judgement.probability(believed), believed.index
 
 
 def foreign(
@@ -442,14 +393,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not trials:
         print('nothing to measure: set FOL_VPR_SHARED, or draw a town (make demo does)')
         return 0
+    each, together = streams(trials, config)
     report: dict[str, Any] = {
         'config': asdict(config),
-        'streams': streams(trials, config),
+        'streams': each,
+        'together': together,
+        'surest_first': surest_first(trials, config),
         'foreign': foreign(trials, elsewhere, config),
         'kidnapping': kidnapping(trials, config),
         'decide_ms': decide_milliseconds(),
     }
     show('Drives that the calibration has not seen', report['streams'])
+    show('All of a map together', report['together'])
+    show('Recall at 100 % precision', report['surest_first'])
     show('Frames that have no place in the map', report['foreign'])
     show(f'Kidnapping: {BEFORE} frames, a jump, {AFTER} frames', report['kidnapping'])
     cost = report['decide_ms']

@@ -352,6 +352,51 @@ def test_other_settings_keep_the_calibration_and_are_named(calibrated, town):
     assert calibrated.decisions == 'uncalibrated: by defaults'
 
 
+def test_places_that_get_other_numbers_when_the_map_is_saved_are_not_mixed_up(
+    calibrated, monkeypatch
+):
+    """What the filter believes of place 5 is not believed of the next one, which is 5 by then."""
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    calibrated.remove_places([calibrated.places[0].place_id])
+    frame = Frame(view(5))
+    for stamp in range(4):
+        answer = calibrated.recognize(replace(frame, stamp_ns=stamp))
+    assert answer.hypotheses[0].place.index == 5
+    assert calibrated._decision._filter.anchors
+    calibrated.save_map()
+    assert [place.index for place in calibrated.places] == list(range(PLACES - 1))
+    assert not calibrated._decision._filter.anchors
+    calibrated.recognize(replace(frame, stamp_ns=4))
+    believed = calibrated._decision._filter.anchors
+    # Saved once more nothing is renumbered, and nothing forgotten.
+    calibrated.add_place(Frame(view(0)))
+    calibrated.save_map()
+    assert calibrated._decision._filter.anchors == believed
+
+
+def test_what_was_seen_is_forgotten_with_the_map_its_places_and_on_request(
+    calibrated, monkeypatch
+):
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    path = calibrated.map_info.path
+    for forget in (
+        lambda: calibrated.load_map(path),
+        calibrated.reset_sequence,
+        lambda: calibrated.remove_places([calibrated.places[-1].place_id]),
+        lambda: calibrated.set_config(replace(CONFIG, verification=VerificationConfig())),
+    ):
+        calibrated.recognize(Frame(view(2)))
+        before = calibrated._decision._filter
+        assert before.anchors
+        # Settings that no decision depends on leave it alone, and so does a single query.
+        calibrated.set_config(replace(calibrated.config, retrieval=CONFIG.retrieval))
+        calibrated.recognize(Frame(view(3)), sequence=False)
+        assert calibrated._decision._filter is before and before.anchors
+        forget()
+        assert not calibrated._decision._filter.anchors
+        assert calibrated._decision.calibrated
+
+
 def test_what_is_excluded_is_as_if_the_map_had_it_not(loaded):
     frame = Frame(view(2))
     features = loaded.extract(frame)

@@ -72,12 +72,6 @@ def transported(covariance: np.ndarray, onwards: gtsam.Pose3) -> np.ndarray:
     return symmetric(adjoint @ covariance @ adjoint.T)
 
 
-def inverted(covariance: np.ndarray, pose: gtsam.Pose3) -> np.ndarray:
-    """Covariance of the inverse of a pose from that of the pose."""
-    adjoint = pose.AdjointMap()
-    return symmetric(adjoint @ covariance @ adjoint.T)
-
-
 def symmetric(matrix: np.ndarray) -> np.ndarray:
     """The matrix without what rounding made of its symmetry."""
     return np.asarray(0.5 * (matrix + matrix.T))

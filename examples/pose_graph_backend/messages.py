@@ -45,8 +45,15 @@ def pose_of_transform(message: Any) -> gtsam.Pose3:
     return pose3([at.x, at.y, at.z], [turned.x, turned.y, turned.z, turned.w])
 
 
-def closure_of(candidate: Any, mount_from: gtsam.Pose3, mount_to: gtsam.Pose3) -> Closure:
+def closure_of(
+    candidate: Any, closure_id: int, mount_from: gtsam.Pose3, mount_to: gtsam.Pose3
+) -> Closure:
     """What a fol_vpr_msgs/LoopClosureCandidate measured.
+
+    Args:
+        candidate: the message.
+        closure_id: what it is called from now on.
+        mount_from, mount_to: pose of either sensor frame in the base frame.
 
     Raises:
         ValueError: its transform, or the covariance of that, is none.
@@ -58,7 +65,7 @@ def closure_of(candidate: Any, mount_from: gtsam.Pose3, mount_to: gtsam.Pose3) -
             pose_of(stated.pose), np.array(stated.covariance), metric=candidate.metric_scale
         )
     return Closure(
-        candidate.candidate_id,
+        closure_id,
         ns_of(candidate.stamp_from),
         ns_of(candidate.stamp_to),
         measured,

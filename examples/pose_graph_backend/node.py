@@ -62,6 +62,10 @@ class PoseGraphBackend(Node):
         self._mounts = Mounts(self, pose3(mount[:3], mount[3:]) if any(mount) else None)
         self._map_frame = str(map_frame)
         self._odom_frame = self._base_frame = ''
+        # What the graph calls them, and by which id they are answered: a localizer that was
+        # started again counts from the beginning.
+        self._numbers: dict[tuple[str, int, int], int] = {}
+        self._candidates: dict[int, int] = {}
         # Candidates that came before the odometry, which names the base frame.
         self._early: list[Any] = []
         self._path_is_old = self._transform_is_old = False
@@ -124,7 +128,7 @@ class PoseGraphBackend(Node):
 
     def _judged(self, candidate: Any) -> list[Answer]:
         """What the graph makes of a candidate, or why it never gets there."""
-        name = candidate.candidate_id
+        name = self._number(candidate)
         if candidate.session_from != candidate.session_to:
             other = candidate.session_to
             return [Answer(name, False, f'unused: the graph has no session {other}')]
@@ -135,21 +139,31 @@ class PoseGraphBackend(Node):
                 return [Answer(name, False, f'unused: {self._mounts.unknown(frame)}')]
             mounts.append(mount or gtsam.Pose3())
         try:
-            return self._graph.add_closure(closure_of(candidate, *mounts))
+            return self._graph.add_closure(closure_of(candidate, name, *mounts))
         except ValueError as error:
             return [Answer(name, False, f'unused: {error}')]
+
+    def _number(self, candidate: Any) -> int:
+        """What a candidate is called here: its stamps are what it is known by."""
+        identity = (
+            candidate.session_from, ns_of(candidate.stamp_from), ns_of(candidate.stamp_to)
+        )  # fmt: skip
+        number = self._numbers.setdefault(identity, len(self._numbers))
+        self._candidates[number] = candidate.candidate_id
+        return number
 
     # ---- out
 
     def _answer(self, answers: Sequence[Answer]) -> None:
         for each in answers:
-            message = LoopClosureFeedback(candidate_id=each.closure_id, reason=each.reason)
+            name = self._candidates[each.closure_id]
+            message = LoopClosureFeedback(candidate_id=name, reason=each.reason)
             message.header.stamp = self.get_clock().now().to_msg()
             accepted = LoopClosureFeedback.ACCEPTED, LoopClosureFeedback.REJECTED
             message.status = accepted[0] if each.accepted else accepted[1]
             self._feedback.publish(message)
             word = 'accepted' if each.accepted else 'rejected'
-            self.get_logger().info(f'closure {each.closure_id} {word}: {each.reason}')
+            self.get_logger().info(f'closure {name} {word}: {each.reason}')
             self._path_is_old = self._transform_is_old = True
 
     def _publish_path(self) -> None:
@@ -171,7 +185,7 @@ class PoseGraphBackend(Node):
 
     def close(self) -> None:
         """Answer what still waits."""
-        late = [Answer(each.candidate_id, False, 'unused: no odometry') for each in self._early]
+        late = [Answer(self._number(each), False, 'unused: no odometry') for each in self._early]
         self._answer([*late, *self._graph.finish()])
 
 

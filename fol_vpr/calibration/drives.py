@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fol_vpr.config import VerificationConfig
-from fol_vpr.datatypes import Place
+from fol_vpr.datatypes import Frame, Place
 from fol_vpr.errors import FolVprError
 from fol_vpr.evaluation.ground_truth import Positives
 from fol_vpr.verification import Locations, Observation
@@ -73,7 +73,8 @@ def collect(
     Args:
         recognizer: with its map loaded.
         source: the drive.
-        positives: for each of its images.
+        positives: for each of its images; those of which it is not known where they were taken
+            are left out, for they may show any place or none.
         limit: how many images to take, from the first; None takes all.
         progress: called with the images done, their number, and a note.
         on_bad: called with position and error of an image that cannot be read, and is left out.
@@ -86,26 +87,34 @@ def collect(
     total = len(source) if limit is None else min(limit, len(source))
     examples = []
     for position, frame in source.frames(on_bad=on_bad, stop=total):
-        features = recognizer.extract(frame)
-        observation = recognizer.observe(frame, features)
-        mask = masks[position]
-        masked = recognizer.observe(frame, features, exclude=mask) if mask else None
-        examples.append(Example(observation, positives[position], masked))
+        right = positives[position]
+        if right is not None:
+            examples.append(_example(recognizer, frame, right, masks[position]))
         if progress is not None:
             progress(position + 1, total, '')
     return Drive(source.session_id, examples)
+
+
+def _example(
+    recognizer: PlaceRecognizer, frame: Frame, right: frozenset[int], mask: frozenset[int]
+) -> Example:
+    features = recognizer.extract(frame)
+    observation = recognizer.observe(frame, features)
+    masked = recognizer.observe(frame, features, exclude=mask) if mask else None
+    return Example(observation, right, masked)
 
 
 def masked_references(
     places: Sequence[Place], positives: Positives, config: VerificationConfig
 ) -> list[frozenset[int]]:
     """For each query the references around its positives; none where hardly any other is left."""
+    known = [found or frozenset() for found in positives]
     locations = Locations(places)
     by_index = {place.index: place for place in places}
     numbers = np.array([place.index for place in places])
     near = {
         index: frozenset(numbers[locations.same(by_index[index], config, extents=MASKED)].tolist())
-        for index in frozenset().union(*positives)
+        for index in frozenset().union(*known)
     }
-    masks = [frozenset().union(*(near[index] for index in found)) for found in positives]
+    masks = [frozenset().union(*(near[index] for index in found)) for found in known]
     return [mask if len(mask) + LEAST_LEFT <= len(places) else frozenset() for mask in masks]

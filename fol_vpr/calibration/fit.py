@@ -194,6 +194,11 @@ def _ratios(examples: Sequence[Example], config: VerificationConfig) -> Calibrat
     """A calibration of single images, whose last scaling does nothing."""
     features, labels = _rows(examples, config)
     right, wrong = int(labels.sum()), int((~labels).sum())
+    if right and not wrong and all(example.masked is None for example in examples):
+        raise InputError(
+            'every place that was found is right, and the map is too small to leave out what an '
+            'image shows and see what is found instead: build it from a longer drive'
+        )
     if not right or not wrong:
         raise InputError(
             f'{right} right and {wrong} wrong places were found, both are needed: check that the '
@@ -332,7 +337,7 @@ def _held_out(beliefs: Sequence[Sequence[Statement]]) -> tuple[list[Bin], list[B
         for said in part:
             nowhere.append((scale_nowhere.probability(said.new), said.outside))
             if said.place is not None:
-                place.append((scale_place.probability(said.place), said.right))
+                place.append((scale_place.probability(said.place, said.share), said.right))
     return (
         reliability([p for p, _ in place], [r for _, r in place]),
         reliability([p for p, _ in nowhere], [r for _, r in nowhere]),

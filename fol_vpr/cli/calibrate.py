@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 RETRIEVAL = ('candidates', 'rerank', 'order', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify', 'agreement_radius', 'agreement_index', 'max_gap', 'speed')
+# Those that the evidence depends on, though they are not to be set here.
+REMEMBERED = {
+    RetrievalConfig: (*RETRIEVAL, 'similarity_weight', 'least_standing'),
+    VerificationConfig: (*VERIFICATION, 'inlier_threshold'),
+}
 BAR = 40
 
 
@@ -106,8 +111,9 @@ def run(args: argparse.Namespace) -> int:
             'places': info.places,
             'ground_truth': 'CSV' if args.ground_truth else f'{criteria.positive_radius:g} m',
             'settings': {
-                **{name: getattr(retrieval, name) for name in RETRIEVAL},
-                **{name: getattr(verification, name) for name in VERIFICATION},
+                name: getattr(config, name)
+                for config in (retrieval, verification)
+                for name in REMEMBERED[type(config)]
             },
         }
     finally:
@@ -195,6 +201,11 @@ def _drives(
     ]
     drives = []
     with Progress('calibrate') as progress:
+        unknown = [found for truth in positives for found in truth if found is None]
+        if unknown:
+            progress.warn(
+                f'{len(unknown)} images are left out: it is not known where they were taken'
+            )
         unread = SkipBad(progress)
         for source, truth in zip(sources, positives, strict=True):
             drives.append(

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 RETRIEVAL = ('candidates', 'rerank', 'order', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify',)
 # What decisions about a stream depend on.
-SEQUENCE = ('probability', 'consecutive', 'max_gap', 'agreement_radius', 'agreement_index')
+SEQUENCE = (
+    'probability', 'consecutive', 'max_gap', 'speed', 'agreement_radius', 'agreement_index',
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -205,7 +207,6 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
             precision=extractor.precision,
             rerank=retrieval.rerank,
             sequence=args.sequence,
-            calibrated=info.calibrated,
         )
         evaluation = Evaluation(conditions, positives, answers, tracks)
         _report(args, evaluation, source, recognizer.reference_image)
@@ -226,7 +227,7 @@ def _truth_of(
     criteria: EvaluationConfig,
 ) -> tuple[Positives, Tracks | None]:
     if args.without_ground_truth:
-        positives: Positives = [frozenset()] * len(source)
+        positives: Positives = [None] * len(source)
         return positives[: args.limit], None
     return truth_of(
         source, places, info, criteria, ground_truth=args.ground_truth, limit=args.limit
@@ -247,6 +248,7 @@ def _conditions(
         preprocessing_id=info.preprocessing_id,
         references=info.places,
         recording=args.recording or '',
+        calibrated=info.calibrated,
     )
 
 

@@ -71,9 +71,9 @@ class RetrievalConfig(Checked):
     )
     order: str = setting(
         'evidence',
-        'evidence orders them by how far their matches are over the threshold, together with the '
-        'similarity; matches by the number of matches alone, as the released code does, and looks '
-        'at all of them.',
+        'evidence orders them by how far their matches are over the threshold and how well they '
+        'agree with each other, together with the similarity; matches by the number of matches '
+        'alone, as the released code does, and looks at all of them.',
         choices=('evidence', 'matches'),
     )
     similarity_weight: float = setting(
@@ -175,6 +175,7 @@ class VerificationConfig(Checked):
         10.0,
         'Places closer than this are one place, in metres, where the map has poses.',
         minimum=0,
+        maximum=1_000_000,
     )
     agreement_index: int = setting(
         5, 'The same where it has none: distance in the order of one session.', minimum=0

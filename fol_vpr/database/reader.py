@@ -337,7 +337,7 @@ def _read_info(
         frame_id=header.frame_id,
         georeferenced=header.datum is not None or located > 0,
         datum=header.datum,
-        calibrated=number(f"SELECT count(*) FROM calibration WHERE name != '{schema.FEEDBACK}'")
+        calibrated=number(f"SELECT count(*) FROM calibration WHERE name = '{schema.DECISION}'")
         > 0,
         content_id=meta.get('content_id', meta['map_id']),
         cameras=number('SELECT count(camera) FROM places'),

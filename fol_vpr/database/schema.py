@@ -82,8 +82,9 @@ CREATE TABLE calibration (
 ) STRICT;
 """
 
-# The row of the calibration table with what a SLAM back-end said of loop closures, which does not
-# make a map calibrated.
+# Rows of the calibration table: the one that makes a map calibrated, and what a SLAM back-end
+# said of loop closures.
+DECISION = 'decision'
 FEEDBACK = 'loop_closure_feedback'
 
 # What a file of changes has besides, see docs/map_format.md.

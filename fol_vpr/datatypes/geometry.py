@@ -53,8 +53,13 @@ class Pose:
         object.__setattr__(self, 'position', position)
         object.__setattr__(self, 'orientation', orientation / norm)
         if self.covariance is not None:
-            covariance = np.asarray(self.covariance, dtype=np.float64).reshape(6, 6)
-            object.__setattr__(self, 'covariance', covariance)
+            covariance = np.asarray(self.covariance, dtype=np.float64)
+            if covariance.size != 36 or not np.isfinite(covariance).all():
+                raise InputError(
+                    'a pose needs a covariance of 6 x 6 finite numbers, or none, got '
+                    f'{self.covariance}'
+                )
+            object.__setattr__(self, 'covariance', covariance.reshape(6, 6))
 
     @property
     def has_orientation(self) -> bool:
@@ -99,7 +104,7 @@ class Camera:
 
     Attributes:
         size: width and height in pixels of the images that the numbers are for.
-        matrix: [3, 3] float64, the intrinsics K in pixels.
+        matrix: [3, 3] float64, the intrinsics K in pixels, without skew.
         model: how the lens distorts, as sensor_msgs/CameraInfo names it: '' (not at all),
             plumb_bob, rational_polynomial or equidistant.
         distortion: [n] float64, its coefficients in the order of CameraInfo.d.
@@ -117,11 +122,10 @@ class Camera:
         if min(self.size) <= 0:
             raise InputError(f'a camera needs the size of its images, got {self.size}')
         matrix = np.asarray(self.matrix, dtype=np.float64)
-        sound = matrix.shape == (3, 3) and np.isfinite(matrix).all()
-        if not sound or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        if not _is_pinhole(matrix):
             raise InputError(
-                f'a camera needs a matrix [3, 3] with focal lengths over 0 pixels, got '
-                f'{self.matrix}; is the camera calibrated?'
+                'a camera needs the matrix fx 0 cx / 0 fy cy / 0 0 1 with focal lengths over 0 '
+                f'pixels, got {matrix.ravel().tolist()}; is the camera calibrated?'
             )
         distortion = np.asarray(self.distortion, dtype=np.float64).reshape(-1)
         if self.model not in DISTORTION_MODELS:
@@ -138,6 +142,13 @@ class Camera:
             raise InputError(f'the distortion needs finite coefficients, got {self.distortion}')
         object.__setattr__(self, 'matrix', matrix)
         object.__setattr__(self, 'distortion', distortion)
+
+
+def _is_pinhole(matrix: np.ndarray) -> bool:
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        return False
+    (fx, skew, _), (below, fy, _), last = matrix
+    return bool(fx > 0 and fy > 0 and skew == below == 0 and (last == (0, 0, 1)).all())
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,11 @@ class Decisions:
     Attributes:
         localized_right, localized_wrong: LOCALIZED at a positive of the query, and elsewhere.
         not_in_map_right, not_in_map_wrong: NOT_IN_MAP of a query without positives, and with.
-        calibration_error: expected, of the probabilities of the first hypotheses; NaN where the
-            map is uncalibrated.
+        localized_unjudged, not_in_map_unjudged: the same of queries of which it is not known
+            where they were taken.
+        calibrated: whether the map gave probabilities.
+        calibration_error: expected, of the probabilities of the first hypotheses; NaN where there
+            are none that can be judged.
         not_in_map_error: the same of the probabilities that the map has no such place.
     """
 
@@ -29,8 +33,11 @@ class Decisions:
     localized_wrong: int
     not_in_map_right: int
     not_in_map_wrong: int
+    localized_unjudged: int
+    not_in_map_unjudged: int
     ambiguous: int
     unknown: int
+    calibrated: bool
     calibration_error: float
     not_in_map_error: float
 
@@ -42,24 +49,24 @@ class Decisions:
             answers: to queries of a stream.
             positives: for each query, answered or not.
         """
-        right = [bool(a.ranking) and a.ranking[0] in positives[a.index] for a in answers]
-        outside = [not positives[a.index] for a in answers]
-
-        def count(state: LocalizationState, truth: Sequence[bool] | None = None) -> int:
-            rows = [True] * len(answers) if truth is None else truth
-            pairs = zip(answers, rows, strict=True)
-            return sum(answer.state is state and row for answer, row in pairs)
-
-        localized, nowhere = LocalizationState.LOCALIZED, LocalizationState.NOT_IN_MAP
+        judged = [(a, found) for a in answers if (found := positives[a.index]) is not None]
+        right = [bool(a.ranking) and a.ranking[0] in found for a, found in judged]
+        outside = [not found for _, found in judged]
+        said = Counter(answer.state for answer in answers)
+        localized = Counter(_of(judged, right, LocalizationState.LOCALIZED))
+        nowhere = Counter(_of(judged, outside, LocalizationState.NOT_IN_MAP))
         return cls(
-            localized_right=count(localized, right),
-            localized_wrong=count(localized, [not each for each in right]),
-            not_in_map_right=count(nowhere, outside),
-            not_in_map_wrong=count(nowhere, [not each for each in outside]),
-            ambiguous=count(LocalizationState.AMBIGUOUS),
-            unknown=count(LocalizationState.UNKNOWN),
-            calibration_error=_error([a.probability for a in answers], right),
-            not_in_map_error=_error([a.p_not_in_map for a in answers], outside),
+            localized_right=localized[True],
+            localized_wrong=localized[False],
+            not_in_map_right=nowhere[True],
+            not_in_map_wrong=nowhere[False],
+            localized_unjudged=said[LocalizationState.LOCALIZED] - localized.total(),
+            not_in_map_unjudged=said[LocalizationState.NOT_IN_MAP] - nowhere.total(),
+            ambiguous=said[LocalizationState.AMBIGUOUS],
+            unknown=said[LocalizationState.UNKNOWN],
+            calibrated=any(not math.isnan(a.p_not_in_map) for a in answers),
+            calibration_error=_error([a.probability for a, _ in judged], right),
+            not_in_map_error=_error([a.p_not_in_map for a, _ in judged], outside),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -77,13 +84,31 @@ class Decisions:
             f'NOT_IN_MAP {self.not_in_map_right} right, {self.not_in_map_wrong} wrong; '
             f'AMBIGUOUS {self.ambiguous}; UNKNOWN {self.unknown}'
         )
-        if math.isnan(self.calibration_error):
-            return [said, 'uncalibrated: decided by defaults; `fol_vpr calibrate` learns them']
-        return [
-            said,
-            f'expected calibration error {self.calibration_error:.3f} (first hypothesis), '
-            f'{self.not_in_map_error:.3f} (not in the map)',
-        ]
+        lines = [said]
+        if self.localized_unjudged or self.not_in_map_unjudged:
+            lines.append(
+                f'not judged, as it is not known where they were taken: LOCALIZED '
+                f'{self.localized_unjudged}; NOT_IN_MAP {self.not_in_map_unjudged}'
+            )
+        if not self.calibrated:
+            lines.append('uncalibrated: decided by defaults; `fol_vpr calibrate` learns them')
+        elif not math.isnan(self.not_in_map_error):
+            lines.append(
+                f'expected calibration error {self.calibration_error:.3f} (first hypothesis), '
+                f'{self.not_in_map_error:.3f} (not in the map)'
+            )
+        return lines
+
+
+def _of(
+    judged: Sequence[tuple[QueryAnswer, frozenset[int]]],
+    true: Sequence[bool],
+    state: LocalizationState,
+) -> Iterator[bool]:
+    """Whether it was true, for each answer that made a statement."""
+    for (answer, _), each in zip(judged, true, strict=True):
+        if answer.state is state:
+            yield each
 
 
 def _error(probabilities: Sequence[float], right: Sequence[bool]) -> float:

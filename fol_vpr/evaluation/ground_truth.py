@@ -18,8 +18,9 @@ from fol_vpr.errors import InputError
 if TYPE_CHECKING:
     from fol_vpr.sources import Capture
 
-Positives = list[frozenset[int]]
-"""For each query the indices of the references that show its place; may be empty."""
+Positives = Sequence[frozenset[int] | None]
+"""For each query the indices of the references that show its place: empty where the map does not
+have it, None where it is not known where the query was taken."""
 
 COLUMNS = ('query_index', 'ref_indices')
 
@@ -60,7 +61,7 @@ class Tracks:
         return cls(*found)
 
 
-def read_ground_truth(path: str | Path, queries: int, references: int) -> Positives:
+def read_ground_truth(path: str | Path, queries: int, references: int) -> list[frozenset[int]]:
     """Read positives from a CSV with the columns `query_index,ref_indices`.
 
     The indices count from 0 in the order of the sorted files, those of references are separated
@@ -88,7 +89,9 @@ def read_ground_truth(path: str | Path, queries: int, references: int) -> Positi
         raise InputError(f'the ground truth {path} is not a CSV file in UTF-8: {error}') from error
 
 
-def _read_rows(rows: csv.DictReader[str], path: str, queries: int, references: int) -> Positives:
+def _read_rows(
+    rows: csv.DictReader[str], path: str, queries: int, references: int
+) -> list[frozenset[int]]:
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
         found = ', '.join(rows.fieldnames or ()) or 'nothing'
@@ -96,7 +99,7 @@ def _read_rows(rows: csv.DictReader[str], path: str, queries: int, references: i
             f'the ground truth {path} needs a header with the columns {", ".join(COLUMNS)}; '
             f'its first line holds {found}'
         )
-    positives: Positives = [frozenset()] * queries
+    positives: list[frozenset[int]] = [frozenset()] * queries
     seen: dict[int, int] = {}
     for row in rows:
         where = f'line {rows.line_num} of the ground truth {path}'
@@ -142,7 +145,7 @@ def positives_by_position(
         config: radius and angle.
 
     Returns:
-        For each query the indices of its positives; empty where its position is not known.
+        For each query the indices of its positives; None where its position is not known.
 
     Raises:
         InputError: nothing to compare: one side has no positions of the other's kind.
@@ -158,8 +161,11 @@ def positives_by_position(
         )
     query_xyz, query_axes = _coordinates(queries, kind)
     reference_xyz, reference_axes = _coordinates(references, kind)
-    positives: Positives = []
+    positives: list[frozenset[int] | None] = []
     for xyz, axes in zip(query_xyz, query_axes, strict=True):
+        if np.isnan(xyz).any():
+            positives.append(None)
+            continue
         distance = np.linalg.norm(reference_xyz - xyz, axis=1)
         with np.errstate(invalid='ignore'):
             near = distance <= config.positive_radius

@@ -47,7 +47,7 @@ def first_hit(ranking: Sequence[int], positives: Collection[int]) -> int | None:
 
 def recall_at(
     rankings: Iterable[Sequence[int]],
-    positives: Iterable[Collection[int]],
+    positives: Iterable[Collection[int] | None],
     ks: Sequence[int] = RECALL_AT,
 ) -> dict[int, Share]:
     """Share of queries that have a positive within the first K.
@@ -57,7 +57,8 @@ def recall_at(
 
     Args:
         rankings: for each query, reference indices, best first.
-        positives: for each query, the references that show its place.
+        positives: for each query, the references that show its place; None where that is not
+            known.
         ks: the K.
 
     Returns:

@@ -166,7 +166,7 @@ def _trajectory(axis: Axes, evaluation: Evaluation, tracks: Tracks) -> None:
     axis.legend(loc='best', fontsize=8, title='lines: where a wrong one was put', title_fontsize=8)
 
 
-def _outcome(best: int, positive: frozenset[int]) -> int:
+def _outcome(best: int, positive: frozenset[int] | None) -> int:
     if not positive:
         return 2
     return 0 if best in positive else 1

@@ -34,7 +34,7 @@ class Conditions:
         trained: False for deterministic random weights.
         recording: the bag of live answers, empty where the queries were run offline.
         rerank: how many candidates were re-ranked; None where it is not known (recordings).
-        sequence: whether the queries were judged as a stream, as the node does.
+        sequence: whether the queries were run as a stream, which a recording is in any case.
         calibrated: whether the map has a calibration.
     """
 
@@ -60,7 +60,8 @@ class Evaluation:
     """Answers against ground truth.
 
     Attributes:
-        positives: for each query, answered or not, the references that show its place.
+        positives: for each query, answered or not, the references that show its place; None
+            where that is not known.
         tracks: where they were taken, where that is known of both sides.
     """
 
@@ -95,7 +96,7 @@ class Evaluation:
 
     @property
     def without_positive(self) -> int:
-        """Queries that no reference shows; they are left out of the recall."""
+        """Queries that no reference is known to show; they are left out of the recall."""
         return sum(not positive for positive in self.positives)
 
     def recall_reranked(self) -> Recall:
@@ -215,13 +216,15 @@ class Evaluation:
              'reranked_rank', 'first_ref_index', 'total_ms']
         )  # fmt: skip
         for index, positive in enumerate(self.positives):
+            known = '' if positive is None else len(positive)
             answer = self._by_index.get(index)
             if answer is None:
-                writer.writerow([index, '', '', 'UNANSWERED', len(positive), '', '', '', ''])
+                writer.writerow([index, '', '', 'UNANSWERED', known, '', '', '', ''])
                 continue
-            ranks = [first_hit(r or (), positive) for r in (answer.global_ranking, answer.ranking)]
+            rankings = answer.global_ranking or (), answer.ranking
+            ranks = [first_hit(ranking, positive or ()) for ranking in rankings]
             writer.writerow(
-                [index, answer.uri, answer.stamp_ns, answer.state.name, len(positive),
+                [index, answer.uri, answer.stamp_ns, answer.state.name, known,
                  *('' if rank is None else rank for rank in ranks),
                  answer.ranking[0] if answer.ranking else '',
                  f'{answer.timings.get("total", math.nan) * 1000:.2f}']

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fol_vpr.datatypes import Pose
+
+# Metres per second. What odometry says beyond it is a jump of its own, as when it is started anew.
+FASTEST = 100.0
 
 
 class Travel:
     """The length of the path from image to image.
 
-    Where the odometry of one of two images is missing, the seconds between them count as metres
-    at a speed. Stamps that go backwards add nothing.
+    Where the odometry of one of two images is missing, or it jumped between them, the seconds
+    between them count as metres at a speed. Stamps that go backwards add nothing.
 
     Args:
         speed: metres per second without odometry.
@@ -42,10 +47,16 @@ class Travel:
             last_ns, last = self._last
             elapsed = max(0.0, (stamp_ns - last_ns) / 1e9)
             self.seconds += elapsed
-            if odometry is not None and last is not None:
-                self.path += float(np.linalg.norm(odometry.position - last.position))
-            else:
-                self.path += elapsed * self._speed
+            way = _way(last, odometry)
+            self.path += way if way <= FASTEST * elapsed else elapsed * self._speed
         self._last = (stamp_ns, odometry)
         self.measured = odometry is not None
         self.was_measured |= self.measured
+
+
+def _way(before: Pose | None, after: Pose | None) -> float:
+    """Metres between two poses, infinite where one is missing."""
+    if before is None or after is None:
+        return math.inf
+    with np.errstate(over='ignore'):
+        return float(np.linalg.norm(after.position - before.position))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +31,8 @@ from fol_vpr.recognizer.measure import measured
 from fol_vpr.verification import ClosureGate, Sighting, Threshold
 
 # Unique in the process, whichever recognizer publishes them: a node makes a new one each time that
-# it is configured.
-_candidate_ids = itertools.count(1)
+# it is configured. An answer to the process before is none to this one.
+_candidate_ids = itertools.count(secrets.randbits(40))
 
 
 @dataclass(frozen=True)

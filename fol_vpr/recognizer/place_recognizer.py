@@ -102,13 +102,14 @@ class PlaceRecognizer:
         except MapError:
             loaded.close()
             raise
+        renumbered = self._map is not None and not _same_numbers(self._map, loaded)
         with self._lock:
             if self._closed:
                 loaded.close()
                 raise MapError(f'{loaded.path} was loaded too late: the recognizer is closed')
             previous, self._map = self._map, loaded
             before, self._calibration = self._calibration, calibration
-            if other or calibration != before:
+            if other or renumbered or calibration != before:
                 self._decision = Decision(self.config.verification, calibration)
             if other:
                 self._loops.take_map(loaded.calibration(), loaded.path)
@@ -256,6 +257,18 @@ class PlaceRecognizer:
         with self._lock:
             return self._recognize(frame, prepared, hypotheses, sequence, prior)
 
+    def unsearched(self, frame: Frame) -> Recognition:
+        """The answer where nothing is searched: how good the image is, and no more."""
+        quality = assess_image(frame.image)
+        return Recognition(
+            stamp_ns=frame.stamp_ns,
+            frame_id=frame.frame_id,
+            state=LocalizationState.UNKNOWN,
+            hypotheses=(),
+            image_quality=quality.score,
+            quality_reason=quality.reason,
+        )
+
     def observe(
         self, frame: Frame, features: Features, *, exclude: frozenset[int] = frozenset()
     ) -> Observation:
@@ -368,18 +381,9 @@ class PlaceRecognizer:
         features = self.extractor.extract([prepared or frame.image], timings)[0]
         with timed(timings, 'loops'):
             closures = self._loops.watch(frame, features)
-        quality = assess_image(frame.image)
+        answer = self.unsearched(frame)
         timings['total'] = time.perf_counter() - started
-        return Recognition(
-            stamp_ns=frame.stamp_ns,
-            frame_id=frame.frame_id,
-            state=LocalizationState.UNKNOWN,
-            hypotheses=(),
-            loop_closures=closures,
-            image_quality=quality.score,
-            quality_reason=quality.reason,
-            timings=timings,
-        )
+        return replace(answer, loop_closures=closures, timings=timings)
 
     def _measured(
         self, answer: list[PlaceHypothesis], frame: Frame, loaded: LiveMap, believed: bool
@@ -439,6 +443,12 @@ class PlaceRecognizer:
                 self._map = None
             self._loops.close()
             self.extractor.close()
+
+
+def _same_numbers(a: LiveMap, b: LiveMap) -> bool:
+    """Whether the places of two states of a map have the same `Place.index`."""
+    numbers = ([(place.index, place.place_id) for place in each.places] for each in (a, b))
+    return next(numbers) == next(numbers)
 
 
 def _best_verified(hypotheses: Sequence[PlaceHypothesis]) -> PlaceHypothesis | None:

@@ -7,10 +7,10 @@ few matches are to be had, the number is chance and the global similarity knows 
 
     evidence / most evidence + similarity_weight * standing
 
-Evidence of a candidate is the sum over its matches of how far their cosine is over the threshold;
-its standing is 1 for the greatest similarity and 0 for the median one of all candidates, which as
-a rule shows another place. Both terms are without a unit, so that one weight serves networks whose
-similarities lie elsewhere.
+Evidence of a candidate is how far its matches are over the threshold, and how well they agree with
+each other (evidence.py); its standing is 1 for the greatest similarity and 0 for the median one of
+all candidates, which as a rule shows another place. Both terms are without a unit, so that one
+weight serves networks whose similarities lie elsewhere.
 
 Local matching is what costs, and most candidates cannot win. Only those are matched whose standing
 leaves them in doubt; and of those only a shortlist in full, which few of their rows tell.
@@ -26,7 +26,8 @@ import numpy as np
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
-from fol_vpr.retrieval.matching import match_candidates, unit_rows
+from fol_vpr.retrieval.evidence import match_evidence
+from fol_vpr.retrieval.matching import match_candidates
 
 # Local features of candidates that are held at the same time, in bytes.
 LOADED_BYTES = 64 << 20
@@ -109,7 +110,7 @@ def rerank(
             matches[candidate.index] = pairs
             scored.append(item._replace(candidate=candidate))
             if config.order == 'evidence':
-                evidence.append(_evidence(query.descriptors, local.descriptors, pairs, threshold))
+                evidence.append(match_evidence(query, local, pairs, threshold))
     if config.order == 'matches':
         keys = [item.candidate.match_score for item in scored]
     else:
@@ -147,13 +148,14 @@ def _shortlisted(
 ) -> tuple[list[_Doubted], list[_Doubted]]:
     """The candidates that are worth to be matched in full, and the others; both best first."""
     few = [coarse.of(held.get(item.candidate.index)) for item in doubted]
-    rows = [local.descriptors for local in few if local is not None]
-    if len(rows) < len(few):
+    coarsened = [local for local in few if local is not None]
+    if len(coarsened) < len(few):
         return doubted, []
+    rows = [local.descriptors for local in coarsened]
     found = match_candidates(coarse.query.descriptors, rows, threshold, device=device)
     evidence = [
-        _evidence(coarse.query.descriptors, descriptors, pairs, threshold)
-        for descriptors, pairs in zip(rows, found, strict=True)
+        match_evidence(coarse.query, local, pairs, threshold)
+        for local, pairs in zip(coarsened, found, strict=True)
     ]
     ordered = _by_key(doubted, _fused(evidence, doubted, config.similarity_weight))
     return ordered[: config.shortlist], ordered[config.shortlist :]
@@ -187,15 +189,6 @@ def _in_doubt(standings: np.ndarray, config: RetrievalConfig) -> int:
     if config.order == 'matches':
         return min(config.rerank, len(standings))
     return int((standings[: config.rerank] >= config.least_standing).sum())
-
-
-def _evidence(
-    query: np.ndarray, candidate: np.ndarray, pairs: np.ndarray, threshold: float
-) -> float:
-    """Sum over the matches of how far their cosine is over the threshold."""
-    rows = unit_rows(candidate[pairs[:, 1]])
-    cosines = np.einsum('ij,ij->i', query[pairs[:, 0]], rows)
-    return float((cosines - threshold).sum())
 
 
 def _fused(evidence: list[float], items: list[_Doubted], weight: float) -> list[float]:

@@ -46,6 +46,8 @@ class CameraInput:
         """Listen to `camera_info`, and to /tf_static where its type is installed."""
         if self._subscriptions:
             return
+        # Until an image of the stream tells, for those that services bring.
+        self._rectified = is_rectified(self._node.resolve_topic_name('image'))
         create = self._node.create_subscription
         self._subscriptions = [create(CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS))]
         try:
@@ -100,6 +102,10 @@ class CameraInput:
     def _mount(self, frame_id: str, settings: NodeConfig) -> Pose | None:
         given = mount_pose(settings.camera_mount)
         return given or self._mounts.get(settings.base_frame, frame_id)
+
+    def fixed(self, parent: str, child: str) -> Pose | None:
+        """Pose of a frame in another by /tf_static, None where it has no way."""
+        return self._mounts.get(parent, child)
 
     def problem(self, settings: NodeConfig) -> str:
         """What does not fit, empty where all does or one of both is missing."""

@@ -24,6 +24,7 @@ from fol_vpr.datatypes import (
 )
 from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_image
+from fol_vpr.sources.poses import is_known
 from fol_vpr_msgs import msg as fol
 
 NS = 1_000_000_000
@@ -79,7 +80,9 @@ def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
 
 
 def pose_from_message(message: Any) -> Pose:
-    """The pose of a geometry_msgs/PoseWithCovariance; zeros mean that no covariance is known.
+    """The pose of a geometry_msgs/PoseWithCovariance.
+
+    Zeros, or -1 for a variance, mean that no covariance is known.
 
     Raises:
         InputError: numbers that are not finite, or no unit quaternion.
@@ -91,7 +94,7 @@ def pose_from_message(message: Any) -> Pose:
     return Pose(
         position=np.array([at.x, at.y, at.z]),
         orientation=np.array([turned.x, turned.y, turned.z, turned.w]),
-        covariance=covariance if covariance.any() else None,
+        covariance=covariance if is_known(covariance) else None,
     )
 
 

@@ -53,6 +53,7 @@ class NodeFacts:
         odometry: what is wrong with odom, empty where nothing is.
         index: what the map is searched with, in words; empty without one.
         decisions: what its decisions go by, in words; empty without one.
+        hits: why hits could not be written last time, empty where they could.
         loops: how the search for loop closures is going; None while unconfigured.
     """
 
@@ -68,6 +69,7 @@ class NodeFacts:
     map_failure: str
     index: str
     decisions: str
+    hits: str
     topics: Sequence[TopicReport]
     camera: str
     camera_state: str
@@ -187,6 +189,13 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
             'set, or two publishers share the topic',
             values,
         )
+    if counts.repeated_age is not None and counts.repeated_age < RECENT:
+        return (
+            WARN,
+            'images have the stamp of the one before them: their driver stamps them wrongly, or '
+            'two publishers of the same images share the topic',
+            values,
+        )
     if facts.clock_stands or facts.settings.replay:
         return OK, 'not compared with the clock', values
     if counts.ahead > facts.settings.stamp_tolerance:
@@ -230,18 +239,26 @@ def _map(facts: NodeFacts) -> Part:
             f'kept {info.name}, as another map failed to load: {facts.map_failure}',
             values,
         )
+    if facts.hits:
+        return WARN, f'hits are not counted: {facts.hits}', values
     return OK, f'{info.name}: {info.places} places', values
 
 
 def _recognition(facts: NodeFacts, counts: Snapshot) -> Part:
     values: dict[str, object] = {
-        'state': counts.state.name,
-        'image quality': f'{counts.quality:.2f}',
+        'last state': counts.state.name,
+        'last image quality': f'{counts.quality:.2f}',
     }
     for stage, (median, high) in counts.latency.items():
         values[f'{stage} (ms)'] = f'{median * 1e3:.1f} median, {high * 1e3:.1f} 95th percentile'
     if facts.network and not facts.trained:
         return WARN, 'untrained weights: the answers mean nothing', values
+    if not facts.listening:
+        return OK, 'not listening', values
+    if counts.answer_age is None:
+        return OK, 'no answer yet', values
+    if counts.answer_age > facts.settings.image_timeout:
+        return WARN, f'no answer for {counts.answer_age:.0f} s', values
     if counts.quality_reason:
         return WARN, f'poor image: {counts.quality_reason}', values
     if facts.odometry:

@@ -225,6 +225,13 @@ class FeedbackInput:
             self._subscription = None
 
     def _on_feedback(self, message: LoopClosureFeedback) -> None:
-        accepted = message.status == LoopClosureFeedback.ACCEPTED
-        if ignored := self._deliver(message.candidate_id, accepted, message.reason):
+        ignored = (
+            f'feedback to loop closure {message.candidate_id} with the status {message.status}, '
+            f'expected {LoopClosureFeedback.ACCEPTED} (ACCEPTED) or '
+            f'{LoopClosureFeedback.REJECTED} (REJECTED)'
+        )
+        if message.status in (LoopClosureFeedback.ACCEPTED, LoopClosureFeedback.REJECTED):
+            accepted = message.status == LoopClosureFeedback.ACCEPTED
+            ignored = self._deliver(message.candidate_id, accepted, message.reason)
+        if ignored:
             self._node.get_logger().warning(f'ignored: {ignored}', throttle_duration_sec=5.0)

@@ -62,6 +62,8 @@ def main(args: Sequence[str] | None = None) -> int:
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()
+            # Waits for whoever uses it; a drive in a temporary file goes with it.
+            node.free()
     sys.stdout.flush()
     sys.stderr.flush()
     # Python would wait for a forward pass or the loading of a map, which cannot be interrupted,

@@ -29,6 +29,7 @@ class Snapshot:
         bad: could not be decoded or recognised.
         last_bad: why the last one was.
         backwards: images with a stamp before that of their predecessor.
+        repeated_age: since an image had the stamp of its predecessor.
         last_jump: seconds by which the last of them went back.
         ahead: seconds by which the last image's stamp was ahead of the clock; negative is behind.
         rates: images per second over the last seconds: `received`, `answered`.
@@ -49,6 +50,7 @@ class Snapshot:
     backwards: int
     backwards_age: float | None
     last_jump: float
+    repeated_age: float | None
     ahead: float | None
     unstamped: bool
     state: LocalizationState
@@ -73,6 +75,7 @@ class Monitor:
         self._backwards = 0
         self._backwards_time: float | None = None
         self._last_jump = 0.0
+        self._repeated_time: float | None = None
         self._ahead: float | None = None
         self._timings: deque[Mapping[str, float]] = deque(maxlen=WINDOW)
         self._recognition: Recognition | None = None
@@ -96,6 +99,8 @@ class Monitor:
                 self._backwards += 1
                 self._backwards_time = time.monotonic()
                 self._last_jump = (self._last_stamp_ns - stamp_ns) / 1e9
+            if stamp_ns == self._last_stamp_ns:
+                self._repeated_time = time.monotonic()
             self._last_stamp_ns = stamp_ns
 
     def dropped(self, count: int) -> None:
@@ -137,6 +142,7 @@ class Monitor:
                 backwards=self._backwards,
                 backwards_age=_age(self._backwards_time),
                 last_jump=self._last_jump,
+                repeated_age=_age(self._repeated_time),
                 ahead=self._ahead,
                 unstamped=self._last_stamp_ns == 0,
                 state=LocalizationState.UNKNOWN if last is None else last.state,

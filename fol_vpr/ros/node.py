@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from fol_vpr.config import NodeConfig
-from fol_vpr.datatypes import Frame, LocalizationState, Recognition
+from fol_vpr.datatypes import Frame
 from fol_vpr.errors import FolVprError, InputError, MapError, WeightsError
 from fol_vpr.ros.camera import CameraInput
 from fol_vpr.ros.conversions import frame_from_image, stamp_to_ns
@@ -66,6 +67,7 @@ class Localizer(LifecycleNode):
         declare_parameters(self)
         self._settings = read_parameters(self)
         self._applied = self._settings
+        self._applying = threading.Lock()
         self._monitor = Monitor()
         self._enabled = True
         self._closing = False
@@ -77,7 +79,7 @@ class Localizer(LifecycleNode):
         self._inputs: ImageInputs | None = None
         self.camera = CameraInput(self)
         self._feedback = FeedbackInput(self, self._take_feedback)
-        self._odometry = OdometryInput(self)
+        self._odometry = OdometryInput(self, self.camera.fixed)
         self._calls = Services(self)
         self._map_calls = MapServices(self, self._calls)
         self._relocalization = Relocalization(self, self._calls)
@@ -293,17 +295,15 @@ class Localizer(LifecycleNode):
                 self.report_defect('an image could not be answered', error)
 
     def _answer_or_raise(self, ready: Ready) -> None:
-        recognizer, outputs, settings = self.recognizer, self._outputs, self._settings
+        recognizer, outputs = self.recognizer, self._outputs
         if recognizer is None or outputs is None:
             return
+        settings = self.apply_settings(recognizer)
         frame = ready.frame
-        if settings.recognizer != self._applied.recognizer:
-            recognizer.set_config(settings.recognizer)
-        self._applied = settings
-        odometry = self._odometry.track.pose_at(frame.stamp_ns, settings.node.odom_gap)
+        odometry = self._odometry.track.pose_at(frame.stamp_ns, settings.node)
         frame = replace(frame, odometry=odometry)
         if recognizer.map_info is None and not recognizer.loops.enabled:
-            recognition = _nothing_to_search(frame)
+            recognition = recognizer.unsearched(frame)
         else:
             recognition = recognizer.recognize(frame, prepared=ready.prepared)
         recognized = time.perf_counter()
@@ -346,6 +346,15 @@ class Localizer(LifecycleNode):
     def settings(self) -> Settings:
         """The parameters."""
         return self._settings
+
+    def apply_settings(self, recognizer: PlaceRecognizer) -> Settings:
+        """Hand the parameters to the recognizer, where they were changed; the parameters."""
+        with self._applying:
+            settings = self._settings
+            if settings.recognizer != self._applied.recognizer:
+                recognizer.set_config(settings.recognizer)
+            self._applied = settings
+        return settings
 
     def configure_with_map(self, path: str) -> None:
         """Load the first map of a node that starts itself and could not.
@@ -416,7 +425,7 @@ class Localizer(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _take_parameters(self, _changes: Sequence[Parameter]) -> None:
-        # The worker hands them to the recognizer before the next image.
+        # Whoever answers the next image hands them to the recognizer.
         self._settings = read_parameters(self)
 
     def _publish_diagnostics(self) -> None:
@@ -433,6 +442,7 @@ class Localizer(LifecycleNode):
         recognizer = self.recognizer
         sim = bool(self.get_parameter('use_sim_time').value)
         network, trained, info = {}, True, None
+        tf_problem = '' if self._outputs is None else self._outputs.tf_problem
         if recognizer is not None:
             extractor = recognizer.extractor
             network = {
@@ -454,10 +464,11 @@ class Localizer(LifecycleNode):
             map_failure=self._map_failure,
             index='' if recognizer is None else recognizer.index,
             decisions='' if recognizer is None else recognizer.decisions,
+            hits='' if recognizer is None else recognizer.storage_problem,
             topics=[] if self._inputs is None else self._inputs.reports(),
             camera=self.camera.problem(self._settings.node),
             camera_state=self.camera.description(self._settings.node),
-            odometry='' if self._outputs is None else self._outputs.tf_problem,
+            odometry=tf_problem or self._odometry.track.problem,
             loops=None if recognizer is None else recognizer.loops,
         )
 
@@ -469,12 +480,17 @@ class Localizer(LifecycleNode):
         if self._worker is not None:
             self._worker.stop(WORK_END)
 
+    def free(self) -> None:
+        """Let go of device, map and drive, without a lifecycle transition."""
+        recognizer, self.recognizer = self.recognizer, None
+        try:
+            if recognizer is not None:
+                recognizer.close()
+        except Exception as error:  # noqa: BLE001 the end is not held up by it
+            self.report_defect('map and drive were not closed properly', error)
+
     def destroy_node(self) -> None:
         """Leave the graph."""
         super().destroy_node()
         # It holds the handle of the node, which others would go on listing for 20 s.
         del self._state_machine
-
-
-def _nothing_to_search(frame: Frame) -> Recognition:
-    return Recognition(frame.stamp_ns, frame.frame_id, LocalizationState.UNKNOWN, ())

@@ -21,6 +21,7 @@ from fol_vpr.ros.services import NoMap, NotReady, Services, result_of
 from fol_vpr_msgs.srv import Relocalize
 
 if TYPE_CHECKING:
+    from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.ros.node import Localizer
 
 
@@ -108,16 +109,20 @@ class Relocalization:
         return response
 
     async def _forget(self) -> None:
-        node = self._node
-        recognizer = node.recognizer
-        if recognizer is None or node.state != 'active':
-            raise NotReady(f'the node is {node.state}: activate it first')
+        recognizer = self._active()
         if recognizer.map_info is None:
             raise NoMap('no map is loaded: call ~/load_map first')
         # It waits for the image at hand.
         await self._services.in_background(recognizer.reset_sequence)
         if left := self._services.cleaned_up(recognizer):
             raise left
+        self._active()
+
+    def _active(self) -> PlaceRecognizer:
+        node = self._node
+        if node.recognizer is None or node.state != 'active':
+            raise NotReady(f'the node is {node.state}: activate it first')
+        return node.recognizer
 
     async def _answer_within(self, seconds: float) -> Any:
         """The answer that is LOCALIZED, else the last one, or None.

@@ -111,8 +111,9 @@ class Services:
         if recognizer.map_info is None:
             raise NoMap('no map is loaded: call ~/load_map first')
         started = time.perf_counter()
+        settings = self._node.apply_settings(recognizer)
         frame = frame_from_image(image, 'query_place')
-        camera = self._node.camera.of(frame, self._node.settings.node)
+        camera = self._node.camera.of(frame, settings.node)
         frame = replace(frame, camera=camera)
         try:
             recognition = recognizer.recognize(
@@ -125,7 +126,7 @@ class Services:
             raise self.cleaned_up(recognizer) or error from error
         return places_message(
             recognition,
-            map_frame=self._node.settings.map_frame(recognition),
+            map_frame=settings.map_frame(recognition),
             model_id=recognizer.extractor.model_id,
             processing_time=time.perf_counter() - started,
         )

@@ -10,7 +10,7 @@ from fol_vpr.datatypes import Pose
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.rigid import quaternion, rotation_matrix
 from fol_vpr.ros.conversions import time_from_ns
-from fol_vpr.ros.odometry import OdometryTrack, pose_between
+from fol_vpr.ros.odometry import OdometryTrack
 
 
 class MapToOdom:
@@ -63,30 +63,30 @@ def map_to_odom(
         settings: the base frame, and how far apart odometry may be.
 
     Raises:
-        InputError: no odometry around that time, odometry of another base frame or in the
-            frame of the map, or no orientation in the map.
+        InputError: no odometry around that time, odometry of a frame that the base is not known
+            to be fixed to, without frames, or in the frame of the map, or no orientation in the
+            map.
     """
     if not robot.has_orientation:
         raise InputError(
             'the map has positions without orientations, and so no map -> odom: build it from '
             'poses, or set publish_tf to false'
         )
-    before, after = track.around(stamp_ns, settings.odom_gap)
-    base = before.child_frame_id
-    if base != settings.base_frame:
+    odometry = track.base_at(stamp_ns, settings)
+    if not odometry.child_frame_id or not odometry.frame_id:
         raise InputError(
-            f'odom is of the frame {base or "(empty)"}, the map of '
-            f'{settings.base_frame}: set base_frame, or remap odom'
+            f'odom is of the frame {odometry.child_frame_id or "(empty)"} in '
+            f'{odometry.frame_id or "(empty)"}: have its publisher name both'
         )
-    if before.header.frame_id == map_frame:
+    if odometry.frame_id == map_frame:
         raise InputError(
             f'the poses of the map and the odometry are both in the frame {map_frame}: set '
             'map_frame, or build the map with --frame-id'
         )
-    base_in_odom = pose_between(before, after, stamp_ns)
+    base_in_odom = odometry.pose
     map_rotation = rotation_matrix(robot.orientation) @ rotation_matrix(base_in_odom.orientation).T
     map_translation = robot.position - map_rotation @ base_in_odom.position
-    message = TransformStamped(child_frame_id=before.header.frame_id)
+    message = TransformStamped(child_frame_id=odometry.frame_id)
     message.header.stamp = time_from_ns(stamp_ns)
     message.header.frame_id = map_frame
     x, y, z = (float(value) for value in map_translation)

@@ -13,6 +13,7 @@ from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bag import Bag, Message, Topic, deserialize
 from fol_vpr.sources.bag_camera import BagCamera
+from fol_vpr.sources.bag_odometry import BagOdometry
 from fol_vpr.sources.cameras import fingerprint
 from fol_vpr.sources.decode import decode_image
 from fol_vpr.sources.image_topics import choose_image_topic
@@ -77,19 +78,20 @@ class BagImages:
             self.pose_topic = self._bag.find_topic(pose_topic).name
             self._track, tolerated = read_track(self._bag, pose_topic, max_pose_gap)
             self.warnings += tolerated
-        self._odometry: Track | None = None
+        self._odometry: BagOdometry | None = None
         if odom_topic:
-            self._odometry, tolerated = read_track(self._bag, odom_topic, max_pose_gap)
-            self.warnings += tolerated
+            self._odometry = BagOdometry(self._bag, odom_topic, max_pose_gap)
+            self.warnings += self._odometry.warnings
         self.session_id = self._bag.name
         self.frame_id = (frame_id or self._track.frame_id) if self._track else ''
         self.own_origin = not frame_id and self._track is not None and self._track.own_origin
         if self.own_origin:
             self._name_own_frame()
         config = camera or CameraConfig()
-        self._camera = BagCamera(
-            self._bag, self.image_topic, self._base_frame(config), config, self._warn
-        )
+        base = self._base_frame(config)
+        if self._odometry is not None:
+            self._odometry.take_to(base, self._warn)
+        self._camera = BagCamera(self._bag, self.image_topic, base, config, self._warn)
         self.camera_info_topic = self._camera.info_topic
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
         self.description = f'{len(self)} images of {self.image_topic} in {self._bag.path}{poses}'
@@ -172,7 +174,7 @@ class BagImages:
                 'map of them has the poses of the camera, and not of the base of the robot'
             )
         camera = self._camera.of((image.shape[1], image.shape[0]), frame_id)
-        odometry = self._odometry.at(stamp_ns)[0] if self._odometry else None
+        odometry = self._odometry.at(stamp_ns) if self._odometry else None
         frame = Frame(
             image, frame_id=frame_id, camera=camera, odometry=odometry, **capture._asdict()
         )
@@ -196,13 +198,14 @@ class BagImages:
         self.frame_id = 'map'
 
     def _base_frame(self, config: CameraConfig) -> str:
-        """The frame whose poses the track has."""
+        """The frame whose poses the track has, or else the odometry."""
         told = self._track.child_frame_id if self._track else ''
         if told and config.base_frame and told != config.base_frame:
             self._warn(
                 f'the poses of {self.pose_topic} are of the frame {told} by its messages, and '
                 f'are taken as those of {config.base_frame}, as --base-frame says'
             )
+        told = told or (self._odometry.frame if self._odometry else '')
         return config.base_frame or told or NodeConfig.base_frame
 
     def _warn(self, message: str) -> None:

@@ -114,9 +114,13 @@ def camera_from_info(
     Raises:
         InputError: the message makes no sense.
     """
-    matrix = np.asarray(info.k, np.float64).reshape(3, 3)
-    if rectified:
-        matrix = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3]
+    raw = np.asarray(info.k, np.float64).reshape(3, 3)
+    matrix = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else raw
+    if matrix[0, 0] == 0 and raw[0, 0] != 0:
+        raise InputError(
+            'P is zero, but the images are rectified by the name of their topic: have their '
+            'driver fill P, or rename the topic of images that are not'
+        )
     if matrix[0, 0] == 0:
         return None
     window = np.eye(3)

@@ -6,6 +6,7 @@ import logging
 import math
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -259,12 +260,14 @@ def _geo_values(msg: Any) -> list[float] | str:
 
 
 def _covariance(msg: Any) -> list[float] | None:
-    """[36] where a pose message has one; all zeros or -1 in front mean that it is unknown."""
+    """[36] where a pose message has one that is known."""
     values = getattr(getattr(msg, 'pose', None), 'covariance', None)
-    if values is None:
+    if values is None or not (np.abs(values) <= _LARGEST_VARIANCE).all():
         return None
-    covariance = np.asarray(values, dtype=np.float64)
-    known = covariance.any() and covariance[0] >= 0
-    if not known or not (np.abs(covariance) <= _LARGEST_VARIANCE).all():
-        return None
-    return [float(value) for value in covariance]
+    return [float(value) for value in values] if is_known(values) else None
+
+
+def is_known(covariance: Sequence[float] | np.ndarray) -> bool:
+    """Whether the [36] of a message is a covariance: zeros, or -1 for a variance, mean none."""
+    numbers = np.asarray(covariance, dtype=np.float64)
+    return bool(numbers.any() and (numbers[::7] >= 0).all())

@@ -25,6 +25,8 @@ LARGEST_LOG_RATIO = 7.0
 # A probability is never called 0 or 1 by so much, in log odds: one in about 22,000.
 LARGEST_LOG_ODDS = 10.0
 LEAST_SHARE = 1e-3
+# Of what is read: with less, quotients overflow.
+_LEAST_NUMBER = 1e-6
 _LARGEST_NUMBER = 1e6
 
 
@@ -133,8 +135,8 @@ class Calibration:
             np.array([_number(column[key]) for column in columns])
             for key in ('mean', 'scale', 'weight')
         )
-        if (scale <= 0).any():
-            raise ValueError('a scale is not over 0')
+        if (scale < _LEAST_NUMBER).any():
+            raise ValueError(f'a scale is under {_LEAST_NUMBER}')
         if any(w < 0 for n, w in zip(FEATURES, weights, strict=True) if n in MORE_IS_BETTER):
             raise ValueError('a weight is negative')
         made = value['made']
@@ -177,7 +179,7 @@ def _number(value: Any) -> float:
 
 def _open_share(value: Any) -> float:
     number = _number(value)
-    if not 0 < number < 1:
+    if not _LEAST_NUMBER <= number <= 1 - _LEAST_NUMBER:
         raise ValueError(f'{number} is no share between 0 and 1')
     return number
 
@@ -210,7 +212,7 @@ DEFAULTS = _defaults(
     offset=-2.7,
     miss=0.3,
     repeat=0.5,
-    place=Scaling(slope=0.85, share=3.0),
+    place=Scaling(share=3.0),
     standing=(1.9, 0.8, 0.35),
     margin=(0.0, 1.1, 0.65),
     match_margin=(0.7, 1.4, 0.5),
@@ -219,5 +221,6 @@ DEFAULTS = _defaults(
     regions=(3.4, 1.5, 0.9),
 )
 """For maps without a calibration: fitted to four drives through three maps together, with one off
-the offset. Neither the similarity nor the number of matches counts: each network has its own.
+the offset, and the belief taken as it is. Neither the similarity nor the number of matches counts:
+each network has its own.
 """

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -106,13 +106,17 @@ class Decision:
         shown = [
             Shown(each.best.place, ratio) for each, ratio in zip(evidence, ratios, strict=True)
         ]
-        if not sequence:
+        if sequence:
+            novelty = self._go_on(observation)
+            belief = self._filter.update(shown, novelty * observation.quality)
+            self._last = observation
+        else:
             belief = self._new_filter().update(shown, observation.quality)
-            return self._state(evidence, ratios, belief)
-        novelty = self._go_on(observation)
-        belief = self._filter.update(shown, novelty * observation.quality)
-        self._last = observation
-        return self._state(evidence, ratios, belief)
+        judgement = self._state(evidence, ratios, belief)
+        if observation.quality > 0:
+            return judgement
+        # What was seen before is believed still, but nothing is said of this image.
+        return replace(judgement, state=LocalizationState.UNKNOWN, believed=None)
 
     def _go_on(self, observation: Observation) -> float:
         """Move the belief on to an image; how new that is, 0 to 1."""

@@ -17,6 +17,8 @@ DRIFT = 0.2
 STEP = 0.5
 # An image this new is that of a robot that moves as fast as it may.
 MOVING = 0.3
+# No robot goes so many metres between two images: odometry that says so has gone astray.
+FARTHEST = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,12 @@ class Motion:
         """The motion between two poses of the odometry, where both are known."""
         if before is None or after is None:
             return cls(seconds)
+        with np.errstate(over='ignore'):
+            way = after.position - before.position
+        if np.abs(way).max() > FARTHEST:
+            return cls(seconds)
         start, end = matrix(before.orientation), matrix(after.orientation)
-        return cls(seconds, start.T @ (after.position - before.position), start.T @ end)
+        return cls(seconds, start.T @ way, start.T @ end)
 
     @property
     def metres(self) -> float | None:
@@ -129,5 +135,5 @@ def matrix(quaternion: np.ndarray) -> np.ndarray:
 def _kernel(distance: np.ndarray, extent: float, spread: float) -> np.ndarray:
     """Gaussian around the extent of a place, lower the wider it is."""
     beyond = np.maximum(distance - extent, 0.0) / (spread + extent / 4)
-    reached = np.exp(-0.5 * np.square(np.nan_to_num(beyond, nan=np.inf)))
+    reached = np.exp(-0.5 * np.square(np.nan_to_num(beyond, nan=np.inf, posinf=np.inf)))
     return np.asarray(reached * extent / (extent + spread))

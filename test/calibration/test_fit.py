@@ -7,43 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from observations import EVERYWHERE, clear, hypothesis, observation, place
+from calibration_drives import drive
+from observations import EVERYWHERE, clear, place
 
 from fol_vpr.calibration import Drive, Example, fit
 from fol_vpr.calibration.drives import masked_references
+from fol_vpr.calibration.fit import Statement, _held_out
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Pose
 from fol_vpr.errors import InputError
 from fol_vpr.verification import FEATURES, Decision, gather
 
 CONFIG = VerificationConfig()
-
-
-def drive(count: int = 80, seed: int = 0, name: str = 'drive') -> Drive:
-    """Through all 40 places, two images at each; a tenth of the images leads elsewhere."""
-    rng = np.random.default_rng(seed)
-    examples = []
-    for number in range(count):
-        right = number // 2 % EVERYWHERE
-        other = int((right + rng.integers(10, 30)) % EVERYWHERE)
-        similarity, inliers = rng.normal(0.75, 0.08), rng.normal(120, 40)
-        if rng.random() < 0.1:
-            similarity, inliers = 0.5, 15
-        found = [
-            hypothesis(right, similarity, round(250 + 100 * (similarity - 0.7)), int(inliers)),
-            hypothesis(other, rng.normal(0.5, 0.03), 140, int(rng.integers(5, 25)), 1),
-        ]
-        found.sort(key=lambda h: -h.similarity)
-        found = [replace(h, rank=rank) for rank, h in enumerate(found)]
-        alone = [replace(h, rank=0) for h in found if h.place.index != right]
-        seen, masked = observation(number, found), observation(number, alone)
-        masked = replace(
-            masked,
-            candidates=[c for c in masked.candidates if c.index != right],
-            places=[p for p in masked.places if p.index != right],
-        )
-        examples.append(Example(seen, frozenset([right]), masked))
-    return Drive(name, examples)
 
 
 @pytest.fixture(scope='module')
@@ -108,6 +83,33 @@ def test_too_little_to_learn_from_is_refused():
     perfect = [Example(clear(i, i % 40), frozenset([(i + 7) % 40]), None) for i in range(40)]
     with pytest.raises(InputError, match='ground truth belongs'):
         fit([Drive('wrong', perfect)], CONFIG, {})
+
+
+def test_a_map_that_is_too_small_to_leave_anything_out_is_named():
+    alone = [
+        replace(seen, hypotheses=seen.hypotheses[:1]) for seen in map(clear, range(40), range(40))
+    ]
+    examples = [Example(seen, frozenset([i]), None) for i, seen in enumerate(alone)]
+    with pytest.raises(
+        InputError, match='every place that was found is right, and the map is too small'
+    ):
+        fit([Drive('small', examples)], CONFIG, {})
+
+
+def test_the_error_that_is_shown_is_that_of_the_probabilities_that_are_published():
+    """Where the place has a small share in the belief it is right seldom, and called so."""
+    rng = np.random.default_rng(0)
+
+    def part():
+        for share in rng.choice([0.2, 1.0], 400):
+            right = bool(rng.random() < (0.9 if share == 1 else 0.2))
+            yield Statement(0.9, float(share), right, 0.1, False)
+
+    parts = [list(part()) for _ in range(4)]
+    place, _ = _held_out(parts)
+    shown = sum(each.count * each.said for each in place) / sum(each.count for each in place)
+    right = np.mean([statement.right for part in parts for statement in part])
+    assert shown == pytest.approx(right, abs=0.02)
 
 
 def replace_positives(example: Example) -> Example:

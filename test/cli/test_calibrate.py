@@ -9,10 +9,17 @@ from typing import NamedTuple
 
 import cv2
 import pytest
+from recordings import write_recording
 from scenes import write_folder
 
+from fol_vpr.calibration import collect
 from fol_vpr.cli.main import main
+from fol_vpr.config import RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.database import MapReader
+from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.recognizer import PlaceRecognizer, recorded_network
+from fol_vpr.recognizer.fitting import calibration_in_words
+from fol_vpr.sources import open_source
 from fol_vpr.verification import Calibration
 
 PLACES = 30
@@ -67,6 +74,30 @@ def test_the_map_holds_what_was_learned(walk, calibrated):
     assert cv2.imread(str(folder / 'out.png')) is not None
 
 
+def test_images_taken_nobody_knows_where_are_no_examples(walk):
+    recognizer = PlaceRecognizer(RecognizerConfig(recorded_network(walk.map)))
+    try:
+        recognizer.load_map(walk.map)
+        right = [None, frozenset([1]), frozenset(), None]
+        drive = collect(recognizer, open_source(walk.queries), right, limit=4)
+    finally:
+        recognizer.close()
+    assert [each.positives for each in drive.examples] == [{1}, set()]
+    assert [each.masked is None for each in drive.examples] == [False, True]
+
+
+def test_all_settings_that_the_evidence_depends_on_are_remembered(calibrated):
+    """Or else a node with others goes by a calibration that does not fit, without a word."""
+    with MapReader(calibrated[0]) as reader:
+        found = Calibration.from_rows(reader.calibration(), '')
+    for config in (
+        RecognizerConfig(retrieval=RetrievalConfig(least_standing=0.9)),
+        RecognizerConfig(retrieval=RetrievalConfig(similarity_weight=3.0)),
+        RecognizerConfig(verification=VerificationConfig(inlier_threshold=1.5)),
+    ):
+        assert 'made with other settings' in calibration_in_words(found, config)
+
+
 def test_a_dry_run_shows_it_and_leaves_the_map_alone(walk, tmp_path, capsys):
     path = tmp_path / 'm.folmap'
     assert calibrate(walk, path, '--dry-run') == 0
@@ -91,6 +122,40 @@ def test_the_drive_is_then_judged_by_probabilities(walk, calibrated, tmp_path, c
     assert 'uncalibrated' in capsys.readouterr().out
     assert main([*evaluate, str(walk.map)]) == 0
     assert json.loads(out.read_text())['decisions'] is None
+
+
+def test_without_a_ground_truth_nothing_is_called_right_or_wrong(
+    walk, calibrated, tmp_path, capsys
+):
+    out = tmp_path / 'out.json'
+    command = ['evaluate', '--map', str(calibrated[0]), '--queries', str(walk.queries),
+               '--without-ground-truth', '--sequence', '--agreement-index', '0',
+               '--speed', '2', '--json', str(out)]  # fmt: skip
+    assert main(command) == 0
+    said = json.loads(out.read_text())['decisions']
+    assert said['localized_unjudged'] > PLACES / 2
+    assert said['localized_right'] == said['localized_wrong'] == 0
+    assert said['not_in_map_right'] == said['not_in_map_wrong'] == 0
+    assert said['calibration_error'] is None
+    text = capsys.readouterr().out
+    assert 'not judged' in text and 'uncalibrated' not in text
+
+
+def test_the_report_on_a_recording_says_that_the_map_is_calibrated(walk, calibrated, tmp_path):
+    bag, out = tmp_path / 'bag', tmp_path / 'out.json'
+    assert (
+        main(['bag', 'from-images', str(walk.queries), '--output', str(bag), '--rate', '5']) == 0
+    )
+    with MapReader(calibrated[0]) as reader:
+        map_id = reader.info.map_id
+    stamps = [capture.stamp_ns for capture in open_source(bag).captures()]
+    said = [Recognition(stamp, '', LocalizationState.UNKNOWN, ()) for stamp in stamps]
+    write_recording(tmp_path / 'said', map_id, said)
+    command = ['evaluate', '--map', str(calibrated[0]), '--queries', str(bag), '--recording',
+               str(tmp_path / 'said'), '--without-ground-truth', '--json', str(out)]  # fmt: skip
+    assert main(command) == 0
+    report = json.loads(out.read_text())
+    assert report['calibrated'] and report['decisions']['unknown'] == PLACES
 
 
 @pytest.mark.parametrize(

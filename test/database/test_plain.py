@@ -30,7 +30,7 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
         add(writer, 2, image_jpeg=None, image_uri='a, "b"\n; ü.jpg')
         add(writer, 3, rows=0, stamp_ns=-(2**63))
         add(writer, 4, place_id=' the gate ')
-        writer.calibrate({'similarity': '{"slope": 2}'})
+        writer.calibrate({'decision': '{"slope": 2}', 'another': '{}'})
         writer.finish()
     export_map(path, folder / 'plain')
     return path, folder / 'plain'
@@ -108,6 +108,9 @@ BAD = {
     'a word as number': lambda f: edited(f, lambda r: [r[0], r[1].replace('0.1', 'x'), *r[2:]]),
     'a place twice': lambda f: edited(f, lambda r: [*r[:-1], r[1]]),
     'a pickle': lambda f: np.save(f / 'covariances.npy', np.array([{}]), allow_pickle=True),
+    'half a covariance': lambda f: np.save(
+        f / 'covariances.npy', np.where(np.arange(36) < 9, 1.0, np.nan).reshape(1, 6, 6)[[0] * 5]
+    ),
     'descriptors of another size': lambda f: np.save(
         f / 'global_descriptors.npy', np.ones((2, 3))
     ),

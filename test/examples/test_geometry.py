@@ -10,9 +10,10 @@ gtsam = pytest.importorskip('gtsam')
 from drives import NS, START  # noqa: E402
 
 from examples.pose_graph_backend import geometry  # noqa: E402
+from examples.pose_graph_backend.agreement import Spread, compared  # noqa: E402
 from examples.pose_graph_backend.closures import Closure, Measurement  # noqa: E402
 from examples.pose_graph_backend.settings import GraphSettings  # noqa: E402
-from examples.pose_graph_backend.track import OdometryTrack  # noqa: E402
+from examples.pose_graph_backend.track import Motion, OdometryTrack  # noqa: E402
 
 DRAWN = 4000
 TILTED = gtsam.Pose3(gtsam.Rot3.Ypr(0.7, -0.4, 1.1), np.array([1.0, -2.0, 0.5]))
@@ -154,3 +155,33 @@ def test_chi_square_as_tabled(probability, dimensions, tabled):
 def test_a_transform_of_unknown_error_is_refused(covariance, told):
     with pytest.raises(ValueError, match=told):
         Measurement.from_ros(TILTED, covariance, metric=True)
+
+
+@pytest.mark.parametrize('metric', [True, False], ids=['metres', 'direction'])
+def test_what_a_prediction_is_off_by_is_told_by_both_covariances(metric):
+    """Of cameras that look backwards and ahead, on a base whose error is all in one direction."""
+    rng = np.random.default_rng(5)
+    backwards = gtsam.Pose3(gtsam.Rot3.Yaw(np.pi), np.zeros(3)).compose(OPTICAL)
+    bases = gtsam.Pose3(gtsam.Rot3.Ypr(0.9, 0.1, -0.2), np.array([2.0, 1.0, 0.3]))
+    cameras = OPTICAL.inverse().compose(bases).compose(backwards)
+    noise = np.diag([0.001, 0.004, 0.002, 0.02, 0.003, 0.001]) ** 2
+    odometry = np.diag([0.001, 0.002, 0.006, 0.03, 0.001, 0.001]) ** 2
+    found = []
+    for _ in range(1500):
+        measured = cameras.compose(
+            gtsam.Pose3.Expmap(np.sqrt(np.diag(noise)) * rng.normal(size=6))
+        )
+        stated = noise
+        if not metric:
+            towards = cameras.translation() / np.linalg.norm(cameras.translation())
+            off = gtsam.Unit3(towards).retract(0.004 * rng.normal(size=2)).point3()
+            measured = gtsam.Pose3(measured.rotation(), off)
+            stated = np.diag([*np.diag(noise)[:3], 0.004**2, 0.004**2])
+        closure = Closure(1, 2, 1, Measurement(measured, stated, metric), OPTICAL, backwards)
+        drift = np.sqrt(np.diag(odometry)) * rng.normal(size=6)
+        predicted = Motion(bases.compose(gtsam.Pose3.Expmap(drift)), odometry)
+        agreement = compared(closure, predicted, Spread(100.0), 0.999)
+        assert agreement.direction is not metric
+        found.append(agreement.distance)
+    # A mean of 1500 chi-square numbers lies within 4 % in more than 99 of 100 cases.
+    assert np.mean(found) == pytest.approx(6 if metric else 5, rel=0.05)

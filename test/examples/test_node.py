@@ -175,6 +175,13 @@ def test_path_and_feedback_come_back(tmp_path):
         rig.drive_to(round_ + 80)
         assert rig.answers(8)[0].status == ACCEPTED
         assert 9 not in rig.feedback
+        # A localizer that was started again counts its candidates from 1, in another session.
+        again = rig.candidate(1, round_ + 70, 70)
+        again.session_from = again.session_to = 'live-2'
+        before = len(rig.feedback[1])
+        rig.send(again, again)
+        watch.until(lambda: len(rig.feedback[1]) > before)
+        assert rig.feedback[1][-1].status == ACCEPTED
         # Until both the path and the transform are of the last change.
         watch.spin(0.8)
         corrected, odometry = rig.misses()
@@ -182,7 +189,9 @@ def test_path_and_feedback_come_back(tmp_path):
         check_frames(rig)
         process.send_signal(signal.SIGTERM)
         assert process.wait(live.PATIENCE) == 0
-    assert 'closure 9 rejected: unused: there is no odometry' in log.read_text()
+    said = log.read_text()
+    assert 'closure 9 rejected: unused: there is no odometry' in said
+    assert said.count('closure 1 accepted') == 2
 
 
 def check_frames(rig: Rig) -> None:

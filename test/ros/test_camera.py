@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fol_vpr_msgs.msg')
 
 import live  # noqa: E402
+import rclpy  # noqa: E402
 import scenes  # noqa: E402
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3  # noqa: E402
+from nav_msgs.msg import Odometry  # noqa: E402
+from rclpy.node import Node  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
@@ -24,6 +28,7 @@ from fol_vpr.database import MapReader  # noqa: E402
 from fol_vpr.datatypes import Frame  # noqa: E402
 from fol_vpr.ros.camera import STATIC_QOS, CameraInput, StaticMounts  # noqa: E402
 from fol_vpr.ros.conversions import frame_from_image  # noqa: E402
+from fol_vpr.ros.node import Localizer  # noqa: E402
 from fol_vpr_msgs.srv import AddPlace  # noqa: E402
 
 AHEAD = (0.2, 0.0, 1.3, -0.5, 0.5, -0.5, 0.5)
@@ -104,6 +109,19 @@ def test_rectified_images_by_the_name_of_their_topic(hear):
     assert camera.of(frame(), MOUNTED).model == ''
 
 
+def test_rectified_images_that_come_by_a_service_before_any_of_the_stream():
+    rclpy.init(args=[])
+    try:
+        remapped = ['--ros-args', '-r', 'image:=/front/image_rect']
+        camera = CameraInput(Node('rectified', cli_args=remapped))
+        camera.subscribe()
+        camera._on_info(info())
+        assert camera.of(frame(), MOUNTED).matrix[0, 0] == 240
+        camera.unsubscribe()
+    finally:
+        rclpy.shutdown()
+
+
 def test_nothing_heard_yet(hear):
     assert hear.camera.of(frame(), MOUNTED) is None
     assert hear.camera.problem(MOUNTED) == ''
@@ -176,7 +194,49 @@ def test_the_mount_by_tf_static(hear):
     assert camera.of(frame(), given).mount.position[0] == 1
 
 
+def test_a_mount_that_is_given_goes_before_that_of_tf(hear):
+    camera = hear(info())
+    other = SimpleNamespace(transforms=[transform('base_link', 'camera', (9, 9, 9, 0, 0, 0, 1))])
+    camera._on_static(other)
+    assert camera.of(frame(), NodeConfig()).mount.position[0] == 9
+    assert camera.of(frame(), MOUNTED).mount.position[0] == AHEAD[0]
+    # In the frame of the images, which the driver of camera_info may leave out.
+    camera._on_info(info(header=Header()))
+    assert camera.of(frame(), NodeConfig()).mount.position[0] == 9
+    camera._on_info(info())
+    assert camera.of(frame(''), NodeConfig()).mount.position[0] == 9
+    assert camera.fixed('base_link', 'camera').position[0] == 9
+    assert camera.fixed('camera', 'base_link').position[0] == -9
+
+
+def test_what_was_heard_is_forgotten(hear):
+    camera = hear(info())
+    camera._on_static(SimpleNamespace(transforms=[transform('base_link', 'camera', AHEAD)]))
+    camera.unsubscribe()
+    assert camera.of(frame(), MOUNTED) is None
+    assert camera.fixed('base_link', 'camera') is None
+
+
 # ---- the node itself
+
+
+def test_odometry_of_the_camera_is_carried_over_to_the_base():
+    message = Odometry(header=Header(frame_id='odom'), child_frame_id='camera')
+    message.pose.pose.orientation.w = 1.0
+    with live.observer():
+        node = Localizer()
+        track = node._odometry.track
+        track.add(message)
+        assert track.pose_at(0, NodeConfig()) is None
+        assert 'odom is of the frame camera' in node._facts().odometry
+        static = SimpleNamespace(transforms=[transform('base_link', 'camera', AHEAD)])
+        node.camera._on_static(static)
+        # The base is behind the camera, and below it: back along z, and down along y.
+        np.testing.assert_allclose(
+            track.pose_at(0, NodeConfig()).position, [0, AHEAD[2], -AHEAD[0]], atol=1e-9
+        )
+        assert node._facts().odometry == ''
+        node.destroy_node()
 
 
 def camera_state(watch: live.Observer) -> str:

@@ -19,6 +19,7 @@ from fol_vpr.datatypes import (  # noqa: E402
     GeoPosition,
     LocalizationState,
     LoopClosure,
+    MapInfo,
     Place,
     PlaceHypothesis,
     Pose,
@@ -75,6 +76,33 @@ def test_durations_are_not_negative():
     assert conversions.duration_from_seconds(-1.0).sec == 0
 
 
+def test_a_pose_comes_back_from_its_message():
+    pose = Pose(POSE.position, np.array([0.1, 0.5, 0.5, 0.7]), COVARIANCE)
+    back = conversions.pose_from_message(conversions.pose_with_covariance(pose))
+    np.testing.assert_array_equal(back.position, pose.position)
+    np.testing.assert_array_equal(back.orientation, pose.orientation)
+    np.testing.assert_array_equal(back.covariance, pose.covariance)
+
+
+@pytest.mark.parametrize('front', [np.zeros(6), [-1.0, 0, 0, 0, 0, 0], [1.0, 1, 1, 1, 1, -1]])
+def test_a_message_may_leave_the_covariance_unknown(front):
+    message = conversions.pose_with_covariance(POSE)
+    message.covariance = np.diag(front).reshape(36)
+    assert conversions.pose_from_message(message).covariance is None
+
+
+@pytest.mark.parametrize('where', ['position.x', 'orientation.w', 'covariance'])
+def test_a_message_with_nan_is_no_pose(where):
+    message = conversions.pose_with_covariance(POSE)
+    if where == 'covariance':
+        message.covariance = np.full(36, np.nan)
+    else:
+        part, axis = where.split('.')
+        setattr(getattr(message.pose, part), axis, math.nan)
+    with pytest.raises(InputError, match=r'finite|unit quaternion|NaN'):
+        conversions.pose_from_message(message)
+
+
 def test_a_frame_of_an_image():
     message = Image(height=2, width=2, encoding='bgr8', step=8)
     message.data = bytes([1, 2, 3, 4, 5, 6, 99, 99] * 2)
@@ -105,6 +133,7 @@ def test_the_message_of_an_answer():
     assert conversions.stamp_to_ns(message.header.stamp) == STAMP
     assert message.state == PlaceHypothesisArray.LOCALIZED
     assert (message.map_id, message.model_id) == ('m', 'w')
+    assert (message.header.frame_id, message.sensor_frame) == ('map', 'camera')
     assert math.isnan(message.p_not_in_map)
     first, second = message.hypotheses
     assert (first.place_id, first.rank, first.inliers) == ('drive/000007', 0, 9)
@@ -121,6 +150,29 @@ def test_a_place_without_a_position_says_nan():
     place = Place(0, 'p', 's', 0, '', (1, 1))
     message = conversions.hypothesis_message(hypothesis(place=place, pose=None))
     assert math.isnan(message.position.latitude)
+
+
+def test_a_geodetic_pose_is_turned_as_the_map_says():
+    message = conversions.geo_pose(GEO, POSE)
+    assert (message.position.latitude, message.position.longitude) == (-27.5, 153.0)
+    assert (message.orientation.z, message.orientation.w) == (0.6, 0.8)
+    assert conversions.geo_pose(GEO, None).orientation.w == 1.0
+
+
+def test_what_a_map_says_of_itself():
+    info = MapInfo(
+        path='m.folmap', map_id='id', name='campus', schema_version=2, model_id='w',
+        preprocessing_id='p', codec='fine', places=7, sessions=2, descriptor_dim=8448,
+        local_dim=128, bytes=4096, frame_id='site', georeferenced=True,
+        datum=GeoPosition(48.5, 9.25, 400.0), calibrated=True,
+    )  # fmt: skip
+    message = conversions.map_info_message(info)
+    for name in message.get_fields_and_field_types():
+        if name != 'datum':
+            assert getattr(message, name) == getattr(info, name)
+    datum = message.datum
+    assert (datum.latitude, datum.longitude, datum.altitude) == (48.5, 9.25, 400.0)
+    assert math.isnan(conversions.map_info_message(None).datum.latitude)
 
 
 def test_the_robots_pose_is_less_certain_than_the_map_images():
@@ -142,6 +194,20 @@ def test_a_loop_closure_claims_no_transform():
     assert candidate.verification == LoopClosureCandidate.VERIFIED_GEOMETRY
     assert not candidate.has_transform and not candidate.metric_scale
     assert (candidate.matches, candidate.inliers, candidate.candidate_id) == (80, 60, 3)
+
+
+def test_from_is_the_query_and_to_the_reference():
+    closure = LoopClosure(
+        3, 'live', 'drive', STAMP, 5, 'camera', 'old_camera', 0.9, 0.7, Verification.LOCAL, 8, 6
+    )
+    (message,) = conversions.closures_messages(recognition(loop_closures=(closure,)))
+    (candidate,) = message.candidates
+    assert (candidate.session_from, candidate.session_to) == ('live', 'drive')
+    assert (candidate.frame_from, candidate.frame_to) == ('camera', 'old_camera')
+    assert conversions.stamp_to_ns(candidate.stamp_from) == STAMP
+    assert conversions.stamp_to_ns(candidate.stamp_to) == 5
+    assert (candidate.similarity, candidate.probability) == pytest.approx((0.9, 0.7))
+    assert candidate.verification == LoopClosureCandidate.VERIFIED_LOCAL
 
 
 def test_a_measured_transform_is_passed_on():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -194,6 +194,25 @@ def test_an_edge_is_keyed_by_nanoseconds_and_is_of_the_bases():
     assert [position.x, position.y, position.z] == pytest.approx(BASES.position)
     found = [orientation.x, orientation.y, orientation.z, orientation.w]
     assert np.abs(found @ BASES.orientation) == pytest.approx(1)
+
+
+def test_every_transform_is_that_of_the_bases_as_from_sees_them():
+    link = converters.rtabmap_link(candidate(), 12, 5, **MOUNTS)
+    one = converters.swarm_loop_closure(candidate(), 12, 5, **MOUNTS)
+    two = converters.swarm_loop_closure(candidate(), 12, 5, **MOUNTS, robot_to=1)
+    for each in (link, one, two):
+        at, turned = each.transform.translation, each.transform.rotation
+        assert [at.x, at.y, at.z] == pytest.approx(BASES.position)
+        found = np.array([turned.x, turned.y, turned.z, turned.w])
+        assert np.abs(found @ BASES.orientation) == pytest.approx(1)
+    assert (link.from_id, link.to_id, link.type) == (12, 5, 4)
+
+
+def test_the_covariance_is_that_of_the_match_alone():
+    """Of the mounts, which both ends share, none is known."""
+    unsure = {name: replace(mount, covariance=np.eye(6)) for name, mount in MOUNTS.items()}
+    exact = converters.pose_graph_edge(candidate(), **MOUNTS)
+    assert converters.pose_graph_edge(candidate(), **unsure).covariance == exact.covariance
 
 
 def test_covariances_fit_noise_that_was_drawn():

@@ -122,6 +122,19 @@ def test_each_configure_begins_another_drive(watch, tmp_path):
     assert values(watch)['keyframes'] == '0'
 
 
+def test_the_temporary_file_of_a_drive_goes_with_the_node(tmp_path, monkeypatch):
+    """A day of keyframes with their images would fill the disk run by run."""
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+    with live.localizer(tmp_path / 'node.log', PARAMETERS) as node, live.observer() as watcher:
+        watcher.until(lambda: watcher.status('node')[1] == 'active')
+        watcher.publisher(Image, 'image').publish(picture(0, 100))
+        watcher.until(lambda: watcher.answers)
+        assert list(tmp_path.glob('fol_vpr_session_*/session.folmap'))
+        status, seconds = node.stop(signal.SIGTERM)
+        assert status == 0 and seconds < 2
+    assert not list(tmp_path.glob('fol_vpr_session_*'))
+
+
 def test_a_drive_that_is_not_kept_cannot_be_saved(tmp_path):
     parameters = {**PARAMETERS, 'loops.enabled': False}
     with live.localizer(tmp_path / 'node.log', parameters), live.observer() as watcher:

@@ -7,11 +7,29 @@ import time
 
 import pytest
 
-from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.datatypes import LocalizationState, MapInfo, Recognition
 from fol_vpr.recognizer import FeedbackCounts, LoopStatus
 from fol_vpr.ros.monitor import Monitor
 
 NS = 1_000_000_000
+INFO = MapInfo(
+    path='m.folmap',
+    map_id='id',
+    name='m',
+    schema_version=1,
+    model_id='model',
+    preprocessing_id='fixed',
+    codec='fine',
+    places=4,
+    sessions=1,
+    descriptor_dim=8,
+    local_dim=8,
+    bytes=1,
+    frame_id='map',
+    georeferenced=False,
+    datum=None,
+    calibrated=False,
+)
 
 
 def answer(quality_reason: str = '', **timings: float) -> tuple[Recognition, dict[str, float]]:
@@ -48,6 +66,19 @@ def test_stamps_that_go_back_or_ahead_are_seen():
     assert counts.ahead == pytest.approx(-2.0)
 
 
+def test_rates_are_those_of_the_last_seconds(monkeypatch):
+    monitor = Monitor()
+    for number in range(31):
+        monkeypatch.setattr(time, 'monotonic', lambda now=0.5 * number: now)
+        monitor.received(number * NS, number * NS, lost=0)
+    # The first ten images are forgotten by now; one of two a second was answered.
+    for moment in (13.0, 14.0, 15.0):
+        monkeypatch.setattr(time, 'monotonic', lambda now=moment: now)
+        monitor.answered(*answer(total=0.1))
+    rates = monitor.snapshot().rates
+    assert rates == {'received': pytest.approx(2.0), 'answered': pytest.approx(1.0)}
+
+
 def test_latency_is_by_stage():
     monitor = Monitor()
     for milliseconds in range(1, 101):
@@ -81,6 +112,7 @@ class TestWords:
             map_failure='',
             index='flat',
             decisions='uncalibrated: by defaults',
+            hits='',
             topics=[topic],
             camera='',
             camera_state='calibrated',
@@ -92,6 +124,10 @@ class TestWords:
             if 'problems' in changes:
                 changes['topics'] = [
                     dataclasses.replace(topic, problems=changes.pop('problems'), publishers=['x'])
+                ]
+            if 'publishers' in changes:
+                changes['topics'] = [
+                    dataclasses.replace(topic, publishers=changes.pop('publishers'))
                 ]
             if 'settings' in changes:
                 changes['settings'] = NodeConfig(**changes['settings'])
@@ -157,6 +193,72 @@ class TestWords:
         monitor = self.seen(1, 1)
         monitor.answered(*answer(quality_reason='blurred', total=0.1))
         assert say('recognition', monitor) == (1, 'poor image: blurred')
+
+    def test_what_is_wrong_with_camera_and_odometry_is_named(self, say):
+        monitor = self.seen(1, 1)
+        monitor.answered(*answer(total=0.1))
+        assert say('images', monitor, camera='of another camera') == (1, 'of another camera')
+        assert say('recognition', monitor, odometry='a gap') == (1, 'a gap')
+
+    def test_a_node_that_waits_says_for_what(self, say):
+        assert say('node') == (0, 'active')
+        assert say('node', enabled=False) == (0, 'disabled by ~/enable')
+        assert 'manager to configure' in say('node', state='unconfigured')[1]
+        assert 'manager to activate' in say('node', state='inactive')[1]
+
+    def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(self, say):
+        monitor = self.seen(1, 1)
+        assert say('images', monitor, problems=['the QoS of /p']) == (1, 'the QoS of /p')
+
+    def test_a_camera_that_fell_silent_is_said_since_when(self, say, monkeypatch):
+        monitor = self.seen(1, 1)
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        level, message = say('images', monitor)
+        assert level == 2 and 'no images on /cam for 60 s: nobody' in message
+        silent = say('images', monitor, publishers=['/driver'])
+        assert 'does the camera run?' in silent[1]
+
+    def test_an_answer_of_long_ago_is_no_state_of_now(self, say, monkeypatch):
+        monitor = self.seen(1, 1)
+        assert say('recognition', monitor) == (0, 'no answer yet')
+        monitor.answered(*answer(total=0.1))
+        assert say('recognition', monitor) == (0, 'AMBIGUOUS')
+        assert say('recognition', monitor, state='inactive') == (0, 'not listening')
+        assert say('recognition', monitor, enabled=False) == (0, 'not listening')
+        later = time.monotonic() + 7
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        assert say('recognition', monitor) == (1, 'no answer for 7 s')
+        assert say('recognition', monitor, settings={'image_timeout': 8.0})[0] == 0
+
+    @pytest.mark.parametrize('replay', [False, True])
+    def test_stamps_that_stand_still_are_named_for_a_while(self, say, monkeypatch, replay):
+        monitor = self.seen(100, 100)
+        settings = {'replay': replay}
+        assert say('stamps', monitor, settings=settings)[0] == 0
+        monitor.received(100 * NS, 100 * NS, lost=0)
+        level, message = say('stamps', monitor, settings=settings)
+        assert level == 1 and 'the stamp of the one before' in message
+        monitor.received(101 * NS, 101 * NS, lost=0)
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        assert say('stamps', monitor, settings=settings)[0] == 0
+
+    def test_stamps_that_went_back_are_named_for_a_while(self, say, monkeypatch):
+        monitor = self.seen(100, 100)
+        monitor.received(97 * NS, 97 * NS, lost=0)
+        assert say('stamps', monitor) == (1, say('stamps', monitor)[1])
+        assert 'jumped back by 3.000 s' in say('stamps', monitor)[1]
+        later = time.monotonic() + 60
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        assert say('stamps', monitor)[0] == 0
+
+    def test_hits_that_cannot_be_written_are_named_with_the_map(self, say):
+        assert say('map', map_info=INFO) == (0, 'm: 4 places')
+        level, message = say('map', map_info=INFO, hits='no space left')
+        assert level == 1 and 'no space left' in message
+        level, message = say('map', map_info=INFO, hits='x', map_failure='other weights')
+        assert level == 1 and 'kept m' in message and 'other weights' in message
 
     def test_loops_say_how_it_is_going_and_what_is_in_the_way(self, say):
         status = LoopStatus(True, 12, '/d/s.folmap', FeedbackCounts(published=3, accepted=2), '')

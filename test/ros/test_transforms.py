@@ -11,11 +11,14 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy')
 pytest.importorskip('fol_vpr_msgs.msg')
 
+from geometry_msgs.msg import Quaternion, TransformStamped, Vector3  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 
 from fol_vpr.config import NodeConfig  # noqa: E402
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, Pose  # noqa: E402
 from fol_vpr.errors import FolVprError, InputError  # noqa: E402
+from fol_vpr.rigid import compose  # noqa: E402
+from fol_vpr.ros.camera import StaticMounts  # noqa: E402
 from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns  # noqa: E402
 from fol_vpr.ros.odometry import OdometryTrack  # noqa: E402
 from fol_vpr.ros.transforms import MapToOdom, map_to_odom  # noqa: E402
@@ -141,17 +144,135 @@ def test_without_tf2_the_remedy_is_named():
         MapToOdom(None, OdometryTrack())
 
 
+UP = np.array([0.0, 0, 1])
+WIDE = NodeConfig(odom_gap=1.0)
+
+
 def test_the_pose_at_the_stamp_of_an_image_is_interpolated_or_none():
     track = OdometryTrack()
-    assert track.pose_at(0, 1.0) is None
-    up = np.array([0.0, 0, 1])
-    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
-    track.add(odometry(SECOND, [2, 0, 0], axis_angle(up, 0.2)[0]))
-    pose = track.pose_at(SECOND // 2, 1.0)
-    np.testing.assert_allclose(pose.position, [1, 0, 0])
-    np.testing.assert_allclose(pose.orientation, axis_angle(up, 0.1)[0], atol=1e-9)
-    assert track.pose_at(SECOND // 2, 0.5) is None
-    track.add(odometry(2 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
-    assert track.pose_at(2 * SECOND, 1.0) is None
+    assert track.pose_at(0, WIDE) is None
+    track.add(odometry(0, [0, 0, 0], axis_angle(UP, 0.0)[0]))
+    track.add(odometry(SECOND, [2, 0, 0], axis_angle(UP, 0.2)[0]))
+    pose = track.pose_at(SECOND // 4, WIDE)
+    np.testing.assert_allclose(pose.position, [0.5, 0, 0])
+    np.testing.assert_allclose(pose.orientation, axis_angle(UP, 0.05)[0], atol=2e-5)
+    assert track.pose_at(SECOND // 2, NodeConfig(odom_gap=0.5)) is None
+    assert 'a gap of 1.000 s' in track.problem
+    track.add(odometry(2 * SECOND, [math.nan, 0, 0], axis_angle(UP, 0.2)[0]))
+    assert track.pose_at(2 * SECOND, WIDE) is None
+    assert 'odom holds no pose' in track.problem
     track.clear()
-    assert track.pose_at(SECOND, 1.0) is None
+    assert track.pose_at(SECOND, WIDE) is None
+    assert track.problem == ''
+
+
+def driven(track: OdometryTrack, *tenths: int) -> None:
+    """A robot that turns left by 0.2 rad/s and moves by 3 m/s along x of the odometry."""
+    for tenth in tenths:
+        turned = axis_angle(UP, 0.02 * tenth)[0]
+        track.add(odometry(tenth * SECOND // 10, [0.3 * tenth, 0, 0], turned))
+
+
+def test_an_image_ahead_of_the_odometry_is_where_the_robot_was_going():
+    track = OdometryTrack()
+    driven(track, 0, 1, 2, 3)
+    for ahead in (20, 100, 190):
+        seconds = 0.3 + ahead / 1000
+        pose = track.pose_at(round(seconds * SECOND), NodeConfig())
+        np.testing.assert_allclose(pose.position, [3 * seconds, 0, 0], atol=1e-9)
+        expected = axis_angle(UP, 0.2 * seconds)[0]
+        np.testing.assert_allclose(pose.orientation, expected, atol=1e-5)
+    assert track.pose_at(round(0.51 * SECOND), NodeConfig()) is None
+    assert 'a gap of 0.210 s' in track.problem
+
+
+def test_odometry_by_another_clock_is_told_from_none():
+    track = OdometryTrack()
+    assert track.pose_at(1000 * SECOND, NodeConfig()) is None
+    assert track.problem == ''
+    driven(track, 0, 1, 2)
+    assert track.pose_at(1000 * SECOND, NodeConfig()) is None
+    assert 'a gap of 999.800 s' in track.problem
+
+
+@pytest.mark.parametrize('tenths', [(4,), (1, 4)])
+def test_where_nothing_tells_where_it_was_going_it_is_where_it_was(tenths):
+    track = OdometryTrack()
+    driven(track, *tenths)
+    pose = track.pose_at(SECOND // 2, NodeConfig())
+    np.testing.assert_allclose(pose.position, [1.2, 0, 0], atol=1e-9)
+
+
+def test_an_image_before_all_odometry_is_where_that_begins():
+    track = OdometryTrack()
+    driven(track, 4, 5)
+    np.testing.assert_allclose(track.pose_at(int(0.35 * SECOND), WIDE).position, [1.2, 0, 0])
+
+
+def test_odometry_of_another_frame_is_carried_over_to_the_base():
+    """As that of a camera, whose optical frame is no base: its ways would lead up."""
+    mounts = StaticMounts()
+    optical = Pose(np.array([0.2, 0.0, 1.3]), np.array([-0.5, 0.5, -0.5, 0.5]))
+    x, y, z = (float(value) for value in optical.position)
+    edge = TransformStamped(child_frame_id='camera')
+    edge.header.frame_id = 'base_link'
+    edge.transform.translation = Vector3(x=x, y=y, z=z)
+    edge.transform.rotation = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
+    track = OdometryTrack(mounts.get)
+    base = Pose(np.array([5.0, -3, 0.1]), axis_angle(UP, 1.1)[0])
+    camera = compose(base, optical)
+    track.add(odometry(SECOND, camera.position, camera.orientation, 'camera'))
+    assert track.pose_at(SECOND, WIDE) is None
+    assert 'odom is of the frame camera' in track.problem
+    assert 'set base_frame' in track.problem
+    mounts.add([edge])
+    pose = track.pose_at(SECOND, WIDE)
+    np.testing.assert_allclose(pose.position, base.position, atol=1e-9)
+    np.testing.assert_allclose(pose.orientation, base.orientation, atol=1e-9)
+    assert track.problem == ''
+    transform = map_to_odom(track, base, 'map', SECOND, WIDE).transform
+    np.testing.assert_allclose(to_matrix(transform), np.eye(4), atol=1e-9)
+
+
+def test_odometry_that_does_not_say_of_which_frame_it_is_counts_as_the_base():
+    track = OdometryTrack()
+    track.add(odometry(SECOND, [1, 2, 3], [0, 0, 0, 1], base=''))
+    np.testing.assert_array_equal(track.pose_at(SECOND, WIDE).position, [1, 2, 3])
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    with pytest.raises(InputError, match=r'of the frame \(empty\) in odom'):
+        map_to_odom(track, robot, 'map', SECOND, WIDE)
+
+
+def test_odometry_in_no_frame_gives_no_transform():
+    track = OdometryTrack()
+    message = odometry(SECOND, [1, 2, 3], [0, 0, 0, 1])
+    message.header.frame_id = ''
+    track.add(message)
+    robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    with pytest.raises(InputError, match=r'of the frame base_link in \(empty\)'):
+        map_to_odom(track, robot, 'map', SECOND, WIDE)
+
+
+def test_half_of_a_quick_turn_is_half_of_it():
+    track, up = OdometryTrack(), np.array([0.0, 0, 1])
+    track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    track.add(odometry(SECOND, [0, 0, 0], -axis_angle(up, math.pi / 2)[0]))
+    pose = track.pose_at(SECOND // 2, WIDE)
+    np.testing.assert_allclose(pose.orientation, axis_angle(up, math.pi / 4)[0], atol=1e-9)
+
+
+def test_odometry_that_is_heard_and_of_no_use_is_named():
+    track, up = OdometryTrack(), np.array([0.0, 0, 1])
+    assert track.pose_at(0, NodeConfig()) is None
+    assert track.problem == ''  # There is none, which is no problem.
+    # Stamped by the clock of another computer, a day ahead.
+    track.add(odometry(86_400 * SECOND, [0, 0, 0], axis_angle(up, 0.0)[0]))
+    assert track.pose_at(0, NodeConfig()) is None
+    assert 'gap of 86400.000 s' in track.problem and 'odom_gap' in track.problem
+    assert track.pose_at(86_400 * SECOND, NodeConfig()) is not None
+    assert track.problem == ''
+    track.add(odometry(86_401 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
+    assert track.pose_at(86_401 * SECOND, NodeConfig()) is None
+    assert 'finite' in track.problem
+    track.clear()
+    assert track.problem == ''

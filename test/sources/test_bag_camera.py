@@ -76,6 +76,17 @@ def test_a_tf_that_stands_still_counts_and_one_that_moves_does_not(tmp_path: Pat
     source = BagImages(film(tmp_path / 'still', *still, camera_info()))
     np.testing.assert_allclose(first(source).mount.position, [-0.5, 0.1, 2], atol=1e-12)
 
+    # A quaternion and its negative are one turn.
+    negative = (*MAST[:2], (-0.5, 0, 2, 0, 0, -LEFT, -LEFT))
+    signs = [transforms(1, OPTICAL), *(transforms(1, e, topic='/tf') for e in (MAST, negative))]
+    source = BagImages(film(tmp_path / 'signs', *signs, camera_info()))
+    np.testing.assert_allclose(first(source).mount.position, [-0.5, 0.1, 2], atol=1e-12)
+
+    elsewhere = (*OPTICAL[:2], (7, 0, 0, *OPTICAL[2][3:]))
+    both = [transforms(1, OPTICAL), transforms(1, MAST, elsewhere, topic='/tf')]
+    source = BagImages(film(tmp_path / 'both', *both, camera_info()))
+    np.testing.assert_allclose(first(source).mount.position, [-0.5, 0.1, 2], atol=1e-12)
+
     turned = (*MAST[:2], (-0.5, 0, 2, 0, 0, 0, 1))
     moving = [transforms(1, OPTICAL), *(transforms(1, e, topic='/tf') for e in (MAST, turned))]
     source = BagImages(film(tmp_path / 'moving', *moving, camera_info()))
@@ -101,6 +112,45 @@ def test_the_base_is_the_frame_whose_poses_the_topic_gives(tmp_path: Path) -> No
     assert any(
         'of the frame camera by its messages, and are taken as those of mast' in warning
         for warning in given.warnings
+    )
+
+
+def moving(child: str, topic: str = '/odom', far: float = 0.0) -> list[Sent]:
+    """Odometry of a frame, before and after the images, which stands still; turned to the left."""
+    sent = [odometry(at * SECOND, (far, 0, 0), np.zeros(36)) for at in (2, 3)]
+    for each in sent:
+        each.message.child_frame_id = child
+        turn = each.message.pose.pose.orientation
+        turn.z = turn.w = LEFT
+    return [each._replace(topic=topic) for each in sent]
+
+
+def test_odometry_alone_says_which_frame_is_the_base(tmp_path: Path) -> None:
+    tree = transforms(1, MAST, OPTICAL)
+    path = film(tmp_path / 'alone', tree, camera_info(), *moving('mast', far=3))
+    source = BagImages(path, odom_topic='/odom')
+    frame = next(source.frames())[1]
+    assert frame.camera.mount.position[0] == pytest.approx(0.1)
+    assert frame.odometry.position[0] == 3
+    assert source.warnings == []
+
+
+def test_odometry_of_another_frame_is_carried_over_to_the_base(tmp_path: Path) -> None:
+    messages = [camera_info(), *moving('mast', far=3), *moving('base_link', '/slam')]
+    path = film(tmp_path / 'both', transforms(1, MAST, OPTICAL), *messages)
+    source = BagImages(path, pose_topic='/slam', odom_topic='/odom')
+    frame = next(source.frames())[1]
+    assert frame.camera.mount.position[0] == pytest.approx(-0.5)
+    # On the base, which looks ahead of the odometry, the mast is 0.5 m behind, 2 m up and turned
+    # to the left; so is the mast in the odometry.
+    np.testing.assert_allclose(frame.odometry.position, [3.5, 0, -2], atol=1e-12)
+    np.testing.assert_allclose(frame.odometry.orientation, [0, 0, 0, 1], atol=1e-12)
+    path = film(tmp_path / 'unknown', *messages)
+    lost = BagImages(path, pose_topic='/slam', odom_topic='/odom')
+    assert next(lost.frames())[1].odometry is None
+    (warning,) = (each for each in lost.warnings if 'the odometry is' in each)
+    assert (
+        'of the frame mast, and the bag has no fixed transform from mast to base_link' in warning
     )
 
 
@@ -184,6 +234,11 @@ def test_a_tree_is_gone_up_and_down() -> None:
     )
     above = mount_between(edges, 'body', 'head')
     assert above is not None and above.position[0] == 2
+    below = mount_between(edges, 'head', 'body')
+    assert below is not None
+    np.testing.assert_allclose(
+        rotation_matrix(above.orientation) @ below.position, -above.position, atol=1e-12
+    )
 
 
 def test_no_way_and_loops() -> None:

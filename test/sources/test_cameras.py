@@ -142,16 +142,24 @@ def test_a_camera_info_of_zeros_is_none() -> None:
     assert camera_from_info(info, (48, 32), rectified=True) is None
 
 
+def test_rectified_images_without_a_matrix_of_p_are_told_from_uncalibrated_ones() -> None:
+    info = camera_info(p=np.zeros(12)).message
+    assert camera_from_info(info, (48, 32)) is not None
+    assert from_info(rectified=True, k=np.zeros(9)).matrix[0, 0] == 38
+    with pytest.raises(InputError, match=r'P is zero.*rectified by the name of their topic'):
+        camera_from_info(info, (48, 32), rectified=True)
+
+
 def test_a_camera_info_without_size_is_for_the_images() -> None:
     assert from_info((640, 480), width=0, height=0).size == (640, 480)
 
 
 def test_binning_and_region_of_interest() -> None:
     region = types('sensor_msgs/msg/RegionOfInterest')(4, 8, 24, 32, False)
-    camera = from_info(binning_x=2, binning_y=2, roi=region)
-    assert camera.size == (16, 12)
-    # A point that K puts at (23.5, 15.5) lies at ((23.5 - 4) / 2, (15.5 - 8) / 2).
-    np.testing.assert_array_equal(camera.matrix, [[20, 0, 9.75], [0, 20.5, 3.75], [0, 0, 1]])
+    camera = from_info(binning_x=2, binning_y=4, roi=region)
+    assert camera.size == (16, 6)
+    # A point that K puts at (23.5, 15.5) lies at ((23.5 - 4) / 2, (15.5 - 8) / 4).
+    np.testing.assert_array_equal(camera.matrix, [[20, 0, 9.75], [0, 10.25, 1.875], [0, 0, 1]])
 
 
 @pytest.mark.parametrize(

@@ -89,14 +89,17 @@ def test_covariances_are_carried_where_there_are_any(tmp_path: Path) -> None:
         odometry(2 * SECOND, (1, 0, 0), 3 * np.eye(6)),
         odometry(3 * SECOND, (2, 0, 0), np.zeros((6, 6))),
         odometry(4 * SECOND, (2, 0, 0), np.full((6, 6), 1e300)),
+        odometry(5 * SECOND, (2, 0, 0), np.diag([-1.0, 0, 0, 0, 0, 0])),
+        odometry(6 * SECOND, (2, 0, 0), np.diag([1.0, 1, 1, 1, 1, -1])),
     )
-    first, between, unknown = (track.at(round(t * SECOND))[0] for t in (1, 1.5, 2.5))
+    first, between, unknown = (track.at(round(t * SECOND))[0] for t in (1, 1.25, 2.5))
     assert first is not None
     assert between is not None
     assert unknown is not None
     np.testing.assert_allclose(first.covariance, np.eye(6))
-    np.testing.assert_allclose(between.covariance, 2 * np.eye(6))
+    np.testing.assert_allclose(between.covariance, 1.5 * np.eye(6))
     assert unknown.covariance is None
+    assert [track.at(t * SECOND)[0].covariance for t in (3, 4, 5, 6)] == [None] * 4
     assert track.frame_id == 'odom'
 
 

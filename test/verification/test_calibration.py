@@ -7,8 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fol_vpr.database.schema import DECISION
 from fol_vpr.errors import MapError
-from fol_vpr.verification import FEATURES, MORE_IS_BETTER, Calibration, Scaling, log_odds
+from fol_vpr.verification import (
+    FEATURES,
+    LEAST_SHARE,
+    MORE_IS_BETTER,
+    Calibration,
+    Scaling,
+    log_odds,
+)
 from fol_vpr.verification.calibration import DEFAULTS, LARGEST_LOG_RATIO, ROW, logistic
 
 COUNT = len(FEATURES)
@@ -46,6 +54,7 @@ def test_what_was_stored_is_what_is_read():
     features = np.linspace(0, 2, COUNT)
     assert read.log_ratio(features) == LEARNED.log_ratio(features)
     assert Calibration.from_rows({}, 'm.folmap') is None
+    assert ROW == DECISION  # which is what calls a map calibrated
 
 
 @pytest.mark.parametrize(
@@ -59,10 +68,12 @@ def test_what_was_stored_is_what_is_read():
         ('features inliers weight', True),
         ('features inliers weight', '1'),
         ('features inliers scale', 0),
+        ('features checked scale', 5e-324),
         ('offset', None),
         ('miss', 0),
         ('miss', 1.5),
         ('repeat', -1),
+        ('repeat', 1e-307),
         ('place slope', -1),
         ('place', []),
         ('nowhere', {}),
@@ -72,6 +83,16 @@ def test_what_was_stored_is_what_is_read():
 def test_garbage_is_refused_with_the_remedy(path, value):
     with pytest.raises(MapError, match=r'somewhere\.folmap.*fol_vpr calibrate'):
         Calibration.from_rows(changed(path, value), 'somewhere.folmap')
+
+
+@pytest.mark.parametrize('name', FEATURES)
+def test_what_speaks_for_a_place_speaks_against_none(name):
+    rows = changed(f'features {name} weight', -0.1)
+    if name not in MORE_IS_BETTER:
+        assert Calibration.from_rows(rows, 'm.folmap').weights.min() == -0.1
+        return
+    with pytest.raises(MapError, match='negative'):
+        Calibration.from_rows(rows, 'm.folmap')
 
 
 @pytest.mark.parametrize('text', ['', '{', '[]', 'NaN', '{"version": NaN}', '1', '[' * 100_000])
@@ -119,6 +140,16 @@ def test_scaling_is_monotonic_and_undoes_nothing_by_default():
     shares = [Scaling(0.5, -1.0, 2.0).probability(0.9, share) for share in (0.0, 0.2, 0.9, 1.0)]
     assert shares == sorted(shares)
     assert 0 < Scaling().probability(0.0) < Scaling().probability(1.0) < 1
+
+
+def test_nothing_is_called_certain_or_impossible():
+    sure = Scaling(slope=1e6, offset=0.0).probability
+    assert Scaling().probability(1.0) == pytest.approx(1 - 1 / 22027, rel=1e-6)
+    assert Scaling().probability(0.0) == pytest.approx(1 / 22027, rel=1e-3)
+    assert (log_odds(0.0), log_odds(1.0)) == pytest.approx((-10, 10))
+    assert sure(0.4) < sure(0.6)
+    shared = Scaling(share=1.0).probability
+    assert shared(0.5, 0.0) == shared(0.5, LEAST_SHARE) < shared(0.5, 2 * LEAST_SHARE)
 
 
 def test_log_odds_and_logistic_are_inverse():

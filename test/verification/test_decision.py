@@ -5,19 +5,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from observations import clear, hypothesis, observation, poor
+from observations import clear, hypothesis, observation, place, poor
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Pose, Verification
-from fol_vpr.verification import Calibration, Decision, gather
-from fol_vpr.verification.calibration import DEFAULTS
+from fol_vpr.errors import InputError
+from fol_vpr.verification import FEATURES, Calibration, Decision, Scaling, gather
 
 UNKNOWN, NOT_IN_MAP, AMBIGUOUS, LOCALIZED = LocalizationState
 CONFIG = VerificationConfig(max_gap=5.0)
-# The defaults as if they had been learned from this map.
-CALIBRATED = Calibration(
-    DEFAULTS.mean, DEFAULTS.scale, DEFAULTS.weights, DEFAULTS.offset, miss=0.1, repeat=0.25
-)
+# Mean, scale and weight, as if they had been learned from this map; the others count nothing.
+LEARNED = {
+    'standing': (1.9, 0.8, 0.35),
+    'margin': (0.0, 1.1, 0.65),
+    'match_margin': (0.7, 1.4, 0.5),
+    'inliers': (3.6, 1.5, 1.65),
+    'inlier_ratio': (0.3, 0.2, 0.4),
+    'regions': (3.4, 1.5, 0.9),
+}
+COLUMNS = np.array([LEARNED.get(name, (0.0, 1.0, 0.0)) for name in FEATURES]).T
+CALIBRATED = Calibration(*COLUMNS, -2.7, miss=0.1, repeat=0.25)
 
 
 def decision(config: VerificationConfig = CONFIG, calibration=CALIBRATED) -> Decision:
@@ -87,6 +94,29 @@ def test_stamps_that_jump_start_anew(jump):
     assert judge(clear(104 + jump, 5)).state == UNKNOWN
 
 
+def test_images_without_times_count_together():
+    judge = decision().judge
+    assert [judge(clear(0, 5)).state for _ in range(4)] == [UNKNOWN, UNKNOWN, LOCALIZED, LOCALIZED]
+
+
+def test_a_reset_forgets_the_last_image_too():
+    """What looks like it is new again: nothing else is known."""
+    view = np.array([1.0, 0.0])
+    fresh, again = decision(), decision()
+    for i in range(3):
+        again.judge(clear(i, 30, descriptor=view))
+    again.reset()
+    seen = clear(3, 5, descriptor=view)
+    assert again.judge(seen).belief == fresh.judge(seen).belief
+
+
+def test_not_in_the_map_takes_as_many_images_as_a_place():
+    judge = decision(replace(CONFIG, probability=0.5)).judge
+    said = [judge(poor(i, i)) for i in range(4)]
+    assert said[0].p_not_in_map >= 0.5
+    assert [each.state for each in said] == [UNKNOWN, UNKNOWN, NOT_IN_MAP, NOT_IN_MAP]
+
+
 def test_two_places_that_explain_the_image_alike_are_ambiguous():
     def two(apart: int, rival: int):
         seen = [hypothesis(5, 0.9, 400, 300), hypothesis(5 + apart, 0.89, 400, rival, 1)]
@@ -96,6 +126,79 @@ def test_two_places_that_explain_the_image_alike_are_ambiguous():
     shared = two(20, 300)
     assert shared.state == AMBIGUOUS and shared.believed is None
     assert two(20, 8).state == LOCALIZED
+
+
+BESIDE_ONE_ANOTHER = replace(CONFIG, agreement_radius=20.0)  # 30 m is beside, and not the same
+
+
+def two_places(rival: int, apart: int = 20, second: int = 300) -> list:
+    """Two places, and how many inliers each has."""
+    return [hypothesis(5, 0.9, 400, rival), hypothesis(5 + apart, 0.9, 400, second, 1)]
+
+
+def test_places_beside_each_other_do_not_contradict():
+    for apart, state in ((1, LOCALIZED), (20, AMBIGUOUS)):
+        judge = decision(BESIDE_ONE_ANOTHER).judge
+        said = [judge(observation(i, two_places(300, apart))) for i in range(4)][-1]
+        assert said.state == state
+    # Nor where one of them alone would be too little.
+    judge = decision(replace(BESIDE_ONE_ANOTHER, consecutive=9)).judge
+    assert judge(observation(0, two_places(300, apart=1))).state == UNKNOWN
+
+
+def test_ambiguous_is_said_of_places_that_the_image_itself_speaks_for():
+    judge = decision(replace(CONFIG, probability=0.7)).judge
+    for i in range(4):
+        assert judge(observation(i, two_places(300))).state in (UNKNOWN, AMBIGUOUS)
+    faint = [hypothesis(5, 0.45, 90, 9), hypothesis(25, 0.45, 90, 9, 1)]
+    said = judge(observation(4, faint))
+    assert sum(said.belief.shown) > 0.7 and said.state == UNKNOWN
+
+
+def test_ambiguous_places_are_as_probable_together_as_one_has_to_be():
+    seen = [hypothesis(5, 0.55, 150, 105), hypothesis(25, 0.55, 150, 105, 1)]
+    states = {}
+    for asked in (0.5, 0.999):
+        judge = decision(replace(CONFIG, probability=asked)).judge
+        for i in range(2):
+            said = judge(observation(i, seen))
+        states[asked] = said.state
+        assert 0.5 < sum(said.belief.shown) < 0.999
+    assert states == {0.5: AMBIGUOUS, 0.999: UNKNOWN}
+
+
+def test_a_place_that_is_far_less_probable_is_no_rival():
+    """Both speak for themselves, and together they are sure enough, the first one alone is not."""
+
+    def said(inliers: int):
+        judge = decision(replace(CONFIG, probability=0.95, consecutive=9)).judge
+        return [judge(observation(i, two_places(300, second=inliers))) for i in range(2)][-1]
+
+    even, uneven = said(290), said(150)
+    assert even.state == AMBIGUOUS
+    assert sum(uneven.belief.shown) > 0.95 and uneven.state == UNKNOWN
+    assert min(uneven.belief.shown) < 0.2 * max(uneven.belief.shown)
+
+
+def test_what_is_beside_a_place_has_its_share_of_the_probability():
+    def probability(share: float) -> float:
+        scaled = replace(CALIBRATED, place=Scaling(share=share))
+        judge = decision(BESIDE_ONE_ANOTHER, scaled).judge
+        return [judge(observation(i, two_places(300, apart=1))) for i in range(3)][
+            -1
+        ].probabilities[5]
+
+    assert probability(2.0) < probability(1.0) < probability(0.0)
+
+
+def test_any_other_place_is_no_more_probable_than_what_is_left_for_it():
+    judge = decision().judge
+    for observed in (poor(0, 3), poor(1, 9), clear(2, 5), clear(3, 5)):
+        said = judge(observed)
+        assert said.other == pytest.approx(
+            min(said.belief.elsewhere * CALIBRATED.repeat, 1 - max(said.probabilities.values()))
+        )
+        assert said.probability(place(39)) == said.other
 
 
 def test_the_user_asks_for_a_probability_and_gets_less_the_more_it_is():
@@ -124,6 +227,21 @@ def test_a_poor_image_counts_for_less_and_an_unusable_one_for_nothing():
     assert after(0.0).images[0] == 0 and after(0.3).images[0] == 1
 
 
+def test_of_an_unusable_image_nothing_is_said_and_nothing_forgotten_for_it():
+    """Whatever the black of a covered lens resembles, be it the place where the robot is."""
+    for usable, state in ((clear, LOCALIZED), (poor, NOT_IN_MAP)):
+        judge = decision(replace(CONFIG, probability=0.8)).judge
+        for i in range(8):
+            assert judge(usable(i, 5)).state in (UNKNOWN, state)
+        covered = judge(usable(8, 5, quality=0.0))
+        assert covered.state == UNKNOWN and covered.believed is None
+        assert judge(usable(9, 5)).state == state
+    both = [hypothesis(5, 0.9, 400, 300), hypothesis(25, 0.89, 400, 300, 1)]
+    judge = decision().judge
+    said = [judge(observation(i, both, quality=float(i != 4))).state for i in range(6)]
+    assert said[3:] == [AMBIGUOUS, UNKNOWN, AMBIGUOUS]
+
+
 def test_images_of_a_robot_that_stands_still_are_not_independent():
     rng = np.random.default_rng(0)
     same = rng.normal(size=64)
@@ -142,6 +260,46 @@ def test_images_of_a_robot_that_stands_still_are_not_independent():
         return abs(math.log(odds))
 
     assert believed(True) > 1.5 * believed(False)
+
+
+@pytest.mark.parametrize(
+    'further',
+    [
+        Pose(np.array([9.0, 0, 0]), np.array([0.0, 0, 0, 1])),
+        Pose(np.zeros(3), np.array([0.0, 0, 0.7071, 0.7071])),
+    ],
+    ids=['moved', 'turned'],
+)
+def test_odometry_tells_that_images_alike_are_of_different_views(further):
+    """Along a hedge, or turning under a white ceiling."""
+    view = np.array([1.0, 0.0])
+    here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    seen = [hypothesis(5, 0.5, 120, 20), hypothesis(20, 0.45, 100, 15, 1)]
+
+    def odds(second: Pose) -> float:
+        judge = decision().judge
+        for i, pose in enumerate((here, second)):
+            said = judge(observation(i, seen, descriptor=view, odometry=pose))
+        return abs(math.log(said.belief.shown[0] / said.belief.new))
+
+    assert odds(further) > 1.2 * odds(here)
+
+
+def test_a_robot_that_was_parked_is_localized_all_the_same():
+    view = np.array([1.0, 0.0])
+    here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    judge = decision().judge
+    states = [judge(clear(i, 5, descriptor=view, odometry=here)).state for i in range(40)]
+    assert states[-1] == LOCALIZED
+
+
+def test_a_single_query_counts_by_the_quality_of_its_image():
+    judge = decision().judge
+    shown = [
+        judge(clear(0, 5, quality=quality), sequence=False).belief.shown[0]
+        for quality in (0.1, 0.5, 1.0)
+    ]
+    assert shown == sorted(shown) and shown[0] < 0.8 * shown[-1]
 
 
 def test_a_single_query_neither_uses_nor_leaves_evidence():
@@ -178,6 +336,24 @@ def test_more_inliers_or_matches_never_make_a_place_less_probable():
     }.items():
         ratios = [ratio(CALIBRATED, **{name: value}) for value in values]
         assert ratios == sorted(ratios) and ratios[0] < ratios[-1]
+
+
+@pytest.mark.parametrize('far', [1e7, 1e200, 1.7e308])
+def test_odometry_that_went_astray_leaves_probabilities_what_they_are(far):
+    """A filter upstream that diverged; afterwards it is as if there had been no odometry."""
+    with_it, without = decision(), decision()
+    for i in range(12):
+        x = {6: far, 7: -far}.get(i, 0.1 * i)
+        here = Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
+        said, plain = with_it.judge(clear(i, 5, odometry=here)), without.judge(clear(i, 5))
+        assert all(0 <= p <= 1 for p in (said.p_not_in_map, said.other, *said.belief.shown))
+    assert said.state == LOCALIZED and said.believed.place.index == 5
+    assert said.belief.images == plain.belief.images
+
+
+def test_no_place_is_as_large_as_the_world():
+    with pytest.raises(InputError, match='agreement_radius is inf'):
+        VerificationConfig(agreement_radius=math.inf)
 
 
 def test_no_hypotheses_are_no_evidence_for_any_place():

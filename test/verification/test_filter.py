@@ -79,6 +79,53 @@ def test_what_moves_between_the_states_is_what_the_rates_say():
     assert filtered.anchors[0].mass == pytest.approx(before * (1 - LEAVE - JUMP))
 
 
+@pytest.mark.parametrize('novelty', [0.0, 0.1, 0.7, 1.0])
+def test_going_on_neither_makes_nor_loses_belief(novelty):
+    filtered = filter_()
+    filtered.update([Shown(place(0, 0.0), 3.0), Shown(place(1, 100.0), 1.0)], 1.0)
+    before = filtered._elsewhere
+    for _ in range(3):
+        filtered.predict(Motion(1.0), novelty)
+        total = sum(a.mass for a in filtered.anchors) + filtered._new + filtered._elsewhere
+        assert total == pytest.approx(1.0, abs=1e-12)
+    assert (filtered._elsewhere == before) == (novelty == 0)
+
+
+def test_a_place_that_was_expected_may_still_show_what_no_candidate_has():
+    """An expected place that an image does not show keeps the belief that it was just missed."""
+    filtered = filter_()
+    filtered.update([Shown(place(0, 0.0), 7.0)], 1.0)
+    mass, new = filtered.anchors[0].mass, filtered._new
+    filtered.update([Shown(place(0, 0.0), 0.0)], 1.0)
+    # 0.95 of it shows it, with DIVERSITY times the ratio; the rest is missed, MISS of the time.
+    odds = [a.mass / filtered._new for a in filtered.anchors]
+    chance = (1 - mass - new) / DIVERSITY
+    assert odds[0] == pytest.approx((0.95 * mass + chance) * DIVERSITY / new)
+    assert odds[1] == pytest.approx(0.05 * mass * MISS / new)
+
+
+@pytest.mark.parametrize(('metres', 'reach'), [(500.0, 0.0), (8.0, math.exp(-0.5 * 2.4**2))])
+def test_a_place_hardly_in_reach_gets_as_little_of_the_belief(metres, reach):
+    filtered = filter_()
+    filtered.update([Shown(place(0, 0.0), 3.0)], 1.0)
+    mass, new = filtered.anchors[0].mass, filtered._new
+    filtered.update([Shown(place(1, metres), 0.0)], 1.0)
+    kept = {a.place.index: a.mass for a in filtered.anchors}
+    assert kept[0] / filtered._new == pytest.approx((1 - 0.95 * reach) * mass * MISS / new)
+
+
+def test_an_image_that_speaks_against_a_place_is_not_counted_for_it():
+    filtered = filter_()
+    counts = [step(filtered, (place(0, 0.0), ratio)).images for ratio in (2.0, -0.5, 0.0, 1.0)]
+    assert counts == [(1,), (1,), (1,), (2,)]
+
+
+def test_what_is_hardly_believed_is_forgotten():
+    filtered = filter_()
+    step(filtered, (place(0, 0.0), 5.0), (place(1, 500.0), -6.0))
+    assert [a.place.index for a in filtered.anchors] == [0]
+
+
 def test_a_drive_along_the_map_is_believed():
     filtered = filter_()
     for i in range(4):

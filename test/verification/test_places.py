@@ -7,7 +7,7 @@ import pytest
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import GeoPosition, Place, Pose
-from fol_vpr.verification import Locations, same_place
+from fol_vpr.verification import BESIDE, Locations, same_place
 
 CONFIG = VerificationConfig()
 
@@ -36,6 +36,22 @@ def test_geodetic_distance_across_the_antimeridian():
     west, east = GeoPosition(0.0, 179.99997), GeoPosition(0.0, -179.99998)
     assert same_place(place(0, geo=west), place(500, geo=east), CONFIG)
     assert not same_place(place(0, geo=west), place(1, geo=GeoPosition(0.0, 179.999)), CONFIG)
+
+
+def test_poses_are_asked_before_degrees_and_degrees_before_the_order():
+    here, far = GeoPosition(48.0, 11.0), GeoPosition(48.1, 11.0)
+    assert same_place(place(0, x=0.0, geo=here), place(500, x=9.0, geo=far), CONFIG)
+    assert not same_place(place(0, x=0.0, geo=here), place(1, x=50.0, geo=here), CONFIG)
+    assert same_place(place(0, x=0.0, geo=here), place(500, geo=here), CONFIG)
+    assert not same_place(place(0, geo=here), place(1, geo=far), CONFIG)
+
+
+def test_what_is_beside_is_so_many_extents_away():
+    by_metres = Locations([place(0, x=19.0), place(0, x=21.0)])
+    assert by_metres.same(place(1, x=0.0), CONFIG, extents=BESIDE).tolist() == [True, False]
+    by_order = Locations([place(10), place(11)])
+    assert by_order.same(place(0), CONFIG, extents=BESIDE).tolist() == [True, False]
+    assert by_order.same(place(5), CONFIG).tolist() == [True, False]
 
 
 def test_all_at_once_is_each_by_itself():

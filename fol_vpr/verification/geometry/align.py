@@ -115,14 +115,26 @@ def _found(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions [K, 2], and how far they look from alike [K], infinite where nothing was found."""
     start = _to_texture(fixed, fixed_xy)
-    there, found, difference = _track(fixed.grey, other.grey, start, _to_texture(other, guess_xy))
-    back, returned, _ = _track(other.grey, fixed.grey, there, start)
+    one, two = _of_one_size(fixed.grey, other.grey)
+    there, found, difference = _track(one, two, start, _to_texture(other, guess_xy))
+    back, returned, _ = _track(two, one, there, start)
     returns = np.linalg.norm((back - start).reshape(-1, 2), axis=1) <= WORST_RETURN
     height, width = other.grey.shape
     flat = there.reshape(-1, 2)
     inside = ((flat >= 0) & (flat <= (width - 1, height - 1))).all(axis=1)
     xy = (flat.astype(np.float64) + 0.5) / other.scale - 0.5
     return xy, np.where(found & returned & returns & inside, difference, np.inf)
+
+
+def _of_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
+    """Both with their right and lower borders continued: OpenCV wants images of one size."""
+    height, width = np.maximum(one.shape, two.shape)
+    return [
+        cv2.copyMakeBorder(
+            grey, 0, height - grey.shape[0], 0, width - grey.shape[1], cv2.BORDER_REPLICATE
+        )
+        for grey in (one, two)
+    ]
 
 
 def _to_texture(image: Texture, xy: np.ndarray) -> np.ndarray:
