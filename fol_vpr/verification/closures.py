@@ -200,11 +200,20 @@ class ClosureGate:
         return driven >= length and abs(passed - driven) <= self._config.agreement
 
     def _agree(self, first: Sighting, second: Sighting) -> bool:
-        """Whether two images in a row came back to one place, by how far the robot has driven."""
+        """Whether two images in a row came back to one place, by how far the robot has driven.
+
+        On ground that was driven often the two may show keyframes of different rounds: far apart
+        along the path, and near each other by the odometry.
+        """
+        places = first.hypothesis.place, second.hypothesis.place
         if first.place_path is None or second.place_path is None:
-            return first.hypothesis.place.session_id == second.hypothesis.place.session_id
-        driven = abs(second.path - first.path)
-        return abs(second.place_path - first.place_path) <= driven + self._config.agreement
+            return places[0].session_id == places[1].session_id
+        limit = abs(second.path - first.path) + self._config.agreement
+        if abs(second.place_path - first.place_path) <= limit:
+            return True
+        if places[0].pose is None or places[1].pose is None:
+            return False
+        return float(np.linalg.norm(places[0].pose.position - places[1].pose.position)) <= limit
 
     # ---- what was published
 

@@ -71,6 +71,13 @@ def test_places_may_be_as_far_apart_as_the_robot_has_driven():
     assert published(gate(), sighting(100, 50), sighting(110, 40)) == [False, True]
 
 
+@pytest.mark.parametrize(('x', 'agrees'), [(6.9, True), (7.1, False)])
+def test_places_of_different_rounds_agree_where_the_odometry_has_them_near(x, agrees):
+    judge = gate()
+    seen = sighting(500, 5, x=5.0), sighting(503, 205, x=5.0 + x - 1.0)
+    assert published(judge, *seen) == [False, agrees]
+
+
 def test_an_image_without_a_candidate_ends_the_run():
     judge = gate()
     assert take(judge, [sighting(100, 5)]) is None
