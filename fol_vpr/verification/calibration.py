@@ -212,7 +212,7 @@ DEFAULTS = _defaults(
     offset=-2.7,
     miss=0.3,
     repeat=0.5,
-    place=Scaling(share=3.0),
+    place=Scaling(slope=0.85, share=3.0),
     standing=(1.9, 0.8, 0.35),
     margin=(0.0, 1.1, 0.65),
     match_margin=(0.7, 1.4, 0.5),
@@ -221,6 +221,5 @@ DEFAULTS = _defaults(
     regions=(3.4, 1.5, 0.9),
 )
 """For maps without a calibration: fitted to four drives through three maps together, with one off
-the offset, and the belief taken as it is. Neither the similarity nor the number of matches counts:
-each network has its own.
+the offset. Neither the similarity nor the number of matches counts: each network has its own.
 """
