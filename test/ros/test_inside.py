@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -179,8 +181,10 @@ def test_twenty_lives_leave_nothing_behind(inside):
 
     for number in range(4):
         live_once(number)
-    before, memory = left(), process.memory_info().rss
+    before, memory = left(), [process.memory_info().rss]
     for number in range(4, 20):
         live_once(number)
+        memory.append(process.memory_info().rss)
     assert left() == before
-    assert process.memory_info().rss - memory < 60e6
+    # What is left behind is so each time; what else is in this process may move once.
+    assert statistics.median(after - earlier for earlier, after in pairwise(memory)) < 1e6
