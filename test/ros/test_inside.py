@@ -67,15 +67,6 @@ def inside(path) -> Iterator[Inside]:
         yield made
 
 
-def picture(place: int, stamp: int) -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(place, shift=4).tobytes()
-    message.header.stamp.sec = stamp
-    message.header.frame_id = 'camera'
-    return message
-
-
 def test_a_deactivation_while_it_forgets_ends_relocalize_too(inside):
     """What is waited for here is the image at hand, which may take seconds."""
     watch, recognizer = inside.watch, inside.node.recognizer
@@ -113,7 +104,7 @@ def held(lock: threading.RLock) -> Iterator[None]:
 def test_a_single_query_goes_by_the_parameters_as_they_are(inside):
     """Though no image has come since they were set."""
     inside.set({'retrieval.hypotheses': 2, 'map_frame': 'site'})
-    request = QueryPlace.Request(image=picture(1, stamp=5))
+    request = QueryPlace.Request(image=live.picture(1, stamp=5))
     response = inside.watch.call(QueryPlace, 'query_place', request)
     assert response.result == QueryPlace.Response.OK, response.message
     assert len(response.places.hypotheses) == 2
@@ -125,7 +116,7 @@ def test_without_a_map_an_answer_still_says_how_good_the_image_is(path):
         made.set({'network.weights': 'untrained-vits14', 'network.input_size': 126})
         made.change('configure', 'activate')
         images = watch.publisher(Image, '/image')
-        covered = picture(0, stamp=9)
+        covered = live.picture(0, stamp=9)
         covered.data = bytes(len(covered.data))
         images.publish(covered)
         answer = watch.until(lambda: watch.answers)[0]
@@ -165,7 +156,7 @@ def test_twenty_lives_leave_nothing_behind(inside):
 
     def live_once(number: int) -> None:
         odometry.publish(Odometry())
-        images.publish(picture(number % PLACES, stamp=100 + number))
+        images.publish(live.picture(number % PLACES, stamp=100 + number))
         watch.until(lambda: any(a.header.stamp.sec == 100 + number for a in watch.answers))
         inside.change('deactivate', 'cleanup')
         assert node.recognizer is None and node._worker is None
