@@ -13,6 +13,7 @@ import numpy as np
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
 from fol_vpr.evaluation.ground_truth import Tracks
+from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, outcome, outcomes
 from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LoadImage = Callable[[int], 'bytes | None']
-
-OUTCOMES = (('right', '#1b9e77', 'o'), ('wrong', '#d95f02', 'x'), ('no positive', '#7f7f7f', '.'))
 
 
 def draw_query(
@@ -72,11 +71,12 @@ def draw_evaluation(
         StorageError: it cannot be written there.
     """
     shown = _spread(evaluation, pairs)
+    stream = evaluation.decisions() is not None
     figure = _figure(12, 6.5)
     conditions = evaluation.conditions
     figure.suptitle(f'{conditions.source}, answered from {conditions.map}', fontsize=10)
     if not conditions.trained:
-        figure.supxlabel(UNTRAINED, fontsize=7, color='#d95f02')
+        figure.supxlabel(UNTRAINED, fontsize=7, color=ORANGE)
     grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
     axis = figure.add_subplot(grid[:, 0])
     if evaluation.tracks is None:
@@ -86,12 +86,12 @@ def draw_evaluation(
     for row, index in enumerate(shown):
         answer = evaluation.answers[index]
         best = answer.ranking[0]
-        name, colour, _ = OUTCOMES[_outcome(best, evaluation.positives[answer.index])]
+        came = outcome(answer, evaluation.positives[answer.index], stream=stream)
         left = figure.add_subplot(grid[row, 1])
         _show(left, query_image(answer.index), f'query {answer.index}', '')
         _show(
             figure.add_subplot(grid[row, 2]), _decoded(load(best)),
-            f'reference {best}: {name}', '', colour,
+            f'reference {best}\n{came.words}', '', came.colour,
         )  # fmt: skip
     _save(figure, path)
 
@@ -113,7 +113,7 @@ def draw_reliability(path: str | Path, curves: Mapping[str, Sequence[Bin]]) -> N
         axis.plot([0, 1], [0, 1], color='#999999', lw=0.8, ls='--')
         for each in bins:
             size = 20 + 180 * each.count / most
-            axis.scatter(each.said, each.right, s=size, color=OUTCOMES[0][1], alpha=0.7)
+            axis.scatter(each.said, each.right, s=size, color=GREEN, alpha=0.7)
             axis.annotate(f'{each.count}', (each.said, each.right), fontsize=6, ha='center')
         axis.set_title(f'{name}: error {calibration_error(bins):.3f}', fontsize=9)
         axis.set_xlabel('said')
@@ -127,16 +127,9 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     for query, positive in enumerate(evaluation.positives):
         if positive:
             axis.plot([query, query], [min(positive), max(positive)], color='#dddddd', zorder=1)
-    for outcome, (name, colour, marker) in enumerate(OUTCOMES):
-        points = [
-            (a.index, a.ranking[0])
-            for a in evaluation.answers
-            if a.ranking and _outcome(a.ranking[0], evaluation.positives[a.index]) == outcome
-        ]
-        if points:
-            x, y = zip(*points, strict=True)
-            label = f'{name} ({len(points)})'
-            axis.scatter(x, y, s=18, c=colour, marker=marker, label=label, zorder=2)
+    for came, answers in outcomes(evaluation).items():
+        points = np.array([(answer.index, answer.ranking[0]) for answer in answers])
+        _points(axis, points, came)
     axis.locator_params(integer=True)
     axis.set_xlabel('query')
     axis.set_ylabel('first reference')
@@ -146,30 +139,28 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
 def _trajectory(axis: Axes, evaluation: Evaluation, tracks: Tracks) -> None:
     """Queries where they were taken, in the colour of what came of them."""
     axis.plot(*tracks.references.T, '.', color='#cccccc', ms=3, label='references', zorder=1)
-    outcomes: list[list[int]] = [[] for _ in OUTCOMES]
-    for answer in evaluation.answers:
-        if not answer.ranking:
-            continue
-        outcome = _outcome(answer.ranking[0], evaluation.positives[answer.index])
-        outcomes[outcome].append(answer.index)
-        if outcome == 1:
-            ends = tracks.queries[answer.index], tracks.references[answer.ranking[0]]
-            axis.plot(*np.transpose(ends), color=OUTCOMES[1][1], lw=0.6, alpha=0.5, zorder=2)
-    for (name, colour, marker), queries in zip(OUTCOMES, outcomes, strict=True):
-        if queries:
-            label = f'{name} ({len(queries)})'
-            x, y = tracks.queries[queries].T
-            axis.scatter(x, y, s=18, c=colour, marker=marker, label=label, zorder=3)
+    for came, answers in outcomes(evaluation).items():
+        if came.misplaced:
+            for answer in answers:
+                ends = tracks.queries[answer.index], tracks.references[answer.ranking[0]]
+                faint = 0.7 if came.filled else 0.3
+                axis.plot(*np.transpose(ends), color=ORANGE, lw=0.6, alpha=faint, zorder=2)
+        _points(axis, tracks.queries[[answer.index for answer in answers]], came)
     axis.set_aspect('equal', 'datalim')
     axis.set_xlabel('x in metres')
     axis.set_ylabel('y in metres')
     axis.legend(loc='best', fontsize=8, title='lines: where a wrong one was put', title_fontsize=8)
 
 
-def _outcome(best: int, positive: frozenset[int] | None) -> int:
-    if not positive:
-        return 2
-    return 0 if best in positive else 1
+def _points(axis: Axes, points: np.ndarray, came: Outcome) -> None:
+    """Points [N, 2] of one outcome; what is said outright lies above what is left open."""
+    face = came.colour if came.filled else 'none'
+    # A cross has no face that could be left empty.
+    line = {'color': came.colour} if came.marker == 'x' else {'fc': face, 'ec': came.colour}
+    axis.scatter(
+        *points.T, s=22 if came.filled else 12, marker=came.marker, lw=0.9,
+        label=f'{came.words} ({len(points)})', zorder=4 if came.filled else 3, **line,
+    )  # fmt: skip
 
 
 def _spread(evaluation: Evaluation, count: int) -> list[int]:
