@@ -16,7 +16,7 @@ BAG ?=
 IMAGES ?=
 QUERIES ?=
 OWN := $(BAG)$(IMAGES)
-DRIVES := build/town/day build/town/evening
+DRIVES := build/town/day build/town/evening build/town/overcast
 TOWN := $(wildcard training/town/*.py training/town/*/*.py)
 SOURCES := fol_vpr launch test $(wildcard benchmarks examples training) setup.py
 
@@ -39,13 +39,14 @@ test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_A
 demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a synthetic town; BAG=... or IMAGES=..., and QUERIES=..., are yours
 	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
 	  $(if $(QUERIES),--queries '$(QUERIES)') \
-	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --pose-topic /ground_truth \
-	    --positive-radius 3 --positive-angle 40) \
+	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --further build/town/overcast \
+	    --pose-topic /ground_truth --odom-topic /odom --positive-radius 5 --positive-angle 40) \
 	  $(DEMO_ARGS)
 
-# Two drives along the same way: another time of day, another line on the pavement.
+# Drives along the same way: another time of day, another line on the pavement.
 build/town/day/metadata.yaml: DRIVE := --drive 1 --condition day
 build/town/evening/metadata.yaml: DRIVE := --drive 2 --condition evening --lateral 0.7 --heading 4
+build/town/overcast/metadata.yaml: DRIVE := --drive 3 --condition overcast --lateral -0.5 --heading -3 --rate 2
 build/town/%/metadata.yaml: $(TOWN) | setup
 	@echo 'Drawing a drive through the town: $*'
 	@$(IN_WORKSPACE) python -m training.town drive $(DRIVE) --seed 7 --overwrite --output $(@D)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import pytest
@@ -12,6 +13,7 @@ from fol_vpr.cli.main import main
 from fol_vpr.evaluation.ground_truth import read_ground_truth
 
 PLACES = 7
+DRIVEN = 24
 
 
 @pytest.fixture
@@ -37,6 +39,11 @@ def test_without_the_built_node_it_says_how_to_build_it(monkeypatch, passes, cap
     monkeypatch.setenv('AMENT_PREFIX_PATH', '')
     assert main(['demo', *passes]) == 2
     assert 'make setup' in capsys.readouterr().err
+
+
+def test_a_further_pass_has_to_be_known_in_the_map(passes, capsys):
+    assert main(['demo', *passes, '--further', 'third']) == 2
+    assert '--further needs --pose-topic' in capsys.readouterr().err
 
 
 @pytest.mark.ros
@@ -67,3 +74,36 @@ def test_the_whole_of_it_into_the_folder_of_an_earlier_run(passes, tmp_path, cap
     assert '1 of every 2 images' in out
     assert 'answered 4 of 4' in out
     assert 'weights fol_tiny' in out and 'UNTRAINED' not in out
+
+
+@pytest.mark.ros
+def test_a_further_pass_tells_what_the_scores_are_worth(tmp_path, capfd):
+    """And the node is sure of places then, by the odometry too."""
+    bags = [drive(tmp_path / name, shift) for name, shift in (('a', 0), ('b', 8), ('c', 16))]
+    output = tmp_path / 'demo'
+    command = [
+        'demo', '--bag', bags[0], '--further', bags[1], '--queries', bags[2],
+        '--pose-topic', '/pose', '--odom-topic', '/pose', '--positive-radius', '3',
+        '--output', str(output), '--input-size', '126',
+    ]  # fmt: skip
+    assert main(command) == 0, capfd.readouterr().err
+    report = json.loads((output / 'report.json').read_text())
+    assert report['answered'] == DRIVEN
+    said = report['decisions']
+    assert said['calibrated'] and said['localized_right'] > 0 and said['localized_wrong'] == 0
+    for picture in ('answers.png', 'reliability.png'):
+        assert cv2.imread(str(output / picture)) is not None
+
+
+def drive(path: Path, shift: int) -> str:
+    """A bag of a drive past the places, with odometry that knows where it is in the map."""
+    images = write_folder(path / 'images', DRIVEN, shift)
+    poses = [f'{i / 2},{10 * i},0,0,0,0,0,1' for i in range(DRIVEN)]
+    table = path / 'poses.csv'
+    table.write_text('\n'.join(['timestamp,x,y,z,qx,qy,qz,qw', *poses]) + '\n')
+    bag = str(path / 'bag')
+    assert main(
+        ['bag', 'from-images', str(images), '--output', bag, '--rate', '2',
+         '--poses', str(table), '--pose-type', 'Odometry']
+    ) == 0  # fmt: skip
+    return bag

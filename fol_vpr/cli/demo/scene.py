@@ -18,16 +18,19 @@ class Scene:
     Attributes:
         reference: folder or bag that the map is built from.
         queries: folder or bag that is played.
+        further: folder or bag of another pass, which the map is calibrated with, or None.
         ground_truth: CSV, or None.
-        image_topic, pose_topic: of the bags.
-        camera: of both.
+        image_topic, pose_topic, odom_topic: of the bags.
+        camera: of all.
     """
 
     reference: Path
     queries: Path
+    further: Path | None = None
     ground_truth: Path | None = None
     image_topic: str | None = None
     pose_topic: str | None = None
+    odom_topic: str | None = None
     camera: CameraConfig = field(default_factory=CameraConfig)
 
     @property
