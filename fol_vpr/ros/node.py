@@ -97,7 +97,8 @@ class Localizer(LifecycleNode):
 
     def _transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:
-            step()
+            with self._report.goes_on():
+                step()
         except FolVprError as error:
             self.failure, self._error = f'{name} failed: {error}', error
             if isinstance(error, MapError):
@@ -113,6 +114,7 @@ class Localizer(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
+        self._report.doing = 'loads the network'
         # torch takes seconds to import: the node is there, and heeds signals, before it is.
         from fol_vpr.recognizer import PlaceRecognizer
 
@@ -133,8 +135,10 @@ class Localizer(LifecycleNode):
             ) from error
         try:
             if map_path is not None:
+                self._report.doing = f'loads the map {map_path}'
                 recognizer.load_map(map_path)
             self.get_logger().info(recognizer.memory_plan())
+            self._report.doing = 'warms up'
             seconds = recognizer.warm_up()
             self.outputs = Outputs(self, settings, self.odometry.track)
         except BaseException:

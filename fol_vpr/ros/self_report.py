@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,14 +29,44 @@ class SelfReport:
         node: that is asked.
         monitor: its account of the images.
         clock: that the period is of.
+
+    Attributes:
+        doing: what a transition is at, in words; empty where it does not say.
     """
 
     def __init__(self, node: Localizer, monitor: Monitor, clock: Clock) -> None:
         self._node = node
         self._monitor = monitor
+        self.doing = ''
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        period = node.settings.node.diagnostics_period
-        node.create_timer(period, self._on_timer, clock=clock)
+        self._period = node.settings.node.diagnostics_period
+        node.create_timer(self._period, self._on_timer, clock=clock)
+
+    @contextmanager
+    def goes_on(self) -> Iterator[None]:
+        """Report from another thread while a transition keeps that of the executor.
+
+        The other one asks the node for nothing: it repeats what was the case when the block began,
+        with the name of the transition, what it is at and for how long. The timer cannot come in
+        between, as its thread is the one that is kept, and the other is over when the block is.
+        """
+        facts, over, started = self.facts(), threading.Event(), time.monotonic()
+
+        def report() -> None:
+            while not over.wait(self._period):
+                words = f'{self.doing}, ' if self.doing else ''
+                seconds = time.monotonic() - started
+                under_way = f'{facts.state}: {words}for {seconds:.0f} s'
+                self._publish(replace(facts, under_way=under_way), self._monitor.snapshot())
+
+        thread = threading.Thread(target=report, name='report', daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.doing = ''
 
     def _on_timer(self) -> None:
         counts = self._monitor.snapshot()
