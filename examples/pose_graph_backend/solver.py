@@ -182,6 +182,9 @@ class Solver:
             (closure.stamp_to_ns, closure.mount_to),
         )
         for key, (stamp_ns, mount) in zip(camera_keys(closure), ends, strict=True):
+            if self._isam.valueExists(key):
+                # Of a closure that was taken out and comes again: they stayed, and are fixed.
+                continue
             node = self.node_near(stamp_ns)
             offset = self._track.motion(node, stamp_ns)
             covariance = composed(offset.covariance, EXACT**2 * np.eye(6), mount)

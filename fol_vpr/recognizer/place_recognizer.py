@@ -26,11 +26,10 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
-from fol_vpr.recognizer.compare import hypothesis_of
+from fol_vpr.recognizer.answer import hypotheses_of, with_poses
 from fol_vpr.recognizer.fitting import calibration_in_words, check_fit, plan_in_words
 from fol_vpr.recognizer.look import Seen, look, timed
 from fol_vpr.recognizer.loops import LoopFinder, LoopStatus
-from fol_vpr.recognizer.measure import measured
 from fol_vpr.verification import (
     Calibration,
     Decision,
@@ -314,14 +313,16 @@ class PlaceRecognizer:
             judgement = self._decide(seen.observation, sequence)
             self._count_hits(loaded, seen.checked)
             published = self.config.retrieval.hypotheses if count is None else count
-            answer = self._answer(loaded, seen, judgement, published)
+            answer = hypotheses_of(seen, judgement, loaded, published)
+        believed = judgement.believed is not None
         with timed(timings, 'measure'):
-            answer = self._measured(answer, frame, loaded, judgement.believed is not None)
+            if self.config.verification.measure and self.extractor.trained:
+                verification = self.config.verification
+                answer = with_poses(answer, frame, loaded, verification, believed=believed)
         closures: tuple[LoopClosure, ...] = ()
         if sequence:
             with timed(timings, 'loops'):
-                believed = None if judgement.believed is None else answer[0]
-                closures = self._loops.watch(frame, features, believed)
+                closures = self._loops.watch(frame, features, answer[0] if believed else None)
         timings['total'] = time.perf_counter() - started
         return Recognition(
             stamp_ns=frame.stamp_ns,
@@ -359,20 +360,6 @@ class PlaceRecognizer:
             exclude=exclude,
         )
 
-    def _answer(
-        self, loaded: LiveMap, seen: Seen, judgement: Judgement, published: int
-    ) -> list[PlaceHypothesis]:
-        """Hypotheses with their probabilities, the believed one first."""
-        answer = [
-            hypothesis_of(loaded.place(candidate.index), candidate, rank)
-            for rank, candidate in enumerate(seen.ranked[:published])
-        ]
-        for hypothesis in seen.checked:
-            answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
-        if judgement.believed is not None:
-            answer = _with_first(judgement.believed, answer)
-        return [replace(h, probability=judgement.probability(h.place)) for h in answer]
-
     def _without_map(
         self, frame: Frame, prepared: PreparedImage | None, started: float
     ) -> Recognition:
@@ -384,20 +371,6 @@ class PlaceRecognizer:
         answer = self.unsearched(frame)
         timings['total'] = time.perf_counter() - started
         return replace(answer, loop_closures=closures, timings=timings)
-
-    def _measured(
-        self, answer: list[PlaceHypothesis], frame: Frame, loaded: LiveMap, believed: bool
-    ) -> list[PlaceHypothesis]:
-        """The answer, with the relative and the refined pose of its leading hypothesis."""
-        verification = self.config.verification
-        leading = answer[0] if believed else _best_verified(answer)
-        if leading is None or leading.verification != Verification.GEOMETRY:
-            return answer
-        if not (verification.measure and self.extractor.trained):
-            return answer
-        ranked = [hypothesis.place for hypothesis in answer]
-        found = measured(leading, frame, loaded, ranked, verification)
-        return [found if hypothesis is leading else hypothesis for hypothesis in answer]
 
     def _decide(self, observation: Observation, sequence: bool) -> Judgement:
         if not self.extractor.trained:
@@ -449,17 +422,3 @@ def _same_numbers(a: LiveMap, b: LiveMap) -> bool:
     """Whether the places of two states of a map have the same `Place.index`."""
     numbers = ([(place.index, place.place_id) for place in each.places] for each in (a, b))
     return next(numbers) == next(numbers)
-
-
-def _best_verified(hypotheses: Sequence[PlaceHypothesis]) -> PlaceHypothesis | None:
-    """The one that most inliers speak for, None where none passed."""
-    passed = (h for h in hypotheses if h.verification == Verification.GEOMETRY)
-    return max(passed, key=lambda h: (h.inliers, -h.rank), default=None)
-
-
-def _with_first(
-    believed: PlaceHypothesis, hypotheses: list[PlaceHypothesis]
-) -> list[PlaceHypothesis]:
-    """The believed hypothesis, then the others in their order, ranked anew."""
-    others = [h for h in hypotheses if h.place is not believed.place]
-    return [replace(h, rank=rank) for rank, h in enumerate([believed, *others])]

@@ -21,36 +21,47 @@ from fol_vpr.retrieval.matching import unit_rows
 CELL = 0.075
 
 
-def match_evidence(
-    query: LocalFeatures, reference: LocalFeatures, pairs: np.ndarray, threshold: float
-) -> float:
-    """Evidence of the matches of two images.
+class MatchEvidence:
+    """What the matches of one query with references say.
 
     Args:
         query: of which descriptors are of unit length, float32.
-        reference: that it was matched with.
-        pairs: [K, 2] rows of the query and of the reference.
-        threshold: cosine that all of them exceed.
-
-    Returns:
-        The sum over the matches of how far each cosine is over the threshold, times the root of
-        that sum over the matches that it agrees with; to the power of 2/3. Where all agree, this
-        is how far they are over the threshold together; where they do not, it is less. 0 without
-        a match.
+        threshold: cosine that all matches exceed.
     """
-    if not len(pairs):
-        return 0.0
-    rows = unit_rows(reference.descriptors[pairs[:, 1]])
-    cosines = np.einsum('ij,ij->i', query.descriptors[pairs[:, 0]], rows)
-    # Of what is over the threshold by a hair, rounding may say otherwise here.
-    excess = np.maximum(cosines - threshold, 0)
-    moved = _shares(query.positions)[pairs[:, 0]] - _shares(reference.positions)[pairs[:, 1]]
-    agreed = float(excess @ np.sqrt(_agreeing(moved, excess)))
-    return float(agreed ** (2 / 3))
+
+    def __init__(self, query: LocalFeatures, threshold: float) -> None:
+        self._descriptors = query.descriptors
+        self._shares = _shares(query.positions)
+        self._threshold = threshold
+
+    def of(self, reference: LocalFeatures, pairs: np.ndarray) -> float:
+        """Evidence of the matches with a reference.
+
+        Args:
+            reference: that the query was matched with.
+            pairs: [K, 2] rows of the query and of the reference.
+
+        Returns:
+            The sum over the matches of how far each cosine is over the threshold, times the root
+            of that sum over the matches that it agrees with; to the power of 2/3. Where all agree,
+            this is how far they are over the threshold together; where they do not, it is less. 0
+            without a match.
+        """
+        if not len(pairs):
+            return 0.0
+        rows = unit_rows(reference.descriptors[pairs[:, 1]])
+        cosines = np.einsum('ij,ij->i', self._descriptors[pairs[:, 0]], rows)
+        # Of what is over the threshold by a hair, rounding may say otherwise here.
+        excess = np.maximum(cosines - self._threshold, 0)
+        moved = self._shares[pairs[:, 0]] - _shares(reference.positions)[pairs[:, 1]]
+        agreed = float(excess @ np.sqrt(_agreeing(moved, excess)))
+        return float(agreed ** (2 / 3))
 
 
 def _shares(positions: np.ndarray) -> np.ndarray:
     """Positions [N, 2] in shares, 0 to 1, of the larger side of what they cover in their image."""
+    if not len(positions):
+        return positions
     x, y = positions[:, 0], positions[:, 1]
     left, top = x.min(), y.min()
     side = max(x.max() - left, y.max() - top)

@@ -26,7 +26,7 @@ import numpy as np
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
-from fol_vpr.retrieval.evidence import match_evidence
+from fol_vpr.retrieval.evidence import MatchEvidence
 from fol_vpr.retrieval.matching import match_candidates
 
 # Local features of candidates that are held at the same time, in bytes.
@@ -102,6 +102,7 @@ def rerank(
         doubted, left = _shortlisted(doubted, held, coarse, config, threshold, device)
     scored: list[_Doubted] = []
     evidence: list[float] = []
+    by_evidence = MatchEvidence(query, threshold)
     for group in _loaded(doubted, held.get):
         rows = [local.descriptors for _, local in group]
         found = match_candidates(query.descriptors, rows, threshold, device=device)
@@ -110,7 +111,7 @@ def rerank(
             matches[candidate.index] = pairs
             scored.append(item._replace(candidate=candidate))
             if config.order == 'evidence':
-                evidence.append(match_evidence(query, local, pairs, threshold))
+                evidence.append(by_evidence.of(local, pairs))
     if config.order == 'matches':
         keys = [item.candidate.match_score for item in scored]
     else:
@@ -153,9 +154,9 @@ def _shortlisted(
         return doubted, []
     rows = [local.descriptors for local in coarsened]
     found = match_candidates(coarse.query.descriptors, rows, threshold, device=device)
+    by_evidence = MatchEvidence(coarse.query, threshold)
     evidence = [
-        match_evidence(coarse.query, local, pairs, threshold)
-        for local, pairs in zip(coarsened, found, strict=True)
+        by_evidence.of(local, pairs) for local, pairs in zip(coarsened, found, strict=True)
     ]
     ordered = _by_key(doubted, _fused(evidence, doubted, config.similarity_weight))
     return ordered[: config.shortlist], ordered[config.shortlist :]

@@ -55,6 +55,7 @@ class NodeFacts:
         decisions: what its decisions go by, in words; empty without one.
         hits: why hits could not be written last time, empty where they could.
         loops: how the search for loop closures is going; None while unconfigured.
+        under_way: the transition that keeps the node busy, in words; empty where none does.
     """
 
     state: str
@@ -75,6 +76,7 @@ class NodeFacts:
     camera_state: str
     odometry: str
     loops: LoopStatus | None
+    under_way: str = ''
 
     @property
     def listening(self) -> bool:
@@ -108,6 +110,8 @@ Part = tuple[bytes, str, dict[str, object]]
 
 def _node(facts: NodeFacts) -> Part:
     values: dict[str, object] = {'state': facts.state, 'enabled': facts.enabled, **facts.network}
+    if facts.under_way:
+        return OK, facts.under_way, values
     if facts.failure:
         return ERROR, facts.failure, values
     if facts.clock_stands:
@@ -217,6 +221,8 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
 
 def _map(facts: NodeFacts) -> Part:
     info = facts.map_info
+    if info is None and facts.under_way:
+        return OK, 'not loaded', {}
     if info is None and facts.loops is not None and facts.loops.enabled and not facts.map_failure:
         return OK, 'no map: images are compared with those of the drive only', {}
     if info is None:

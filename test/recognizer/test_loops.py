@@ -256,3 +256,24 @@ def test_without_the_setting_nothing_is_kept():
 def test_a_session_file_that_cannot_be_is_refused_at_once():
     with pytest.raises(InputError, match=r'\.folmap'):
         PlaceRecognizer(replace(CONFIG, loops=LoopsConfig(enabled=True, session_file='x.bag')))
+
+
+def test_what_was_observed_before_another_map_came_is_forgotten(tmp_path):
+    """A loop is published by images in a row, and loading a map is no matter of one image."""
+    opened = [PlaceRecognizer(CONFIG) for _ in range(2)]
+    try:
+        source = open_source(write_folder(tmp_path / 'images', PLACES))
+        build_map(source, tmp_path / 'map.folmap', opened[0].extractor, MappingConfig())
+        images = drive()
+
+        def within(recognizer: PlaceRecognizer, image: Frame) -> bool:
+            found = closures(recognizer, [image])
+            return any(c.session_to == recognizer.session_id for c in found)
+
+        first = next(n for n, image in enumerate(images) if within(opened[0], image))
+        assert not any(within(opened[1], image) for image in images[:first])
+        opened[1].load_map(tmp_path / 'map.folmap')
+        assert [within(opened[1], image) for image in images[first : first + 2]] == [False, True]
+    finally:
+        for each in opened:
+            each.close()

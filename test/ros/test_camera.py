@@ -225,17 +225,17 @@ def test_odometry_of_the_camera_is_carried_over_to_the_base():
     message.pose.pose.orientation.w = 1.0
     with live.observer():
         node = Localizer()
-        track = node._odometry.track
+        track = node.odometry.track
         track.add(message)
         assert track.pose_at(0, NodeConfig()) is None
-        assert 'odom is of the frame camera' in node._facts().odometry
+        assert 'odom is of the frame camera' in node._report.facts().odometry
         static = SimpleNamespace(transforms=[transform('base_link', 'camera', AHEAD)])
         node.camera._on_static(static)
         # The base is behind the camera, and below it: back along z, and down along y.
         np.testing.assert_allclose(
             track.pose_at(0, NodeConfig()).position, [0, AHEAD[2], -AHEAD[0]], atol=1e-9
         )
-        assert node._facts().odometry == ''
+        assert node._report.facts().odometry == ''
         node.destroy_node()
 
 

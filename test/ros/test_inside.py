@@ -139,11 +139,11 @@ def test_feedback_that_says_neither_yes_nor_no_is_no_rejection(inside):
 
 def test_odometry_of_before_a_deactivation_is_forgotten(inside):
     """It may begin anew elsewhere by the time that the node goes on."""
-    track = inside.node._odometry.track
+    track = inside.node.odometry.track
     inside.watch.publisher(Odometry, '/odom').publish(Odometry())
     inside.watch.until(lambda: track._messages)
     inside.change('deactivate')
-    assert not track._messages and inside.node._worker is not None
+    assert not track._messages and inside.node.answering is not None
     inside.change('activate')
 
 
@@ -157,7 +157,7 @@ def test_ten_lives_leave_no_threads_publishers_or_subscriptions(inside):
         odometry.publish(Odometry())
         answered(watch, images, number)
         inside.change('deactivate', 'cleanup')
-        assert node.recognizer is None and node._worker is None
+        assert node.recognizer is None and node.answering is None
         inside.change('configure', 'activate')
         watch.until(images.get_subscription_count)
         watch.spin(0.2)

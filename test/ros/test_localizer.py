@@ -13,6 +13,7 @@ pytest.importorskip('rclpy')
 
 import live  # noqa: E402
 import scenes  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from rcl_interfaces.msg import Parameter as ParameterMsg  # noqa: E402
 from rcl_interfaces.msg import ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters  # noqa: E402
@@ -88,6 +89,33 @@ def test_an_image_is_answered_with_its_own_stamp(watch):
     assert answer.hypotheses[0].place_id.endswith('000003')
     assert [h.rank for h in answer.hypotheses] == list(range(PLACES))
     assert watch.until(lambda: watch.maps)[0].map_id == answer.map_id
+
+
+def test_diagnostics_go_on_while_the_node_configures(maps, tmp_path, node):
+    """It imports torch, and loads weights and a map, on the thread that the others come from."""
+    heard: list[dict[str, DiagnosticStatus]] = []
+
+    def hear(message: DiagnosticArray) -> None:
+        if message.status[0].name == 'slow: node':
+            heard.append({each.name.partition(': ')[2]: each for each in message.status})
+
+    parameters = {'map': maps['good'], 'diagnostics_period': 0.1}
+    renamed = ['-r', '__node:=slow']
+    with live.localizer(tmp_path / 'log', parameters, *renamed), live.observer() as watcher:
+        watcher.name = 'slow'
+        watcher.node.create_subscription(DiagnosticArray, '/diagnostics', hear, 1000)
+        watcher.until(lambda: heard and heard[-1]['node'].message.startswith('unconfigured'))
+        assert watcher.change('configure')
+        watcher.until(lambda: heard[-1]['node'].message.startswith('inactive'))
+        watcher.spin(0.5)
+    said = [each['node'].message.partition(':') for each in heard]
+    order = [state for state, *_ in said]
+    begun, done = order.index('configuring'), order.index('inactive')
+    assert set(order[:begun]) == {'unconfigured'} and set(order[begun:done]) == {'configuring'}
+    assert set(order[done:]) == {'inactive'}
+    assert {words.partition(',')[0] for _, _, words in said[begun:done]} >= {' loads the network'}
+    for each in heard[begun:done]:
+        assert {status.level for status in each.values()} == {DiagnosticStatus.OK}
 
 
 def test_diagnostics_name_the_topic_that_is_silent(watch):

@@ -145,6 +145,14 @@ class TestWords:
         monitor.received(round(stamp_s * NS), round(now_s * NS), lost=0)
         return monitor
 
+    def test_a_transition_under_way_says_so_and_not_what_was_wrong_before(self, say):
+        busy = 'configuring: loads the map m, for 7 s'
+        old = {'state': 'configuring', 'failure': 'configure failed', 'map_failure': 'damaged'}
+        assert say('node', under_way=busy, **old) == (0, busy)
+        assert say('map', under_way=busy, **old) == (0, 'not loaded')
+        assert say('map', under_way=busy, map_info=INFO)[1] == 'm: 4 places'
+        assert say('node', **old)[0] == say('map', **old)[0] == 2
+
     def test_silence_names_topic_and_cause(self, say):
         assert say('images') == (2, say('images')[1])
         assert 'no images on /cam: nobody publishes there' in say('images')[1]

@@ -148,38 +148,73 @@ def test_any_other_state_gives_none(publish, state):
     assert not heard['pose'] and not heard['geopose'] and not heard['loop_closures']
 
 
+@pytest.mark.parametrize(('named', 'told'), [('', 'map'), ('site', 'site')])
+def test_what_is_said_of_the_map_has_the_frame_of_the_answers(recognizer, named, told):
+    with live.observer() as watch:
+        node = LifecycleNode('localizer')
+        settings = Settings(node=NodeConfig(map_frame=named))
+        outputs = Outputs(node, settings, OdometryInput(node).track)
+        outputs.publish_map(recognizer, settings)
+        (heard,) = watch.until(lambda: watch.maps)
+        assert (heard.frame_id, heard.map_id) == (told, recognizer.map_info.map_id)
+        outputs.close()
+        node.destroy_node()
+
+
 def test_the_map_frame_can_be_named(publish):
     heard = publish(LocalizationState.LOCALIZED, NodeConfig(map_frame='site'))
     assert heard['places'][0].header.frame_id == heard['pose'][0].header.frame_id == 'site'
 
 
-@pytest.mark.parametrize(('base', 'sent'), [('base_link', 1), ('chassis', 0)])
-def test_map_to_odom_is_published_through_tf2(publish, monkeypatch, base, sent):
-    """tf2_ros comes with a ROS installation only: its broadcaster is stood in for."""
-    broadcast = []
+@pytest.fixture
+def broadcast(publish, monkeypatch):
+    """Publishes with `publish_tf`, and gives the transforms.
+
+    tf2_ros comes with a ROS installation only: its broadcaster is stood in for.
+    """
+    transforms = []
 
     class TransformBroadcaster:
         def __init__(self, node) -> None:
             pass
 
         pub_tf = None
-        sendTransform = staticmethod(broadcast.append)  # noqa: N815
+        sendTransform = staticmethod(transforms.append)  # noqa: N815
 
     stand_in = SimpleNamespace(TransformBroadcaster=TransformBroadcaster)
     monkeypatch.setitem(sys.modules, 'tf2_ros', stand_in)
-    message = Odometry(child_frame_id=base)
-    message.header.frame_id = 'odom'
-    message.header.stamp = time_from_ns(STAMP)
-    message.pose.pose.position.x = 4.0
-    talker = publish.watch.node.create_publisher(Odometry, 'odom', 10)
-    timer = publish.watch.node.create_timer(0.05, lambda: talker.publish(message))
-    publish(LocalizationState.LOCALIZED, NodeConfig(publish_tf=True))
-    timer.cancel()
-    assert len(broadcast) == sent
+
+    def run(base: str = 'base_link', **changes) -> list:
+        message = Odometry(child_frame_id=base)
+        message.header.frame_id = 'odom'
+        message.header.stamp = time_from_ns(STAMP)
+        message.pose.pose.position.x = 4.0
+        talker = publish.watch.node.create_publisher(Odometry, 'odom', 10)
+        timer = publish.watch.node.create_timer(0.05, lambda: talker.publish(message))
+        publish(LocalizationState.LOCALIZED, NodeConfig(publish_tf=True), **changes)
+        timer.cancel()
+        return transforms
+
+    return run
+
+
+@pytest.mark.parametrize(('base', 'sent'), [('base_link', 1), ('chassis', 0)])
+def test_map_to_odom_is_published_through_tf2(publish, broadcast, base, sent):
+    transforms = broadcast(base)
+    assert len(transforms) == sent
     assert ('base_frame' in publish.tf_problem) == (not sent)
-    for transform in broadcast:
+    for transform in transforms:
         assert stamp_to_ns(transform.header.stamp) == STAMP
         assert transform.transform.translation.x == pytest.approx(6.0)
+
+
+def test_map_to_odom_is_by_the_pose_that_was_measured(broadcast, recognizer):
+    """And not by that of the map image, which is 10 m along x."""
+    found = recognizer.recognize(scenes.frames(2)[1]).hypotheses[0]
+    measured = Pose(np.array([11.5, 5.0, 0.0]), scenes.IDENTITY, 0.01 * np.eye(6))
+    refined = dataclasses.replace(found, pose=measured, pose_source=PoseSource.REFINED)
+    (transform,) = broadcast(hypotheses=(refined,))
+    assert transform.transform.translation.x == pytest.approx(7.5)
 
 
 def test_an_answer_without_hypotheses_is_published(publish, recognizer):
