@@ -10,9 +10,10 @@ import numpy as np
 
 from fol_vpr.datatypes import RelativePose
 from fol_vpr.rigid import quaternion, rotation_vector
-from fol_vpr.verification.geometry.epipolar import Fit, Pairs, refine
+from fol_vpr.verification.geometry.epipolar import Pairs, together
 from fol_vpr.verification.geometry.models import Model, gric, rotation_squares, transfer_squares
 from fol_vpr.verification.geometry.rays import Rays
+from fol_vpr.verification.geometry.refine import Fit, refine
 
 # A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
 LARGEST_DIRECTION_SIGMA = math.radians(5.0)
@@ -86,7 +87,7 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     inlier = np.abs(best.residuals) <= noise.limit
     if inlier.mean() < LEAST_SHARE:
         return None
-    if pairs.in_front(best.motion, noise.limit) < LEAST_IN_FRONT:
+    if float(pairs.in_front(best.motion, noise.limit)) < LEAST_IN_FRONT:
         return None
     covariance = _covariance(best, noise)
     if covariance is None:
@@ -116,14 +117,14 @@ def _covariance(fit: Fit, noise: Noise) -> np.ndarray | None:
     counted = float(weights.sum())
     if counted < 5:
         return None
-    normal = (jacobian * weights[:, None]).T @ jacobian
+    normal = (jacobian * weights) @ jacobian.T
     try:
         inverse = np.linalg.inv(normal)
     except np.linalg.LinAlgError:
         return None
-    scattered = jacobian * (weights * np.sqrt((noise.sigma**2 + fit.residuals**2) / 2))[:, None]
+    scattered = jacobian * (weights * np.sqrt((noise.sigma**2 + fit.residuals**2) / 2))
     together = max(1.0, counted / noise.observations)
-    return np.asarray(together * inverse @ (scattered.T @ scattered) @ inverse)
+    return np.asarray(together * inverse @ (scattered @ scattered.T) @ inverse)
 
 
 def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
@@ -132,18 +133,16 @@ def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
     It sees what errors that hold for a whole facade or for a wrong valley do to the motion, which
     the residuals do not show.
     """
-    xy = pairs.query.xy
-    columns = np.searchsorted(np.quantile(xy[:, 0], np.arange(1, BLOCKS) / BLOCKS), xy[:, 0])
-    low = xy[:, 1] > np.median(xy[:, 1])
-    blocks = 2 * columns + low
-    steps = []
-    for block in np.unique(blocks):
-        other = refine(pairs[blocks != block], fit.motion, limit, JACKKNIFE_STEPS).motion
-        away = fit.motion.tangents.T @ other.direction
-        steps.append(
-            np.concatenate([away, rotation_vector(other.rotation @ fit.motion.rotation.T)])
-        )
-    apart = np.asarray(steps) - np.mean(steps, axis=0)
+    x, y = pairs.query_xy
+    columns = np.searchsorted(np.quantile(x, np.arange(1, BLOCKS) / BLOCKS), x)
+    blocks = 2 * columns + (y > np.median(y))
+    counted = blocks != np.unique(blocks)[:, None]
+    start = together([fit.motion] * len(counted))
+    others = refine(pairs, start, limit, steps=JACKKNIFE_STEPS, counted=counted).motion
+    away = others.direction @ fit.motion.tangents
+    turns = [rotation_vector(rotation @ fit.motion.rotation.T) for rotation in others.rotation]
+    steps = np.concatenate([away, turns], axis=1)
+    apart = steps - steps.mean(axis=0)
     return np.asarray((len(steps) - 1) / len(steps) * apart.T @ apart)
 
 
