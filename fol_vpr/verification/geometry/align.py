@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 LARGEST_SIDE = 640
+# Textures of map images, of 0.3 MB at most and as much for the JPEG.
+KEPT = 16
 WINDOW = (15, 15)
 LEVELS = 2
 # Tracked there and back, a position must return this close, in pixels of the reduced image.
@@ -20,6 +23,8 @@ WORST_RETURN = 0.7
 # Contrast is evened out over this many pixels, so that day and evening look alike.
 NEIGHBOURHOOD = 15.0
 LEAST_CONTRAST = 4.0
+# Guesses nearer than this many pixels of the reduced image end at the same place.
+NO_OTHER_GUESS = 4.0
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
@@ -42,8 +47,11 @@ def texture(image: np.ndarray) -> Texture:
     return _texture(image, image.shape[1])
 
 
+@lru_cache(maxsize=KEPT)
 def texture_of_jpeg(jpeg: bytes, size: tuple[int, int]) -> Texture | None:
     """Of an encoded image, perhaps a reduced one; None where it cannot be read.
+
+    The last ones are kept: a robot stays beside the same places for several images.
 
     Args:
         size: width and height of the image as it was.
@@ -74,26 +82,47 @@ def align(
     Args:
         fixed_xy: [K, 2] positions in pixels of the one image, which stay.
         guesses: each [K, 2] about where they are in the other one, NaN where it has no idea; what
-            looks most alike in the end is taken.
+            looks most alike in the end is taken, if it is tracked back to where it came from.
 
     Returns:
         [K, 2] where they are in the other one, and [K] bool, whether they were found.
     """
-    best = np.full(len(fixed_xy), np.inf)
-    xy = np.zeros((len(fixed_xy), 2))
-    for guess in guesses:
-        rows = np.flatnonzero(np.isfinite(guess).all(axis=1))
-        if not len(rows):
-            continue
-        there, difference = _found(fixed, other, fixed_xy[rows], guess[rows])
-        better = difference < best[rows]
-        best[rows[better]] = difference[better]
-        xy[rows[better]] = there[better]
-    return xy, np.isfinite(best)
+    count, ways = len(fixed_xy), len(guesses)
+    start = _to_texture(fixed, fixed_xy)
+    # All guesses at once: OpenCV makes the pyramids of both images anew in every call.
+    begun = np.stack([_to_texture(other, guess) for guess in guesses], axis=1)
+    fresh = np.isfinite(begun).all(axis=2) & ~_repeated(begun)
+    row, way = np.nonzero(fresh)
+    one, two = _of_one_size(fixed.grey, other.grey)
+    there, found, unlike = _track(one, two, start[row], begun[row, way])
+    height, width = other.grey.shape
+    found &= ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
+    arrived = np.zeros((count, ways, 2), np.float32)
+    difference = np.full((count, ways), np.inf)
+    arrived[row, way], difference[row, way] = there, np.where(found, unlike, np.inf)
+    best = difference.argmin(axis=1)
+    arrived, seen = arrived[np.arange(count), best], np.isfinite(difference.min(axis=1))
+    back, found, _ = _track(two, one, arrived[seen], start[seen])
+    near = np.linalg.norm(back - start[seen], axis=1) <= WORST_RETURN
+    seen[seen] = found & near
+    return (arrived.astype(np.float64) + 0.5) / other.scale - 0.5, seen
 
 
+def _repeated(begun: np.ndarray) -> np.ndarray:
+    """[K, W] bool, of beginnings [K, W, 2]: as good as one before it."""
+    repeated = np.zeros(begun.shape[:2], bool)
+    for way in range(1, begun.shape[1]):
+        apart = np.abs(begun[:, :way] - begun[:, way : way + 1]).max(axis=2)
+        repeated[:, way] = ((apart <= NO_OTHER_GUESS) & ~repeated[:, :way]).any(axis=1)
+    return repeated
+
+
+@lru_cache(maxsize=KEPT)
 def corners(image: Texture) -> np.ndarray:
-    """[K, 2] positions, in pixels of the original image, whose surroundings are easily found."""
+    """[K, 2] positions, in pixels of the original image, whose surroundings are easily found.
+
+    Not to be written to: those of the last textures are kept.
+    """
     # None where there are none, which OpenCV's stubs do not know.
     found = np.asarray(
         cv2.goodFeaturesToTrack(image.grey, CORNERS, CORNER_QUALITY, CORNER_DISTANCE)
@@ -110,22 +139,6 @@ def carried(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray) -> np.nd
     return np.asarray(xy + (moved_xy - known_xy)[nearest])
 
 
-def _found(
-    fixed: Texture, other: Texture, fixed_xy: np.ndarray, guess_xy: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [K, 2], and how far they look from alike [K], infinite where nothing was found."""
-    start = _to_texture(fixed, fixed_xy)
-    one, two = _of_one_size(fixed.grey, other.grey)
-    there, found, difference = _track(one, two, start, _to_texture(other, guess_xy))
-    back, returned, _ = _track(two, one, there, start)
-    returns = np.linalg.norm((back - start).reshape(-1, 2), axis=1) <= WORST_RETURN
-    height, width = other.grey.shape
-    flat = there.reshape(-1, 2)
-    inside = ((flat >= 0) & (flat <= (width - 1, height - 1))).all(axis=1)
-    xy = (flat.astype(np.float64) + 0.5) / other.scale - 0.5
-    return xy, np.where(found & returned & returns & inside, difference, np.inf)
-
-
 def _of_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
     """Both with their right and lower borders continued: OpenCV wants images of one size."""
     height, width = np.maximum(one.shape, two.shape)
@@ -138,22 +151,25 @@ def _of_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
 
 
 def _to_texture(image: Texture, xy: np.ndarray) -> np.ndarray:
-    """[K, 1, 2] float32, as OpenCV wants it."""
+    """[K, 2] float32, as OpenCV wants it."""
     reduced = (np.asarray(xy, dtype=np.float64) + 0.5) * image.scale - 0.5
-    return np.ascontiguousarray(reduced, dtype=np.float32).reshape(-1, 1, 2)
+    return reduced.astype(np.float32)
 
 
 def _track(
     one: np.ndarray, other: np.ndarray, start: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions [K, 2], whether they were found [K], and how far they look from alike [K]."""
+    if not len(start):
+        return start, np.zeros(0, bool), np.zeros(0)
     tracked, status, difference = cv2.calcOpticalFlowPyrLK(
         one,
         other,
-        start,
-        guess.copy(),
+        np.ascontiguousarray(start).reshape(-1, 1, 2),
+        guess.copy().reshape(-1, 1, 2),
         winSize=WINDOW,
         maxLevel=LEVELS,
         criteria=STOP,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    return tracked, status.ravel().astype(bool), difference.ravel()
+    return tracked[:, 0], status.ravel().astype(bool), difference.ravel()

@@ -92,3 +92,21 @@ def test_positions_are_carried_along_by_their_nearest_neighbour():
     moved = known + np.array([[5.0, 1.0], [-3.0, 2.0]])
     found = carried(np.array([[10.0, 0.0], [90.0, 0.0]]), known, moved)
     np.testing.assert_allclose(found, [[15.0, 1.0], [87.0, 2.0]])
+
+
+def test_a_map_image_is_made_ready_once(picture):
+    jpeg = cv2.imencode('.jpg', picture)[1].tobytes()
+    first = texture_of_jpeg(jpeg, (640, 480))
+    assert texture_of_jpeg(bytes(bytearray(jpeg)), (640, 480)) is first
+    assert texture_of_jpeg(jpeg, (1280, 960)).scale == 0.5
+
+
+def test_guesses_together_find_what_the_best_of_them_finds_alone(picture):
+    other = moved(picture, 7.0, -4.0)
+    near, far = (positions() + np.array(shift) for shift in ([6.0, -3.0], [90.0, 60.0]))
+    one, two = texture(picture), texture(other)
+    alone, found_alone = align(one, two, positions(), [near])
+    both, found = align(one, two, positions(), [far, near])
+    agree = found & found_alone
+    assert agree.mean() > 0.95
+    assert (np.abs(both - alone)[agree].max(axis=1) < 0.05).mean() > 0.98
