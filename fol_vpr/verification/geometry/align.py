@@ -23,8 +23,6 @@ WORST_RETURN = 0.7
 # Contrast is evened out over this many pixels, so that day and evening look alike.
 NEIGHBOURHOOD = 15.0
 LEAST_CONTRAST = 4.0
-# Guesses nearer than this many pixels of the reduced image end at the same place.
-NO_OTHER_GUESS = 4.0
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
@@ -81,48 +79,34 @@ def align(
 
     Args:
         fixed_xy: [K, 2] positions in pixels of the one image, which stay.
-        guesses: each [K, 2] about where they are in the other one, NaN where it has no idea; what
-            looks most alike in the end is taken, if it is tracked back to where it came from.
+        guesses: each [K, 2] about where they are in the other one, NaN where it has no idea; of
+            what is tracked back to where it came from, that which looks most alike is taken.
 
     Returns:
         [K, 2] where they are in the other one, and [K] bool, whether they were found.
     """
-    count, ways = len(fixed_xy), len(guesses)
     start = _to_texture(fixed, fixed_xy)
     # All guesses at once: OpenCV makes the pyramids of both images anew in every call.
     begun = np.stack([_to_texture(other, guess) for guess in guesses], axis=1)
-    fresh = np.isfinite(begun).all(axis=2) & ~_repeated(begun)
-    row, way = np.nonzero(fresh)
+    row, way = np.nonzero(np.isfinite(begun).all(axis=2))
     one, two = _of_one_size(fixed.grey, other.grey)
     there, found, unlike = _track(one, two, start[row], begun[row, way])
     height, width = other.grey.shape
     found &= ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
-    arrived = np.zeros((count, ways, 2), np.float32)
-    difference = np.full((count, ways), np.inf)
-    arrived[row, way], difference[row, way] = there, np.where(found, unlike, np.inf)
-    best = difference.argmin(axis=1)
-    arrived, seen = arrived[np.arange(count), best], np.isfinite(difference.min(axis=1))
-    back, found, _ = _track(two, one, arrived[seen], start[seen])
-    near = np.linalg.norm(back - start[seen], axis=1) <= WORST_RETURN
-    seen[seen] = found & near
-    return (arrived.astype(np.float64) + 0.5) / other.scale - 0.5, seen
+    row, way, there, unlike = row[found], way[found], there[found], unlike[found]
+    back, returned, _ = _track(two, one, there, start[row])
+    returned &= np.linalg.norm(back - start[row], axis=1) <= WORST_RETURN
+    arrived = np.zeros(begun.shape, np.float32)
+    difference = np.full(begun.shape[:2], np.inf)
+    arrived[row, way], difference[row, way] = there, np.where(returned, unlike, np.inf)
+    best = difference.argmin(axis=1)[:, None]
+    xy = np.take_along_axis(arrived, best[:, :, None], axis=1)[:, 0].astype(np.float64)
+    seen = np.isfinite(np.take_along_axis(difference, best, axis=1)[:, 0])
+    return (xy + 0.5) / other.scale - 0.5, seen
 
 
-def _repeated(begun: np.ndarray) -> np.ndarray:
-    """[K, W] bool, of beginnings [K, W, 2]: as good as one before it."""
-    repeated = np.zeros(begun.shape[:2], bool)
-    for way in range(1, begun.shape[1]):
-        apart = np.abs(begun[:, :way] - begun[:, way : way + 1]).max(axis=2)
-        repeated[:, way] = ((apart <= NO_OTHER_GUESS) & ~repeated[:, :way]).any(axis=1)
-    return repeated
-
-
-@lru_cache(maxsize=KEPT)
 def corners(image: Texture) -> np.ndarray:
-    """[K, 2] positions, in pixels of the original image, whose surroundings are easily found.
-
-    Not to be written to: those of the last textures are kept.
-    """
+    """[K, 2] positions, in pixels of the original image, whose surroundings are easily found."""
     # None where there are none, which OpenCV's stubs do not know.
     found = np.asarray(
         cv2.goodFeaturesToTrack(image.grey, CORNERS, CORNER_QUALITY, CORNER_DISTANCE)

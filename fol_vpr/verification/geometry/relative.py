@@ -20,8 +20,12 @@ LARGEST_DIRECTION_SIGMA = math.radians(5.0)
 LEAST_IN_FRONT = 0.85
 # Where fewer of the aligned matches agree, what they agree on may be a single facade.
 LEAST_SHARE = 2 / 3
-# Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom).
+# Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom),
+# nor where it is less than this many of its own standard deviations (99 %, one-sided).
 TOLD_APART = 6.6
+TOLD_APART_DEVIATIONS = 2.33
+# What a match speaks at most against a motion, as chi².
+OUTLIER = 9.0
 # The jackknife leaves out one of two rows of this many blocks each.
 BLOCKS = 5
 JACKKNIFE_STEPS = 5
@@ -97,8 +101,7 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     if not 0 <= largest <= LARGEST_DIRECTION_SIGMA**2:
         return None
     rivals = (fit for fit in fits[1:] if pairs.in_front(fit.motion, noise.limit) >= LEAST_IN_FRONT)
-    least = _chi2(best, noise, inlier) + TOLD_APART
-    if any(_chi2(fit, noise, inlier) < least for fit in rivals):
+    if not all(_told_apart(best, rival, noise) for rival in rivals):
         return None
     spanned = np.zeros((6, 5))
     spanned[:3, :2] = best.motion.tangents
@@ -155,6 +158,20 @@ def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray((stretched * np.maximum(widths, 1.0)) @ stretched.T)
 
 
-def _chi2(fit: Fit, noise: Noise, inlier: np.ndarray) -> float:
-    squares = np.minimum((fit.residuals[inlier] / noise.sigma) ** 2, 9.0)
-    return noise.observations * float(np.mean(squares))
+def _told_apart(best: Fit, rival: Fit, noise: Noise) -> bool:
+    """Whether the matches are for the one motion more clearly than chance may have it.
+
+    Where each motion has matches for it that the other has against it, their difference is no
+    more certain than it is even over the matches (Vuong, Econometrica 57(2), 1989). It counts all
+    of them, not only those that agree with the best: a wrong motion chooses its own witnesses.
+    """
+    apart = _against(rival, noise) - _against(best, noise)
+    difference = noise.observations * float(np.mean(apart))
+    deviation = math.sqrt(noise.observations) * float(np.std(apart))
+    return difference >= max(TOLD_APART, TOLD_APART_DEVIATIONS * deviation)
+
+
+def _against(fit: Fit, noise: Noise) -> np.ndarray:
+    """[K] what each match speaks against a motion, in chi²; behind a camera, as an outlier."""
+    squares = np.minimum((fit.residuals / noise.sigma) ** 2, OUTLIER)
+    return np.where(fit.behind, OUTLIER, squares)

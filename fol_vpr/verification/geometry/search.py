@@ -23,9 +23,6 @@ DIRECTIONS = 160
 BEGINNINGS = 3
 # Matches, evenly taken of all, that tell which directions are worth a refinement.
 LOOKED_AT = 150
-# After so many steps those that are on the way to the same valley are near each other.
-FIRST_STEPS = 3
-REFINED = 5
 APART = math.radians(10.0)
 LEAST_IN_FRONT = 0.75
 
@@ -58,9 +55,7 @@ def find_motions(
     likely = pairs.in_front(start, limit) >= 0.5
     start = start[likely] if likely.any() else start[:1]
     costs = robust_cost(pairs.residuals(start.essential), limit)
-    near = refine(pairs, start[_distinct(start, costs, APART / 2)], limit, steps=FIRST_STEPS)
-    valleys = _distinct(near.motion, near.cost(limit), APART / 2)[:REFINED]
-    fits = refine(pairs, near.motion[valleys], limit)
+    fits = refine(pairs, start[_distinct(start, costs, APART / 2)], limit)
     seen = pairs.in_front(fits.motion, limit) >= LEAST_IN_FRONT
     fits = fits[seen] if seen.any() else fits
     return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), APART)]
