@@ -97,6 +97,8 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     if covariance is None:
         return None
     covariance = _no_less_than(covariance, _scatter_without_blocks(best, pairs, noise.limit))
+    if covariance is None:
+        return None
     largest = np.linalg.eigvalsh(covariance[:2, :2])[-1]
     if not 0 <= largest <= LARGEST_DIRECTION_SIGMA**2:
         return None
@@ -149,9 +151,16 @@ def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
     return np.asarray((len(steps) - 1) / len(steps) * apart.T @ apart)
 
 
-def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The covariance, widened along those directions in which the other one is wider."""
-    root = np.linalg.cholesky(covariance)
+def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+    """The covariance, widened along those directions in which the other one is wider.
+
+    None where it is none: rounding is all that is left of it where the matches, say all on a few
+    points, do not determine the motion.
+    """
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return None
     whitened = np.linalg.solve(root, np.linalg.solve(root, other).T)
     widths, axes = np.linalg.eigh((whitened + whitened.T) / 2)
     stretched = root @ axes

@@ -111,15 +111,17 @@ def test_the_order_of_matches_does_not_matter_where_their_likeness_is_known():
 
 @pytest.mark.filterwarnings('error')
 @pytest.mark.parametrize('cameras', [{}, {'query_camera': PINHOLE, 'reference_camera': PINHOLE}])
-@pytest.mark.parametrize('count', [8, 9, 40])
-def test_positions_that_fit_no_geometry_are_an_answer(cameras, count):
+@pytest.mark.parametrize('measure', [False, True])
+@pytest.mark.parametrize('count', [0, 4, 5, 8, 9, 40])
+def test_positions_that_fit_no_geometry_are_an_answer(cameras, count, measure):
     rng = np.random.default_rng(0)
     anywhere = rng.uniform([0, 0], SIZE, (count, 2))
     one = np.tile(anywhere[:1], (count, 1))
     row = np.stack([anywhere[:, 0], np.full(count, 100.0)], axis=1)
-    few = np.repeat(anywhere[:4], count, axis=0)[:count]
+    few = np.repeat(anywhere[:4], 10, axis=0)[:count]
     for query, reference in ((one, one), (anywhere, one), (row, row + 5), (few, few + 3)):
         for likeness in (rng.random(count), np.ones(count)):
-            found = verify_pair(query, reference, SIZE, SIZE, CONFIG, likeness=likeness, **cameras)
-            assert not found.verified
+            given = {**cameras, 'likeness': likeness, 'measure': measure}
+            found = verify_pair(query, reference, SIZE, SIZE, CONFIG, **given)
+            assert not found.verified and found.relative is None
             assert found.inlier.shape == (count,)
