@@ -41,16 +41,22 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     return vector if vector[3] >= 0 else -vector
 
 
-def cross_matrix(vector: np.ndarray) -> np.ndarray:
-    """[3, 3] matrix whose product with any other vector is the cross product with it."""
-    x, y, z = vector
-    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+# The derivatives of a rotation about X, Y and Z.
+_GENERATORS = np.array(
+    [[[0.0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
+     [[0, -1, 0], [1, 0, 0], [0, 0, 0]]]
+)  # fmt: skip
 
 
-def rotation_about(vector: np.ndarray) -> np.ndarray:
-    """[3, 3] rotation about a vector by its length in radians (Rodrigues' formula)."""
-    angle = float(np.linalg.norm(vector))
-    cross = cross_matrix(vector)
+def cross_matrix(vectors: np.ndarray) -> np.ndarray:
+    """[..., 3, 3] matrices whose products are the cross products of vectors [..., 3]."""
+    return np.asarray((vectors @ _GENERATORS.reshape(3, 9)).reshape(*vectors.shape, 3))
+
+
+def rotation_about(vectors: np.ndarray) -> np.ndarray:
+    """[..., 3, 3] rotations about vectors [..., 3] by their length in radians (Rodrigues)."""
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    cross = cross_matrix(vectors)
     # sinc is sin(πx)/(πx), and (1 - cos a) / a² is sinc² of half the angle, halved.
     half = np.sinc(angle / (2 * np.pi))
     return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * half**2 * cross @ cross)

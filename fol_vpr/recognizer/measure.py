@@ -22,6 +22,7 @@ from fol_vpr.datatypes import (
 from fol_vpr.recognizer.verify import usable
 from fol_vpr.rigid import compose, inverse, rotation_matrix
 from fol_vpr.verification import (
+    LEAST_POINTS,
     Texture,
     Tracks,
     align,
@@ -99,7 +100,9 @@ def measured(
         return hypothesis
     relative = aligned.relative
     pose = None
-    for second in _second_views(hypothesis.place, ranked, loaded)[: config.second_views]:
+    enough = len(aligned.first_xy) >= LEAST_POINTS and config.second_views
+    views = _second_views(hypothesis.place, ranked, loaded) if enough else []
+    for second in views[: config.second_views]:
         found = _with_second_view(aligned, hypothesis.place, second, loaded, precise)
         if found is not None:
             relative, pose = found, _base_pose(hypothesis.place, found, aligned)
@@ -183,13 +186,14 @@ def _second_views(first: Place, ranked: Sequence[Place], loaded: Views) -> list[
         return []
     nearby = {place.index: place for place in [*ranked, *loaded.around(first.index, REACH)]}
     nearby.pop(first.index, None)
+    position, ahead = _position_and_axis(first)
     found = []
     for place in nearby.values():
         if not _stands(place):
             continue
-        baseline = _baseline(first, place)
-        distance = float(np.linalg.norm(baseline.position))
-        turn = math.acos(np.clip(rotation_matrix(baseline.orientation)[2, 2], -1, 1))
+        other, other_ahead = _position_and_axis(place)
+        distance = float(np.linalg.norm(other - position))
+        turn = math.acos(np.clip(ahead @ other_ahead, -1, 1))
         if NEAREST <= distance <= FARTHEST and turn <= LARGEST_TURN:
             found.append((abs(math.log(distance / BEST)), place))
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].index))]
@@ -199,6 +203,14 @@ def _stands(place: Place) -> bool:
     """Whether it is known where the camera stood, and how it was turned."""
     mounted = place.camera is not None and place.camera.mount is not None
     return mounted and place.pose is not None and place.pose.has_orientation
+
+
+def _position_and_axis(place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """[3] position of the camera in the map, and [3] where it looks."""
+    assert place.pose is not None and place.camera is not None and place.camera.mount is not None
+    turn, mount = rotation_matrix(place.pose.orientation), place.camera.mount
+    axis = turn @ rotation_matrix(mount.orientation)[:, 2]
+    return place.pose.position + turn @ mount.position, axis
 
 
 def _camera_pose(place: Place) -> Pose:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, LocalFeatures, PlaceHypothesis, Verification
-from fol_vpr.retrieval import mutual_matches
+from fol_vpr.retrieval import mutual_matches, unit_rows
 from fol_vpr.verification import fits, verify_pair
 
 
@@ -39,6 +39,7 @@ def verified(
         pairs = mutual_matches(query.descriptors, reference.descriptors, threshold, device=device)
     query_xy = query.positions[pairs[:, 0]]
     reference_xy = reference.positions[pairs[:, 1]]
+    ours, theirs = query.descriptors[pairs[:, 0]], reference.descriptors[pairs[:, 1]]
     place = hypothesis.place
     geometry = verify_pair(
         query_xy,
@@ -48,6 +49,7 @@ def verified(
         config,
         query_camera=usable(camera, size),
         reference_camera=usable(place.camera, place.image_size),
+        likeness=np.einsum('kc,kc->k', unit_rows(ours), unit_rows(theirs)),
     )
     passed = Verification.LOCAL if geometry.matches else Verification.NONE
     return replace(

@@ -1,7 +1,7 @@
 """Finding the references that look like a query, and ordering them by local matching."""
 
 from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, index_layouts, open_index
-from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches
+from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches, unit_rows
 from fol_vpr.retrieval.rerank import Coarse, rerank
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     'mutual_matches',
     'open_index',
     'rerank',
+    'unit_rows',
 ]

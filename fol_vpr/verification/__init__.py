@@ -11,6 +11,7 @@ from fol_vpr.verification.evidence import (
     gather,
 )
 from fol_vpr.verification.geometry import (
+    LEAST_POINTS,
     PairGeometry,
     Texture,
     Tracks,
@@ -34,6 +35,7 @@ from fol_vpr.verification.places import BESIDE, Locations, same_place
 __all__ = [
     'BESIDE',
     'FEATURES',
+    'LEAST_POINTS',
     'LEAST_SHARE',
     'MORE_IS_BETTER',
     'Calibration',

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fol_vpr.datatypes import Pose
-from fol_vpr.rigid import rotation_about, rotation_matrix
-from fol_vpr.verification.geometry.epipolar import spread, tukey_weights
+from fol_vpr.rigid import cross_matrix, rotation_about, rotation_matrix
 from fol_vpr.verification.geometry.rays import Rays
+from fol_vpr.verification.geometry.refine import spread, tukey_weights
 
 STEPS = 8
 CONVERGED = 1e-6
@@ -87,7 +87,7 @@ def adjust(tracks: Tracks, state: State, limit: float) -> tuple[State, Linear, n
 
 def _weights(linear: Linear, limit: float) -> np.ndarray:
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
-    return tukey_weights(errors, max(LEAST_SIGMA, spread(errors, limit)))
+    return tukey_weights(errors, max(LEAST_SIGMA, float(spread(errors, limit))))
 
 
 def _linearise(tracks: Tracks, state: State) -> Linear:
@@ -109,9 +109,9 @@ def _linearise(tracks: Tracks, state: State) -> Linear:
     count = len(points)
     by_pose, by_baseline = np.zeros((2, count, 6, 6))
     by_pose[:, :2, :3] = by_seen[0]
-    by_pose[:, :2, 3:] = -by_seen[0] @ _cross_matrices(turned)
+    by_pose[:, :2, 3:] = -by_seen[0] @ cross_matrix(turned)
     by_baseline[:, 4:, :3] = -by_point[2]
-    by_baseline[:, 4:, 3:] = by_point[2] @ _cross_matrices(shifted)
+    by_baseline[:, 4:, 3:] = by_point[2] @ cross_matrix(shifted)
     return _eliminated(
         np.concatenate(residuals, axis=1), np.concatenate(by_point, axis=1), by_pose, by_baseline
     )
@@ -144,10 +144,6 @@ def _project(rays: Rays, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     by_seen[:, :, 2] = -plane / depth
     error = np.einsum('kij,kj->ki', rays.to_pixels, plane - rays.xy)
     return error, rays.to_pixels @ by_seen
-
-
-def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
-    return np.stack([np.cross(vectors, axis) for axis in np.eye(3)], axis=2)
 
 
 def pose_covariance(

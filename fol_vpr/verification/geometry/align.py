@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 LARGEST_SIDE = 640
+# Textures of map images, of 0.3 MB at most and as much for the JPEG.
+KEPT = 16
 WINDOW = (15, 15)
 LEVELS = 2
 # Tracked there and back, a position must return this close, in pixels of the reduced image.
@@ -42,8 +45,11 @@ def texture(image: np.ndarray) -> Texture:
     return _texture(image, image.shape[1])
 
 
+@lru_cache(maxsize=KEPT)
 def texture_of_jpeg(jpeg: bytes, size: tuple[int, int]) -> Texture | None:
     """Of an encoded image, perhaps a reduced one; None where it cannot be read.
+
+    The last ones are kept: a robot stays beside the same places for several images.
 
     Args:
         size: width and height of the image as it was.
@@ -73,23 +79,30 @@ def align(
 
     Args:
         fixed_xy: [K, 2] positions in pixels of the one image, which stay.
-        guesses: each [K, 2] about where they are in the other one, NaN where it has no idea; what
-            looks most alike in the end is taken.
+        guesses: each [K, 2] about where they are in the other one, NaN where it has no idea; of
+            what is tracked back to where it came from, that which looks most alike is taken.
 
     Returns:
         [K, 2] where they are in the other one, and [K] bool, whether they were found.
     """
-    best = np.full(len(fixed_xy), np.inf)
-    xy = np.zeros((len(fixed_xy), 2))
-    for guess in guesses:
-        rows = np.flatnonzero(np.isfinite(guess).all(axis=1))
-        if not len(rows):
-            continue
-        there, difference = _found(fixed, other, fixed_xy[rows], guess[rows])
-        better = difference < best[rows]
-        best[rows[better]] = difference[better]
-        xy[rows[better]] = there[better]
-    return xy, np.isfinite(best)
+    start = _to_texture(fixed, fixed_xy)
+    # All guesses at once: OpenCV makes the pyramids of both images anew in every call.
+    begun = np.stack([_to_texture(other, guess) for guess in guesses], axis=1)
+    row, way = np.nonzero(np.isfinite(begun).all(axis=2))
+    one, two = _of_one_size(fixed.grey, other.grey)
+    there, found, unlike = _track(one, two, start[row], begun[row, way])
+    height, width = other.grey.shape
+    found &= ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
+    row, way, there, unlike = row[found], way[found], there[found], unlike[found]
+    back, returned, _ = _track(two, one, there, start[row])
+    returned &= np.linalg.norm(back - start[row], axis=1) <= WORST_RETURN
+    arrived = np.zeros(begun.shape, np.float32)
+    difference = np.full(begun.shape[:2], np.inf)
+    arrived[row, way], difference[row, way] = there, np.where(returned, unlike, np.inf)
+    best = difference.argmin(axis=1)[:, None]
+    xy = np.take_along_axis(arrived, best[:, :, None], axis=1)[:, 0].astype(np.float64)
+    seen = np.isfinite(np.take_along_axis(difference, best, axis=1)[:, 0])
+    return (xy + 0.5) / other.scale - 0.5, seen
 
 
 def corners(image: Texture) -> np.ndarray:
@@ -110,22 +123,6 @@ def carried(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray) -> np.nd
     return np.asarray(xy + (moved_xy - known_xy)[nearest])
 
 
-def _found(
-    fixed: Texture, other: Texture, fixed_xy: np.ndarray, guess_xy: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [K, 2], and how far they look from alike [K], infinite where nothing was found."""
-    start = _to_texture(fixed, fixed_xy)
-    one, two = _of_one_size(fixed.grey, other.grey)
-    there, found, difference = _track(one, two, start, _to_texture(other, guess_xy))
-    back, returned, _ = _track(two, one, there, start)
-    returns = np.linalg.norm((back - start).reshape(-1, 2), axis=1) <= WORST_RETURN
-    height, width = other.grey.shape
-    flat = there.reshape(-1, 2)
-    inside = ((flat >= 0) & (flat <= (width - 1, height - 1))).all(axis=1)
-    xy = (flat.astype(np.float64) + 0.5) / other.scale - 0.5
-    return xy, np.where(found & returned & returns & inside, difference, np.inf)
-
-
 def _of_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
     """Both with their right and lower borders continued: OpenCV wants images of one size."""
     height, width = np.maximum(one.shape, two.shape)
@@ -138,22 +135,25 @@ def _of_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
 
 
 def _to_texture(image: Texture, xy: np.ndarray) -> np.ndarray:
-    """[K, 1, 2] float32, as OpenCV wants it."""
+    """[K, 2] float32, as OpenCV wants it."""
     reduced = (np.asarray(xy, dtype=np.float64) + 0.5) * image.scale - 0.5
-    return np.ascontiguousarray(reduced, dtype=np.float32).reshape(-1, 1, 2)
+    return reduced.astype(np.float32)
 
 
 def _track(
     one: np.ndarray, other: np.ndarray, start: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions [K, 2], whether they were found [K], and how far they look from alike [K]."""
+    if not len(start):
+        return start, np.zeros(0, bool), np.zeros(0)
     tracked, status, difference = cv2.calcOpticalFlowPyrLK(
         one,
         other,
-        start,
-        guess.copy(),
+        np.ascontiguousarray(start).reshape(-1, 1, 2),
+        guess.copy().reshape(-1, 1, 2),
         winSize=WINDOW,
         maxLevel=LEVELS,
         criteria=STOP,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    return tracked, status.ravel().astype(bool), difference.ravel()
+    return tracked[:, 0], status.ravel().astype(bool), difference.ravel()

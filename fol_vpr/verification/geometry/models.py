@@ -13,11 +13,13 @@ from enum import Enum
 import cv2
 import numpy as np
 
-from fol_vpr.rigid import rotation_about
+from fol_vpr.rigid import cross_matrix, rotation_about
 from fol_vpr.verification.geometry.rays import Rays
 
 CONFIDENCE = 0.999
 MAX_ITERATIONS = 2000
+# Where the likeliest matches are sampled first, more of them find hardly anything better.
+MAX_ORDERED_ITERATIONS = 500
 LEAST_OF_HOMOGRAPHY = 8
 ROTATION_STARTS = 8
 ROTATION_STEPS = 5
@@ -59,54 +61,75 @@ def gric(model: Model, squares: np.ndarray, sigma: float, observations: float) -
 
 
 def fit_fundamental(
-    query: np.ndarray, reference: np.ndarray, threshold: float
+    query: np.ndarray,
+    reference: np.ndarray,
+    threshold: float,
+    likeness: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """F [3, 3] of `r' F q = 0`, and which [K] agree, by MAGSAC++ (OpenCV); None where none does.
+    """F [3, 3] of `r' F q = 0`, and which [K] agree (OpenCV); None where none does.
 
     Args:
         query, reference: [K, 2] pixels.
         threshold: pixels.
+        likeness: [K] how much alike matches are. Those that are more so are sampled first
+            (PROSAC), which takes a quarter of the samples; without it this is MAGSAC++.
     """
+    order, method, iterations = _sampling(len(query), likeness)
     try:
         matrix, mask = cv2.findFundamentalMat(
-            query,
-            reference,
-            cv2.USAC_MAGSAC,
+            query[order],
+            reference[order],
+            method,
             ransacReprojThreshold=threshold,
             confidence=CONFIDENCE,
-            maxIters=MAX_ITERATIONS,
+            maxIters=iterations,
         )
     except cv2.error:
         # OpenCV raises on degenerate point sets (all on one line, say): nothing was verified.
         return None
-    # OpenCV's stubs do not know that there may be no mask.
-    agrees = np.asarray(mask)
-    return (np.asarray(matrix)[:3], agrees.ravel().astype(bool)) if agrees.ndim else None
+    # OpenCV's stubs do not know that there may be neither, or one without the other.
+    fundamental, agree = np.asarray(matrix), np.asarray(mask)
+    if not fundamental.ndim or not agree.ndim:
+        return None
+    inlier = np.zeros(len(query), bool)
+    inlier[order] = agree.ravel().astype(bool)
+    return fundamental[:3], inlier
 
 
-def fit_essential(query: Rays, reference: Rays, threshold: float) -> np.ndarray | None:
-    """E [3, 3] of `q' E r = 0` by MAGSAC++ (OpenCV); None where no five matches agree.
+def fit_essential(
+    query: Rays, reference: Rays, threshold: float, likeness: np.ndarray | None = None
+) -> np.ndarray | None:
+    """E [3, 3] of `q' E r = 0` (OpenCV); None where no five matches agree.
 
     Args:
         query, reference: [K], all valid.
         threshold: pixels of a 640 px wide image.
+        likeness: as of `fit_fundamental`.
     """
     # OpenCV's sampling is made for numbers of the size of pixels.
     size = float(np.sqrt(query.scale * reference.scale))
+    order, method, iterations = _sampling(len(query), likeness)
     try:
         matrix, _ = cv2.findEssentialMat(
-            size * reference.xy,
-            size * query.xy,
+            size * reference.xy[order],
+            size * query.xy[order],
             np.diag([size, size, 1.0]),
-            method=cv2.USAC_MAGSAC,
+            method=method,
             prob=CONFIDENCE,
             threshold=threshold,
-            maxIters=MAX_ITERATIONS,
+            maxIters=iterations,
         )
     except cv2.error:
         return None
     sound = matrix is not None and matrix.shape == (3, 3) and np.isfinite(matrix).all()
     return np.asarray(matrix) if sound else None
+
+
+def _sampling(count: int, likeness: np.ndarray | None) -> tuple[np.ndarray, int, int]:
+    """In which order matches are given to OpenCV, how it samples them, and how often at most."""
+    if likeness is None:
+        return np.arange(count), cv2.USAC_MAGSAC, MAX_ITERATIONS
+    return np.argsort(-likeness, kind='stable'), cv2.USAC_PROSAC, MAX_ORDERED_ITERATIONS
 
 
 def homography_of_rays(query: Rays, reference: Rays, threshold: float) -> np.ndarray | None:
@@ -200,7 +223,7 @@ def rotation_squares(rotation: np.ndarray, query: Rays, reference: Rays) -> np.n
 
 def _turn_by(seen: np.ndarray, axis: np.ndarray, query: Rays) -> np.ndarray:
     """[K, 2] derivative of positions in pixels by a turn about an axis."""
-    by = np.cross(axis, seen)
+    by = seen @ cross_matrix(axis).T
     plane = (by[:, :2] - seen[:, :2] / seen[:, 2:] * by[:, 2:]) / seen[:, 2:]
     return np.asarray((query.to_pixels @ plane[:, :, None])[:, :, 0])
 

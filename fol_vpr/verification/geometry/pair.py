@@ -10,9 +10,10 @@ from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
 from fol_vpr.verification.geometry import cover, models
 from fol_vpr.verification.geometry.adjust import LEAST_SIGMA
-from fol_vpr.verification.geometry.epipolar import Fit, Pairs, motions_of, refine
+from fol_vpr.verification.geometry.epipolar import Pairs, motions_of
 from fol_vpr.verification.geometry.models import Model
 from fol_vpr.verification.geometry.rays import Rays, rays
+from fol_vpr.verification.geometry.refine import Fit, refine
 from fol_vpr.verification.geometry.relative import Noise, choose, relative_pose
 from fol_vpr.verification.geometry.search import find_motions
 
@@ -35,8 +36,9 @@ class PairGeometry:
             where they cover fewer. Local features are sampled more densely than the network's
             patches, so many inliers may stand on one patch; this counts the patches.
         verified: enough of all three, and not all on one line.
-        model: the simplest model that explains the inliers: 'essential' or 'rotation' with both
-            cameras, 'fundamental' without, 'homography' where one plane does; '' where none.
+        model: 'essential' with both cameras, 'fundamental' without; '' where none. Where the
+            model was to be chosen with care, the simplest one that explains the inliers: also
+            'rotation', or 'homography' where one plane does.
         inlier: [matches] bool, which of them agree.
         relative: pose of the reference's camera in that of the query, its translation a
             direction; None where it was not to be measured, without cameras, and where the
@@ -72,9 +74,10 @@ def verify_pair(
     *,
     query_camera: Camera | None = None,
     reference_camera: Camera | None = None,
+    likeness: np.ndarray | None = None,
     measure: bool = False,
 ) -> PairGeometry:
-    """Fit a motion robustly (MAGSAC++, OpenCV) and count what supports it.
+    """Fit a motion robustly (PROSAC or MAGSAC++, OpenCV) and count what supports it.
 
     With both cameras this is an essential matrix, refined on the rays; else a fundamental one.
 
@@ -83,7 +86,8 @@ def verify_pair(
         query_size, reference_size: width and height of the images in pixels.
         config: thresholds; `inlier_threshold` is in pixels of a 640 px wide image.
         query_camera, reference_camera: calibration of the images, where it is known.
-
+        likeness: [K] how much alike the matched features are, where that is known: matches that
+            are more alike are right more often, and sampled first.
         measure: choose the model with care, and give the relative pose. That wants positions
             which were aligned by the images: local features lean towards the same position in
             both, and say more of it than of the motion.
@@ -104,10 +108,11 @@ def verify_pair(
             query,
             reference,
             config.inlier_threshold,
+            likeness,
             measure,
         )
     else:
-        support = _uncalibrated(query, reference, config.inlier_threshold)
+        support = _uncalibrated(query, reference, config.inlier_threshold, likeness, measure)
     if support is None:
         return unsupported
     inlier = support.inlier
@@ -130,14 +135,22 @@ def verify_pair(
     )
 
 
-def _uncalibrated(query: np.ndarray, reference: np.ndarray, threshold: float) -> _Support | None:
-    """Epipolar support, named a homography where one explains it as well."""
-    found = models.fit_fundamental(query, reference, threshold)
+def _uncalibrated(
+    query: np.ndarray,
+    reference: np.ndarray,
+    threshold: float,
+    likeness: np.ndarray | None,
+    measure: bool,
+) -> _Support | None:
+    """Epipolar support; with care named a homography where one explains it as well."""
+    found = models.fit_fundamental(query, reference, threshold, likeness)
     if found is None:
         return None
     matrix, inlier = found
+    if not measure or inlier.sum() < MIN_MATCHES:
+        return _Support(inlier, Model.FUNDAMENTAL)
     q, r = query[inlier], reference[inlier]
-    flat = models.fit_homography(q, r, threshold) if len(q) >= MIN_MATCHES else None
+    flat = models.fit_homography(q, r, threshold)
     if flat is None:
         return _Support(inlier, Model.FUNDAMENTAL)
     observations = min(len(np.unique(cover.patches(xy))) for xy in (q, r))
@@ -156,6 +169,7 @@ def _calibrated(
     query_xy: np.ndarray,
     reference_xy: np.ndarray,
     threshold: float,
+    likeness: np.ndarray | None,
     measure: bool,
 ) -> _Support | None:
     """Support of an essential matrix, refined, and the relative pose where it shows one."""
@@ -163,9 +177,13 @@ def _calibrated(
     if valid.sum() < MIN_MATCHES:
         return None
     query, reference = query[valid], reference[valid]
-    pairs = Pairs(query, reference)
     if not measure:
-        return _sampled(query, reference, pairs, valid, threshold)
+        alike = None if likeness is None else likeness[valid]
+        essential = models.fit_essential(query, reference, threshold, alike)
+        if essential is None:
+            return None
+        return _refined(essential, query, reference, valid, threshold)
+    pairs = Pairs(query, reference)
     rotation = models.fit_rotation(query, reference, threshold)
     homography = models.homography_of_rays(query, reference, threshold)
     fits = find_motions(query, reference, pairs, rotation, homography, threshold)
@@ -189,19 +207,19 @@ def _calibrated(
     return _Support(inlier, model, relative_pose(fits, pairs, noise))
 
 
-def _sampled(
-    query: Rays, reference: Rays, pairs: Pairs, valid: np.ndarray, threshold: float
-) -> _Support | None:
-    """Support of the essential matrix that sampling finds, refined once."""
-    essential = models.fit_essential(query, reference, threshold)
-    if essential is None:
-        return None
-    start = max(motions_of(essential), key=lambda motion: pairs.in_front(motion, threshold))
+def _refined(
+    essential: np.ndarray, query: Rays, reference: Rays, valid: np.ndarray, threshold: float
+) -> _Support:
+    """Support of the essential matrix that sampling found, refined once."""
+    pairs = Pairs(query, reference)
+    motions = motions_of(essential)
+    best = int(np.argmax(pairs.in_front(motions, threshold)))
+    refined = refine(pairs, motions[best : best + 1], threshold)
     inlier = np.zeros(len(valid), bool)
-    inlier[valid] = np.abs(refine(pairs, start, threshold).residuals) <= threshold
+    inlier[valid] = np.abs(refined.residuals[0]) <= threshold
     return _Support(inlier, Model.ESSENTIAL if inlier.sum() >= MIN_MATCHES else Model.NONE)
 
 
 def _position_sigma(fit: Fit, agrees: np.ndarray, least: float) -> float:
     """Standard deviation of matched positions in pixels."""
-    return max(fit.sigma, float(np.sqrt(np.mean(fit.residuals[agrees] ** 2))), least)
+    return max(float(fit.sigma), float(np.sqrt(np.mean(fit.residuals[agrees] ** 2))), least)

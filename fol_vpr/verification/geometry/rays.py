@@ -13,9 +13,9 @@ from fol_vpr.errors import InputError
 REFERENCE_WIDTH = 640.0
 """Errors are in pixels of an image whose longer side has this many."""
 NEWTON_STEPS = 4
-# In pixels: how well the ray must give its pixel again, and the step of numerical derivatives.
+# In pixels: how well the ray must give its pixel again, and how well is well enough.
 WORST_RETURN = 0.05
-STEP = 1e-5
+CONVERGED = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +40,14 @@ class Rays:
     def __len__(self) -> int:
         return len(self.xy)
 
-    def __getitem__(self, rows: np.ndarray) -> Rays:
-        """Some of them, by a mask or by indices."""
+    def __getitem__(self, rows: np.ndarray | slice) -> Rays:
+        """Some of them, by a mask, by indices or by a slice."""
         return Rays(self.xy[rows], self.to_pixels[rows])
 
     @property
     def scale(self) -> float:
         """Pixels of a 640 px wide image per unit of `xy`, in the middle of the sorted ones."""
-        return float(np.sqrt(np.median(np.linalg.det(self.to_pixels))))
+        return float(np.sqrt(np.median(_determinants(self.to_pixels))))
 
     @property
     def directions(self) -> np.ndarray:
@@ -71,15 +71,19 @@ def rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Rays:
     if not len(pixels):
         return Rays(np.zeros((0, 2)), np.zeros((0, 2, 2)))
     found = _first_guess(camera, pixels)
+    seen, derivative = _project(camera, found)
     for _ in range(NEWTON_STEPS if camera.model else 0):
-        error = pixels - _project(camera, found)
-        found = found + _solve(_derivative(camera, found), error)
-    derivative = _derivative(camera, found)
-    returned = np.abs(_project(camera, found) - pixels).max(axis=1)
+        error = pixels - seen
+        # False where it is NaN: that pixel has no direction.
+        if not (np.abs(error) > CONVERGED).any():
+            break
+        found = found + _solve(derivative, error)
+        seen, derivative = _project(camera, found)
+    returned = np.abs(seen - pixels).max(axis=1)
     # Beyond the radius where a polynomial turns round, it maps two directions to one pixel.
-    wrong = ~(returned <= WORST_RETURN) | ~(np.linalg.det(derivative) > 0)
+    wrong = ~(returned <= WORST_RETURN) | ~(_determinants(derivative) > 0)
     found[wrong] = np.nan
-    return Rays(found, derivative * (scale * REFERENCE_WIDTH / max(size)))
+    return Rays(found, derivative * (scale[:, None] * REFERENCE_WIDTH / max(size)))
 
 
 def pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -91,7 +95,7 @@ def pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndar
     ahead = points[:, 2] > 1e-6
     found = np.full((len(points), 2), np.nan)
     if ahead.any():
-        seen = _project(camera, points[ahead, :2] / points[ahead, 2:])
+        seen, _ = _project(camera, points[ahead, :2] / points[ahead, 2:])
         found[ahead] = (seen + 0.5) * _scale(camera, size) - 0.5
     return found
 
@@ -115,6 +119,8 @@ def _scale(camera: Camera, size: tuple[int, int]) -> np.ndarray:
 
 
 def _first_guess(camera: Camera, pixels: np.ndarray) -> np.ndarray:
+    if not camera.model:
+        return np.asarray((pixels - camera.matrix[:2, 2]) @ np.linalg.inv(camera.matrix[:2, :2]).T)
     if camera.model == 'equidistant':
         points = cv2.fisheye.undistortPoints(pixels[:, None], camera.matrix, camera.distortion)
     else:
@@ -122,35 +128,35 @@ def _first_guess(camera: Camera, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(points, dtype=np.float64).reshape(-1, 2)
 
 
-def _project(camera: Camera, directions: np.ndarray) -> np.ndarray:
-    """[K, 2] pixels of directions x / z, y / z."""
-    points = np.concatenate([directions, np.ones((len(directions), 1))], axis=1)
-    still = np.zeros(3)
+def _project(camera: Camera, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[K, 2] pixels of directions x / z, y / z, and [K, 2, 2] their derivatives by these."""
+    if not camera.model:
+        linear, centre = camera.matrix[:2, :2], camera.matrix[:2, 2]
+        return directions @ linear.T + centre, np.tile(linear, (len(directions), 1, 1))
+    points = np.concatenate([directions, np.ones((len(directions), 1))], axis=1)[:, None]
+    fisheye = camera.model == 'equidistant'
+    project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
     with np.errstate(all='ignore'):
-        if camera.model == 'equidistant':
-            pixels, _ = cv2.fisheye.projectPoints(
-                points[:, None], still, still, camera.matrix, camera.distortion
-            )
-        else:
-            pixels, _ = cv2.projectPoints(
-                points[:, None], still, still, camera.matrix, camera.distortion
-            )
-    return np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-
-
-def _derivative(camera: Camera, directions: np.ndarray) -> np.ndarray:
-    """[K, 2, 2] of pixels by directions, by central differences."""
-    columns = []
-    for axis in np.eye(2):
-        ahead = _project(camera, directions + STEP * axis)
-        columns.append((ahead - _project(camera, directions - STEP * axis)) / (2 * STEP))
-    return np.stack(columns, axis=2)
+        pixels, by_all = project(
+            points, np.zeros(3), np.zeros(3), camera.matrix, camera.distortion
+        )
+    # At a distance of 1, moving the camera aside turns the directions. OpenCV's columns are the
+    # focal lengths, centre, four coefficients, rotation and translation for the one, rotation and
+    # translation first for the other.
+    aside = by_all[:, 11:13] if fisheye else by_all[:, 3:5]
+    return pixels.reshape(-1, 2), np.asarray(aside, dtype=np.float64).reshape(-1, 2, 2)
 
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """[K, 2] solutions of 2x2 systems; NaN where one has none."""
-    a, b, c, d = (matrices[:, row, column] for row in (0, 1) for column in (0, 1))
+    (a, b), (c, d) = matrices.transpose(1, 2, 0)
     with np.errstate(all='ignore'):
         scaled = vectors / (a * d - b * c)[:, None]
     x, y = scaled.T
     return np.stack([d * x - b * y, a * y - c * x], axis=1)
+
+
+def _determinants(matrices: np.ndarray) -> np.ndarray:
+    """[K] of matrices [K, 2, 2]."""
+    (a, b), (c, d) = matrices.transpose(1, 2, 0)
+    return np.asarray(a * d - b * c)

@@ -10,17 +10,22 @@ import numpy as np
 
 from fol_vpr.datatypes import RelativePose
 from fol_vpr.rigid import quaternion, rotation_vector
-from fol_vpr.verification.geometry.epipolar import Fit, Pairs, refine
+from fol_vpr.verification.geometry.epipolar import Pairs, together
 from fol_vpr.verification.geometry.models import Model, gric, rotation_squares, transfer_squares
 from fol_vpr.verification.geometry.rays import Rays
+from fol_vpr.verification.geometry.refine import Fit, refine
 
 # A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
 LARGEST_DIRECTION_SIGMA = math.radians(5.0)
 LEAST_IN_FRONT = 0.85
 # Where fewer of the aligned matches agree, what they agree on may be a single facade.
 LEAST_SHARE = 2 / 3
-# Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom).
+# Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom),
+# nor where it is less than this many of its own standard deviations (99 %, one-sided).
 TOLD_APART = 6.6
+TOLD_APART_DEVIATIONS = 2.33
+# What a match speaks at most against a motion, as chi².
+OUTLIER = 9.0
 # The jackknife leaves out one of two rows of this many blocks each.
 BLOCKS = 5
 JACKKNIFE_STEPS = 5
@@ -86,18 +91,19 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     inlier = np.abs(best.residuals) <= noise.limit
     if inlier.mean() < LEAST_SHARE:
         return None
-    if pairs.in_front(best.motion, noise.limit) < LEAST_IN_FRONT:
+    if float(pairs.in_front(best.motion, noise.limit)) < LEAST_IN_FRONT:
         return None
     covariance = _covariance(best, noise)
     if covariance is None:
         return None
     covariance = _no_less_than(covariance, _scatter_without_blocks(best, pairs, noise.limit))
+    if covariance is None:
+        return None
     largest = np.linalg.eigvalsh(covariance[:2, :2])[-1]
     if not 0 <= largest <= LARGEST_DIRECTION_SIGMA**2:
         return None
     rivals = (fit for fit in fits[1:] if pairs.in_front(fit.motion, noise.limit) >= LEAST_IN_FRONT)
-    least = _chi2(best, noise, inlier) + TOLD_APART
-    if any(_chi2(fit, noise, inlier) < least for fit in rivals):
+    if not all(_told_apart(best, rival, noise) for rival in rivals):
         return None
     spanned = np.zeros((6, 5))
     spanned[:3, :2] = best.motion.tangents
@@ -116,14 +122,14 @@ def _covariance(fit: Fit, noise: Noise) -> np.ndarray | None:
     counted = float(weights.sum())
     if counted < 5:
         return None
-    normal = (jacobian * weights[:, None]).T @ jacobian
+    normal = (jacobian * weights) @ jacobian.T
     try:
         inverse = np.linalg.inv(normal)
     except np.linalg.LinAlgError:
         return None
-    scattered = jacobian * (weights * np.sqrt((noise.sigma**2 + fit.residuals**2) / 2))[:, None]
+    scattered = jacobian * (weights * np.sqrt((noise.sigma**2 + fit.residuals**2) / 2))
     together = max(1.0, counted / noise.observations)
-    return np.asarray(together * inverse @ (scattered.T @ scattered) @ inverse)
+    return np.asarray(together * inverse @ (scattered @ scattered.T) @ inverse)
 
 
 def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
@@ -132,30 +138,49 @@ def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
     It sees what errors that hold for a whole facade or for a wrong valley do to the motion, which
     the residuals do not show.
     """
-    xy = pairs.query.xy
-    columns = np.searchsorted(np.quantile(xy[:, 0], np.arange(1, BLOCKS) / BLOCKS), xy[:, 0])
-    low = xy[:, 1] > np.median(xy[:, 1])
-    blocks = 2 * columns + low
-    steps = []
-    for block in np.unique(blocks):
-        other = refine(pairs[blocks != block], fit.motion, limit, JACKKNIFE_STEPS).motion
-        away = fit.motion.tangents.T @ other.direction
-        steps.append(
-            np.concatenate([away, rotation_vector(other.rotation @ fit.motion.rotation.T)])
-        )
-    apart = np.asarray(steps) - np.mean(steps, axis=0)
+    x, y = pairs.query_xy
+    columns = np.searchsorted(np.quantile(x, np.arange(1, BLOCKS) / BLOCKS), x)
+    blocks = 2 * columns + (y > np.median(y))
+    counted = blocks != np.unique(blocks)[:, None]
+    start = together([fit.motion] * len(counted))
+    others = refine(pairs, start, limit, steps=JACKKNIFE_STEPS, counted=counted).motion
+    away = others.direction @ fit.motion.tangents
+    turns = [rotation_vector(rotation @ fit.motion.rotation.T) for rotation in others.rotation]
+    steps = np.concatenate([away, turns], axis=1)
+    apart = steps - steps.mean(axis=0)
     return np.asarray((len(steps) - 1) / len(steps) * apart.T @ apart)
 
 
-def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The covariance, widened along those directions in which the other one is wider."""
-    root = np.linalg.cholesky(covariance)
+def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+    """The covariance, widened along those directions in which the other one is wider.
+
+    None where it is none: rounding is all that is left of it where the matches, say all on a few
+    points, do not determine the motion.
+    """
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return None
     whitened = np.linalg.solve(root, np.linalg.solve(root, other).T)
     widths, axes = np.linalg.eigh((whitened + whitened.T) / 2)
     stretched = root @ axes
     return np.asarray((stretched * np.maximum(widths, 1.0)) @ stretched.T)
 
 
-def _chi2(fit: Fit, noise: Noise, inlier: np.ndarray) -> float:
-    squares = np.minimum((fit.residuals[inlier] / noise.sigma) ** 2, 9.0)
-    return noise.observations * float(np.mean(squares))
+def _told_apart(best: Fit, rival: Fit, noise: Noise) -> bool:
+    """Whether the matches are for the one motion more clearly than chance may have it.
+
+    Where each motion has matches for it that the other has against it, their difference is no
+    more certain than it is even over the matches (Vuong, Econometrica 57(2), 1989). It counts all
+    of them, not only those that agree with the best: a wrong motion chooses its own witnesses.
+    """
+    apart = _against(rival, noise) - _against(best, noise)
+    difference = noise.observations * float(np.mean(apart))
+    deviation = math.sqrt(noise.observations) * float(np.std(apart))
+    return difference >= max(TOLD_APART, TOLD_APART_DEVIATIONS * deviation)
+
+
+def _against(fit: Fit, noise: Noise) -> np.ndarray:
+    """[K] what each match speaks against a motion, in chi²; behind a camera, as an outlier."""
+    squares = np.minimum((fit.residuals / noise.sigma) ** 2, OUTLIER)
+    return np.where(fit.behind, OUTLIER, squares)

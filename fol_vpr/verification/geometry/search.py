@@ -13,20 +13,16 @@ import math
 import cv2
 import numpy as np
 
+from fol_vpr.rigid import cross_matrix
 from fol_vpr.verification.geometry import models
-from fol_vpr.verification.geometry.epipolar import (
-    Fit,
-    Motion,
-    Pairs,
-    motions_of,
-    refine,
-    robust_cost,
-)
+from fol_vpr.verification.geometry.epipolar import Motion, Pairs, motions_of, together
 from fol_vpr.verification.geometry.rays import Rays
+from fol_vpr.verification.geometry.refine import Fit, refine, robust_cost
 
 DIRECTIONS = 160
 BEGINNINGS = 3
-REFINED = 5
+# Matches, evenly taken of all, that tell which directions are worth a refinement.
+LOOKED_AT = 150
 APART = math.radians(10.0)
 LEAST_IN_FRONT = 0.75
 
@@ -50,53 +46,60 @@ def find_motions(
         homography: that most of them agree with, reference to query, or None.
         limit: pixels beyond which a match is none.
     """
-    beginnings = []
     essential = models.fit_essential(query, reference, limit)
-    rotations = [rotation]
-    if essential is not None:
-        best = max(motions_of(essential), key=lambda motion: pairs.in_front(motion, limit))
-        beginnings.append(best)
-        rotations.append(best.rotation)
-    for turn in rotations:
-        beginnings += _directions_for(turn, pairs, limit)
-    beginnings += _motions_of_plane(homography)
-    fits: list[Fit] = []
-    beginnings = [m for m in beginnings if pairs.in_front(m, limit) >= 0.5] or beginnings[:1]
-    costs = [float(robust_cost(pairs.residuals(m.essential), limit)) for m in beginnings]
-    for number in np.argsort(costs):
-        start = beginnings[number]
-        if all(angle_between(start, fit.motion) >= APART / 2 for fit in fits):
-            fits.append(refine(pairs, start, limit))
-        if len(fits) == REFINED:
-            break
-    seen = [fit for fit in fits if pairs.in_front(fit.motion, limit) >= LEAST_IN_FRONT]
-    fits = sorted(seen or fits, key=lambda fit: fit.cost(limit))
-    distinct: list[Fit] = []
-    for fit in fits:
-        if all(angle_between(fit.motion, other.motion) >= APART for other in distinct):
-            distinct.append(fit)
-    return distinct
+    some = pairs[:: max(1, len(pairs) // LOOKED_AT)]
+    found = [] if essential is None else [_nearest_ahead(motions_of(essential), pairs, limit)]
+    rotations = np.stack([rotation, *(motion.rotation for motion in found)])
+    found += _directions_for(rotations, some, limit) + _motions_of_plane(homography)
+    start = together(found)
+    likely = pairs.in_front(start, limit) >= 0.5
+    start = start[likely] if likely.any() else start[:1]
+    costs = robust_cost(pairs.residuals(start.essential), limit)
+    fits = refine(pairs, start[_distinct(start, costs, APART / 2)], limit)
+    seen = pairs.in_front(fits.motion, limit) >= LEAST_IN_FRONT
+    fits = fits[seen] if seen.any() else fits
+    return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), APART)]
 
 
-def angle_between(first: Motion, second: Motion) -> float:
-    """The larger of the angles between directions and between rotations, radians."""
-    directions = math.acos(float(np.clip(first.direction @ second.direction, -1, 1)))
-    trace = float(np.sum(first.rotation * second.rotation))
-    return max(directions, math.acos(float(np.clip((trace - 1) / 2, -1, 1))))
+def _distinct(motions: Motion, costs: np.ndarray, apart: float) -> list[int]:
+    """Rows of motions [B] by ascending cost, without those that are near a better one."""
+    angles = angles_between(motions)
+    kept: list[int] = []
+    for row in np.argsort(costs):
+        if all(angles[row, other] >= apart for other in kept):
+            kept.append(int(row))
+    return kept
 
 
-def _directions_for(rotation: np.ndarray, pairs: Pairs, limit: float) -> list[Motion]:
-    """The best of directions all over the sphere for a given rotation."""
-    costs = robust_cost(pairs.residuals(_CROSS @ rotation), limit)
-    found: list[Motion] = []
-    for number in np.argsort(costs):
-        direction = _SPHERE[number]
-        if all(abs(float(direction @ other.direction)) < math.cos(3 * APART) for other in found):
-            ways = [Motion(rotation, sign * direction) for sign in (1.0, -1.0)]
-            found.append(max(ways, key=lambda motion: pairs.in_front(motion, limit)))
-        if len(found) == BEGINNINGS:
-            break
-    return found
+def angles_between(motions: Motion) -> np.ndarray:
+    """[B, B] the larger of the angles between directions and between rotations, radians."""
+    directions = motions.direction @ motions.direction.T
+    flat = motions.rotation.reshape(-1, 9)
+    cosines = np.minimum(directions, (flat @ flat.T - 1) / 2)
+    return np.asarray(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def _nearest_ahead(motions: Motion, pairs: Pairs, limit: float) -> Motion:
+    """That of several motions which has the most matches in front of the cameras."""
+    return motions[int(np.argmax(pairs.in_front(motions, limit)))]
+
+
+def _directions_for(rotations: np.ndarray, pairs: Pairs, limit: float) -> list[Motion]:
+    """The best of directions all over the sphere, for each of some rotations [B, 3, 3]."""
+    costs = robust_cost(pairs.residuals(_CROSS @ rotations[:, None]), limit)
+    turns, directions = [], []
+    for rotation, row in zip(rotations, costs, strict=True):
+        numbers: list[int] = []
+        for number in np.argsort(row):
+            if (np.abs(_SPHERE[numbers] @ _SPHERE[number]) < math.cos(3 * APART)).all():
+                numbers.append(int(number))
+            if len(numbers) == BEGINNINGS:
+                break
+        turns += [rotation] * len(numbers)
+        directions += numbers
+    ways = [Motion(np.stack(turns), sign * _SPHERE[directions]) for sign in (1.0, -1.0)]
+    ahead = pairs.in_front(ways[0], limit) >= pairs.in_front(ways[1], limit)
+    return [ways[0 if first else 1][row] for row, first in enumerate(ahead)]
 
 
 def _motions_of_plane(homography: np.ndarray | None) -> list[Motion]:
@@ -126,4 +129,4 @@ def _half_sphere() -> np.ndarray:
 
 
 _SPHERE = _half_sphere()
-_CROSS = np.cross(np.eye(3)[None], _SPHERE[:, None, :]).transpose(0, 2, 1) * -1.0
+_CROSS = cross_matrix(_SPHERE)

@@ -92,3 +92,23 @@ def test_positions_are_carried_along_by_their_nearest_neighbour():
     moved = known + np.array([[5.0, 1.0], [-3.0, 2.0]])
     found = carried(np.array([[10.0, 0.0], [90.0, 0.0]]), known, moved)
     np.testing.assert_allclose(found, [[15.0, 1.0], [87.0, 2.0]])
+
+
+def test_a_map_image_is_made_ready_once(picture):
+    jpeg = cv2.imencode('.jpg', picture)[1].tobytes()
+    first = texture_of_jpeg(jpeg, (640, 480))
+    assert texture_of_jpeg(bytes(bytearray(jpeg)), (640, 480)) is first
+    assert texture_of_jpeg(jpeg, (1280, 960)).scale == 0.5
+
+
+def test_guesses_together_find_what_any_of_them_finds_alone(picture):
+    """One that looks alike but is not tracked back must not hide another that is."""
+    rng = np.random.default_rng(5)
+    noisy = moved(picture, 7.0, -4.0) + rng.normal(0, 60, picture.shape)
+    one, two = texture(picture), texture(np.clip(noisy, 0, 255).astype(np.uint8))
+    guesses = [positions() + rng.normal(0, 25, (len(positions()), 2)) for _ in range(6)]
+    alone = [align(one, two, positions(), [guess]) for guess in guesses]
+    together, found = align(one, two, positions(), guesses)
+    np.testing.assert_array_equal(found, np.any([seen for _, seen in alone], axis=0))
+    taken = [seen & (xy == together).all(axis=1) for xy, seen in alone]
+    np.testing.assert_array_equal(np.any(taken, axis=0), found)

@@ -62,6 +62,16 @@ def test_an_image_of_half_the_size_sees_the_same_directions():
     np.testing.assert_allclose(found.to_pixels, same, rtol=1e-5)
 
 
+def test_an_image_that_was_scaled_unevenly_has_the_derivative_of_its_own_pixels():
+    """By 0.3 %, as rounding to whole pixels does; errors are told in pixels of 640 in width."""
+    lens, size = camera('plumb_bob'), (320, 241)
+    xy, step = directions(0.9), np.array([1e-4, -2e-4])
+    scale = np.divide(size, SIZE)
+    ends = [(pixels('plumb_bob', xy + sign * step / 2) + 0.5) * scale - 0.5 for sign in (1, -1)]
+    found = rays(lens, (pixels('plumb_bob', xy) + 0.5) * scale - 0.5, size)
+    np.testing.assert_allclose(found.to_pixels @ step, 2 * (ends[0] - ends[1]), atol=2e-6)
+
+
 @pytest.mark.parametrize('size', [(640, 360), (480, 640), (640, 500)])
 def test_an_image_of_another_shape_is_refused(size):
     assert not fits(camera(''), size)

@@ -1,11 +1,17 @@
 """Rotation and direction of two views whose poses are known, and how sure they are said to be."""
 
+import math
+
 import numpy as np
 import pytest
 from scenes3d import PINHOLE, SIZE, TwoViews, error, normalised_square, two_views
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.verification import PairGeometry, verify_pair
+from fol_vpr.verification.geometry.epipolar import Motion, Pairs, together
+from fol_vpr.verification.geometry.rays import rays
+from fol_vpr.verification.geometry.refine import refine
+from fol_vpr.verification.geometry.relative import Noise, relative_pose
 
 CONFIG = VerificationConfig()
 
@@ -99,6 +105,24 @@ def test_little_parallax_claims_nothing_or_says_how_little_it_knows():
     assert all(square < 20.5 for square in squares)
 
 
+@pytest.mark.parametrize('seed', [1, 3])
+def test_a_motion_is_not_claimed_where_as_many_matches_are_for_another(seed):
+    """Half of the points move one way and half another; far ones, which hardly do, fit both."""
+    rng = np.random.default_rng(seed)
+    ways = [np.array([math.cos(angle), math.sin(angle), 0.2]) for angle in (0.35, -0.35)]
+    both = [two_views(rng, way, noise=0.5, depth=(10.0, 80.0), count=200) for way in ways]
+    pairs = Pairs(
+        rays(PINHOLE, np.concatenate([views.query for views in both]), SIZE),
+        rays(PINHOLE, np.concatenate([views.reference for views in both]), SIZE),
+    )
+    motions = together([Motion(both[0].rotation, way / np.linalg.norm(way)) for way in ways])
+    noise = Noise(sigma=0.6, observations=150, limit=CONFIG.inlier_threshold)
+    fits = refine(pairs, motions, noise.limit)
+    best, rival = (fits[int(row)] for row in np.argsort(fits.cost(noise.limit)))
+    assert relative_pose([best], pairs, noise) is not None
+    assert relative_pose([best, rival], pairs, noise) is None
+
+
 def test_a_pose_is_not_made_of_raw_matches():
     views = two_views(np.random.default_rng(0))
     cameras = {'query_camera': PINHOLE, 'reference_camera': PINHOLE}
@@ -119,7 +143,7 @@ def test_without_cameras_the_model_is_named():
     rng = np.random.default_rng(3)
     for depth, model in (((5.0, 25.0), 'fundamental'), ((10.0, 10.0), 'homography')):
         views = two_views(rng, noise=1.0, depth=depth)
-        geometry = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG)
+        geometry = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, measure=True)
         assert geometry.verified
         assert geometry.model == model
         assert geometry.inlier.sum() == geometry.inliers
