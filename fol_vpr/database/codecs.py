@@ -191,9 +191,11 @@ class ReducedCodec:
         return dim
 
     def _pack(self, descriptors: np.ndarray) -> np.ndarray:
-        largest = np.abs(descriptors).max(axis=1, initial=0, keepdims=True)
+        # Decoded rows are eight bits wide, which hold no scale, nor the size of -128.
+        numbers = descriptors.astype(np.float32, copy=False)
+        largest = np.abs(numbers).max(axis=1, initial=0, keepdims=True)
         scale = np.divide(127, largest, out=np.zeros_like(largest), where=largest > 0)
-        rounded: np.ndarray = np.rint(descriptors * scale).astype(np.int8)
+        rounded: np.ndarray = np.rint(numbers * scale).astype(np.int8)
         return rounded
 
     def _unpack(self, packed: np.ndarray, dim: int) -> np.ndarray:

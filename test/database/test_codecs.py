@@ -56,6 +56,17 @@ def test_rows_and_bytes_of_the_reduced_ones(name, rows, row_bytes):
 
 
 @pytest.mark.parametrize('name', ['fine', 'compact'])
+def test_what_was_decoded_can_be_encoded_again(name):
+    _, back, _ = stored(name, dense(1))
+    descriptors = back.descriptors.copy()
+    descriptors[0, 0] = -128
+    blob = CODECS[name].encode(LocalFeatures(descriptors, back.positions, back.weights))
+    again = CODECS[name].decode(blob, len(descriptors), DIM).descriptors
+    np.testing.assert_array_equal(again[1:], descriptors[1:])
+    assert again[0, 0] == -127
+
+
+@pytest.mark.parametrize('name', ['fine', 'compact'])
 def test_eight_bits_keep_directions(name):
     kept, back, _ = stored(name, dense(1))
     assert cosines(kept.descriptors, back.descriptors).min() > 0.9998

@@ -73,6 +73,17 @@ def test_a_researcher_needs_numpy_and_csv_alone(made):
     assert not (folder / 'images' / '000002.jpg').exists()
 
 
+@pytest.mark.parametrize('codec', sorted(CODECS))
+def test_there_and_back_with_each_codec(tmp_path, codec):
+    path, back = tmp_path / 'm.folmap', tmp_path / 'back.folmap'
+    build(path, 2, codec=codec)
+    export_map(path, tmp_path / 'plain')
+    import_map(tmp_path / 'plain', back)
+    assert_same_places(path, back)
+    with MapReader(back) as reader:
+        assert reader.header.codec == codec
+
+
 def test_a_codec_that_does_not_give_its_bytes_back_is_exact_all_the_same(tmp_path, monkeypatch):
     class Rounding(PlainCodec):
         """Loses more with each round, as quantisation may."""
