@@ -131,6 +131,17 @@ def test_diagnostics_name_the_topic_that_is_silent(watch):
     assert '/image and /image/compressed' in message
 
 
+def test_images_that_are_to_be_had_compressed_only_are_named_in_the_log_too(maps, tmp_path, node):
+    log = tmp_path / 'node.log'
+    remapped = ['-r', '__node:=eyes', '-r', 'image:=/eye/raw']
+    parameters = {'map': maps['good'], 'autostart': True}
+    with live.localizer(log, parameters, *remapped), live.observer() as watcher:
+        watcher.name = 'eyes'
+        watcher.node.create_publisher(CompressedImage, '/eye/raw/compressed', 1)
+        expected = 'published on /eye/raw/compressed, which the node does not listen to: remap'
+        watcher.until(lambda: expected in log.read_text())
+
+
 def test_diagnostics_name_a_publisher_of_another_type(watch):
     watch.publisher(CompressedImage, '/image/compressed')
     watch.node.create_publisher(CompressedImage, '/image', 1)
