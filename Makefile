@@ -36,7 +36,7 @@ test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_A
 	    echo "colcon list finds '$$found', expected both fol_vpr and fol_vpr_msgs"; exit 1; fi
 	@$(IN_WORKSPACE) python -m pytest $(PYTEST_ARGS)
 
-demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a synthetic town; BAG=... or IMAGES=..., and QUERIES=..., are yours
+demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a synthetic town; BAG=... or IMAGES=..., and QUERIES=..., are yours; DEMO_ARGS='--pose-topic /pose' goes to fol_vpr demo
 	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
 	  $(if $(QUERIES),--queries '$(QUERIES)') \
 	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --further build/town/overcast \

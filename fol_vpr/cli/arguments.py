@@ -43,7 +43,7 @@ def _heading(config: type[Any]) -> str:
 def _add_setting(group: argparse._ArgumentGroup, spec: Field[Any], default: str) -> None:
     flag = f'--{spec.name.replace("_", "-")}'
     # argparse formats help with %, so a literal one must be doubled.
-    text = f'{spec.metadata["description"]} Default: {default}.'.replace('%', '%%')
+    text = f'{spec.metadata["description"]}{_default(default)}'.replace('%', '%%')
     if isinstance(spec.default, bool):
         group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
@@ -56,13 +56,18 @@ def _add_setting(group: argparse._ArgumentGroup, spec: Field[Any], default: str)
         type=kind,
         default=None,
         choices=spec.metadata['choices'] or None,
-        metavar=None if spec.metadata['choices'] else _metavar(kind),
+        metavar=None if spec.metadata['choices'] else _metavar(kind, spec.metadata['is_file']),
         help=text,
     )
 
 
-def _metavar(kind: type) -> str:
-    return {int: 'N', float: 'X'}.get(kind, 'NAME')
+def _default(words: str) -> str:
+    """The end of an option's help; of one that is empty the description says what that means."""
+    return f' Default: {words}.' if words not in ('', '()') else ''
+
+
+def _metavar(kind: type, is_file: bool) -> str:
+    return 'FILE' if is_file else {int: 'N', float: 'X'}.get(kind, 'NAME')
 
 
 def settings(args: argparse.Namespace, base: Config) -> Config:

@@ -70,7 +70,7 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('ground truth', 'When two images show one place.')
     usual = LoopRule()
     for name, text in (
-        ('distance', 'metres between them'),
+        ('distance', 'metres between them; 0.3 is meant for a room, a street wants some 2'),
         ('angle', 'degrees between their viewing directions'),
         ('gap', 'least seconds between them'),
     ):

@@ -24,6 +24,7 @@ class CameraConfig(Checked):
         '',
         'Calibration of the camera: a YAML file as camera_calibration of ROS writes it, for '
         'images as the sensor gave them. Goes before the camera_info of a bag.',
+        is_file=True,
     )
     camera_mount: tuple[float, ...] = setting(
         (),

@@ -25,6 +25,7 @@ class LoopsConfig(Checked):
         'Map file (.folmap) that the keyframes are written to as they come; where it exists '
         'already, a number is put behind its name. Empty keeps them in a temporary file, which is '
         'removed at the end.',
+        is_file=True,
     )
     frame: str = setting('odom', 'Frame of the odometry, which the poses of keyframes are in.')
     codec: str = setting(

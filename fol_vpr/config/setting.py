@@ -17,11 +17,13 @@ def setting(
     choices: tuple[str, ...] = (),
     elements: tuple[str, ...] = (),
     read_only: bool = False,
+    is_file: bool = False,
 ) -> Any:
     """A dataclass field that carries what users are told about it.
 
     Args:
         elements: what the numbers of a tuple are, which is empty or has all of them.
+        is_file: the text is the path of a file.
     """
     return field(
         default=default,
@@ -32,6 +34,7 @@ def setting(
             'choices': choices,
             'elements': elements,
             'read_only': read_only,
+            'is_file': is_file,
         },
     )
 

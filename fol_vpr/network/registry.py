@@ -99,7 +99,7 @@ def list_weights() -> list[AvailableWeights]:
         WeightsError: the weights folder cannot be read.
     """
     found = [
-        AvailableWeights(name, 'shipped', 'small, trained on a synthetic town', path)
+        AvailableWeights(name, 'shipped', 'small, trained on synthetic towns and a building', path)
         for name, path in SHIPPED.items()
     ]
     found += [

@@ -56,6 +56,17 @@ def message_class(type_name: str) -> Any:
         ) from error
 
 
+def not_played(topic: str, type_name: str) -> str:
+    """That a topic of a bag is left out, as its type is not installed, and what to do instead."""
+    words = f'{topic} is not played: {type_name} is not installed here'
+    if topic != '/tf_static':
+        return words
+    return (
+        f'{words}; tell localizer where the camera sits on the robot by '
+        '-p "camera_mount:=[X, Y, Z, QX, QY, QZ, QW]", every number with a decimal point'
+    )
+
+
 def topic_type(node: Node, topic: str) -> str | None:
     """The type that somebody publishes on a topic, None where nobody does."""
     endpoints = node.get_publishers_info_by_topic(topic)

@@ -145,7 +145,8 @@ def _images(facts: NodeFacts, counts: Snapshot) -> Part:
     if not facts.listening:
         return OK, 'not listening', values
     if counts.image_age is None or counts.image_age > facts.settings.image_timeout:
-        return ERROR, _silence(facts, counts, problems), values
+        since = '' if counts.image_age is None else f' for {counts.image_age:.0f} s'
+        return ERROR, silence(facts, since), values
     if counts.bad_age is not None and counts.bad_age < RECENT:
         return WARN, f'bad image {counts.bad_age:.0f} s ago: {counts.last_bad}', values
     if problems:
@@ -163,9 +164,10 @@ def _images(facts: NodeFacts, counts: Snapshot) -> Part:
     return OK, f'{counts.rates["received"]:.1f} images per second', values
 
 
-def _silence(facts: NodeFacts, counts: Snapshot, problems: Sequence[str]) -> str:
+def silence(facts: NodeFacts, since: str = '') -> str:
+    """That no images come, and why; `since` says for how long."""
     names = ' and '.join(topic.name for topic in facts.topics)
-    since = '' if counts.image_age is None else f' for {counts.image_age:.0f} s'
+    problems = [problem for topic in facts.topics for problem in topic.problems]
     if problems:
         return f'no images on {names}{since}: {"; ".join(problems)}'
     if any(topic.publishers for topic in facts.topics):

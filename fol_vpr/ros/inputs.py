@@ -194,7 +194,21 @@ class ImageInputs:
                     f'the QoS of {who} on {name} does not fit ({reason.strip()}): change the '
                     f'publisher, or set qos_overrides.{name}.subscription'
                 )
+        if transport == 'raw' and not publishers:
+            problems += self._unheard(f'{name}/compressed')
         return TopicReport(name, expected, publishers, problems)
+
+    def _unheard(self, compressed: str) -> list[str]:
+        """What to do where the images of a camera are to be had compressed only."""
+        if compressed in (each.topic_name for each in self._subscriptions.values()):
+            return []
+        if not self._node.count_publishers(compressed):
+            return []
+        wanted = '' if 'compressed' in self._wanted else ', and set image_transport to auto'
+        return [
+            f'compressed images are published on {compressed}, which the node does not listen '
+            f'to: remap `image/compressed` to it{wanted}'
+        ]
 
 
 class FeedbackInput:

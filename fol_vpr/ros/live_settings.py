@@ -10,7 +10,12 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
 from fol_vpr.errors import InputError
-from fol_vpr.ros.parameters import checked, declare_parameters, read_parameters
+from fol_vpr.ros.parameters import (
+    checked,
+    declare_parameters,
+    misnamed_parameters,
+    read_parameters,
+)
 from fol_vpr.ros.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +36,11 @@ class LiveSettings:
     def __init__(self, node: Localizer) -> None:
         self._node = node
         declare_parameters(node)
+        if misnamed := misnamed_parameters(node):
+            node.get_logger().warning(
+                f'ignored, as there are no such parameters: {", ".join(misnamed)}; '
+                '`localizer --help` says where they are listed'
+            )
         self.now = self._applied = read_parameters(node)
         self._applying = threading.Lock()
         self._own_change = False

@@ -21,10 +21,25 @@ if TYPE_CHECKING:
 # being computed.
 SPIN_END = 0.3
 TEARDOWN = 1.0
+USAGE = """\
+usage: localizer [--ros-args [-p NAME:=VALUE ...] [-r TOPIC:=TOPIC ...] [--params-file FILE]]
+
+The ROS 2 node that says for each camera image which places of a map it may show.
+
+  localizer --ros-args -p map:=campus.folmap -p autostart:=true \\
+      -r image:=/camera/image_raw -r image/compressed:=/camera/image_raw/compressed
+
+All parameters are explained in config/localizer.yaml and docs/parameters.md, topics and services
+in docs/interfaces.md. Without `autostart` the node waits for a lifecycle manager.
+"""
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status."""
+    words = list(sys.argv if args is None else args)
+    if {'-h', '--help'} & set(words):
+        sys.stdout.write(USAGE)
+        return 0
     stop_signal = _catch_stop_signals()
     # From here on a signal is remembered until it is looked for, also while these are imported.
     import rclpy
@@ -32,13 +47,18 @@ def main(args: Sequence[str] | None = None) -> int:
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.logging import get_logger
     from rclpy.signals import SignalHandlerOptions
+    from rclpy.utilities import remove_ros_args
 
     from fol_vpr.ros.ending import exits_within
     from fol_vpr.ros.node import Localizer
 
-    rclpy.init(
-        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
-    )
+    try:
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        return _misuse(str(error))
+    if others := remove_ros_args(words)[0 if args is not None else 1 :]:
+        rclpy.shutdown()
+        return _misuse(f'{" ".join(others)} stands before --ros-args')
     try:
         node = Localizer()
     except (InputError, ParameterException) as error:
@@ -70,6 +90,15 @@ def main(args: Sequence[str] | None = None) -> int:
     # and takes up to two seconds to take torch apart. Nothing is lost: what a
     # service has answered to be in the map is on the disk, and anything else is undone.
     os._exit(0)
+
+
+def _misuse(what: str) -> int:
+    """Say what is wrong with the arguments; the exit status."""
+    sys.stderr.write(
+        f'localizer: the arguments cannot be read: {what}. A parameter is given as '
+        f'-p NAME:=VALUE, another topic as -r TOPIC:=TOPIC, both behind --ros-args\n\n{USAGE}'
+    )
+    return 2
 
 
 def _catch_stop_signals() -> int:

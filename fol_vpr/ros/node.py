@@ -61,6 +61,11 @@ class Localizer(LifecycleNode):
         self._report = SelfReport(self, self._monitor, steady)
         if self.settings.node.autostart:
             self._starter = self.create_timer(0.0, self._autostart, clock=steady)
+        else:
+            self.get_logger().info(
+                'unconfigured: waits for a lifecycle manager to configure and activate it; '
+                'started with -p autostart:=true it does so itself'
+            )
 
     # ---- lifecycle
 

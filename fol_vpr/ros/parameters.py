@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import Field
+from difflib import get_close_matches
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -18,11 +20,43 @@ INT64_MAX = 2**63 - 1
 
 
 def declare_parameters(node: Node) -> None:
-    """Declare every setting with its default, range and description."""
+    """Declare every setting with its default, range and description.
+
+    Raises:
+        InputError: one was given a value of another type; names the parameter.
+        ParameterException: one was given a value outside its range.
+    """
     for name, spec, default in parameters(Settings()):
         # Of an empty tuple no type can be told.
         kind = Parameter.Type.DOUBLE_ARRAY if default == () else default
-        node.declare_parameter(name, kind, _descriptor(name, spec, default))
+        try:
+            node.declare_parameter(name, kind, _descriptor(name, spec, default))
+        except InvalidParameterTypeException as error:
+            raise InputError(f'{error}{_decimal_point(node, name, default)}') from error
+
+
+def _decimal_point(node: Node, name: str, default: Any) -> str:
+    """What to write where a whole number was given for a float, else nothing."""
+    given = node._parameter_overrides[name].value
+    if isinstance(default, float) and type(given) is int:
+        return f': write {given}.0'
+    if isinstance(default, tuple) and not isinstance(given, (str, bytes, int, float)):
+        return ': write every number with a decimal point, as in [0.0, 1.5]'
+    return ''
+
+
+def misnamed_parameters(node: Node) -> list[str]:
+    """Parameters that were given and are none of the node's, with the like that are, in words."""
+    names = [name for name, _, _ in parameters(Settings())]
+    found = []
+    for given in sorted(node._parameter_overrides):
+        # Subscriptions declare theirs when they are made.
+        if node.has_parameter(given) or given.startswith('qos_overrides.'):
+            continue
+        near = [name for name in names if name.rpartition('.')[2] == given]
+        near = near or get_close_matches(given, names, n=2, cutoff=0.7)
+        found.append(f'{given} (is {" or ".join(near)} meant?)' if near else given)
+    return found
 
 
 def read_parameters(node: Node) -> Settings:

@@ -20,7 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.config import PlayerConfig
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.ros.client import client_node, message_class, topic_type
+from fol_vpr.ros.client import client_node, message_class, not_played, topic_type
 from fol_vpr.ros.conversions import stamp_to_ns, time_from_ns
 from fol_vpr.sources import Bag, Message
 
@@ -91,7 +91,7 @@ def play(
     with client_node('bag_player') as (node, executor):
         publishers = _publishers(node, bag, chosen, remap or {}, config, summary)
         for name in summary.skipped:
-            report(f'{name} is not played: {bag.topics[name].msgtype} is not installed here')
+            report(not_played(name, bag.topics[name].msgtype))
         player = _Player(node, executor, publishers, config, summary)
         player.wait_for_subscriber()
         if answers:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 
-from fol_vpr.ros.diagnostics import NodeFacts, statuses
+from fol_vpr.ros.diagnostics import NodeFacts, silence, statuses
 from fol_vpr.ros.monitor import Monitor, Snapshot
 
 if TYPE_CHECKING:
@@ -20,6 +20,41 @@ if TYPE_CHECKING:
 
 # Seconds without an image after which another transport may take over.
 QUIET = 1.0
+# Seconds without an image after which the log says so: a camera may start after the node.
+SILENT = 10.0
+
+
+class SilenceLog:
+    """Says once that no images come, and again where the reason is another."""
+
+    def __init__(self) -> None:
+        self._listening_since: float | None = None
+        self._said = ''
+
+    def words(self, facts: NodeFacts, image_age: float | None, now: float) -> str:
+        """What is to be logged, empty where nothing is.
+
+        Args:
+            facts: of the node.
+            image_age: seconds since the last image, None where none came.
+            now: seconds of a clock that never stands still.
+        """
+        if not facts.listening:
+            self._listening_since = None
+            return ''
+        if self._listening_since is None:
+            self._listening_since = now
+        listening = now - self._listening_since
+        silent = listening if image_age is None else min(listening, image_age)
+        if silent < max(SILENT, facts.settings.image_timeout):
+            if image_age is not None and image_age < listening:
+                self._said = ''
+            return ''
+        words = silence(facts)
+        if words == self._said:
+            return ''
+        self._said = words
+        return words
 
 
 class SelfReport:
@@ -38,6 +73,7 @@ class SelfReport:
         self._node = node
         self._monitor = monitor
         self.doing = ''
+        self._silence = SilenceLog()
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._period = node.settings.node.diagnostics_period
         node.create_timer(self._period, self._on_timer, clock=clock)
@@ -73,7 +109,10 @@ class SelfReport:
         answering = self._node.answering
         if answering is not None and not counts.waiting and (counts.image_age or 0.0) > QUIET:
             answering.look_again()
-        self._publish(self.facts(), counts)
+        facts = self.facts()
+        self._publish(facts, counts)
+        if words := self._silence.words(facts, counts.image_age, time.monotonic()):
+            self._node.get_logger().warning(words)
 
     def _publish(self, facts: NodeFacts, counts: Snapshot) -> None:
         message = DiagnosticArray()

@@ -16,7 +16,7 @@ from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.image_topics import choose_image_topic
 from fol_vpr.sources.keyframes import KeyframeSelector
-from fol_vpr.sources.opening import open_source
+from fol_vpr.sources.opening import is_bag, open_source
 from fol_vpr.sources.source import Capture, FrameSource, OnBad
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     'deserialize',
     'given_camera',
     'image_size',
+    'is_bag',
     'is_rectified',
     'misfit',
     'open_source',

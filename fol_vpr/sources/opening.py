@@ -39,11 +39,7 @@ def open_source(
         InputError: the path holds neither, or what it holds cannot be used.
     """
     path = Path(path)
-    with looking_at(path):
-        if not path.exists():
-            raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
-        is_bag = _is_bag(path)
-    if is_bag:
+    if is_bag(path):
         if positions_csv is not None:
             raise InputError(
                 f'{path} is a bag, whose positions come from a pose topic; a CSV of positions '
@@ -81,9 +77,16 @@ def _check_for_folder(path: Path, camera: CameraConfig | None) -> None:
         )
 
 
-def _is_bag(path: Path) -> bool:
-    """Whether a path is a bag, or something that failed to become one."""
-    if path.is_file() or (path / 'metadata.yaml').is_file():
-        return True
-    holds_storage = any(is_storage(each) for each in path.iterdir())
-    return holds_storage and not list_images(path)[0]
+def is_bag(path: Path) -> bool:
+    """Whether a path is a bag, or something that failed to become one, and no folder of images.
+
+    Raises:
+        InputError: there is no such path, or it cannot be looked at.
+    """
+    with looking_at(path):
+        if not path.exists():
+            raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
+        if path.is_file() or (path / 'metadata.yaml').is_file():
+            return True
+        holds_storage = any(is_storage(each) for each in path.iterdir())
+        return holds_storage and not list_images(path)[0]

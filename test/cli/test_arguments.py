@@ -11,6 +11,7 @@ from fol_vpr.cli.arguments import add_settings, settings
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
+    LoopsConfig,
     MappingConfig,
     NetworkConfig,
     RetrievalConfig,
@@ -40,7 +41,16 @@ def test_every_setting_has_an_option_with_its_description_and_default(config):
     for spec in fields(config):
         assert f'--{spec.name.replace("_", "-")}' in text
         words = ' '.join(spec.metadata['description'].split())
-        assert f'{words} Default: {spec.default}.' in text
+        assert words in text
+        if spec.default not in ('', ()):
+            assert f'{words} Default: {spec.default}.' in text
+    assert 'Default: .' not in text and 'Default: ().' not in text
+
+
+def test_an_option_that_takes_a_file_says_so():
+    text = parser_of(CameraConfig).format_help()
+    assert '--camera FILE' in text and '--base-frame NAME' in text
+    assert '--session-file FILE' in parser_of(LoopsConfig).format_help()
 
 
 @pytest.mark.parametrize('config', CONFIGS)

@@ -9,6 +9,7 @@ import cv2
 import pytest
 from scenes import write_folder
 
+from fol_vpr.cli.demo.scene import is_folder
 from fol_vpr.cli.main import main
 from fol_vpr.evaluation.ground_truth import read_ground_truth
 
@@ -44,6 +45,28 @@ def test_without_the_built_node_it_says_how_to_build_it(monkeypatch, passes, cap
 def test_a_further_pass_has_to_be_known_in_the_map(passes, capsys):
     assert main(['demo', *passes, '--further', 'third']) == 2
     assert '--further needs --pose-topic' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--queries', '--further'])
+def test_a_pass_that_is_not_there_is_said_before_anything_is_emptied(
+    passes, tmp_path, capsys, option
+):
+    kept = tmp_path / 'demo' / 'report.json'
+    kept.parent.mkdir()
+    (kept.parent / '.made-by-fol_vpr-demo').touch()
+    kept.touch()
+    command = ['demo', *passes, '--pose-topic', '/pose', '--output', str(kept.parent)]
+    assert main([*command, option, str(tmp_path / 'nowhere')]) == 2
+    said = capsys.readouterr()
+    assert 'nowhere does not exist, expected a folder of images or a ROS 2 bag' in said.err
+    assert said.out == '' and kept.exists()
+
+
+def test_a_bag_is_not_taken_for_a_folder_of_images(tmp_path, caplog):
+    bag = drive(tmp_path / 'a', 0)
+    assert not is_folder(Path(bag))
+    assert is_folder(tmp_path / 'a' / 'images')
+    assert 'skipped' not in caplog.text
 
 
 @pytest.mark.ros

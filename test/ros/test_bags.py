@@ -14,6 +14,7 @@ pytest.importorskip('rclpy')
 import live  # noqa: E402
 import scenes  # noqa: E402
 
+from fol_vpr.ros.client import not_played  # noqa: E402
 from fol_vpr.ros.recorder import _field_types  # noqa: E402
 from fol_vpr.sources import Bag  # noqa: E402
 from fol_vpr.sources.bag_writer import write_bag_from_images  # noqa: E402
@@ -31,6 +32,12 @@ def bag(tmp_path_factory) -> Path:
     poses.write_text('\n'.join(['timestamp,x,y,z,qx,qy,qz,qw', *rows]))
     write_bag_from_images(images, folder / 'bag', rate=20, compressed=False, poses_csv=poses)
     return folder / 'bag'
+
+
+def test_a_mount_that_cannot_be_played_is_to_be_told_as_a_parameter():
+    assert 'camera_mount:=' in not_played('/tf_static', 'tf2_msgs/msg/TFMessage')
+    other = not_played('/scan', 'my_msgs/msg/Scan')
+    assert other == '/scan is not played: my_msgs/msg/Scan is not installed here'
 
 
 def finish(process) -> tuple[int, str, str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +129,17 @@ def test_diagnostics_name_the_topic_that_is_silent(watch):
     )
     assert level == 2
     assert '/image and /image/compressed' in message
+
+
+def test_images_that_are_to_be_had_compressed_only_are_named_in_the_log_too(maps, tmp_path, node):
+    log = tmp_path / 'node.log'
+    remapped = ['-r', '__node:=eyes', '-r', 'image:=/eye/raw']
+    parameters = {'map': maps['good'], 'autostart': True}
+    with live.localizer(log, parameters, *remapped), live.observer() as watcher:
+        watcher.name = 'eyes'
+        watcher.node.create_publisher(CompressedImage, '/eye/raw/compressed', 1)
+        expected = 'published on /eye/raw/compressed, which the node does not listen to: remap'
+        watcher.until(lambda: expected in log.read_text())
 
 
 def test_diagnostics_name_a_publisher_of_another_type(watch):
@@ -322,3 +336,47 @@ def test_a_wrong_parameter_ends_the_start_with_its_name(tmp_path):
     process = live.Localizer(tmp_path / 'node.log', {'network.input_size': -7})
     assert process.process.wait(live.PATIENCE) == 2
     assert 'network.input_size' in process.log.read_text()
+
+
+def test_a_whole_number_for_a_float_says_how_to_write_it(tmp_path):
+    process = live.Localizer(tmp_path / 'node.log', {'position_stddev': 2})
+    assert process.process.wait(live.PATIENCE) == 2
+    assert 'write 2.0' in process.log.read_text()
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-m', 'fol_vpr.ros.localizer', *arguments],
+        capture_output=True, text=True, timeout=live.PATIENCE, cwd=live.ROOT,
+    )  # fmt: skip
+
+
+def test_help_is_printed_and_starts_no_node():
+    done = start('--help')
+    assert done.returncode == 0
+    assert done.stdout.startswith('usage: localizer') and 'docs/parameters.md' in done.stdout
+
+
+@pytest.mark.parametrize('words', [['--ros-args', 'map:=x.folmap'], ['x.folmap']])
+def test_arguments_that_are_none_say_how_they_are_given(words):
+    done = start(*words)
+    assert done.returncode == 2
+    assert 'x.folmap' in done.stderr and '-p NAME:=VALUE' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_a_start_says_what_it_waits_for_and_what_it_ignores(tmp_path):
+    overrides = tmp_path / 'given.yaml'
+    overrides.write_text(
+        '/**:\n  ros__parameters:\n    use_sim_time: false\n    rerank: 3\n    exposure: 5\n'
+        '    qos_overrides:\n      /image:\n        subscription: {depth: 2}\n'
+    )
+    log = tmp_path / 'node.log'
+    with live.localizer(log, {'mapp': 'x'}, '--params-file', str(overrides)):
+        deadline = time.monotonic() + live.PATIENCE
+        while 'autostart:=true' not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        said = log.read_text()
+    assert 'exposure, mapp (is map meant?), rerank (is retrieval.rerank meant?)' in said
+    assert 'use_sim_time' not in said and 'qos_overrides' not in said

@@ -137,6 +137,7 @@ class TestWords:
             status = next(each for each in told if each.name == f'n: {part}')
             return ord(status.level), status.message
 
+        speak.facts = facts
         return speak
 
     @staticmethod
@@ -213,6 +214,23 @@ class TestWords:
         assert say('node', enabled=False) == (0, 'disabled by ~/enable')
         assert 'manager to configure' in say('node', state='unconfigured')[1]
         assert 'manager to activate' in say('node', state='inactive')[1]
+
+    def test_the_log_names_a_silence_once_and_again_when_it_is_another(self, say):
+        from fol_vpr.ros.self_report import SilenceLog
+
+        log, facts = SilenceLog(), say.facts
+        inactive = dataclasses.replace(facts, state='inactive')
+        driver = dataclasses.replace(
+            facts, topics=[dataclasses.replace(facts.topics[0], publishers=['/driver'])]
+        )
+        assert log.words(inactive, None, 0.0) == log.words(facts, None, 100.0) == ''
+        assert log.words(facts, None, 109.0) == ''
+        assert 'no images on /cam: nobody' in log.words(facts, None, 110.0)
+        assert log.words(facts, None, 111.0) == ''
+        assert 'does the camera run?' in log.words(driver, None, 112.0)
+        assert log.words(driver, 0.1, 113.0) == log.words(driver, 9.0, 122.0) == ''
+        assert 'does the camera run?' in log.words(driver, 11.0, 124.0)
+        assert log.words(driver, 12.0, 125.0) == ''
 
     def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(self, say):
         monitor = self.seen(1, 1)

@@ -121,12 +121,23 @@ def _find_scene(args: argparse.Namespace) -> Scene:
                 'known where it went'
             )
         topics = args.image_topic, args.pose_topic, args.odom_topic
-        return Scene(Path(reference), Path(queries), further, truth, *topics, camera)
+        scene = Scene(Path(reference), Path(queries), further, truth, *topics, camera)
+        _check_all_are_there(scene)
+        return scene
     given = [name for name in ('queries', 'further', 'ground_truth') if getattr(args, name)]
     if given:
         option = given[0].replace('_', '-')
         raise InputError(f'--{option} needs --images or --bag for the map')
     raise InputError(NO_IMAGES)
+
+
+def _check_all_are_there(scene: Scene) -> None:
+    """Raise InputError where a folder or bag is not there, before anything is made or emptied."""
+    from fol_vpr.sources import is_bag
+
+    for path in (scene.reference, scene.queries, scene.further):
+        if path is not None:
+            is_bag(path)
 
 
 def _emptied(output: Path) -> Path:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fol_vpr.cli.console import atomic_text
 from fol_vpr.config import CameraConfig
-from fol_vpr.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,14 @@ def thinned(scene: Scene, output: Path, every: int) -> Scene:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder of images rather than a bag."""
-    from fol_vpr.sources import ImageFolder
+    """Whether a path is a folder of images rather than a bag.
 
-    try:
-        return bool(ImageFolder(path).files)
-    except InputError:
-        return False
+    Raises:
+        InputError: there is no such path.
+    """
+    from fol_vpr.sources import is_bag
+
+    return not is_bag(path)
 
 
 def _linked(path: Path, target: Path, every: int) -> Path:
