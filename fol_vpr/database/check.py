@@ -40,7 +40,7 @@ def check_map(path: str | os.PathLike[str]) -> list[str]:
         MapError: there is no such file, which is no problem of a map.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
         check_file(path)
     problems: list[str] = []
     try:

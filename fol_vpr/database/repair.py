@@ -57,7 +57,7 @@ def repair_map(path: str | os.PathLike[str]) -> Repair:
         StorageError: no space or no permission; the damaged map is as it was.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
         check_file(path)
     lock = MapLock(path)
     try:

@@ -186,7 +186,7 @@ def refused(path: Path) -> str:
     """The reason, which a check gives as well."""
     with pytest.raises(MapError) as caught, MapReader(path) as reader:
         reader.global_descriptors()
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
         assert str(caught.value).replace(SEE_CHECK, '') in check_map(path)
     else:
         with pytest.raises(MapError, match=re.escape(str(caught.value))):
