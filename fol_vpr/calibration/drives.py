@@ -6,15 +6,17 @@ right ones are left out, and whatever is found then is wrong.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Frame, Place
-from fol_vpr.errors import FolVprError
+from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.evaluation.ground_truth import Positives
 from fol_vpr.verification import Locations, Observation
 
@@ -30,6 +32,10 @@ OnBad = Callable[[int, FolVprError], None]
 MASKED = 4.0
 # A search among fewer references than these tells nothing of a map.
 LEAST_LEFT = 5
+# A map was built from a drive whose images these many of the places of one session are.
+OWN_SHARE = 0.5
+# Nanoseconds from 1973 on are those of a clock; fewer count from a start, as many drives do.
+CLOCK = 10**17
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,45 @@ class Drive:
 
     name: str
     examples: list[Example]
+
+
+def check_other_drive(source: FrameSource, places: Sequence[Place], path: str) -> None:
+    """Refuse the drive that a map was built from: that its images find themselves teaches nothing.
+
+    Args:
+        source: the drive.
+        places: of the map.
+        path: of the map, for the message.
+
+    Raises:
+        InputError: the places of a session are images of this drive: by their URIs and, where one
+            URI stands for many, stamps; or, where the drive was moved, by session, stamp and name.
+    """
+    images = [(each.stamp_ns, each.uri) for each in source.captures()]
+    # All images of a bag have one URI.
+    uris = {uri for uri, count in Counter(uri for _, uri in images).items() if count == 1}
+    stamped, named = set(images), {(stamp, PurePath(uri).name) for stamp, uri in images}
+
+    def is_own(place: Place) -> bool:
+        stamp, uri = place.stamp_ns, place.image_uri
+        # A map that was merged with qualified names has the name of a map before that.
+        moved = place.session_id.rpartition('/')[2] == source.session_id and stamp > CLOCK
+        return (
+            uri in uris
+            or (stamp, uri) in stamped
+            or (moved and (stamp, PurePath(uri).name) in named)
+        )
+
+    sessions: dict[str, list[bool]] = {}
+    for place in places:
+        sessions.setdefault(place.session_id, []).append(is_own(place))
+    for session, own in sessions.items():
+        if sum(own) > OWN_SHARE * len(own):
+            raise InputError(
+                f'the map was built from this drive: {sum(own)} of the {len(own)} places of the '
+                f'session {session!r} of {path} are images of {source.description}, which would '
+                'find themselves; give another drive through the same places'
+            )
 
 
 def collect(

@@ -195,9 +195,12 @@ def _ratios(examples: Sequence[Example], config: VerificationConfig) -> Calibrat
     features, labels = _rows(examples, config)
     right, wrong = int(labels.sum()), int((~labels).sum())
     if right and not wrong and all(example.masked is None for example in examples):
+        shown = np.median([len(each.positives) for each in examples if each.positives])
         raise InputError(
-            'every place that was found is right, and the map is too small to leave out what an '
-            'image shows and see what is found instead: build it from a longer drive'
+            'every place that was found is right, and leaving out what an image shows, mostly '
+            f'{shown:.0f} references, leaves too few of the map to see what is found instead: '
+            'where positions decide what is right, give a smaller --positive-radius (and '
+            '--agreement-radius); else build the map from a longer drive'
         )
     if not right or not wrong:
         raise InputError(

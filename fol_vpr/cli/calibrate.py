@@ -41,8 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         'Learn from drives through a map, of which it is known where they went, how probable the '
         'answers of the map are; show how far that holds on parts of the drives that it was not '
-        'learned from; and store it in the map. The same images without the references near them '
-        'teach what it looks like where the map has no such place.'
+        'learned from; and store it in the map. Drives that the map was built from are refused. '
+        'The same images without the references near them teach what it looks like where the map '
+        'has no such place.'
     )
     parser.add_argument('--map', metavar='M.folmap', required=True)
     parser.add_argument(
@@ -184,7 +185,7 @@ def _drives(
     criteria: EvaluationConfig,
 ) -> list[Drive]:
     """What all images of the drives gave."""
-    from fol_vpr.calibration import collect
+    from fol_vpr.calibration import check_other_drive, collect
 
     info = recognizer.load_map(args.map)
     if not recognizer.extractor.trained:
@@ -192,6 +193,8 @@ def _drives(
             f'{args.map} was made with untrained weights, whose scores mean nothing: build it '
             'with trained ones first'
         )
+    for source in sources:
+        check_other_drive(source, recognizer.places, args.map)
     truths = args.ground_truth or [None] * len(sources)
     positives = [
         truth_of(source, recognizer.places, info, criteria, ground_truth=truth, limit=args.limit)[

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from fol_vpr.errors import FolVprError, StorageError
+from fol_vpr.errors import FolVprError, InputError, StorageError
 
 QUIET_INTERVAL = 10.0  # seconds between lines where nobody watches a terminal
 
@@ -158,7 +158,24 @@ def check_writable(path: str | Path) -> None:
         raise _not_written(path, error) from error
 
 
+def check_map_name(option: str, path: str | None) -> None:
+    """Raise InputError where a map would get a name that the node does not take for one."""
+    if path is not None and Path(path).suffix != '.folmap':
+        raise InputError(
+            f'{option} is {path}, expected a name that ends in .folmap, which the node asks for: '
+            f'{option} {path.rstrip("/")}.folmap'
+        )
+
+
 def _not_written(path: Path, error: OSError) -> StorageError:
+    try:
+        missing = not path.parent.exists()
+    except OSError:
+        missing = False
+    if missing:
+        return StorageError(
+            f'{path} cannot be written: there is no folder {path.parent}; create it'
+        )
     return StorageError(
         f'{path} cannot be written: {error.strerror or error}; choose another place, or make room'
     )

@@ -230,7 +230,13 @@ def _truth_of(
         positives: Positives = [None] * len(source)
         return positives[: args.limit], None
     return truth_of(
-        source, places, info, criteria, ground_truth=args.ground_truth, limit=args.limit
+        source,
+        places,
+        info,
+        criteria,
+        ground_truth=args.ground_truth,
+        limit=args.limit,
+        instead='--without-ground-truth for latency only',
     )
 
 

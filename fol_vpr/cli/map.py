@@ -12,7 +12,7 @@ from typing import Any
 
 from fol_vpr.cli import map_changes
 from fol_vpr.cli.arguments import add_settings, settings
-from fol_vpr.cli.console import Progress, SkipBad, print_json
+from fol_vpr.cli.console import Progress, SkipBad, check_map_name, print_json
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import align
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     _check_combination(args)
+    check_map_name('--output', args.output)
     network = settings(args, NetworkConfig())
     mapping = settings(args, MappingConfig())
     camera = settings(args, CameraConfig())
@@ -190,7 +191,7 @@ def _plain(value: Any) -> Any:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from fol_vpr.database import check_map
+    from fol_vpr.database import can_be_repaired, check_map
 
     problems = check_map(args.map)
     for problem in problems:
@@ -198,11 +199,10 @@ def _check(args: argparse.Namespace) -> int:
     if problems and args.repair:
         return _repair(args.map)
     if problems:
-        print(
-            f'{args.map}: {len(problems)} problem(s); restore it from a copy, build it again, or '
-            'save what is sound with --repair',
-            file=sys.stderr,
-        )
+        remedy = 'restore it from a copy, or build it again'
+        if can_be_repaired(args.map):
+            remedy = 'restore it from a copy, build it again, or save what is sound with --repair'
+        print(f'{args.map}: {len(problems)} problem(s); {remedy}', file=sys.stderr)
         return 1
     print(f'{args.map} is sound')
     return 0

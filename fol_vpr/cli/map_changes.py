@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fol_vpr.cli.arguments import add_settings, settings
-from fol_vpr.cli.console import Progress
+from fol_vpr.cli.console import Progress, check_map_name
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
@@ -100,6 +100,7 @@ def _add_prune(verbs: Verbs) -> None:
 def _merge(args: argparse.Namespace) -> int:
     from fol_vpr.database import merge_maps
 
+    check_map_name('--output', args.output)
     with Progress('map merge', 'places') as progress:
         info = merge_maps(
             args.maps,
@@ -115,6 +116,8 @@ def _merge(args: argparse.Namespace) -> int:
 def _split(args: argparse.Namespace) -> int:
     from fol_vpr.database import Region, split_by_region, split_by_session
 
+    check_map_name('--output', args.output)
+    check_map_name('--rest', args.rest)
     if args.by_session is not None:
         if args.output or args.rest:
             raise InputError(
@@ -146,6 +149,7 @@ def _split(args: argparse.Namespace) -> int:
 def _prune(args: argparse.Namespace) -> int:
     from fol_vpr.database import prune_map, read_info
 
+    check_map_name('--output', args.output)
     before = read_info(args.map).places
     config = settings(args, PruningConfig())
     with Progress('map prune', 'places') as progress:
@@ -171,6 +175,7 @@ def _remove(args: argparse.Namespace) -> int:
 def _save(args: argparse.Namespace) -> int:
     from fol_vpr.database import MapEditor
 
+    check_map_name('--output', args.output)
     with MapEditor(args.map) as editor, Progress('map save', 'places') as progress:
         info = editor.save(args.output, overwrite=args.overwrite, progress=progress)
     return _show(info)
@@ -188,6 +193,7 @@ def _export(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from fol_vpr.database import import_map
 
+    check_map_name('--output', args.output)
     with Progress('map import', 'places') as progress:
         info = import_map(args.folder, args.output, overwrite=args.overwrite, progress=progress)
     return _show(info)
@@ -225,7 +231,20 @@ def info_rows(info: MapInfo) -> list[list[str]]:
             ('descriptors', f'{info.descriptor_dim} global, {info.local_dim} local, {info.codec}'),
             ('frame', info.frame_id),
             ('georeferenced', f'{"yes" if info.georeferenced else "no"}, datum {datum}'),
-            ('cameras', f'of {info.cameras} places' if info.cameras else 'not known'),
+            ('positions', _positions(info)),
+            ('cameras', _cameras(info)),
             ('calibrated', 'yes' if info.calibrated else 'no'),
         )
     ]
+
+
+def _positions(info: MapInfo) -> str:
+    kinds = (('poses', info.poses), ('geodetic ones', info.geo_positions))
+    known = [f'{count} {kind}' for kind, count in kinds if count]
+    return f'{" and ".join(known)} of {info.places} places' if known else 'not known'
+
+
+def _cameras(info: MapInfo) -> str:
+    if not info.cameras:
+        return 'not known'
+    return f'of {info.cameras} places, the mount of {info.mounts or "none"} of them'

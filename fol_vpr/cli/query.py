@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from fol_vpr.config import (
 from fol_vpr.datatypes import (
     Frame,
     GeoPosition,
+    LocalizationState,
+    Place,
     PlaceHypothesis,
     Prior,
     Recognition,
@@ -26,6 +29,8 @@ from fol_vpr.datatypes import (
 )
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import UNTRAINED, align
+
+DECIDING = ('verify', 'min_inliers', 'min_inlier_ratio', 'consecutive')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, CameraConfig, only=('camera', 'camera_mount'))
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig)
-    add_settings(parser, VerificationConfig, only=('verify', 'min_inliers', 'min_inlier_ratio'))
+    add_settings(parser, VerificationConfig, only=DECIDING)
 
 
 def _add_prior(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +87,37 @@ def _prior(args: argparse.Namespace) -> Prior | None:
     )
 
 
+def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
+    """Raise InputError where a prior speaks of what a map does not have."""
+    known = {place.session_id for place in places}
+    if unknown := sorted(prior.sessions - known):
+        raise InputError(
+            f'the map has no session {", ".join(map(repr, unknown))}; it has '
+            f'{", ".join(map(repr, sorted(known)))}'
+        )
+    if prior.position is not None and not any(place.pose for place in places):
+        raise InputError('--near is of no use: no place of the map has a position in its frame')
+    if prior.geo is not None and not any(place.geo for place in places):
+        raise InputError('--near-geo is of no use: no place of the map has a geodetic position')
+
+
+def _note(recognition: Recognition, prior: Prior | None, verification: VerificationConfig) -> str:
+    """Why the answer says no more than it does; empty where it needs no word."""
+    if prior is not None and not recognition.hypotheses:
+        return 'nothing was searched: no place of the map is where --near and --session allow it'
+    if recognition.state is not LocalizationState.UNKNOWN or recognition.image_quality == 0:
+        return ''
+    reasons = []
+    if verification.consecutive > 1:
+        reasons.append(
+            f'{verification.consecutive} images in a row have to agree, and one was given '
+            '(--consecutive 1 lets one decide)'
+        )
+    if math.isnan(recognition.p_not_in_map):
+        reasons.append('without a calibration (`fol_vpr calibrate`) NOT_IN_MAP is never said')
+    return f'UNKNOWN, for {"; ".join(reasons)}' if reasons else ''
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
@@ -96,12 +132,16 @@ def run(args: argparse.Namespace) -> int:
     recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
     try:
         recognizer.load_map(args.map)
+        if prior is not None:
+            _check_prior(prior, recognizer.places)
         recognition = recognizer.recognize(frame, sequence=False, prior=prior)
         trained = recognizer.extractor.trained
         if args.json:
             print_json(_as_json(recognition, args, recognizer.extractor.weights_name, trained))
         else:
             print(_as_table(recognition))
+        if note := _note(recognition, prior, verification):
+            print(note, file=sys.stderr)
         if not trained:
             print(UNTRAINED, file=sys.stderr)
         if args.picture is not None:
@@ -140,7 +180,9 @@ def _as_table(recognition: Recognition) -> str:
     seconds = recognition.timings.get('total', math.nan)
     quality = recognition.quality_reason or 'good'
     head = f'{recognition.state.name}; image quality {recognition.image_quality:.2f} ({quality})'
-    if math.isnan(recognition.p_not_in_map):
+    if not recognition.hypotheses:
+        head += '; nothing was searched'
+    elif math.isnan(recognition.p_not_in_map):
         head += '; the map is uncalibrated: decided by defaults'
     else:
         head += f'; not in the map {recognition.p_not_in_map:.3f}'

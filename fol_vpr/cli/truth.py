@@ -29,6 +29,7 @@ def truth_of(
     *,
     ground_truth: str | None = None,
     limit: int | None = None,
+    instead: str = '',
 ) -> tuple[Positives, Tracks | None]:
     """For each query that is asked, readable or not, the references that show its place.
 
@@ -40,13 +41,14 @@ def truth_of(
         criteria: what is near, where positions decide.
         ground_truth: a CSV that decides instead.
         limit: how many queries are asked, from the first; None takes all.
+        instead: an option that does without, where the verb has one; for the message.
 
     Raises:
         InputError: there is nothing to tell it by, or it does not fit.
     """
     if ground_truth is not None:
         return read_ground_truth(ground_truth, len(source), len(places))[:limit], None
-    _check_frames(source, places, info)
+    _check_frames(source, places, info, instead)
     queries = [Whereabouts.of(each) for each in islice(source.captures(), limit)]
     # A damaged bag may hold fewer images than it promises.
     queries += [Whereabouts()] * (len(source) - len(queries))
@@ -55,12 +57,14 @@ def truth_of(
     return positives[:limit], Tracks.of(queries, references)
 
 
-def _check_frames(source: FrameSource, places: Sequence[Place], info: MapInfo) -> None:
+def _check_frames(
+    source: FrameSource, places: Sequence[Place], info: MapInfo, instead: str
+) -> None:
     """Raise InputError where positions of queries and references mean different things."""
     if not any(place.pose or place.geo for place in places):
         raise InputError(
             f'no ground truth: the references of {info.path} have no positions; give '
-            '--ground-truth CSV, or --without-ground-truth for latency only'
+            f'--ground-truth CSV{f", or {instead}" if instead else ""}'
         )
     if not source.frame_id or not any(place.pose for place in places):
         return

@@ -10,7 +10,7 @@ from fol_vpr.database.plain import export_map
 from fol_vpr.database.plain_import import import_map
 from fol_vpr.database.reader import MapReader, read_info
 from fol_vpr.database.records import Record
-from fol_vpr.database.repair import Repair, repair_map
+from fol_vpr.database.repair import Repair, can_be_repaired, repair_map
 from fol_vpr.database.schema import APPLICATION_ID, FEEDBACK, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.store import Store
 from fol_vpr.database.writer import MapWriter
@@ -30,6 +30,7 @@ __all__ = [
     'Region',
     'Repair',
     'Store',
+    'can_be_repaired',
     'check_map',
     'export_map',
     'import_map',

@@ -17,6 +17,7 @@ from fol_vpr.database.opening import check_file, connect_read_only, connect_to_c
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.records import COLUMNS, place_digest
 from fol_vpr.database.schema import (
+    SEE_CHECK,
     intact,
     meta_digest,
     read_as_newest,
@@ -34,8 +35,13 @@ def check_map(path: str | os.PathLike[str]) -> list[str]:
 
     Returns:
         Problems in words, at most a few dozen; empty where the map is sound.
+
+    Raises:
+        MapError: there is no such file, which is no problem of a map.
     """
     path = Path(path)
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
+        check_file(path)
     problems: list[str] = []
     try:
         check_file(path)
@@ -48,7 +54,7 @@ def check_map(path: str | os.PathLike[str]) -> list[str]:
         with MapReader(path) as reader:
             problems.extend(_limited(_local_problems(reader)))
     except MapError as error:
-        problems.append(str(error))
+        problems.append(str(error).replace(SEE_CHECK, ''))
     return problems
 
 
@@ -133,4 +139,4 @@ def _local_problems(reader: MapReader) -> Iterator[str]:
         try:
             reader.local_features(place.index)
         except FolVprError as error:
-            yield str(error)
+            yield str(error).replace(SEE_CHECK, '')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -13,7 +14,9 @@ from fol_vpr.database.records import Record
 from fol_vpr.database.schema import MapHeader
 from fol_vpr.database.writer import MapWriter
 from fol_vpr.datatypes import MapInfo, Place
-from fol_vpr.errors import InputError, MapMismatchError
+from fol_vpr.errors import InputError, MapMismatchError, StorageError
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 PathLike = str | os.PathLike[str]
@@ -218,6 +221,14 @@ def _common_header(readers: Sequence[MapReader], name: str) -> MapHeader:
                 'build one of them again with the settings of the other'
             )
     for reader in posed[1:]:
+        origins = [r.header.origin for r in (posed[0], reader)]
+        if origins[0] != origins[1]:
+            begins = ' and '.join(f'with {each!r}' if each else 'elsewhere' for each in origins)
+            raise MapMismatchError(
+                f'{posed[0].path} and {reader.path} have poses of odometry, which count from '
+                f'where each drive began ({begins}): build them with poses in one frame, and name '
+                'that with --frame-id where it is called like odometry'
+            )
         frames = [(r.header.frame_id, r.header.datum) for r in (posed[0], reader)]
         if frames[0] != frames[1]:
             raise MapMismatchError(
@@ -225,7 +236,23 @@ def _common_header(readers: Sequence[MapReader], name: str) -> MapHeader:
                 f'({frames[0][0]}, {frames[1][0]}) or with different datums: bring the poses '
                 'into one frame before the maps are built'
             )
+    _warn_of_positions(readers, posed)
     return replace((posed or list(readers))[0].header, name=name)
+
+
+def _warn_of_positions(readers: Sequence[MapReader], posed: Sequence[MapReader]) -> None:
+    """Warn where some maps have no position by which they could be compared with the others."""
+    without = [reader for reader in readers if reader not in posed]
+    if not posed or not without:
+        return
+    what = 'geodetic positions only' if any(r.info.geo_positions for r in without) else 'no poses'
+    log.warning(
+        '%s: %s, unlike the others: these places are recognised, but have no pose in the frame '
+        '%r of the merged map',
+        ', '.join(str(reader.path) for reader in without),
+        what,
+        posed[0].header.frame_id,
+    )
 
 
 def split_by_session(
@@ -235,10 +262,9 @@ def split_by_session(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[MapInfo]:
-    """A map for each session, `FOLDER/NAME-SESSION.folmap`.
+    """A map for each session, `FOLDER/NAME-SESSION.folmap`, into a folder that may be new.
 
     Raises:
-        InputError: the folder is not there.
         MapError: a target exists, or the map is damaged.
         StorageError: no space or no permission.
     """
@@ -248,6 +274,7 @@ def split_by_session(
         for place in reader.places:
             sessions.setdefault(place.session_id, []).append(place.index)
         names = _file_names(reader.path.stem, list(sessions))
+        _make_folder(folder)
         return [
             copy_places(
                 reader,
@@ -259,6 +286,16 @@ def split_by_session(
             )
             for session, indices in sessions.items()
         ]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f'the folder {folder} cannot be made ({error.strerror}): check its name, and the '
+            'permissions of the folders above it'
+        ) from error
 
 
 def _file_names(stem: str, sessions: Sequence[str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def prune_map(
         StorageError: no space or no permission.
     """
     if not (config.never_hit or config.redundant):
-        raise InputError('nothing to prune by: ask for never_hit, for redundant, or for both')
+        raise InputError('nothing to prune by: give --never-hit, --redundant, or both')
     with MapReader(path) as reader:
         hits = read_hits(path)
         kept = [place.index for place in reader.places]

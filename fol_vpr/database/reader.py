@@ -102,6 +102,9 @@ class MapReader:
             sessions=len({place.session_id for place in self.places}),
             georeferenced=self.info.georeferenced or any(place.geo for place in added),
             cameras=sum(place.camera is not None for place in self.places),
+            mounts=sum(p.camera is not None and p.camera.mount is not None for p in self.places),
+            poses=sum(place.pose is not None for place in self.places),
+            geo_positions=sum(place.geo is not None for place in self.places),
             added=len(added),
             removed=removed,
         )
@@ -319,7 +322,7 @@ def _read_info(
     def number(query: str) -> int:
         return int(connection.execute(query).fetchone()[0])
 
-    located = number('SELECT EXISTS (SELECT 1 FROM places WHERE latitude IS NOT NULL)')
+    geo_positions = number('SELECT count(latitude) FROM places')
     info = MapInfo(
         path=str(path),
         map_id=meta['map_id'],
@@ -335,11 +338,14 @@ def _read_info(
         local_dim=header.local_dim,
         bytes=path.stat().st_size + (0 if changes is None else changes.path.stat().st_size),
         frame_id=header.frame_id,
-        georeferenced=header.datum is not None or located > 0,
+        georeferenced=header.datum is not None or geo_positions > 0,
         datum=header.datum,
         calibrated=number(f"SELECT count(*) FROM calibration WHERE name = '{schema.DECISION}'")
         > 0,
         content_id=meta.get('content_id', meta['map_id']),
         cameras=number('SELECT count(camera) FROM places'),
+        mounts=number('SELECT count(mount) FROM places JOIN cameras USING (camera)'),
+        poses=number('SELECT count(x) FROM places'),
+        geo_positions=geo_positions,
     )
     return meta, header, info

@@ -13,7 +13,7 @@ from pathlib import Path
 from fol_vpr.database.changes import changes_path
 from fol_vpr.database.codecs import CODECS
 from fol_vpr.database.lock import MapLock
-from fol_vpr.database.opening import connect_read_only, connect_to_changes
+from fol_vpr.database.opening import check_file, connect_read_only, connect_to_changes
 from fol_vpr.database.records import Record
 from fol_vpr.database.schema import (
     MapHeader,
@@ -57,11 +57,24 @@ def repair_map(path: str | os.PathLike[str]) -> Repair:
         StorageError: no space or no permission; the damaged map is as it was.
     """
     path = Path(path)
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
+        check_file(path)
     lock = MapLock(path)
     try:
         return _repair(path, lock)
     finally:
         lock.release()
+
+
+def can_be_repaired(path: str | os.PathLike[str]) -> bool:
+    """Whether a damaged map says how it is read; its places may be damaged all the same."""
+    path = Path(path)
+    try:
+        with closing(connect_read_only(path)) as connection:
+            _trusted_meta(path, connection)
+    except MapError:
+        return False
+    return True
 
 
 def _repair(path: Path, lock: MapLock) -> Repair:
@@ -80,6 +93,7 @@ def _repair(path: Path, lock: MapLock) -> Repair:
                 owned=lock,
             ) as writer:
                 writer.keep_identity(meta)
+                writer.calibrate(_calibration(connection, added))
                 writer.copy(_sound(store, range(int(meta['places'])), removed, repair))
                 if added is not None:
                     writer.copy(_sound(added, _rows(added), set(), repair))
@@ -111,6 +125,16 @@ def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
             'it again'
         )
     return meta
+
+
+def _calibration(connection: sqlite3.Connection, added: Store | None) -> dict[str, str]:
+    """Its rows, which the digest of the meta table vouches for, and those of the changes."""
+    query = 'SELECT name, parameters FROM calibration'
+    rows = dict(connection.execute(query).fetchall())
+    if added is not None:
+        with added.reading() as changes:
+            rows.update(changes.execute(query).fetchall())
+    return rows
 
 
 def _changes(path: Path, meta: dict[str, str], repair: Repair) -> tuple[set[str], Store | None]:

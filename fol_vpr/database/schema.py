@@ -137,6 +137,8 @@ class MapHeader:
         local_dim: length C of local descriptors.
         frame_id: the frame that poses are given in.
         datum: geodetic position of that frame's origin, or None.
+        origin: the drive whose beginning the poses count from, as those of odometry do; empty
+            where the frame is a fixed one.
     """
 
     name: str
@@ -148,6 +150,7 @@ class MapHeader:
     local_dim: int
     frame_id: str = 'map'
     datum: GeoPosition | None = None
+    origin: str = ''
 
     def to_meta(self) -> dict[str, str]:
         """Rows of the meta table."""
@@ -163,6 +166,7 @@ class MapHeader:
             'local_dim': str(self.local_dim),
             'frame_id': self.frame_id,
             'datum': json.dumps(position),
+            **({'origin': self.origin} if self.origin else {}),
         }
 
     @classmethod
@@ -179,6 +183,7 @@ class MapHeader:
             local_dim=int(meta['local_dim']),
             frame_id=meta['frame_id'],
             datum=None if datum is None else GeoPosition(*datum),
+            origin=meta.get('origin', ''),
         )
 
 
@@ -273,9 +278,11 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute('SELECT key, value FROM meta'))
 
 
+SEE_CHECK = '; `fol_vpr map check` tells more'
+
+
 def damaged(path: Path, what: str) -> MapError:
     """The error for a file that was a map once."""
     return MapError(
-        f'{path} is damaged: {what}; `fol_vpr map check` tells more. Take a copy of it that is '
-        'whole, or build it again'
+        f'{path} is damaged: {what}{SEE_CHECK}. Take a copy of it that is whole, or build it again'
     )

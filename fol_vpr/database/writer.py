@@ -94,7 +94,7 @@ class MapWriter:
             raise MapError(f'{self.path} is a folder: give the name of a file to write')
         if exists and not self._overwrite:
             raise MapError(
-                f'{self.path} exists already: choose another name, or ask for overwrite'
+                f'{self.path} exists already: choose another name, or replace it (--overwrite)'
             )
 
     def _resume_or_begin(self, identity: dict[str, str]) -> None:
@@ -104,7 +104,7 @@ class MapWriter:
             raise MapError(
                 f'{partial.path} is an unfinished map of something else '
                 f'({"; ".join(differences)}): finish that one with the same settings as before, '
-                'delete the file, or ask for overwrite'
+                'delete the file, or replace it (--overwrite)'
             )
         if differences or (differences is not None and not self._resumable):
             partial.restart()
@@ -286,4 +286,5 @@ def _checked_header(header: MapHeader) -> MapHeader:
         preprocessing_id=text(header.preprocessing_id),
         weights_name=text(header.weights_name),
         frame_id=text(header.frame_id),
+        origin=text(header.origin),
     )

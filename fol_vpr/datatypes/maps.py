@@ -124,7 +124,9 @@ class MapInfo:
         bytes: size of the file on disk, and of the changes beside it.
         content_id: another one each time that the file is written; `map_id` stays while a map
             grows.
-        cameras: places whose camera is known.
+        cameras, mounts: places whose camera is known, and those of which it is known how that
+            sat on the robot.
+        poses, geo_positions: places that have one.
         added, removed: places that are in the changes beside the file, and not in the file yet;
             `places` counts with them.
     """
@@ -148,6 +150,9 @@ class MapInfo:
     weights_name: str = ''
     content_id: str = ''
     cameras: int = 0
+    mounts: int = 0
+    poses: int = 0
+    geo_positions: int = 0
     added: int = 0
     removed: int = 0
 

@@ -78,6 +78,7 @@ def build_map(
         descriptor_dim=extractor.descriptor_dim,
         local_dim=extractor.local_dim,
         frame_id=config.frame_id or source.frame_id or 'map',
+        origin=source.session_id if source.own_origin else '',
     )
     source_id = f'{source.fingerprint} {extractor.precision} {config}'
     total = len(source)

@@ -91,7 +91,7 @@ def test_a_map_that_is_too_small_to_leave_anything_out_is_named():
     ]
     examples = [Example(seen, frozenset([i]), None) for i, seen in enumerate(alone)]
     with pytest.raises(
-        InputError, match='every place that was found is right, and the map is too small'
+        InputError, match=r'every place that was found is right, .* --positive-radius'
     ):
         fit([Drive('small', examples)], CONFIG, {})
 

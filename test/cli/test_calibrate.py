@@ -28,6 +28,7 @@ PLACES = 30
 class Walk(NamedTuple):
     """A map, the drive that it was made of, another one, and what is right."""
 
+    references: Path
     map: Path
     queries: Path
     ground_truth: Path
@@ -36,12 +37,12 @@ class Walk(NamedTuple):
 @pytest.fixture(scope='module')
 def walk(tmp_path_factory) -> Walk:
     root = tmp_path_factory.mktemp('walk')
-    made = Walk(root / 'm.folmap', root / 'query', root / 'truth.csv')
-    write_folder(root / 'ref', PLACES)
+    made = Walk(root / 'ref', root / 'm.folmap', root / 'query', root / 'truth.csv')
+    write_folder(made.references, PLACES)
     write_folder(made.queries, PLACES, shift=20)
     lines = [f'{i},{i}' for i in range(PLACES)]
     made.ground_truth.write_text('query_index,ref_indices\n' + '\n'.join(lines) + '\n')
-    build = ['map', 'build', '--images', str(root / 'ref'), '--output', str(made.map)]
+    build = ['map', 'build', '--images', str(made.references), '--output', str(made.map)]
     assert main([*build, '--input-size', '126']) == 0
     return made
 
@@ -184,6 +185,46 @@ def test_a_map_of_untrained_weights_is_refused(drive, capsys):
     command = ['calibrate', '--map', str(drive.map), '--images', str(drive.queries)]
     assert main([*command, '--ground-truth', str(drive.ground_truth)]) == 2
     assert 'untrained weights' in capsys.readouterr().err
+
+
+def test_the_drive_that_the_map_was_built_from_is_refused(walk, tmp_path, capsys):
+    command = ['calibrate', '--map', str(walk.map), '--ground-truth', str(walk.ground_truth)]
+    assert main([*command, '--images', str(walk.references)]) == 2
+    said = capsys.readouterr().err
+    assert 'was built from this drive: 30 of the 30 places' in said and 'another drive' in said
+
+
+def test_the_recording_that_the_map_was_built_from_is_refused(walk, tmp_path, capsys):
+    """Also where it was moved; another one of its name is not, though both count from 0."""
+    times = tmp_path / 'times.csv'
+    rows = [f'{path.name},{1_700_000_000 + i}' for i, path in enumerate(images(walk))]
+    times.write_text('image,timestamp\n' + '\n'.join(rows) + '\n')
+    for clock in (['--rate', '1'], ['--stamps', str(times)]):
+        root = tmp_path / clock[0]
+        built, elsewhere = root / 'a' / 'drive', root / 'b' / 'drive'
+        built.parent.mkdir(parents=True)
+        made = root / 'm.folmap'
+        bag = ['bag', 'from-images', str(walk.references), '--output', str(built)]
+        assert main([*bag, *clock]) == 0
+        assert main(['map', 'build', '--bag', str(built), '--output', str(made),
+                     '--input-size', '126']) == 0  # fmt: skip
+        shutil.copytree(built, elsewhere)
+        command = ['calibrate', '--map', str(made), '--limit', '1', '--bag']
+        assert main([*command, str(built)]) == 2
+        assert 'was built from this drive' in capsys.readouterr().err
+        assert main([*command, str(elsewhere)]) == 2
+        refused = 'was built from this drive' in capsys.readouterr().err
+        assert refused == (clock[0] == '--stamps')
+
+
+def images(walk: Walk) -> list[Path]:
+    return sorted(walk.references.iterdir())
+
+
+def test_a_map_without_positions_names_what_calibrate_has(walk, capsys):
+    assert main(['calibrate', '--map', str(walk.map), '--images', str(walk.queries)]) == 2
+    said = capsys.readouterr().err
+    assert '--ground-truth CSV' in said and '--without-ground-truth' not in said
 
 
 def test_what_needs_a_sequence_says_so(drive, capsys):

@@ -71,3 +71,8 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path, name):
     with pytest.raises(StorageError, match=name), atomic_text(tmp_path / name) as file:
         file.write('x')
     assert list(tmp_path.rglob('*')) == [tmp_path / 'folder']
+
+
+def test_a_missing_folder_is_to_be_created(tmp_path):
+    with pytest.raises(StorageError, match=r'there is no folder .*nodir; create it'):
+        check_writable(tmp_path / 'nodir' / 'c.csv')

@@ -46,7 +46,7 @@ def test_the_camera_of_the_images(tmp_path, capsys):
     build = ['map', 'build', '--images', str(images), *SMALL, '--camera', str(calibration)]
     mount = ['--camera-mount', '0.2', '0', '1.3', '-0.5', '0.5', '-0.5', '0.5']
     assert main([*build, *mount, '--output', str(tmp_path / 'm.folmap')]) == 0
-    assert 'cameras        of 2 places' in capsys.readouterr().out
+    assert 'cameras        of 2 places, the mount of 2' in capsys.readouterr().out
     with MapReader(tmp_path / 'm.folmap') as reader:
         for place in reader.places:
             assert place.camera.size == place.image_size
@@ -162,3 +162,27 @@ def test_the_frame_of_a_map_can_be_named(tmp_path):
     assert main([*build, '--output', str(output), '--frame-id', 'hall', '--no-store-images']) == 0
     with MapReader(output) as reader:
         assert reader.info.frame_id == 'hall'
+
+
+def test_maps_of_odometry_do_not_lie_in_one_frame(drive, tmp_path, capsys):
+    poses = tmp_path / 'poses.csv'
+    poses.write_text('timestamp,x,y\n' + ''.join(f'{t},{5 * t},0\n' for t in range(9)))
+    maps = []
+    for name, images in (('day', drive.references), ('night', drive.queries)):
+        bag, made = tmp_path / name, tmp_path / f'{name}.folmap'
+        assert main(['bag', 'from-images', str(images), '--output', str(bag), '--rate', '2',
+                     '--poses', str(poses), '--pose-type', 'Odometry', '--map-frame',
+                     'odom']) == 0  # fmt: skip
+        build = ['map', 'build', '--bag', str(bag), '--pose-topic', '/pose', *SMALL]
+        assert main([*build, '--output', str(made)]) == 0
+        maps.append(str(made))
+    capsys.readouterr()
+    both = str(tmp_path / 'both.folmap')
+    assert main(['map', 'merge', *maps, '--output', both]) == 2
+    said = capsys.readouterr().err
+    assert "with 'day' and with 'night'" in said and '--frame-id' in said
+    for target in maps:
+        bag = target.removesuffix('.folmap')
+        build = ['map', 'build', '--bag', bag, '--pose-topic', '/pose', *SMALL, '--overwrite']
+        assert main([*build, '--frame-id', 'site', '--output', target]) == 0
+    assert main(['map', 'merge', *maps, '--output', both]) == 0

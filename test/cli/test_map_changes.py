@@ -32,8 +32,7 @@ def names(path: Path) -> list[str]:
 
 
 def test_split_by_session_and_merged_again(path, tmp_path, capsys):
-    folder = tmp_path / 'parts'
-    folder.mkdir()
+    folder = tmp_path / 'new' / 'parts'
     assert run('split', path, '--by-session', folder) == 0
     parts = sorted(folder.iterdir())
     assert len(capsys.readouterr().out.splitlines()) == len(parts) == 3
@@ -108,7 +107,7 @@ def test_export_can_be_read_without_us_and_brought_back(path, tmp_path, capsys):
 def test_prune_needs_to_know_what_is_not_needed(path, tmp_path, capsys):
     lean = tmp_path / 'lean.folmap'
     assert run('prune', path, '--output', lean) == 2
-    assert 'redundant' in capsys.readouterr().err
+    assert '--never-hit, --redundant' in capsys.readouterr().err
     alike = ('--similarity', '-1', '--radius', '1e6', '--angle', '180')
     assert run('prune', path, '--redundant', *alike, '--output', lean) == 0
     assert f'of {COUNT} references are kept' in capsys.readouterr().out
@@ -124,3 +123,73 @@ def test_repair_keeps_what_is_sound_and_says_what_it_dropped(path, capsys):
     assert capsys.readouterr().out.strip()
     assert path.with_name(path.name + '.damaged').read_bytes() == bytes(data)
     assert check_map(path) == [] and len(names(path)) in (COUNT - 1, COUNT)
+
+
+def test_a_map_beyond_repair_is_not_sent_in_a_circle(path, capsys):
+    path.write_bytes(path.read_bytes()[:20_000])
+    assert run('check', path) == 1
+    said = capsys.readouterr()
+    assert 'was cut' in said.out and 'map check' not in said.out and '--repair' not in said.err
+    assert run('check', path, '--repair') == 2
+    said = capsys.readouterr()
+    assert 'cannot be repaired' in said.err and 'map check' not in said.err
+
+
+def test_a_file_that_is_not_there_is_no_damaged_map(tmp_path, capsys):
+    for repair in ([], ['--repair']):
+        assert run('check', tmp_path / 'nowhere.folmap', *repair) == 2
+        said = capsys.readouterr()
+        assert 'nowhere.folmap does not exist' in said.err and 'problem' not in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_map_gets_a_name_that_the_node_takes(path, tmp_path, capsys):
+    region = ('--region', '0', '-1', '9', '1')
+    inside = tmp_path / 'in.folmap'
+    for command in (
+        ('merge', path, path, '--output', 'x'),
+        ('prune', path, '--redundant', '--output', 'x'),
+        ('save', path, '--output', 'x'),
+        ('import', tmp_path, '--output', 'x'),
+        ('split', path, *region, '--output', 'x'),
+        ('build', '--images', tmp_path, '--output', 'x'),
+    ):
+        assert run(*command) == 2
+        assert '--output is x, expected a name that ends in .folmap' in capsys.readouterr().err
+    assert run('split', path, *region, '--output', inside, '--rest', 'r.map') == 2
+    assert '--rest r.map.folmap' in capsys.readouterr().err
+    assert not inside.exists()
+
+
+def test_what_is_there_stays_unless_replaced_by_the_option(path, capsys):
+    assert run('prune', path, '--redundant', '--output', path) == 2
+    assert '(--overwrite)' in capsys.readouterr().err
+
+
+def test_merging_what_has_no_poses_warns(path, tmp_path, capsys, caplog):
+    bare = tmp_path / 'bare.folmap'
+    with MapWriter(bare, header(), source_id='t') as writer:
+        add(writer, 90, session_id='other', pose=None)
+        writer.finish()
+    assert run('merge', path, bare, '--output', tmp_path / 'both.folmap') == 0
+    assert 'bare.folmap: no poses, unlike the others' in caplog.text
+    assert f'{COUNT} poses of {COUNT + 1} places' in capsys.readouterr().out
+    assert run('info', bare) == 0
+    assert 'positions      not known' in capsys.readouterr().out
+
+
+def test_odometry_of_two_drives_is_not_merged(path, tmp_path, capsys):
+    """Both call their frame map, and count from where each began."""
+    made = [tmp_path / f'{name}.folmap' for name in ('day', 'night')]
+    for number, drive in enumerate(made):
+        with MapWriter(drive, header(origin=drive.stem), source_id='t') as writer:
+            for index in (90, 91):
+                add(writer, 10 * number + index, session_id=f'{drive.stem}-{index}')
+            writer.finish()
+    target = tmp_path / 'both.folmap'
+    for maps in (made, [made[0], path]):
+        assert run('merge', *maps, '--output', target) == 2
+        said = capsys.readouterr().err
+        assert 'odometry' in said and "'day'" in said and '--frame-id' in said
+    assert run('split', made[0], '--by-session', tmp_path / 'parts') == 0
+    assert run('merge', *(tmp_path / 'parts').iterdir(), '--output', target) == 0

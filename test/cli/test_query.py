@@ -64,9 +64,9 @@ def test_a_grey_image_is_an_image(drive, tmp_path, capsys):
 def test_a_prior_from_the_command_line(drive, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
     fast = ['--rerank', '0', '--verify', '0', '--json']
-    assert main([*command, *fast, '--session', 'another']) == 0
-    assert json.loads(capsys.readouterr().out)['hypotheses'] == []
-    assert main([*command, *fast, '--session', 'another', '--session', 'ref']) == 0
+    assert main([*command, *fast, '--session', 'another', '--session', 'ref']) == 2
+    assert "the map has no session 'another'; it has 'ref'" in capsys.readouterr().err
+    assert main([*command, *fast, '--session', 'ref']) == 0
     assert json.loads(capsys.readouterr().out)['hypotheses'][0]['ref_index'] == 3
 
 
@@ -84,3 +84,38 @@ def test_a_prior_that_makes_no_sense(drive, given, says, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
     assert main([*command, *given]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_position_is_of_no_use_to_a_map_without_any(drive, capsys):
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    for option in ('--near', '--near-geo'):
+        assert main([*command, option, '1', '2', '--radius', '5']) == 2
+        assert f'{option} is of no use' in capsys.readouterr().err
+
+
+def test_where_the_prior_leaves_no_place_that_is_said(drive, tmp_path, capsys):
+    names = sorted(path.name for path in drive.references.iterdir())
+    positions, made = tmp_path / 'positions.csv', tmp_path / 'm.folmap'
+    rows = [f'{name},{10 * i},0' for i, name in enumerate(names)]
+    positions.write_text('image,x,y\n' + '\n'.join(rows) + '\n')
+    build = ['map', 'build', '--images', str(drive.references), '--positions', str(positions)]
+    small = ['--input-size', '126', '--weights', 'untrained-vits14']
+    assert main([*build, *small, '--output', str(made)]) == 0
+    assert 'positions      8 poses of 8 places' in capsys.readouterr().out
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(made), '--radius', '5']
+    assert main([*command, '--near', '30', '0']) == 0
+    assert 'ref/000003' in capsys.readouterr().out
+    assert main([*command, '--near', '900', '0']) == 0
+    said = capsys.readouterr()
+    assert 'nothing was searched' in said.out and 'not in the map' not in said.out
+    assert 'no place of the map is where --near' in said.err
+
+
+def test_why_one_image_is_unknown(drive, capsys):
+    command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
+    assert main([*command, '--verify', '0']) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith('UNKNOWN') and '3 images in a row have to agree' in said.err
+    assert main([*command, '--verify', '0', '--consecutive', '1']) == 0
+    said = capsys.readouterr().err
+    assert 'in a row' not in said and 'NOT_IN_MAP is never said' in said

@@ -162,3 +162,17 @@ def test_a_map_that_does_not_say_how_it_is_read_cannot_be_repaired(sound, tmp_pa
         repair_map(path)
     assert path.read_bytes() == content
     assert [file.name for file in tmp_path.iterdir()] == ['m.folmap']
+
+
+def test_a_repaired_map_stays_calibrated(sound, tmp_path):
+    path = Path(shutil.copy(sound, tmp_path / 'm.folmap'))
+    with MapEditor(path) as editor:
+        editor.annotate('decision', '{"weights": 1}')
+        editor.save()
+        editor.annotate('feedback', '{"counts": 2}')
+    damage(path, jpeg(6))
+    assert repair_map(path).info.calibrated
+    with MapReader(path) as reader:
+        assert reader.calibration() == {
+            'decision': '{"weights": 1}', 'feedback': '{"counts": 2}',
+        }  # fmt: skip

@@ -25,6 +25,7 @@ class ListSource:
     description = 'a made-up drive'
     session_id = 'drive'
     frame_id = 'map'
+    own_origin = False
     fingerprint = 'drive-1'
     warnings: ClassVar[list[str]] = []
 
