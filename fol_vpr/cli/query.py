@@ -89,12 +89,7 @@ def _prior(args: argparse.Namespace) -> Prior | None:
 
 def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
     """Raise InputError where a prior speaks of what a map does not have."""
-    known = {place.session_id for place in places}
-    if unknown := sorted(prior.sessions - known):
-        raise InputError(
-            f'the map has no session {", ".join(map(repr, unknown))}; it has '
-            f'{", ".join(map(repr, sorted(known)))}'
-        )
+    prior.check_sessions(places)
     if prior.position is not None and not any(place.pose for place in places):
         raise InputError('--near is of no use: no place of the map has a position in its frame')
     if prior.geo is not None and not any(place.geo for place in places):

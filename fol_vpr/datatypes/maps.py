@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,15 @@ class Prior:
     def reach(self) -> float:
         """Metres around its position that are searched."""
         return self.radius + PRIOR_SIGMAS * self.stddev
+
+    def check_sessions(self, places: Iterable[Place]) -> None:
+        """Raise InputError where it names a session that none of a map's places is of."""
+        known = {place.session_id for place in places}
+        if unknown := sorted(self.sessions - known):
+            raise InputError(
+                f'the map has no session {", ".join(map(repr, unknown))}; it has '
+                f'{", ".join(map(repr, sorted(known)))}'
+            )
 
     @classmethod
     def around(cls, pose: Pose, radius: float, sessions: frozenset[str] = frozenset()) -> Prior:

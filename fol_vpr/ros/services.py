@@ -134,12 +134,7 @@ class Services:
     def _prior(self, request: QueryPlace.Request, recognizer: PlaceRecognizer) -> Prior | None:
         sessions = frozenset(request.session_ids)
         if sessions:
-            known = {place.session_id for place in recognizer.places}
-            if unknown := sorted(sessions - known):
-                raise InputError(
-                    f'the map has no session {", ".join(map(repr, unknown))}; it has '
-                    f'{", ".join(map(repr, sorted(known)))}'
-                )
+            Prior(sessions=sessions).check_sessions(recognizer.places)
         info = recognizer.map_info
         if request.has_prior and info is not None:
             frame_id = request.prior.header.frame_id
