@@ -41,10 +41,10 @@ from fol_vpr.config import (
 )
 from fol_vpr.datatypes import Camera, Frame, PlaceHypothesis, Pose
 from fol_vpr.evaluation.closures import LoopRule, Whereabouts, precision_recall
-from fol_vpr.mapping import RunningSession, SessionMaker, Travel, build_map
+from fol_vpr.mapping import SessionRecorder, SessionMaker, DistanceTracker, build_map
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.recognizer.look_back import look_back
+from fol_vpr.recognizer.find_revisits import find_revisits
 from fol_vpr.sources import ImageFolder, decode_bytes
 
 SECOND = 1_000_000_000
@@ -56,7 +56,7 @@ DESK = LoopsConfig(
     exclude_keyframes=0,
     keyframe_interval=0.0,
     keyframe_similarity=1.0,
-    min_gain=0.0,
+    min_information_gain_bits=0.0,
 )
 
 
@@ -119,7 +119,7 @@ def desk(data: Path, network: NetworkConfig) -> list[Row]:
     camera = _camera(data / 'tum_fr1_desk' / 'TUM1.yaml')
     frames = [replace(frame, camera=camera) for _, frame in folder.frames()]
     config = RecognizerConfig(network, loops=DESK)
-    rare = replace(config, loops=replace(DESK, min_gain=LoopsConfig.min_gain))
+    rare = replace(config, loops=replace(DESK, min_information_gain_bits=LoopsConfig.min_information_gain_bits))
     left = len(_published(frames, rare))
     ties = {**_plain(frames, config), 'published': _published(frames, config)}
     rows = []
@@ -161,11 +161,11 @@ def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[
         'drive', extractor.model_id, extractor.preprocessing_id, extractor.weights_name,
         extractor.descriptor_dim, extractor.local_dim,
     )  # fmt: skip
-    travel = Travel(config.loops.speed)
-    session = RunningSession(config.loops, maker, travel)
+    travel = DistanceTracker(config.loops.speed)
+    session = SessionRecorder(config.loops, maker, travel)
     by_matches = replace(
         config,
-        retrieval=replace(config.retrieval, order='matches', rerank=config.loops.candidates),
+        retrieval=replace(config.retrieval, rerank_score='match_count', rerank=config.loops.candidates),
         loops=replace(config.loops, verify=1),
     )
     found: dict[str, list[Tie]] = {'similarity': [], 'matches': []}
@@ -173,11 +173,11 @@ def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[
         for frame in frames:
             features = extractor.extract([frame.image])[0]
             travel.moved(frame.stamp_ns, None)
-            session.consider(frame, features)
+            session.add_if_keyframe(frame, features)
             for candidate in session.search(features, 1):
                 then = session.place(candidate.index).stamp_ns
                 found['similarity'].append((candidate.similarity, frame.stamp_ns, then))
-            for first in look_back(session, frame, features, by_matches, extractor.device):
+            for first in find_revisits(session, frame, features, by_matches, extractor.device):
                 tie = (first.match_score, frame.stamp_ns, first.place.stamp_ns)
                 found['matches'].append(tie)
     finally:
@@ -209,11 +209,11 @@ def gardens(sequence: PlaceSet, network: NetworkConfig, folder: Path) -> list[Ro
     extractor.close()
     positives = sum(bool(each) for each in sequence.positives)
     rows = []
-    for method, order in (('similarity', 'evidence'), ('matches', 'matches')):
-        retrieval = RetrievalConfig(order=order, rerank=20 if method == 'matches' else 0)
+    for method, order in (('similarity', 'spatial'), ('matches', 'match_count')):
+        retrieval = RetrievalConfig(rerank_score=order, rerank=20 if method == 'matches' else 0)
         first = _first(sequence, RecognizerConfig(network, retrieval), path, method)
         rows.append(row(sequence.name, method, first, positives))
-    loops = LoopsConfig(min_gain=0.0)
+    loops = LoopsConfig(min_information_gain_bits=0.0)
     published = _with_map(sequence, RecognizerConfig(network, loops=loops), path)
     left = len(_with_map(sequence, RecognizerConfig(network), path))
     return [*rows, row(sequence.name, 'published', published, positives, left)]

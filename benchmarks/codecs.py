@@ -134,8 +134,8 @@ def _row(
     released_ms: float,
 ) -> Row:
     index = FlatIndex(reader.global_descriptors())
-    by_evidence = RetrievalConfig(rerank=count, order='evidence')
-    configs = {'evidence': by_evidence, 'matches': replace(by_evidence, order='matches')}
+    by_evidence = RetrievalConfig(rerank=count, rerank_score='spatial')
+    configs = {'evidence': by_evidence, 'matches': replace(by_evidence, rerank_score='match_count')}
     hits = dict.fromkeys(('global', *configs), 0)
     answerable = matched = 0
     times: list[float] = []
@@ -174,7 +174,7 @@ def _ranked(
     reader: MapReader, query: Features, found: list[Candidate], config: RetrievalConfig
 ) -> list[Candidate]:
     codec = reader.codec
-    given = codec.prepare(query.local)
+    given = codec.transform_query(query.local)
     return rerank(
         given,
         found,
@@ -187,7 +187,7 @@ def _ranked(
 
 def _stored_bytes(codec: Codec, references: Sequence[Features]) -> float:
     """Of a place's blob, on the average."""
-    sizes = [len(codec.encode(codec.thin(single(features).local))) for features in references]
+    sizes = [len(codec.encode(codec.subsample(single(features).local))) for features in references]
     return float(np.mean(sizes))
 
 
@@ -198,7 +198,7 @@ def _milliseconds(reader: MapReader, query: Features) -> float:
     for _ in range(TIMED_REPETITIONS):
         started = time.perf_counter()
         rows = [reader.local_features(index).descriptors for index in candidates]
-        match_candidates(codec.prepare(query.local).descriptors, rows, threshold)
+        match_candidates(codec.transform_query(query.local).descriptors, rows, threshold)
         best = min(best, time.perf_counter() - started)
     return 1000 * best / len(candidates)
 

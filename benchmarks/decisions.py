@@ -35,7 +35,7 @@ from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothes
 from fol_vpr.evaluation.closures import precision_recall
 from fol_vpr.evaluation.reliability import calibration_error, reliability
 from fol_vpr.evaluation.report import align
-from fol_vpr.verification import BESIDE, Decision, Locations, Observation
+from fol_vpr.verification import NEIGHBOUR_FACTOR, Decision, Locations, Observation
 from fol_vpr.verification.calibration import DEFAULTS
 
 BEFORE, AFTER = 20, 20
@@ -74,7 +74,7 @@ class Tally:
         )
 
 
-def judge(decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally) -> None:
+def update(decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally) -> None:
     """Run a stream through the decision layer from its beginning."""
     decision.reset()
     for example in examples:
@@ -88,30 +88,30 @@ def count(
     decision: Decision, seen: Observation, positives: frozenset[int], tally: Tally
 ) -> LocalizationState:
     """Judge one image, and count what was said."""
-    judgement = decision.judge(seen)
+    result = decision.update(seen)
     tally.images += 1
     tally.in_map += bool(positives)
     first = seen.hypotheses[0].place.index if seen.hypotheses else -1
     tally.first_right += first in positives
-    if judgement.believed is not None:
-        right = judgement.believed.place.index in positives
-        beside = not right and _is_beside(judgement.believed.place, seen, positives)
+    if result.believed is not None:
+        right = result.believed.place.index in positives
+        beside = not right and _is_beside(result.believed.place, seen, positives)
         tally.localized_right += right
         tally.localized_beside += beside
         tally.localized_wrong += not right and not beside
-    tally.not_in_map += judgement.state == LocalizationState.NOT_IN_MAP
-    tally.ambiguous += judgement.state == LocalizationState.AMBIGUOUS
-    if judgement.probabilities:
-        leader = max(judgement.evidence, key=lambda each: judgement.probability(each.best.place))
+    tally.not_in_map += result.state == LocalizationState.NOT_IN_MAP
+    tally.ambiguous += result.state == LocalizationState.AMBIGUOUS
+    if result.probabilities:
+        leader = max(result.evidence, key=lambda each: result.probability(each.best.place))
         right = leader.best.place.index in positives
-        tally.said.append((judgement.probability(leader.best.place), right))
-        tally.said_nowhere.append((judgement.p_not_in_map, not positives))
-    return judgement.state
+        tally.said.append((result.probability(leader.best.place), right))
+        tally.said_nowhere.append((result.p_not_in_map, not positives))
+    return result.state
 
 
 def _is_beside(place: Place, seen: Observation, positives: frozenset[int]) -> bool:
     right = [each for each in seen.places if each.index in positives]
-    near = Locations(right).same(place, VerificationConfig(), extents=BESIDE)
+    near = Locations(right).same(place, VerificationConfig(), radius_factor=NEIGHBOUR_FACTOR)
     return bool(near.any())
 
 
@@ -198,16 +198,16 @@ def surest_first(trials: Sequence[Trial], config: VerificationConfig) -> list[di
 def _answers(seen: Observation, decision: Decision) -> Iterator[tuple[str, float, int]]:
     """What each way says of an image: its name, how sure it is, and the reference."""
     looked_at = [h for h in seen.hypotheses if not np.isnan(h.match_score)]
-    judgement = decision.judge(seen)
+    result = decision.update(seen)
     first = max(seen.candidates, key=lambda each: each.similarity)
     yield 'similarity', first.similarity, first.index
     matched = max(looked_at, key=lambda each: each.match_score)
     yield 'matches', matched.match_score, matched.place.index
     verified = max(seen.hypotheses, key=lambda each: each.inliers)
     yield 'inliers', verified.inliers, verified.place.index
-    places = [each.best.place for each in judgement.evidence]
-    believed = max(places, key=judgement.probability)
-    yield 'probability', judgement.probability(believed), believed.index
+    places = [each.best.place for each in result.evidence]
+    believed = max(places, key=result.probability)
+    yield 'probability', result.probability(believed), believed.index
 
 
 def foreign(
@@ -275,7 +275,7 @@ def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | 
         before = examples[start : start + BEFORE]
         stamp = before[-1].observation.stamp_ns if before else 0
         for example in before:
-            decision.judge(example.observation)
+            decision.update(example.observation)
         wait: int | None = None
         after = examples[target : target + AFTER]
         shift = stamp + 300_000_000 - after[0].observation.stamp_ns
@@ -319,7 +319,7 @@ def decide_milliseconds(repetitions: int = 200) -> list[float]:
     for number in range(repetitions):
         seen = _made_up(number, places, rng)
         started = time.perf_counter()
-        decision.judge(seen)
+        decision.update(seen)
         milliseconds.append(1e3 * (time.perf_counter() - started))
     return milliseconds
 

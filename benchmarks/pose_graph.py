@@ -64,7 +64,7 @@ LOOPS = {
         agreement=0.3,
         odometry_stddev=0.05,
         closure_stddev=0.02,
-        min_gain=0.0,
+        min_information_gain_bits=0.0,
         verify=4,
     ),
     'synthetic town': LoopsConfig(enabled=True, store_images=True, odometry_stddev=0.15),

@@ -45,7 +45,7 @@ ASKED = 100  # retrieval.candidates
 BLOCK_LOCATIONS = 200
 # Of the structures with inverted lists: a thirty-second of all references, but so many at least.
 SEARCHED_SHARE = 1 / 32
-LEAST_SEARCHED = 20_000
+MIN_SEARCHED = 20_000
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Contender:
 
 def _contender(method: str, source: FileSource) -> Contender:
     number = _list_count(source.rows)
-    searched = max(SEARCHED_SHARE * source.rows, LEAST_SEARCHED)
+    searched = max(SEARCHED_SHARE * source.rows, MIN_SEARCHED)
     probes = min(number, math.ceil(searched / source.rows * number))
 
     def probing(index: faiss.Index) -> None:

@@ -31,16 +31,16 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
 from fol_vpr.mapping import build_map
 from fol_vpr.network import build_fol, save_weights
-from fol_vpr.recognizer import PlaceRecognizer, recorded_network
+from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
 from fol_vpr.sources import open_source
-from fol_vpr.verification import Calibration, Judgement
+from fol_vpr.verification import Calibration, LocalizationResult
 from fol_vpr.verification.calibration import DEFAULTS
 
 PLACES = 8
 CONFIG = RecognizerConfig(
     network=NetworkConfig(weights='untrained-vits14', input_size=126),
     retrieval=RetrievalConfig(candidates=6, rerank=3, hypotheses=5),
-    verification=VerificationConfig(agreement_index=0),
+    verification=VerificationConfig(place_index_gap=0),
 )
 
 
@@ -201,7 +201,7 @@ def test_answers_are_reproducible(loaded):
 
 
 def test_the_state_does_not_depend_on_how_many_hypotheses_are_published(loaded):
-    verification = VerificationConfig(verify=2, agreement_index=0)
+    verification = VerificationConfig(verify=2, place_index_gap=0)
     loaded.set_config(replace(CONFIG, verification=verification))
     ranks = []
     original = loaded._decide
@@ -219,7 +219,7 @@ def test_the_state_does_not_depend_on_how_many_hypotheses_are_published(loaded):
 
 def test_the_best_of_another_place_is_verified_as_a_rival(loaded):
     """All eight references but the last count as one place."""
-    verification = VerificationConfig(verify=2, agreement_index=3)
+    verification = VerificationConfig(verify=2, place_index_gap=3)
     retrieval = replace(CONFIG.retrieval, candidates=8, rerank=8, hypotheses=8)
     loaded.set_config(replace(CONFIG, retrieval=retrieval, verification=verification))
     answer = loaded.recognize(Frame(view(0)))
@@ -250,15 +250,15 @@ def test_a_map_from_another_machine_names_the_weights_that_it_needs(tmp_path):
         writer.add(features, session_id='s', stamp_ns=0, image_uri='', source_position=0)
         writer.finish()
     with pytest.raises(WeightsError, match='give their file as weights') as caught:
-        recorded_network(path)
+        network_config_from_map(path)
     for words in (str(path), "'/home/builder/own.safetensors'", 'vits14:0123456789ab'):
         assert words in str(caught.value)
     expected = NetworkConfig(resize='keep_aspect', input_size=504)
-    given = recorded_network(path, 'elsewhere.pth')
+    given = network_config_from_map(path, 'elsewhere.pth')
     assert given == replace(expected, weights='elsewhere.pth')
     (tmp_path / 'own.safetensors').write_bytes(b'')
     beside = str(tmp_path / 'own.safetensors')
-    assert recorded_network(path) == replace(expected, weights=beside)
+    assert network_config_from_map(path) == replace(expected, weights=beside)
 
 
 def test_the_hypothesis_that_is_believed_comes_first(loaded):
@@ -270,7 +270,7 @@ def test_the_hypothesis_that_is_believed_comes_first(loaded):
         verified = [h for h in seen.hypotheses if h.query_xy is not None]
         asked.append(verified[1])
         verified[1] = replace(verified[1], verification=Verification.GEOMETRY)
-        return Judgement(LocalizationState.LOCALIZED, verified[1])
+        return LocalizationResult(LocalizationState.LOCALIZED, verified[1])
 
     loaded._decide = believe_the_second
     try:

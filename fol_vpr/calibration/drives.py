@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 OnBad = Callable[[int, FolVprError], None]
 
-# So many extents of a place are left out around the right references. From just beside a place the
+# So many radius_factor of a place are left out around the right references. From just beside a place the
 # same things are seen: that would be an image of the map whose place is a little off.
 MASKED = 4.0
 # A search among fewer references than these tells nothing of a map.
-LEAST_LEFT = 5
+MIN_LEFT = 5
 # A map was built from a drive whose images these many of the places of one session are.
 OWN_SHARE = 0.5
 # Nanoseconds from 1973 on are those of a clock; fewer count from a start, as many drives do.
@@ -158,8 +158,8 @@ def masked_references(
     by_index = {place.index: place for place in places}
     numbers = np.array([place.index for place in places])
     near = {
-        index: frozenset(numbers[locations.same(by_index[index], config, extents=MASKED)].tolist())
+        index: frozenset(numbers[locations.same(by_index[index], config, radius_factor=MASKED)].tolist())
         for index in frozenset().union(*known)
     }
     masks = [frozenset().union(*(near[index] for index in found)) for found in known]
-    return [mask if len(mask) + LEAST_LEFT <= len(places) else frozenset() for mask in masks]
+    return [mask if len(mask) + MIN_LEFT <= len(places) else frozenset() for mask in masks]

@@ -19,9 +19,9 @@ from fol_vpr.config import VerificationConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability
 from fol_vpr.verification import (
-    BESIDE,
+    NEIGHBOUR_FACTOR,
     FEATURES,
-    LEAST_SHARE,
+    MIN_SHARE,
     MORE_IS_BETTER,
     Calibration,
     Decision,
@@ -35,13 +35,13 @@ from fol_vpr.verification import (
 )
 
 PARTS = 5
-LEAST_QUERIES = 20
+MIN_QUERIES = 20
 # Leading places of an image that are learned from, and images of a run inside or outside the map.
 LEADING = 3
 RUN = 12
 STRENGTH = 1.0  # of the regularisation, as scikit-learn's 1 / C
-LEAST_MISS, LARGEST_CHANCE = 0.02, 0.5
-LEAST_REPEAT = 0.1
+MIN_MISS, MAX_CHANCE = 0.02, 0.5
+MIN_REPEAT = 0.1
 
 
 class Weighed(NamedTuple):
@@ -116,9 +116,9 @@ def fit(drives: Sequence[Drive], config: VerificationConfig, made: dict[str, Any
         InputError: too few images, or all of them right, or all wrong.
     """
     known = sum(bool(e.positives) for drive in drives for e in drive.examples)
-    if known < LEAST_QUERIES:
+    if known < MIN_QUERIES:
         raise InputError(
-            f'{known} images show a place of the map, at least {LEAST_QUERIES} are needed to '
+            f'{known} images show a place of the map, at least {MIN_QUERIES} are needed to '
             'learn from: take a longer drive through the map, or check the ground truth'
         )
     parts = list(_parts(drives))
@@ -186,7 +186,7 @@ def _is_right(evidence: PlaceEvidence, positives: frozenset[int]) -> bool:
 
 def _is_near(evidence: PlaceEvidence, example: Example, config: VerificationConfig) -> bool:
     places = [p for p in example.observation.places if p.index in example.positives]
-    near = Locations(places).same(evidence.best.place, config, extents=BESIDE)
+    near = Locations(places).same(evidence.best.place, config, radius_factor=NEIGHBOUR_FACTOR)
     return bool(near.any())
 
 
@@ -200,7 +200,7 @@ def _ratios(examples: Sequence[Example], config: VerificationConfig) -> Calibrat
             'every place that was found is right, and leaving out what an image shows, mostly '
             f'{shown:.0f} references, leaves too few of the map to see what is found instead: '
             'where positions decide what is right, give a smaller --positive-radius (and '
-            '--agreement-radius); else build the map from a longer drive'
+            '--place-radius); else build the map from a longer drive'
         )
     if not right or not wrong:
         raise InputError(
@@ -262,7 +262,7 @@ def _miss(examples: Sequence[Example], config: VerificationConfig) -> float:
         )
         for e in known
     )
-    return min(LARGEST_CHANCE, max(LEAST_MISS, (missed + 1) / (len(known) + 2)))
+    return min(MAX_CHANCE, max(MIN_MISS, (missed + 1) / (len(known) + 2)))
 
 
 def _repeat(examples: Sequence[Example], config: VerificationConfig) -> float:
@@ -273,7 +273,7 @@ def _repeat(examples: Sequence[Example], config: VerificationConfig) -> float:
         leaders.append(groups[0].best.place if groups else None)
     pairs = [(a, b) for a, b in pairwise(leaders) if a and b]
     alike = sum(same_place(a, b, config) for a, b in pairs)
-    return min(LARGEST_CHANCE, max(LEAST_REPEAT, (alike + 1) / (len(pairs) + 2)))
+    return min(MAX_CHANCE, max(MIN_REPEAT, (alike + 1) / (len(pairs) + 2)))
 
 
 # ---- the sequence
@@ -300,20 +300,20 @@ def _statements(
 def _statement(
     decision: Decision, observation: Observation, example: Example, masked: bool
 ) -> Statement:
-    judgement = decision.judge(observation)
-    belief = judgement.belief
+    result = decision.update(observation)
+    belief = result.belief
     assert belief is not None
     outside = masked or not example.positives
     if not belief.shown:
-        return Statement(None, 0.0, False, belief.new, outside)
+        return Statement(None, 0.0, False, belief.p_outside_map, outside)
     leader = int(np.argmax(np.multiply(belief.shown, belief.share)))
-    right = not masked and _is_right(judgement.evidence[leader], example.positives)
-    return Statement(belief.shown[leader], belief.share[leader], right, belief.new, outside)
+    right = not masked and _is_right(result.evidence[leader], example.positives)
+    return Statement(belief.shown[leader], belief.share[leader], right, belief.p_outside_map, outside)
 
 
 def _place_scaling(statements: Sequence[Statement]) -> Scaling:
     led = [s for s in statements if s.place is not None]
-    inputs = [(log_odds(s.place or 0.0), math.log(max(s.share, LEAST_SHARE))) for s in led]
+    inputs = [(log_odds(s.place or 0.0), math.log(max(s.share, MIN_SHARE))) for s in led]
     return _scaling(np.array(inputs), [s.right for s in led])
 
 

@@ -108,6 +108,6 @@ def network_of_map(args: argparse.Namespace, path: str) -> NetworkConfig:
         WeightsError: its weights are not on this machine, and no others are given.
         InputError: a setting is outside its range.
     """
-    from fol_vpr.recognizer import recorded_network
+    from fol_vpr.recognizer import network_config_from_map
 
-    return settings(args, recorded_network(path, args.weights))
+    return settings(args, network_config_from_map(path, args.weights))

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import FrameSource
 
-RETRIEVAL = ('candidates', 'rerank', 'order', 'shortlist', 'match_threshold')
-VERIFICATION = ('verify', 'agreement_radius', 'agreement_index', 'max_gap', 'speed')
+RETRIEVAL = ('candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold')
+VERIFICATION = ('verify', 'place_radius', 'place_index_gap', 'max_gap', 'speed')
 # Those that the evidence depends on, though they are not to be set here.
 REMEMBERED = {
-    RetrievalConfig: (*RETRIEVAL, 'similarity_weight', 'least_standing'),
+    RetrievalConfig: (*RETRIEVAL, 'similarity_weight', 'min_relative_similarity'),
     VerificationConfig: (*VERIFICATION, 'inlier_threshold'),
 }
 BAR = 40

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from fol_vpr.sources import FrameSource
 
 # The settings that make sense here; geometric verification is off unless it is asked for.
-RETRIEVAL = ('candidates', 'rerank', 'order', 'shortlist', 'match_threshold')
+RETRIEVAL = ('candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify',)
 # What decisions about a stream depend on.
 SEQUENCE = (
-    'probability', 'consecutive', 'max_gap', 'speed', 'agreement_radius', 'agreement_index',
+    'probability', 'consecutive', 'max_gap', 'speed', 'place_radius', 'place_index_gap',
 )  # fmt: skip
 
 

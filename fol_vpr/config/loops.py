@@ -54,7 +54,7 @@ class LoopsConfig(Checked):
         minimum=-1,
         maximum=1,
     )
-    spare_revisits: bool = setting(
+    skip_revisits: bool = setting(
         True,
         'An image that is verified to show an older keyframe of the drive again becomes none '
         'itself where it is as near to it as keyframes follow each other: a robot that drives its '
@@ -118,7 +118,7 @@ class LoopsConfig(Checked):
         minimum=0.01,
         maximum=0.99,
     )
-    min_gain: float = setting(
+    min_information_gain_bits: float = setting(
         1.0,
         'Bits that a closure must tell about where the robot is, for each axis, over the odometry '
         'and the closures published before; 0 publishes every verified pair of keyframes.',
@@ -145,7 +145,7 @@ class LoopsConfig(Checked):
         minimum=0.0001,
         maximum=1000,
     )
-    wanted_rejections: float = setting(
+    target_rejection_rate: float = setting(
         0.05,
         'Share of published closures that the back-end may reject: the feedback moves the '
         'threshold until it does.',

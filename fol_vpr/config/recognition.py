@@ -69,12 +69,12 @@ class RetrievalConfig(Checked):
         minimum=0,
         maximum=10_000,
     )
-    order: str = setting(
-        'evidence',
-        'evidence orders them by how far their matches are over the threshold and how well they '
-        'agree with each other, together with the similarity; matches by the number of matches '
+    rerank_score: str = setting(
+        'spatial',
+        'spatial orders candidates by how far their matches are over the threshold and how well they '
+        'agree with each other, together with the similarity; match_count by the number of matches '
         'alone, as the released code does, and looks at all of them.',
-        choices=('evidence', 'matches'),
+        choices=('spatial', 'match_count'),
     )
     similarity_weight: float = setting(
         0.15,
@@ -82,7 +82,7 @@ class RetrievalConfig(Checked):
         minimum=0,
         maximum=100,
     )
-    least_standing: float = setting(
+    min_relative_similarity: float = setting(
         0.3,
         'Candidates whose similarity is below this share of the way from the median candidate (0) '
         'to the best one (1) are beyond doubt, and are not matched.',
@@ -140,7 +140,7 @@ class VerificationConfig(Checked):
         minimum=0.5,
         maximum=0.9999,
     )
-    measure: bool = setting(
+    refine_pose: bool = setting(
         True,
         'Measure the relative pose of the leading verified hypothesis from the images themselves, '
         'where both cameras are known and the map keeps images.',
@@ -171,13 +171,13 @@ class VerificationConfig(Checked):
         minimum=0,
         maximum=1000,
     )
-    agreement_radius: float = setting(
+    place_radius: float = setting(
         10.0,
         'Places closer than this are one place, in metres, where the map has poses.',
         minimum=0,
         maximum=1_000_000,
     )
-    agreement_index: int = setting(
+    place_index_gap: int = setting(
         5, 'The same where it has none: distance in the order of one session.', minimum=0
     )
 

@@ -30,11 +30,11 @@ class Codec(Protocol):
 
     name: str
 
-    def thin(self, features: LocalFeatures) -> LocalFeatures:
+    def subsample(self, features: LocalFeatures) -> LocalFeatures:
         """The rows of a reference that the codec keeps."""
         ...
 
-    def prepare(self, features: LocalFeatures) -> LocalFeatures:
+    def transform_query(self, features: LocalFeatures) -> LocalFeatures:
         """Features of a query as they are to be compared with decoded ones; the same rows.
 
         Takes descriptors in float32.
@@ -81,8 +81,8 @@ class PlainCodec:
         self.name = name
         self._dtype = np.dtype(dtype)
 
-    def thin(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.thin`: all rows."""
+    def subsample(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.subsample`: all rows."""
         return features
 
     def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
@@ -93,8 +93,8 @@ class PlainCodec:
         """See `Codec.coarse_query`."""
         return _rows(features, on_stride(features.positions, PATCH_STRIDE // 2))
 
-    def prepare(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.prepare`: as they are."""
+    def transform_query(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.transform_query`: as they are."""
         return features
 
     def threshold(self, cosine: float) -> float:
@@ -140,8 +140,8 @@ class ReducedCodec:
         self.name = name
         self._stride = stride
 
-    def thin(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.thin`: features that lie on no grid are kept whole."""
+    def subsample(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.subsample`: features that lie on no grid are kept whole."""
         return _rows(features, on_stride(features.positions, self._stride))
 
     def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
@@ -154,8 +154,8 @@ class ReducedCodec:
         """See `Codec.coarse_query`."""
         return _rows(features, on_stride(features.positions, PATCH_STRIDE // 2))
 
-    def prepare(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.prepare`: as they are."""
+    def transform_query(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.transform_query`: as they are."""
         return features
 
     def threshold(self, cosine: float) -> float:
@@ -212,8 +212,8 @@ class BinaryCodec(ReducedCodec):
     which is what `threshold` says.
     """
 
-    def prepare(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.prepare`: rotated."""
+    def transform_query(self, features: LocalFeatures) -> LocalFeatures:
+        """See `Codec.transform_query`: rotated."""
         rotated = features.descriptors @ rotation(features.descriptors.shape[1])
         return LocalFeatures(rotated, features.positions, features.weights)
 

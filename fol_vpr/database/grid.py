@@ -14,7 +14,7 @@ FIRST_LINE = 2
 # Largest distance from a line in steps, and smallest step in pixels, by which positions are taken
 # as a grid's.
 TOLERANCE = 0.1
-LEAST_STEP = 0.05
+MIN_STEP = 0.05
 
 
 def on_stride(positions: np.ndarray, stride: int, present: int = 1) -> np.ndarray:
@@ -45,7 +45,7 @@ def _lines(along: np.ndarray, present: int) -> np.ndarray | None:
     centre; None where there are no such lines.
     """
     gaps = np.diff(np.unique(along.astype(np.float64)))
-    gaps = gaps[gaps > LEAST_STEP]
+    gaps = gaps[gaps > MIN_STEP]
     if not len(gaps):
         return None
     # Rounding to float32 makes gaps differ a little; their median does not add up over the image.

@@ -55,7 +55,7 @@ def encode(
         raise InputError(f'an image needs pixels, got the size {features.image_size}')
     descriptor = encode_global(features.global_descriptor, header.descriptor_dim)
     codec = CODECS[header.codec]
-    local = codec.thin(_checked_local(features.local, header.local_dim))
+    local = codec.subsample(_checked_local(features.local, header.local_dim))
     blob = codec.encode(local)
     return Record(storable(place), descriptor, len(local.weights), blob, jpeg)
 

@@ -3,15 +3,15 @@
 from fol_vpr.mapping.build import build_map
 from fol_vpr.mapping.live import LiveMap
 from fol_vpr.mapping.memory import MemoryPlan, plan_memory
-from fol_vpr.mapping.session import RunningSession, SessionMaker
-from fol_vpr.mapping.travel import Travel
+from fol_vpr.mapping.session import SessionRecorder, SessionMaker
+from fol_vpr.mapping.travel import DistanceTracker
 
 __all__ = [
     'LiveMap',
     'MemoryPlan',
-    'RunningSession',
+    'SessionRecorder',
     'SessionMaker',
-    'Travel',
+    'DistanceTracker',
     'build_map',
     'plan_memory',
 ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fol_vpr.config import LoopsConfig, MappingConfig
 from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis, Verification
-from fol_vpr.mapping.travel import Travel
+from fol_vpr.mapping.travel import DistanceTracker
 from fol_vpr.sources import KeyframeSelector
 
 # What the odometry may be off by, in standard deviations.
@@ -21,17 +21,17 @@ class DriveKeyframes:
     """The keyframes of a drive by their number: where on its way each was taken.
 
     An image is due by the way driven, or by time and view. Where it shows an older keyframe again
-    it may be spared: a round that is driven all day keeps each place once.
+    it may be skipped: a round that is driven all day keeps each place once.
 
     Args:
         config: when an image is due, and which keyframes are recent.
         travel: how far the drive has gone; told of every image before this is.
 
     Attributes:
-        due: how many images were due so far, spared ones too.
+        due: how many images were due so far, skipped ones too.
     """
 
-    def __init__(self, config: LoopsConfig, travel: Travel) -> None:
+    def __init__(self, config: LoopsConfig, travel: DistanceTracker) -> None:
         self._config = config
         self._travel = travel
         self._selector = KeyframeSelector(
@@ -64,7 +64,7 @@ class DriveKeyframes:
         changed = self._config.keyframe_similarity
         return similarity < changed or (due and similarity < (1 + changed) / 2)
 
-    def spares(self, frame: Frame, features: Features, shown: PlaceHypothesis | None) -> bool:
+    def is_redundant(self, frame: Frame, features: Features, shown: PlaceHypothesis | None) -> bool:
         """Whether an image that is due shows a keyframe as nearly as keyframes follow each other.
 
         The odometry, as good as it is after the way between both, must not speak against that.
@@ -72,13 +72,13 @@ class DriveKeyframes:
         keyframes away, and what is that near resembles this image as much.
 
         Args:
-            frame: the image; without odometry it is not spared.
+            frame: the image; without odometry it is not skipped.
             features: of the image.
             shown: an older keyframe that it is certain to show again; None where there is none.
         """
         if shown is None or shown.verification != Verification.GEOMETRY:
             return False
-        if self._last_view is None or not self._config.spare_revisits:
+        if self._last_view is None or not self._config.skip_revisits:
             return False
         if not self._may_be_near(frame, shown.place):
             return False
@@ -99,15 +99,15 @@ class DriveKeyframes:
         turn = math.radians(self._config.odometry_turn_stddev)
         return math.sqrt(self._config.odometry_stddev**2 * way + turn**2 * way**3 / 3)
 
-    def spared(self, frame: Frame, features: Features) -> None:
+    def skip(self, frame: Frame, features: Features) -> None:
         """Take note that an image was due, and is no keyframe."""
         self._selector.stored(frame.stamp_ns, frame.odometry, None)
         self._last_view = features.global_descriptor
         self.due += 1
 
-    def kept(self, frame: Frame, features: Features) -> None:
+    def store(self, frame: Frame, features: Features) -> None:
         """Take note that an image was due, and is the next keyframe."""
-        self.spared(frame, features)
+        self.skip(frame, features)
         self._paths.append(self._travel.path)
         self._seconds.append(self._travel.seconds)
         self._numbers.append(self.due)

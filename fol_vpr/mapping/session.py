@@ -22,9 +22,9 @@ from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.mapping.build import thumbnail
 from fol_vpr.mapping.drive_keyframes import DriveKeyframes
 from fol_vpr.mapping.live import LiveMap
-from fol_vpr.mapping.travel import Travel
+from fol_vpr.mapping.travel import DistanceTracker
 
-MOST_NAMES = 10_000
+MAX_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SessionMaker:
     local_dim: int
 
 
-class RunningSession:
+class SessionRecorder:
     """The keyframes of the running drive.
 
     They lie in a map file from the first one on: those after it in the changes beside that file,
@@ -54,13 +54,13 @@ class RunningSession:
     of them as places; local features are read when they are compared. Poses are those of the
     odometry.
 
-    `consider`, `search` and `local_features` are for one thread at a time; `save` and `annotate`
+    `add_if_keyframe`, `search` and `local_features` are for one thread at a time; `save` and `annotate`
     may be called meanwhile.
 
     Args:
         config: where, and which images become keyframes.
         maker: what the file says of itself.
-        travel: how far the drive has gone; told of every image before `consider` is.
+        travel: how far the drive has gone; told of every image before `add_if_keyframe` is.
 
     Attributes:
         path: the file.
@@ -71,7 +71,7 @@ class RunningSession:
         StorageError: there is no such folder.
     """
 
-    def __init__(self, config: LoopsConfig, maker: SessionMaker, travel: Travel) -> None:
+    def __init__(self, config: LoopsConfig, maker: SessionMaker, travel: DistanceTracker) -> None:
         self._config = config
         self._maker = maker
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -98,7 +98,7 @@ class RunningSession:
 
     @property
     def due(self) -> int:
-        """How many images were due as keyframes so far, spared ones too."""
+        """How many images were due as keyframes so far, skipped ones too."""
         return self._taken.due
 
     @property
@@ -106,7 +106,7 @@ class RunningSession:
         """Whether the file stays when the session is closed."""
         return self._folder is None
 
-    def consider(
+    def add_if_keyframe(
         self, frame: Frame, features: Features, shown: PlaceHypothesis | None = None
     ) -> Place | None:
         """Take note of the next image, and keep it where it is a keyframe.
@@ -124,8 +124,8 @@ class RunningSession:
         """
         if not self._taken.wants(frame, features):
             return None
-        if self._taken.spares(frame, features, shown):
-            self._taken.spared(frame, features)
+        if self._taken.is_redundant(frame, features, shown):
+            self._taken.skip(frame, features)
             return None
         if not self._saving.acquire(blocking=False):
             return None
@@ -133,7 +133,7 @@ class RunningSession:
             place = self._add(replace(frame, pose=frame.odometry), features)
         finally:
             self._saving.release()
-        self._taken.kept(frame, features)
+        self._taken.store(frame, features)
         if self._unwritten:
             self.annotate(self._unwritten)
         return place
@@ -301,9 +301,9 @@ def _free_path(given: str) -> tuple[Path, Path | None]:
             f'loops.session_file is {given!r}, but there is no folder {path.parent}: create it'
         )
     before = None
-    for number in range(1, MOST_NAMES):
+    for number in range(1, MAX_NAMES):
         name = path if number == 1 else path.with_stem(f'{path.stem}-{number}')
         if not name.exists():
             return name, before
         before = name
-    raise StorageError(f'{path} and its next {MOST_NAMES} numbers exist already: move them away')
+    raise StorageError(f'{path} and its next {MAX_NAMES} numbers exist already: move them away')

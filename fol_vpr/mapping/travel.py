@@ -12,7 +12,7 @@ from fol_vpr.datatypes import Pose
 FASTEST = 100.0
 
 
-class Travel:
+class DistanceTracker:
     """The length of the path from image to image.
 
     Where the odometry of one of two images is missing, or it jumped between them, the seconds

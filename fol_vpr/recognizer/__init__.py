@@ -2,7 +2,7 @@
 
 from fol_vpr.recognizer.feedback import FeedbackCounts
 from fol_vpr.recognizer.loops import LoopStatus
-from fol_vpr.recognizer.opening import open_map, recorded_network
+from fol_vpr.recognizer.opening import open_map, network_config_from_map
 from fol_vpr.recognizer.place_recognizer import PlaceRecognizer
 
-__all__ = ['FeedbackCounts', 'LoopStatus', 'PlaceRecognizer', 'open_map', 'recorded_network']
+__all__ = ['FeedbackCounts', 'LoopStatus', 'PlaceRecognizer', 'open_map', 'network_config_from_map']

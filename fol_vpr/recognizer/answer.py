@@ -11,17 +11,17 @@ from fol_vpr.mapping import LiveMap
 from fol_vpr.recognizer.compare import hypothesis_of
 from fol_vpr.recognizer.look import Seen
 from fol_vpr.recognizer.measure import measured
-from fol_vpr.verification import Judgement
+from fol_vpr.verification import LocalizationResult
 
 
-def hypotheses_of(
-    seen: Seen, judgement: Judgement, loaded: LiveMap, published: int
+def rank_hypotheses(
+    seen: Seen, result: LocalizationResult, loaded: LiveMap, published: int
 ) -> list[PlaceHypothesis]:
     """Hypotheses with their probabilities, the believed one first.
 
     Args:
         seen: what the image showed of the map.
-        judgement: what was decided.
+        result: what was decided.
         loaded: the map.
         published: how many are asked for; those that were verified are there as well.
     """
@@ -31,9 +31,9 @@ def hypotheses_of(
     ]
     for hypothesis in seen.checked:
         answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
-    if judgement.believed is not None:
-        answer = _with_first(judgement.believed, answer)
-    return [replace(h, probability=judgement.probability(h.place)) for h in answer]
+    if result.believed is not None:
+        answer = _with_first(result.believed, answer)
+    return [replace(h, probability=result.probability(h.place)) for h in answer]
 
 
 def with_poses(
@@ -47,7 +47,7 @@ def with_poses(
     """The answer, with the relative and the refined pose of its leading hypothesis.
 
     Args:
-        answer: of `hypotheses_of`.
+        answer: of `rank_hypotheses`.
         frame: the image.
         loaded: the map.
         config: how poses are measured.

@@ -39,7 +39,7 @@ class References(Protocol):
         ...
 
 
-class Comparison:
+class CandidateMatcher:
     """One image against candidates, ordered first and then verified.
 
     Args:
@@ -64,7 +64,7 @@ class Comparison:
         self._config = config
         self._device = device
         self._threshold = references.codec.threshold(config.retrieval.match_threshold)
-        self._query = references.codec.prepare(features.local)
+        self._query = references.codec.transform_query(features.local)
         self._matches: dict[int, np.ndarray] = {}
 
     def rank(self, found: list[Candidate]) -> list[Candidate]:
@@ -86,9 +86,9 @@ class Comparison:
         codec, query, matches = self._references.codec, self._query, self._matches
         # Where few rows are kept, as few of the query find more partners that stand where they
         # do: mutual matches of all of them fit a geometry less often.
-        thinned = codec.thin(self._features.local)
+        thinned = codec.subsample(self._features.local)
         if len(thinned.positions) < len(query.positions):
-            query, matches = codec.prepare(thinned), {}
+            query, matches = codec.transform_query(thinned), {}
         return [
             verified(
                 hypothesis_of(self._references.place(ranked[rank].index), ranked[rank], rank),

@@ -18,7 +18,7 @@ from fol_vpr.datatypes import (
     Prior,
 )
 from fol_vpr.mapping import LiveMap
-from fol_vpr.recognizer.compare import Comparison, hypothesis_of
+from fol_vpr.recognizer.compare import CandidateMatcher, hypothesis_of
 from fol_vpr.verification import ImageQuality, Observation, assess_image
 
 SamePlace = Callable[[Place, Place], bool]
@@ -74,7 +74,7 @@ def look(
         found = loaded.search(features, retrieval.candidates + len(exclude), prior)
         found = [each for each in found if each.index not in exclude][: retrieval.candidates]
     with timed(timings, 'rerank'):
-        comparison = Comparison(frame, features, loaded, config, device)
+        comparison = CandidateMatcher(frame, features, loaded, config, device)
         ranked = comparison.rank(found)
     with timed(timings, 'verify'):
         places = [loaded.place(candidate.index) for candidate in ranked]

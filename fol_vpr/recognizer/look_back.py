@@ -9,14 +9,14 @@ import numpy as np
 
 from fol_vpr.config import LoopsConfig, RecognizerConfig
 from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis
-from fol_vpr.mapping import RunningSession
-from fol_vpr.recognizer.compare import Comparison
+from fol_vpr.mapping import SessionRecorder
+from fol_vpr.recognizer.compare import CandidateMatcher
 
 # Metres of driving over which the odometry tells a baseline of one metre or a few.
-LONGEST_WAY = 20.0
+MAX_BASELINE_PATH = 20.0
 
 
-class Beside:
+class BaselineView:
     """Keyframes as seen from one of them: a closure is measured by two that know their baseline.
 
     How far the odometry has drifted since the drive began says nothing of that; what it adds on
@@ -28,7 +28,7 @@ class Beside:
         config: how good the odometry is.
     """
 
-    def __init__(self, session: RunningSession, number: int, config: LoopsConfig) -> None:
+    def __init__(self, session: SessionRecorder, number: int, config: LoopsConfig) -> None:
         self._session = session
         self._path = session.path_at(number)
         self._variances = np.repeat(
@@ -45,20 +45,20 @@ class Beside:
 
     def reaches(self, place: Place) -> bool:
         """Whether the way to a keyframe is short enough to know the baseline."""
-        return abs(self._session.path_at(place.index) - self._path) <= LONGEST_WAY
+        return abs(self._session.path_at(place.index) - self._path) <= MAX_BASELINE_PATH
 
     def image(self, number: int) -> bytes | None:
-        """JPEG of a keyframe; see `RunningSession.image`."""
+        """JPEG of a keyframe; see `SessionRecorder.image`."""
         return self._session.image(number)
 
     def around(self, number: int, reach: int) -> list[Place]:
-        """Keyframes beside one; see `RunningSession.around`."""
+        """Keyframes beside one; see `SessionRecorder.around`."""
         nearby = self._session.around(number, reach)
         return [self.view(place) for place in nearby if self.reaches(place)]
 
 
-def look_back(
-    session: RunningSession,
+def find_revisits(
+    session: SessionRecorder,
     frame: Frame,
     features: Features,
     config: RecognizerConfig,
@@ -76,6 +76,6 @@ def look_back(
     Raises:
         MapError: the keyframes cannot be read any more.
     """
-    comparison = Comparison(frame, features, session, config, device)
+    comparison = CandidateMatcher(frame, features, session, config, device)
     ranked = comparison.rank(session.search(features, config.loops.candidates))
     return comparison.verify(ranked, range(min(len(ranked), config.loops.verify)))

@@ -18,7 +18,7 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.errors import InputError, MapError, StorageError
-from fol_vpr.mapping import RunningSession, SessionMaker, Travel
+from fol_vpr.mapping import SessionRecorder, SessionMaker, DistanceTracker
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer.feedback import (
     FeedbackCounts,
@@ -26,9 +26,9 @@ from fol_vpr.recognizer.feedback import (
     threshold_of,
     threshold_of_drive,
 )
-from fol_vpr.recognizer.look_back import Beside, look_back
+from fol_vpr.recognizer.find_revisits import BaselineView, find_revisits
 from fol_vpr.recognizer.measure import measured
-from fol_vpr.verification import ClosureGate, Sighting, Threshold
+from fol_vpr.verification import ClosureGate, LoopCandidate, Threshold
 
 # Unique in the process, whichever recognizer publishes them: a node makes a new one each time that
 # it is configured. An answer to the process before is none to this one.
@@ -54,7 +54,7 @@ class LoopStatus:
     problem: str
 
 
-class LoopFinder:
+class LoopClosureDetector:
     """Keeps the keyframes of the drive, searches them, and decides what is published.
 
     Args:
@@ -72,11 +72,11 @@ class LoopFinder:
         self._config = config
         self._extractor = extractor
         self._session_id = session_id
-        self._travel = Travel(config.loops.speed)
+        self._travel = DistanceTracker(config.loops.speed)
         self._threshold = Threshold(config.loops)
         self._gate = ClosureGate(config.loops, config.verification, self._threshold)
         self._ledger = FeedbackLedger(self._threshold)
-        self._session: RunningSession | None = None
+        self._session: SessionRecorder | None = None
         self._problem = ''
         if config.loops.enabled:
             maker = SessionMaker(
@@ -87,7 +87,7 @@ class LoopFinder:
                 extractor.descriptor_dim,
                 extractor.local_dim,
             )
-            self._session = RunningSession(config.loops, maker, self._travel)
+            self._session = SessionRecorder(config.loops, maker, self._travel)
             before = self._session.before
             if before is not None:
                 self._begin(threshold_of_drive(before, extractor.model_id))
@@ -119,7 +119,7 @@ class LoopFinder:
         """Forget what was observed and not published yet."""
         self._gate.reset()
 
-    def take_map(self, rows: Mapping[str, str], path: Path) -> None:
+    def on_map_loaded(self, rows: Mapping[str, str], path: Path) -> None:
         """Go on with another map; what feedback to it led to is where this drive begins.
 
         Args:
@@ -131,7 +131,7 @@ class LoopFinder:
 
     # ---- images
 
-    def watch(
+    def process(
         self,
         frame: Frame,
         features: Features,
@@ -147,19 +147,19 @@ class LoopFinder:
         Raises:
             MapError: the keyframes cannot be read any more.
         """
-        self._travel.moved(frame.stamp_ns, frame.odometry)
+        self._travel.update(frame.stamp_ns, frame.odometry)
         older: list[PlaceHypothesis] = []
-        shown: Sighting | None = None
+        shown: LoopCandidate | None = None
         try:
             # Random features agree by pixel positions, whatever they show.
             if self._session is not None and self._extractor.trained:
                 device = self._extractor.device
-                older = look_back(self._session, frame, features, self._config, device)
-                shown = self._gate.confirm([self._sighting(h, self._session) for h in older])
+                older = find_revisits(self._session, frame, features, self._config, device)
+                shown = self._gate.confirm([self._candidate(h, self._session) for h in older])
         finally:
             self._keep(frame, features, None if shown is None else shown.hypothesis)
         found: list[PlaceHypothesis] = []
-        if localized is not None and self._gate.admit(self._sighting(localized)):
+        if localized is not None and self._gate.accept_map_closure(self._candidate(localized)):
             found.append(localized)
         if self._session is not None and shown is not None:
             # Only now it is known whether the image was due.
@@ -172,22 +172,22 @@ class LoopFinder:
         if self._session is None:
             return
         try:
-            self._session.consider(frame, features, shown)
+            self._session.add_if_keyframe(frame, features, shown)
             self._problem = ''
         except (MapError, StorageError, InputError) as error:
             # The drive goes on, and so do the answers; the next image tries again.
             self._problem = f'the keyframe was not stored: {error}'
 
-    def _sighting(
-        self, hypothesis: PlaceHypothesis, session: RunningSession | None = None
-    ) -> Sighting:
+    def _candidate(
+        self, hypothesis: PlaceHypothesis, session: SessionRecorder | None = None
+    ) -> LoopCandidate:
         place_path = None if session is None else session.path_at(hypothesis.place.index)
-        return Sighting(hypothesis, self._travel.path, self._keyframe(), place_path)
+        return LoopCandidate(hypothesis, self._travel.path, self._keyframe(), place_path)
 
     def _measured(
         self,
         back: PlaceHypothesis,
-        session: RunningSession,
+        session: SessionRecorder,
         frame: Frame,
         older: list[PlaceHypothesis],
     ) -> PlaceHypothesis:
@@ -195,10 +195,10 @@ class LoopFinder:
         config = self._config.verification
         if not config.measure or back.verification != Verification.GEOMETRY:
             return back
-        beside = Beside(session, back.place.index, self._config.loops)
-        here = replace(back, place=beside.view(back.place))
-        places = [beside.view(each.place) for each in older if beside.reaches(each.place)]
-        found = measured(here, frame, beside, places, config)
+        view = BaselineView(session, back.place.index, self._config.loops)
+        here = replace(back, place=view.view(back.place))
+        places = [view.view(each.place) for each in older if view.reaches(each.place)]
+        found = measured(here, frame, view, places, config)
         return replace(back, relative=found.relative)
 
     def _keyframe(self) -> int:
@@ -253,7 +253,7 @@ class LoopFinder:
             self._problem = f'the feedback was not stored: {error}'
 
     def save(self) -> MapInfo:
-        """Write the drive so far as one map file; see `RunningSession.save`."""
+        """Write the drive so far as one map file; see `SessionRecorder.save`."""
         if self._session is None:
             raise InputError('no keyframes are kept: set loops.enabled and loops.session_file')
         return self._session.save()

@@ -22,7 +22,7 @@ from fol_vpr.datatypes import (
 from fol_vpr.recognizer.verify import usable
 from fol_vpr.rigid import compose, inverse, rotation_matrix
 from fol_vpr.verification import (
-    LEAST_POINTS,
+    MIN_POINTS,
     Texture,
     Tracks,
     align,
@@ -41,12 +41,12 @@ from fol_vpr.verification import (
 
 # Aligned positions are that much better than those of local features.
 LIMIT_SHARE = 0.5
-LEAST_PATCHES = 15
+MIN_PATCHES = 15
 # Positions found at once, of which the others are guessed.
-LEAST_FOUND = 12
+MIN_FOUND = 12
 # A second view stands this far from the first, best at about the middle, and looks as it does.
 NEAREST, BEST, FARTHEST = 0.2, 1.0, 8.0
-LARGEST_TURN = math.radians(40.0)
+MAX_TURN = math.radians(40.0)
 # How far to look for one in the order of the session.
 REACH = 10
 
@@ -100,7 +100,7 @@ def measured(
         return hypothesis
     relative = aligned.relative
     pose = None
-    enough = len(aligned.first_xy) >= LEAST_POINTS and config.second_views
+    enough = len(aligned.first_xy) >= MIN_POINTS and config.second_views
     views = _second_views(hypothesis.place, ranked, loaded) if enough else []
     for second in views[: config.second_views]:
         found = _with_second_view(aligned, hypothesis.place, second, loaded, precise)
@@ -162,7 +162,7 @@ def _aligned_positions(
     assert reference_xy is not None and query_xy is not None
     moved, found = align(first, query, reference_xy, [query_xy])
     moved, known = moved[found], reference_xy[found].astype(np.float64)
-    if len(known) < LEAST_FOUND:
+    if len(known) < MIN_FOUND:
         return moved, known
     distinct = corners(first)
     guesses = [carried(distinct, known, moved)]
@@ -194,7 +194,7 @@ def _second_views(first: Place, ranked: Sequence[Place], loaded: Views) -> list[
         other, other_ahead = _position_and_axis(place)
         distance = float(np.linalg.norm(other - position))
         turn = math.acos(np.clip(ahead @ other_ahead, -1, 1))
-        if NEAREST <= distance <= FARTHEST and turn <= LARGEST_TURN:
+        if NEAREST <= distance <= FARTHEST and turn <= MAX_TURN:
             found.append((abs(math.log(distance / BEST)), place))
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].index))]
 
@@ -252,7 +252,7 @@ def _with_second_view(
         tracks,
         patches(rescale(query_xy[valid], aligned.size)),
         limit=config.inlier_threshold,
-        least_patches=LEAST_PATCHES,
+        least_patches=MIN_PATCHES,
         epipolar=aligned.relative,
     )
 

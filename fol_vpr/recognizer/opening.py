@@ -20,7 +20,7 @@ def open_map(path: str | Path) -> MapReader:
     return MapReader(path)
 
 
-def recorded_network(path: str | Path, weights: str | None = None) -> NetworkConfig:
+def network_config_from_map(path: str | Path, weights: str | None = None) -> NetworkConfig:
     """Settings that bring back the weights and the preprocessing that a map was made with.
 
     Args:

@@ -26,14 +26,14 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import MapError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
-from fol_vpr.recognizer.answer import hypotheses_of, with_poses
+from fol_vpr.recognizer.answer import rank_hypotheses, with_poses
 from fol_vpr.recognizer.fitting import calibration_in_words, check_fit, plan_in_words
 from fol_vpr.recognizer.look import Seen, look, timed
-from fol_vpr.recognizer.loops import LoopFinder, LoopStatus
+from fol_vpr.recognizer.loops import LoopClosureDetector, LoopStatus
 from fol_vpr.verification import (
     Calibration,
     Decision,
-    Judgement,
+    LocalizationResult,
     Observation,
     assess_image,
 )
@@ -63,7 +63,7 @@ class PlaceRecognizer:
         self._calibration: Calibration | None = None
         self._decision = Decision(config.verification)
         try:
-            self._loops = LoopFinder(config, self.extractor, self.session_id)
+            self._loops = LoopClosureDetector(config, self.extractor, self.session_id)
         except BaseException:
             self.extractor.close()
             raise
@@ -91,10 +91,10 @@ class PlaceRecognizer:
             reader.close()
             raise
         with self._edits:
-            self._take(loaded)
+            self._swap_map(loaded)
         return loaded.info
 
-    def _take(self, loaded: LiveMap, *, other: bool = True) -> None:
+    def _swap_map(self, loaded: LiveMap, *, other: bool = True) -> None:
         """Use a map instead of the present one; `other` where it is not the same one grown."""
         try:
             calibration = Calibration.from_rows(loaded.calibration(), str(loaded.path))
@@ -111,7 +111,7 @@ class PlaceRecognizer:
             if other or renumbered or calibration != before:
                 self._decision = Decision(self.config.verification, calibration)
             if other:
-                self._loops.take_map(loaded.calibration(), loaded.path)
+                self._loops.on_map_loaded(loaded.calibration(), loaded.path)
         if previous is not None:
             previous.close()
 
@@ -181,7 +181,7 @@ class PlaceRecognizer:
             loaded = self._loaded()
             info = loaded.save(path, overwrite=overwrite)
             if info.content_id != loaded.info.content_id and info.map_id == loaded.info.map_id:
-                self._take(loaded.reopened(), other=False)
+                self._swap_map(loaded.reopened(), other=False)
             return info
 
     @property
@@ -256,7 +256,7 @@ class PlaceRecognizer:
         with self._lock:
             return self._recognize(frame, prepared, hypotheses, sequence, prior)
 
-    def unsearched(self, frame: Frame) -> Recognition:
+    def quality_only_result(self, frame: Frame) -> Recognition:
         """The answer where nothing is searched: how good the image is, and no more."""
         quality = assess_image(frame.image)
         return Recognition(
@@ -310,27 +310,27 @@ class PlaceRecognizer:
         features = self.extractor.extract([prepared or frame.image], timings)[0]
         seen = self._look(frame, features, loaded, timings, prior)
         with timed(timings, 'decide'):
-            judgement = self._decide(seen.observation, sequence)
+            result = self._decide(seen.observation, sequence)
             self._count_hits(loaded, seen.checked)
             published = self.config.retrieval.hypotheses if count is None else count
-            answer = hypotheses_of(seen, judgement, loaded, published)
-        believed = judgement.believed is not None
+            answer = rank_hypotheses(seen, result, loaded, published)
+        believed = result.believed is not None
         with timed(timings, 'measure'):
-            if self.config.verification.measure and self.extractor.trained:
+            if self.config.verification.refine_pose and self.extractor.trained:
                 verification = self.config.verification
                 answer = with_poses(answer, frame, loaded, verification, believed=believed)
         closures: tuple[LoopClosure, ...] = ()
         if sequence:
             with timed(timings, 'loops'):
-                closures = self._loops.watch(frame, features, answer[0] if believed else None)
+                closures = self._loops.process(frame, features, answer[0] if believed else None)
         timings['total'] = time.perf_counter() - started
         return Recognition(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
-            state=judgement.state,
+            state=result.state,
             hypotheses=tuple(answer[:published]),
             loop_closures=closures,
-            p_not_in_map=judgement.p_not_in_map,
+            p_not_in_map=result.p_not_in_map,
             image_quality=seen.quality.score,
             quality_reason=seen.quality.reason,
             timings=timings,
@@ -367,17 +367,17 @@ class PlaceRecognizer:
         timings: dict[str, float] = {}
         features = self.extractor.extract([prepared or frame.image], timings)[0]
         with timed(timings, 'loops'):
-            closures = self._loops.watch(frame, features)
-        answer = self.unsearched(frame)
+            closures = self._loops.process(frame, features)
+        answer = self.quality_only_result(frame)
         timings['total'] = time.perf_counter() - started
         return replace(answer, loop_closures=closures, timings=timings)
 
-    def _decide(self, observation: Observation, sequence: bool) -> Judgement:
+    def _decide(self, observation: Observation, sequence: bool) -> LocalizationResult:
         if not self.extractor.trained:
             # Random features follow pixel positions more than content, so any two images agree
             # geometrically: their matches are evidence of nothing.
-            return Judgement(LocalizationState.UNKNOWN)
-        return self._decision.judge(observation, sequence=sequence)
+            return LocalizationResult(LocalizationState.UNKNOWN)
+        return self._decision.update(observation, sequence=sequence)
 
     def _count_hits(self, loaded: LiveMap, hypotheses: list[PlaceHypothesis]) -> None:
         for hypothesis in hypotheses if self.extractor.trained else ():
@@ -392,13 +392,13 @@ class PlaceRecognizer:
         return self._loops.status
 
     def closure_feedback(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
-        """Take note of what a back-end made of a loop closure; see `LoopFinder.feedback`."""
+        """Take note of what a back-end made of a loop closure; see `LoopClosureDetector.feedback`."""
         return self._loops.feedback(candidate_id, accepted, reason)
 
     def save_session(self) -> MapInfo:
         """Write the running drive as a map file; images are answered meanwhile.
 
-        Errors as of `RunningSession.save`.
+        Errors as of `SessionRecorder.save`.
         """
         return self._loops.save()
 

@@ -21,7 +21,7 @@ ROUNDOFF = 2.0**-8
 ERROR = 3.2 * ROUNDOFF
 
 # Where fewer pairs of rows are to be looked at, the product is too cheap to be worth it.
-LEAST_PAIRS = 500_000
+MIN_PAIRS = 500_000
 TILE_BYTES = 4 << 20
 
 
@@ -54,7 +54,7 @@ class Prefilter:
 
     def pays(self, rows: int) -> bool:
         """Whether to reduce a candidate of so many rows."""
-        large = rows * len(self._query) >= LEAST_PAIRS
+        large = rows * len(self._query) >= MIN_PAIRS
         return self._useful and large and self._paid > -2
 
     @functools.cached_property

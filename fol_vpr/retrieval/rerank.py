@@ -3,16 +3,16 @@
 The released code orders candidates by their number of matches alone. A match that is barely over
 the threshold counts there as much as one beyond doubt, and where many references look alike, or
 few matches are to be had, the number is chance and the global similarity knows better. The order
-`evidence` is that of
+`spatial` is that of
 
-    evidence / most evidence + similarity_weight * standing
+    evidence / most evidence + similarity_weight * relative similarity
 
 Evidence of a candidate is how far its matches are over the threshold, and how well they agree with
-each other (evidence.py); its standing is 1 for the greatest similarity and 0 for the median one of
+each other (evidence.py); its relative similarity is 1 for the greatest similarity and 0 for the median one of
 all candidates, which as a rule shows another place. Both terms are without a unit, so that one
 weight serves networks whose similarities lie elsewhere.
 
-Local matching is what costs, and most candidates cannot win. Only those are matched whose standing
+Local matching is what costs, and most candidates cannot win. Only those are matched whose relative similarity
 leaves them in doubt; and of those only a shortlist in full, which few of their rows tell.
 """
 
@@ -45,11 +45,11 @@ class Coarse(NamedTuple):
     of: Callable[[LocalFeatures], LocalFeatures | None]
 
 
-class _Doubted(NamedTuple):
-    """A candidate and its standing."""
+class ScoredCandidate(NamedTuple):
+    """A candidate and its relative similarity."""
 
     candidate: Candidate
-    standing: float
+    relative_similarity: float
 
 
 def rerank(
@@ -65,8 +65,8 @@ def rerank(
 ) -> list[Candidate]:
     """Order the first candidates by local evidence.
 
-    At most `config.rerank` are looked at, and of those the ones whose standing is at least
-    `config.least_standing`. With `config.order` at `matches` they are ordered by their number of
+    At most `config.rerank` are looked at, and of those the ones whose relative similarity is at least
+    `config.min_relative_similarity`. With `config.rerank_score` at `matches` they are ordered by their number of
     matches, equal ones by similarity and then by index: the released code, which ignores the
     similarity here, puts the worse candidate first.
 
@@ -79,7 +79,7 @@ def rerank(
         threshold: replaces `config.match_threshold` where the features are compressed in a way
             that changes cosines.
         coarse: where given, its rows are matched first, and only the best `config.shortlist`
-            candidates by their evidence in full; the order `matches` has no shortlist.
+            candidates by their evidence in full; the score `match_count` has no shortlist.
         matches: where given, the matches [K, 2] of every reordered candidate are put into it by
             `Candidate.index`, rows of the query first.
 
@@ -93,14 +93,14 @@ def rerank(
     """
     matches = {} if matches is None else matches
     threshold = config.match_threshold if threshold is None else threshold
-    standings = _standings(candidates)
-    count = _in_doubt(standings, config)
-    doubted = [_Doubted(candidates[row], float(standings[row])) for row in range(count)]
-    held = _Held(load)
-    left: list[_Doubted] = []
-    if coarse is not None and config.order == 'evidence' and 0 < config.shortlist < count:
+    relative = _relative_similarities(candidates)
+    count = _in_doubt(relative, config)
+    doubted = [ScoredCandidate(candidates[row], float(relative[row])) for row in range(count)]
+    held = FeatureCache(load)
+    left: list[ScoredCandidate] = []
+    if coarse is not None and config.rerank_score == 'spatial' and 0 < config.shortlist < count:
         doubted, left = _shortlisted(doubted, held, coarse, config, threshold, device)
-    scored: list[_Doubted] = []
+    scored: list[ScoredCandidate] = []
     evidence: list[float] = []
     by_evidence = MatchEvidence(query, threshold)
     for group in _loaded(doubted, held.get):
@@ -110,9 +110,9 @@ def rerank(
             candidate = replace(item.candidate, match_score=float(len(pairs)))
             matches[candidate.index] = pairs
             scored.append(item._replace(candidate=candidate))
-            if config.order == 'evidence':
+            if config.rerank_score == 'spatial':
                 evidence.append(by_evidence.of(local, pairs))
-    if config.order == 'matches':
+    if config.rerank_score == 'match_count':
         keys = [item.candidate.match_score for item in scored]
     else:
         keys = _fused(evidence, scored, config.similarity_weight)
@@ -120,7 +120,7 @@ def rerank(
     return [item.candidate for item in ordered] + candidates[count:]
 
 
-class _Held:
+class FeatureCache:
     """Local features that were loaded once, as many as memory is granted for."""
 
     def __init__(self, load: Callable[[int], LocalFeatures]) -> None:
@@ -140,13 +140,13 @@ class _Held:
 
 
 def _shortlisted(
-    doubted: list[_Doubted],
-    held: _Held,
+    doubted: list[ScoredCandidate],
+    held: FeatureCache,
     coarse: Coarse,
     config: RetrievalConfig,
     threshold: float,
     device: str,
-) -> tuple[list[_Doubted], list[_Doubted]]:
+) -> tuple[list[ScoredCandidate], list[ScoredCandidate]]:
     """The candidates that are worth to be matched in full, and the others; both best first."""
     few = [coarse.of(held.get(item.candidate.index)) for item in doubted]
     coarsened = [local for local in few if local is not None]
@@ -162,7 +162,7 @@ def _shortlisted(
     return ordered[: config.shortlist], ordered[config.shortlist :]
 
 
-def _by_key(items: list[_Doubted], keys: list[float]) -> list[_Doubted]:
+def _by_key(items: list[ScoredCandidate], keys: list[float]) -> list[ScoredCandidate]:
     """Largest key first; equal ones by similarity, and then by index."""
 
     def rank(number: int) -> tuple[float, float, int]:
@@ -172,7 +172,7 @@ def _by_key(items: list[_Doubted], keys: list[float]) -> list[_Doubted]:
     return [items[number] for number in sorted(range(len(items)), key=rank)]
 
 
-def _standings(candidates: list[Candidate]) -> np.ndarray:
+def _relative_similarities(candidates: list[Candidate]) -> np.ndarray:
     """Where each similarity lies between the median of all candidates, 0, and the best, 1."""
     similarities = np.array([candidate.similarity for candidate in candidates])
     if not len(similarities):
@@ -181,28 +181,28 @@ def _standings(candidates: list[Candidate]) -> np.ndarray:
     spread = similarities[0] - usual
     if spread <= 0:
         return np.ones_like(similarities)
-    standings: np.ndarray = (similarities - usual) / spread
-    return standings
+    relative: np.ndarray = (similarities - usual) / spread
+    return relative
 
 
-def _in_doubt(standings: np.ndarray, config: RetrievalConfig) -> int:
+def _in_doubt(relative: np.ndarray, config: RetrievalConfig) -> int:
     """How many candidates, best first, local matching may still bring to the top."""
-    if config.order == 'matches':
-        return min(config.rerank, len(standings))
-    return int((standings[: config.rerank] >= config.least_standing).sum())
+    if config.rerank_score == 'match_count':
+        return min(config.rerank, len(relative))
+    return int((relative[: config.rerank] >= config.min_relative_similarity).sum())
 
 
-def _fused(evidence: list[float], items: list[_Doubted], weight: float) -> list[float]:
+def _fused(evidence: list[float], items: list[ScoredCandidate], weight: float) -> list[float]:
     most = max(evidence, default=0.0)
     shares = [one / most if most > 0 else 0.0 for one in evidence]
-    return [share + weight * item.standing for share, item in zip(shares, items, strict=True)]
+    return [share + weight * item.relative_similarity for share, item in zip(shares, items, strict=True)]
 
 
 def _loaded(
-    items: list[_Doubted], load: Callable[[int], LocalFeatures]
-) -> Iterator[list[tuple[_Doubted, LocalFeatures]]]:
+    items: list[ScoredCandidate], load: Callable[[int], LocalFeatures]
+) -> Iterator[list[tuple[ScoredCandidate, LocalFeatures]]]:
     """Candidates with their features, as many at a time as memory is granted for."""
-    group: list[tuple[_Doubted, LocalFeatures]] = []
+    group: list[tuple[ScoredCandidate, LocalFeatures]] = []
     held = 0
     for item in items:
         local = load(item.candidate.index)

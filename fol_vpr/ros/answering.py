@@ -42,7 +42,7 @@ class Ready(NamedTuple):
     timings: dict[str, float]
 
 
-class Answering:
+class ImagePipeline:
     """Listens to images and answers them, on threads of its own.
 
     Args:
@@ -50,7 +50,7 @@ class Answering:
         recognizer: that answers.
         outputs: where answers are published.
         monitor: keeps account of the images.
-        heard: is told each published answer, and time.perf_counter() when its image was taken up;
+        on_result: is told each published answer, and time.perf_counter() when its image was taken up;
             called on the thread that answers.
     """
 
@@ -60,13 +60,13 @@ class Answering:
         recognizer: PlaceRecognizer,
         outputs: Outputs,
         monitor: Monitor,
-        heard: Callable[[Any, float], None],
+        on_result: Callable[[Any, float], None],
     ) -> None:
         self._node = node
         self._recognizer = recognizer
         self._outputs = outputs
         self._monitor = monitor
-        self._heard = heard
+        self._on_result = on_result
         self._stopped = threading.Event()
         settings = node.settings.node
         self._replay = settings.replay
@@ -181,7 +181,7 @@ class Answering:
         odometry = self._node.odometry.track.pose_at(frame.stamp_ns, settings.node)
         frame = replace(frame, odometry=odometry)
         if recognizer.map_info is None and not recognizer.loops.enabled:
-            recognition = recognizer.unsearched(frame)
+            recognition = recognizer.quality_only_result(frame)
         else:
             recognition = recognizer.recognize(frame, prepared=ready.prepared)
         recognized = time.perf_counter()
@@ -189,7 +189,7 @@ class Answering:
             return
         model_id = recognizer.extractor.model_id
         answer = outputs.publish(recognition, model_id, settings, recognized - ready.started)
-        self._heard(answer, ready.started)
+        self._on_result(answer, ready.started)
         done = time.perf_counter()
         timings = dict(ready.timings)
         for stage, seconds in recognition.timings.items():

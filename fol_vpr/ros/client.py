@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from fol_vpr.errors import FolVprError
-from fol_vpr.ros.ending import exits_within
+from fol_vpr.ros.ending import exit_after
 
 TEARDOWN = 5.0  # s
 
@@ -34,7 +34,7 @@ def client_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
         yield node, executor
         status = 0
     finally:
-        with exits_within(TEARDOWN, status):
+        with exit_after(TEARDOWN, status):
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()

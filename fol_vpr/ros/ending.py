@@ -39,7 +39,7 @@ class _Schedule(ctypes.Structure):
 
 
 @contextmanager
-def exits_within(seconds: float, status: int = 0) -> Iterator[None]:
+def exit_after(seconds: float, status: int = 0) -> Iterator[None]:
     """End the process with a status if the block takes longer, even where it holds Python's lock.
 
     What has been written to standard output and standard error before is flushed; no other

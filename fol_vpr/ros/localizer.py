@@ -49,7 +49,7 @@ def main(args: Sequence[str] | None = None) -> int:
     from rclpy.signals import SignalHandlerOptions
     from rclpy.utilities import remove_ros_args
 
-    from fol_vpr.ros.ending import exits_within
+    from fol_vpr.ros.ending import exit_after
     from fol_vpr.ros.node import Localizer
 
     try:
@@ -78,7 +78,7 @@ def main(args: Sequence[str] | None = None) -> int:
     spinner.join(SPIN_END)
     node.close()
     if not spinner.is_alive():
-        with exits_within(TEARDOWN):
+        with exit_after(TEARDOWN):
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()

@@ -12,7 +12,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from fol_vpr.errors import FolVprError, MapError, WeightsError
-from fol_vpr.ros.answering import Answering
+from fol_vpr.ros.answering import ImagePipeline
 from fol_vpr.ros.camera import CameraInput
 from fol_vpr.ros.inputs import FeedbackInput
 from fol_vpr.ros.live_settings import LiveSettings
@@ -21,7 +21,7 @@ from fol_vpr.ros.monitor import Monitor
 from fol_vpr.ros.odometry import OdometryInput
 from fol_vpr.ros.outputs import Outputs
 from fol_vpr.ros.relocalize import Relocalization
-from fol_vpr.ros.self_report import SelfReport
+from fol_vpr.ros.self_report import DiagnosticsPublisher
 from fol_vpr.ros.services import NotReady, Services
 from fol_vpr.ros.settings import Settings, user_path, with_network_of
 
@@ -36,7 +36,7 @@ class Localizer(LifecycleNode):
         enabled: whether it listens to images while active.
         failure: why the last transition failed, empty where it did not.
         map_failure: why a map was not loaded, empty once one was.
-        camera, odometry: what is heard of them.
+        camera, odometry: what is on_result of them.
         recognizer, outputs, answering: while configured, else None.
     """
 
@@ -44,7 +44,7 @@ class Localizer(LifecycleNode):
         super().__init__('localizer')
         self.recognizer: PlaceRecognizer | None = None
         self.outputs: Outputs | None = None
-        self.answering: Answering | None = None
+        self.answering: ImagePipeline | None = None
         self._settings = LiveSettings(self)
         self._monitor = Monitor()
         self.enabled = True
@@ -58,7 +58,7 @@ class Localizer(LifecycleNode):
         self._relocalization = Relocalization(self, self._calls)
         # Steady time: the diagnostics must speak where simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._report = SelfReport(self, self._monitor, steady)
+        self._report = DiagnosticsPublisher(self, self._monitor, steady)
         if self.settings.node.autostart:
             self._starter = self.create_timer(0.0, self._autostart, clock=steady)
         else:
@@ -102,7 +102,7 @@ class Localizer(LifecycleNode):
 
     def _transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:
-            with self._report.goes_on():
+            with self._report.keep_alive():
                 step()
         except FolVprError as error:
             self.failure, self._error = f'{name} failed: {error}', error
@@ -152,8 +152,8 @@ class Localizer(LifecycleNode):
         self.recognizer = recognizer
         self.map_failure = ''
         self.outputs.publish_map(recognizer, settings)
-        heard = self._relocalization.heard
-        self.answering = Answering(self, recognizer, self.outputs, self._monitor, heard)
+        on_result = self._relocalization.on_result
+        self.answering = ImagePipeline(self, recognizer, self.outputs, self._monitor, on_result)
         self.get_logger().info(f'warmed up in {seconds:.1f} s')
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
@@ -261,7 +261,7 @@ class Localizer(LifecycleNode):
         self._listen(wanted)
         return word
 
-    def hears(self) -> str:
+    def describe_publishers(self) -> str:
         """Who publishes images for this node, in words."""
         reports = [] if self.answering is None else self.answering.reports()
         topics = [

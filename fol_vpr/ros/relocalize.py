@@ -57,7 +57,7 @@ class Relocalization:
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
 
-    def heard(self, answer: Any, started: float) -> None:
+    def on_result(self, answer: Any, started: float) -> None:
         """An image was answered; called on the worker's thread.
 
         Args:
@@ -151,7 +151,7 @@ class Relocalization:
     def _fill(self, response: Relocalize.Response, answer: Any, seconds: float) -> None:
         if answer is None:
             response.result = Relocalize.Response.NO_IMAGES
-            response.message = f'no image was answered within {seconds:g} s: {self._node.hears()}'
+            response.message = f'no image was answered within {seconds:g} s: {self._node.describe_publishers()}'
             return
         response.places = answer
         if answer.state == int(LocalizationState.LOCALIZED):

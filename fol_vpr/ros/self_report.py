@@ -57,7 +57,7 @@ class SilenceLog:
         return words
 
 
-class SelfReport:
+class DiagnosticsPublisher:
     """Says every `diagnostics_period` how the node is doing.
 
     Args:
@@ -79,7 +79,7 @@ class SelfReport:
         node.create_timer(self._period, self._on_timer, clock=clock)
 
     @contextmanager
-    def goes_on(self) -> Iterator[None]:
+    def keep_alive(self) -> Iterator[None]:
         """Report from another thread while a transition keeps that of the executor.
 
         The other one asks the node for nothing: it repeats what was the case when the block began,

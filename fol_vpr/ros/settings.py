@@ -88,12 +88,12 @@ def with_network_of(
         MapError: no such map, or a damaged one.
         WeightsError: its weights are not on this machine, and no others are given.
     """
-    from fol_vpr.recognizer import recorded_network
+    from fol_vpr.recognizer import network_config_from_map
 
     given, usual = settings.network, NetworkConfig()
     # Other weights may be the same ones elsewhere: loading the map compares their content.
     of_map = given.weights == usual.weights
-    recorded = recorded_network(map_path, None if of_map else given.weights)
+    recorded = network_config_from_map(map_path, None if of_map else given.weights)
     for name in ('resize', 'input_size'):
         if getattr(given, name) not in (getattr(recorded, name), getattr(usual, name)):
             warn(

@@ -1,8 +1,8 @@
 """From scores to decisions: geometry of a pair, quality of an image, evidence over time."""
 
-from fol_vpr.verification.calibration import LEAST_SHARE, Calibration, Scaling, log_odds
-from fol_vpr.verification.closures import ClosureGate, Sighting, Threshold
-from fol_vpr.verification.decision import Decision, Judgement
+from fol_vpr.verification.calibration import MIN_SHARE, Calibration, Scaling, log_odds
+from fol_vpr.verification.closures import ClosureGate, LoopCandidate, Threshold
+from fol_vpr.verification.decision import Decision, LocalizationResult
 from fol_vpr.verification.evidence import (
     FEATURES,
     MORE_IS_BETTER,
@@ -11,7 +11,7 @@ from fol_vpr.verification.evidence import (
     gather,
 )
 from fol_vpr.verification.geometry import (
-    LEAST_POINTS,
+    MIN_POINTS,
     PairGeometry,
     Texture,
     Tracks,
@@ -30,25 +30,25 @@ from fol_vpr.verification.geometry import (
     verify_pair,
 )
 from fol_vpr.verification.image_quality import ImageQuality, assess_image
-from fol_vpr.verification.places import BESIDE, Locations, same_place
+from fol_vpr.verification.places import NEIGHBOUR_FACTOR, Locations, same_place
 
 __all__ = [
-    'BESIDE',
+    'NEIGHBOUR_FACTOR',
     'FEATURES',
-    'LEAST_POINTS',
-    'LEAST_SHARE',
+    'MIN_POINTS',
+    'MIN_SHARE',
     'MORE_IS_BETTER',
     'Calibration',
     'ClosureGate',
     'Decision',
     'ImageQuality',
-    'Judgement',
+    'LocalizationResult',
     'Locations',
     'Observation',
     'PairGeometry',
     'PlaceEvidence',
     'Scaling',
-    'Sighting',
+    'LoopCandidate',
     'Texture',
     'Threshold',
     'Tracks',

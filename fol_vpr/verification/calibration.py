@@ -21,10 +21,10 @@ ROW = 'decision'
 """Name of its row in the calibration table of a map."""
 VERSION = 1
 # One image says no more than this, whatever its numbers: log of a likelihood ratio.
-LARGEST_LOG_RATIO = 7.0
+MAX_LOG_RATIO = 7.0
 # A probability is never called 0 or 1 by so much, in log odds: one in about 22,000.
-LARGEST_LOG_ODDS = 10.0
-LEAST_SHARE = 1e-3
+MAX_LOG_ODDS = 10.0
+MIN_SHARE = 1e-3
 # Of what is read: with less, quotients overflow.
 _LEAST_NUMBER = 1e-6
 _LARGEST_NUMBER = 1e6
@@ -48,7 +48,7 @@ class Scaling:
 
     def probability(self, belief: float, share: float = 1.0) -> float:
         """The probability for a belief, and a share in it, all from 0 to 1."""
-        shared = math.log(max(share, LEAST_SHARE))
+        shared = math.log(max(share, MIN_SHARE))
         return logistic(self.slope * log_odds(belief) + self.share * shared + self.offset)
 
 
@@ -87,7 +87,7 @@ class Calibration:
     def log_ratio(self, features: np.ndarray) -> float:
         """Log likelihood ratio of a place [F]: how much rather its evidence is seen there."""
         raw = float((features - self.mean) / self.scale @ self.weights) + self.offset
-        return max(-LARGEST_LOG_RATIO, min(LARGEST_LOG_RATIO, raw))
+        return max(-MAX_LOG_RATIO, min(MAX_LOG_RATIO, raw))
 
     def to_rows(self) -> dict[str, str]:
         """Rows for the calibration table of a map."""
@@ -157,7 +157,7 @@ class Calibration:
 
 def log_odds(probability: float) -> float:
     """Log odds, limited so that certainty stays finite."""
-    least = logistic(-LARGEST_LOG_ODDS)
+    least = logistic(-MAX_LOG_ODDS)
     inside = min(max(probability, least), 1 - least)
     return math.log(inside / (1 - inside))
 

@@ -23,9 +23,9 @@ the inliers, or, where the probability is known, of its odds. What the back-end 
 moves the threshold t, which is never below 0 (Gibbs and Candès, "Adaptive Conformal Inference
 Under Distribution Shift", NeurIPS 2021, eq. 2):
 
-    t <- t + step * (rejected - wanted_rejections),    rejected being 1 or 0.
+    t <- t + step * (rejected - target_rejection_rate),    rejected being 1 or 0.
 
-In the long run the share of rejections comes down to `wanted_rejections`, whatever the back-end
+In the long run the share of rejections comes down to `target_rejection_rate`, whatever the back-end
 goes by; it is bounded above too, so that no back-end can silence the closures for ever.
 """
 
@@ -41,14 +41,14 @@ import numpy as np
 from fol_vpr.config import LoopsConfig, VerificationConfig
 from fol_vpr.datatypes import PlaceHypothesis, Verification
 
-HIGHEST_THRESHOLD = 3.0
+MAX_THRESHOLD = 3.0
 """Doublings that the threshold may rise to: eight times the inliers, or the odds."""
 # Closures that are remembered, by each of both ends: a day of driving, and a bound all the same.
 REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
+class LoopCandidate:
     """An image that shows what an older one shows.
 
     Attributes:
@@ -69,7 +69,7 @@ class Threshold:
     """The evidence that a closure needs, moved by what became of those before.
 
     Attributes:
-        value: doublings over the least evidence, 0 to HIGHEST_THRESHOLD.
+        value: doublings over the least evidence, 0 to MAX_THRESHOLD.
     """
 
     def __init__(self, config: LoopsConfig) -> None:
@@ -78,11 +78,11 @@ class Threshold:
 
     def set(self, value: float) -> None:
         """Take another value, or the nearest one that it may have."""
-        self.value = min(HIGHEST_THRESHOLD, max(0.0, value))
+        self.value = min(MAX_THRESHOLD, max(0.0, value))
 
     def learn(self, rejected: bool) -> None:
         """Take note of an answer of the back-end."""
-        error = float(rejected) - self.config.wanted_rejections
+        error = float(rejected) - self.config.target_rejection_rate
         self.set(self.value + self.config.feedback_step * error)
 
 
@@ -102,7 +102,7 @@ def _log_odds(probability: float) -> float:
 
 
 class ClosureGate:
-    """Decides which sightings are published as loop closures.
+    """Decides which candidates are published as loop closures.
 
     Args:
         config: when, and how often.
@@ -116,9 +116,9 @@ class ClosureGate:
         self._config = config
         self._verification = verification
         self._threshold = threshold
-        self._run: deque[Sighting] = deque(maxlen=config.consecutive)
+        self._run: deque[LoopCandidate] = deque(maxlen=config.consecutive)
         # Where the images began that all have half the inliers, and agree.
-        self._supported: Sighting | None = None
+        self._supported: LoopCandidate | None = None
         self._published: dict[str, _Closures] = {}
         self._pairs: dict[tuple[int, str], None] = {}
 
@@ -127,21 +127,21 @@ class ClosureGate:
         self._config, self._verification = config, verification
         self._run = deque(self._run, config.consecutive)
 
-    def confirm(self, sightings: Sequence[Sighting]) -> Sighting | None:
+    def confirm(self, candidates: Sequence[LoopCandidate]) -> LoopCandidate | None:
         """What an image of the drive shows again for certain; called for every image.
 
         Args:
-            sightings: of older keyframes of the same drive, in any order; empty where there are
+            candidates: of older keyframes of the same drive, in any order; empty where there are
                 none.
 
         Returns:
             One of them, with what it is verified by; None where this image and those before do
             not verify any.
         """
-        if not sightings:
+        if not candidates:
             self.reset()
             return None
-        best = max(sightings, key=_strength)
+        best = max(candidates, key=_strength)
         if self._run and not self._agree(self._run[-1], best):
             self.reset()
         self._run.append(best)
@@ -154,24 +154,24 @@ class ClosureGate:
             return None
         return replace(best, hypothesis=replace(best.hypothesis, verification=verification))
 
-    def admit(self, sighting: Sighting) -> bool:
+    def accept_map_closure(self, candidate: LoopCandidate) -> bool:
         """Whether a place of another session, believed already, is published as a closure.
 
         What is believed for the images before, though this one does not show it, ties no two
         images. Evidence is looked at only once the feedback has raised the threshold.
         """
-        if sighting.hypothesis.verification != Verification.GEOMETRY:
+        if candidate.hypothesis.verification != Verification.GEOMETRY:
             return False
         least = self._threshold.value
-        if least and evidence(sighting.hypothesis, self._config, self._verification) < least:
+        if least and evidence(candidate.hypothesis, self._config, self._verification) < least:
             return False
-        return self.publish(sighting)
+        return self.publish(candidate)
 
-    def publish(self, sighting: Sighting) -> bool:
+    def publish(self, candidate: LoopCandidate) -> bool:
         """Whether what is certain is published as a closure; it is remembered as one then."""
-        if not self.worth(sighting):
+        if not self.is_informative(candidate):
             return False
-        self.note(sighting)
+        self.remember(candidate)
         return True
 
     def _verified(self) -> Verification | None:
@@ -185,7 +185,7 @@ class ClosureGate:
             return Verification.GEOMETRY if enough else None
         return Verification.SEQUENCE if self._passed_alike(run[-1]) else None
 
-    def _passed_alike(self, sighting: Sighting) -> bool:
+    def _passed_alike(self, candidate: LoopCandidate) -> bool:
         """Whether the images since the run began passed the places as fast as the robot drove.
 
         A place that many images resemble stays where it is.
@@ -193,13 +193,13 @@ class ClosureGate:
         begin, length = self._supported, self._config.sequence
         if begin is None or not length:
             return False
-        if begin.place_path is None or sighting.place_path is None:
+        if begin.place_path is None or candidate.place_path is None:
             return False
-        driven = sighting.path - begin.path
-        passed = abs(sighting.place_path - begin.place_path)
+        driven = candidate.path - begin.path
+        passed = abs(candidate.place_path - begin.place_path)
         return driven >= length and abs(passed - driven) <= self._config.agreement
 
-    def _agree(self, first: Sighting, second: Sighting) -> bool:
+    def _agree(self, first: LoopCandidate, second: LoopCandidate) -> bool:
         """Whether two images in a row came back to one place, by how far the robot has driven.
 
         On ground that was driven often the two may show keyframes of different rounds: far apart
@@ -217,31 +217,31 @@ class ClosureGate:
 
     # ---- what was published
 
-    def worth(self, sighting: Sighting) -> bool:
+    def is_informative(self, candidate: LoopCandidate) -> bool:
         """Whether a closure would be the first one of its keyframes, and tell enough."""
-        place = sighting.hypothesis.place
-        if (sighting.keyframe, place.place_id) in self._pairs:
+        place = candidate.hypothesis.place
+        if (candidate.keyframe, place.place_id) in self._pairs:
             return False
-        return self.gain(sighting) >= self._config.min_gain
+        return self.gain(candidate) >= self._config.min_information_gain_bits
 
-    def gain(self, sighting: Sighting) -> float:
+    def gain(self, candidate: LoopCandidate) -> float:
         """Bits that a closure tells for each axis, see above; infinite for the first one."""
         drift, measured = self._config.odometry_stddev**2, self._config.closure_stddev**2
         variance = math.inf
-        if sighting.place_path is not None:
-            variance = drift * abs(sighting.path - sighting.place_path)
-        closures = self._published.get(sighting.hypothesis.place.session_id)
+        if candidate.place_path is not None:
+            variance = drift * abs(candidate.path - candidate.place_path)
+        closures = self._published.get(candidate.hypothesis.place.session_id)
         if closures is not None:
-            variance = min(variance, measured + drift * closures.detour(sighting))
+            variance = min(variance, measured + drift * closures.detour(candidate))
         return 0.5 * math.log2(1 + variance / measured)
 
-    def note(self, sighting: Sighting) -> None:
+    def remember(self, candidate: LoopCandidate) -> None:
         """Remember a closure that is published."""
-        place = sighting.hypothesis.place
-        self._pairs[sighting.keyframe, place.place_id] = None
+        place = candidate.hypothesis.place
+        self._pairs[candidate.keyframe, place.place_id] = None
         if len(self._pairs) > REMEMBERED:
             del self._pairs[next(iter(self._pairs))]
-        self._published.setdefault(place.session_id, _Closures()).append(sighting)
+        self._published.setdefault(place.session_id, _Closures()).append(candidate)
 
     def reset(self) -> None:
         """Forget what was observed and not published yet."""
@@ -256,18 +256,18 @@ class _Closures:
         self._rows = np.full((64, 5), np.nan)
         self._count = 0
 
-    def append(self, sighting: Sighting) -> None:
+    def append(self, candidate: LoopCandidate) -> None:
         if self._count == len(self._rows):
             grown = np.full((min(2 * self._count, REMEMBERED), 5), np.nan)
             kept = self._rows[-len(grown) + 64 :]
             grown[: len(kept)] = kept
             self._rows, self._count = grown, len(kept)
-        self._rows[self._count] = _ends(sighting)
+        self._rows[self._count] = _ends(candidate)
         self._count += 1
 
-    def detour(self, sighting: Sighting) -> float:
+    def detour(self, candidate: LoopCandidate) -> float:
         """Metres from both ends of a closure to those of the nearest one, together."""
-        rows, ends = self._rows[: self._count], _ends(sighting)
+        rows, ends = self._rows[: self._count], _ends(candidate)
         ways = np.abs(rows[:, :2] - ends[:2])
         # Where the other drive's path is not known, its poses tell at least how far it went, and
         # where it has none, the order of its images.
@@ -276,15 +276,15 @@ class _Closures:
         return float(np.min(ways[:, 0] + to))
 
 
-def _ends(sighting: Sighting) -> np.ndarray:
+def _ends(candidate: LoopCandidate) -> np.ndarray:
     """Path at the image, path at the place or NaN, and the place's position or its number."""
-    place = sighting.hypothesis.place
-    path = math.nan if sighting.place_path is None else sighting.place_path
+    place = candidate.hypothesis.place
+    path = math.nan if candidate.place_path is None else candidate.place_path
     at = np.array([place.index, 0.0, 0.0]) if place.pose is None else place.pose.position
-    return np.array([sighting.path, path, *at])
+    return np.array([candidate.path, path, *at])
 
 
-def _strength(sighting: Sighting) -> tuple[bool, int, int]:
-    hypothesis = sighting.hypothesis
+def _strength(candidate: LoopCandidate) -> tuple[bool, int, int]:
+    hypothesis = candidate.hypothesis
     verified = hypothesis.verification == Verification.GEOMETRY
     return verified, hypothesis.inliers, -hypothesis.rank

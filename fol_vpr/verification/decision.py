@@ -21,13 +21,13 @@ from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Place, PlaceHypothesis, Verification
 from fol_vpr.verification.calibration import DEFAULTS, Calibration
 from fol_vpr.verification.evidence import Observation, PlaceEvidence, gather
-from fol_vpr.verification.filter import Belief, PlaceFilter, Shown
+from fol_vpr.verification.filter import Belief, PlaceFilter, PlaceLikelihood
 from fol_vpr.verification.motion import Motion
-from fol_vpr.verification.places import BESIDE, Locations, same_place
+from fol_vpr.verification.places import NEIGHBOUR_FACTOR, Locations, same_place
 
 NS = 1_000_000_000
 # An image is never quite the same as the one before it: noise, people, light.
-LEAST_NOVELTY = 0.1
+MIN_NOVELTY = 0.1
 # What makes an image entirely new: a way of this share of a place's extent, or a turn in degrees.
 NEW_WAY, NEW_TURN = 0.5, 30.0
 # Of two places that share the belief, the less probable one still counts with this share of it.
@@ -35,7 +35,7 @@ RIVAL_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class LocalizationResult:
     """What an image amounts to, with all that was seen before.
 
     Attributes:
@@ -93,7 +93,7 @@ class Decision:
         self._filter.reset()
         self._last = None
 
-    def judge(self, observation: Observation, *, sequence: bool = True) -> Judgement:
+    def update(self, observation: Observation, *, sequence: bool = True) -> LocalizationResult:
         """What an image amounts to.
 
         Args:
@@ -104,7 +104,7 @@ class Decision:
         evidence = gather(observation, self.config)
         ratios = [self._scale.log_ratio(each.features) for each in evidence]
         shown = [
-            Shown(each.best.place, ratio) for each, ratio in zip(evidence, ratios, strict=True)
+            PlaceLikelihood(each.best.place, ratio) for each, ratio in zip(evidence, ratios, strict=True)
         ]
         if sequence:
             novelty = self._go_on(observation)
@@ -112,11 +112,11 @@ class Decision:
             self._last = observation
         else:
             belief = self._new_filter().update(shown, observation.quality)
-        judgement = self._state(evidence, ratios, belief)
+        result = self._state(evidence, ratios, belief)
         if observation.quality > 0:
-            return judgement
+            return result
         # What was seen before is believed still, but nothing is said of this image.
-        return replace(judgement, state=LocalizationState.UNKNOWN, believed=None)
+        return replace(result, state=LocalizationState.UNKNOWN, believed=None)
 
     def _go_on(self, observation: Observation) -> float:
         """Move the belief on to an image; how new that is, 0 to 1."""
@@ -139,24 +139,24 @@ class Decision:
         """
         found = []
         if motion.metres is not None and motion.degrees is not None:
-            way = NEW_WAY * self.config.agreement_radius
+            way = NEW_WAY * self.config.place_radius
             found.append(motion.metres / way if way > 0 else 1.0)
             found.append(motion.degrees / NEW_TURN)
         if last.descriptor is not None and observation.descriptor is not None:
             alike = float(np.dot(last.descriptor, observation.descriptor))
             range_ = 1 - observation.usual_similarity
             found.append((1 - alike) / range_ if range_ > 0 else 0.0)
-        return min(1.0, max(LEAST_NOVELTY, *found)) if found else 1.0
+        return min(1.0, max(MIN_NOVELTY, *found)) if found else 1.0
 
     def _state(
         self, evidence: list[PlaceEvidence], ratios: list[float], belief: Belief
-    ) -> Judgement:
+    ) -> LocalizationResult:
         scale, knob = self._scale, self.config.probability
         chances = [
             scale.place.probability(each, share)
             for each, share in zip(belief.shown, belief.share, strict=True)
         ]
-        nowhere = scale.nowhere.probability(belief.new)
+        nowhere = scale.nowhere.probability(belief.p_outside_map)
         order = sorted(range(len(evidence)), key=lambda i: -chances[i])
         state, believed = LocalizationState.UNKNOWN, None
         if order and self._enough(evidence[order[0]], chances[order[0]], belief.images[order[0]]):
@@ -166,14 +166,14 @@ class Decision:
         elif self._is_shared([(evidence[i], ratios[i], belief.shown[i]) for i in order]):
             state = LocalizationState.AMBIGUOUS
         if not self.calibrated:
-            return Judgement(state, believed, belief=belief, evidence=tuple(evidence))
+            return LocalizationResult(state, believed, belief=belief, evidence=tuple(evidence))
         probabilities = {
             index: chances[number]
             for number, each in enumerate(evidence)
             for index in each.members
         }
-        other = min(belief.elsewhere * scale.repeat, 1 - max(chances, default=0.0))
-        return Judgement(state, believed, nowhere, probabilities, other, belief, tuple(evidence))
+        other = min(belief.p_unvisited * scale.repeat, 1 - max(chances, default=0.0))
+        return LocalizationResult(state, believed, nowhere, probabilities, other, belief, tuple(evidence))
 
     def _is_shared(self, ordered: Sequence[tuple[PlaceEvidence, float, float]]) -> bool:
         """Whether two places that are not beside each other explain the image about equally.
@@ -185,7 +185,7 @@ class Decision:
             return False
         (leader, ratio, first), *others = ordered
         places = Locations([each.best.place for each, _, _ in others])
-        beside = places.same(leader.best.place, self.config, extents=BESIDE)
+        beside = places.same(leader.best.place, self.config, radius_factor=NEIGHBOUR_FACTOR)
         rivals = [rest[1:] for rest, near in zip(others, beside, strict=True) if not near]
         if not rivals or min(ratio, rivals[0][0]) <= 0:
             return False

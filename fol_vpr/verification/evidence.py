@@ -10,7 +10,7 @@ import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, Place, PlaceHypothesis, Pose, Verification
-from fol_vpr.verification.places import BESIDE, Locations
+from fol_vpr.verification.places import NEIGHBOUR_FACTOR, Locations
 
 FEATURES = {
     'similarity': 'cosine of the global descriptors',
@@ -28,11 +28,11 @@ FEATURES = {
 MORE_IS_BETTER = tuple(name for name in FEATURES if name != 'checked')
 """More of these never makes a place less probable."""
 
-MOST_PLACES = 6
+MAX_PLACES = 6
 # Similarities that lie closer together than this differ by chance.
-LEAST_SPREAD = 1e-3
+MIN_SPREAD = 1e-3
 # In logarithms: twenty times as many matches as any other place, or no other place at all.
-LARGEST_MARGIN = 3.0
+MAX_MARGIN = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,30 +80,30 @@ class PlaceEvidence:
 
 
 def gather(observation: Observation, config: VerificationConfig) -> list[PlaceEvidence]:
-    """Evidence for each of the leading places of an image, at most `MOST_PLACES`, best first."""
+    """Evidence for each of the leading places of an image, at most `MAX_PLACES`, best first."""
     groups = _grouped(observation.hypotheses, config)
     if not groups:
         return []
     similarities = np.array([c.similarity for c in observation.candidates])
-    spread = max(float(similarities.std()), LEAST_SPREAD) if len(similarities) else 1.0
+    spread = max(float(similarities.std()), MIN_SPREAD) if len(similarities) else 1.0
     usual = observation.usual_similarity
     locations = Locations(observation.places)
     leaders = Locations([group[0].place for group in groups])
     matches = np.array([_matches(group) for group in groups])
     found = []
-    for number, group in enumerate(groups[:MOST_PLACES]):
+    for number, group in enumerate(groups[:MAX_PLACES]):
         best = _best(group)
         similarity = max(h.similarity for h in group)
-        others = similarities[~locations.same(best.place, config, extents=BESIDE)]
+        others = similarities[~locations.same(best.place, config, radius_factor=NEIGHBOUR_FACTOR)]
         rival = float(others.max()) if len(others) else usual
-        apart = ~leaders.same(best.place, config, extents=BESIDE)
+        apart = ~leaders.same(best.place, config, radius_factor=NEIGHBOUR_FACTOR)
         other_matches = float(matches[apart].max(initial=0.0))
         features = [
             similarity,
             (similarity - usual) / spread,
             (similarity - rival) / spread,
             float(matches[number]),
-            min(float(matches[number]) - other_matches, LARGEST_MARGIN),
+            min(float(matches[number]) - other_matches, MAX_MARGIN),
             *_geometry(group),
         ]
         members = frozenset(h.place.index for h in group)

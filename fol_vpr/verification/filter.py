@@ -16,7 +16,7 @@ That a look-alike turns up just where the robot is expected happens by chance to
 chance. Images that hardly differ from the one before say little that is new, and poor ones say
 little at all: their likelihoods are taken to a power below 1.
 
-The cost is that of the leading places of an image times at most `MOST_ANCHORS`, whatever the size
+The cost is that of the leading places of an image times at most `MAX_ANCHORS`, whatever the size
 of the map.
 """
 
@@ -30,22 +30,22 @@ import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Place
-from fol_vpr.verification.motion import Motion, Spot
-from fol_vpr.verification.places import BESIDE, Locations
+from fol_vpr.verification.motion import Motion, PredictedPose
+from fol_vpr.verification.places import NEIGHBOUR_FACTOR, Locations
 
-MOST_ANCHORS = 64
-LEAST_MASS = 1e-4
+MAX_ANCHORS = 64
+MIN_MASS = 1e-4
 # Shares of the belief that go, from one image to an entirely different one, ...
 LEAVE = 0.003  # ... from the map to somewhere new
 ENTER = 0.01  # ... from there into the map
 JUMP = 0.001  # ... from any place to any other one
 # Of a place that was expected in reach, as much may show from a view that no candidate has.
-LARGEST_SHARE = 0.95
+MAX_SHARE = 0.95
 BEGIN_NEW = 0.5
 
 
 @dataclass(frozen=True)
-class Shown:
+class PlaceLikelihood:
     """A place that an image may show.
 
     Attributes:
@@ -63,13 +63,13 @@ class Anchor:
 
     Attributes:
         place: the reference that it was seen at last.
-        spot: where that is by now.
+        predicted: where that is by now.
         mass: belief, 0 to 1.
         images: that spoke for it.
     """
 
     place: Place
-    spot: Spot
+    predicted: PredictedPose
     mass: float
     images: int
 
@@ -83,16 +83,16 @@ class Belief:
             of places beside each other overlap.
         share: what each of these places itself has of that, 0 to 1.
         images: how many images spoke for each.
-        new: probability that the map does not have the place.
-        elsewhere: probability of all places that were never seen.
+        p_outside_map: probability that the map does not have the place.
+        p_unvisited: probability of all places that were never seen.
         seen: images since the filter was reset.
     """
 
     shown: tuple[float, ...]
     share: tuple[float, ...]
     images: tuple[int, ...]
-    new: float
-    elsewhere: float
+    p_outside_map: float
+    p_unvisited: float
     seen: int
 
 
@@ -114,7 +114,7 @@ class PlaceFilter:
     def reset(self) -> None:
         """Know nothing."""
         self._anchors: list[Anchor] = []
-        self._new, self._elsewhere = BEGIN_NEW, 1 - BEGIN_NEW
+        self._p_outside_map, self._p_unvisited = BEGIN_NEW, 1 - BEGIN_NEW
         self._seen = 0
 
     @property
@@ -131,19 +131,19 @@ class PlaceFilter:
         """
         left = 1 - novelty * (LEAVE + JUMP)
         known = sum(anchor.mass for anchor in self._anchors)
-        new = self._new
-        self._new += novelty * (LEAVE * (known + self._elsewhere) - ENTER * new)
-        self._elsewhere += novelty * (ENTER * new + JUMP * known - LEAVE * self._elsewhere)
+        new = self._p_outside_map
+        self._p_outside_map += novelty * (LEAVE * (known + self._p_unvisited) - ENTER * new)
+        self._p_unvisited += novelty * (ENTER * new + JUMP * known - LEAVE * self._p_unvisited)
         self._anchors = [
             replace(
                 anchor,
-                spot=anchor.spot.moved(motion, novelty, self._config),
+                predicted=anchor.predicted.moved(motion, novelty, self._config),
                 mass=left * anchor.mass,
             )
             for anchor in self._anchors
         ]
 
-    def update(self, shown: Sequence[Shown], weight: float) -> Belief:
+    def update(self, shown: Sequence[PlaceLikelihood], weight: float) -> Belief:
         """Take the evidence of an image.
 
         Args:
@@ -157,15 +157,15 @@ class PlaceFilter:
         base = weight * math.log(self._diversity)
         factors = np.exp([base + weight * each.log_ratio for each in shown])
         expected = shares.T @ masses if len(masses) else np.zeros(len(shown))
-        chance = self._elsewhere / self._diversity
+        chance = self._p_unvisited / self._diversity
         seen = (expected + chance) * factors
         left = masses * (1 - shares.sum(axis=1)) * unseen
-        elsewhere = max(0.0, self._elsewhere - len(shown) * chance) * unseen
+        elsewhere = max(0.0, self._p_unvisited - len(shown) * chance) * unseen
         images = self._images(shown, shares, masses, expected, chance, weight)
-        total = float(seen.sum() + left.sum() + elsewhere + self._new)
-        self._new, self._elsewhere = self._new / total, elsewhere / total
+        total = float(seen.sum() + left.sum() + elsewhere + self._p_outside_map)
+        self._p_outside_map, self._p_unvisited = self._p_outside_map / total, elsewhere / total
         fresh = [
-            Anchor(each.place, Spot.of(each.place), float(mass) / total, count)
+            Anchor(each.place, PredictedPose.of(each.place), float(mass) / total, count)
             for each, mass, count in zip(shown, seen, images, strict=True)
         ]
         old = [
@@ -183,13 +183,13 @@ class PlaceFilter:
             return shares
         locations = Locations(places)
         for row, anchor in enumerate(self._anchors):
-            shares[row] = anchor.spot.reach(locations, self._config)
+            shares[row] = anchor.predicted.reach(locations, self._config)
         totals = shares.sum(axis=1, keepdims=True)
-        return np.asarray(shares * LARGEST_SHARE / np.maximum(totals, 1.0))
+        return np.asarray(shares * MAX_SHARE / np.maximum(totals, 1.0))
 
     def _images(
         self,
-        shown: Sequence[Shown],
+        shown: Sequence[PlaceLikelihood],
         shares: np.ndarray,
         masses: np.ndarray,
         expected: np.ndarray,
@@ -211,25 +211,25 @@ class PlaceFilter:
         probabilities = np.zeros(len(fresh))
         locations = Locations([anchor.place for anchor in fresh])
         for anchor in fresh:
-            beside = locations.same(anchor.place, self._config, extents=BESIDE)
+            beside = locations.same(anchor.place, self._config, radius_factor=NEIGHBOUR_FACTOR)
             probabilities += anchor.mass * beside
         for anchor in old:
-            probabilities += anchor.mass * anchor.spot.reach(locations, self._config)
+            probabilities += anchor.mass * anchor.predicted.reach(locations, self._config)
         return Belief(
             tuple(min(1.0, float(probability)) for probability in probabilities),
             tuple(
-                anchor.mass / max(float(probability), LEAST_MASS)
+                anchor.mass / max(float(probability), MIN_MASS)
                 for anchor, probability in zip(fresh, probabilities, strict=True)
             ),
             tuple(anchor.images for anchor in fresh),
-            self._new,
-            self._elsewhere,
+            self._p_outside_map,
+            self._p_unvisited,
             self._seen,
         )
 
     def _keep(self, anchors: Sequence[Anchor]) -> None:
         """The most probable ones; what is dropped may be anywhere."""
         ordered = sorted(anchors, key=lambda anchor: -anchor.mass)
-        kept = [anchor for anchor in ordered[:MOST_ANCHORS] if anchor.mass >= LEAST_MASS]
-        self._elsewhere += sum(a.mass for a in ordered) - sum(a.mass for a in kept)
+        kept = [anchor for anchor in ordered[:MAX_ANCHORS] if anchor.mass >= MIN_MASS]
+        self._p_unvisited += sum(a.mass for a in ordered) - sum(a.mass for a in kept)
         self._anchors = kept

@@ -11,8 +11,8 @@ WORKING_WIDTH = 320
 DARK, BRIGHT = 16, 250
 # Standard deviation of grey values below which there is nothing to see, and of the Laplacian
 # below which edges are smeared; both measured on the image reduced to WORKING_WIDTH.
-LEAST_CONTRAST, GOOD_CONTRAST = 4.0, 16.0
-LEAST_SHARPNESS, GOOD_SHARPNESS = 1.5, 6.0
+MIN_CONTRAST, GOOD_CONTRAST = 4.0, 16.0
+MIN_SHARPNESS, GOOD_SHARPNESS = 1.5, 6.0
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def assess_image(image: np.ndarray) -> ImageQuality:
         f'dark: {dark:.0%} of the image is black': _ramp(1 - dark, 0.05, 0.35),
         f'overexposed: {bright:.0%} of the image is white': _ramp(1 - bright, 0.05, 0.35),
         f'hardly any contrast (grey values ±{contrast:.1f}), is the lens covered?': _ramp(
-            contrast, LEAST_CONTRAST, GOOD_CONTRAST
+            contrast, MIN_CONTRAST, GOOD_CONTRAST
         ),
         f'blurred (edge strength {sharpness:.1f})': _ramp(
-            sharpness, LEAST_SHARPNESS, GOOD_SHARPNESS
+            sharpness, MIN_SHARPNESS, GOOD_SHARPNESS
         ),
     }
     flaws = sorted((score, reason) for reason, score in scores.items() if score < 1)

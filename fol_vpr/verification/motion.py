@@ -62,7 +62,7 @@ class Motion:
 
 
 @dataclass(frozen=True, eq=False)
-class Spot:
+class PredictedPose:
     """Where a place is that the robot was seen at, moved on with the robot.
 
     Attributes:
@@ -80,14 +80,14 @@ class Spot:
     steps: float = 0.0
 
     @classmethod
-    def of(cls, place: Place) -> Spot:
-        """The spot of a place that was just seen."""
+    def of(cls, place: Place) -> PredictedPose:
+        """The predicted of a place that was just seen."""
         if place.pose is not None:
             turned = matrix(place.pose.orientation) if place.pose.has_orientation else None
             return cls(place, place.pose.position, turned)
         return cls(place, geo_metres(place), None)
 
-    def moved(self, motion: Motion, novelty: float, config: VerificationConfig) -> Spot:
+    def moved(self, motion: Motion, novelty: float, config: VerificationConfig) -> PredictedPose:
         """Where it is after a motion of the robot.
 
         Args:
@@ -99,15 +99,15 @@ class Spot:
         position, rotation = self.position, self.rotation
         moving = min(1.0, novelty / MOVING)
         if motion.metres is None:
-            way = moving * (config.speed * motion.seconds or STEP * config.agreement_radius)
+            way = moving * (config.speed * motion.seconds or STEP * config.place_radius)
         elif position is None or rotation is None or motion.translation is None:
             way = motion.metres
         else:
             position = position + rotation @ motion.translation
             rotation = rotation @ motion.rotation
             way = DRIFT * motion.metres
-        steps = moving * STEP * (config.agreement_index + 0.5)
-        return Spot(self.place, position, rotation, self.spread + way, self.steps + steps)
+        steps = moving * STEP * (config.place_index_gap + 0.5)
+        return PredictedPose(self.place, position, rotation, self.spread + way, self.steps + steps)
 
     def reach(self, places: Locations, config: VerificationConfig) -> np.ndarray:
         """For each of some places [N], 0 to 1: would it be shown if the robot is here?
@@ -115,9 +115,9 @@ class Spot:
         1 within the extent of a place, and less the farther away, and the less is known.
         """
         if self.position is None:
-            return _kernel(places.steps(self.place), config.agreement_index + 0.5, self.steps)
+            return _kernel(places.steps(self.place), config.place_index_gap + 0.5, self.steps)
         metres = places.metres_from(self.position, geodetic=self.place.pose is None)
-        return _kernel(metres, max(config.agreement_radius, 0.01), self.spread)
+        return _kernel(metres, max(config.place_radius, 0.01), self.spread)
 
 
 def matrix(quaternion: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import EARTH_RADIUS, Place
 
-# A place within so many extents is beside another one: the same things are seen from there, so
+# A place within so many radius_factor is beside another one: the same things are seen from there, so
 # that it is neither the same place nor one that contradicts it.
-BESIDE = 2.0
+NEIGHBOUR_FACTOR = 2.0
 
 
 class Locations:
@@ -53,18 +53,18 @@ class Locations:
         return np.where(self._sessions == place.session_id, apart, math.inf)
 
     def same(
-        self, place: Place, config: VerificationConfig, *, extents: float = 1.0
+        self, place: Place, config: VerificationConfig, *, radius_factor: float = 1.0
     ) -> np.ndarray:
         """Which of them [N] show the same place as a reference, or one so near to it.
 
         Args:
             place: the reference.
             config: the extent of a place.
-            extents: how many extents of a place are near; see `BESIDE`.
+            radius_factor: how many radius_factor of a place are near; see `NEIGHBOUR_FACTOR`.
         """
         metres = self.metres(place)
-        near = self.steps(place) <= extents * config.agreement_index
-        return np.where(np.isnan(metres), near, metres <= extents * config.agreement_radius)
+        near = self.steps(place) <= radius_factor * config.place_index_gap
+        return np.where(np.isnan(metres), near, metres <= radius_factor * config.place_radius)
 
 
 def same_place(a: Place, b: Place, config: VerificationConfig) -> bool:

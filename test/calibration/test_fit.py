@@ -37,7 +37,7 @@ def test_right_places_get_better_odds_than_wrong_ones(fitted):
 
 def test_what_is_called_probable_is_right_so_often_on_another_drive(fitted):
     decision = Decision(CONFIG, fitted.calibration)
-    said = [decision.judge(e.observation) for e in drive(seed=9).examples]
+    said = [decision.update(e.observation) for e in drive(seed=9).examples]
     top = [max(j.probabilities.values()) for j in said]
     right = [
         max(j.probabilities, key=j.probabilities.get) in e.positives
@@ -69,7 +69,7 @@ def test_the_same_drives_give_the_same_calibration(fitted):
 
 def test_a_stream_outside_the_map_is_called_so(fitted):
     decision = Decision(CONFIG, fitted.calibration)
-    said = [decision.judge(e.masked) for e in drive(seed=7).examples]
+    said = [decision.update(e.masked) for e in drive(seed=7).examples]
     assert np.mean([j.p_not_in_map > 0.9 for j in said[5:]]) > 0.8
     assert not any(j.believed for j in said)
 
@@ -118,32 +118,32 @@ def replace_positives(example: Example) -> Example:
 
 def test_masks_take_out_what_is_around_a_positive():
     places = [place(index) for index in range(EVERYWHERE)]
-    narrow = VerificationConfig(agreement_radius=10.0)  # 30 m between places
+    narrow = VerificationConfig(place_radius=10.0)  # 30 m between places
     masks = masked_references(places, [frozenset([10]), frozenset(), frozenset([0, 1])], narrow)
     assert masks == [frozenset([9, 10, 11]), frozenset(), frozenset([0, 1, 2])]
 
 
 def test_masks_go_by_order_where_there_are_no_positions():
     places = [replace(place(index), pose=None) for index in range(30)]
-    (mask,) = masked_references(places, [frozenset([3])], VerificationConfig(agreement_index=2))
+    (mask,) = masked_references(places, [frozenset([3])], VerificationConfig(place_index_gap=2))
     assert mask == frozenset(range(12))
 
 
 def test_a_map_that_is_too_small_for_a_mask_has_none():
     places = [replace(place(index), pose=None) for index in range(14)]
-    config = VerificationConfig(agreement_index=1)
+    config = VerificationConfig(place_index_gap=1)
     assert masked_references(places, [frozenset([6])], config) == [frozenset(range(2, 11))]
     assert masked_references(places[:13], [frozenset([6])], config) == [frozenset()]
 
 
 def test_odometry_is_used_where_the_drive_has_it(fitted):
     """A robot that its odometry says to stand still cannot be two places further on."""
-    decision = Decision(replace(CONFIG, agreement_radius=5.0), fitted.calibration)
+    decision = Decision(replace(CONFIG, place_radius=5.0), fitted.calibration)
     here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
     for number in range(4):
-        decision.judge(clear(number, 5, odometry=here))
-    first = decision.judge(clear(4, 7, odometry=here)).belief.shown[0]
+        decision.update(clear(number, 5, odometry=here))
+    first = decision.update(clear(4, 7, odometry=here)).belief.shown[0]
     decision.reset()
     for number in range(4):
-        decision.judge(clear(number, 5))
+        decision.update(clear(number, 5))
     assert math.isfinite(first) and first < 0.5

@@ -30,7 +30,7 @@ def test_every_leading_place_is_an_example_with_and_without_the_right_one(fitted
 
 
 def test_a_place_beside_the_right_one_is_no_example():
-    near = VerificationConfig(agreement_radius=20.0)  # 30 m away: beside
+    near = VerificationConfig(place_radius=20.0)  # 30 m away: beside
     seen = [hypothesis(5, 0.9, 99), hypothesis(6, 0.8, 99, rank=1), hypothesis(9, 0.7, 9, rank=2)]
     _, labels = steps._rows([Example(observation(0, seen), frozenset([5]), None)], near)
     assert labels.tolist() == [True, False]
@@ -68,8 +68,8 @@ def test_how_often_a_wrong_place_comes_again_is_counted():
         return steps._repeat([Example(each, frozenset([1]), each) for each in masked], CONFIG)
 
     assert repeat([20, 20, 21] * 20) == pytest.approx((20 + 1) / (59 + 2))
-    assert repeat([20, 25] * 30) == steps.LEAST_REPEAT
-    assert repeat([20] * 60) == steps.LARGEST_CHANCE
+    assert repeat([20, 25] * 30) == steps.MIN_REPEAT
+    assert repeat([20] * 60) == steps.MAX_CHANCE
 
 
 def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):

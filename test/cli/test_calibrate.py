@@ -17,7 +17,7 @@ from fol_vpr.cli.main import main
 from fol_vpr.config import RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import LocalizationState, Recognition
-from fol_vpr.recognizer import PlaceRecognizer, recorded_network
+from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
 from fol_vpr.recognizer.fitting import calibration_in_words
 from fol_vpr.sources import open_source
 from fol_vpr.verification import Calibration
@@ -51,7 +51,7 @@ def calibrate(walk: Walk, target: Path, *options: str) -> int:
     shutil.copy(walk.map, target)
     return main(
         ['calibrate', '--map', str(target), '--images', str(walk.queries),
-         '--ground-truth', str(walk.ground_truth), '--agreement-index', '0', *options]
+         '--ground-truth', str(walk.ground_truth), '--place-index-gap', '0', *options]
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_the_map_holds_what_was_learned(walk, calibrated):
 
 
 def test_images_taken_nobody_knows_where_are_no_examples(walk):
-    recognizer = PlaceRecognizer(RecognizerConfig(recorded_network(walk.map)))
+    recognizer = PlaceRecognizer(RecognizerConfig(network_config_from_map(walk.map)))
     try:
         recognizer.load_map(walk.map)
         right = [None, frozenset([1]), frozenset(), None]
@@ -92,7 +92,7 @@ def test_all_settings_that_the_evidence_depends_on_are_remembered(calibrated):
     with MapReader(calibrated[0]) as reader:
         found = Calibration.from_rows(reader.calibration(), '')
     for config in (
-        RecognizerConfig(retrieval=RetrievalConfig(least_standing=0.9)),
+        RecognizerConfig(retrieval=RetrievalConfig(min_relative_similarity=0.9)),
         RecognizerConfig(retrieval=RetrievalConfig(similarity_weight=3.0)),
         RecognizerConfig(verification=VerificationConfig(inlier_threshold=1.5)),
     ):
@@ -112,7 +112,7 @@ def test_the_drive_is_then_judged_by_probabilities(walk, calibrated, tmp_path, c
     out = tmp_path / 'out.json'
     evaluate = ['evaluate', '--queries', str(walk.queries), '--ground-truth',
                 str(walk.ground_truth), '--json', str(out), '--map']  # fmt: skip
-    agreement = ['--agreement-index', '0']
+    agreement = ['--place-index-gap', '0']
     assert main([*evaluate, str(calibrated[0]), '--sequence', *agreement]) == 0
     said = json.loads(out.read_text())['decisions']
     assert said['localized_right'] > PLACES / 2 and said['localized_wrong'] == 0
@@ -130,7 +130,7 @@ def test_without_a_ground_truth_nothing_is_called_right_or_wrong(
 ):
     out = tmp_path / 'out.json'
     command = ['evaluate', '--map', str(calibrated[0]), '--queries', str(walk.queries),
-               '--without-ground-truth', '--sequence', '--agreement-index', '0',
+               '--without-ground-truth', '--sequence', '--place-index-gap', '0',
                '--speed', '2', '--json', str(out)]  # fmt: skip
     assert main(command) == 0
     said = json.loads(out.read_text())['decisions']

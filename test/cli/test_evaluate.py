@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin
 
 from fol_vpr.cli.main import main
 from fol_vpr.config import RecognizerConfig
-from fol_vpr.recognizer import PlaceRecognizer, recorded_network
+from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
 from fol_vpr.sources import open_source
 
 RATE = 5.0
@@ -38,7 +38,7 @@ def played(drive, tmp_path_factory):
     bag = tmp_path_factory.mktemp('played') / 'queries'
     command = ['bag', 'from-images', str(drive.queries), '--output', str(bag)]
     assert main([*command, '--rate', str(RATE)]) == 0
-    recognizer = PlaceRecognizer(RecognizerConfig(recorded_network(drive.map)))
+    recognizer = PlaceRecognizer(RecognizerConfig(network_config_from_map(drive.map)))
     recognizer.load_map(drive.map)
     answers = [recognizer.recognize(frame) for _, frame in open_source(bag).frames()]
     map_id = recognizer.map_info.map_id

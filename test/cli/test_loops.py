@@ -13,7 +13,7 @@ from fol_vpr.database import MapReader, check_map
 
 PLACES = 6
 QUICK = ['--input-size', '126', '--threads', '1', '--min-inliers', '20', '--min-regions', '10']
-WHEN = ['--exclude-time', '4', '--exclude-keyframes', '2', '--min-gain', '0']
+WHEN = ['--exclude-time', '4', '--exclude-keyframes', '2', '--min-information-gain-bits', '0']
 
 
 @pytest.fixture(scope='module')
@@ -69,7 +69,7 @@ def test_the_odometry_of_a_bag_tells_what_is_recent(images, tmp_path, capsys):
     drive = bag(tmp_path / 'bag', sent)
     output = tmp_path / 'closures.csv'
     given = ['loops', '--bag', str(drive), '--odom-topic', '/odom', '--output', str(output)]
-    wanted = ['--exclude-distance', '30', '--min-gain', '0']
+    wanted = ['--exclude-distance', '30', '--min-information-gain-bits', '0']
     assert main([*given, *QUICK, *wanted]) == 0
     with output.open() as file:
         rows = list(csv.DictReader(file))
@@ -94,7 +94,7 @@ def test_with_a_map_both_kinds_are_written(images, drive, tmp_path, capsys):
         (['--loop-distance', '-1'], 'over 0'),
         (['--session-file', 'x.db'], '.folmap'),
         (['--odom-topic', '/odom'], 'no topics'),
-        (['--min-gain', '-3'], '--min-gain'),
+        (['--min-information-gain-bits', '-3'], '--min-information-gain-bits'),
     ],
 )
 def test_bad_options_are_named(images, tmp_path, options, words, capsys):

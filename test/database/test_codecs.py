@@ -34,7 +34,7 @@ def dense(seed: int, side: int = 33, kept: float = 1.0, dim: int = DIM) -> Local
 def stored(name: str, features: LocalFeatures) -> tuple[LocalFeatures, LocalFeatures, int]:
     """The rows that a codec keeps, what comes back of them, and the bytes between."""
     codec = CODECS[name]
-    kept = codec.thin(features)
+    kept = codec.subsample(features)
     blob = codec.encode(kept)
     return kept, codec.decode(blob, len(kept.weights), features.descriptors.shape[1]), len(blob)
 
@@ -80,7 +80,7 @@ def test_one_bit_gives_the_cosine_that_the_threshold_stands_for():
     across = unit(across - (across * kept.descriptors).sum(1, keepdims=True) * kept.descriptors)
     for cosine in (0.3, 0.7, 1.0):
         rows = unit(cosine * kept.descriptors + np.sqrt(1 - cosine**2) * across)
-        query = codec.prepare(LocalFeatures(rows, kept.positions, kept.weights))
+        query = codec.transform_query(LocalFeatures(rows, kept.positions, kept.weights))
         found = cosines(query.descriptors, back.descriptors)
         assert found.mean() == pytest.approx(codec.threshold(cosine), abs=0.01)
         assert found.std() < 0.06
@@ -89,7 +89,7 @@ def test_one_bit_gives_the_cosine_that_the_threshold_stands_for():
 @pytest.mark.parametrize('name', CODECS)
 def test_a_query_keeps_its_rows_and_their_length(name):
     features = dense(4)
-    query = CODECS[name].prepare(features)
+    query = CODECS[name].transform_query(features)
     assert query.descriptors.shape == features.descriptors.shape
     np.testing.assert_allclose(np.linalg.norm(query.descriptors, axis=1), 1, atol=1e-5)
 
@@ -118,7 +118,7 @@ def test_a_row_of_zeros_is_no_trouble(name):
 @pytest.mark.parametrize('change', [-1, 1])
 def test_blobs_of_another_size_are_refused(name, change):
     codec = CODECS[name]
-    kept = codec.thin(dense(7))
+    kept = codec.subsample(dense(7))
     blob = codec.encode(kept)
     cut = blob[:-1] if change < 0 else blob + b'\0'
     for wrong, count in ((cut, len(kept.weights)), (blob, len(kept.weights) + change), (b'', 1)):

@@ -16,7 +16,7 @@ from fol_vpr.config import LoopsConfig
 from fol_vpr.database import FEEDBACK, MapReader, check_map
 from fol_vpr.datatypes import Camera, Features, Frame, PlaceHypothesis, Pose, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
-from fol_vpr.mapping import RunningSession, SessionMaker, Travel
+from fol_vpr.mapping import SessionRecorder, SessionMaker, DistanceTracker
 
 SECOND = 1_000_000_000
 MAKER = SessionMaker('drive', 'model-1', 'fixed-322-imagenet', 'weights', GLOBAL_DIM, LOCAL_DIM)
@@ -30,8 +30,8 @@ class Drive:
     def __init__(self, folder: Path | None = None, **changes):
         given = '' if folder is None else str(folder / 's.folmap')
         self.config = replace(CONFIG, session_file=given, **changes)
-        self.travel = Travel(self.config.speed)
-        self.session = RunningSession(self.config, MAKER, self.travel)
+        self.travel = DistanceTracker(self.config.speed)
+        self.session = SessionRecorder(self.config, MAKER, self.travel)
         self.images = 0
 
     def see(self, content: int | Features, odometry: Pose | None = None, second=None, shown=None):
@@ -40,7 +40,7 @@ class Drive:
         self.travel.moved(int(stamp), odometry)
         seen = features(content) if isinstance(content, int) else content
         frame = Frame(IMAGE, int(stamp), 'camera', f'view{self.images}', odometry=odometry)
-        return self.session.consider(frame, seen, shown)
+        return self.session.add_if_keyframe(frame, seen, shown)
 
     def found(self, content: int, k: int = 3) -> list[int]:
         return [c.index for c in self.session.search(features(content), k)]
@@ -173,7 +173,7 @@ def test_without_odometry_or_the_setting_or_something_shown_images_are_kept():
     now = out_and_back(drive)
     assert drive.see(now, None, shown=shows(drive, 1, 0.71)) is not None
     drive.session.close()
-    drive = Drive(spare_revisits=False)
+    drive = Drive(skip_revisits=False)
     now = out_and_back(drive)
     assert drive.see(now, at(2.0), shown=shows(drive, 1, 0.71)) is not None
     drive.session.close()
@@ -231,7 +231,7 @@ def test_keyframes_keep_the_camera_and_may_go_without_images():
     for i in range(3):
         frame = Frame(IMAGE, i * SECOND, 'camera', camera=camera, odometry=at(2.0 * i))
         drive.travel.moved(frame.stamp_ns, frame.odometry)
-        drive.session.consider(frame, features(i))
+        drive.session.add_if_keyframe(frame, features(i))
     for number in range(3):
         known = drive.session.place(number).camera
         np.testing.assert_array_equal(known.matrix, camera.matrix)
@@ -321,11 +321,11 @@ def test_another_drive_gets_another_file(tmp_path):
 
 
 def test_names_that_cannot_be_written_are_refused(tmp_path):
-    travel = Travel(1.0)
+    travel = DistanceTracker(1.0)
     with pytest.raises(InputError, match=r'\.folmap'):
-        RunningSession(replace(CONFIG, session_file=str(tmp_path / 's.db')), MAKER, travel)
+        SessionRecorder(replace(CONFIG, session_file=str(tmp_path / 's.db')), MAKER, travel)
     with pytest.raises(StorageError, match='no folder'):
-        RunningSession(replace(CONFIG, session_file=str(tmp_path / 'a/s.folmap')), MAKER, travel)
+        SessionRecorder(replace(CONFIG, session_file=str(tmp_path / 'a/s.folmap')), MAKER, travel)
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fol_vpr.datatypes import Pose
-from fol_vpr.mapping import Travel
+from fol_vpr.mapping import DistanceTracker
 
 SECOND = 1_000_000_000
 
@@ -14,7 +14,7 @@ def at(x: float, y: float = 0.0) -> Pose:
 
 
 def test_the_path_is_summed_and_not_the_distance():
-    travel = Travel(speed=1.0)
+    travel = DistanceTracker(speed=1.0)
     for second, pose in enumerate([at(5), at(8), at(8, 4), at(5, 4), at(5)]):
         travel.moved(second * SECOND, pose)
     assert travel.path == pytest.approx(3 + 4 + 3 + 4)
@@ -22,7 +22,7 @@ def test_the_path_is_summed_and_not_the_distance():
 
 
 def test_without_odometry_seconds_count_at_a_speed():
-    travel = Travel(speed=2.5)
+    travel = DistanceTracker(speed=2.5)
     for second in (10, 11, 14):
         travel.moved(second * SECOND, None)
     assert travel.path == pytest.approx(10) and not travel.measured
@@ -34,7 +34,7 @@ def test_without_odometry_seconds_count_at_a_speed():
 
 
 def test_a_clock_that_jumps_back_adds_nothing():
-    travel = Travel(speed=1.0)
+    travel = DistanceTracker(speed=1.0)
     for second in (10, 20, 5, 6):
         travel.moved(second * SECOND, None)
     assert travel.path == travel.seconds == pytest.approx(11)
@@ -43,7 +43,7 @@ def test_a_clock_that_jumps_back_adds_nothing():
 @pytest.mark.parametrize('jump', [1e200, -300.0])
 def test_odometry_that_jumps_has_not_driven_that_far(jump: float):
     """As when it is started anew: what was seen a second ago is recent still."""
-    travel = Travel(speed=1.5)
+    travel = DistanceTracker(speed=1.5)
     for second, x in enumerate((0.0, 1.0, jump, jump + 2)):
         travel.moved(second * SECOND, at(x))
     # Around 1e200 two metres more are the same number.

@@ -11,7 +11,7 @@ from fol_vpr.database import FEEDBACK
 from fol_vpr.datatypes import LoopClosure, Verification
 from fol_vpr.recognizer.feedback import KEPT, WAITED_FOR, FeedbackLedger, threshold_of
 from fol_vpr.verification import Threshold
-from fol_vpr.verification.closures import HIGHEST_THRESHOLD
+from fol_vpr.verification.closures import MAX_THRESHOLD
 
 
 def closure(number: int) -> LoopClosure:
@@ -23,7 +23,7 @@ def closure(number: int) -> LoopClosure:
 
 @pytest.fixture
 def threshold() -> Threshold:
-    return Threshold(LoopsConfig(feedback_step=0.4, wanted_rejections=0.05))
+    return Threshold(LoopsConfig(feedback_step=0.4, target_rejection_rate=0.05))
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_drive_begins_where_another_one_ended_and_only_before_it_has_learned()
     ledger.published(closure(1))
     ledger.answered(1, accepted=True)
     assert not ledger.begin(1.5) and threshold.value == 0
-    assert FeedbackLedger(threshold).begin(99.0) and threshold.value == HIGHEST_THRESHOLD
+    assert FeedbackLedger(threshold).begin(99.0) and threshold.value == MAX_THRESHOLD
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from scenes3d import normalised_square
 
 from fol_vpr.config import LoopsConfig, NetworkConfig, RecognizerConfig, VerificationConfig
 from fol_vpr.datatypes import Camera, Frame, Pose
-from fol_vpr.mapping import RunningSession, SessionMaker, Travel
+from fol_vpr.mapping import SessionRecorder, SessionMaker, DistanceTracker
 from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.recognizer.look_back import Beside
+from fol_vpr.recognizer.find_revisits import BaselineView
 from fol_vpr.rigid import compose, inverse, quaternion, rotation_about, rotation_matrix
 from fol_vpr.rigid import rotation_vector as vector_of
 
@@ -25,7 +25,7 @@ CONFIG = RecognizerConfig(
     network=NetworkConfig(threads=1),
     verification=VerificationConfig(min_inliers=20, min_regions=10),
     loops=LoopsConfig(
-        enabled=True, exclude_distance=20.0, keyframe_distance=0.5, consecutive=1, min_gain=0.0
+        enabled=True, exclude_distance=20.0, keyframe_distance=0.5, consecutive=1, min_information_gain_bits=0.0
     ),
 )
 
@@ -84,7 +84,7 @@ def test_nothing_is_claimed_where_nothing_was_measured(missing):
     elif missing == 'camera':
         frames = [replace(frame, camera=None) for frame in frames]
     else:
-        config = replace(CONFIG, verification=replace(CONFIG.verification, measure=False))
+        config = replace(CONFIG, verification=replace(CONFIG.verification, refine_pose=False))
     recognizer = PlaceRecognizer(config)
     try:
         closures = [c for frame in frames for c in recognizer.recognize(frame).loop_closures]
@@ -95,17 +95,17 @@ def test_nothing_is_claimed_where_nothing_was_measured(missing):
 
 def test_of_the_odometry_only_the_way_between_two_keyframes_counts():
     maker = SessionMaker('drive', 'm', 'p', 'w', GLOBAL_DIM, LOCAL_DIM)
-    travel = Travel(1.0)
+    travel = DistanceTracker(1.0)
     config = LoopsConfig(odometry_stddev=0.1, odometry_turn_stddev=2.0, keyframe_distance=1.0)
-    session = RunningSession(config, maker, travel)
+    session = SessionRecorder(config, maker, travel)
     drifted = np.eye(6) * 400.0
     try:
         for i in range(4):
             odometry = Pose(np.array([3.0 * i, 0, 0]), LEVEL, drifted)
             travel.moved(i * SECOND, odometry)
             frame = Frame(np.zeros((54, 96, 3), np.uint8), i * SECOND, odometry=odometry)
-            session.consider(frame, features(i))
-        beside = Beside(session, 1, config)
+            session.add_if_keyframe(frame, features(i))
+        beside = BaselineView(session, 1, config)
         assert not beside.view(session.place(1)).pose.covariance.any()
         nearest = {place.index: place.pose.covariance for place in beside.around(1, 2)}
         assert sorted(nearest) == [0, 2, 3]
@@ -115,11 +115,11 @@ def test_of_the_odometry_only_the_way_between_two_keyframes_counts():
         for second, x in ((10, 300.0), (20, 600.0), (30, 7.0)):
             travel.moved(second * SECOND, Pose(np.array([x, 0, 0]), LEVEL))
         odometry = Pose(np.array([7.0, 0, 0]), LEVEL)
-        session.consider(
+        session.add_if_keyframe(
             Frame(np.zeros((54, 96, 3), np.uint8), 30 * SECOND, odometry=odometry), features(9)
         )
         assert not beside.reaches(session.place(4)) and beside.reaches(session.place(3))
         assert [place.index for place in session.around(3, 1)] == [2, 4]
-        assert [place.index for place in Beside(session, 3, config).around(3, 1)] == [2]
+        assert [place.index for place in BaselineView(session, 3, config).around(3, 1)] == [2]
     finally:
         session.close()

@@ -32,7 +32,7 @@ CONFIG = RecognizerConfig(
     network=NetworkConfig(input_size=126, threads=1),
     retrieval=RetrievalConfig(candidates=6, rerank=4, hypotheses=3),
     # Made-up views of an input as small as this leave fewer matches than real ones.
-    verification=VerificationConfig(min_inliers=20, min_regions=10, agreement_index=0),
+    verification=VerificationConfig(min_inliers=20, min_regions=10, place_index_gap=0),
     loops=LOOPS,
 )
 
@@ -92,7 +92,7 @@ def test_a_drive_without_a_map_finds_its_own_loops(recognizer):
 
 
 def test_it_works_without_odometry(tmp_path):
-    loops = LoopsConfig(enabled=True, exclude_time=4.0, exclude_keyframes=2, min_gain=0.0)
+    loops = LoopsConfig(enabled=True, exclude_time=4.0, exclude_keyframes=2, min_information_gain_bits=0.0)
     opened = PlaceRecognizer(replace(CONFIG, loops=loops))
     try:
         found = closures(opened, drive(odometry=False))
@@ -105,7 +105,7 @@ def test_it_works_without_odometry(tmp_path):
 
 @pytest.mark.parametrize('reason', ['not wanted', 'odometry speaks against it'])
 def test_revisits_may_become_keyframes_all_the_same(reason):
-    loops = replace(LOOPS, spare_revisits=reason != 'not wanted')
+    loops = replace(LOOPS, skip_revisits=reason != 'not wanted')
     opened = PlaceRecognizer(replace(CONFIG, loops=loops))
     try:
         assert len(closures(opened, drive(closed=reason == 'not wanted'))) >= 3

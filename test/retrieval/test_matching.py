@@ -58,7 +58,7 @@ def test_ties_and_sizes_in_tiles_of_all_sizes(
 ):
     query, candidates, threshold = problem
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefilter, 'LEAST_PAIRS', 1)
+        patch.setattr(prefilter, 'MIN_PAIRS', 1)
         patch.setattr(prefilter, 'TILE_BYTES', tile_bytes)
         patch.setattr(prefilter, 'has_fast_bfloat16', lambda: prefiltered)
         patch.setattr(matching, 'BLOCK_ROWS', block_rows)
@@ -75,7 +75,7 @@ def test_ties_and_sizes_in_tiles_of_all_sizes(
 @pytest.fixture(params=[False, True], ids=['all rows', 'prefiltered'])
 def either_way(request, monkeypatch) -> None:
     """With and without the product in bfloat16 first, whatever this processor is fast at."""
-    monkeypatch.setattr(prefilter, 'LEAST_PAIRS', 1)
+    monkeypatch.setattr(prefilter, 'MIN_PAIRS', 1)
     monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: request.param)
 
 
@@ -109,7 +109,7 @@ def test_the_authors_scores(golden, seed):
 
 
 def test_matches_close_to_the_threshold_survive_the_prefilter(monkeypatch):
-    monkeypatch.setattr(prefilter, 'LEAST_PAIRS', 1)
+    monkeypatch.setattr(prefilter, 'MIN_PAIRS', 1)
     monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: True)
     rng = np.random.default_rng(3)
     query = unit(rng.standard_normal((400, 128)))
@@ -131,7 +131,7 @@ def test_the_prefilter_is_left_out_where_it_does_not_pay(monkeypatch):
             return super().reduce(candidate)
 
     monkeypatch.setattr(matching, 'Prefilter', Watched)
-    monkeypatch.setattr(prefilter, 'LEAST_PAIRS', 300 * 300)
+    monkeypatch.setattr(prefilter, 'MIN_PAIRS', 300 * 300)
     monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: True)
     rng = np.random.default_rng(4)
     query, other = unit(rng.standard_normal((2, 300, 128)))

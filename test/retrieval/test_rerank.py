@@ -33,8 +33,8 @@ class Store:
         return local(self.matches[index])
 
 
-RELEASED = RetrievalConfig(order='matches')
-EVIDENCE = RetrievalConfig(order='evidence')
+RELEASED = RetrievalConfig(rerank_score='match_count')
+EVIDENCE = RetrievalConfig(rerank_score='spatial')
 FOUND = [Candidate(4, 0.9), Candidate(2, 0.8), Candidate(7, 0.7), Candidate(1, 0.6)]
 LOCAL = LocalFeatures(QUERY, np.zeros((8, 2), np.float32), np.ones(8, np.float32))
 
@@ -131,7 +131,7 @@ def test_near_matches_weigh_more_than_many():
 
 
 def test_the_similarity_counts_as_its_weight_says():
-    """The standings are 1, 0.9 and 0; the second has a quarter more evidence than the first."""
+    """The relative similarities are 1, 0.9 and 0; the second has a quarter more evidence than the first."""
     places = {0: shared(4, 1.0), 1: shared(5, 1.0), 2: shared(0, 1.0)}
     found = [Candidate(0, 0.9), Candidate(1, 0.88), *(Candidate(2, 0.7) for _ in range(9))]
     orders = [
@@ -144,17 +144,17 @@ def test_the_similarity_counts_as_its_weight_says():
 
 
 def test_without_any_match_the_order_stays():
-    ranked = rerank(LOCAL, FOUND, lambda _: local(0), replace(EVIDENCE, least_standing=-9))
+    ranked = rerank(LOCAL, FOUND, lambda _: local(0), replace(EVIDENCE, min_relative_similarity=-9))
     assert order(ranked) == [4, 2, 7, 1]
     assert [candidate.match_score for candidate in ranked] == [0] * 4
 
 
 def test_only_candidates_in_doubt_are_matched():
-    """Their standings are 1, 1/3, -1/3 and -1."""
+    """Their relative similarities are 1, 1/3, -1/3 and -1."""
     matches = {4: 2, 2: 5, 7: 8, 1: 8}
     for least, loaded in ((1.0, [4]), (0.3, [4, 2]), (-0.5, [4, 2, 7]), (-1.1, [4, 2, 7, 1])):
         store = Store(matches)
-        ranked = rerank(LOCAL, FOUND, store, replace(EVIDENCE, least_standing=least))
+        ranked = rerank(LOCAL, FOUND, store, replace(EVIDENCE, min_relative_similarity=least))
         assert store.loaded == loaded
         assert order(ranked)[len(loaded) :] == order(FOUND)[len(loaded) :]
         assert all(math.isnan(candidate.match_score) for candidate in ranked[len(loaded) :])
@@ -190,7 +190,7 @@ def part(features: LocalFeatures, rows: slice) -> LocalFeatures:
 
 # Some rows of `local` tell less than all eight do: of 2 and 7 these match alike.
 COARSE = Coarse(LOCAL, lambda features: part(features, slice(0, 3)))
-FEW = replace(EVIDENCE, shortlist=2, similarity_weight=0.0, least_standing=-1000.0)
+FEW = replace(EVIDENCE, shortlist=2, similarity_weight=0.0, min_relative_similarity=-1000.0)
 
 
 def test_only_the_shortlist_is_matched_in_full():

@@ -12,18 +12,18 @@ pytest.importorskip('rclpy')
 
 HELD = """
 import ctypes
-from fol_vpr.ros.ending import exits_within
+from fol_vpr.ros.ending import exit_after
 
 print('the result')
-with exits_within(0.5, 3):
+with exit_after(0.5, 3):
     # Holds Python's lock, as rclpy does when it deletes a node.
     ctypes.PyDLL(None).sleep(600)
 """
 SWIFT = """
 import time
-from fol_vpr.ros.ending import exits_within
+from fol_vpr.ros.ending import exit_after
 
-with exits_within(0.5, 3):
+with exit_after(0.5, 3):
     pass
 time.sleep(1)
 print('still here')

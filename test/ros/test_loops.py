@@ -31,7 +31,7 @@ PARAMETERS = {
     'loops.enabled': True,
     'loops.exclude_time': 3.0,
     'loops.exclude_keyframes': 2,
-    'loops.min_gain': 0.0,
+    'loops.min_information_gain_bits': 0.0,
 }
 
 

@@ -24,7 +24,7 @@ PLACES = 6
 EASY = {
     'verification.consecutive': 1,
     'verification.probability': 0.5,
-    'verification.agreement_index': 0,
+    'verification.place_index_gap': 0,
     'verification.min_inliers': 8,
     'verification.min_regions': 4,
     'verification.min_inlier_ratio': 0.1,

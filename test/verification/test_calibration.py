@@ -11,13 +11,13 @@ from fol_vpr.database.schema import DECISION
 from fol_vpr.errors import MapError
 from fol_vpr.verification import (
     FEATURES,
-    LEAST_SHARE,
+    MIN_SHARE,
     MORE_IS_BETTER,
     Calibration,
     Scaling,
     log_odds,
 )
-from fol_vpr.verification.calibration import DEFAULTS, LARGEST_LOG_RATIO, ROW, logistic
+from fol_vpr.verification.calibration import DEFAULTS, MAX_LOG_RATIO, ROW, logistic
 
 COUNT = len(FEATURES)
 LEARNED = Calibration(
@@ -111,7 +111,7 @@ def test_numbers_that_json_does_not_have_are_refused_on_both_ways():
 
 def test_one_image_says_no_more_than_so_much():
     for features in (np.full(COUNT, 1e5), np.full(COUNT, -1e5)):
-        assert abs(LEARNED.log_ratio(features)) == LARGEST_LOG_RATIO
+        assert abs(LEARNED.log_ratio(features)) == MAX_LOG_RATIO
 
 
 @pytest.mark.parametrize('calibration', [LEARNED, DEFAULTS])
@@ -149,7 +149,7 @@ def test_nothing_is_called_certain_or_impossible():
     assert (log_odds(0.0), log_odds(1.0)) == pytest.approx((-10, 10))
     assert sure(0.4) < sure(0.6)
     shared = Scaling(share=1.0).probability
-    assert shared(0.5, 0.0) == shared(0.5, LEAST_SHARE) < shared(0.5, 2 * LEAST_SHARE)
+    assert shared(0.5, 0.0) == shared(0.5, MIN_SHARE) < shared(0.5, 2 * MIN_SHARE)
 
 
 def test_log_odds_and_logistic_are_inverse():

@@ -64,7 +64,7 @@ def test_a_kidnapped_robot_is_localized_again_within_a_few_images(calibration):
 def test_not_in_the_map_is_said_by_calibrated_maps_only():
     calibrated, not_so = decision(), decision(calibration=None)
     for i in range(8):
-        said, unsaid = calibrated.judge(poor(i, i)), not_so.judge(poor(i, i))
+        said, unsaid = calibrated.update(poor(i, i)), not_so.update(poor(i, i))
     assert said.state == NOT_IN_MAP and said.p_not_in_map > 0.95
     assert unsaid.state == UNKNOWN and math.isnan(unsaid.p_not_in_map)
 
@@ -104,10 +104,10 @@ def test_a_reset_forgets_the_last_image_too():
     view = np.array([1.0, 0.0])
     fresh, again = decision(), decision()
     for i in range(3):
-        again.judge(clear(i, 30, descriptor=view))
+        again.update(clear(i, 30, descriptor=view))
     again.reset()
     seen = clear(3, 5, descriptor=view)
-    assert again.judge(seen).belief == fresh.judge(seen).belief
+    assert again.update(seen).belief == fresh.update(seen).belief
 
 
 def test_not_in_the_map_takes_as_many_images_as_a_place():
@@ -128,7 +128,7 @@ def test_two_places_that_explain_the_image_alike_are_ambiguous():
     assert two(20, 8).state == LOCALIZED
 
 
-BESIDE_ONE_ANOTHER = replace(CONFIG, agreement_radius=20.0)  # 30 m is beside, and not the same
+BESIDE_ONE_ANOTHER = replace(CONFIG, place_radius=20.0)  # 30 m is beside, and not the same
 
 
 def two_places(rival: int, apart: int = 20, second: int = 300) -> list:
@@ -196,7 +196,7 @@ def test_any_other_place_is_no_more_probable_than_what_is_left_for_it():
     for observed in (poor(0, 3), poor(1, 9), clear(2, 5), clear(3, 5)):
         said = judge(observed)
         assert said.other == pytest.approx(
-            min(said.belief.elsewhere * CALIBRATED.repeat, 1 - max(said.probabilities.values()))
+            min(said.belief.p_unvisited * CALIBRATED.repeat, 1 - max(said.probabilities.values()))
         )
         assert said.probability(place(39)) == said.other
 
@@ -256,7 +256,7 @@ def test_images_of_a_robot_that_stands_still_are_not_independent():
             descriptor = other / np.linalg.norm(other) if moves else same
             fields = {'descriptor': descriptor, 'odometry': here}
             said = judge(observation(i, seen, **fields))
-        odds = said.belief.shown[0] / said.belief.new
+        odds = said.belief.shown[0] / said.belief.p_outside_map
         return abs(math.log(odds))
 
     assert believed(True) > 1.5 * believed(False)
@@ -280,7 +280,7 @@ def test_odometry_tells_that_images_alike_are_of_different_views(further):
         judge = decision().judge
         for i, pose in enumerate((here, second)):
             said = judge(observation(i, seen, descriptor=view, odometry=pose))
-        return abs(math.log(said.belief.shown[0] / said.belief.new))
+        return abs(math.log(said.belief.shown[0] / said.belief.p_outside_map))
 
     assert odds(further) > 1.2 * odds(here)
 
@@ -305,11 +305,11 @@ def test_a_single_query_counts_by_the_quality_of_its_image():
 def test_a_single_query_neither_uses_nor_leaves_evidence():
     with_queries, without = decision(), decision()
     for i in range(4):
-        single = with_queries.judge(clear(i, 30), sequence=False)
+        single = with_queries.update(clear(i, 30), sequence=False)
         assert single.state == UNKNOWN
-        a, b = with_queries.judge(clear(i, 5)), without.judge(clear(i, 5))
+        a, b = with_queries.update(clear(i, 5)), without.update(clear(i, 5))
         assert a.belief == b.belief
-    alone = decision(replace(CONFIG, consecutive=1)).judge(clear(0, 30), sequence=False)
+    alone = decision(replace(CONFIG, consecutive=1)).update(clear(0, 30), sequence=False)
     assert alone.state == LOCALIZED
 
 
@@ -345,15 +345,15 @@ def test_odometry_that_went_astray_leaves_probabilities_what_they_are(far):
     for i in range(12):
         x = {6: far, 7: -far}.get(i, 0.1 * i)
         here = Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
-        said, plain = with_it.judge(clear(i, 5, odometry=here)), without.judge(clear(i, 5))
+        said, plain = with_it.update(clear(i, 5, odometry=here)), without.update(clear(i, 5))
         assert all(0 <= p <= 1 for p in (said.p_not_in_map, said.other, *said.belief.shown))
     assert said.state == LOCALIZED and said.believed.place.index == 5
     assert said.belief.images == plain.belief.images
 
 
 def test_no_place_is_as_large_as_the_world():
-    with pytest.raises(InputError, match='agreement_radius is inf'):
-        VerificationConfig(agreement_radius=math.inf)
+    with pytest.raises(InputError, match='place_radius is inf'):
+        VerificationConfig(place_radius=math.inf)
 
 
 def test_no_hypotheses_are_no_evidence_for_any_place():

@@ -12,11 +12,11 @@ from observations import hypothesis, place
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, PlaceHypothesis
 from fol_vpr.verification import FEATURES, Observation, gather
-from fol_vpr.verification.evidence import LARGEST_MARGIN, LEAST_SPREAD, MOST_PLACES
+from fol_vpr.verification.evidence import MAX_MARGIN, MIN_SPREAD, MAX_PLACES
 
 # Places lie 30 m apart: 0, 1 and 2 are one place, up to 4 is beside it.
-CONFIG = VerificationConfig(agreement_radius=65.0)
-APART = VerificationConfig(agreement_radius=10.0)
+CONFIG = VerificationConfig(place_radius=65.0)
+APART = VerificationConfig(place_radius=10.0)
 
 
 def evidence_of(
@@ -48,7 +48,7 @@ def test_where_no_other_place_was_found_the_margin_is_over_the_median():
 
 def test_similarities_that_hardly_differ_differ_by_chance():
     (alike,) = evidence_of({0: 0.5 + 1e-6, 9: 0.5, 20: 0.5}, [hypothesis(0, 0.5, 10)])
-    assert abs(alike['standing']) <= 1e-6 / LEAST_SPREAD + 1e-9
+    assert abs(alike['standing']) <= 1e-6 / MIN_SPREAD + 1e-9
     (single,) = evidence_of({0: 0.5}, [hypothesis(0, 0.5, 10)])
     assert single['standing'] == 0.0
 
@@ -73,7 +73,7 @@ def test_the_matches_of_a_place_beside_contradict_no_more_than_its_similarity():
     )
     assert found[0]['match_margin'] == pytest.approx(math.log(100) - math.log(10))
     (alone,) = evidence_of({0: 0.9, 9: 0.1}, [hypothesis(0, 0.9, 10_000)])
-    assert alone['match_margin'] == LARGEST_MARGIN
+    assert alone['match_margin'] == MAX_MARGIN
 
 
 def test_the_geometry_of_a_place_is_the_best_that_one_of_its_references_has():
@@ -108,7 +108,7 @@ def test_the_references_of_one_place_are_taken_together_and_the_surest_is_believ
 def test_only_the_leading_places_are_gone_into():
     seen = [hypothesis(10 * rank, 0.9 - 0.05 * rank, 50, rank=rank) for rank in range(9)]
     found = evidence_of({h.place.index: h.similarity for h in seen}, seen)
-    assert len(found) == MOST_PLACES
+    assert len(found) == MAX_PLACES
     assert [each['similarity'] for each in found] == sorted(
         (each['similarity'] for each in found), reverse=True
     )

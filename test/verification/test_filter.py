@@ -7,10 +7,10 @@ import pytest
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Place, Pose
-from fol_vpr.verification.filter import ENTER, JUMP, LEAVE, Belief, PlaceFilter, Shown
+from fol_vpr.verification.filter import ENTER, JUMP, LEAVE, Belief, PlaceFilter, PlaceLikelihood
 from fol_vpr.verification.motion import Motion
 
-CONFIG = VerificationConfig(agreement_radius=5.0, speed=2.0)
+CONFIG = VerificationConfig(place_radius=5.0, speed=2.0)
 MISS, DIVERSITY = 0.1, 4.0
 STRONG = 5.0
 
@@ -38,23 +38,23 @@ def step(
     belief_of: PlaceFilter, *shown: tuple[Place, float], motion: Motion | None = None, novelty=1.0
 ) -> Belief:
     belief_of.predict(motion or Motion(1.0), novelty)
-    return belief_of.update([Shown(*each) for each in shown], novelty)
+    return belief_of.update([PlaceLikelihood(*each) for each in shown], novelty)
 
 
 def test_the_first_image_is_bayes_rule_with_a_flat_prior():
-    belief = filter_().update([Shown(place(0, 0.0), 2.0)], 1.0)
+    belief = filter_().update([PlaceLikelihood(place(0, 0.0), 2.0)], 1.0)
     # Half of the belief is new with likelihood 1; of the other half 1 / DIVERSITY is at the place
     # with DIVERSITY times the ratio, and the rest is missed.
     there, new = 0.5 * math.exp(2.0), 0.5
     missed = 0.5 * (1 - 1 / DIVERSITY) * MISS
     total = there + new + missed
     assert belief.shown[0] == pytest.approx(there / total)
-    assert belief.new == pytest.approx(new / total)
-    assert belief.elsewhere == pytest.approx(missed / total)
+    assert belief.p_outside_map == pytest.approx(new / total)
+    assert belief.p_unvisited == pytest.approx(missed / total)
 
 
 def test_two_places_share_the_belief_by_their_ratios():
-    belief = filter_().update([Shown(place(0, 0.0), 3.0), Shown(place(1, 100.0), 1.0)], 1.0)
+    belief = filter_().update([PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 100.0), 1.0)], 1.0)
     assert belief.shown[0] / belief.shown[1] == pytest.approx(math.exp(2.0))
 
 
@@ -64,7 +64,7 @@ def test_all_belief_adds_up_to_one():
     for _ in range(200):
         shown = [(place(i, 30.0 * i), float(rng.normal(0, 4))) for i in rng.permutation(9)[:4]]
         step(filtered, *shown, motion=Motion(float(rng.uniform(0, 3))))
-        total = sum(a.mass for a in filtered.anchors) + filtered._new + filtered._elsewhere
+        total = sum(a.mass for a in filtered.anchors) + filtered._p_outside_map + filtered._p_unvisited
         assert total == pytest.approx(1.0)
         assert len(filtered.anchors) <= 64
 
@@ -72,8 +72,8 @@ def test_all_belief_adds_up_to_one():
 def test_what_moves_between_the_states_is_what_the_rates_say():
     filtered = filter_()
     filtered.predict(Motion(1.0), 1.0)
-    assert filtered._new == pytest.approx(0.5 + LEAVE * 0.5 - ENTER * 0.5)
-    filtered.update([Shown(place(0, 0.0), 7.0)], 1.0)
+    assert filtered._p_outside_map == pytest.approx(0.5 + LEAVE * 0.5 - ENTER * 0.5)
+    filtered.update([PlaceLikelihood(place(0, 0.0), 7.0)], 1.0)
     before = filtered.anchors[0].mass
     filtered.predict(Motion(1.0), 1.0)
     assert filtered.anchors[0].mass == pytest.approx(before * (1 - LEAVE - JUMP))
@@ -82,23 +82,23 @@ def test_what_moves_between_the_states_is_what_the_rates_say():
 @pytest.mark.parametrize('novelty', [0.0, 0.1, 0.7, 1.0])
 def test_going_on_neither_makes_nor_loses_belief(novelty):
     filtered = filter_()
-    filtered.update([Shown(place(0, 0.0), 3.0), Shown(place(1, 100.0), 1.0)], 1.0)
-    before = filtered._elsewhere
+    filtered.update([PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 100.0), 1.0)], 1.0)
+    before = filtered._p_unvisited
     for _ in range(3):
         filtered.predict(Motion(1.0), novelty)
-        total = sum(a.mass for a in filtered.anchors) + filtered._new + filtered._elsewhere
+        total = sum(a.mass for a in filtered.anchors) + filtered._p_outside_map + filtered._p_unvisited
         assert total == pytest.approx(1.0, abs=1e-12)
-    assert (filtered._elsewhere == before) == (novelty == 0)
+    assert (filtered._p_unvisited == before) == (novelty == 0)
 
 
 def test_a_place_that_was_expected_may_still_show_what_no_candidate_has():
     """An expected place that an image does not show keeps the belief that it was just missed."""
     filtered = filter_()
-    filtered.update([Shown(place(0, 0.0), 7.0)], 1.0)
-    mass, new = filtered.anchors[0].mass, filtered._new
-    filtered.update([Shown(place(0, 0.0), 0.0)], 1.0)
+    filtered.update([PlaceLikelihood(place(0, 0.0), 7.0)], 1.0)
+    mass, new = filtered.anchors[0].mass, filtered._p_outside_map
+    filtered.update([PlaceLikelihood(place(0, 0.0), 0.0)], 1.0)
     # 0.95 of it shows it, with DIVERSITY times the ratio; the rest is missed, MISS of the time.
-    odds = [a.mass / filtered._new for a in filtered.anchors]
+    odds = [a.mass / filtered._p_outside_map for a in filtered.anchors]
     chance = (1 - mass - new) / DIVERSITY
     assert odds[0] == pytest.approx((0.95 * mass + chance) * DIVERSITY / new)
     assert odds[1] == pytest.approx(0.05 * mass * MISS / new)
@@ -107,11 +107,11 @@ def test_a_place_that_was_expected_may_still_show_what_no_candidate_has():
 @pytest.mark.parametrize(('metres', 'reach'), [(500.0, 0.0), (8.0, math.exp(-0.5 * 2.4**2))])
 def test_a_place_hardly_in_reach_gets_as_little_of_the_belief(metres, reach):
     filtered = filter_()
-    filtered.update([Shown(place(0, 0.0), 3.0)], 1.0)
-    mass, new = filtered.anchors[0].mass, filtered._new
-    filtered.update([Shown(place(1, metres), 0.0)], 1.0)
+    filtered.update([PlaceLikelihood(place(0, 0.0), 3.0)], 1.0)
+    mass, new = filtered.anchors[0].mass, filtered._p_outside_map
+    filtered.update([PlaceLikelihood(place(1, metres), 0.0)], 1.0)
     kept = {a.place.index: a.mass for a in filtered.anchors}
-    assert kept[0] / filtered._new == pytest.approx((1 - 0.95 * reach) * mass * MISS / new)
+    assert kept[0] / filtered._p_outside_map == pytest.approx((1 - 0.95 * reach) * mass * MISS / new)
 
 
 def test_an_image_that_speaks_against_a_place_is_not_counted_for_it():
@@ -161,7 +161,7 @@ def test_images_without_a_known_place_lead_to_somewhere_new():
         step(filtered, (place(i, 3.0 * i), 3.0), motion=ahead(3.0))
     for _ in range(6):
         belief = step(filtered, (place(50, 300.0), -4.0), motion=ahead(3.0))
-    assert belief.new > 0.95
+    assert belief.p_outside_map > 0.95
     belief = step(filtered, (place(50, 300.0), 5.0), motion=ahead(3.0))
     belief = step(filtered, (place(51, 303.0), 5.0), motion=ahead(3.0))
     assert belief.shown[0] > 0.95
@@ -178,14 +178,14 @@ def test_a_robot_that_stands_still_does_not_become_sure_by_counting():
 
 def test_an_image_that_counts_nothing_changes_nothing():
     filtered = filter_()
-    filtered.update([Shown(place(0, 0.0), 3.0), Shown(place(1, 100.0), -1.0)], 1.0)
+    filtered.update([PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 100.0), -1.0)], 1.0)
     before = {a.place.index: a.mass for a in filtered.anchors}
-    new = filtered._new
+    new = filtered._p_outside_map
     belief = filtered.update([], 0.0)
     assert {a.place.index: a.mass for a in filtered.anchors} == pytest.approx(before)
-    assert belief.new == pytest.approx(new)
-    belief = filtered.update([Shown(place(9, 900.0), 7.0)], 0.0)
-    assert belief.new == pytest.approx(new) and belief.images == (0,)
+    assert belief.p_outside_map == pytest.approx(new)
+    belief = filtered.update([PlaceLikelihood(place(9, 900.0), 7.0)], 0.0)
+    assert belief.p_outside_map == pytest.approx(new) and belief.images == (0,)
 
 
 def test_odometry_carries_the_belief_to_where_the_robot_is():
@@ -209,7 +209,7 @@ def test_a_turn_turns_the_way_that_follows():
         step(filtered, (place(0, 0.0), 2.0), motion=ahead(0.0))
     filtered.predict(ahead(0.0, turn=math.pi), 1.0)
     filtered.predict(ahead(40.0), 1.0)
-    assert filtered.anchors[0].spot.position == pytest.approx([-40.0, 0.0, 0.0])
+    assert filtered.anchors[0].predicted.position == pytest.approx([-40.0, 0.0, 0.0])
 
 
 def test_without_positions_the_order_in_the_session_is_the_way():
@@ -222,8 +222,8 @@ def test_without_positions_the_order_in_the_session_is_the_way():
 
 
 def test_a_place_is_believed_together_with_what_is_beside_it():
-    belief = filter_().update([Shown(place(0, 0.0), 3.0), Shown(place(1, 8.0), 3.0)], 1.0)
-    alone = filter_().update([Shown(place(0, 0.0), 3.0), Shown(place(1, 80.0), 3.0)], 1.0)
+    belief = filter_().update([PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 8.0), 3.0)], 1.0)
+    alone = filter_().update([PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 80.0), 3.0)], 1.0)
     assert belief.shown[0] == pytest.approx(2 * alone.shown[0])
     assert belief.share == pytest.approx((0.5, 0.5)) and alone.share == pytest.approx((1.0, 1.0))
 

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Place, Pose
 from fol_vpr.verification import Locations
-from fol_vpr.verification.motion import DRIFT, MOVING, STEP, Motion, Spot, matrix
+from fol_vpr.verification.motion import DRIFT, MOVING, STEP, Motion, PredictedPose, matrix
 
-CONFIG = VerificationConfig(agreement_radius=5.0, agreement_index=4, speed=2.0)
+CONFIG = VerificationConfig(place_radius=5.0, place_index_gap=4, speed=2.0)
 NORTH = (0.0, 0.0, 90.0)
 
 
@@ -28,9 +28,9 @@ def place(index: int = 0, at: Pose | None = None, geo: GeoPosition | None = None
     return Place(index, f'p{index}', 's', 0, '', (640, 480), at, geo)
 
 
-def reached(spot: Spot, *positions: tuple[float, float, float]) -> list[float]:
+def reached(predicted: PredictedPose, *positions: tuple[float, float, float]) -> list[float]:
     places = [place(i, pose(each)) for i, each in enumerate(positions)]
-    return spot.reach(Locations(places), CONFIG).tolist()
+    return predicted.reach(Locations(places), CONFIG).tolist()
 
 
 def test_the_matrix_is_that_of_the_quaternion():
@@ -70,9 +70,9 @@ def test_forwards_is_along_the_heading_of_the_base():
 
 def test_odometry_moves_a_place_along_its_own_heading():
     """The odometry was switched on facing elsewhere: what counts is the heading in the map."""
-    spot = Spot.of(place(at=pose((100.0, 0.0, 0.0), NORTH)))
+    predicted = PredictedPose.of(place(at=pose((100.0, 0.0, 0.0), NORTH)))
     motion = Motion.between(pose(turned=(0, 0, 180)), pose((-6.0, 0, 0), (0, 0, -90)), 1.0)
-    moved = spot.moved(motion, 1.0, CONFIG)
+    moved = predicted.moved(motion, 1.0, CONFIG)
     np.testing.assert_allclose(moved.position, [100.0, 6.0, 0.0], atol=1e-9)
     # It turned left by 90 degrees: from north to west.
     again = moved.moved(motion, 1.0, CONFIG)
@@ -86,50 +86,50 @@ def test_where_the_map_has_no_heading_odometry_tells_how_far_and_not_where():
     at = replace(pose((100.0, 0.0, 0.0)), covariance=unknown)
     motion = Motion.between(pose(), pose((6.0, 0, 0)), 1.0)
     for start in (place(at=at), place(geo=GeoPosition(48.0, 11.0))):
-        before = Spot.of(start)
+        before = PredictedPose.of(start)
         moved = before.moved(motion, 0.1, CONFIG)
         np.testing.assert_array_equal(moved.position, before.position)
         assert moved.spread == pytest.approx(6.0)
 
 
 def test_without_odometry_time_and_looks_tell_how_far():
-    spot = Spot.of(place(at=pose()))
-    slow = spot.moved(Motion(2.0), MOVING / 2, CONFIG)
-    fast = spot.moved(Motion(2.0), 1.0, CONFIG)
+    predicted = PredictedPose.of(place(at=pose()))
+    slow = predicted.moved(Motion(2.0), MOVING / 2, CONFIG)
+    fast = predicted.moved(Motion(2.0), 1.0, CONFIG)
     assert fast.spread == pytest.approx(2.0 * CONFIG.speed)
     assert slow.spread == pytest.approx(fast.spread / 2)
     assert slow.moved(Motion(2.0), 1.0, CONFIG).spread == pytest.approx(1.5 * fast.spread)
-    untimed = spot.moved(Motion(0.0), 1.0, CONFIG)
-    assert untimed.spread == pytest.approx(STEP * CONFIG.agreement_radius)
+    untimed = predicted.moved(Motion(0.0), 1.0, CONFIG)
+    assert untimed.spread == pytest.approx(STEP * CONFIG.place_radius)
 
 
 def test_within_its_extent_a_place_is_reached_wholly_and_beyond_the_less_the_farther():
-    spot = Spot.of(place(at=pose()))
-    near = reached(spot, (0, 0, 0), (5, 0, 0), (6, 0, 0), (8, 0, 0), (100, 0, 0))
+    predicted = PredictedPose.of(place(at=pose()))
+    near = reached(predicted, (0, 0, 0), (5, 0, 0), (6, 0, 0), (8, 0, 0), (100, 0, 0))
     assert near[:2] == [1.0, 1.0] and near == sorted(near, reverse=True)
     assert near[2] < 0.9 and near[-1] < 1e-9
     # Where less is known, there is less belief for each place, and some for more of them.
-    wide = reached(replace(spot, spread=20.0), (0, 0, 0), (5, 0, 0), (20, 0, 0))
+    wide = reached(replace(predicted, spread=20.0), (0, 0, 0), (5, 0, 0), (20, 0, 0))
     assert wide[0] == wide[1] == pytest.approx(5 / 25) and wide[2] > 0.1
-    assert spot.reach(Locations([place(1)]), CONFIG).tolist() == [0.0]
+    assert predicted.reach(Locations([place(1)]), CONFIG).tolist() == [0.0]
 
 
 def test_geodetic_places_are_reached_by_metres_on_the_ground():
     here, beside, far = (GeoPosition(48.0 + north / 111_195, 11.0) for north in (0.0, 4.0, 60.0))
-    spot = Spot.of(place(geo=here))
+    predicted = PredictedPose.of(place(geo=here))
     places = Locations([place(i, geo=geo) for i, geo in enumerate((here, beside, far))])
-    same, near, away = spot.reach(places, CONFIG)
+    same, near, away = predicted.reach(places, CONFIG)
     assert same == near == 1.0 and away < 1e-9
 
 
 def test_without_positions_the_places_after_it_come_into_reach():
     places = Locations([place(i) for i in (0, 4, 6, 12)])
-    spot = Spot.of(place(0))
-    before = spot.reach(places, CONFIG)
-    after = spot.moved(Motion(1.0), 1.0, CONFIG).reach(places, CONFIG)
+    predicted = PredictedPose.of(place(0))
+    before = predicted.reach(places, CONFIG)
+    after = predicted.moved(Motion(1.0), 1.0, CONFIG).reach(places, CONFIG)
     assert before[0] == before[1] == 1.0 > before[2] > before[3]
     assert after[0] < before[0] and after[3] > before[3]
-    still = spot.moved(Motion(1.0), MOVING / 10, CONFIG).reach(places, CONFIG)
+    still = predicted.moved(Motion(1.0), MOVING / 10, CONFIG).reach(places, CONFIG)
     assert before[0] > still[0] > after[0]
     another = replace(place(1), session_id='another')
-    assert spot.reach(Locations([another]), CONFIG).tolist() == [0.0]
+    assert predicted.reach(Locations([another]), CONFIG).tolist() == [0.0]

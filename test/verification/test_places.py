@@ -7,7 +7,7 @@ import pytest
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import GeoPosition, Place, Pose
-from fol_vpr.verification import BESIDE, Locations, same_place
+from fol_vpr.verification import NEIGHBOUR_FACTOR, Locations, same_place
 
 CONFIG = VerificationConfig()
 
@@ -48,9 +48,9 @@ def test_poses_are_asked_before_degrees_and_degrees_before_the_order():
 
 def test_what_is_beside_is_so_many_extents_away():
     by_metres = Locations([place(0, x=19.0), place(0, x=21.0)])
-    assert by_metres.same(place(1, x=0.0), CONFIG, extents=BESIDE).tolist() == [True, False]
+    assert by_metres.same(place(1, x=0.0), CONFIG, radius_factor=NEIGHBOUR_FACTOR).tolist() == [True, False]
     by_order = Locations([place(10), place(11)])
-    assert by_order.same(place(0), CONFIG, extents=BESIDE).tolist() == [True, False]
+    assert by_order.same(place(0), CONFIG, radius_factor=NEIGHBOUR_FACTOR).tolist() == [True, False]
     assert by_order.same(place(5), CONFIG).tolist() == [True, False]
 
 
@@ -64,11 +64,11 @@ def test_all_at_once_is_each_by_itself():
         )
         for index in range(30)
     ]
-    for extents in (1.0, 2.0):
+    for radius_factor in (1.0, 2.0):
         for one in places:
-            together = Locations(places).same(one, CONFIG, extents=extents)
+            together = Locations(places).same(one, CONFIG, radius_factor=radius_factor)
             by_itself = [
-                bool(Locations([other]).same(one, CONFIG, extents=extents)[0]) for other in places
+                bool(Locations([other]).same(one, CONFIG, radius_factor=radius_factor)[0]) for other in places
             ]
             assert together.tolist() == by_itself
             assert together[one.index]

@@ -17,7 +17,7 @@ from fol_vpr.network.local_head import select_patches
 
 Settings = ParamSpec('Settings')
 
-LEAST_ATTENTION = 0.01
+MIN_ATTENTION = 0.01
 EPSILON = 1e-12
 
 
@@ -106,7 +106,7 @@ class LossInputs:
     @cached_property
     def attention(self) -> Tensor:
         """[B, N], the extraction mask as the aggregation sees it: values under 0.01 are 0."""
-        return torch.where(self.extraction >= LEAST_ATTENTION, self.extraction, 0)
+        return torch.where(self.extraction >= MIN_ATTENTION, self.extraction, 0)
 
     @cached_property
     def kept(self) -> Tensor:

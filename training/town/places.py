@@ -69,7 +69,7 @@ class PlacesConfig:
     storeys: int = 6
 
 
-class Spot(NamedTuple):
+class PlaceSite(NamedTuple):
     """A place: a point of a walk, and the way that one looks there."""
 
     walk: Walk
@@ -97,34 +97,34 @@ class Picture(NamedTuple):
     overlap: float
 
 
-def choose_spots(town: Town, count: int, indoor: float, rng: Rng) -> list[Spot]:
+def choose_sites(town: Town, count: int, indoor: float, rng: Rng) -> list[PlaceSite]:
     """Places that are 8 m (indoors 4 m) from each other unless they look opposite ways."""
-    spots: list[Spot] = []
+    sites: list[PlaceSite] = []
     inside = round(count * indoor)
     for wanted, corridor in ((count - inside, False), (inside, True)):
         walks = [walk for walk in town.walks if (walk.kind == 'corridor') == corridor]
         weight = np.array([walk.length * _SHARES.get(walk.kind, 1.0) for walk in walks])
         apart = 4.0 if corridor else 8.0
-        found: list[Spot] = []
+        found: list[PlaceSite] = []
         for _ in range(wanted * 40):
             if len(found) == wanted:
                 break
             walk = walks[int(rng.choice(len(walks), p=weight / weight.sum()))]
-            spot = Spot(
+            site = PlaceSite(
                 walk, float(rng.uniform(0.05, 0.8) * walk.length), bool(rng.random() < 0.5)
             )
-            if spot.backwards:
-                spot = spot._replace(distance=walk.length - spot.distance)
-            if all(_different(spot, other, apart) for other in found):
-                found.append(spot)
-        spots += found
-    return spots
+            if site.backwards:
+                site = site._replace(distance=walk.length - site.distance)
+            if all(_different(site, other, apart) for other in found):
+                found.append(site)
+        sites += found
+    return sites
 
 
-def _different(spot: Spot, other: Spot, apart: float) -> bool:
-    if math.cos(spot.yaw - other.yaw) < 0.3:
+def _different(site: PlaceSite, other: PlaceSite, apart: float) -> bool:
+    if math.cos(site.yaw - other.yaw) < 0.3:
         return True
-    return float(np.linalg.norm(spot.position - other.position)) > apart
+    return float(np.linalg.norm(site.position - other.position)) > apart
 
 
 class Photographer:
@@ -133,7 +133,7 @@ class Photographer:
     def __init__(self, town: Town, renderer: Renderer, config: PlacesConfig) -> None:
         self._town, self._renderer, self._config = town, renderer, config
 
-    def visit(self, spot: Spot, rng: Rng) -> list[Picture] | None:
+    def visit(self, site: PlaceSite, rng: Rng) -> list[Picture] | None:
         """All views of a place, the first along the walk; None where there is nothing to see."""
         config = self._config
         pictures: list[Picture] = []
@@ -144,16 +144,16 @@ class Photographer:
             # Where views hardly overlap, they move closer to the first one.
             reach = 1.0 if attempt < config.views + 4 else 0.5
             condition = self._condition(rng)
-            camera = self._camera(spot, rng, reach if first else 0.3, condition.distortion > 0.15)
+            camera = self._camera(site, rng, reach if first else 0.3, condition.distortion > 0.15)
             crowd = None
-            if spot.walk.kind != 'corridor' or rng.random() < 0.3:
-                crowd = traffic(self._town, rng, condition.busy, spot.position)
+            if site.walk.kind != 'corridor' or rng.random() < 0.3:
+                crowd = traffic(self._town, rng, condition.busy, site.position)
             self._renderer.set_moving(crowd)
             shader = Shader(self._town, self._renderer, condition)
             seen = self._renderer.render(camera)
             depth = shader.depth(seen)
             view = View(camera, depth)
-            if not _clear(depth, 1.8 if spot.walk.kind == 'corridor' else 4.0):
+            if not _clear(depth, 1.8 if site.walk.kind == 'corridor' else 4.0):
                 if first is None and attempt >= 3:
                     return None
                 continue
@@ -161,24 +161,24 @@ class Photographer:
             if common < config.overlap:
                 continue
             first = first or view
-            if spot.walk.kind != 'corridor':
-                shader.aim(spot.position)
+            if site.walk.kind != 'corridor':
+                shader.aim(site.position)
             image = develop(shader.shade(seen), condition, rng)
             pictures.append(Picture(encode(image, condition.jpeg), camera, condition, common))
         return pictures if len(pictures) >= min(config.views, 3) else None
 
-    def _camera(self, spot: Spot, rng: Rng, reach: float, wide: bool) -> Camera:
-        config, walk = self._config, spot.walk
+    def _camera(self, site: PlaceSite, rng: Rng, reach: float, wide: bool) -> Camera:
+        config, walk = self._config, site.walk
         indoor = walk.kind == 'corridor'
         ahead = rng.uniform(-1, 1) * config.ahead * (0.5 if indoor else 1.0) * reach
         room = min(walk.half_width, config.aside)
         aside = rng.uniform(-1, 1) * room * reach
-        forward = np.array([math.cos(spot.yaw), math.sin(spot.yaw), 0.0])
+        forward = np.array([math.cos(site.yaw), math.sin(site.yaw), 0.0])
         left = np.array([-forward[1], forward[0], 0.0])
         height = np.clip(rng.normal(1.4, 0.25), 0.5, 1.9)
         return Camera(
-            spot.position + forward * ahead + left * aside + [0, 0, height],
-            spot.yaw + math.radians(rng.uniform(-1, 1) * config.turn * reach),
+            site.position + forward * ahead + left * aside + [0, 0, height],
+            site.yaw + math.radians(rng.uniform(-1, 1) * config.turn * reach),
             math.radians(rng.normal(0, 3)),
             math.radians(rng.uniform(85, 115) if wide else rng.uniform(58, 92)),
             math.radians(rng.normal(0, 1.5)),
@@ -208,8 +208,8 @@ def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[objec
     """Write the places of one town; returns the rows of the manifest."""
     town = grow(seed, *config.blocks, config.storeys)
     rng = stream(seed, 101)
-    spots = choose_spots(town, round(config.places * 1.15) + 2, config.indoor, rng)
-    order = rng.permutation(len(spots))
+    sites = choose_sites(town, round(config.places * 1.15) + 2, config.indoor, rng)
+    order = rng.permutation(len(sites))
     rows: list[list[object]] = []
     with Renderer(town.mesh, town.palette.pictures, (config.width, config.height)) as renderer:
         photographer = Photographer(town, renderer, config)
@@ -217,7 +217,7 @@ def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[objec
         for number in order:
             if made == config.places:
                 break
-            pictures = photographer.visit(spots[number], stream(seed, 102, int(number)))
+            pictures = photographer.visit(sites[number], stream(seed, 102, int(number)))
             if pictures is None:
                 continue
             name = f'{seed:05d}_{made:05d}'
@@ -227,15 +227,15 @@ def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[objec
             for index, picture in enumerate(pictures):
                 (folder / f'{index:02d}.jpg').write_bytes(picture.jpeg)
                 file = f'places/{name}/{index:02d}.jpg'
-                rows.append([file, seed, name, *_row(picture, spots[number])])
+                rows.append([file, seed, name, *_row(picture, sites[number])])
     return rows
 
 
-def _row(picture: Picture, spot: Spot) -> Iterator[object]:
+def _row(picture: Picture, site: PlaceSite) -> Iterator[object]:
     camera = picture.camera
     yield from (f'{value:.4f}' for value in camera.position)
     yield from (f'{v:.5f}' for v in (camera.yaw, camera.pitch, camera.roll, camera.fov))
-    yield spot.walk.kind
+    yield site.walk.kind
     yield f'{picture.overlap:.3f}'
     for value in asdict(picture.condition).values():
         yield f'{value:.4g}' if isinstance(value, float) else value

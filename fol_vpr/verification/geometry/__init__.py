@@ -10,13 +10,13 @@ from fol_vpr.verification.geometry.align import (
     texture_of_jpeg,
 )
 from fol_vpr.verification.geometry.cover import patches, rescale
-from fol_vpr.verification.geometry.metric import LEAST_POINTS, along_epipolar_lines, metric_pose
+from fol_vpr.verification.geometry.metric import MIN_POINTS, along_epipolar_lines, metric_pose
 from fol_vpr.verification.geometry.models import fit_homography
 from fol_vpr.verification.geometry.pair import PairGeometry, verify_pair
 from fol_vpr.verification.geometry.rays import Rays, fits, rays
 
 __all__ = [
-    'LEAST_POINTS',
+    'MIN_POINTS',
     'PairGeometry',
     'Rays',
     'Texture',

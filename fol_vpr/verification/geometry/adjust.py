@@ -14,7 +14,7 @@ from fol_vpr.verification.geometry.refine import spread, tukey_weights
 STEPS = 8
 CONVERGED = 1e-6
 # Pixels that an aligned position is off at least, one standard deviation.
-LEAST_SIGMA = 0.25
+MIN_SIGMA = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def adjust(tracks: Tracks, state: State, limit: float) -> tuple[State, Linear, n
 
 def _weights(linear: Linear, limit: float) -> np.ndarray:
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
-    return tukey_weights(errors, max(LEAST_SIGMA, float(spread(errors, limit))))
+    return tukey_weights(errors, max(MIN_SIGMA, float(spread(errors, limit))))
 
 
 def _linearise(tracks: Tracks, state: State) -> Linear:

@@ -13,7 +13,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-LARGEST_SIDE = 640
+MAX_SIDE = 640
 # Textures of map images, of 0.3 MB at most and as much for the JPEG.
 KEPT = 16
 WINDOW = (15, 15)
@@ -22,7 +22,7 @@ LEVELS = 2
 WORST_RETURN = 0.7
 # Contrast is evened out over this many pixels, so that day and evening look alike.
 NEIGHBOURHOOD = 15.0
-LEAST_CONTRAST = 4.0
+MIN_CONTRAST = 4.0
 CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
@@ -61,13 +61,13 @@ def texture_of_jpeg(jpeg: bytes, size: tuple[int, int]) -> Texture | None:
 def _texture(image: np.ndarray, original_width: int) -> Texture:
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
-    reduced = min(1.0, LARGEST_SIDE / max(height, width))
+    reduced = min(1.0, MAX_SIDE / max(height, width))
     if reduced < 1:
         size = (max(1, round(width * reduced)), max(1, round(height * reduced)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
     above = smooth - cv2.GaussianBlur(smooth, (0, 0), NEIGHBOURHOOD)
-    contrast = np.sqrt(cv2.GaussianBlur(above * above, (0, 0), NEIGHBOURHOOD)) + LEAST_CONTRAST
+    contrast = np.sqrt(cv2.GaussianBlur(above * above, (0, 0), NEIGHBOURHOOD)) + MIN_CONTRAST
     even = np.clip(128 + 50 * above / contrast, 0, 255).astype(np.uint8)
     return Texture(even, grey.shape[1] / original_width)
 

@@ -17,7 +17,7 @@ from fol_vpr.rigid import (
     rotation_vector,
 )
 from fol_vpr.verification.geometry.adjust import (
-    LEAST_SIGMA,
+    MIN_SIGMA,
     State,
     Tracks,
     adjust,
@@ -27,16 +27,16 @@ from fol_vpr.verification.geometry.epipolar import Motion, Pairs
 from fol_vpr.verification.geometry.models import CONFIDENCE
 from fol_vpr.verification.geometry.rays import Rays, pixels
 
-LEAST_POINTS = 20
+MIN_POINTS = 20
 # Depths, in baselines, at which a point is looked for in the second view.
 DEPTHS = (2.0, 3.0, 4.5, 7.0, 12.0, 30.0)
 # A baseline counts where the points' parallax is this many times the error of a position.
-LEAST_PARALLAX = 4.0
+MIN_PARALLAX = 4.0
 # Of the depth of the scene: how far away the query may be, and how uncertain its position.
 FARTHEST = 1.5
-MOST_UNCERTAIN = 0.15
+MAX_UNCERTAINTY = 0.15
 # Squared normalised difference from the epipolar pose: 99.9 % of five degrees of freedom.
-LARGEST_DISAGREEMENT = 20.5
+MAX_DISAGREEMENT = 20.5
 
 
 def along_epipolar_lines(
@@ -79,7 +79,7 @@ def metric_pose(
         epipolar: what query and first view alone say, to agree with.
     """
     kept, points = _triangulate(tracks, limit)
-    if len(points) < LEAST_POINTS:
+    if len(points) < MIN_POINTS:
         return None
     tracks, patches = tracks[kept], patches[kept]
     state = _resect(tracks.query, points, limit)
@@ -89,12 +89,12 @@ def metric_pose(
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
     good = (errors <= limit) & (weights > 0) & _in_front(tracks, state)
     observations = len(np.unique(patches[good]))
-    if good.sum() < LEAST_POINTS or observations < least_patches:
+    if good.sum() < MIN_POINTS or observations < least_patches:
         return None
     if good.sum() < 0.5 * len(tracks):
         return None
-    sigma = max(LEAST_SIGMA, float(np.sqrt(np.mean(errors[good] ** 2))))
-    if _parallax(tracks[good], state.points[good]) < LEAST_PARALLAX * sigma:
+    sigma = max(MIN_SIGMA, float(np.sqrt(np.mean(errors[good] ** 2))))
+    if _parallax(tracks[good], state.points[good]) < MIN_PARALLAX * sigma:
         return None
     covariance = pose_covariance(linear, weights * good, sigma, observations, tracks.baseline)
     if covariance is None:
@@ -134,7 +134,7 @@ def _resect(query: Rays, points: np.ndarray, limit: float) -> State | None:
         )
     except cv2.error:
         return None
-    if not solved or inliers is None or len(inliers) < LEAST_POINTS:
+    if not solved or inliers is None or len(inliers) < MIN_POINTS:
         return None
     return State(rotation_about(rotation.ravel()), translation.ravel(), points)
 
@@ -161,9 +161,9 @@ def _plausible(found: RelativePose, depth: float, epipolar: RelativePose | None)
     """Near enough, certain enough, and as the query and the first view alone have it."""
     largest = float(np.linalg.eigvalsh(found.covariance[:3, :3])[-1])
     length = float(np.linalg.norm(found.translation))
-    if length > FARTHEST * depth or largest > (MOST_UNCERTAIN * depth) ** 2:
+    if length > FARTHEST * depth or largest > (MAX_UNCERTAINTY * depth) ** 2:
         return False
-    return epipolar is None or _disagreement(found, epipolar, length) <= LARGEST_DISAGREEMENT
+    return epipolar is None or _disagreement(found, epipolar, length) <= MAX_DISAGREEMENT
 
 
 def _disagreement(found: RelativePose, epipolar: RelativePose, length: float) -> float:

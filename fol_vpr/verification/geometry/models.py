@@ -20,7 +20,7 @@ CONFIDENCE = 0.999
 MAX_ITERATIONS = 2000
 # Where the likeliest matches are sampled first, more of them find hardly anything better.
 MAX_ORDERED_ITERATIONS = 500
-LEAST_OF_HOMOGRAPHY = 8
+MIN_OF_HOMOGRAPHY = 8
 ROTATION_STARTS = 8
 ROTATION_STEPS = 5
 
@@ -161,7 +161,7 @@ def fit_homography(
             confidence=CONFIDENCE,
         )
         agree = np.zeros(len(query), bool) if mask is None else mask.ravel().astype(bool)
-        if agree.sum() > LEAST_OF_HOMOGRAPHY:
+        if agree.sum() > MIN_OF_HOMOGRAPHY:
             # What sampling found is not yet the least of the squares.
             matrix, _ = cv2.findHomography(reference[agree], query[agree], 0)
     except cv2.error:

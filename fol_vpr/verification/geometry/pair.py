@@ -9,7 +9,7 @@ import numpy as np
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
 from fol_vpr.verification.geometry import cover, models
-from fol_vpr.verification.geometry.adjust import LEAST_SIGMA
+from fol_vpr.verification.geometry.adjust import MIN_SIGMA
 from fol_vpr.verification.geometry.epipolar import Pairs, motions_of
 from fol_vpr.verification.geometry.models import Model
 from fol_vpr.verification.geometry.rays import Rays, rays
@@ -19,7 +19,7 @@ from fol_vpr.verification.geometry.search import find_motions
 
 MIN_MATCHES = 8
 # Standard deviation in pixels across the narrow direction: points on one line fit any geometry.
-LEAST_SPREAD = 20.0
+MIN_SPREAD = 20.0
 # Of a threshold that keeps 95 % of good matches, one standard deviation.
 SIGMA_OF_THRESHOLD = 1 / 1.96
 
@@ -122,7 +122,7 @@ def verify_pair(
         inliers >= config.min_inliers
         and inliers >= config.min_inlier_ratio * count
         and regions >= config.min_regions
-        and min(cover.narrowest(query[inlier]), cover.narrowest(reference[inlier])) >= LEAST_SPREAD
+        and min(cover.narrowest(query[inlier]), cover.narrowest(reference[inlier])) >= MIN_SPREAD
     )
     return PairGeometry(
         matches=count,
@@ -197,7 +197,7 @@ def _calibrated(
         return _Support(inlier, Model.NONE)
     q, r = query_xy[inlier], reference_xy[inlier]
     noise = Noise(
-        sigma=_position_sigma(best, agrees, LEAST_SIGMA),
+        sigma=_position_sigma(best, agrees, MIN_SIGMA),
         observations=min(len(np.unique(cover.patches(xy))) for xy in (q, r)),
         limit=threshold,
     )

@@ -16,10 +16,10 @@ from fol_vpr.verification.geometry.rays import Rays
 from fol_vpr.verification.geometry.refine import Fit, refine
 
 # A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
-LARGEST_DIRECTION_SIGMA = math.radians(5.0)
-LEAST_IN_FRONT = 0.85
+MAX_DIRECTION_SIGMA = math.radians(5.0)
+MIN_IN_FRONT = 0.85
 # Where fewer of the aligned matches agree, what they agree on may be a single facade.
-LEAST_SHARE = 2 / 3
+MIN_SHARE = 2 / 3
 # Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom),
 # nor where it is less than this many of its own standard deviations (99 %, one-sided).
 TOLD_APART = 6.6
@@ -89,9 +89,9 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     """
     best = fits[0]
     inlier = np.abs(best.residuals) <= noise.limit
-    if inlier.mean() < LEAST_SHARE:
+    if inlier.mean() < MIN_SHARE:
         return None
-    if float(pairs.in_front(best.motion, noise.limit)) < LEAST_IN_FRONT:
+    if float(pairs.in_front(best.motion, noise.limit)) < MIN_IN_FRONT:
         return None
     covariance = _covariance(best, noise)
     if covariance is None:
@@ -100,9 +100,9 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     if covariance is None:
         return None
     largest = np.linalg.eigvalsh(covariance[:2, :2])[-1]
-    if not 0 <= largest <= LARGEST_DIRECTION_SIGMA**2:
+    if not 0 <= largest <= MAX_DIRECTION_SIGMA**2:
         return None
-    rivals = (fit for fit in fits[1:] if pairs.in_front(fit.motion, noise.limit) >= LEAST_IN_FRONT)
+    rivals = (fit for fit in fits[1:] if pairs.in_front(fit.motion, noise.limit) >= MIN_IN_FRONT)
     if not all(_told_apart(best, rival, noise) for rival in rivals):
         return None
     spanned = np.zeros((6, 5))

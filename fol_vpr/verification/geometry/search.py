@@ -24,7 +24,7 @@ BEGINNINGS = 3
 # Matches, evenly taken of all, that tell which directions are worth a refinement.
 LOOKED_AT = 150
 APART = math.radians(10.0)
-LEAST_IN_FRONT = 0.75
+MIN_IN_FRONT = 0.75
 
 
 def find_motions(
@@ -56,7 +56,7 @@ def find_motions(
     start = start[likely] if likely.any() else start[:1]
     costs = robust_cost(pairs.residuals(start.essential), limit)
     fits = refine(pairs, start[_distinct(start, costs, APART / 2)], limit)
-    seen = pairs.in_front(fits.motion, limit) >= LEAST_IN_FRONT
+    seen = pairs.in_front(fits.motion, limit) >= MIN_IN_FRONT
     fits = fits[seen] if seen.any() else fits
     return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), APART)]
 

@@ -20,7 +20,7 @@ from training.town.__main__ import main
 from training.town.camera.conditions import named
 from training.town.drive import DriveConfig, write_drive
 from training.town.noise import stream
-from training.town.places import PlacesConfig, choose_spots, write_places
+from training.town.places import PlacesConfig, choose_sites, write_places
 from training.town.trajectory import route
 from training.town.world.town import Town
 
@@ -48,21 +48,21 @@ def test_places_are_the_same_again_also_from_several_processes(tmp_path: Path):
     assert all(float(row['overlap']) >= config.overlap for row in rows)
     assert cv2.imread(str(tmp_path / 'one' / rows[0]['file'])).shape == (96, 128, 3)
     for place in {row['place'] for row in rows}:
-        spots = [[float(row[k]) for k in 'xyz'] for row in rows if row['place'] == place]
-        assert np.ptp(np.array(spots), axis=0).max() < 8
+        sites = [[float(row[k]) for k in 'xyz'] for row in rows if row['place'] == place]
+        assert np.ptp(np.array(sites), axis=0).max() < 8
     made = json.loads((tmp_path / 'one' / 'town.json').read_text())
     assert (made['seed'], made['pictures']) == (21, 8)
 
 
 def test_places_keep_apart_unless_they_look_another_way(town: Town):
-    spots = choose_spots(town, 40, 0.4, stream(1))
-    inside = [spot for spot in spots if spot.walk.kind == 'corridor']
+    sites = choose_sites(town, 40, 0.4, stream(1))
+    inside = [site for site in sites if site.walk.kind == 'corridor']
     assert len(inside) == 16
-    for index, spot in enumerate(spots):
-        for other in spots[:index]:
-            apart = np.linalg.norm(spot.position - other.position)
-            kinds = {spot.walk.kind == 'corridor', other.walk.kind == 'corridor'}
-            same_way = math.cos(spot.yaw - other.yaw) >= 0.3
+    for index, site in enumerate(sites):
+        for other in sites[:index]:
+            apart = np.linalg.norm(site.position - other.position)
+            kinds = {site.walk.kind == 'corridor', other.walk.kind == 'corridor'}
+            same_way = math.cos(site.yaw - other.yaw) >= 0.3
             assert len(kinds) == 2 or not same_way or apart > 4
 
 
