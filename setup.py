@@ -37,7 +37,7 @@ setup(
     entry_points={
         'console_scripts': [
             'fol_vpr = fol_vpr.cli.main:main',
-            'localizer = fol_vpr.ros.localizer:main',
+            'localizer = fol_vpr.ros.node.main:main',
         ],
     },
 )

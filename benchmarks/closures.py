@@ -41,10 +41,11 @@ from fol_vpr.config import (
 )
 from fol_vpr.datatypes import Camera, Frame, PlaceHypothesis, Pose
 from fol_vpr.evaluation.closures import LoopRule, Whereabouts, precision_recall
-from fol_vpr.mapping import SessionRecorder, SessionMaker, DistanceTracker, build_map
+from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
+from fol_vpr.loop_closure.revisits import find_revisits
+from fol_vpr.mapping import build_map
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.recognizer.find_revisits import find_revisits
 from fol_vpr.sources import ImageFolder, decode_bytes
 
 SECOND = 1_000_000_000
@@ -119,7 +120,10 @@ def desk(data: Path, network: NetworkConfig) -> list[Row]:
     camera = _camera(data / 'tum_fr1_desk' / 'TUM1.yaml')
     frames = [replace(frame, camera=camera) for _, frame in folder.frames()]
     config = RecognizerConfig(network, loops=DESK)
-    rare = replace(config, loops=replace(DESK, min_information_gain_bits=LoopsConfig.min_information_gain_bits))
+    rare = replace(
+        config,
+        loops=replace(DESK, min_information_gain_bits=LoopsConfig.min_information_gain_bits),
+    )
     left = len(_published(frames, rare))
     ties = {**_plain(frames, config), 'published': _published(frames, config)}
     rows = []
@@ -165,14 +169,16 @@ def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[
     session = SessionRecorder(config.loops, maker, travel)
     by_matches = replace(
         config,
-        retrieval=replace(config.retrieval, rerank_score='match_count', rerank=config.loops.candidates),
+        retrieval=replace(
+            config.retrieval, rerank_score='match_count', rerank=config.loops.candidates
+        ),
         loops=replace(config.loops, verify=1),
     )
     found: dict[str, list[Tie]] = {'similarity': [], 'matches': []}
     try:
         for frame in frames:
             features = extractor.extract([frame.image])[0]
-            travel.moved(frame.stamp_ns, None)
+            travel.update(frame.stamp_ns, None)
             session.add_if_keyframe(frame, features)
             for candidate in session.search(features, 1):
                 then = session.place(candidate.index).stamp_ns

@@ -135,7 +135,10 @@ def _row(
 ) -> Row:
     index = FlatIndex(reader.global_descriptors())
     by_evidence = RetrievalConfig(rerank=count, rerank_score='spatial')
-    configs = {'evidence': by_evidence, 'matches': replace(by_evidence, rerank_score='match_count')}
+    configs = {
+        'evidence': by_evidence,
+        'matches': replace(by_evidence, rerank_score='match_count'),
+    }
     hits = dict.fromkeys(('global', *configs), 0)
     answerable = matched = 0
     times: list[float] = []

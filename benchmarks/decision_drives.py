@@ -9,11 +9,7 @@ from pathlib import Path
 
 from fol_vpr.calibration import Drive, collect
 from fol_vpr.config import EvaluationConfig, MappingConfig, NetworkConfig, RecognizerConfig
-from fol_vpr.evaluation.ground_truth import (
-    Whereabouts,
-    positives_by_position,
-    read_ground_truth,
-)
+from fol_vpr.evaluation.ground_truth import Whereabouts, positives_by_position, read_ground_truth
 from fol_vpr.mapping import build_map
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import FrameSource, open_source

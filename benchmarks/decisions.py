@@ -28,15 +28,13 @@ import numpy as np
 
 from benchmarks.decision_drives import Data, Trial
 from fol_vpr.calibration import Drive, Example, fit
-from fol_vpr.config import (
-    VerificationConfig,
-)
+from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothesis, Pose
+from fol_vpr.decision import NEIGHBOUR_FACTOR, Decision, Locations, Observation
+from fol_vpr.decision.calibration import DEFAULTS
 from fol_vpr.evaluation.closures import precision_recall
 from fol_vpr.evaluation.reliability import calibration_error, reliability
 from fol_vpr.evaluation.report import align
-from fol_vpr.verification import NEIGHBOUR_FACTOR, Decision, Locations, Observation
-from fol_vpr.verification.calibration import DEFAULTS
 
 BEFORE, AFTER = 20, 20
 JUMPS = 12
@@ -74,7 +72,9 @@ class Tally:
         )
 
 
-def update(decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally) -> None:
+def tally_drive(
+    decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally
+) -> None:
     """Run a stream through the decision layer from its beginning."""
     decision.reset()
     for example in examples:
@@ -135,7 +135,7 @@ def streams(
             decision = Decision(config, with_calibration)
             inside, outside, both = Tally(), Tally(), Tally()
             for tally, masked in ((inside, False), (outside, True), (both, False), (both, True)):
-                judge(decision, trial.asked.examples, masked, tally)
+                tally_drive(decision, trial.asked.examples, masked, tally)
             if with_calibration:
                 pool = pooled.setdefault(trial.name, Tally())
                 pool.said += both.said
@@ -220,7 +220,7 @@ def foreign(
         for calibration in (fit(halves, config, {}).calibration, None):
             for drive in drives:
                 tally = Tally()
-                judge(Decision(config, calibration), drive.examples, False, tally)
+                tally_drive(Decision(config, calibration), drive.examples, False, tally)
                 rows.append(
                     {
                         'map': name,

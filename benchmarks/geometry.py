@@ -22,9 +22,9 @@ import torch
 
 from fol_vpr.config import MappingConfig, RecognizerConfig
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Pose, PoseSource, Verification
+from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix, rotation_vector
 from fol_vpr.mapping import build_map
 from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.rigid import compose, inverse, rotation_matrix, rotation_vector
 from fol_vpr.sources import open_source
 
 TOWN = Path('build/town')

@@ -64,7 +64,7 @@ def _measure() -> list[float]:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
-    from fol_vpr.ros.conversions import places_message
+    from fol_vpr.ros.messages.conversions import places_message
     from fol_vpr_msgs.msg import PlaceHypothesisArray
 
     rclpy.init()

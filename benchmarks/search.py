@@ -33,7 +33,8 @@ import torch
 
 from benchmarks.realistic import VIEWS, Model, real_model
 from fol_vpr.datatypes import Candidate, Place
-from fol_vpr.retrieval.index import FlatIndex, GpuIndex, LargeIndex
+from fol_vpr.retrieval import FlatIndex
+from fol_vpr.retrieval.index import GpuIndex, LargeIndex
 from fol_vpr.retrieval.index.large import REDUCED_DIM, REDUCTION_SAMPLE, SHORTLIST
 from fol_vpr.retrieval.index.protocol import block_rows
 from fol_vpr.retrieval.index.reduction import Reduction

@@ -204,7 +204,7 @@ def _print_tenth(soak: Soak, sent: int) -> None:
 
 
 def _node_command(options: argparse.Namespace) -> list[str]:
-    command = [sys.executable, '-m', 'fol_vpr.ros.localizer', '--ros-args']
+    command = [sys.executable, '-m', 'fol_vpr.ros.node.main', '--ros-args']
     for setting in (f'map:={options.map}', 'autostart:=true', *options.parameter):
         command += ['-p', setting]
     return command
@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     views = views_of(options.bag, options.pose_topic)
-    from fol_vpr.ros.client import client_node
+    from fol_vpr.ros.bags.client import client_node
 
     print(f'{len(views)} images, {options.hours:g} h at {options.rate:g} Hz, {options.speed:g}x')
     with tempfile.TemporaryDirectory(prefix='fol_vpr_soak_') as logs:

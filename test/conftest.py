@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,27 +28,66 @@ os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds_sh
 os.environ.pop('ROS_DISCOVERY_SERVER', None)
 
 
-def _missing_for_ros() -> str:
-    """Why no node can be started here, empty where one can."""
-    for name in ('rclpy', 'fol_vpr_msgs.msg', 'geographic_msgs.msg'):
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            return f'{error}; call make setup, or source install/setup.bash'
+# What a module of tests may import and a machine may lack. Where it is missing, the module is
+# skipped with the reason.
+ROS = ('rclpy', 'fol_vpr_msgs', 'geographic_msgs', 'helpers.live')
+OPTIONAL = (*ROS, 'gtsam')
+
+
+class _SkippedModule(pytest.Module):
+    """A module of tests that cannot be imported on this machine."""
+
+    reason = ''
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip(self.reason, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector):
+    """Leave out a module of tests that imports what is not installed."""
+    for name in sorted(_imports(module_path) & set(OPTIONAL)):
+        if reason := _reason_for_absence('rclpy' if name == 'helpers.live' else name):
+            skipped = _SkippedModule.from_parent(parent, path=module_path)
+            skipped.reason = reason
+            return skipped
+    return None
+
+
+@cache
+def _imports(path: Path) -> set[str]:
+    """Packages that a module imports at its top level; modules of helpers by their full name."""
+    found = set()
+    for node in ast.parse(path.read_text(), str(path)).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition('.')[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == 'helpers':
+            found |= {f'helpers.{alias.name}' for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            helper = node.module.startswith('helpers.')
+            found.add(node.module if helper else node.module.partition('.')[0])
+    return found
+
+
+@cache
+def _reason_for_absence(library: str) -> str:
+    """Why a library cannot be imported, empty where it can."""
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        remedy = (
+            'call make setup, or source install/setup.bash' if library in ROS else 'install it'
+        )
+        return f'{error}; {remedy}'
     return ''
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what starts nodes where that cannot work, and what takes long unless asked for."""
-    marked = [item for item in items if item.get_closest_marker('ros')]
-    reason = _missing_for_ros() if marked else ''
-    if reason:
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=reason))
-    if not os.environ.get('FOL_VPR_SLOW'):
-        for item in items:
-            if item.get_closest_marker('slow'):
-                item.add_marker(pytest.mark.skip(reason='takes minutes; FOL_VPR_SLOW=1 runs it'))
+    """Mark the tests that need ROS; skip those that take long unless asked for."""
+    for item in items:
+        if _imports(item.path) & set(ROS):
+            item.add_marker(pytest.mark.ros)
+        if item.get_closest_marker('slow') and not os.environ.get('FOL_VPR_SLOW'):
+            item.add_marker(pytest.mark.skip(reason='takes minutes; FOL_VPR_SLOW=1 runs it'))
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -13,22 +13,27 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'fol_vpr'
 
-BASE = {'datatypes', 'errors', 'config', 'rigid'}
-FOUR = {'network', 'database', 'retrieval', 'verification'}
-CORE = {'recognizer', 'mapping'}
+BASE = {'datatypes', 'errors', 'config'}
+# One floor, whose parts do not know each other.
+PARTS = {'network', 'database', 'retrieval', 'decision', 'sources'}
+MAPS = {'mapping', 'loop_closure', 'recognizer'}
 MAY_IMPORT = {
     'datatypes': BASE,
     'errors': BASE,
     'config': BASE,
-    'rigid': BASE,
-    **dict.fromkeys(FOUR, BASE),
-    'sources': BASE,
-    'recognizer': BASE | FOUR | CORE,
-    'mapping': BASE | FOUR | CORE | {'sources'},
-    'evaluation': BASE | CORE | {'sources'},
-    'calibration': BASE | CORE | {'database', 'verification', 'evaluation', 'sources'},
-    'ros': BASE | CORE | {'evaluation', 'sources'},
-    'cli': BASE | CORE | {'evaluation', 'calibration', 'sources', 'ros'},
+    'geometry': BASE,
+    'network': BASE,
+    'database': BASE,
+    'retrieval': BASE,
+    'sources': BASE | {'geometry'},
+    'decision': BASE | {'geometry'},
+    'mapping': BASE | PARTS | {'geometry'},
+    'loop_closure': BASE | PARTS | {'geometry', 'mapping'},
+    'recognizer': BASE | PARTS | {'geometry', 'mapping', 'loop_closure'},
+    'evaluation': BASE | MAPS | {'sources'},
+    'calibration': BASE | MAPS | {'database', 'decision', 'evaluation', 'sources'},
+    'ros': BASE | MAPS | {'geometry', 'evaluation', 'sources'},
+    'cli': BASE | MAPS | {'evaluation', 'calibration', 'sources', 'ros'},
 }
 # Exceptions: a verb may use the part that it is about.
 VERBS = {
@@ -38,7 +43,7 @@ VERBS = {
     'cli/map_changes.py': {'database'},
 }
 # What `ros2 run` starts has to end a process as well.
-PROGRAMS = {PACKAGE / 'ros' / 'localizer.py'}
+PROGRAMS = {PACKAGE / 'ros' / 'node' / 'main.py'}
 
 
 def modules(folder: Path) -> list[Path]:
@@ -94,6 +99,57 @@ def test_every_part_has_its_rule():
     parts = {path.name.removesuffix('.py') for path in PACKAGE.iterdir() if path.suffix == '.py'}
     parts |= {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
     assert parts - {'__init__'} == set(MAY_IMPORT)
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    """Imports under TYPE_CHECKING and within functions count as well."""
+    files = {
+        '.'.join(path.relative_to(ROOT).with_suffix('').parts): path for path in modules(PACKAGE)
+    }
+
+    def targets(path: Path) -> Iterator[str]:
+        for _, name in imports(path):
+            if part_of(name) or name == 'fol_vpr':
+                # A name is a file or a package, or what the one before its last dot defines.
+                nearest = (name, f'{name}.__init__', before := name.rpartition('.')[0])
+                yield from [f for f in (*nearest, f'{before}.__init__') if f in files][:1]
+
+    graph = {name: sorted(set(targets(path)) - {name}) for name, path in files.items()}
+    assert circle_in(graph) == []
+
+
+def circle_in(graph: dict[str, list[str]]) -> list[str]:
+    """The nodes of a circle in their order, empty where there is none."""
+    done: set[str] = set()
+
+    def walk(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for target in graph[node]:
+            if found := walk(target, [*way, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in graph if (found := walk(node, []))), [])
+
+
+def test_a_circle_is_found():
+    assert circle_in({'a': ['b'], 'b': ['c'], 'c': ['b'], 'd': []}) == ['b', 'c', 'b']
+    assert circle_in({'a': ['b', 'c'], 'b': ['c'], 'c': []}) == []
+
+
+def test_no_folder_holds_more_than_a_dozen_files():
+    folders = {path.parent for path in modules(PACKAGE)}
+    counts = {
+        str(folder.relative_to(ROOT)): len(
+            [p for p in folder.glob('*.py') if p.stem != '__init__']
+        )
+        for folder in folders
+    }
+    assert {folder: count for folder, count in counts.items() if count > 12} == {}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +215,7 @@ def test_importing_any_module_but_the_node_needs_no_ros():
 
 # What training may import of the package, and what its parts may import of each other.
 TRAINING = ROOT / 'training'
-TRAINING_MAY_IMPORT = BASE | CORE | {'network', 'sources', 'evaluation'}
+TRAINING_MAY_IMPORT = BASE | MAPS | {'network', 'sources', 'evaluation'}
 TRAINING_PARTS = ('town', 'losses', 'data')
 
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Frame, Place
+from fol_vpr.decision import Locations, Observation
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.evaluation.ground_truth import Positives
-from fol_vpr.verification import Locations, Observation
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 OnBad = Callable[[int, FolVprError], None]
 
-# So many radius_factor of a place are left out around the right references. From just beside a place the
-# same things are seen: that would be an image of the map whose place is a little off.
+# References within this many place radii of a right one are left out too: from there the camera
+# sees nearly the same, so the image would still be one of the map, with its place a little off.
 MASKED = 4.0
 # A search among fewer references than these tells nothing of a map.
 MIN_LEFT = 5
@@ -158,7 +158,9 @@ def masked_references(
     by_index = {place.index: place for place in places}
     numbers = np.array([place.index for place in places])
     near = {
-        index: frozenset(numbers[locations.same(by_index[index], config, radius_factor=MASKED)].tolist())
+        index: frozenset(
+            numbers[locations.same(by_index[index], config, radius_factor=MASKED)].tolist()
+        )
         for index in frozenset().union(*known)
     }
     masks = [frozenset().union(*(near[index] for index in found)) for found in known]

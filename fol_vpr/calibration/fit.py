@@ -16,13 +16,11 @@ import numpy as np
 
 from fol_vpr.calibration.drives import Drive, Example
 from fol_vpr.config import VerificationConfig
-from fol_vpr.errors import InputError
-from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability
-from fol_vpr.verification import (
-    NEIGHBOUR_FACTOR,
+from fol_vpr.decision import (
     FEATURES,
     MIN_SHARE,
     MORE_IS_BETTER,
+    NEIGHBOUR_FACTOR,
     Calibration,
     Decision,
     Locations,
@@ -33,6 +31,8 @@ from fol_vpr.verification import (
     log_odds,
     same_place,
 )
+from fol_vpr.errors import InputError
+from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability
 
 PARTS = 5
 MIN_QUERIES = 20
@@ -308,7 +308,9 @@ def _statement(
         return Statement(None, 0.0, False, belief.p_outside_map, outside)
     leader = int(np.argmax(np.multiply(belief.shown, belief.share)))
     right = not masked and _is_right(result.evidence[leader], example.positives)
-    return Statement(belief.shown[leader], belief.share[leader], right, belief.p_outside_map, outside)
+    return Statement(
+        belief.shown[leader], belief.share[leader], right, belief.p_outside_map, outside
+    )
 
 
 def _place_scaling(statements: Sequence[Statement]) -> Scaling:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fol_vpr.database import MapEditor
 from fol_vpr.datatypes import MapInfo
-from fol_vpr.verification import Calibration
+from fol_vpr.decision import Calibration
 
 
 def store(

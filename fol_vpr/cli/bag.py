@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fol_vpr.cli.arguments import add_settings, settings
-from fol_vpr.cli.console import Progress, print_json
-from fol_vpr.cli.processes import stop_signals
+from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.console import Progress, print_json
+from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.config import BagWriterConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
 
 if TYPE_CHECKING:
-    from fol_vpr.ros.player import PlaySummary
-    from fol_vpr.ros.recorder import RecordSummary
+    from fol_vpr.ros.bags.player import PlaySummary
+    from fol_vpr.ros.bags.recorder import RecordSummary
 
 # The topic and the times have options of their own.
 WRITER_SETTINGS = (
@@ -57,7 +57,7 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
 
 
 def _from_images(args: argparse.Namespace) -> int:
-    from fol_vpr.sources.bag_writer import write_bag_from_images
+    from fol_vpr.sources.bags.from_images import write_bag_from_images
 
     chosen = settings(args, BagWriterConfig())
     with Progress('writing') as progress:
@@ -95,7 +95,7 @@ def _declare_play(parser: argparse.ArgumentParser) -> None:
 
 
 def _play(args: argparse.Namespace) -> int:
-    player = _needs_ros('fol_vpr.ros.player')
+    player = _needs_ros('fol_vpr.ros.bags.player')
     with Progress('playing', unit='messages') as progress:
         player.play(
             args.bag,
@@ -136,7 +136,7 @@ def _declare_record(parser: argparse.ArgumentParser) -> None:
 
 
 def _record(args: argparse.Namespace) -> int:
-    recorder = _needs_ros('fol_vpr.ros.recorder')
+    recorder = _needs_ros('fol_vpr.ros.bags.recorder')
     with stop_signals() as is_stopped:
         recorder.record(
             args.output,

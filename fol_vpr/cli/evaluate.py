@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
-from fol_vpr.cli.console import Progress, SkipBad, atomic_text, check_writable
-from fol_vpr.cli.truth import truth_of
+from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
+from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.truth import truth_of
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,

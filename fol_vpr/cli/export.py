@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import align
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f'--output is {args.output}, expected a file that ends in .onnx')
     if not output.absolute().parent.is_dir():
         raise InputError(f'there is no folder {output.absolute().parent} to write {output} into')
-    from fol_vpr.network.onnx_file import export_onnx
+    from fol_vpr.network.runtime.onnx_file import export_onnx
 
     metadata = export_onnx(network.weights, output, input_size=network.input_size, batch=batch)
     rows = [['file', str(output)], ['batch', args.batch], *map(list, metadata.items())]

@@ -8,8 +8,8 @@ import math
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from fol_vpr.cli.arguments import add_settings, network_of_map, settings
-from fol_vpr.cli.console import Progress, atomic_text, check_writable
+from fol_vpr.cli.common.arguments import add_settings, network_of_map, settings
+from fol_vpr.cli.common.console import Progress, atomic_text, check_writable
 from fol_vpr.config import (
     CameraConfig,
     LoopsConfig,

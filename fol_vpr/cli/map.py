@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fol_vpr.cli import map_changes
-from fol_vpr.cli.arguments import add_settings, settings
-from fol_vpr.cli.console import Progress, SkipBad, check_map_name, print_json
+from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.report import align

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from fol_vpr.cli.arguments import add_settings, settings
-from fol_vpr.cli.console import Progress, check_map_name
+from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.console import Progress, check_map_name
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError

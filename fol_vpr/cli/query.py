@@ -9,14 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fol_vpr.cli.arguments import add_network_of_map, add_settings, network_of_map, settings
-from fol_vpr.cli.console import check_writable, print_json
-from fol_vpr.config import (
-    CameraConfig,
-    RecognizerConfig,
-    RetrievalConfig,
-    VerificationConfig,
-)
+from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
+from fol_vpr.cli.common.console import check_writable, print_json
+from fol_vpr.config import CameraConfig, RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.datatypes import (
     Frame,
     GeoPosition,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from fol_vpr.cli.console import Progress, print_json
+from fol_vpr.cli.common.console import Progress, print_json
 from fol_vpr.evaluation.report import align
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from fol_vpr.network.registry import list_weights
+    from fol_vpr.network.weights.registry import list_weights
 
     entries = list_weights()
     if args.json:
@@ -51,7 +51,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from fol_vpr.network.registry import fetch
+    from fol_vpr.network.weights.registry import fetch
 
     with Progress(f'fetch {args.name}', unit='B') as progress:
         try:
@@ -65,7 +65,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from fol_vpr.network.registry import load
+    from fol_vpr.network.weights.registry import load
 
     _, info = load(args.weights)
     values = {

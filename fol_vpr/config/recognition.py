@@ -71,9 +71,10 @@ class RetrievalConfig(Checked):
     )
     rerank_score: str = setting(
         'spatial',
-        'spatial orders candidates by how far their matches are over the threshold and how well they '
-        'agree with each other, together with the similarity; match_count by the number of matches '
-        'alone, as the released code does, and looks at all of them.',
+        'Score that re-ranking orders candidates by. spatial: how far the cosines of the local '
+        'matches exceed match_threshold and how well the matches agree on one displacement, plus '
+        'similarity_weight times the relative similarity. match_count: the number of local '
+        'matches, as in the released code; every one of the rerank candidates is matched.',
         choices=('spatial', 'match_count'),
     )
     similarity_weight: float = setting(

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from fol_vpr.database.changes import ChangesFile
-from fol_vpr.database.lock import MapLock
-from fol_vpr.database.opening import connect_read_only
+from fol_vpr.database.format.records import encode, insert, session_row, text
+from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader, set_meta
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.records import encode, insert, session_row, text
-from fol_vpr.database.schema import FEEDBACK, SCHEMA_VERSION, MapHeader, set_meta
-from fol_vpr.database.store import Store
+from fol_vpr.database.storage.changes import ChangesFile
+from fol_vpr.database.storage.lock import MapLock
+from fol_vpr.database.storage.opening import connect_read_only
+from fol_vpr.database.storage.store import Store
 from fol_vpr.database.writer import MapWriter
 from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
 from fol_vpr.errors import InputError, NotInMapError

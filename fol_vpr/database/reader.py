@@ -12,13 +12,13 @@ from types import TracebackType
 
 import numpy as np
 
-from fol_vpr.database import schema
-from fol_vpr.database.changes import ChangesReader, open_changes
-from fol_vpr.database.codecs import CODECS, Codec
-from fol_vpr.database.opening import open_map_file
-from fol_vpr.database.records import Record
-from fol_vpr.database.schema import MapHeader, damaged
-from fol_vpr.database.store import Store, explained
+from fol_vpr.database.format import schema
+from fol_vpr.database.format.codecs import CODECS, Codec
+from fol_vpr.database.format.records import Record
+from fol_vpr.database.format.schema import MapHeader, damaged
+from fol_vpr.database.storage.changes import ChangesReader, open_changes
+from fol_vpr.database.storage.opening import open_map_file
+from fol_vpr.database.storage.store import Store, explained
 from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
 from fol_vpr.errors import InputError, MapError
 

@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from fol_vpr.database.codecs import CODECS
-from fol_vpr.database.lock import MapLock
-from fol_vpr.database.partial import PartialMap
+from fol_vpr.database.format.codecs import CODECS
+from fol_vpr.database.format.records import Record, encode, insert, int64, session_row, text
+from fol_vpr.database.format.schema import MapHeader, read_meta, set_meta
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.records import Record, encode, insert, int64, session_row, text
-from fol_vpr.database.schema import MapHeader, read_meta, set_meta
+from fol_vpr.database.storage.build_file import PartialMap
+from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
 from fol_vpr.errors import InputError, MapError, StorageError
 

@@ -15,6 +15,7 @@ from fol_vpr.config import MappingConfig
 from fol_vpr.database import MapHeader, MapWriter
 from fol_vpr.datatypes import Frame, MapInfo
 from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.mapping.keyframes import KeyframeSelector
 from fol_vpr.network import FeatureExtractor, PreparedImage
 from fol_vpr.sources import FrameSource
 
@@ -122,7 +123,8 @@ def _remaining(
     and leaves that one out.
     """
     resumed = writer.resumed > 0
-    frames = source.keyframes(config, writer.source_position if resumed else 0, on_bad)
+    first = writer.source_position if resumed else 0
+    frames = source.keyframes(KeyframeSelector(config), first, on_bad)
     if resumed:
         next(frames, None)
     return frames

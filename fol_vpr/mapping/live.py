@@ -11,15 +11,7 @@ import psutil
 
 from fol_vpr.config import RetrievalConfig, StorageConfig
 from fol_vpr.database import Codec, HitCounter, MapEditor, MapReader, Store
-from fol_vpr.datatypes import (
-    Candidate,
-    Features,
-    Frame,
-    LocalFeatures,
-    MapInfo,
-    Place,
-    Prior,
-)
+from fol_vpr.datatypes import Candidate, Features, Frame, LocalFeatures, MapInfo, Place, Prior
 from fol_vpr.errors import MapBusyError, MapError, StorageError
 from fol_vpr.mapping.build import thumbnail
 from fol_vpr.mapping.index import open_map_index

@@ -1,20 +1,20 @@
 """The FoL network: its layers, its weights, and how it runs on a device."""
 
 from fol_vpr.network.extractor import FeatureExtractor
-from fol_vpr.network.fol import Encoded, FoL, FoLOutput, build_fol
+from fol_vpr.network.model.fol import Encoded, FoL, FoLOutput, build_fol
 from fol_vpr.network.preprocessing import PreparedImage
-from fol_vpr.network.registry import (
+from fol_vpr.network.weights.checkpoint import (
+    WeightsInfo,
+    load_weights,
+    open_weights,
+    save_weights,
+)
+from fol_vpr.network.weights.registry import (
     AvailableWeights,
     fetch,
     find_weights,
     list_weights,
     resolve_weights,
-)
-from fol_vpr.network.weights import (
-    WeightsInfo,
-    load_weights,
-    open_weights,
-    save_weights,
 )
 
 __all__ = [

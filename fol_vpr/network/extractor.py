@@ -14,12 +14,9 @@ from torch import Tensor
 from fol_vpr.config import NetworkConfig
 from fol_vpr.datatypes import Features, LocalFeatures
 from fol_vpr.errors import DeviceError
-from fol_vpr.network import registry
-from fol_vpr.network.aggregation import DESCRIPTOR_DIM
-from fol_vpr.network.device import choose_device, choose_precision, memory_guard
-from fol_vpr.network.fol import FoLOutput
-from fol_vpr.network.inference import InferenceNetwork
-from fol_vpr.network.local_head import LOCAL_DIM
+from fol_vpr.network.model.aggregation import DESCRIPTOR_DIM
+from fol_vpr.network.model.fol import FoLOutput
+from fol_vpr.network.model.local_head import LOCAL_DIM
 from fol_vpr.network.preprocessing import (
     RELEASED_SIZE,
     PreparedImage,
@@ -29,6 +26,9 @@ from fol_vpr.network.preprocessing import (
     to_batch,
     to_original,
 )
+from fol_vpr.network.runtime.device import choose_device, choose_precision, memory_guard
+from fol_vpr.network.runtime.inference import InferenceNetwork
+from fol_vpr.network.weights import registry
 
 log = logging.getLogger(__name__)
 

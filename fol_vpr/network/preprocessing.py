@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
-from fol_vpr.network.vit import PATCH
+from fol_vpr.network.model.vit import PATCH
 
 RELEASED_SIZE = 322
 """Side in pixels of the input of the released evaluation."""

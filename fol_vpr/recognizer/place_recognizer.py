@@ -23,20 +23,14 @@ from fol_vpr.datatypes import (
     Recognition,
     Verification,
 )
+from fol_vpr.decision import Calibration, Decision, LocalizationResult, Observation, assess_image
 from fol_vpr.errors import MapError
+from fol_vpr.loop_closure.detector import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
-from fol_vpr.recognizer.answer import rank_hypotheses, with_poses
-from fol_vpr.recognizer.fitting import calibration_in_words, check_fit, plan_in_words
-from fol_vpr.recognizer.look import Seen, look, timed
-from fol_vpr.recognizer.loops import LoopClosureDetector, LoopStatus
-from fol_vpr.verification import (
-    Calibration,
-    Decision,
-    LocalizationResult,
-    Observation,
-    assess_image,
-)
+from fol_vpr.recognizer.compatibility import calibration_in_words, check_fit, plan_in_words
+from fol_vpr.recognizer.ranking import rank_hypotheses, with_poses
+from fol_vpr.recognizer.retrieval import Seen, look, timed
 
 
 class PlaceRecognizer:
@@ -392,7 +386,7 @@ class PlaceRecognizer:
         return self._loops.status
 
     def closure_feedback(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
-        """Take note of what a back-end made of a loop closure; see `LoopClosureDetector.feedback`."""
+        """Learn from a back-end's answer to a closure; see `LoopClosureDetector.feedback`."""
         return self._loops.feedback(candidate_id, accepted, reason)
 
     def save_session(self) -> MapInfo:

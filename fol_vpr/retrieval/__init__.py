@@ -2,7 +2,7 @@
 
 from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, index_layouts, open_index
 from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches, unit_rows
-from fol_vpr.retrieval.rerank import Coarse, rerank
+from fol_vpr.retrieval.reranking import Coarse, rerank
 
 __all__ = [
     'Coarse',

@@ -1,10 +1,11 @@
 """Image folders and ROS 2 bags as sources of frames. Free of torch and of rclpy."""
 
-from fol_vpr.sources.bag import Bag, Message, Topic, deserialize, typestore
-from fol_vpr.sources.bag_camera import BagCamera
-from fol_vpr.sources.bag_images import BagImages
-from fol_vpr.sources.bag_output import Record, write_bag
-from fol_vpr.sources.bag_writer import BagSummary, write_bag_from_images
+from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize, typestore
+from fol_vpr.sources.bags.camera import BagCamera
+from fol_vpr.sources.bags.from_images import BagSummary, write_bag_from_images
+from fol_vpr.sources.bags.images import BagImages
+from fol_vpr.sources.bags.output import Record, write_bag
+from fol_vpr.sources.bags.topics import choose_image_topic
 from fol_vpr.sources.cameras import (
     camera_from_info,
     given_camera,
@@ -12,12 +13,10 @@ from fol_vpr.sources.cameras import (
     is_rectified,
     misfit,
 )
-from fol_vpr.sources.decode import decode_bytes, decode_image
 from fol_vpr.sources.folder import ImageFolder
-from fol_vpr.sources.image_topics import choose_image_topic
-from fol_vpr.sources.keyframes import KeyframeSelector
+from fol_vpr.sources.images.decode import decode_bytes, decode_image
 from fol_vpr.sources.opening import is_bag, open_source
-from fol_vpr.sources.source import Capture, FrameSource, OnBad
+from fol_vpr.sources.source import Capture, FrameSelector, FrameSource, OnBad
 
 __all__ = [
     'Bag',
@@ -25,9 +24,9 @@ __all__ = [
     'BagImages',
     'BagSummary',
     'Capture',
+    'FrameSelector',
     'FrameSource',
     'ImageFolder',
-    'KeyframeSelector',
     'Message',
     'OnBad',
     'Record',

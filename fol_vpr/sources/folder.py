@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fol_vpr.config import CameraConfig, MappingConfig
+from fol_vpr.config import CameraConfig
 from fol_vpr.datatypes import Camera, Frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.cameras import UNUSED, fingerprint, given_camera, misfit
-from fol_vpr.sources.decode import MAX_ENCODED_BYTES, decode_bytes
+from fol_vpr.sources.images.decode import MAX_ENCODED_BYTES, decode_bytes
 from fol_vpr.sources.positions import Location, location_from_name, read_locations
-from fol_vpr.sources.source import Capture, OnBad, looking_at
+from fol_vpr.sources.source import Capture, FrameSelector, OnBad, looking_at
 
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -109,7 +109,7 @@ class ImageFolder:
             yield index, frame
 
     def keyframes(
-        self, _config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
+        self, _selector: FrameSelector, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
         """All frames: whoever puts images into a folder has chosen them."""
         return self.frames(start, on_bad)

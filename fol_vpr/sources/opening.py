@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fol_vpr.config import CameraConfig, MappingConfig
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bag import is_storage
-from fol_vpr.sources.bag_images import BagImages
+from fol_vpr.sources.bags.bag import is_storage
+from fol_vpr.sources.bags.images import BagImages
 from fol_vpr.sources.folder import ImageFolder, list_images
 from fol_vpr.sources.source import FrameSource, looking_at
 

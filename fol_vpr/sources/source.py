@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame, GeoPosition, Pose
 from fol_vpr.errors import FolVprError, InputError
 
@@ -22,6 +21,18 @@ class Capture(NamedTuple):
     uri: str
     pose: Pose | None
     geo: GeoPosition | None
+
+
+class FrameSelector(Protocol):
+    """Chooses the frames of a source that are decoded; see `mapping.KeyframeSelector`."""
+
+    def wants(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None, /) -> bool:
+        """Whether a frame of this time and place is chosen."""
+        ...
+
+    def stored(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None, /) -> None:
+        """Called once a chosen frame was decoded."""
+        ...
 
 
 class FrameSource(Protocol):
@@ -65,9 +76,9 @@ class FrameSource(Protocol):
         ...
 
     def keyframes(
-        self, config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
+        self, selector: FrameSelector, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
-        """Those of `frames(start, on_bad)` that a map takes, the first usable one among them."""
+        """Those of `frames(start, on_bad)` that a map takes: of a bag those that are selected."""
         ...
 
 

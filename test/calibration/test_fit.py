@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from calibration_drives import drive
-from observations import EVERYWHERE, clear, place
+from helpers.calibration_drives import drive
+from helpers.observations import EVERYWHERE, clear, place
 
 from fol_vpr.calibration import Drive, Example, fit
 from fol_vpr.calibration.drives import masked_references
 from fol_vpr.calibration.fit import Statement, _held_out
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Pose
+from fol_vpr.decision import FEATURES, Decision, gather
 from fol_vpr.errors import InputError
-from fol_vpr.verification import FEATURES, Decision, gather
 
 CONFIG = VerificationConfig()
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from calibration_drives import drive
-from observations import hypothesis, observation
+from helpers.calibration_drives import drive
+from helpers.observations import hypothesis, observation
 
 from fol_vpr.calibration import Drive, Example
 from fol_vpr.config import VerificationConfig
-from fol_vpr.verification import FEATURES, Scaling, gather
+from fol_vpr.decision import FEATURES, Scaling, gather
 
 steps = importlib.import_module('fol_vpr.calibration.fit')
 CONFIG = VerificationConfig()

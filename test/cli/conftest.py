@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from scenes import write_folder
+from helpers.scenes import write_folder
 
 from fol_vpr.cli.main import main
 

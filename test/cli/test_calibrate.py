@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 import cv2
 import pytest
-from recordings import write_recording
-from scenes import write_folder
+from helpers.recordings import write_recording
+from helpers.scenes import write_folder
 
 from fol_vpr.calibration import collect
 from fol_vpr.cli.main import main
 from fol_vpr.config import RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.decision import Calibration
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
-from fol_vpr.recognizer.fitting import calibration_in_words
+from fol_vpr.recognizer.compatibility import calibration_in_words
 from fol_vpr.sources import open_source
-from fol_vpr.verification import Calibration
 
 PLACES = 30
 

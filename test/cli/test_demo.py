@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from scenes import write_folder
+from helpers.scenes import write_folder
 
 from fol_vpr.cli.demo.scene import is_folder
 from fol_vpr.cli.main import main

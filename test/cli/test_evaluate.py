@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import cv2
 import pytest
-from recordings import write_recording
+from helpers.recordings import write_recording
 from rosbags.rosbag2 import StoragePlugin
 
 from fol_vpr.cli.main import main

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import write_folder
-from sources.make import SECOND, bag, compressed, odometry
+from helpers.scenes import write_folder
+from helpers.source_files import SECOND, bag, compressed, odometry
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader, check_map

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from scenes import HEIGHT, WIDTH, write_folder
+from helpers.scenes import HEIGHT, WIDTH, write_folder
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader

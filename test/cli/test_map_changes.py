@@ -6,11 +6,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from database.small_maps import add, build, header, jpeg
+from helpers.small_maps import add, build, header, jpeg
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapEditor, MapReader, MapWriter, check_map
-from fol_vpr.database.changes import changes_path
+from fol_vpr.database.storage.changes import changes_path
 
 COUNT = 25
 

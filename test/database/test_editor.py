@@ -8,18 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from database.small_maps import assert_content, build, features, jpeg
+from helpers.small_maps import assert_content, build, features, jpeg
 
 from fol_vpr.database import FEEDBACK, MapEditor, MapReader, MapWriter, check_map, read_info
-from fol_vpr.database.changes import changes_path
+from fol_vpr.database.storage.changes import changes_path
 from fol_vpr.datatypes import GeoPosition, Place, Pose
-from fol_vpr.errors import (
-    AccessError,
-    InputError,
-    MapBusyError,
-    MapError,
-    NotInMapError,
-)
+from fol_vpr.errors import AccessError, InputError, MapBusyError, MapError, NotInMapError
 
 COUNT = 6
 
@@ -362,8 +356,8 @@ def test_damaged_changes_are_found(path, statement):
 
 
 def test_an_unfinished_build_is_no_map_to_change(tmp_path):
-    from database.small_maps import add as build_one
-    from database.small_maps import header
+    from helpers.small_maps import add as build_one
+    from helpers.small_maps import header
 
     path = tmp_path / 'm.folmap'
     with MapWriter(path, header(), source_id='test') as writer:

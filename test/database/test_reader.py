@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from database.small_maps import GLOBAL_DIM, assert_content, build, features, header, jpeg
-from database.small_maps import add as add_place
+from helpers.small_maps import GLOBAL_DIM, assert_content, build, features, header, jpeg
+from helpers.small_maps import add as add_place
 
 from fol_vpr.database import SCHEMA_VERSION, MapReader, MapWriter, check_map, read_info
-from fol_vpr.database.records import COLUMNS, place_digest
-from fol_vpr.database.schema import SEE_CHECK, digest, meta_digest
+from fol_vpr.database.format.records import COLUMNS, place_digest
+from fol_vpr.database.format.schema import SEE_CHECK, digest, meta_digest
 from fol_vpr.datatypes import GeoPosition, Pose
 from fol_vpr.errors import InputError, MapError
 

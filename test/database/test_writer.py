@@ -2,19 +2,18 @@
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from database import small_maps
-from database.small_maps import add, assert_content, build, features, header
+from helpers import small_maps
+from helpers.disk_limits import small_disk, small_files
+from helpers.small_maps import add, assert_content, build, features, header
 
 from fol_vpr.database import MapReader, MapWriter, check_map
 from fol_vpr.errors import InputError, MapError, StorageError
@@ -303,36 +302,6 @@ def test_a_folder_that_cannot_be_searched(tmp_path, unprivileged):
     folder.chmod(0)
     with unprivileged(), pytest.raises(StorageError, match='permissions'):
         MapWriter(folder / 'm.folmap', header(), source_id='test')
-
-
-@contextmanager
-def small_disk(folder: Path, size: int):
-    """A file system of a few bytes, where this process may mount one."""
-    folder.mkdir()
-    command = ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip('mounting a small file system needs root')
-    try:
-        yield
-    finally:
-        subprocess.run(['umount', str(folder)], check=True)
-
-
-@contextmanager
-def small_files(size: int):
-    """No file may grow beyond a size."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def fill(path: Path) -> int:

@@ -9,11 +9,7 @@ import pytest
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.ground_truth import (
-    Whereabouts,
-    positives_by_position,
-    read_ground_truth,
-)
+from fol_vpr.evaluation.ground_truth import Whereabouts, positives_by_position, read_ground_truth
 
 
 def csv_file(folder: Path, text: str) -> Path:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 
+import gtsam
 import numpy as np
 import pytest
+from helpers.drives import Drive
 
-gtsam = pytest.importorskip('gtsam')
-
-from drives import Drive  # noqa: E402
-
-from examples.pose_graph_backend.agreement import Agreement, Spread  # noqa: E402
-from examples.pose_graph_backend.closures import Closure  # noqa: E402
-from examples.pose_graph_backend.consistency import ConsistentSet  # noqa: E402
-from examples.pose_graph_backend.settings import GraphSettings  # noqa: E402
-from examples.pose_graph_backend.track import OdometryTrack  # noqa: E402
+from examples.pose_graph_backend.agreement import Agreement, Spread
+from examples.pose_graph_backend.closures import Closure
+from examples.pose_graph_backend.consistency import ConsistentSet
+from examples.pose_graph_backend.settings import GraphSettings
+from examples.pose_graph_backend.track import OdometryTrack
 
 SPREAD = Spread(900.0)
 SIDEWAYS = gtsam.Pose3(gtsam.Rot3(), np.array([0.0, 6.0, 0.0]))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import gtsam
 import numpy as np
 import pytest
+from helpers.drives import NS, START
 
-gtsam = pytest.importorskip('gtsam')
-
-from drives import NS, START  # noqa: E402
-
-from examples.pose_graph_backend import geometry  # noqa: E402
-from examples.pose_graph_backend.agreement import Spread, compared  # noqa: E402
-from examples.pose_graph_backend.closures import Closure, Measurement  # noqa: E402
-from examples.pose_graph_backend.settings import GraphSettings  # noqa: E402
-from examples.pose_graph_backend.track import Motion, OdometryTrack  # noqa: E402
+from examples.pose_graph_backend import geometry
+from examples.pose_graph_backend.agreement import Spread, compared
+from examples.pose_graph_backend.closures import Closure, Measurement
+from examples.pose_graph_backend.settings import GraphSettings
+from examples.pose_graph_backend.track import Motion, OdometryTrack
 
 DRAWN = 4000
 TILTED = gtsam.Pose3(gtsam.Rot3.Ypr(0.7, -0.4, 1.1), np.array([1.0, -2.0, 0.5]))

@@ -9,27 +9,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gtsam
 import numpy as np
 import pytest
+from geometry_msgs.msg import TransformStamped
+from helpers import live
+from helpers.drives import SIGMAS, Drive
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMsg
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
-pytestmark = pytest.mark.ros
-pytest.importorskip('rclpy')
-gtsam = pytest.importorskip('gtsam')
-
-import live  # noqa: E402
-from drives import SIGMAS, Drive  # noqa: E402
-from geometry_msgs.msg import TransformStamped  # noqa: E402
-from nav_msgs.msg import Odometry  # noqa: E402
-from nav_msgs.msg import Path as PathMsg  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
-
-from examples.pose_graph_backend.geometry import quaternion_of  # noqa: E402
-from examples.pose_graph_backend.messages import ns_of, pose_of, time_of  # noqa: E402
-from fol_vpr_msgs.msg import (  # noqa: E402
-    LoopClosureCandidate,
-    LoopClosureCandidateArray,
-    LoopClosureFeedback,
-)
+from examples.pose_graph_backend.geometry import quaternion_of
+from examples.pose_graph_backend.messages import ns_of, pose_of, time_of
+from fol_vpr_msgs.msg import LoopClosureCandidate, LoopClosureCandidateArray, LoopClosureFeedback
 
 ACCEPTED, REJECTED = LoopClosureFeedback.ACCEPTED, LoopClosureFeedback.REJECTED
 OPTICAL = gtsam.Pose3(gtsam.Rot3.Ypr(-np.pi / 2, 0.0, -np.pi / 2), np.array([0.3, 0.1, 1.0]))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gtsam
 import numpy as np
 import pytest
+from helpers.drives import NS, Drive
 
-gtsam = pytest.importorskip('gtsam')
-
-from drives import NS, Drive  # noqa: E402
-
-from examples.pose_graph_backend.pose_graph import PoseGraph  # noqa: E402
-from examples.pose_graph_backend.settings import GraphSettings  # noqa: E402
+from examples.pose_graph_backend.pose_graph import PoseGraph
+from examples.pose_graph_backend.settings import GraphSettings
 
 # x right, y down, z forward.
 OPTICAL = gtsam.Pose3(gtsam.Rot3.Ypr(-np.pi / 2, 0.0, -np.pi / 2), np.array([0.3, 0.1, 1.0]))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gtsam
 import numpy as np
 import pytest
+from helpers.drives import Drive
 
-gtsam = pytest.importorskip('gtsam')
-
-from drives import Drive  # noqa: E402
-
-from examples.pose_graph_backend.closures import Closure  # noqa: E402
-from examples.pose_graph_backend.settings import GraphSettings  # noqa: E402
-from examples.pose_graph_backend.solver import Solver  # noqa: E402
-from examples.pose_graph_backend.track import OdometryTrack  # noqa: E402
+from examples.pose_graph_backend.closures import Closure
+from examples.pose_graph_backend.settings import GraphSettings
+from examples.pose_graph_backend.solver import Solver
+from examples.pose_graph_backend.track import OdometryTrack
 
 # A node every 1.5 m, six poses of the odometry.
 APART = 6

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from scenes import frames, select_keyframes, write_folder
+from helpers.scenes import frames, select_keyframes, write_folder
 
 from fol_vpr.config import MappingConfig, NetworkConfig
 from fol_vpr.database import MapReader, check_map
@@ -45,9 +45,9 @@ class ListSource:
             else:
                 on_bad(position, item)
 
-    def keyframes(self, config, start=0, on_bad=None) -> Iterator[tuple[int, Frame]]:
+    def keyframes(self, selector, start=0, on_bad=None) -> Iterator[tuple[int, Frame]]:
         frames = self.frames(start, on_bad)
-        return select_keyframes(frames, config) if self.selects_keyframes else frames
+        return select_keyframes(frames, selector) if self.selects_keyframes else frames
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from database.small_maps import build, features
+from helpers.small_maps import build, features
 
 from fol_vpr.config import RetrievalConfig, StorageConfig
 from fol_vpr.database import MapEditor, MapReader, check_map, read_hits

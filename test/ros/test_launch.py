@@ -49,9 +49,8 @@ def test_every_argument_is_documented():
 def test_it_brings_the_node_up_and_down(tmp_path):
     pytest.importorskip('launch')
     pytest.importorskip('launch_ros')
-    import live
-    import scenes
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+    from helpers import live, scenes
 
     try:
         get_package_prefix('fol_vpr')

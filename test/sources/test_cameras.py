@@ -6,40 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sources.make import camera_info, image_folder, types
+from helpers.source_files import AHEAD, CALIBRATION, camera_info, image_folder, types
 
 from fol_vpr.config import CameraConfig
 from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
 from fol_vpr.sources import ImageFolder, camera_from_info, given_camera, is_rectified
 from fol_vpr.sources.cameras import info_topics_of, read_camera_file
-
-# As camera_calibration of ROS 2 Jazzy writes it.
-CALIBRATION = """
-image_width: 48
-image_height: 32
-camera_name: narrow_stereo
-camera_matrix:
-  rows: 3
-  cols: 3
-  data: [40.5, 0.     , 23.5,
-         0.     , 41.25, 15.5,
-         0.     , 0.     , 1.     ]
-distortion_model: plumb_bob
-distortion_coefficients:
-  rows: 1
-  cols: 5
-  data: [-0.25, 0.05, 0.001, -0.002, 0.]
-rectification_matrix:
-  rows: 3
-  cols: 3
-  data: [1., 0., 0., 0., 1., 0., 0., 0., 1.]
-projection_matrix:
-  rows: 3
-  cols: 4
-  data: [39., 0., 23., 0., 0., 40., 15., 0., 0., 0., 1., 0.]
-"""
-AHEAD = (0.2, 0.0, 1.3, -0.5, 0.5, -0.5, 0.5)
 
 
 @pytest.fixture

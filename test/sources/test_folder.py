@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.source_files import encode, image_folder, picture
 from PIL import Image
-from sources.make import encode, image_folder, picture
 
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.sources import Bag, ImageFolder, open_source

@@ -8,10 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import one_step
 import pytest
 import torch
-from layouts import grouped
+from helpers import one_step
+from helpers.layouts import grouped
 
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import build_fol, save_weights

@@ -16,6 +16,7 @@ import numpy as np
 from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import EARTH_RADIUS, UNKNOWN_ANGLE_VARIANCE, Frame, GeoPosition, Pose
 from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.mapping import KeyframeSelector
 from fol_vpr.sources import FrameSource, ImageFolder, decode_bytes, open_source
 from training.data.config import DrivesSource
 from training.data.validation import Item, Items, ValidationSet
@@ -194,11 +195,12 @@ def _read(drive: FrameSource, source: DrivesSource) -> list[tuple[Pose, _Stored]
             if (pose := _pose(capture.pose, capture.geo)) is not None
         ]
     else:
-        chosen = MappingConfig(keyframe_distance=source.step, keyframe_angle=source.turn)
+        config = MappingConfig(keyframe_distance=source.step, keyframe_angle=source.turn)
+        selector = KeyframeSelector(config)
         bad: list[FolVprError] = []
         located = [
             (pose, _Stored(f'{frame.uri}#{position}', jpeg=_jpeg(frame)))
-            for position, frame in drive.keyframes(chosen, 0, lambda _, error: bad.append(error))
+            for position, frame in drive.keyframes(selector, 0, lambda _, error: bad.append(error))
             if (pose := _pose(frame.pose, frame.geo)) is not None
         ]
         if bad and not located:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import Positives
-from fol_vpr.sources import Capture, OnBad
+from fol_vpr.sources import Capture, FrameSelector, OnBad
 
 
 class Item(NamedTuple):
@@ -65,7 +64,7 @@ class Items:
             yield position, frame
 
     def keyframes(
-        self, _config: MappingConfig, start: int = 0, on_bad: OnBad | None = None
+        self, _selector: FrameSelector, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
         """All of them; see `FrameSource`."""
         return self.frames(start, on_bad)

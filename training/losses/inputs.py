@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fol_vpr.errors import InputError
-from fol_vpr.network.fol import Encoded
-from fol_vpr.network.local_head import select_patches
+from fol_vpr.network.model.fol import Encoded
+from fol_vpr.network.model.local_head import select_patches
 
 Settings = ParamSpec('Settings')
 

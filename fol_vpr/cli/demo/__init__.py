@@ -12,10 +12,10 @@ import shutil
 import time
 from pathlib import Path
 
-from fol_vpr.cli.arguments import add_settings, settings
+from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.processes import Runner, find_executable
 from fol_vpr.cli.demo.scene import Scene, thinned
 from fol_vpr.cli.demo.steps import Steps
-from fol_vpr.cli.processes import Runner, find_executable
 from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
 

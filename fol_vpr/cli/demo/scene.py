@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fol_vpr.cli.console import atomic_text
+from fol_vpr.cli.common.console import atomic_text
 from fol_vpr.config import CameraConfig
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from descriptors import places, structured, unit
+from helpers.descriptors import places, structured, unit
 
-from fol_vpr.retrieval.index import ArraySource, ByteIndex, FlatIndex
+from fol_vpr.retrieval import FlatIndex
+from fol_vpr.retrieval.index import ArraySource, ByteIndex
 
 
 @pytest.fixture(scope='module')

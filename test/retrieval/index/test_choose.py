@@ -4,11 +4,12 @@ import logging
 
 import numpy as np
 import pytest
-from descriptors import places, unit
+from helpers.descriptors import places, unit
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval.index import ArraySource, choose_index, open_index
+from fol_vpr.retrieval import open_index
+from fol_vpr.retrieval.index import ArraySource, choose_index
 
 DIM = 8448
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from descriptors import places, structured
+from helpers.descriptors import places, structured
 
 from fol_vpr.retrieval.index import LargeIndex, codes, large
 from fol_vpr.retrieval.index.protocol import ArraySource

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from descriptors import places, structured
+from helpers.descriptors import places, structured
 
 from fol_vpr.datatypes import GeoPosition, Prior
 from fol_vpr.errors import MapError

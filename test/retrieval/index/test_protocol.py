@@ -6,18 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from descriptors import places, structured, unit
+from helpers.descriptors import places, structured, unit
 
 from fol_vpr.datatypes import GeoPosition, Place, Pose, Prior
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval.index import (
-    ArraySource,
-    ByteIndex,
-    FlatIndex,
-    GpuIndex,
-    LargeIndex,
-    PlaceIndex,
-)
+from fol_vpr.retrieval import FlatIndex, PlaceIndex
+from fol_vpr.retrieval.index import ArraySource, ByteIndex, GpuIndex, LargeIndex
 
 COUNT = 1200
 Make = Callable[[np.ndarray, Sequence[Place]], PlaceIndex]

@@ -1,7 +1,7 @@
 """The reduction of descriptors, against the singular value decomposition."""
 
 import numpy as np
-from descriptors import structured
+from helpers.descriptors import structured
 
 from fol_vpr.retrieval.index.reduction import Reduction
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from plain_losses import make_inputs
-from scenes import view
+from helpers.plain_losses import make_inputs
+from helpers.scenes import view
 
-from fol_vpr.network.fol import FoL
-from fol_vpr.network.initialisation import initialise
-from fol_vpr.network.vit import ARCHITECTURES, Architecture
+from fol_vpr.network.model.fol import FoL
+from fol_vpr.network.model.initialisation import initialise
+from fol_vpr.network.model.vit import ARCHITECTURES, Architecture
 from training.losses import LOSSES, FoLLoss, LossConfig, LossInputs
 from training.losses.alignment import alignment
 from training.losses.contrast import contrast

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.plain_losses import make_inputs, mutual, ordered_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_losses import make_inputs, mutual, ordered_pairs
 from pytorch_metric_learning.miners import BatchHardMiner
 
-from fol_vpr.network.local_head import select
+from fol_vpr.network.model.local_head import select
 from training.losses import matching
 from training.losses.local import kept_descriptors
 from training.losses.matching import mutual_nearest, weighted_mean

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import plain_losses
 import pytest
 import torch
+from helpers import plain_losses
+from helpers.plain_losses import make_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_losses import make_inputs
 
 from training.losses import LossInputs
 from training.losses.alignment import alignment

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fol_vpr.errors import InputError
-from fol_vpr.rigid import rotation_matrix
+from fol_vpr.geometry.rigid import rotation_matrix
 from fol_vpr.sources import Bag, deserialize, open_source
 from training.town import messages
 from training.town.__main__ import main

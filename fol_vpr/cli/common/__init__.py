@@ -1,0 +1,1 @@
+"""What the verbs share: options from settings, progress and tables, processes, ground truth."""

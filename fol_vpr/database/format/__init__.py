@@ -1,0 +1,1 @@
+"""The format of the map file: tables, rows, and codecs of local features."""

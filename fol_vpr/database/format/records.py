@@ -1,0 +1,254 @@
+"""Places as rows of the tables of a map, and what has to hold of them."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fol_vpr.database.format.camera_rows import camera_row
+from fol_vpr.database.format.codecs import CODECS
+from fol_vpr.database.format.schema import MapHeader, digest, record_digest
+from fol_vpr.datatypes import Camera, Features, GeoPosition, LocalFeatures, Place, Pose
+from fol_vpr.errors import InputError
+
+COLUMNS = (
+    'place, place_id, session, stamp_ns, image_uri, sensor_frame, image_width, image_height, '
+    'x, y, z, qx, qy, qz, qw, covariance, latitude, longitude, altitude, camera'
+)
+INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 21)})'
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Everything that a map holds of one place, as it is stored.
+
+    Attributes:
+        descriptor: the global descriptor, D float16.
+        count: rows of local features.
+        features: the local features in the codec of the map.
+        jpeg: the image, or None where the map keeps none of it.
+    """
+
+    place: Place
+    descriptor: bytes
+    count: int
+    features: bytes
+    jpeg: bytes | None = None
+
+
+def encode(
+    header: MapHeader, place: Place, features: Features, jpeg: bytes | None = None
+) -> Record:
+    """What a map with this header stores of an image.
+
+    Raises:
+        InputError: shapes, types or values that do not fit the header or cannot be stored.
+    """
+    if min(features.image_size) < 1:
+        raise InputError(f'an image needs pixels, got the size {features.image_size}')
+    descriptor = encode_global(features.global_descriptor, header.descriptor_dim)
+    codec = CODECS[header.codec]
+    local = codec.subsample(_checked_local(features.local, header.local_dim))
+    blob = codec.encode(local)
+    return Record(storable(place), descriptor, len(local.weights), blob, jpeg)
+
+
+def encode_global(descriptor: np.ndarray, dim: int) -> bytes:
+    """A global descriptor [dim] of unit length as it is stored.
+
+    Raises:
+        InputError: another shape, another length, or numbers that are not finite.
+    """
+    if np.shape(descriptor) != (dim,) or not np.isfinite(descriptor).all():
+        raise InputError(
+            f'a global descriptor of {dim} finite numbers is needed, got shape '
+            f'{np.shape(descriptor)}: the header is of another network, or the image is bad'
+        )
+    norm = float(np.linalg.norm(descriptor.astype(np.float32, copy=False)))
+    if abs(norm - 1) > 0.01:
+        raise InputError(f'a global descriptor of unit length is needed, got length {norm:g}')
+    return np.ascontiguousarray(descriptor, '<f2').tobytes()
+
+
+def _checked_local(local: LocalFeatures, dim: int) -> LocalFeatures:
+    count = len(local.descriptors)
+    shapes = (local.descriptors.shape, local.positions.shape, local.weights.shape)
+    if shapes != ((count, dim), (count, 2), (count,)):
+        raise InputError(
+            f'local features [N, {dim}], positions [N, 2] and weights [N] are needed, got {shapes}'
+        )
+    arrays = (local.descriptors, local.positions, local.weights)
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise InputError('local features hold NaN or infinity')
+    return local
+
+
+def storable(place: Place) -> Place:
+    """The place with texts and numbers that SQLite can hold.
+
+    Raises:
+        InputError: a stamp of more than 64 bit.
+    """
+    return replace(
+        place,
+        place_id=text(place.place_id),
+        session_id=text(place.session_id),
+        stamp_ns=int64(place.stamp_ns, 'stamp_ns'),
+        image_uri=text(place.image_uri),
+        image_size=(int(place.image_size[0]), int(place.image_size[1])),
+        sensor_frame=text(place.sensor_frame),
+    )
+
+
+def text(value: str) -> str:
+    """Text that SQLite can hold: names of files may have bytes that are no UTF-8."""
+    return value.encode('utf-8', 'backslashreplace').decode()
+
+
+def int64(value: int, name: str) -> int:
+    """An integer that SQLite can hold, InputError otherwise."""
+    if not -(2**63) <= value < 2**63:
+        raise InputError(f'{name} is {value}, expected a 64-bit integer')
+    return int(value)
+
+
+def insert(connection: sqlite3.Connection, record: Record, session: int) -> None:
+    """Write a record to the tables, in the caller's transaction.
+
+    Args:
+        session: the row of its session, which is there already.
+
+    Raises:
+        InputError: its place_id is taken.
+    """
+    place = record.place
+    try:
+        camera = None if place.camera is None else camera_row(connection, place.camera)
+        connection.execute(INSERT_PLACE, place_row(place, session, camera))
+    except sqlite3.IntegrityError as error:
+        raise InputError(
+            f'the place_id {place.place_id!r} is in the map already: they must be unique'
+        ) from error
+    connection.execute(
+        'INSERT INTO global_descriptors VALUES (?, ?, ?)',
+        (place.index, record.descriptor, digest(record.descriptor)),
+    )
+    connection.execute(
+        'INSERT INTO local_features VALUES (?, ?, ?, ?)',
+        (place.index, record.count, record.features, digest(record.features)),
+    )
+    if record.jpeg is not None:
+        connection.execute(
+            'INSERT INTO images VALUES (?, ?, ?)',
+            (place.index, record.jpeg, digest(record.jpeg)),
+        )
+
+
+def session_row(connection: sqlite3.Connection, session_id: str) -> int:
+    """The row of a session, which is made where it is not there yet."""
+    found = connection.execute('SELECT session FROM sessions WHERE session_id = ?', (session_id,))
+    row = found.fetchone()
+    if row is not None:
+        return int(row[0])
+    made = connection.execute('SELECT coalesce(max(session) + 1, 0) FROM sessions').fetchone()
+    connection.execute('INSERT INTO sessions VALUES (?, ?)', (made[0], session_id))
+    return int(made[0])
+
+
+def place_row(place: Place, session: int, camera: int | None) -> Row:
+    """The values of `COLUMNS` and the digest over them."""
+    row = (
+        place.index,
+        place.place_id,
+        session,
+        place.stamp_ns,
+        place.image_uri,
+        place.sensor_frame,
+        *place.image_size,
+        *_pose_values(place.pose),
+        *_geo_values(place.geo),
+        camera,
+    )
+    return (*row, place_digest(row))
+
+
+def place_digest(row: Sequence[object]) -> bytes:
+    """The digest over a row of `COLUMNS`; a place without a camera has that of version 1."""
+    return record_digest(row if row[-1] is not None else row[:-1])
+
+
+def place_from_row(
+    row: Row, sessions: Mapping[int, str], cameras: Mapping[int, Camera] | None
+) -> Place:
+    """The place of a row of `COLUMNS`.
+
+    Args:
+        cameras: by their row; None leaves the place without.
+
+    Raises:
+        KeyError: the row's session is unknown.
+        ValueError, InputError: its camera is unknown, or a value is out of its range.
+    """
+    index, place_id, session, stamp_ns, image_uri, sensor_frame, width, height = row[:8]
+    if width < 1 or height < 1:
+        raise ValueError(f'the image of place {index} has {width} x {height} pixels')
+    return Place(
+        index=index,
+        place_id=place_id,
+        session_id=sessions[session],
+        stamp_ns=stamp_ns,
+        image_uri=image_uri,
+        image_size=(width, height),
+        pose=_pose(row[8:15], row[15]),
+        geo=_geo(*row[16:19]),
+        sensor_frame=sensor_frame,
+        camera=None if cameras is None else _camera(row, cameras),
+    )
+
+
+def _camera(row: Row, cameras: Mapping[int, Camera]) -> Camera | None:
+    number = row[19]
+    if number is not None and number not in cameras:
+        raise ValueError(f'camera {number}, that of place {row[0]}, is missing')
+    return None if number is None else cameras[number]
+
+
+def _pose_values(pose: Pose | None) -> Row:
+    if pose is None:
+        return (None,) * 8
+    covariance = None if pose.covariance is None else pose.covariance.astype('<f8').tobytes()
+    numbers = (pose.position + 0.0, pose.orientation + 0.0)  # SQLite has no -0.0 either
+    return (*numbers[0].tolist(), *numbers[1].tolist(), covariance)
+
+
+def _pose(values: Row, covariance: bytes | None) -> Pose | None:
+    if values[0] is None:
+        return None
+    return Pose(
+        position=np.array(values[:3], dtype=np.float64),
+        orientation=np.array(values[3:], dtype=np.float64),
+        covariance=None if covariance is None else np.frombuffer(covariance, '<f8'),
+    )
+
+
+def _geo_values(geo: GeoPosition | None) -> Row:
+    if geo is None:
+        return (None, None, None)
+    # SQLite has no NaN; an unknown altitude is NULL.
+    altitude = None if math.isnan(geo.altitude) else geo.altitude + 0.0
+    return (geo.latitude + 0.0, geo.longitude + 0.0, altitude)
+
+
+def _geo(
+    latitude: float | None, longitude: float | None, altitude: float | None
+) -> GeoPosition | None:
+    if latitude is None or longitude is None:
+        return None
+    return GeoPosition(latitude, longitude, math.nan if altitude is None else altitude)

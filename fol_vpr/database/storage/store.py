@@ -1,0 +1,233 @@
+"""Reads the tables of one file: a map, or the changes to one. Nothing is believed unverified."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fol_vpr.database.format.camera_rows import read_cameras
+from fol_vpr.database.format.codecs import CODECS
+from fol_vpr.database.format.records import COLUMNS, Record, Row, place_digest, place_from_row
+from fol_vpr.database.format.schema import MapHeader, damaged, intact
+from fol_vpr.datatypes import Camera, LocalFeatures, Place
+from fol_vpr.errors import InputError, MapError
+
+CONTENT = {
+    'global_descriptors': ('descriptor', 'global descriptor'),
+    'local_features': ('features', 'local features'),
+    'images': ('jpeg', 'image'),
+}
+"""Tables that hold a blob for each place: the column, and what it is called."""
+
+
+class Store:
+    """The rows of one file, by their number; each is compared with its digest when it is read.
+
+    May be used by several threads; they take turns.
+
+    Args:
+        path: the file, for messages.
+        connection: to be closed by `close`.
+        header: what all its places have in common.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, header: MapHeader) -> None:
+        self.path = path
+        self.header = header
+        self._connection = connection
+        self._codec = CODECS[header.codec]
+        self._lock = threading.Lock()
+        self._sound: set[int] = set()
+        self._held: dict[int, Row] = {}
+
+    def places(self) -> list[Place]:
+        """All places; `Place.index` is the number of the row.
+
+        Raises:
+            MapError: a record has changed since it was written.
+        """
+        with self.reading() as connection:
+            sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
+            cameras = read_cameras(self.path, connection)
+            rows = connection.execute(f'SELECT {COLUMNS}, digest FROM places ORDER BY place')
+            return [self._place(row, sessions, cameras) for row in rows]
+
+    def _place(
+        self, row: Row, sessions: dict[int, str], cameras: dict[int, Camera] | None
+    ) -> Place:
+        *values, stored = row
+        if place_digest(values) != stored:
+            raise damaged(self.path, f'the record of place {values[0]} has changed')
+        return place_from_row(tuple(values), sessions, cameras)
+
+    def descriptors(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Row number and global descriptor [D] float16 of every place, by number.
+
+        Raises:
+            MapError: one is damaged.
+        """
+        with self.reading() as connection:
+            rows = connection.execute(
+                'SELECT place, descriptor, digest FROM global_descriptors ORDER BY place'
+            )
+            for place, blob, stored in rows:
+                yield place, self._descriptor(place, blob, stored)
+
+    def descriptor(self, place: int) -> np.ndarray:
+        """Global descriptor [D] float16 of a row.
+
+        Raises:
+            MapError: it is missing or damaged.
+        """
+        query = 'SELECT descriptor, digest FROM global_descriptors WHERE place = ?'
+        with self.reading() as connection:
+            found = connection.execute(query, (place,)).fetchone()
+        if found is None:
+            raise damaged(self.path, f'the global descriptor of place {place} is missing')
+        return self._descriptor(place, *found)
+
+    def _descriptor(self, place: int, blob: object, stored: object) -> np.ndarray:
+        if not intact(blob, stored):
+            raise damaged(self.path, f'the global descriptor of place {place} has changed')
+        assert isinstance(blob, bytes)
+        if len(blob) != 2 * self.header.descriptor_dim:
+            raise damaged(
+                self.path,
+                f'the global descriptor of place {place} has {len(blob)} bytes, not '
+                f'{2 * self.header.descriptor_dim}',
+            )
+        descriptor = np.frombuffer(blob, '<f2')
+        if not np.isfinite(descriptor).all():
+            raise damaged(self.path, f'the global descriptor of place {place} has NaN or infinity')
+        return descriptor
+
+    def local_features(self, place: int) -> LocalFeatures:
+        """Local features of a row; verified where read the first time.
+
+        Raises:
+            MapError: they are missing or damaged.
+        """
+        count, blob, stored = self._features_row(place)
+        verified = place in self._sound
+        if not verified and not intact(blob, stored):
+            raise damaged(self.path, f'the local features of place {place} have changed')
+        local = self._decoded(place, blob, count)
+        if not verified:
+            self._check_finite(place, local)
+            self._sound.add(place)
+        return local
+
+    def hold_local_features(self) -> None:
+        """Read and verify the local features of all rows, and keep them in memory as stored.
+
+        Raises:
+            MapError: they are damaged.
+        """
+        query = 'SELECT place, count, features, digest FROM local_features'
+        with self.reading() as connection:
+            for place, count, blob, stored in connection.execute(query):
+                if not intact(blob, stored):
+                    raise damaged(self.path, f'the local features of place {place} have changed')
+                self._held[place] = (count, blob, stored)
+
+    def _features_row(self, place: int) -> Row:
+        if place in self._held:
+            return self._held[place]
+        query = 'SELECT count, features, digest FROM local_features WHERE place = ?'
+        with self.reading() as connection:
+            row: Row | None = connection.execute(query, (place,)).fetchone()
+        if row is None:
+            raise damaged(self.path, f'the local features of place {place} are missing')
+        return row
+
+    def _decoded(self, place: int, blob: bytes, count: int) -> LocalFeatures:
+        try:
+            return self._codec.decode(blob, count, self.header.local_dim)
+        except (TypeError, ValueError) as error:
+            raise damaged(self.path, f'local features of place {place}: {error}') from error
+
+    def _check_finite(self, place: int, local: LocalFeatures) -> None:
+        arrays = (local.descriptors, local.positions, local.weights)
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise damaged(self.path, f'the local features of place {place} hold NaN or infinity')
+
+    def image(self, place: int) -> bytes | None:
+        """JPEG of a row, or None where there is none.
+
+        Raises:
+            MapError: it is damaged.
+        """
+        query = 'SELECT jpeg, digest FROM images WHERE place = ?'
+        with self.reading() as connection:
+            row = connection.execute(query, (place,)).fetchone()
+        if row is None:
+            return None
+        if not intact(row[0], row[1]):
+            raise damaged(self.path, f'the image of place {place} has changed')
+        jpeg: bytes = row[0]
+        return jpeg
+
+    def record(self, place: int) -> Record:
+        """All of a row, as it is stored.
+
+        Raises:
+            MapError: anything of it is missing or damaged.
+        """
+        return replace(self.record_without_image(place), jpeg=self.image(place))
+
+    def record_without_image(self, place: int, *, camera: bool = True) -> Record:
+        """`record` for whoever can do without a damaged image, or a damaged camera."""
+        with self.reading() as connection:
+            sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
+            row = connection.execute(
+                f'SELECT {COLUMNS}, digest FROM places WHERE place = ?', (place,)
+            ).fetchone()
+            found = connection.execute(
+                'SELECT descriptor, digest FROM global_descriptors WHERE place = ?', (place,)
+            ).fetchone()
+            if row is None or found is None:
+                what = 'record' if row is None else 'global descriptor'
+                raise damaged(self.path, f'the {what} of place {place} is missing')
+            cameras = read_cameras(self.path, connection, of_place=place) if camera else None
+            known = self._place(row, sessions, cameras)
+            self._descriptor(place, *found)
+        count, blob, stored = self._features_row(place)
+        if not intact(blob, stored):
+            raise damaged(self.path, f'the local features of place {place} have changed')
+        self._check_finite(place, self._decoded(place, blob, count))
+        return Record(known, found[0], count, blob)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection for one thread at a time; whatever it finds broken is a MapError."""
+        with self._lock, explained(self.path):
+            yield self._connection
+
+    def close(self) -> None:
+        """Close the file; the store is of no use afterwards."""
+        with self._lock:
+            self._connection.close()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what a broken map makes SQLite and its readers raise into a MapError."""
+    try:
+        yield
+    except sqlite3.ProgrammingError as error:
+        raise MapError(f'{path} was closed already') from error
+    except (sqlite3.Error, KeyError, TypeError, ValueError, InputError) as error:
+        raise damaged(path, str(error)) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> MapError:
+    """The error for a file that the operating system does not give out."""
+    return MapError(f'{path} cannot be read ({error.strerror}): check its name and permissions')

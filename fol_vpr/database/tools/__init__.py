@@ -1,0 +1,1 @@
+"""Operations on whole maps: check, repair, merge, split, prune, export and import."""

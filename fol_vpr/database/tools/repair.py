@@ -1,0 +1,224 @@
+"""Makes a whole map of what is sound in a damaged one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fol_vpr.database.format.codecs import CODECS
+from fol_vpr.database.format.records import Record
+from fol_vpr.database.format.schema import (
+    MapHeader,
+    has_table,
+    meta_digest,
+    read_as_newest,
+    read_meta,
+)
+from fol_vpr.database.storage.changes import changes_path
+from fol_vpr.database.storage.lock import MapLock
+from fol_vpr.database.storage.opening import check_file, connect_read_only, connect_to_changes
+from fol_vpr.database.storage.store import Store
+from fol_vpr.database.writer import MapWriter
+from fol_vpr.datatypes import MapInfo
+from fol_vpr.errors import MapError, StorageError
+
+
+@dataclass
+class Repair:
+    """What came of a repair.
+
+    Attributes:
+        dropped: what is not in the repaired map, in words.
+        kept: places that are.
+        original: where the damaged file is now.
+        info: of the repaired map.
+    """
+
+    dropped: list[str] = field(default_factory=list)
+    kept: int = 0
+    original: Path | None = None
+    info: MapInfo | None = None
+
+
+def repair_map(path: str | os.PathLike[str]) -> Repair:
+    """Replace a damaged map by one of all its places that are sound, changes included.
+
+    The damaged file is kept as `PATH.damaged`, with its changes as `PATH.damaged.changes`. An
+    image or a camera that is damaged is dropped without its place.
+
+    Raises:
+        MapError: nothing can be saved: the meta table or the sessions are damaged, which say what
+            the numbers mean, or no place is sound; or another process changes the map.
+        StorageError: no space or no permission; the damaged map is as it was.
+    """
+    path = Path(path)
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
+        check_file(path)
+    lock = MapLock(path)
+    try:
+        return _repair(path, lock)
+    finally:
+        lock.release()
+
+
+def can_be_repaired(path: str | os.PathLike[str]) -> bool:
+    """Whether a damaged map says how it is read; its places may be damaged all the same."""
+    path = Path(path)
+    try:
+        with closing(connect_read_only(path)) as connection:
+            _trusted_meta(path, connection)
+    except MapError:
+        return False
+    return True
+
+
+def _repair(path: Path, lock: MapLock) -> Repair:
+    repair = Repair()
+    with closing(connect_read_only(path)) as connection:
+        meta = _trusted_meta(path, connection)
+        store = Store(path, connection, MapHeader.from_meta(meta))
+        removed, added = _changes(path, meta, repair)
+        try:
+            with MapWriter(
+                path,
+                store.header,
+                source_id=meta.get('source_id', ''),
+                overwrite=True,
+                resumable=False,
+                owned=lock,
+            ) as writer:
+                writer.keep_identity(meta)
+                writer.calibrate(_calibration(connection, added))
+                writer.copy(_sound(store, range(int(meta['places'])), removed, repair))
+                if added is not None:
+                    writer.copy(_sound(added, _rows(added), set(), repair))
+                if repair.kept == 0:
+                    raise MapError(f'{path} has no place that is whole: build it again')
+                repair.original = _keep(path)
+                repair.info = writer.finish()
+                writer.take_lock().release()
+        finally:
+            if added is not None:
+                added.close()
+    return repair
+
+
+def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
+    try:
+        read_as_newest(connection)
+        meta = read_meta(connection)
+        sound = meta.get('digest') == meta_digest(connection)
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        # What SQLite says of a damaged schema may quote bytes that are no text.
+        sound, reason = False, str(error)
+    else:
+        reason = 'they have changed'
+    if not sound or meta.get('codec') not in CODECS:
+        raise MapError(
+            f'{path} cannot be repaired: what says how its content is to be read, the meta table '
+            f'and the sessions, is damaged ({reason}). Take a copy of it that is whole, or build '
+            'it again'
+        )
+    return meta
+
+
+def _calibration(connection: sqlite3.Connection, added: Store | None) -> dict[str, str]:
+    """Its rows, which the digest of the meta table vouches for, and those of the changes."""
+    query = 'SELECT name, parameters FROM calibration'
+    rows = dict(connection.execute(query).fetchall())
+    if added is not None:
+        with added.reading() as changes:
+            rows.update(changes.execute(query).fetchall())
+    return rows
+
+
+def _changes(path: Path, meta: dict[str, str], repair: Repair) -> tuple[set[str], Store | None]:
+    """Names of removed places, and the added ones, as far as the changes can be trusted."""
+    file = changes_path(path)
+    if not file.exists():
+        return set(), None
+    try:
+        connection = connect_to_changes(file)
+        if not has_table(connection, 'meta'):
+            connection.close()
+            return set(), None
+        ours = _trusted_meta(file, connection)
+        if meta.get('merged_changes') == ours['changes_id']:
+            connection.close()
+            return set(), None
+        names = connection.execute('SELECT place_id FROM removed').fetchall()
+        store = Store(file, connection, MapHeader.from_meta(ours))
+        return {name for (name,) in names}, store
+    except (MapError, sqlite3.Error, ValueError, TypeError) as error:
+        repair.dropped.append(f'all changes in {file.name}: {error}')
+        return set(), None
+
+
+def _rows(store: Store) -> list[int]:
+    rows: list[int] = []
+    with suppress(MapError), store.reading() as connection:
+        rows += [row for (row,) in connection.execute('SELECT place FROM places ORDER BY place')]
+    return rows
+
+
+def _sound(
+    store: Store, rows: range | list[int], removed: set[str], repair: Repair
+) -> Iterator[Record]:
+    """Each row by itself, so that a damaged page takes along only what lies on it."""
+    for row in rows:
+        record = _with_or_without_camera(store, row, repair)
+        if record is None:
+            continue
+        if record.place.place_id in removed:
+            continue
+        try:
+            record = replace(record, jpeg=store.image(row))
+        except MapError as error:
+            repair.dropped.append(
+                f'the image of {record.place.place_id}: {_cause(error, store.path)}'
+            )
+        repair.kept += 1
+        yield record
+
+
+def _with_or_without_camera(store: Store, row: int, repair: Repair) -> Record | None:
+    """A place without its image; a damaged camera is dropped alone, anything else with it."""
+    try:
+        return store.record_without_image(row)
+    except MapError as error:
+        cause = _cause(error, store.path)
+    try:
+        record = store.record_without_image(row, camera=False)
+    except MapError:
+        repair.dropped.append(f'place {row}: {cause}')
+        return None
+    repair.dropped.append(f'the camera of {record.place.place_id}: {cause}')
+    return record
+
+
+def _cause(error: MapError, path: Path) -> str:
+    """The error without what everybody knows here."""
+    return str(error).removeprefix(f'{path} is damaged: ').partition(';')[0]
+
+
+def _keep(path: Path) -> Path:
+    """Give the damaged file, and its changes, a second name."""
+    kept = path.with_name(path.name + '.damaged')
+    try:
+        for original, copy in ((path, kept), (changes_path(path), changes_path(kept))):
+            copy.unlink(missing_ok=True)
+            if original.exists():
+                try:
+                    copy.hardlink_to(original)
+                except OSError:  # a file system without links
+                    shutil.copyfile(original, copy)
+    except OSError as error:
+        raise StorageError(
+            f'{kept} cannot be written ({error.strerror}): check the space and the permissions'
+        ) from error
+    return kept

@@ -1,0 +1,26 @@
+"""From scores to a statement: evidence, calibration, Bayes filter over time, image quality."""
+
+from fol_vpr.decision.calibration import MIN_SHARE, Calibration, Scaling, log_odds
+from fol_vpr.decision.decision import Decision, LocalizationResult
+from fol_vpr.decision.evidence import FEATURES, MORE_IS_BETTER, Observation, PlaceEvidence, gather
+from fol_vpr.decision.image_quality import ImageQuality, assess_image
+from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations, same_place
+
+__all__ = [
+    'FEATURES',
+    'MIN_SHARE',
+    'MORE_IS_BETTER',
+    'NEIGHBOUR_FACTOR',
+    'Calibration',
+    'Decision',
+    'ImageQuality',
+    'LocalizationResult',
+    'Locations',
+    'Observation',
+    'PlaceEvidence',
+    'Scaling',
+    'assess_image',
+    'gather',
+    'log_odds',
+    'same_place',
+]

@@ -1,0 +1,90 @@
+"""Which references show one place, and how far apart they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fol_vpr.config import VerificationConfig
+from fol_vpr.datatypes import EARTH_RADIUS, Place
+
+# A place within this many place radii is a neighbour: the camera sees much the same from there, so
+# that it is neither the same place nor one that contradicts it.
+NEIGHBOUR_FACTOR = 2.0
+
+
+class Locations:
+    """Where some references were taken, so that one can be compared with all of them at once.
+
+    Two references are compared by the first that both have: metres between their poses, metres
+    between their geodetic positions, their order within one session.
+
+    Args:
+        places: the references.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.places = places
+        self._poses = _rows([None if p.pose is None else p.pose.position for p in places])
+        self._geo = _rows([geo_metres(place) for place in places])
+        self._index = np.array([place.index for place in places], np.int64)
+        self._sessions = np.array([place.session_id for place in places], object)
+
+    def metres(self, place: Place) -> np.ndarray:
+        """Metres [N] from a reference; NaN where they have no positions of one kind."""
+        metres = np.full(len(self.places), math.nan)
+        if place.pose is not None:
+            metres = np.linalg.norm(self._poses - place.pose.position, axis=1)
+        if place.geo is not None:
+            by_geo = np.linalg.norm(self._geo - geo_metres(place), axis=1)
+            metres = np.where(np.isnan(metres), by_geo, metres)
+        return metres
+
+    def metres_from(self, position: np.ndarray, *, geodetic: bool) -> np.ndarray:
+        """Metres [N] from a position [3]; NaN where they have none of its kind."""
+        rows = self._geo if geodetic else self._poses
+        return np.asarray(np.linalg.norm(rows - position, axis=1))
+
+    def steps(self, place: Place) -> np.ndarray:
+        """Places [N] between, in the order of one session; infinite in another session."""
+        apart = np.abs(self._index - place.index).astype(np.float64)
+        return np.where(self._sessions == place.session_id, apart, math.inf)
+
+    def same(
+        self, place: Place, config: VerificationConfig, *, radius_factor: float = 1.0
+    ) -> np.ndarray:
+        """Which of them [N] show the same place as a reference, or one so near to it.
+
+        Args:
+            place: the reference.
+            config: the extent of a place.
+            radius_factor: how many radius_factor of a place are near; see `NEIGHBOUR_FACTOR`.
+        """
+        metres = self.metres(place)
+        near = self.steps(place) <= radius_factor * config.place_index_gap
+        return np.where(np.isnan(metres), near, metres <= radius_factor * config.place_radius)
+
+
+def same_place(a: Place, b: Place, config: VerificationConfig) -> bool:
+    """Whether two references show one place: by metres where the map has positions, else by
+    their order within one session.
+    """
+    return bool(Locations([a]).same(b, config)[0])
+
+
+def geo_metres(place: Place) -> np.ndarray | None:
+    """[3] position on a sphere in metres, between which chords are as long as the way there."""
+    if place.geo is None:
+        return None
+    lat, lon = math.radians(place.geo.latitude), math.radians(place.geo.longitude)
+    around = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+    return EARTH_RADIUS * np.array(around)
+
+
+def _rows(positions: list[np.ndarray | None]) -> np.ndarray:
+    """[N, 3], NaN where there is none."""
+    unknown = np.full(3, math.nan)
+    rows = [unknown if position is None else position for position in positions]
+    return np.array(rows, np.float64).reshape(-1, 3)

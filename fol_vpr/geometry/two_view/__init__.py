@@ -1,0 +1,1 @@
+"""Geometric verification of two images: epipolar geometry, homographies and relative pose."""

@@ -1,0 +1,104 @@
+"""How patches become one global descriptor: optimal transport to clusters, with a dustbin.
+
+After SALAD (Izquierdo and Civera, CVPR 2024); FoL's addition is that the dustbin's logit of a
+patch falls with the attention that the patch gets from the CLS token.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fol_vpr.network.model.vit import Tokens
+
+CLUSTERS = 64
+CLUSTER_DIM = 128
+TOKEN_DIM = 256
+DESCRIPTOR_DIM = TOKEN_DIM + CLUSTERS * CLUSTER_DIM
+_HIDDEN = 512
+_DROPOUT = 0.3
+_SINKHORN_ITERATIONS = 3
+_LEAST_ATTENTION = 0.01
+
+
+class Aggregated(NamedTuple):
+    """Result of the aggregation of B images of N patches.
+
+    Attributes:
+        descriptor: [B, 8448] float32, unit length.
+        assignment: [B, 64, N] float32, the share of each patch that goes to each cluster; what
+            is missing to 1 over the clusters went to the dustbin.
+        attention: [B, N] float32, the extraction mask: CLS attention, values under 0.01 set to 0.
+    """
+
+    descriptor: Tensor
+    assignment: Tensor
+    attention: Tensor
+
+
+class Aggregator(nn.Module):
+    """Tokens to a global descriptor of 256 + 64·128 numbers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.token_features = nn.Sequential(
+            nn.Linear(width, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, TOKEN_DIM)
+        )
+        self.cluster_features = _pointwise_mlp(width, CLUSTER_DIM)
+        self.score = _pointwise_mlp(width, CLUSTERS)
+
+    def forward(self, tokens: Tokens) -> Aggregated:
+        """Aggregate; everything after the MLPs is float32."""
+        dtype = self.score.get_parameter('0.weight').dtype
+        patches = tokens.feature_map().to(dtype)
+        features = self.cluster_features(patches).flatten(2).float()
+        scores = self.score(patches).flatten(2).float()
+        token = self.token_features(tokens.cls.to(dtype)).float()
+
+        attention = tokens.cls_attention
+        attention = torch.where(attention >= _LEAST_ATTENTION, attention, 0)
+        assignment = assign(scores, 1 - attention)
+
+        clusters = features @ assignment.transpose(1, 2)
+        parts = [F.normalize(token, dim=-1), F.normalize(clusters, dim=1).flatten(1)]
+        descriptor = F.normalize(torch.cat(parts, dim=-1), dim=-1)
+        return Aggregated(descriptor, assignment, attention)
+
+
+def _pointwise_mlp(width: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, _HIDDEN, 1),
+        nn.Dropout(_DROPOUT),
+        nn.ReLU(),
+        nn.Conv2d(_HIDDEN, channels, 1),
+    )
+
+
+def assign(scores: Tensor, dustbin: Tensor) -> Tensor:
+    """Share of each patch that goes to each cluster, by entropic optimal transport.
+
+    Sinkhorn iterations in log space, with the marginals of SuperGlue (Sarlin et al., CVPR 2020):
+    each of the m clusters takes 1 / (m + n), the dustbin takes the rest, each of the n patches
+    gives 1 / (m + n). The result is scaled by m + n, so that every patch gives 1 in all.
+
+    Args:
+        scores: [B, m, n] logits.
+        dustbin: [B, n] logits.
+
+    Returns:
+        [B, m, n], without the dustbin.
+    """
+    clusters, patches = scores.shape[1:]
+    logits = torch.cat([scores, dustbin.unsqueeze(1)], dim=1)
+    log_norm = -math.log(clusters + patches)
+    log_rows = logits.new_full((clusters + 1,), log_norm)
+    log_rows[-1] += math.log(patches - clusters)
+    v = logits.new_zeros(logits.shape[0], patches)
+    for _ in range(_SINKHORN_ITERATIONS):
+        u = log_rows - torch.logsumexp(logits + v.unsqueeze(1), dim=2)
+        v = log_norm - torch.logsumexp(logits + u.unsqueeze(2), dim=1)
+    return (logits + u.unsqueeze(2) + v.unsqueeze(1) - log_norm).exp()[:, :-1]

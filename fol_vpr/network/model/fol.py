@@ -1,0 +1,194 @@
+"""The FoL network: backbone, aggregation and local head under the released parameter names."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fol_vpr.errors import InputError, WeightsError
+from fol_vpr.network.model.aggregation import Aggregated, Aggregator
+from fol_vpr.network.model.initialisation import initialise
+from fol_vpr.network.model.local_head import (
+    HIDDEN_DIM,
+    LOCAL_DIM,
+    LocalDescriptors,
+    choose,
+    gather,
+    upsample,
+)
+from fol_vpr.network.model.vit import ARCHITECTURES, PATCH, Tokens, VisionTransformer
+
+_MIN_PATCHES = 65
+
+
+class FoLOutput(NamedTuple):
+    """What the network says of B images of N patches each.
+
+    Attributes:
+        global_descriptor: [B, 8448] float32, unit length.
+        local: the local descriptors of each image.
+        attention: [B, N] float32, the extraction mask: CLS attention of the last block summed
+            over heads, values under 0.01 set to 0.
+        assignment: [B, 64, N] float32, the share of each patch that goes to each cluster.
+    """
+
+    global_descriptor: Tensor
+    local: list[LocalDescriptors]
+    attention: Tensor
+    assignment: Tensor
+
+
+class Described(NamedTuple):
+    """The same before local descriptors are left out: every shape follows from the input's.
+
+    This is what a CUDA graph or an ONNX file can hold.
+
+    Attributes:
+        global_descriptor, attention, assignment: as in `FoLOutput`.
+        dense: [B, 4h - 3, 4w - 3, 128] float32, local descriptors of all positions, not
+            normalised.
+        kept: [B, 4h - 3, 4w - 3] bool, which of them are chosen.
+        weights: [B, 4h - 3, 4w - 3] float32, the aggregation mask at the nearest patch.
+    """
+
+    global_descriptor: Tensor
+    attention: Tensor
+    assignment: Tensor
+    dense: Tensor
+    kept: Tensor
+    weights: Tensor
+
+    def output(self) -> FoLOutput:
+        """With the chosen local descriptors alone."""
+        local = gather(self.dense, self.kept, self.weights)
+        return FoLOutput(self.global_descriptor, local, self.attention, self.assignment)
+
+
+class Encoded(NamedTuple):
+    """What the network sees in B images, before it chooses local descriptors; what is trained.
+
+    Attributes:
+        tokens: of the backbone; their `cls_attention` is the extraction mask before its small
+            values are set to 0.
+        aggregated: the global descriptor and the assignment that it comes from.
+        dense: [B, 4h - 3, 4w - 3, 128] float32, local descriptors of all positions, not
+            normalised.
+    """
+
+    tokens: Tokens
+    aggregated: Aggregated
+    dense: Tensor
+
+
+class Backbone(nn.Module):
+    """Holds the transformer where the released checkpoints have it, under `backbone.model`."""
+
+    def __init__(self, architecture: str) -> None:
+        super().__init__()
+        self.model = VisionTransformer(ARCHITECTURES[architecture])
+
+    def forward(self, images: Tensor) -> Tokens:
+        """Tokens of images [B, 3, H, W]."""
+        return self.model(images)
+
+
+class FoL(nn.Module):
+    """Focus on Local (AAAI 2025, arXiv 2504.09881).
+
+    Attributes:
+        architecture: a key of `ARCHITECTURES`.
+    """
+
+    def __init__(self, architecture: str) -> None:
+        super().__init__()
+        self.architecture = architecture
+        width = ARCHITECTURES[architecture].width
+        self.backbone = Backbone(architecture)
+        self.aggregator = Aggregator(width)
+        self.upconv = nn.ConvTranspose2d(width, HIDDEN_DIM, 3, stride=2, padding=1)
+        self.upconv2 = nn.ConvTranspose2d(HIDDEN_DIM, LOCAL_DIM, 3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> FoLOutput:
+        """Describe images.
+
+        Args:
+            images: [B, 3, H, W] float, normalised RGB; H and W multiples of 14 with more than 64
+                patches.
+
+        Raises:
+            InputError: for any other shape.
+        """
+        return self.describe(images).output()
+
+    def describe(self, images: Tensor) -> Described:
+        """All of `forward` whose shapes do not depend on what the images show."""
+        tokens, aggregated, dense = self.encode(images)
+        descriptor, assignment, attention = aggregated
+        kept, weights = choose(assignment.mean(dim=1), tokens.grid)
+        return Described(descriptor, attention, assignment, dense, kept, weights)
+
+    def encode(self, images: Tensor) -> Encoded:
+        """What is trained, with gradients where they are on."""
+        check_input(tuple(images.shape))
+        tokens = self.backbone(images)
+        aggregated = self.aggregator(tokens)
+        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time.
+        slow = not images.is_cuda and torch.is_autocast_enabled('cpu')
+        with torch.autocast('cpu', enabled=False) if slow else nullcontext():
+            dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
+        return Encoded(tokens, aggregated, dense)
+
+    def set_precision(self, dtype: torch.dtype) -> FoL:
+        """Store the weights of matrix products and convolutions in `dtype`, and compute with it.
+
+        Normalisations, the residual stream, attention masks and the transport stay in float32, as
+        do transposed convolutions on a CPU, where half precision takes them twice the time.
+        """
+        halved: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv2d)
+        if self.upconv.weight.is_cuda:
+            halved += (nn.ConvTranspose2d,)
+        for module in self.modules():
+            if isinstance(module, halved):
+                module.to(dtype)
+        return self
+
+
+def check_input(shape: tuple[int, ...]) -> None:
+    """Raise InputError where images of this shape do not fit the network."""
+    fits = len(shape) == 4 and shape[0] > 0 and shape[1] == 3
+    if not fits or shape[2] % PATCH or shape[3] % PATCH:
+        raise InputError(
+            f'images [B, 3, H, W] with H and W multiples of {PATCH} are needed, got {list(shape)}'
+        )
+    patches = (shape[2] // PATCH) * (shape[3] // PATCH)
+    if patches < _MIN_PATCHES:
+        raise InputError(
+            f'{shape[3]}x{shape[2]} px are {patches} patches of {PATCH}x{PATCH} px; more than '
+            f'{_MIN_PATCHES - 1} are needed, such as 126x126 px'
+        )
+
+
+def build_fol(architecture: str, *, initialised: bool = True) -> FoL:
+    """A FoL network in evaluation mode, on the CPU in float32.
+
+    Args:
+        architecture: vits14, vitb14, vitl14 or vitg14.
+        initialised: give the parameters their deterministic random values. Without, they hold
+            no memory until `load_weights` fills them.
+
+    Raises:
+        WeightsError: the architecture is unknown.
+    """
+    if architecture not in ARCHITECTURES:
+        raise WeightsError(
+            f'there is no architecture {architecture!r}; there are {", ".join(ARCHITECTURES)}'
+        )
+    with torch.device('meta'):
+        net = FoL(architecture)
+    if initialised:
+        net.to_empty(device='cpu')
+        initialise(net)
+    return net.eval()

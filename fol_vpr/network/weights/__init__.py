@@ -1,0 +1,1 @@
+"""Weights of the network: found by name, downloaded, read, checked and written."""

@@ -1,0 +1,58 @@
+"""Whether network, map and calibration fit each other, and what they amount to, in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fol_vpr.config import RecognizerConfig
+from fol_vpr.datatypes import MapInfo
+from fol_vpr.decision import Calibration
+from fol_vpr.errors import MapMismatchError
+from fol_vpr.mapping import LiveMap
+from fol_vpr.network import FeatureExtractor
+
+
+def check_fit(info: MapInfo, extractor: FeatureExtractor) -> None:
+    """Raise MapMismatchError where a map was made with other weights or preprocessing."""
+    if info.model_id != extractor.model_id:
+        raise MapMismatchError(
+            f'{info.path} was made with the weights {info.weights_name or "?"} '
+            f'({info.model_id[:12]}), loaded are {extractor.weights_name} '
+            f'({extractor.model_id[:12]}): load the weights of the map, or build the map again '
+            'with these'
+        )
+    if info.preprocessing_id != extractor.preprocessing_id:
+        raise MapMismatchError(
+            f'{info.path} was made with the preprocessing {info.preprocessing_id}, set is '
+            f'{extractor.preprocessing_id}: use the settings resize and input_size of the map, '
+            'or build the map again with these'
+        )
+
+
+def plan_in_words(extractor: FeatureExtractor, loaded: LiveMap | None) -> str:
+    """What network and map take in memory."""
+    weights = extractor.parameter_bytes / 1e6
+    network = f'network {weights:.0f} MB on {extractor.device} ({extractor.precision})'
+    if loaded is None:
+        return f'{network}; no map'
+    info = loaded.info
+    return (
+        f'{network}; map {info.name}, {info.places} places, {info.bytes / 1e6:.0f} MB on '
+        f'disk: {loaded.plan.describe()}'
+    )
+
+
+def calibration_in_words(calibration: Calibration | None, config: RecognizerConfig) -> str:
+    """What decisions go by; names settings that had other values when the map was calibrated."""
+    if calibration is None:
+        return 'uncalibrated: by defaults'
+    made = calibration.made.get('settings')
+    ours = {**asdict(config.retrieval), **asdict(config.verification)}
+    others = [
+        f'{name} was {value}, is {ours[name]}'
+        for name, value in (made if isinstance(made, dict) else {}).items()
+        if name in ours and ours[name] != value
+    ]
+    if others:
+        return f'by a calibration made with other settings ({", ".join(others)})'
+    return 'by the calibration of the map'

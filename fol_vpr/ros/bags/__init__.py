@@ -1,0 +1,1 @@
+"""Bags played to ROS topics and recorded from them."""

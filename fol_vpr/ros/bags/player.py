@@ -1,0 +1,298 @@
+"""Plays a bag over ROS: with its own stamps, in its own time or as fast as the answers come."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image
+
+from fol_vpr.config import PlayerConfig
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.ros.bags.client import client_node, message_class, not_played, topic_type
+from fol_vpr.ros.messages.conversions import stamp_to_ns, time_from_ns
+from fol_vpr.sources import Bag, Message
+
+Report = Callable[[str], None]
+Conclude = Callable[['PlaySummary'], None]
+Progress = Callable[[int, int], None]
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+LATCHED = ('/tf_static', '/robot_description')
+# After discovery both ends still exchange what they need for the first message to arrive.
+SETTLE = 0.5
+NAP = 0.05
+LAST_WORDS = Duration(seconds=10)
+
+
+@dataclass
+class PlaySummary:
+    """What was played.
+
+    Attributes:
+        images: images sent.
+        sent: messages by topic, under the name that they were published with.
+        skipped: topics whose types are not installed here.
+        answered, unanswered: images, where answers were waited for.
+        seconds: from the first message to the last.
+    """
+
+    images: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    answered: int | None = None
+    unanswered: int | None = None
+    seconds: float = 0.0
+
+
+def play(
+    path: str | Path,
+    config: PlayerConfig,
+    *,
+    topics: Collection[str] = (),
+    remap: Mapping[str, str] | None = None,
+    answers: str = '',
+    conclude: Conclude,
+    report: Report = lambda _: None,
+    progress: Progress | None = None,
+) -> None:
+    """Publish the messages of a bag, as they were recorded.
+
+    Args:
+        path: the bag.
+        config: speed, clock, reliability, waiting.
+        topics: of the bag; all whose types are installed where empty.
+        remap: other names to publish under.
+        answers: topic with a header on which every image is answered under its own stamp; then
+            never more than `in_flight` images are sent ahead of the answers, so that nothing has
+            to be dropped however slow the other side is.
+        conclude: told what was played, once the last message has arrived.
+        report: told in words what goes on.
+        progress: told the messages sent and their total in one pass.
+
+    Raises:
+        InputError: the bag cannot be read, or has no such topic.
+        FolVprError: nobody listens, or nobody answers.
+    """
+    bag = Bag(path)
+    chosen = [bag.find_topic(name).name for name in topics] or list(bag.topics)
+    summary = PlaySummary()
+    with client_node('bag_player') as (node, executor):
+        publishers = _publishers(node, bag, chosen, remap or {}, config, summary)
+        for name in summary.skipped:
+            report(not_played(name, bag.topics[name].msgtype))
+        player = _Player(node, executor, publishers, config, summary)
+        player.wait_for_subscriber()
+        if answers:
+            player.listen(answers)
+        total = sum(bag.topics[name].count for name in publishers)
+        report(
+            f'playing {total} messages of {", ".join(p.topic_name for p in publishers.values())}'
+        )
+        while True:
+            player.play_once(bag, progress, total)
+            if not config.loop:
+                break
+        player.finish()
+        conclude(summary)
+
+
+def _publishers(
+    node: Node,
+    bag: Bag,
+    topics: Collection[str],
+    remap: Mapping[str, str],
+    config: PlayerConfig,
+    summary: PlaySummary,
+) -> dict[str, Publisher]:
+    """Publishers by the topic's name in the bag."""
+    unknown = sorted(set(remap) - set(topics))
+    if unknown:
+        raise InputError(
+            f'{bag.path} has no topic {", ".join(unknown)} that could be renamed; '
+            f'it has {bag.list_topics()}'
+        )
+    publishers = {}
+    for name in topics:
+        try:
+            kind = message_class(bag.topics[name].msgtype)
+        except FolVprError:
+            summary.skipped.append(name)
+            continue
+        publishers[name] = node.create_publisher(kind, remap.get(name, name), _qos(name, config))
+    if not publishers:
+        raise InputError(f'{bag.path} has nothing to play; it has {bag.list_topics()}')
+    return publishers
+
+
+def _qos(topic: str, config: PlayerConfig) -> QoSProfile:
+    if topic in LATCHED:
+        return QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    if config.reliability == 'best_effort':
+        return QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    return QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class _Player:
+    """One run of the player."""
+
+    def __init__(
+        self,
+        node: Node,
+        executor: Executor,
+        publishers: dict[str, Publisher],
+        config: PlayerConfig,
+        summary: PlaySummary,
+    ) -> None:
+        self._node = node
+        self._executor = executor
+        self._publishers = publishers
+        self._config = config
+        self._summary = summary
+        self._outstanding: deque[int] = deque()
+        self._listening = False
+        self._clock = node.create_publisher(Clock, '/clock', 10) if config.clock else None
+        self._clock_due = 0.0
+
+    def wait_for_subscriber(self) -> None:
+        """Wait until somebody listens to an image topic, or to any where there is none.
+
+        Raises:
+            FolVprError: nobody does.
+        """
+        if not self._config.wait_for:
+            return
+        images = [p for p in self._publishers.values() if p.msg_type in (Image, CompressedImage)]
+        awaited = images or list(self._publishers.values())
+        deadline = time.monotonic() + self._config.wait_for
+        while not any(publisher.get_subscription_count() for publisher in awaited):
+            if time.monotonic() > deadline:
+                names = ', '.join(publisher.topic_name for publisher in awaited)
+                raise FolVprError(
+                    f'nobody listened to {names} for {self._config.wait_for:g} s: start the '
+                    'subscriber, rename the topics, or compare ROS_DOMAIN_ID'
+                )
+            self._executor.spin_once(timeout_sec=NAP)
+        self._nap_until(time.monotonic() + SETTLE)
+
+    def listen(self, topic: str) -> None:
+        """Subscribe to the answers.
+
+        Raises:
+            FolVprError: nobody publishes them.
+        """
+        deadline = time.monotonic() + self._config.wait_for
+        while (type_name := topic_type(self._node, topic)) is None:
+            if time.monotonic() > deadline:
+                raise FolVprError(
+                    f'nobody publishes answers on {topic} after {self._config.wait_for:g} s: '
+                    'give the topic of the node, e.g. /localizer/places'
+                )
+            self._executor.spin_once(timeout_sec=NAP)
+        self._node.create_subscription(
+            message_class(type_name), topic, self._on_answer, QoSProfile(depth=1000)
+        )
+        self._listening = True
+        self._summary.answered = self._summary.unanswered = 0
+        self._nap_until(time.monotonic() + SETTLE)
+
+    def play_once(self, bag: Bag, progress: Progress | None, total: int) -> None:
+        """Publish all messages once."""
+        started, first = time.monotonic(), None
+        for number, message in enumerate(bag.read(self._publishers), start=1):
+            first = message.receive_ns if first is None else first
+            elapsed = (message.receive_ns - first) / 1e9 - self._config.start_offset
+            if elapsed < 0 and message.topic not in LATCHED:
+                continue
+            if self._config.rate:
+                self._nap_until(started + elapsed / self._config.rate, message.receive_ns)
+            self._send(message)
+            if progress is not None:
+                progress(number, total)
+        self._summary.seconds += time.monotonic() - started
+
+    def finish(self) -> None:
+        """Wait until the last messages have arrived, and have been answered."""
+        self._wait_for_answers(0)
+        if self._config.reliability == 'reliable':
+            for publisher in self._publishers.values():
+                publisher.wait_for_all_acked(LAST_WORDS)
+        else:
+            self._nap_until(time.monotonic() + SETTLE)
+
+    def _send(self, message: Message) -> None:
+        publisher = self._publishers[message.topic]
+        is_image = message.msgtype in IMAGE_TYPES
+        if is_image and self._listening:
+            self._wait_for_answers(self._config.in_flight - 1)
+            self._outstanding.append(_stamp_of(message))
+        if self._clock is not None:
+            self._publish_clock(message.receive_ns)
+        # Both ends speak CDR: what was recorded goes out as it is, without being parsed.
+        publisher.publish(message.data)
+        sent = self._summary.sent
+        sent[publisher.topic_name] = sent.get(publisher.topic_name, 0) + 1
+        self._summary.images += is_image
+
+    def _wait_for_answers(self, allowed: int) -> None:
+        """Wait until at most so many images are unanswered, or give the oldest ones up."""
+        deadline = time.monotonic() + self._config.answer_timeout
+        known = len(self._outstanding)
+        while len(self._outstanding) > allowed:
+            self._executor.spin_once(timeout_sec=NAP)
+            if len(self._outstanding) < known:
+                known = len(self._outstanding)
+                deadline = time.monotonic() + self._config.answer_timeout
+            elif time.monotonic() > deadline:
+                self._outstanding.popleft()
+                self._count(unanswered=1)
+
+    def _on_answer(self, answer: Any) -> None:
+        stamp_ns = stamp_to_ns(answer.header.stamp)
+        if stamp_ns not in self._outstanding:
+            return
+        # Images are answered in their order: those before this one never will be.
+        passed = self._outstanding.index(stamp_ns)
+        for _ in range(passed + 1):
+            self._outstanding.popleft()
+        self._count(answered=1, unanswered=passed)
+
+    def _count(self, answered: int = 0, unanswered: int = 0) -> None:
+        summary = self._summary
+        summary.answered = (summary.answered or 0) + answered
+        summary.unanswered = (summary.unanswered or 0) + unanswered
+
+    def _nap_until(self, moment: float, next_ns: int | None = None) -> None:
+        """Spin until a moment of the monotonic clock, with /clock running up to `next_ns`."""
+        while (left := moment - time.monotonic()) > 0:
+            if self._clock is not None and next_ns is not None:
+                if time.monotonic() >= self._clock_due:
+                    self._publish_clock(next_ns - round(left * self._config.rate * 1e9))
+                left = min(left, max(0.0, self._clock_due - time.monotonic()))
+            self._executor.spin_once(timeout_sec=min(left, NAP))
+
+    def _publish_clock(self, now_ns: int) -> None:
+        assert self._clock is not None
+        self._clock.publish(Clock(clock=time_from_ns(max(0, now_ns))))
+        self._clock_due = time.monotonic() + 1 / self._config.clock
+
+
+def _stamp_of(message: Message) -> int:
+    """Stamp of a serialised message that begins with a header; -1 where it is too short."""
+    if len(message.data) < 12:
+        return -1
+    # The second byte of the CDR encapsulation tells the byte order.
+    order = '<' if message.data[1] & 1 else '>'
+    seconds, rest = struct.unpack_from(f'{order}iI', message.data, 4)
+    return int(seconds) * 1_000_000_000 + int(rest)

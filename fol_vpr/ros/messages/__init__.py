@@ -1,0 +1,1 @@
+"""ROS messages from and to the values of the package."""

@@ -1,0 +1,260 @@
+"""Between ROS messages and the package's own values; nothing here knows of a running node."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geographic_msgs.msg import GeoPoint, GeoPose
+from geometry_msgs.msg import Point, PoseWithCovariance, Quaternion
+from geometry_msgs.msg import Pose as PoseMsg
+from std_msgs.msg import Header
+
+from fol_vpr.datatypes import (
+    Frame,
+    GeoPosition,
+    LoopClosure,
+    MapInfo,
+    PlaceHypothesis,
+    Pose,
+    Recognition,
+    RelativePose,
+)
+from fol_vpr.errors import InputError
+from fol_vpr.sources import decode_image
+from fol_vpr.sources.bags.poses import is_known
+from fol_vpr_msgs import msg as fol
+
+NS = 1_000_000_000
+LAST_SECOND = 2**31 - 1
+
+
+def stamp_to_ns(stamp: Any) -> int:
+    """Nanoseconds of a builtin_interfaces/Time."""
+    return int(stamp.sec) * NS + int(stamp.nanosec)
+
+
+def time_from_ns(stamp_ns: int) -> Time:
+    """A stamp; what lies outside of the message's 32 bit of seconds becomes its nearest end."""
+    seconds, rest = divmod(stamp_ns, NS)
+    if not -LAST_SECOND <= seconds <= LAST_SECOND:
+        return Time(sec=int(math.copysign(LAST_SECOND, seconds)))
+    return Time(sec=seconds, nanosec=rest)
+
+
+def duration_from_seconds(seconds: float) -> Duration:
+    """A duration of at least 0 s."""
+    whole, rest = divmod(max(0, round(seconds * NS)), NS)
+    return Duration(sec=min(whole, LAST_SECOND), nanosec=rest)
+
+
+def frame_from_image(message: Any, uri: str) -> Frame:
+    """A frame of a sensor_msgs Image or CompressedImage.
+
+    Raises:
+        InputError: the image cannot be decoded; says why.
+    """
+    return Frame(
+        image=decode_image(message),
+        stamp_ns=stamp_to_ns(message.header.stamp),
+        frame_id=message.header.frame_id,
+        uri=uri,
+    )
+
+
+def pose_message(pose: Pose) -> PoseMsg:
+    """geometry_msgs/Pose: metres and a unit quaternion."""
+    x, y, z = (float(value) for value in pose.position)
+    qx, qy, qz, qw = (float(value) for value in pose.orientation)
+    return PoseMsg(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
+    """The pose with its covariance, which is all zero where the map has none."""
+    message = PoseWithCovariance(pose=pose_message(pose))
+    if pose.covariance is not None:
+        message.covariance = np.ascontiguousarray(pose.covariance, dtype=np.float64).reshape(36)
+    return message
+
+
+def pose_from_message(message: Any) -> Pose:
+    """The pose of a geometry_msgs/PoseWithCovariance.
+
+    Zeros, or -1 for a variance, mean that no covariance is known.
+
+    Raises:
+        InputError: numbers that are not finite, or no unit quaternion.
+    """
+    at, turned = message.pose.position, message.pose.orientation
+    covariance = np.array(message.covariance, np.float64)
+    if not np.isfinite(covariance).all():
+        raise InputError('the covariance of the pose holds NaN or infinity')
+    return Pose(
+        position=np.array([at.x, at.y, at.z]),
+        orientation=np.array([turned.x, turned.y, turned.z, turned.w]),
+        covariance=covariance if is_known(covariance) else None,
+    )
+
+
+def geo_from_point(message: Any) -> GeoPosition:
+    """The position of a geographic_msgs/GeoPoint.
+
+    Raises:
+        InputError: it is not on Earth.
+    """
+    return GeoPosition(message.latitude, message.longitude, message.altitude)
+
+
+def robot_pose(
+    pose: Pose, position_stddev: float, orientation_stddev: float
+) -> PoseWithCovariance:
+    """Pose of the robot that was recognised at the pose of a map image.
+
+    A match of two images says that they show the same place, not that they were taken from the
+    same point, so the covariance of the map is widened by how far apart they may be.
+
+    Args:
+        pose: of the map image.
+        position_stddev: metres.
+        orientation_stddev: degrees.
+    """
+    message = pose_with_covariance(pose)
+    spread = np.repeat([position_stddev**2, math.radians(orientation_stddev) ** 2], 3)
+    known = np.zeros((6, 6)) if pose.covariance is None else pose.covariance
+    message.covariance = (known + np.diag(spread)).reshape(36)
+    return message
+
+
+def geo_point(geo: GeoPosition | None) -> GeoPoint:
+    """Geodetic position in degrees and metres, all NaN where there is none."""
+    if geo is None:
+        return GeoPoint(latitude=math.nan, longitude=math.nan, altitude=math.nan)
+    return GeoPoint(latitude=geo.latitude, longitude=geo.longitude, altitude=geo.altitude)
+
+
+def geo_pose(geo: GeoPosition, pose: Pose | None) -> GeoPose:
+    """Geodetic pose; the orientation is the map's, or the identity where it has none."""
+    message = GeoPose(position=geo_point(geo))
+    if pose is None:
+        message.orientation.w = 1.0
+    else:
+        message.orientation = pose_message(pose).orientation
+    return message
+
+
+def hypothesis_message(hypothesis: PlaceHypothesis) -> fol.PlaceHypothesis:
+    """fol_vpr_msgs/PlaceHypothesis."""
+    place = hypothesis.place
+    message = fol.PlaceHypothesis(
+        place_id=place.place_id,
+        session_id=place.session_id,
+        rank=hypothesis.rank,
+        similarity=float(hypothesis.similarity),
+        match_score=float(hypothesis.match_score),
+        probability=float(hypothesis.probability),
+        inliers=hypothesis.inliers,
+        map_stamp=time_from_ns(place.stamp_ns),
+        pose_source=int(hypothesis.pose_source),
+        position=geo_point(place.geo),
+        image_uri=place.image_uri,
+    )
+    if hypothesis.pose is not None:
+        message.pose = pose_with_covariance(hypothesis.pose)
+    return message
+
+
+def places_message(
+    recognition: Recognition,
+    *,
+    map_frame: str,
+    model_id: str,
+    processing_time: float,
+) -> fol.PlaceHypothesisArray:
+    """fol_vpr_msgs/PlaceHypothesisArray with the stamp of the image.
+
+    Args:
+        processing_time: seconds from taking the image up.
+    """
+    return fol.PlaceHypothesisArray(
+        header=Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=map_frame),
+        map_id=recognition.map_id,
+        model_id=model_id,
+        sensor_frame=recognition.frame_id,
+        state=int(recognition.state),
+        p_not_in_map=float(recognition.p_not_in_map),
+        image_quality=float(recognition.image_quality),
+        processing_time=duration_from_seconds(processing_time),
+        hypotheses=[hypothesis_message(hypothesis) for hypothesis in recognition.hypotheses],
+    )
+
+
+def closures_messages(recognition: Recognition) -> list[fol.LoopClosureCandidateArray]:
+    """fol_vpr_msgs/LoopClosureCandidateArray, with the header of the image.
+
+    One for the closures within the drive, whose map_id is empty, and one for those with the map.
+    """
+    header = Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=recognition.frame_id)
+    within = [c for c in recognition.loop_closures if c.session_to == c.session_from]
+    beyond = [c for c in recognition.loop_closures if c.session_to != c.session_from]
+    return [
+        fol.LoopClosureCandidateArray(
+            header=header, map_id=map_id, candidates=[_closure_message(c) for c in closures]
+        )
+        for map_id, closures in (('', within), (recognition.map_id, beyond))
+        if closures
+    ]
+
+
+def relative_pose_message(relative: RelativePose) -> PoseWithCovariance:
+    """A measured relative pose: metres, or a direction of length 1, and a unit quaternion."""
+    message = PoseWithCovariance(
+        pose=pose_message(Pose(relative.translation, relative.orientation))
+    )
+    message.covariance = np.asarray(relative.covariance, dtype=np.float64).reshape(36)
+    return message
+
+
+def _closure_message(closure: LoopClosure) -> fol.LoopClosureCandidate:
+    relative = closure.relative
+    message = fol.LoopClosureCandidate(
+        candidate_id=closure.candidate_id,
+        session_from=closure.session_from,
+        session_to=closure.session_to,
+        stamp_from=time_from_ns(closure.stamp_from_ns),
+        stamp_to=time_from_ns(closure.stamp_to_ns),
+        frame_from=closure.frame_from,
+        frame_to=closure.frame_to,
+        similarity=float(closure.similarity),
+        probability=float(closure.probability),
+        verification=int(closure.verification),
+        matches=closure.matches,
+        inliers=closure.inliers,
+        has_transform=relative is not None,
+        metric_scale=relative is not None and relative.metric,
+    )
+    if relative is not None:
+        message.from_t_to = relative_pose_message(relative)
+    return message
+
+
+def map_info_message(info: MapInfo | None) -> fol.MapInfo:
+    """fol_vpr_msgs/MapInfo; all empty where no map is loaded."""
+    if info is None:
+        return fol.MapInfo(datum=geo_point(None))
+    return fol.MapInfo(
+        map_id=info.map_id,
+        name=info.name,
+        schema_version=info.schema_version,
+        model_id=info.model_id,
+        preprocessing_id=info.preprocessing_id,
+        places=info.places,
+        sessions=info.sessions,
+        descriptor_dim=info.descriptor_dim,
+        bytes=info.bytes,
+        frame_id=info.frame_id,
+        georeferenced=info.georeferenced,
+        datum=geo_point(info.datum),
+        calibrated=info.calibrated,
+    )

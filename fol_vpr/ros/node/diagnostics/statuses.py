@@ -1,0 +1,299 @@
+"""What the node says of itself on /diagnostics, in words that lead to the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from fol_vpr.config import NodeConfig
+from fol_vpr.datatypes import MapInfo
+from fol_vpr.ros.node.diagnostics.monitor import RATE_SPAN, Snapshot
+
+if TYPE_CHECKING:
+    from fol_vpr.loop_closure import LoopStatus
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+# Trouble stays visible for so many seconds, longer than monitors' polling.
+RECENT = 10.0
+# An older image was recorded earlier, or stamped by another clock.
+OLD = 10.0
+
+
+@dataclass(frozen=True)
+class TopicReport:
+    """Who publishes on a topic that the node listens to.
+
+    Attributes:
+        name: resolved name.
+        type_name: what the node expects, e.g. sensor_msgs/msg/Image.
+        publishers: node, type and reliability of each, in words.
+        problems: why messages of one of them cannot arrive.
+    """
+
+    name: str
+    type_name: str
+    publishers: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What the diagnostics need to know of the node besides its counts.
+
+    Attributes:
+        state: label of the lifecycle state.
+        failure: why the last transition failed, empty where it did not.
+        clock_stands: simulated time is asked for, and no time has come.
+        network: what runs, by name; empty while unconfigured.
+        camera: what is wrong with camera_info, empty where nothing is.
+        camera_state: what is known of the camera, in words.
+        odometry: what is wrong with odom, empty where nothing is.
+        index: what the map is searched with, in words; empty without one.
+        decisions: what its decisions go by, in words; empty without one.
+        hits: why hits could not be written last time, empty where they could.
+        loops: how the search for loop closures is going; None while unconfigured.
+        under_way: the transition that keeps the node busy, in words; empty where none does.
+    """
+
+    state: str
+    enabled: bool
+    failure: str
+    use_sim_time: bool
+    clock_stands: bool
+    settings: NodeConfig
+    network: Mapping[str, str]
+    trained: bool
+    map_info: MapInfo | None
+    map_failure: str
+    index: str
+    decisions: str
+    hits: str
+    topics: Sequence[TopicReport]
+    camera: str
+    camera_state: str
+    odometry: str
+    loops: LoopStatus | None
+    under_way: str = ''
+
+    @property
+    def listening(self) -> bool:
+        """Whether images should be coming in."""
+        return self.state == 'active' and self.enabled
+
+
+def statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[DiagnosticStatus]:
+    """All of the node's statuses, each named `NAME: topic`."""
+    parts = {
+        'node': _node(facts),
+        'images': _images(facts, counts),
+        'stamps': _stamps(facts, counts),
+        'map': _map(facts),
+        'recognition': _recognition(facts, counts),
+        'loops': _loops(facts),
+    }
+    return [
+        DiagnosticStatus(
+            level=level,
+            name=f'{name}: {part}',
+            message=message,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        for part, (level, message, values) in parts.items()
+    ]
+
+
+Part = tuple[bytes, str, dict[str, object]]
+
+
+def _node(facts: NodeFacts) -> Part:
+    values: dict[str, object] = {'state': facts.state, 'enabled': facts.enabled, **facts.network}
+    if facts.under_way:
+        return OK, facts.under_way, values
+    if facts.failure:
+        return ERROR, facts.failure, values
+    if facts.clock_stands:
+        return ERROR, 'use_sim_time is true, but no time comes on /clock', values
+    if facts.state == 'active' and not facts.enabled:
+        return OK, 'disabled by ~/enable', values
+    if facts.state in ('unconfigured', 'inactive'):
+        step = 'configure' if facts.state == 'unconfigured' else 'activate'
+        return OK, f'{facts.state}: waits for a lifecycle manager to {step} it', values
+    return OK, facts.state, values
+
+
+def _images(facts: NodeFacts, counts: Snapshot) -> Part:
+    values: dict[str, object] = {
+        'received': counts.received,
+        'answered': counts.answered,
+        'dropped': counts.dropped,
+        'bad': counts.bad,
+        'waiting': counts.waiting,
+        'lost': counts.lost,
+        'received per second': f'{counts.rates["received"]:.2f}',
+        'answered per second': f'{counts.rates["answered"]:.2f}',
+    }
+    if facts.listening:
+        values['camera'] = facts.camera_state
+    if counts.last_bad:
+        values['last bad image'] = counts.last_bad
+    for topic in facts.topics:
+        values[topic.name] = '; '.join(topic.publishers) or 'no publisher'
+    problems = [problem for topic in facts.topics for problem in topic.problems]
+    if not facts.listening:
+        return OK, 'not listening', values
+    if counts.image_age is None or counts.image_age > facts.settings.image_timeout:
+        since = '' if counts.image_age is None else f' for {counts.image_age:.0f} s'
+        return ERROR, silence(facts, since), values
+    if counts.bad_age is not None and counts.bad_age < RECENT:
+        return WARN, f'bad image {counts.bad_age:.0f} s ago: {counts.last_bad}', values
+    if problems:
+        return WARN, '; '.join(problems), values
+    if counts.lost_lately:
+        return (
+            WARN,
+            f'{counts.lost_lately} images were lost on the way within {RATE_SPAN:g} s: set the '
+            'Fast DDS profile fastdds_shm.xml for their publisher and for this node, or take '
+            'compressed images',
+            values,
+        )
+    if facts.camera:
+        return WARN, facts.camera, values
+    return OK, f'{counts.rates["received"]:.1f} images per second', values
+
+
+def silence(facts: NodeFacts, since: str = '') -> str:
+    """That no images come, and why; `since` says for how long."""
+    names = ' and '.join(topic.name for topic in facts.topics)
+    problems = [problem for topic in facts.topics for problem in topic.problems]
+    if problems:
+        return f'no images on {names}{since}: {"; ".join(problems)}'
+    if any(topic.publishers for topic in facts.topics):
+        return f'no images on {names}{since}, though there is a publisher: does the camera run?'
+    return (
+        f'no images on {names}{since}: nobody publishes there; '
+        'remap `image` to the topic of the camera, and compare ROS_DOMAIN_ID'
+    )
+
+
+def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
+    values: dict[str, object] = {
+        'backwards': counts.backwards,
+        'use_sim_time': facts.use_sim_time,
+    }
+    if counts.ahead is None:
+        return OK, 'no image yet', values
+    values['last stamp ahead of the clock (s)'] = f'{counts.ahead:.3f}'
+    if counts.unstamped:
+        return WARN, 'the images carry no stamp: their driver has to set header.stamp', values
+    if counts.backwards_age is not None and counts.backwards_age < RECENT:
+        return (
+            WARN,
+            f'stamps jumped back by {counts.last_jump:.3f} s: a bag started again, the clock was '
+            'set, or two publishers share the topic',
+            values,
+        )
+    if counts.repeated_age is not None and counts.repeated_age < RECENT:
+        return (
+            WARN,
+            'images have the stamp of the one before them: their driver stamps them wrongly, or '
+            'two publishers of the same images share the topic',
+            values,
+        )
+    if facts.clock_stands or facts.settings.replay:
+        return OK, 'not compared with the clock', values
+    if counts.ahead > facts.settings.stamp_tolerance:
+        return (
+            WARN,
+            f'stamps lie {counts.ahead:.3f} s in the future: synchronise the clocks of camera and '
+            'computer (chrony, PTP), or set use_sim_time where the images are simulated',
+            values,
+        )
+    if counts.ahead < -OLD:
+        return (
+            WARN,
+            f'images are {-counts.ahead:.0f} s old when they arrive: they are played from a bag '
+            'without --clock and use_sim_time, or the clock of the camera is wrong',
+            values,
+        )
+    return OK, 'as expected', values
+
+
+def _map(facts: NodeFacts) -> Part:
+    info = facts.map_info
+    if info is None and facts.under_way:
+        return OK, 'not loaded', {}
+    if info is None and facts.loops is not None and facts.loops.enabled and not facts.map_failure:
+        return OK, 'no map: images are compared with those of the drive only', {}
+    if info is None:
+        return ERROR, facts.map_failure or 'no map: set the parameter map, or call ~/load_map', {}
+    values: dict[str, object] = {
+        'name': info.name,
+        'path': info.path,
+        'map id': info.map_id,
+        'model id': info.model_id,
+        'preprocessing id': info.preprocessing_id,
+        'places': info.places,
+        'frame': info.frame_id,
+        'calibrated': info.calibrated,
+        'decisions': facts.decisions,
+        'index': facts.index,
+    }
+    if facts.map_failure:
+        return (
+            WARN,
+            f'kept {info.name}, as another map failed to load: {facts.map_failure}',
+            values,
+        )
+    if facts.hits:
+        return WARN, f'hits are not counted: {facts.hits}', values
+    return OK, f'{info.name}: {info.places} places', values
+
+
+def _recognition(facts: NodeFacts, counts: Snapshot) -> Part:
+    values: dict[str, object] = {
+        'last state': counts.state.name,
+        'last image quality': f'{counts.quality:.2f}',
+    }
+    for stage, (median, high) in counts.latency.items():
+        values[f'{stage} (ms)'] = f'{median * 1e3:.1f} median, {high * 1e3:.1f} 95th percentile'
+    if facts.network and not facts.trained:
+        return WARN, 'untrained weights: the answers mean nothing', values
+    if not facts.listening:
+        return OK, 'not listening', values
+    if counts.answer_age is None:
+        return OK, 'no answer yet', values
+    if counts.answer_age > facts.settings.image_timeout:
+        return WARN, f'no answer for {counts.answer_age:.0f} s', values
+    if counts.quality_reason:
+        return WARN, f'poor image: {counts.quality_reason}', values
+    if facts.odometry:
+        return WARN, facts.odometry, values
+    return OK, counts.state.name, values
+
+
+def _loops(facts: NodeFacts) -> Part:
+    loops = facts.loops
+    if loops is None:
+        return OK, 'not configured', {}
+    counts = loops.counts
+    values: dict[str, object] = {
+        'within the drive': 'yes' if loops.enabled else 'no: loops.enabled is false',
+        'keyframes': loops.keyframes,
+        'session file': loops.file or 'none that stays',
+        'published': counts.published,
+        'accepted': counts.accepted,
+        'rejected': counts.rejected,
+        'unused': counts.unused,
+        'ignored feedback': counts.ignored,
+        'threshold (doublings)': f'{counts.threshold:.2f}',
+    }
+    if counts.last_ignored:
+        values['last ignored'] = counts.last_ignored
+    if loops.problem:
+        return WARN, loops.problem, values
+    if counts.ignored:
+        return WARN, f'ignored {counts.last_ignored}', values
+    return OK, f'{counts.published} published, {counts.accepted} accepted', values

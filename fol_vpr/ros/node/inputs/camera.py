@@ -1,0 +1,174 @@
+"""The camera of the images: its calibration by camera_info, its place on the robot by tf."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from copy import copy
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo
+
+from fol_vpr.config import NodeConfig, mount_pose
+from fol_vpr.datatypes import Camera, Frame, Pose
+from fol_vpr.errors import InputError
+from fol_vpr.ros.node.inputs.images import LIVE_QOS
+from fol_vpr.sources import camera_from_info, image_size, is_rectified
+from fol_vpr.sources.bags.mounts import Edge, edge_of, mount_between
+
+# Each publisher of /tf_static keeps its last message for whoever comes later.
+STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+NO_CALIBRATION = (
+    'matches are verified without a calibration, and neither relative poses nor refined ones are '
+    'measured'
+)
+NO_MOUNT = 'relative poses are those of cameras, and no pose of the base is refined'
+
+
+class CameraInput:
+    """Listens to `camera_info`, and tells the camera of each image.
+
+    May be asked from any thread.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._mounts = StaticMounts()
+        self._info: CameraInfo | None = None
+        self._subscriptions: list[Subscription] = []
+        self._image = (0, 0, '')
+        self._rectified = False
+
+    def subscribe(self) -> None:
+        """Listen to `camera_info`, and to /tf_static where its type is installed."""
+        if self._subscriptions:
+            return
+        # Until an image of the stream tells, for those that services bring.
+        self._rectified = is_rectified(self._node.resolve_topic_name('image'))
+        create = self._node.create_subscription
+        self._subscriptions = [create(CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS))]
+        try:
+            from tf2_msgs.msg import TFMessage
+        except ImportError:
+            return
+        self._subscriptions.append(create(TFMessage, '/tf_static', self._on_static, STATIC_QOS))
+
+    def unsubscribe(self) -> None:
+        """Stop listening, and forget what was heard."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+        self._info = None
+        self._mounts = StaticMounts()
+
+    def saw(self, frame: Frame, topic: str) -> None:
+        """Remember the size, frame and topic of an image of the stream."""
+        height, width = frame.image.shape[:2]
+        self._image = (width, height, frame.frame_id)
+        self._rectified = is_rectified(topic)
+
+    def of(self, frame: Frame, settings: NodeConfig) -> Camera | None:
+        """The camera of an image, None where there is no calibration that fits."""
+        height, width = frame.image.shape[:2]
+        try:
+            return self._camera((width, height, frame.frame_id), settings)
+        except InputError:
+            return None
+
+    def _camera(self, image: tuple[int, int, str], settings: NodeConfig) -> Camera | None:
+        """As `of`; InputError says what is wrong with camera_info."""
+        info, (width, height, frame_id) = self._info, image
+        if info is None:
+            return None
+        of_info = info.header.frame_id
+        if frame_id and of_info and of_info != frame_id:
+            raise InputError(
+                f'camera_info is of the frame {of_info}, but the images of {frame_id}: remap '
+                'camera_info to the one of this camera'
+            )
+        if (wanted := image_size(info)) not in ((width, height), (0, 0)):
+            raise InputError(
+                f'camera_info is for {wanted[0]}x{wanted[1]} pixels, but the images have '
+                f'{width}x{height}: remap camera_info to the one of this camera'
+            )
+        mount = self._mount(frame_id or of_info, settings)
+        try:
+            return camera_from_info(info, (width, height), rectified=self._rectified, mount=mount)
+        except InputError as error:
+            raise InputError(f'camera_info cannot be used: {error}') from error
+
+    def _mount(self, frame_id: str, settings: NodeConfig) -> Pose | None:
+        given = mount_pose(settings.camera_mount)
+        return given or self._mounts.get(settings.base_frame, frame_id)
+
+    def fixed(self, parent: str, child: str) -> Pose | None:
+        """Pose of a frame in another by /tf_static, None where it has no way."""
+        return self._mounts.get(parent, child)
+
+    def problem(self, settings: NodeConfig) -> str:
+        """What does not fit, empty where all does or one of both is missing."""
+        if not self._image[0]:
+            return ''
+        try:
+            self._camera(self._image, settings)
+        except InputError as error:
+            return str(error)
+        return ''
+
+    def description(self, settings: NodeConfig) -> str:
+        """What is known of the camera, and what it costs where that is not all."""
+        if self._info is None:
+            topic = self._node.resolve_topic_name('camera_info')
+            return f'no camera_info on {topic}: {NO_CALIBRATION}'
+        if not self._image[0]:
+            return 'waiting for images'
+        try:
+            camera = self._camera(self._image, settings)
+        except InputError:
+            return f'camera_info does not fit: {NO_CALIBRATION}'
+        if camera is None:
+            return f'not calibrated, K of camera_info is zero: {NO_CALIBRATION}'
+        if camera.mount is None:
+            return (
+                f'calibrated, but no fixed transform from {settings.base_frame} to '
+                f'{self._image[2] or "the images, which name no frame"} on /tf_static, and no '
+                f'camera_mount: {NO_MOUNT}'
+            )
+        return 'calibrated, and its place on the robot is known'
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _on_static(self, message: Any) -> None:
+        self._mounts.add(message.transforms)
+
+
+class StaticMounts:
+    """Fixed transforms as they come, to be asked for the way between two frames."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._edges: dict[str, Edge] = {}
+        self._found: dict[tuple[str, str], Pose] = {}
+
+    def add(self, transforms: Iterable[Any]) -> None:
+        """Take note of geometry_msgs/TransformStamped; a later one replaces an earlier."""
+        with self._lock:
+            for stamped in transforms:
+                frame, edge = edge_of(stamped)
+                if edge is not None:
+                    self._edges[frame] = edge
+            self._found.clear()
+
+    def get(self, base_frame: str, camera_frame: str) -> Pose | None:
+        """Pose of the camera's frame in the base frame, None where there is no way."""
+        wanted = base_frame.removeprefix('/'), camera_frame.removeprefix('/')
+        with self._lock:
+            if wanted not in self._found:
+                mount = mount_between(self._edges, *wanted)
+                if mount is None:
+                    return None
+                self._found[wanted] = mount
+            return self._found[wanted]

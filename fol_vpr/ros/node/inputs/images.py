@@ -1,0 +1,251 @@
+"""What the node listens to, and who is there to be heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from functools import partial
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_policy_name_from_kind,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from fol_vpr.config import NodeConfig
+from fol_vpr.errors import InputError
+from fol_vpr.ros.node.diagnostics.statuses import TopicReport
+from fol_vpr_msgs.msg import LoopClosureFeedback
+
+TRANSPORTS: dict[str, tuple[type, str, str]] = {
+    'raw': (Image, 'sensor_msgs/msg/Image', 'image'),
+    'compressed': (CompressedImage, 'sensor_msgs/msg/CompressedImage', 'image/compressed'),
+}
+LIVE_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.BEST_EFFORT,
+    durability=DurabilityPolicy.VOLATILE,
+)
+REPLAY_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_ALL,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+)
+
+
+class _GatedGroup(MutuallyExclusiveCallbackGroup):
+    """Leaves messages in the middleware while the gate is shut, instead of taking them."""
+
+    def __init__(self, is_shut: Callable[[], bool]) -> None:
+        super().__init__()
+        self._is_shut = is_shut
+
+    def can_execute(self, entity: Any) -> bool:
+        return not self._is_shut() and super().can_execute(entity)
+
+
+class ImageInputs:
+    """The subscriptions to `image` and `image/compressed`.
+
+    Args:
+        node: that subscribes.
+        settings: transport and QoS.
+        deliver: called with the message, its topic, and how many images of its publisher did not
+            arrive since the one before.
+        is_full: whether images have to wait in the middleware.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: NodeConfig,
+        deliver: Callable[[Any, str, int], None],
+        is_full: Callable[[], bool],
+    ) -> None:
+        self._node = node
+        self._deliver = deliver
+        self._qos = REPLAY_QOS if settings.replay else LIVE_QOS
+        wanted = settings.image_transport
+        self._wanted = tuple(TRANSPORTS) if wanted == 'auto' else (wanted,)
+        self._group = _GatedGroup(is_full)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._sequence: dict[str, int] = {}
+
+    def subscribe(self) -> None:
+        """Listen to all wanted transports that are not listened to yet.
+
+        Raises:
+            InputError: a parameter under qos_overrides makes no sense.
+        """
+        for transport in self._wanted:
+            if transport in self._subscriptions:
+                continue
+            self._sequence.pop(transport, None)
+            try:
+                self._subscriptions[transport] = self._subscription(transport)
+            except (RuntimeError, ValueError, ParameterException) as error:
+                topic = self._node.resolve_topic_name(TRANSPORTS[transport][2])
+                raise InputError(
+                    f'{topic} cannot be listened to: {error}; correct the parameters '
+                    f'qos_overrides.{topic}.subscription, and start the node again'
+                ) from error
+
+    def _subscription(self, transport: str) -> Subscription:
+        message_type, _, topic = TRANSPORTS[transport]
+        return self._node.create_subscription(
+            message_type,
+            topic,
+            partial(self._on_image, transport),
+            copy(self._qos),  # rclpy writes overrides into the profile that it is given
+            callback_group=self._group,
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=partial(self._on_incompatible_qos, transport),
+                matched=partial(self._on_matched, transport),
+            ),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def unsubscribe(self) -> None:
+        """Stop listening."""
+        for transport in tuple(self._subscriptions):
+            self._drop(transport)
+
+    def look_again(self) -> None:
+        """Listen to all wanted transports again where the one that delivered has no publisher."""
+        if self._subscriptions and not any(
+            subscription.get_publisher_count() for subscription in self._subscriptions.values()
+        ):
+            self.subscribe()
+
+    def reports(self) -> list[TopicReport]:
+        """Who publishes on the topics listened to."""
+        return [self._report(name, sub) for name, sub in self._subscriptions.items()]
+
+    def _on_image(self, transport: str, message: Any, info: Any) -> None:
+        subscription = self._subscriptions.get(transport)
+        if subscription is None:
+            return
+        for other in self._subscriptions.keys() - {transport}:
+            self._node.get_logger().info(
+                f'images come on {subscription.topic_name}: not listening to {other} images'
+            )
+            self._drop(other)
+        self._deliver(message, subscription.topic_name, self._lost(transport, info))
+
+    def _lost(self, transport: str, info: Any) -> int:
+        """Messages missing before this one, by the publisher's own count."""
+        subscription = self._subscriptions[transport]
+        sequence = info.get('publication_sequence_number') if info else None
+        previous = self._sequence.pop(transport, None)
+        # With several publishers the numbers of all of them arrive mixed up.
+        if sequence is None or subscription.get_publisher_count() != 1:
+            return 0
+        self._sequence[transport] = sequence
+        if previous is None:
+            return 0
+        return int(max(0, sequence - previous - 1))
+
+    def _on_matched(self, transport: str, event: Any) -> None:
+        if event.current_count_change < 0:
+            # The next publisher, or the one that is left, counts from a number of its own.
+            self._sequence.pop(transport, None)
+
+    def _on_incompatible_qos(self, transport: str, event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        topic = self._subscriptions[transport].topic_name
+        self._node.get_logger().warning(
+            f'a publisher on {topic} offers another {policy} than this node asks for: nothing '
+            f'arrives from it; change the publisher, or qos_overrides.{topic}.subscription'
+        )
+
+    def _drop(self, transport: str) -> None:
+        self._node.destroy_subscription(self._subscriptions.pop(transport))
+
+    def _report(self, transport: str, subscription: Subscription) -> TopicReport:
+        _, expected, _ = TRANSPORTS[transport]
+        name = subscription.topic_name
+        publishers, problems = [], []
+        for endpoint in self._node.get_publishers_info_by_topic(name):
+            who = f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
+            reliability = endpoint.qos_profile.reliability.name.lower().replace('_', ' ')
+            publishers.append(f'{who} ({endpoint.topic_type}, {reliability})')
+            if endpoint.topic_type != expected:
+                problems.append(
+                    f'{who} publishes {endpoint.topic_type} on {name}, expected {expected}: '
+                    'remap `image` to raw and `image/compressed` to compressed images'
+                )
+                continue
+            fit, reason = qos_check_compatible(endpoint.qos_profile, subscription.qos_profile)
+            if fit == QoSCompatibility.ERROR:
+                problems.append(
+                    f'the QoS of {who} on {name} does not fit ({reason.strip()}): change the '
+                    f'publisher, or set qos_overrides.{name}.subscription'
+                )
+        if transport == 'raw' and not publishers:
+            problems += self._unheard(f'{name}/compressed')
+        return TopicReport(name, expected, publishers, problems)
+
+    def _unheard(self, compressed: str) -> list[str]:
+        """What to do where the images of a camera are to be had compressed only."""
+        if compressed in (each.topic_name for each in self._subscriptions.values()):
+            return []
+        if not self._node.count_publishers(compressed):
+            return []
+        wanted = '' if 'compressed' in self._wanted else ', and set image_transport to auto'
+        return [
+            f'compressed images are published on {compressed}, which the node does not listen '
+            f'to: remap `image/compressed` to it{wanted}'
+        ]
+
+
+class FeedbackInput:
+    """Hears what a SLAM back-end made of the loop closures.
+
+    Args:
+        node: that subscribes.
+        deliver: called with the candidate's id, whether it was accepted, and the reason; gives
+            back why the answer is ignored, empty where it counts.
+    """
+
+    def __init__(self, node: Node, deliver: Callable[[int, bool, str], str]) -> None:
+        self._node = node
+        self._deliver = deliver
+        self._subscription: Subscription | None = None
+
+    def subscribe(self) -> None:
+        """Listen to `loop_closure_feedback`."""
+        if self._subscription is None:
+            self._subscription = self._node.create_subscription(
+                LoopClosureFeedback, 'loop_closure_feedback', self._on_feedback, 100
+            )
+
+    def unsubscribe(self) -> None:
+        """Stop listening."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _on_feedback(self, message: LoopClosureFeedback) -> None:
+        ignored = (
+            f'feedback to loop closure {message.candidate_id} with the status {message.status}, '
+            f'expected {LoopClosureFeedback.ACCEPTED} (ACCEPTED) or '
+            f'{LoopClosureFeedback.REJECTED} (REJECTED)'
+        )
+        if message.status in (LoopClosureFeedback.ACCEPTED, LoopClosureFeedback.REJECTED):
+            accepted = message.status == LoopClosureFeedback.ACCEPTED
+            ignored = self._deliver(message.candidate_id, accepted, message.reason)
+        if ignored:
+            self._node.get_logger().warning(f'ignored: {ignored}', throttle_duration_sec=5.0)

@@ -1,0 +1,132 @@
+"""The program `localizer`: runs the node until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fol_vpr.errors import InputError
+
+if TYPE_CHECKING:
+    from rclpy.executors import SingleThreadedExecutor
+
+    from fol_vpr.ros.node.lifecycle import Localizer
+
+# Seconds for the callback at hand. A stop signal has to end the process within two, whatever is
+# being computed.
+SPIN_END = 0.3
+TEARDOWN = 1.0
+USAGE = """\
+usage: localizer [--ros-args [-p NAME:=VALUE ...] [-r TOPIC:=TOPIC ...] [--params-file FILE]]
+
+The ROS 2 node that says for each camera image which places of a map it may show.
+
+  localizer --ros-args -p map:=campus.folmap -p autostart:=true \\
+      -r image:=/camera/image_raw -r image/compressed:=/camera/image_raw/compressed
+
+All parameters are explained in config/localizer.yaml and docs/parameters.md, topics and services
+in docs/interfaces.md. Without `autostart` the node waits for a lifecycle manager.
+"""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; the exit status."""
+    words = list(sys.argv if args is None else args)
+    if {'-h', '--help'} & set(words):
+        sys.stdout.write(USAGE)
+        return 0
+    stop_signal = _catch_stop_signals()
+    # From here on a signal is remembered until it is looked for, also while these are imported.
+    import rclpy
+    from rclpy.exceptions import ParameterException
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.logging import get_logger
+    from rclpy.signals import SignalHandlerOptions
+    from rclpy.utilities import remove_ros_args
+
+    from fol_vpr.ros.node.lifecycle import Localizer
+    from fol_vpr.ros.watchdog import exit_after
+
+    try:
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        return _misuse(str(error))
+    if others := remove_ros_args(words)[0 if args is not None else 1 :]:
+        rclpy.shutdown()
+        return _misuse(f'{" ".join(others)} stands before --ros-args')
+    try:
+        node = Localizer()
+    except (InputError, ParameterException) as error:
+        get_logger('localizer').fatal(f'wrong parameter: {error}')
+        rclpy.shutdown()
+        return 2
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    stop = threading.Event()
+    spinner = threading.Thread(target=_spin, args=(executor, node, stop), name='spin', daemon=True)
+    spinner.start()
+    # This thread only waits, so that nothing that is computed keeps it from heeding a signal.
+    while spinner.is_alive() and not select.select([stop_signal], [], [], 0.5)[0]:
+        pass
+    stop.set()
+    executor.wake()
+    spinner.join(SPIN_END)
+    node.close()
+    if not spinner.is_alive():
+        with exit_after(TEARDOWN):
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.shutdown()
+            # Waits for whoever uses it; a drive in a temporary file goes with it.
+            node.free()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python would wait for a forward pass or the loading of a map, which cannot be interrupted,
+    # and takes up to two seconds to take torch apart. Nothing is lost: what a
+    # service has answered to be in the map is on the disk, and anything else is undone.
+    os._exit(0)
+
+
+def _misuse(what: str) -> int:
+    """Say what is wrong with the arguments; the exit status."""
+    sys.stderr.write(
+        f'localizer: the arguments cannot be read: {what}. A parameter is given as '
+        f'-p NAME:=VALUE, another topic as -r TOPIC:=TOPIC, both behind --ros-args\n\n{USAGE}'
+    )
+    return 2
+
+
+def _catch_stop_signals() -> int:
+    """A file descriptor that becomes readable once SIGINT or SIGTERM came.
+
+    Instead of rclpy's handlers, which invalidate the context under whatever is running, and
+    Python's, which raise KeyboardInterrupt somewhere in the shutdown.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def _spin(executor: SingleThreadedExecutor, node: Localizer, stop: threading.Event) -> None:
+    from rclpy.executors import ExternalShutdownException
+
+    while not stop.is_set():
+        try:
+            executor.spin_once(timeout_sec=0.25)
+        except ExternalShutdownException:
+            stop.set()
+        except Exception as error:  # noqa: BLE001 nor a message that cannot be read
+            node.report_defect('a callback failed', error)
+            stop.wait(0.1)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The topics and transforms that the node publishes."""

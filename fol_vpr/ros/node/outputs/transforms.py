@@ -1,0 +1,96 @@
+"""map -> odom from where the robot was recognised and what odometry said at that moment."""
+
+from __future__ import annotations
+
+from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
+from rclpy.node import Node
+
+from fol_vpr.config import NodeConfig
+from fol_vpr.datatypes import Pose
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.geometry.rigid import quaternion, rotation_matrix
+from fol_vpr.ros.messages.conversions import time_from_ns
+from fol_vpr.ros.node.inputs.odometry import OdometryTrack
+
+
+class MapToOdom:
+    """Publishes map -> odom.
+
+    Args:
+        node: that publishes.
+        track: the odometry.
+
+    Raises:
+        FolVprError: tf2_ros is not installed.
+    """
+
+    def __init__(self, node: Node, track: OdometryTrack) -> None:
+        try:
+            from tf2_ros import TransformBroadcaster
+        except ImportError as error:
+            raise FolVprError(
+                'publish_tf needs tf2_ros, which is not installed: install ros-jazzy-tf2-ros-py, '
+                'or set publish_tf to false'
+            ) from error
+        self._broadcaster = TransformBroadcaster(node)
+        self._node = node
+        self._track = track
+        self.problem = ''
+
+    def publish(self, robot: Pose, map_frame: str, stamp_ns: int, settings: NodeConfig) -> None:
+        """Publish map -> odom at an image's stamp; where that fails, `problem` says why."""
+        try:
+            transform = map_to_odom(self._track, robot, map_frame, stamp_ns, settings)
+        except InputError as error:
+            self.problem = str(error)
+            return
+        self.problem = ''
+        self._broadcaster.sendTransform(transform)
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
+
+
+def map_to_odom(
+    track: OdometryTrack, robot: Pose, map_frame: str, stamp_ns: int, settings: NodeConfig
+) -> TransformStamped:
+    """The transform of the odometry's frame in the map.
+
+    Args:
+        track: the odometry.
+        robot: pose of the base in the map at `stamp_ns`.
+        settings: the base frame, and how far apart odometry may be.
+
+    Raises:
+        InputError: no odometry around that time, odometry of a frame that the base is not known
+            to be fixed to, without frames, or in the frame of the map, or no orientation in the
+            map.
+    """
+    if not robot.has_orientation:
+        raise InputError(
+            'the map has positions without orientations, and so no map -> odom: build it from '
+            'poses, or set publish_tf to false'
+        )
+    odometry = track.base_at(stamp_ns, settings)
+    if not odometry.child_frame_id or not odometry.frame_id:
+        raise InputError(
+            f'odom is of the frame {odometry.child_frame_id or "(empty)"} in '
+            f'{odometry.frame_id or "(empty)"}: have its publisher name both'
+        )
+    if odometry.frame_id == map_frame:
+        raise InputError(
+            f'the poses of the map and the odometry are both in the frame {map_frame}: set '
+            'map_frame, or build the map with --frame-id'
+        )
+    base_in_odom = odometry.pose
+    map_rotation = rotation_matrix(robot.orientation) @ rotation_matrix(base_in_odom.orientation).T
+    map_translation = robot.position - map_rotation @ base_in_odom.position
+    message = TransformStamped(child_frame_id=odometry.frame_id)
+    message.header.stamp = time_from_ns(stamp_ns)
+    message.header.frame_id = map_frame
+    x, y, z = (float(value) for value in map_translation)
+    message.transform.translation = Vector3(x=x, y=y, z=z)
+    qx, qy, qz, qw = (float(value) for value in quaternion(map_rotation))
+    message.transform.rotation = Quaternion(x=qx, y=qy, z=qz, w=qw)
+    return message

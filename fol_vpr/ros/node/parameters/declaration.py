@@ -1,0 +1,124 @@
+"""Parameters of the node: declared from the settings, checked apart from being applied."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import Field
+from difflib import get_close_matches
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from fol_vpr.errors import InputError
+from fol_vpr.ros.node.parameters.settings import FIXED_WHILE_CONFIGURED, Settings, parameters
+
+INT64_MAX = 2**63 - 1
+
+
+def declare_parameters(node: Node) -> None:
+    """Declare every setting with its default, range and description.
+
+    Raises:
+        InputError: one was given a value of another type; names the parameter.
+        ParameterException: one was given a value outside its range.
+    """
+    for name, spec, default in parameters(Settings()):
+        # Of an empty tuple no type can be told.
+        kind = Parameter.Type.DOUBLE_ARRAY if default == () else default
+        try:
+            node.declare_parameter(name, kind, _descriptor(name, spec, default))
+        except InvalidParameterTypeException as error:
+            raise InputError(f'{error}{_decimal_point(node, name, default)}') from error
+
+
+def _decimal_point(node: Node, name: str, default: Any) -> str:
+    """What to write where a whole number was given for a float, else nothing."""
+    given = node._parameter_overrides[name].value
+    if isinstance(default, float) and type(given) is int:
+        return f': write {given}.0'
+    if isinstance(default, tuple) and not isinstance(given, (str, bytes, int, float)):
+        return ': write every number with a decimal point, as in [0.0, 1.5]'
+    return ''
+
+
+def misnamed_parameters(node: Node) -> list[str]:
+    """Parameters that were given and are none of the node's, with the like that are, in words."""
+    names = [name for name, _, _ in parameters(Settings())]
+    found = []
+    for given in sorted(node._parameter_overrides):
+        # Subscriptions declare theirs when they are made.
+        if node.has_parameter(given) or given.startswith('qos_overrides.'):
+            continue
+        near = [name for name in names if name.rpartition('.')[2] == given]
+        near = near or get_close_matches(given, names, n=2, cutoff=0.7)
+        found.append(f'{given} (is {" or ".join(near)} meant?)' if near else given)
+    return found
+
+
+def read_parameters(node: Node) -> Settings:
+    """The settings as the node's parameters have them now.
+
+    Raises:
+        InputError: a value is outside what its setting allows; names the parameter.
+    """
+    values = {
+        name: _value(node.get_parameter_or(name, Parameter(name, value=default)), default)
+        for name, _, default in parameters(Settings())
+    }
+    return Settings().changed(values)
+
+
+def _value(parameter: Parameter, default: Any) -> Any:
+    return tuple(parameter.value or ()) if isinstance(default, tuple) else parameter.value
+
+
+def checked(settings: Settings, changes: Iterable[Parameter], *, configured: bool) -> Settings:
+    """The settings after `changes`, of which those of other owners (QoS, clock) are left out.
+
+    Raises:
+        InputError: a value is not allowed, or not while the node is configured.
+    """
+    defaults = {name: default for name, _, default in parameters(Settings())}
+    ours = {
+        change.name: _value(change, defaults[change.name])
+        for change in changes
+        if change.name in defaults
+    }
+    fixed = sorted(FIXED_WHILE_CONFIGURED.intersection(ours)) if configured else []
+    if fixed == ['map']:
+        raise InputError('the map of a configured node is changed by calling ~/load_map')
+    if fixed:
+        raise InputError(
+            f'{", ".join(fixed)} cannot change while the node is configured: '
+            'deactivate and clean up first'
+        )
+    return settings.changed(ours)
+
+
+def _descriptor(name: str, spec: Field[Any], default: Any) -> ParameterDescriptor:
+    meta = spec.metadata
+    descriptor = ParameterDescriptor(description=meta['description'], read_only=meta['read_only'])
+    if meta['choices']:
+        descriptor.additional_constraints = f'one of {", ".join(meta["choices"])}'
+    elif name in FIXED_WHILE_CONFIGURED:
+        descriptor.additional_constraints = 'fixed while the node is configured'
+    low, high = meta['minimum'], meta['maximum']
+    if low is None and high is None:
+        return descriptor
+    if isinstance(default, int):
+        whole = IntegerRange(
+            from_value=-INT64_MAX if low is None else int(low),
+            to_value=INT64_MAX if high is None else int(high),
+        )
+        descriptor.integer_range = [whole]
+    else:
+        span = FloatingPointRange(
+            from_value=-sys.float_info.max if low is None else float(low),
+            to_value=sys.float_info.max if high is None else float(high),
+        )
+        descriptor.floating_point_range = [span]
+    return descriptor

@@ -1,0 +1,130 @@
+"""The camera that the images of a bag were taken with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from fol_vpr.config import CameraConfig, mount_pose
+from fol_vpr.datatypes import Camera, Pose
+from fol_vpr.errors import InputError
+from fol_vpr.sources.bags.bag import Bag, deserialize
+from fol_vpr.sources.bags.mounts import read_mount
+from fol_vpr.sources.cameras import (
+    CAMERA_INFO,
+    UNUSED,
+    camera_from_info,
+    given_camera,
+    info_topics_of,
+    is_rectified,
+    misfit,
+)
+
+
+class BagCamera:
+    """Tells the camera of each image, by its size and its frame.
+
+    What was given on purpose goes before what the bag holds. Of a CameraInfo topic the first
+    message counts, for the whole bag.
+
+    Args:
+        bag: the bag.
+        image_topic: of the images.
+        base_frame: of the robot, for the mount by tf.
+        config: what was given.
+        warn: told, once each, why images have no camera, or a camera no mount.
+
+    Raises:
+        InputError: a calibration that cannot be used, or no such topic of CameraInfo.
+    """
+
+    def __init__(
+        self,
+        bag: Bag,
+        image_topic: str,
+        base_frame: str,
+        config: CameraConfig,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._bag = bag
+        self._base_frame = base_frame
+        self._warn = warn
+        self._rectified = is_rectified(image_topic)
+        self._mount = mount_pose(config.camera_mount)
+        self._file = config.camera
+        self._given = given_camera(config)
+        self.info_topic = '' if config.camera else self._find(image_topic, config)
+        self._info = self._first_info()
+        self._known: dict[tuple[tuple[int, int], str], Camera | None] = {}
+
+    def _find(self, image_topic: str, config: CameraConfig) -> str:
+        if config.camera_info_topic:
+            found = self._bag.find_topic(config.camera_info_topic)
+            if found.msgtype != CAMERA_INFO:
+                raise InputError(
+                    f'{found.name} in {self._bag.path} is of type {found.msgtype}, expected '
+                    f'{CAMERA_INFO}; such topics there: {self._bag.list_topics(CAMERA_INFO)}'
+                )
+            return found.name
+        for name in info_topics_of(image_topic):
+            found_beside = self._bag.topics.get(name)
+            if found_beside is not None and found_beside.msgtype == CAMERA_INFO:
+                return name
+        return ''
+
+    def _first_info(self) -> Any:
+        if not self.info_topic:
+            return None
+        try:
+            for message in self._bag.read([self.info_topic]):
+                return deserialize(message)
+        except InputError as error:
+            self._warn(f'{error}; {UNUSED}')
+        return None
+
+    def of(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
+        """The camera of an image of this size in this frame, None where it is not known."""
+        key = (image_size, frame_id)
+        if key not in self._known:
+            try:
+                self._known[key] = self._camera(image_size, frame_id)
+            except InputError as error:
+                self._warn(f'{self._file or self.info_topic}: {error}; {UNUSED}')
+                self._known[key] = None
+        return self._known[key]
+
+    def _camera(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
+        if self._given is None and self._info is None:
+            return None
+        mount = self._mount
+        if mount is None:
+            mount = self._mount_by_tf(frame_id)
+        if self._given is not None:
+            camera = replace(self._given, mount=mount)
+        else:
+            camera = self._by_info(image_size, frame_id, mount)
+        if problem := misfit(camera, image_size):
+            raise InputError(problem)
+        return camera
+
+    def _by_info(self, image_size: tuple[int, int], frame_id: str, mount: Pose | None) -> Camera:
+        of_info = str(self._info.header.frame_id)
+        if frame_id and of_info and of_info != frame_id:
+            raise InputError(
+                f'the calibration is of the frame {of_info}, but the images are of {frame_id}'
+            )
+        camera = camera_from_info(self._info, image_size, rectified=self._rectified, mount=mount)
+        if camera is None:
+            raise InputError('the camera is not calibrated (K is zero)')
+        return camera
+
+    def _mount_by_tf(self, frame_id: str) -> Pose | None:
+        frame = frame_id or ('' if self._info is None else str(self._info.header.frame_id))
+        mount, reason = read_mount(self._bag, self._base_frame, frame)
+        if mount is None:
+            self._warn(
+                f'where the camera sits on the robot is not known ({reason}), so that poses of '
+                'the base cannot be measured with it; --camera-mount tells'
+            )
+        return mount

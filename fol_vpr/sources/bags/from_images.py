@@ -1,0 +1,221 @@
+"""A ROS 2 bag from a folder of images."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from fol_vpr.config import BagWriterConfig
+from fol_vpr.errors import InputError
+from fol_vpr.sources.bags.messages import compressed_image, header, located, raw_image
+from fol_vpr.sources.bags.output import LAST_STAMP_NS, Record, write_bag
+from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
+from fol_vpr.sources.folder import ImageFolder
+from fol_vpr.sources.positions import Location, read_trajectory
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images written and their total."""
+
+_POSE_TYPES = {
+    'PoseStamped': POSE,
+    'PoseWithCovarianceStamped': POSE_WITH_COVARIANCE,
+    'Odometry': ODOMETRY,
+}
+
+
+@dataclass(frozen=True)
+class BagSummary:
+    """What was written.
+
+    Attributes:
+        poses: messages on the pose topic.
+        bytes: size of the bag's files.
+    """
+
+    path: Path
+    images: int
+    poses: int
+    first_ns: int
+    last_ns: int
+    bytes: int
+
+
+def write_bag_from_images(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    topic: str = '',
+    rate: float | None = None,
+    stamps_csv: str | Path | None = None,
+    compressed: bool = BagWriterConfig.compressed,
+    frame_id: str = BagWriterConfig.frame_id,
+    storage: str = BagWriterConfig.storage,
+    poses_csv: str | Path | None = None,
+    pose_topic: str = BagWriterConfig.pose_topic,
+    pose_type: str = BagWriterConfig.pose_type,
+    map_frame: str = BagWriterConfig.map_frame,
+    base_frame: str = BagWriterConfig.base_frame,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> BagSummary:
+    """Write the images of a folder, and poses, as a bag.
+
+    Messages lie in the order of their stamps, and were received when they were stamped. The same
+    input gives the same bytes. The bag appears under its name only when it is whole.
+
+    Args:
+        folder: images, sorted by path; each has to be sound.
+        output: the bag's folder, to be made.
+        topic: of the images; where empty /camera/image, or /camera/image/compressed.
+        rate: images per second, for folders without times.
+        stamps_csv: times of the images instead, see docs/data.md; every image
+            needs one.
+        compressed: CompressedImage with the files' own JPEG or PNG bytes, or Image (rgb8).
+        frame_id: of the camera.
+        storage: sqlite3 or mcap.
+        poses_csv: stamped poses or positions, a CSV or a TUM trajectory; may be `stamps_csv`.
+        pose_topic: where they go.
+        pose_type: auto (PoseWithCovarianceStamped where there is a covariance, otherwise
+            PoseStamped), or one of these, or Odometry; geodetic positions become NavSatFix.
+        map_frame: that the poses are in.
+        base_frame: whose poses they are.
+        overwrite: replace a bag of that name.
+        progress: told of every image.
+
+    Raises:
+        InputError: a bad image, time, pose or name.
+        StorageError: no space, or no permission.
+    """
+    config = BagWriterConfig(
+        image_topic=topic or _default_topic(compressed),
+        compressed=compressed,
+        frame_id=frame_id,
+        storage=storage,
+        pose_topic=pose_topic,
+        pose_type=pose_type,
+        map_frame=map_frame,
+        base_frame=base_frame,
+    )
+    folder, output = Path(folder), Path(output)
+    source = ImageFolder(folder, stamps_csv)
+    stamps = _stamps(source, rate, None if stamps_csv is None else Path(stamps_csv), config)
+    track = [] if poses_csv is None else read_trajectory(Path(poses_csv))
+    _check_track(track, poses_csv)
+    image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
+    types = {config.image_topic: image_type}
+    if track and pose_topic == config.image_topic:
+        raise InputError(f'{pose_topic} cannot be the topic of the images and of the poses')
+    if track:
+        types[pose_topic] = _type_of(track, config)
+    written = itertools.count(1)
+
+    def tell(record: Record) -> None:
+        if progress and record.topic == config.image_topic:
+            progress(next(written), len(source))
+
+    # A pose comes before the image of the same time.
+    records = heapq.merge(
+        _pose_records(track, types.get(pose_topic, ''), config),
+        _image_records(source, stamps, config),
+        key=lambda record: record.stamp_ns,
+    )
+    size = write_bag(
+        output, types, records, storage=config.storage, overwrite=overwrite, progress=tell
+    )
+    return BagSummary(
+        path=output,
+        images=len(source),
+        poses=len(track),
+        first_ns=min(stamps),
+        last_ns=max(stamps),
+        bytes=size,
+    )
+
+
+def _default_topic(compressed: bool) -> str:
+    """Named as image_transport names them."""
+    return BagWriterConfig.image_topic + ('/compressed' if compressed else '')
+
+
+def _stamps(
+    source: ImageFolder, rate: float | None, stamps_csv: Path | None, config: BagWriterConfig
+) -> list[int]:
+    """Time of each image in nanoseconds."""
+    if (rate is None) == (stamps_csv is None):
+        raise InputError(
+            'a rate in images per second, or a CSV with their times, is needed: one of the two'
+        )
+    if rate is not None:
+        if not 0 < rate <= 1e6:
+            raise InputError(f'the rate is {rate} images per second, expected more than 0')
+        first_ns = round(config.first_stamp * 1e9)
+        stamps = [first_ns + round(index * 1e9 / rate) for index in range(len(source))]
+    else:
+        known = source.stamps()
+        missing = [file for file, stamp in zip(source.files, known, strict=True) if stamp is None]
+        if missing:
+            raise InputError(
+                f'{stamps_csv} has no time for {len(missing)} of {len(known)} images, the first '
+                f'being {missing[0]}; add a row with its timestamp, or move it out of the folder'
+            )
+        stamps = [stamp for stamp in known if stamp is not None]
+        _check_distinct(source, stamps)
+    if max(stamps) > LAST_STAMP_NS:
+        raise InputError(f'{max(stamps)} ns lies after the year 2038, where ROS times end')
+    return stamps
+
+
+def _check_distinct(source: ImageFolder, stamps: list[int]) -> None:
+    order = sorted(range(len(stamps)), key=lambda index: stamps[index])
+    for first, second in itertools.pairwise(order):
+        if stamps[first] == stamps[second]:
+            raise InputError(
+                f'{source.files[first]} and {source.files[second]} have the same time, '
+                f'{stamps[first]} ns, by which answers are told apart; correct one'
+            )
+
+
+def _image_records(
+    source: ImageFolder, stamps: list[int], config: BagWriterConfig
+) -> Iterator[Record]:
+    make = compressed_image if config.compressed else raw_image
+    for index in sorted(range(len(stamps)), key=lambda index: stamps[index]):
+        path, stamp_ns = source.path / source.files[index], stamps[index]
+        yield Record(
+            stamp_ns,
+            config.image_topic,
+            partial(make, path, header(stamp_ns, config.frame_id)),
+        )
+
+
+def _pose_records(
+    track: list[Location], msgtype: str, config: BagWriterConfig
+) -> Iterator[Record]:
+    for location in track:
+        stamp_ns = location.stamp_ns or 0
+        yield Record(
+            stamp_ns,
+            config.pose_topic,
+            partial(located, location, msgtype, config),
+        )
+
+
+def _type_of(track: list[Location], config: BagWriterConfig) -> str:
+    if track[0].pose is None:
+        return NAV_SAT_FIX
+    if config.pose_type != 'auto':
+        return _POSE_TYPES[config.pose_type]
+    uncertain = any(each.pose and each.pose.covariance is not None for each in track)
+    return POSE_WITH_COVARIANCE if uncertain else POSE
+
+
+def _check_track(track: list[Location], path: str | Path | None) -> None:
+    if track and (track[-1].stamp_ns or 0) > LAST_STAMP_NS:
+        raise InputError(
+            f'{path} holds a time of {track[-1].stamp_ns} ns, after the year 2038, where ROS '
+            'times end'
+        )

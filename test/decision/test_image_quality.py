@@ -1,0 +1,46 @@
+"""Images that nothing can be recognised in are named as such."""
+
+import cv2
+import numpy as np
+import pytest
+
+from fol_vpr.decision import assess_image
+
+
+@pytest.fixture
+def scene() -> np.ndarray:
+    """A cluttered picture: rectangles of many sizes and colours."""
+    rng = np.random.default_rng(7)
+    image = np.full((480, 640, 3), 120, np.uint8)
+    for _ in range(300):
+        x, y = (int(v) for v in rng.integers(0, [640, 480]))
+        w, h = (int(v) for v in rng.integers(5, 90, 2))
+        colour = [int(v) for v in rng.integers(30, 225, 3)]
+        cv2.rectangle(image, (x, y), (x + w, y + h), colour, -1)
+    return image
+
+
+def test_a_good_image_has_no_flaw(scene):
+    quality = assess_image(scene)
+    assert quality.score == 1.0
+    assert quality.reason == ''
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'word'),
+    [
+        (lambda image: (image * 0.02).astype(np.uint8), 'dark'),
+        (lambda image: np.clip(image.astype(int) * 4 + 200, 0, 255).astype(np.uint8), 'overexp'),
+        (lambda image: np.full_like(image, 90), 'contrast'),
+        (lambda image: cv2.GaussianBlur(image, (0, 0), 12), 'blurred'),
+    ],
+)
+def test_flaws_lower_the_score_and_are_named(scene, spoil, word):
+    quality = assess_image(spoil(scene))
+    assert quality.score < 0.5
+    assert word in quality.reason
+
+
+def test_any_size_is_judged(scene):
+    for size in ((1, 1), (7, 3), (4000, 30)):
+        assert 0 <= assess_image(cv2.resize(scene, size)).score <= 1

@@ -1,0 +1,114 @@
+"""Positions found again in a picture that was moved by a known amount."""
+
+import cv2
+import numpy as np
+import pytest
+
+from fol_vpr.geometry import align, carried, corners, texture, texture_of_jpeg
+
+
+@pytest.fixture(scope='module')
+def picture() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(0, 255, (480, 640)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 3)
+    grey = cv2.normalize(smooth, None, 20, 220, cv2.NORM_MINMAX).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def moved(picture: np.ndarray, x: float, y: float) -> np.ndarray:
+    shift = np.array([[1.0, 0, x], [0, 1, y]])
+    size = (picture.shape[1], picture.shape[0])
+    return cv2.warpAffine(picture, shift, size, borderMode=cv2.BORDER_REFLECT)
+
+
+def positions() -> np.ndarray:
+    x, y = np.meshgrid(np.arange(60, 580, 40.0), np.arange(60, 420, 40.0))
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def test_a_shift_is_found_to_a_fraction_of_a_pixel_from_a_few_away(picture):
+    other = moved(picture, 3.3, -2.6)
+    xy, found = align(texture(picture), texture(other), positions(), [positions()])
+    assert found.mean() > 0.95
+    np.testing.assert_allclose((xy - positions())[found], [[3.3, -2.6]] * found.sum(), atol=0.15)
+
+
+def test_it_is_found_in_other_light(picture):
+    darker = (0.3 * moved(picture, 2.0, 1.0) + 10).astype(np.uint8)
+    xy, found = align(texture(picture), texture(darker), positions(), [positions()])
+    assert found.mean() > 0.9
+    np.testing.assert_allclose((xy - positions())[found].mean(axis=0), [2.0, 1.0], atol=0.1)
+
+
+def test_what_is_not_there_is_not_found(picture):
+    other = np.ascontiguousarray(picture[::-1, ::-1])
+    _, found = align(texture(picture), texture(other), positions(), [positions()])
+    assert found.mean() < 0.1
+
+
+def test_a_reduced_jpeg_stands_for_the_image(picture):
+    large = cv2.resize(picture, (1280, 960), interpolation=cv2.INTER_CUBIC)
+    reduced = cv2.resize(moved(picture, 2.0, 0.0), (640, 480))
+    jpeg = cv2.imencode('.jpg', reduced)[1].tobytes()
+    reference = texture_of_jpeg(jpeg, (1280, 960))
+    assert reference is not None
+    xy, found = align(texture(large), reference, 2 * positions(), [2 * positions()])
+    assert found.mean() > 0.9
+    np.testing.assert_allclose((xy - 2 * positions())[found].mean(axis=0), [4.0, 0.0], atol=0.2)
+
+
+def test_a_broken_jpeg_is_none():
+    assert texture_of_jpeg(b'no picture', (640, 480)) is None
+
+
+def test_no_positions_are_an_answer(picture):
+    xy, found = align(texture(picture), texture(picture), np.zeros((0, 2)), [np.zeros((0, 2))])
+    assert xy.shape == (0, 2)
+    assert found.shape == (0,)
+
+
+def test_the_guess_that_looks_most_alike_wins(picture):
+    other = moved(picture, 60.0, 0.0)
+    unknown = np.full_like(positions(), np.nan)
+    guesses = [positions(), unknown, positions() + np.array([58.0, 1.0])]
+    xy, found = align(texture(picture), texture(other), positions(), guesses)
+    inside = positions()[:, 0] < 540
+    assert found[inside].mean() > 0.9
+    np.testing.assert_allclose(np.median((xy - positions())[found], axis=0), [60, 0], atol=0.1)
+
+
+def test_corners_are_where_there_is_something_to_see(picture):
+    half_blank = picture.copy()
+    half_blank[:, 320:] = 128
+    found = corners(texture(half_blank))
+    assert len(found) > 50
+    assert (found[:, 0] < 340).all()
+    assert len(corners(texture(np.full((480, 640, 3), 128, np.uint8)))) == 0
+
+
+def test_positions_are_carried_along_by_their_nearest_neighbour():
+    known = np.array([[0.0, 0.0], [100.0, 0.0]])
+    moved = known + np.array([[5.0, 1.0], [-3.0, 2.0]])
+    found = carried(np.array([[10.0, 0.0], [90.0, 0.0]]), known, moved)
+    np.testing.assert_allclose(found, [[15.0, 1.0], [87.0, 2.0]])
+
+
+def test_a_map_image_is_made_ready_once(picture):
+    jpeg = cv2.imencode('.jpg', picture)[1].tobytes()
+    first = texture_of_jpeg(jpeg, (640, 480))
+    assert texture_of_jpeg(bytes(bytearray(jpeg)), (640, 480)) is first
+    assert texture_of_jpeg(jpeg, (1280, 960)).scale == 0.5
+
+
+def test_guesses_together_find_what_any_of_them_finds_alone(picture):
+    """One that looks alike but is not tracked back must not hide another that is."""
+    rng = np.random.default_rng(5)
+    noisy = moved(picture, 7.0, -4.0) + rng.normal(0, 60, picture.shape)
+    one, two = texture(picture), texture(np.clip(noisy, 0, 255).astype(np.uint8))
+    guesses = [positions() + rng.normal(0, 25, (len(positions()), 2)) for _ in range(6)]
+    alone = [align(one, two, positions(), [guess]) for guess in guesses]
+    together, found = align(one, two, positions(), guesses)
+    np.testing.assert_array_equal(found, np.any([seen for _, seen in alone], axis=0))
+    taken = [seen & (xy == together).all(axis=1) for xy, seen in alone]
+    np.testing.assert_array_equal(np.any(taken, axis=0), found)

@@ -1,0 +1,73 @@
+"""Textured walls as a pinhole camera sees them, and the images of a map of such views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from helpers.scenes3d import MATRIX, SIZE
+
+from fol_vpr.datatypes import Place, Pose
+from fol_vpr.geometry.rigid import quaternion, rotation_about, rotation_matrix
+
+# x forward, y left, z up of a base, in an optical frame: x right, y down, z forward.
+OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+MOUNTS = {
+    'ahead': Pose(np.array([0.2, 0.0, 1.3]), quaternion(OPTICAL)),
+    'tilted': Pose(
+        np.array([0.4, -0.1, 1.0]), quaternion(rotation_about(np.array([0, 0.35, 0])) @ OPTICAL)
+    ),
+    'backwards': Pose(
+        np.array([-0.3, 0.1, 0.8]), quaternion(rotation_about(np.array([0, 0, np.pi])) @ OPTICAL)
+    ),
+}
+# Corners of walls in the frame of the first camera, metres: two sides, a floor, and the end.
+WALLS = (
+    ((-12, -6, 14), (12, -6, 14), (12, 4, 14)),
+    ((-3, -6, 4), (-3, -6, 14), (-3, 2, 14)),
+    ((3.5, -6, 14), (3.5, -6, 4), (3.5, 2, 4)),
+    ((-12, 2, 14), (12, 2, 14), (12, 2, 3.5)),
+)
+
+
+def picture(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse = cv2.resize(rng.uniform(0, 255, (48, 48)).astype(np.float32), (768, 768))
+    fine = cv2.GaussianBlur(rng.uniform(0, 255, (768, 768)).astype(np.float32), (0, 0), 2)
+    grey = cv2.normalize(0.5 * coarse + 6 * fine, None, 20, 230, cv2.NORM_MINMAX)
+    return grey.astype(np.uint8)
+
+
+def drawn(camera_in_scene: Pose) -> np.ndarray:
+    """[480, 640, 3] what the pinhole sees of the walls from there."""
+    image = np.full((SIZE[1], SIZE[0]), 128, np.uint8)
+    turn = rotation_matrix(camera_in_scene.orientation).T
+    for seed, (origin, right, below) in enumerate(WALLS):
+        o, r, b = (
+            turn @ (np.array(p, float) - camera_in_scene.position) for p in (origin, right, below)
+        )
+        # A plane's point is o + u (r - o) + v (b - r), with u and v from 0 to 1.
+        plane = np.stack([(r - o) / 768, (b - r) / 768, o], axis=1)
+        homography = MATRIX @ plane
+        drawn_wall = cv2.warpPerspective(picture(seed), homography, SIZE)
+        covers = cv2.warpPerspective(np.full((768, 768), 255, np.uint8), homography, SIZE)
+        x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
+        texels = np.stack([x, y, np.ones_like(x)], axis=2) @ np.linalg.inv(homography).T
+        covers[texels[:, :, 2] <= 0] = 0
+        image[covers == 255] = drawn_wall[covers == 255]
+    return np.repeat(image[:, :, None], 3, axis=2)
+
+
+@dataclass
+class Views:
+    """The images of a map, drawn from poses in the scene."""
+
+    places: list[Place]
+    jpegs: list[bytes]
+
+    def image(self, number: int) -> bytes | None:
+        return self.jpegs[number]
+
+    def around(self, number: int, reach: int) -> list[Place]:
+        return [place for place in self.places if 0 < abs(place.index - number) <= reach]

@@ -1,0 +1,282 @@
+"""Which verified pairs become loop closures: once each, by agreement, by what they tell."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fol_vpr.config import LoopsConfig, VerificationConfig
+from fol_vpr.datatypes import Place, PlaceHypothesis, Pose, Verification
+from fol_vpr.loop_closure import ClosureGate, LoopCandidate, Threshold
+from fol_vpr.loop_closure.publication import MAX_THRESHOLD, REMEMBERED, evidence
+
+CHECK = VerificationConfig(min_inliers=40)
+CONFIG = LoopsConfig(
+    consecutive=2,
+    min_information_gain_bits=1.0,
+    odometry_stddev=0.1,
+    closure_stddev=0.2,
+    agreement=3.0,
+)
+OPEN = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0)
+
+
+def gate(config: LoopsConfig = CONFIG, threshold: Threshold | None = None) -> ClosureGate:
+    return ClosureGate(config, CHECK, threshold or Threshold(config))
+
+
+def candidate(
+    path: float,
+    place_path: float | None,
+    *,
+    inliers: int = 100,
+    verification: Verification = Verification.GEOMETRY,
+    keyframe: int | None = None,
+    session: str = 'now',
+    x: float | None = None,
+    probability: float = math.nan,
+) -> LoopCandidate:
+    number = 0 if place_path is None else round(place_path)
+    pose = None if x is None else Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
+    name = f'{session}/{number if x is None else x}'
+    place = Place(number, name, session, 0, '', (64, 48), pose)
+    hypothesis = PlaceHypothesis(
+        place, 0, 0.9, probability=probability, inliers=inliers, verification=verification
+    )
+    return LoopCandidate(
+        hypothesis, path, round(path) if keyframe is None else keyframe, place_path
+    )
+
+
+def take(judge: ClosureGate, candidates: list[LoopCandidate]) -> PlaceHypothesis | None:
+    """What is published of an image."""
+    shown = judge.confirm(candidates)
+    return shown.hypothesis if shown is not None and judge.publish(shown) else None
+
+
+def published(gates: ClosureGate, *candidates: LoopCandidate) -> list[bool]:
+    return [take(gates, [each]) is not None for each in candidates]
+
+
+# ---- two stages
+
+
+def test_a_loop_is_observed_first_and_published_when_the_next_image_agrees():
+    assert published(gate(), candidate(100, 5), candidate(101, 6)) == [False, True]
+
+
+def test_images_that_came_back_to_different_places_do_not_agree():
+    assert (
+        published(gate(), candidate(100, 5), candidate(101, 60), candidate(102, 5)) == [False] * 3
+    )
+
+
+def test_places_may_be_as_far_apart_as_the_robot_has_driven():
+    assert published(gate(), candidate(100, 5), candidate(110, 17.9)) == [False, True]
+    assert published(gate(), candidate(100, 5), candidate(110, 18.1)) == [False, False]
+    # The way back along the same street.
+    assert published(gate(), candidate(100, 50), candidate(110, 40)) == [False, True]
+
+
+@pytest.mark.parametrize(('x', 'agrees'), [(6.9, True), (7.1, False)])
+def test_places_of_different_rounds_agree_where_the_odometry_has_them_near(x, agrees):
+    judge = gate()
+    seen = candidate(500, 5, x=5.0), candidate(503, 205, x=5.0 + x - 1.0)
+    assert published(judge, *seen) == [False, agrees]
+
+
+def test_an_image_without_a_candidate_ends_the_run():
+    judge = gate()
+    assert take(judge, [candidate(100, 5)]) is None
+    assert take(judge, []) is None
+    assert take(judge, [candidate(101, 6)]) is None
+    assert take(judge, [candidate(102, 7)]) is not None
+    judge = gate()
+    take(judge, [candidate(100, 5)])
+    judge.reset()
+    assert take(judge, [candidate(101, 6)]) is None
+
+
+def test_without_geometry_nothing_is_published_by_default():
+    seen = [candidate(100 + i, 5 + i, verification=Verification.LOCAL) for i in range(20)]
+    assert not any(published(gate(), *seen))
+
+
+def half_verified(count: int, rate: float, inliers: int = 20) -> list[LoopCandidate]:
+    """Images a metre apart that fall short of the geometry, of places passed at a rate."""
+    return [
+        candidate(100 + i, 50 + rate * i, inliers=inliers, verification=Verification.LOCAL)
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize('rate', [1.0, -1.0, 0.8, 1.2])
+def test_a_sequence_can_verify_what_geometry_falls_short_of(rate):
+    judge = gate(replace(CONFIG, sequence=10.0))
+    answers = [take(judge, [each]) for each in half_verified(12, rate)]
+    assert [a is not None for a in answers] == [False] * 10 + [True, False]
+    assert answers[10].verification == Verification.SEQUENCE
+
+
+def test_what_is_certain_is_so_whether_it_is_published_or_not():
+    judge = gate()
+    seen = [candidate(100 + 0.5 * i, 5 + 0.5 * i) for i in range(6)]
+    certain = [judge.confirm([each]) for each in seen]
+    assert certain[0] is None and None not in certain[1:]
+    told = [judge.publish(each) for each in certain[1:]]
+    assert told == [True, False, False, False, False], 'the others are too near to it'
+    assert certain[3].hypothesis.verification == Verification.GEOMETRY
+    assert (certain[3].path, certain[3].place_path) == (101.5, 6.5)
+
+
+def test_what_many_images_resemble_is_no_sequence():
+    config = replace(CONFIG, sequence=10.0)
+    assert not any(published(gate(config), *half_verified(40, rate=0.0)))
+    assert not any(published(gate(config), *half_verified(40, rate=2.0)))
+
+
+def test_a_sequence_needs_some_support_from_every_image():
+    config = replace(CONFIG, sequence=10.0)
+    seen = half_verified(15, rate=1.0)
+    seen[7] = replace_inliers(seen[7], 19)
+    assert not any(published(gate(config), *seen))
+    assert not any(published(gate(), *half_verified(15, rate=1.0))), 'not asked for'
+
+
+def replace_inliers(seen: LoopCandidate, inliers: int) -> LoopCandidate:
+    return replace(seen, hypothesis=replace(seen.hypothesis, inliers=inliers))
+
+
+def test_of_several_the_one_with_the_most_support_counts():
+    judge = gate(OPEN)
+    weak = candidate(100, 5, inliers=200, verification=Verification.LOCAL)
+    strong = candidate(100, 9, inliers=80)
+    assert take(judge, [weak, strong]).place.place_id == 'now/9'
+
+
+# ---- no near-duplicates
+
+
+def test_a_pair_of_keyframes_gives_one_closure():
+    again = candidate(100.4, 5, keyframe=100)
+    assert published(gate(OPEN), candidate(100, 5), again, candidate(101, 5)) == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_closure_near_another_one_tells_little():
+    """R = 0.04 m², q = 0.01 m²/m: one bit is V = 0.12 m², 12 m of path, or 8 m from a closure."""
+    config = replace(CONFIG, consecutive=1)
+    judge = gate(config)
+    assert judge.gain(candidate(100, 88)) == pytest.approx(1.0)
+    assert take(judge, [candidate(100, 89)]) is None
+    assert take(judge, [candidate(100, 10)]) is not None
+    assert judge.gain(candidate(104, 14)) == pytest.approx(1.0)
+    assert published(judge, candidate(103, 13), candidate(103.9, 14), candidate(104.1, 14)) == [
+        False,
+        False,
+        True,
+    ]
+    # Elsewhere in the loop, far from both.
+    assert take(judge, [candidate(104.5, 60)]) is not None
+
+
+def test_a_robot_that_stands_in_a_known_place_says_so_once():
+    judge = gate()
+    told = published(judge, *(candidate(100 + 0.001 * i, 5) for i in range(1000)))
+    assert sum(told) == 1 and told[1]
+
+
+def test_the_first_closure_with_another_session_tells_everything():
+    judge = gate(replace(CONFIG, consecutive=1))
+    first = candidate(50, None, session='map', x=3.0)
+    assert math.isinf(judge.gain(first)) and judge.accept_map_closure(first)
+    assert not judge.accept_map_closure(candidate(51, None, session='map', x=4.0))
+    assert judge.accept_map_closure(candidate(54.1, None, session='map', x=7.0))
+    assert judge.accept_map_closure(candidate(54.1, None, session='another map', x=7.0))
+    believed = candidate(90, None, session='map', x=60.0, verification=Verification.LOCAL)
+    assert not judge.accept_map_closure(believed), 'it is localized by the images before'
+
+
+def test_gain_never_grows_with_more_closures():
+    config = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0)
+    rng = np.random.default_rng(1)
+    judge, probe = gate(config), candidate(500, 100)
+    last = judge.gain(probe)
+    for path in np.sort(rng.uniform(200, 800, 50)):
+        judge.remember(candidate(path, float(rng.uniform(0, 150))))
+        assert judge.gain(probe) <= last + 1e-12
+        last = judge.gain(probe)
+
+
+def test_what_is_remembered_is_bounded():
+    judge = gate(OPEN)
+    for i in range(REMEMBERED + 200):
+        judge.remember(candidate(float(i), 5.0, keyframe=i))
+    assert len(judge._pairs) == REMEMBERED
+    rows = judge._published['now']
+    assert rows._rows.shape == (REMEMBERED, 5)
+    assert judge.gain(candidate(REMEMBERED + 199.0, 5.0)) == pytest.approx(0.5)
+
+
+# ---- the threshold
+
+
+def test_evidence_is_counted_in_doublings():
+    assert evidence(candidate(0, 0, inliers=40).hypothesis, CONFIG, CHECK) == 0
+    assert evidence(candidate(0, 0, inliers=160).hypothesis, CONFIG, CHECK) == 2
+    likely = candidate(0, 0, inliers=160, probability=0.8).hypothesis
+    assert evidence(likely, replace(CONFIG, min_probability=0.5), CHECK) == pytest.approx(2)
+    certain = candidate(0, 0, probability=1.0).hypothesis
+    assert math.isfinite(evidence(certain, CONFIG, CHECK))
+
+
+def test_rejections_raise_what_a_closure_needs():
+    config = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0, feedback_step=0.5)
+    threshold = Threshold(config)
+    judge = gate(config, threshold)
+    assert take(judge, [candidate(100, 5, inliers=45)]) is not None
+    threshold.learn(rejected=True)
+    assert threshold.value == pytest.approx(0.5 * (1 - config.target_rejection_rate))
+    assert take(judge, [candidate(110, 5, inliers=45)]) is None
+    assert take(judge, [candidate(120, 5, inliers=60)]) is not None
+    weak = candidate(130, None, session='map', x=0.0, inliers=45)
+    assert not judge.accept_map_closure(weak)
+
+
+def test_the_threshold_stays_within_its_bounds():
+    threshold = Threshold(CONFIG)
+    threshold.learn(rejected=False)
+    assert threshold.value == 0
+    for _ in range(100):
+        threshold.learn(rejected=True)
+    assert threshold.value == MAX_THRESHOLD
+    for _ in range(1000):
+        threshold.learn(rejected=False)
+    assert threshold.value == 0
+
+
+def test_in_the_long_run_as_many_are_rejected_as_is_wanted():
+    """A back-end that rejects what has less than 1.5 doublings, but for some noise."""
+    config = replace(CONFIG, target_rejection_rate=0.1, feedback_step=0.1)
+    threshold = Threshold(config)
+    rng = np.random.default_rng(3)
+    rejections = []
+    while len(rejections) < 4000:
+        strength = rng.exponential(1.5)
+        if strength >= threshold.value:
+            rejections.append(bool(strength < 1.5 + 0.3 * rng.standard_normal()))
+            threshold.learn(rejections[-1])
+    assert np.mean(rejections[:20]) > 0.2
+    assert np.mean(rejections[1000:]) == pytest.approx(0.1, abs=0.02)
+
+
+def test_other_settings_leave_what_was_published():
+    judge = gate(replace(CONFIG, consecutive=1))
+    assert take(judge, [candidate(100, 5)]) is not None
+    judge.set_config(OPEN, CHECK)
+    assert take(judge, [candidate(100, 5)]) is None
+    assert take(judge, [candidate(101, 6)]) is not None

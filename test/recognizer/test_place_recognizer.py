@@ -1,0 +1,409 @@
+"""The one path from an image to hypotheses, with the real network, map and index."""
+
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.scenes import frames, view, write_folder
+
+from fol_vpr.calibration import store
+from fol_vpr.config import (
+    MappingConfig,
+    NetworkConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+)
+from fol_vpr.database import MapEditor, MapHeader, MapWriter
+from fol_vpr.datatypes import (
+    Features,
+    Frame,
+    LocalFeatures,
+    LocalizationState,
+    PoseSource,
+    Prior,
+    Verification,
+)
+from fol_vpr.decision import Calibration, LocalizationResult
+from fol_vpr.decision.calibration import DEFAULTS
+from fol_vpr.errors import MapError, MapMismatchError, WeightsError
+from fol_vpr.mapping import build_map
+from fol_vpr.network import build_fol, save_weights
+from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
+from fol_vpr.sources import open_source
+
+PLACES = 8
+CONFIG = RecognizerConfig(
+    network=NetworkConfig(weights='untrained-vits14', input_size=126),
+    retrieval=RetrievalConfig(candidates=6, rerank=3, hypotheses=5),
+    verification=VerificationConfig(place_index_gap=0),
+)
+
+
+@pytest.fixture(scope='module')
+def recognizer() -> Iterator[PlaceRecognizer]:
+    with_network = PlaceRecognizer(CONFIG)
+    yield with_network
+    with_network.close()
+
+
+@pytest.fixture(scope='module')
+def town(recognizer: PlaceRecognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A map of eight places, without poses."""
+    folder = tmp_path_factory.mktemp('town')
+    source = open_source(write_folder(folder / 'images', PLACES))
+    build_map(source, folder / 'town.folmap', recognizer.extractor, MappingConfig())
+    return folder / 'town.folmap'
+
+
+@pytest.fixture
+def loaded(recognizer: PlaceRecognizer, town: Path) -> PlaceRecognizer:
+    recognizer.set_config(CONFIG)
+    recognizer.load_map(town)
+    return recognizer
+
+
+def test_a_place_is_recognised_from_a_little_aside(loaded):
+    for place, frame in enumerate(frames(PLACES, shift=5)):
+        assert loaded.recognize(frame).hypotheses[0].place.index == place
+
+
+def test_the_answer_carries_the_evidence(loaded):
+    frame = frames(3, shift=5)[2]
+    answer = loaded.recognize(frame)
+    best, last = answer.hypotheses[0], answer.hypotheses[-1]
+    assert (answer.stamp_ns, answer.frame_id) == (frame.stamp_ns, 'camera')
+    assert [h.rank for h in answer.hypotheses] == list(range(5))
+    assert len(answer.global_ranking) == 6
+    assert 0.5 < best.similarity <= 1.0 + 1e-6
+    assert best.match_score > 0 and math.isnan(last.match_score)
+    assert best.matches == len(best.reference_xy) == best.match_score
+    assert best.pose is None and best.pose_source == PoseSource.NONE
+    assert math.isnan(best.probability) and math.isnan(answer.p_not_in_map)
+    stages = {
+        'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'measure', 'loops', 'total'
+    }  # fmt: skip
+    assert set(answer.timings) == stages
+    assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
+
+
+def test_a_prior_narrows_the_search(loaded):
+    session = loaded.places[0].session_id
+    frame = Frame(view(2))
+    every = loaded.recognize(frame)
+    assert loaded.recognize(frame, prior=Prior(sessions=frozenset({session}))).global_ranking == (
+        every.global_ranking
+    )
+    nothing = loaded.recognize(frame, prior=Prior(sessions=frozenset({'another'})))
+    assert nothing.hypotheses == () and nothing.state == LocalizationState.UNKNOWN
+
+
+def test_a_large_map_keeps_its_index_beside_it(loaded, town):
+    flat = [loaded.recognize(frame).global_ranking for frame in frames(3, shift=5)]
+    assert loaded.index.startswith('flat')
+    assert 'search index flat' in loaded.memory_plan()
+    retrieval = replace(CONFIG.retrieval, index='large')
+    loaded.set_config(replace(CONFIG, retrieval=retrieval))
+    for built in ('in memory', 'mapped from its cache'):
+        loaded.load_map(town)
+        assert loaded.index.startswith('large') and built in loaded.index
+    assert town.with_name('town.folmap.index').is_file()
+    for frame, expected in zip(frames(3, shift=5), flat, strict=True):
+        found = loaded.recognize(frame).global_ranking
+        assert [c.index for c in found] == [c.index for c in expected]
+
+
+def test_untrained_weights_never_localize(loaded):
+    loaded.set_config(replace(CONFIG, verification=VerificationConfig(consecutive=1)))
+    answer = loaded.recognize(Frame(view(1)))
+    assert answer.hypotheses[0].verification == Verification.GEOMETRY
+    assert answer.state == LocalizationState.UNKNOWN
+    assert answer.loop_closures == ()
+
+
+def test_the_number_of_hypotheses_can_be_asked_for(loaded):
+    assert len(loaded.recognize(Frame(view(0)), hypotheses=2).hypotheses) == 2
+
+
+def test_without_a_map_the_error_says_what_to_do(recognizer):
+    fresh = PlaceRecognizer.__new__(PlaceRecognizer)
+    fresh.__dict__.update(recognizer.__dict__, _map=None)
+    with pytest.raises(MapError, match='no map is loaded'):
+        fresh.recognize(Frame(view(0)))
+
+
+def test_a_map_of_another_preprocessing_is_refused_and_the_old_one_stays(
+    loaded, town, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loaded.extractor, 'preprocessing_id', 'fixed-322-imagenet')
+    with pytest.raises(MapMismatchError, match=r'fixed-126.*fixed-322'):
+        loaded.load_map(town)
+    monkeypatch.undo()
+    with pytest.raises(MapError, match='nowhere'):
+        loaded.load_map(tmp_path / 'nowhere.folmap')
+    assert loaded.recognize(frames(1)[0]).hypotheses[0].place.index == 0
+
+
+def test_with_weights_of_its_own_it_localizes_over_consecutive_images(tmp_path):
+    """Weights from a file count as trained; the images are the map's own, which even random
+    features match rightly."""
+    save_weights(build_fol('vits14'), tmp_path / 'own.safetensors')
+    network = replace(CONFIG.network, weights=str(tmp_path / 'own.safetensors'))
+    # Three times the same image says less than three images.
+    verification = replace(CONFIG.verification, probability=0.8)
+    recognizer = PlaceRecognizer(replace(CONFIG, network=network, verification=verification))
+    try:
+        source = open_source(write_folder(tmp_path / 'images', 4))
+        build_map(source, tmp_path / 'own.folmap', recognizer.extractor, MappingConfig())
+        recognizer.load_map(tmp_path / 'own.folmap')
+        stream = [replace(frame, stamp_ns=i) for i, frame in enumerate([frames(3)[2]] * 3)]
+        answers = [recognizer.recognize(frame) for frame in stream]
+        assert [a.state for a in answers] == [
+            LocalizationState.UNKNOWN,
+            LocalizationState.UNKNOWN,
+            LocalizationState.LOCALIZED,
+        ]
+        closure = answers[2].loop_closures[0]
+        assert (closure.stamp_from_ns, closure.session_from) == (2, recognizer.session_id)
+        assert (closure.stamp_to_ns, closure.session_to) == (
+            recognizer.places[2].stamp_ns,
+            recognizer.places[2].session_id,
+        )
+        assert closure.frame_from == 'camera'
+        assert closure.verification == Verification.GEOMETRY
+        recognizer.reset_sequence()
+        assert recognizer.recognize(stream[2]).state == LocalizationState.UNKNOWN
+    finally:
+        recognizer.close()
+
+
+def test_memory_plan_names_the_numbers(loaded):
+    plan = loaded.memory_plan()
+    assert 'town, 8 places' in plan
+    assert 'cpu (float32)' in plan
+
+
+def test_the_reference_image_is_a_jpeg(loaded):
+    jpeg = loaded.reference_image(3)
+    assert jpeg is not None and jpeg[:2] == b'\xff\xd8'
+
+
+def test_answers_are_reproducible(loaded):
+    frame = frames(5, shift=9)[4]
+    first, second = loaded.recognize(frame), loaded.recognize(frame)
+    for a, b in zip(first.hypotheses, second.hypotheses, strict=True):
+        assert (a.place, a.similarity, a.inliers) == (b.place, b.similarity, b.inliers)
+        np.testing.assert_equal(a.match_score, b.match_score)
+
+
+def test_the_state_does_not_depend_on_how_many_hypotheses_are_published(loaded):
+    verification = VerificationConfig(verify=2, place_index_gap=0)
+    loaded.set_config(replace(CONFIG, verification=verification))
+    ranks = []
+    original = loaded._decide
+    try:
+        loaded._decide = lambda seen, sequence: (
+            ranks.append([h.rank for h in seen.hypotheses if h.query_xy is not None])
+            or original(seen, sequence)
+        )
+        for count in (1, 5):
+            assert len(loaded.recognize(Frame(view(2)), hypotheses=count).hypotheses) == count
+    finally:
+        del loaded._decide
+    assert ranks == [[0, 1], [0, 1]]
+
+
+def test_the_best_of_another_place_is_verified_as_a_rival(loaded):
+    """All eight references but the last count as one place."""
+    verification = VerificationConfig(verify=2, place_index_gap=3)
+    retrieval = replace(CONFIG.retrieval, candidates=8, rerank=8, hypotheses=8)
+    loaded.set_config(replace(CONFIG, retrieval=retrieval, verification=verification))
+    answer = loaded.recognize(Frame(view(0)))
+    checked = [h for h in answer.hypotheses if h.query_xy is not None]
+    others = [h for h in answer.hypotheses if h.place.index > 3]
+    assert checked == [answer.hypotheses[0], others[0]]
+
+
+def test_the_answer_names_the_map_that_was_searched(loaded):
+    answer = loaded.recognize(Frame(view(0)))
+    assert (answer.map_id, answer.map_frame) == (loaded.map_info.map_id, 'map')
+
+
+def test_a_map_from_another_machine_names_the_weights_that_it_needs(tmp_path):
+    path = tmp_path / 'travelled.folmap'
+    header = MapHeader(
+        name='travelled',
+        model_id='vits14:0123456789abcdef',
+        preprocessing_id='keep_aspect-504-imagenet',
+        weights_name='/home/builder/own.safetensors',
+        codec='float16',
+        descriptor_dim=4,
+        local_dim=2,
+    )
+    none = LocalFeatures(np.empty((0, 2)), np.empty((0, 2)), np.empty(0))
+    features = Features(np.array([1.0, 0, 0, 0]), none, (640, 480))
+    with MapWriter(path, header) as writer:
+        writer.add(features, session_id='s', stamp_ns=0, image_uri='', source_position=0)
+        writer.finish()
+    with pytest.raises(WeightsError, match='give their file as weights') as caught:
+        network_config_from_map(path)
+    for words in (str(path), "'/home/builder/own.safetensors'", 'vits14:0123456789ab'):
+        assert words in str(caught.value)
+    expected = NetworkConfig(resize='keep_aspect', input_size=504)
+    given = network_config_from_map(path, 'elsewhere.pth')
+    assert given == replace(expected, weights='elsewhere.pth')
+    (tmp_path / 'own.safetensors').write_bytes(b'')
+    beside = str(tmp_path / 'own.safetensors')
+    assert network_config_from_map(path) == replace(expected, weights=beside)
+
+
+def test_the_hypothesis_that_is_believed_comes_first(loaded):
+    """Re-ranking put the right place last of those looked at; the geometry knows better."""
+    loaded.set_config(CONFIG)
+    asked = []
+
+    def believe_the_second(seen, sequence):
+        verified = [h for h in seen.hypotheses if h.query_xy is not None]
+        asked.append(verified[1])
+        verified[1] = replace(verified[1], verification=Verification.GEOMETRY)
+        return LocalizationResult(LocalizationState.LOCALIZED, verified[1])
+
+    loaded._decide = believe_the_second
+    try:
+        answers = [loaded.recognize(Frame(view(3)), hypotheses=count) for count in (1, 4)]
+    finally:
+        del loaded._decide
+    for answer, believed in zip(answers, asked, strict=True):
+        assert answer.hypotheses[0].place is believed.place
+        assert [h.rank for h in answer.hypotheses] == list(range(len(answer.hypotheses)))
+        assert len({h.place.index for h in answer.hypotheses}) == len(answer.hypotheses)
+    # The same place once more tells nothing new.
+    assert [len(answer.loop_closures) for answer in answers] == [1, 0]
+    assert answers[0].loop_closures[0].stamp_to_ns == asked[0].place.stamp_ns
+    assert [len(answer.hypotheses) for answer in answers] == [1, 4]
+
+
+CALIBRATED = Calibration(
+    DEFAULTS.mean,
+    DEFAULTS.scale,
+    DEFAULTS.weights,
+    3.0,
+    miss=0.1,
+    repeat=0.25,
+    made={'settings': {'verify': 3}},
+)
+
+
+@pytest.fixture
+def calibrated(recognizer: PlaceRecognizer, town: Path, tmp_path: Path) -> PlaceRecognizer:
+    """With the town's map, and made-up numbers as its calibration."""
+    path = tmp_path / 'town.folmap'
+    shutil.copy(town, path)
+    store(path, CALIBRATED)
+    recognizer.set_config(CONFIG)
+    recognizer.load_map(path)
+    return recognizer
+
+
+def test_a_calibrated_map_gives_probabilities(calibrated, monkeypatch):
+    assert calibrated.map_info.calibrated
+    assert calibrated.calibration.to_rows() == CALIBRATED.to_rows()
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    for stamp in range(4):
+        answer = calibrated.recognize(Frame(view(2), stamp_ns=stamp))
+    best = answer.hypotheses[0]
+    assert best.place.index == 2 and best.probability > 0.5
+    assert 0 <= answer.p_not_in_map < 0.5
+    assert all(0 <= h.probability <= best.probability for h in answer.hypotheses)
+
+
+def test_a_map_loaded_after_a_calibrated_one_goes_by_the_defaults(calibrated, town):
+    calibrated.load_map(town)
+    assert calibrated.calibration is None and not calibrated.map_info.calibrated
+    assert math.isnan(calibrated.recognize(Frame(view(2))).p_not_in_map)
+
+
+def test_a_calibration_that_cannot_be_used_keeps_the_old_map(calibrated, town, tmp_path):
+    path = tmp_path / 'strange.folmap'
+    shutil.copy(town, path)
+    with MapEditor(path) as editor:
+        editor.calibrate({'decision': '{"version": 99}'})
+    before = calibrated.map_info
+    with pytest.raises(MapError, match=r'strange\.folmap cannot be used .*version 99'):
+        calibrated.load_map(path)
+    assert calibrated.map_info is before
+    assert calibrated.recognize(Frame(view(1))).hypotheses[0].place.index == 1
+
+
+def test_other_settings_keep_the_calibration_and_are_named(calibrated, town):
+    verification = replace(CONFIG.verification, probability=0.6, verify=2)
+    calibrated.set_config(replace(CONFIG, verification=verification))
+    assert calibrated._decision.calibrated
+    assert calibrated.decisions == (
+        'by a calibration made with other settings (verify was 3, is 2)'
+    )
+    calibrated.set_config(CONFIG)
+    assert calibrated.decisions == 'by the calibration of the map'
+    calibrated.load_map(town)
+    assert calibrated.decisions == 'uncalibrated: by defaults'
+
+
+def test_places_that_get_other_numbers_when_the_map_is_saved_are_not_mixed_up(
+    calibrated, monkeypatch
+):
+    """What the filter believes of place 5 is not believed of the next one, which is 5 by then."""
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    calibrated.remove_places([calibrated.places[0].place_id])
+    frame = Frame(view(5))
+    for stamp in range(4):
+        answer = calibrated.recognize(replace(frame, stamp_ns=stamp))
+    assert answer.hypotheses[0].place.index == 5
+    assert calibrated._decision._filter.anchors
+    calibrated.save_map()
+    assert [place.index for place in calibrated.places] == list(range(PLACES - 1))
+    assert not calibrated._decision._filter.anchors
+    calibrated.recognize(replace(frame, stamp_ns=4))
+    believed = calibrated._decision._filter.anchors
+    # Saved once more nothing is renumbered, and nothing forgotten.
+    calibrated.add_place(Frame(view(0)))
+    calibrated.save_map()
+    assert calibrated._decision._filter.anchors == believed
+
+
+def test_what_was_seen_is_forgotten_with_the_map_its_places_and_on_request(
+    calibrated, monkeypatch
+):
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    path = calibrated.map_info.path
+    for forget in (
+        lambda: calibrated.load_map(path),
+        calibrated.reset_sequence,
+        lambda: calibrated.remove_places([calibrated.places[-1].place_id]),
+        lambda: calibrated.set_config(replace(CONFIG, verification=VerificationConfig())),
+    ):
+        calibrated.recognize(Frame(view(2)))
+        before = calibrated._decision._filter
+        assert before.anchors
+        # Settings that no decision depends on leave it alone, and so does a single query.
+        calibrated.set_config(replace(calibrated.config, retrieval=CONFIG.retrieval))
+        calibrated.recognize(Frame(view(3)), sequence=False)
+        assert calibrated._decision._filter is before and before.anchors
+        forget()
+        assert not calibrated._decision._filter.anchors
+        assert calibrated._decision.calibrated
+
+
+def test_what_is_excluded_is_as_if_the_map_had_it_not(loaded):
+    frame = Frame(view(2))
+    features = loaded.extract(frame)
+    every, without = (
+        loaded.observe(frame, features, exclude=frozenset(gone)) for gone in ((), (2, 5))
+    )
+    assert every.hypotheses[0].place.index == 2
+    indices = {c.index for c in without.candidates}
+    assert len(indices) == 6 and not indices & {2, 5}
+    assert {h.place.index for h in without.hypotheses} <= indices

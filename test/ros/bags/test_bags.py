@@ -1,0 +1,155 @@
+"""Playing and recording bags over real topics, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from helpers import live, scenes
+
+from fol_vpr.ros.bags.client import not_played
+from fol_vpr.ros.bags.recorder import _field_types
+from fol_vpr.sources import Bag
+from fol_vpr.sources.bags.from_images import write_bag_from_images
+
+IMAGES = 12
+RAW = '/camera/image'
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('bags')
+    images = scenes.write_folder(folder / 'images', IMAGES)
+    poses = folder / 'poses.csv'
+    rows = [f'{1 + i / 20},{i},0,0,0,0,0,1' for i in range(20)]
+    poses.write_text('\n'.join(['timestamp,x,y,z,qx,qy,qz,qw', *rows]))
+    write_bag_from_images(images, folder / 'bag', rate=20, compressed=False, poses_csv=poses)
+    return folder / 'bag'
+
+
+def test_a_mount_that_cannot_be_played_is_to_be_told_as_a_parameter():
+    assert 'camera_mount:=' in not_played('/tf_static', 'tf2_msgs/msg/TFMessage')
+    other = not_played('/scan', 'my_msgs/msg/Scan')
+    assert other == '/scan is not played: my_msgs/msg/Scan is not installed here'
+
+
+def finish(process) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=2 * live.PATIENCE)
+    return process.returncode, output, errors
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_what_is_played_is_what_is_recorded(bag, tmp_path, storage):
+    copy = tmp_path / 'copy'
+    recorder = live.fol_vpr(
+        'bag', 'record', '/moved', '/pose', '--output', copy, '--idle', 2, '--storage', storage,
+        '--json',
+    )  # fmt: skip
+    player = live.fol_vpr('bag', 'play', bag, '--remap', f'{RAW}:=/moved', '--json')
+    status, output, errors = finish(player)
+    assert status == 0, errors
+    sent = json.loads(output)['sent']
+    status, output, errors = finish(recorder)
+    assert status == 0, errors
+    recorded = json.loads(output)['recorded']
+    # The recorder joins each topic when it appears; the images were waited for.
+    assert sent['/moved'] == recorded['/moved'] == IMAGES
+    original, again = Bag(bag), Bag(copy)
+    assert again.topics['/moved'].msgtype == 'sensor_msgs/msg/Image'
+    assert [m.data for m in again.read(['/moved'])] == [m.data for m in original.read([RAW])]
+
+
+def test_real_time_and_clock(bag):
+    from rosgraph_msgs.msg import Clock
+    from sensor_msgs.msg import Image
+
+    with live.observer() as watch:
+        times, images = [], []
+        watch.node.create_subscription(Clock, '/clock', times.append, 100)
+        watch.node.create_subscription(Image, RAW, images.append, 100)
+        arguments = ['--topics', RAW, '--rate', '2', '--clock', '100', '--start-offset', '0.1']
+        player = live.fol_vpr('bag', 'play', bag, *arguments, '--json')
+        watch.until(lambda: player.poll() is not None)
+        output, errors = player.communicate()
+        assert player.returncode == 0, errors
+        summary = json.loads(output)
+        assert list(summary['sent']) == [RAW]
+        # Every 50 ms from 1.0 s; what lies before 1.1 s is left out.
+        assert summary['images'] == len(images) == IMAGES - 2
+        assert images[0].header.stamp.nanosec == 100_000_000
+        assert summary['seconds'] > 0.22
+        seconds = [t.clock.sec + t.clock.nanosec / 1e9 for t in times]
+        assert len(seconds) > IMAGES
+        assert seconds == sorted(seconds)
+        assert seconds[0] >= 1.0
+        assert seconds[-1] == pytest.approx(1.55)
+
+
+def test_nobody_listens(bag):
+    status, _, errors = finish(live.fol_vpr('bag', 'play', bag, '--wait-for', '0.5'))
+    assert status == 2
+    assert f'nobody listened to {RAW}' in errors
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['--topics', '/nothing'], 'has no topic /nothing'),
+        (['--remap', '/nothing:=/x'], '/nothing'),
+        (['--remap', 'a=b'], 'FROM:=TO'),
+        (['--rate', '-1'], '--rate'),
+    ],
+)
+def test_play_refuses_what_makes_no_sense(bag, arguments, words):
+    status, _, errors = finish(live.fol_vpr('bag', 'play', bag, *arguments))
+    assert status == 2
+    assert words in errors and 'Traceback' not in errors
+
+
+def test_record_does_not_overwrite_or_wait_for_ever(bag, tmp_path):
+    status, _, errors = finish(live.fol_vpr('bag', 'record', '/x', '--output', bag))
+    assert status == 2 and 'exists already' in errors
+    late = live.fol_vpr('bag', 'record', '/x', '--output', tmp_path / 'b', '--wait-for', '0.5')
+    status, _, errors = finish(late)
+    assert status == 2 and 'nobody published /x within 0.5 s' in errors
+    assert not (tmp_path / 'b').exists()
+
+
+def test_a_recording_that_is_interrupted_can_be_read(bag, tmp_path):
+    import signal
+
+    from std_msgs.msg import String
+
+    with live.observer() as watch:
+        talker = watch.node.create_publisher(String, '/talk', 10)
+        recorder = live.fol_vpr('bag', 'record', '/talk', '--output', tmp_path / 'b')
+        watch.until(talker.get_subscription_count)
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            talker.publish(String(data='here'))
+            watch.spin(0.1)
+        recorder.send_signal(signal.SIGINT)
+        status, output, errors = finish(recorder)
+        assert status == 0, errors
+    recording = Bag(tmp_path / 'b')
+    assert recording.topics['/talk'].count >= 10
+    assert f'{recording.topics["/talk"].count} on /talk' in output
+
+
+def test_types_within_a_definition_are_found():
+    text = """
+    # comment Header
+    uint8 CONSTANT=1
+    std_msgs/Header header  # note
+    Place[] places
+    geometry_msgs/msg/Pose[<=3] poses
+    string<=5 name
+    float64[36] covariance
+    """
+    assert _field_types(text, 'own') == [
+        'std_msgs/msg/Header',
+        'own/msg/Place',
+        'geometry_msgs/msg/Pose',
+    ]

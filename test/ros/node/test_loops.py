@@ -1,0 +1,138 @@
+"""A node that finds loops in its own drive, hears what a back-end says, and saves the drive."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import live, scenes
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from fol_vpr.database import FEEDBACK, MapReader, check_map
+from fol_vpr_msgs.msg import LoopClosureCandidateArray, LoopClosureFeedback
+
+PLACES = 5
+# Seconds and places as metres: without odometry the clock counts.
+PARAMETERS = {
+    'autostart': True,
+    'replay': True,
+    'network.input_size': 126,
+    'verification.min_inliers': 20,
+    'verification.min_regions': 10,
+    'loops.enabled': True,
+    'loops.exclude_time': 3.0,
+    'loops.exclude_keyframes': 2,
+    'loops.min_information_gain_bits': 0.0,
+}
+
+
+@pytest.fixture
+def node(tmp_path) -> Iterator[live.Localizer]:
+    parameters = {**PARAMETERS, 'loops.session_file': tmp_path / 'drive.folmap'}
+    with live.localizer(tmp_path / 'node.log', parameters) as process:
+        yield process
+
+
+@pytest.fixture
+def watch(node) -> Iterator[live.Observer]:
+    with live.observer() as watcher:
+        watcher.until(lambda: watcher.status('node')[1] == 'active')
+        yield watcher
+
+
+def picture(place: int, stamp: int, shift: int = 0) -> Image:
+    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
+    message.step = 3 * scenes.WIDTH
+    message.data = scenes.view(place, shift).tobytes()
+    message.header.stamp.sec = stamp
+    message.header.frame_id = 'camera'
+    return message
+
+
+def values(watch: live.Observer) -> dict[str, str]:
+    status = watch.diagnostics.get('loops')
+    return {} if status is None else {value.key: value.value for value in status.values}
+
+
+def test_a_drive_without_a_map_its_feedback_and_its_file(node, watch, tmp_path):
+    heard: list[LoopClosureCandidateArray] = []
+    watch.node.create_subscription(
+        LoopClosureCandidateArray, 'localizer/loop_closures', heard.append, 100
+    )
+    images = watch.publisher(Image, 'image')
+    for number in range(2 * PLACES):
+        images.publish(picture(number % PLACES, 100 + number, shift=4 * (number // PLACES)))
+        watch.until(lambda: len(watch.answers) == number + 1)  # noqa: B023 called at once
+    assert not any(answer.hypotheses for answer in watch.answers)
+    watch.until(lambda: heard)
+    for array in heard:
+        (candidate,) = array.candidates
+        assert array.map_id == '' and array.header.frame_id == 'camera'
+        assert array.header.stamp == candidate.stamp_from
+        assert candidate.stamp_from.sec - candidate.stamp_to.sec == PLACES
+        assert candidate.session_from == candidate.session_to
+        assert candidate.verification == candidate.VERIFIED_GEOMETRY
+
+    answers = watch.publisher(LoopClosureFeedback, 'loop_closure_feedback')
+    rejected = LoopClosureFeedback(
+        candidate_id=heard[0].candidates[0].candidate_id,
+        status=LoopClosureFeedback.REJECTED,
+        reason='residual 4 m',
+    )
+    answers.publish(rejected)
+    watch.until(lambda: values(watch).get('rejected') == '1')
+    assert float(values(watch)['threshold (doublings)']) > 0
+    answers.publish(rejected)
+    watch.until(lambda: values(watch).get('ignored feedback') == '1')
+    level, message = watch.status('loops')
+    assert level == 1 and 'answered already' in message
+    assert watch.status('map')[0] == 0
+
+    saved = watch.call(Trigger, 'save_session', Trigger.Request())
+    path = tmp_path / 'drive.folmap'
+    assert saved.success, saved.message
+    assert saved.message == f'saved {2 * PLACES} keyframes in {path}'
+    images.publish(picture(7, 150))
+    watch.until(lambda: values(watch).get('keyframes') == str(2 * PLACES + 1))
+    node.stop(signal.SIGKILL)
+    assert check_map(path) == []
+    with MapReader(path) as reader:
+        assert [place.stamp_ns // 10**9 for place in reader.places][-2:] == [109, 150]
+        (answer,) = json.loads(reader.calibration()[FEEDBACK])['answers']
+    assert (answer['status'], answer['reason']) == ('rejected', 'residual 4 m')
+
+
+def test_each_configure_begins_another_drive(watch, tmp_path):
+    images = watch.publisher(Image, 'image')
+    images.publish(picture(0, 100))
+    watch.until(lambda: watch.answers)
+    for label in ('deactivate', 'cleanup', 'configure', 'activate'):
+        assert watch.change(label)
+    assert check_map(tmp_path / 'drive.folmap') == []
+    watch.until(lambda: values(watch).get('session file') == str(Path(tmp_path, 'drive-2.folmap')))
+    assert values(watch)['keyframes'] == '0'
+
+
+def test_the_temporary_file_of_a_drive_goes_with_the_node(tmp_path, monkeypatch):
+    """A day of keyframes with their images would fill the disk run by run."""
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+    with live.localizer(tmp_path / 'node.log', PARAMETERS) as node, live.observer() as watcher:
+        watcher.until(lambda: watcher.status('node')[1] == 'active')
+        watcher.publisher(Image, 'image').publish(picture(0, 100))
+        watcher.until(lambda: watcher.answers)
+        assert list(tmp_path.glob('fol_vpr_session_*/session.folmap'))
+        status, seconds = node.stop(signal.SIGTERM)
+        assert status == 0 and seconds < 2
+    assert not list(tmp_path.glob('fol_vpr_session_*'))
+
+
+def test_a_drive_that_is_not_kept_cannot_be_saved(tmp_path):
+    parameters = {**PARAMETERS, 'loops.enabled': False}
+    with live.localizer(tmp_path / 'node.log', parameters), live.observer() as watcher:
+        watcher.until(lambda: watcher.status('node')[1] == 'active')
+        answer = watcher.call(Trigger, 'save_session', Trigger.Request())
+        assert not answer.success and 'set loops.enabled' in answer.message

@@ -1,0 +1,92 @@
+"""SIGINT and SIGTERM end the node in good order, whatever it is doing.
+
+That takes less than two seconds on a machine that has time for it (docs/measurements.md). No limit
+is asserted here but that of a process that hangs: what others take of a busy machine is no fault.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from helpers import live, scenes
+from sensor_msgs.msg import Image
+
+# At this size one forward pass on one thread takes seconds, which a stop is not to wait for.
+LONG = live.NetworkConfig(input_size=980, threads=1)
+MOMENTS = [0.0, 0.7, 1.4, 2.5, 4.0]
+
+
+def assert_stops(node: live.Localizer, number: signal.Signals) -> None:
+    status, _ = node.stop(number)
+    said = node.log.read_text()
+    assert status == 0, said[-2000:]
+    assert 'Traceback' not in said
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + live.PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory) -> Path:
+    return scenes.write_folder(tmp_path_factory.mktemp('images'), 1)
+
+
+@pytest.mark.parametrize(('turn', 'moment'), list(enumerate(MOMENTS)))
+def test_at_any_moment_after_the_start(images, tmp_path, turn, moment):
+    """While ROS comes up, while torch is imported, while the map loads, and when all is done."""
+    parameters = {'map': live.small_map(images, tmp_path / 'm.folmap'), 'autostart': True}
+    log = tmp_path / 'log'
+    with live.localizer(log, parameters, '--log-level', 'rcl:=debug') as node:
+        # Before its first line of the log, the process is still Python starting.
+        wait_for(lambda: log.stat().st_size)
+        time.sleep(moment)
+        assert_stops(node, (signal.SIGINT, signal.SIGTERM)[turn % 2])
+
+
+def test_in_the_middle_of_warming_up(tmp_path):
+    log = tmp_path / 'log'
+    parameters = {'network.input_size': LONG.input_size, 'autostart': True}
+    with live.localizer(log, parameters) as node:
+        wait_for(lambda: 'on cpu (float32)' in log.read_text())
+        time.sleep(0.5)
+        assert_stops(node, signal.SIGINT)
+        assert 'warmed up' not in log.read_text()
+
+
+def test_in_the_middle_of_an_image(images, tmp_path):
+    large = live.small_map(images, tmp_path / 'm.folmap', LONG)
+    parameters = {'map': large, 'autostart': True, 'replay': True}
+    with live.observer() as watch, live.localizer(tmp_path / 'log', parameters) as node:
+        watch.until(lambda: watch.status('node')[1] == 'active')
+        publisher = watch.publisher(Image, '/image')
+        publisher.publish(picture())
+        watch.until(lambda: watch.count('received') == 1)
+        assert_stops(node, signal.SIGTERM)
+        watch.spin(0.2)
+        assert not watch.answers
+
+
+def picture() -> Image:
+    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
+    message.step = 3 * scenes.WIDTH
+    message.data = scenes.view(1).tobytes()
+    return message
+
+
+def test_what_it_leaves_behind(images, tmp_path):
+    log = tmp_path / 'log'
+    parameters = {'map': live.small_map(images, tmp_path / 'm.folmap'), 'autostart': True}
+    with live.observer() as watch, live.localizer(log, parameters) as node:
+        watch.until(lambda: watch.status('node')[1] == 'active')
+        assert node.stop()[0] == 0
+        assert 'warmed up in' in log.read_text()
+        # A process that does not take its leave is listed until DDS gives it up after 20 s.
+        watch.until(lambda: 'localizer' not in watch.node.get_node_names(), patience=15)
+        assert watch.node.count_publishers('/localizer/places') == 0
