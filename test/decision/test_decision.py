@@ -32,8 +32,8 @@ def decision(config: VerificationConfig = CONFIG, calibration=CALIBRATED) -> Dec
 
 
 def test_localized_once_enough_images_spoke_for_a_place():
-    judge = decision().judge
-    said = [judge(clear(i, 5)) for i in range(4)]
+    update = decision().update
+    said = [update(clear(i, 5)) for i in range(4)]
     assert [j.state for j in said] == [UNKNOWN, UNKNOWN, LOCALIZED, LOCALIZED]
     assert said[2].believed.place.index == 5
     assert said[2].probability(said[2].believed.place) > 0.95
@@ -42,20 +42,20 @@ def test_localized_once_enough_images_spoke_for_a_place():
 
 @pytest.mark.parametrize('calibration', [None, CALIBRATED])
 def test_one_look_alike_image_does_not_teleport(calibration):
-    judge = decision(calibration=calibration).judge
+    update = decision(calibration=calibration).update
     for i in range(6):
-        judge(clear(i, 5))
-    flash = judge(clear(6, 30))
+        update(clear(i, 5))
+    flash = update(clear(6, 30))
     assert flash.state == UNKNOWN and flash.believed is None
-    assert judge(clear(7, 5)).believed.place.index == 5
+    assert update(clear(7, 5)).believed.place.index == 5
 
 
 @pytest.mark.parametrize('calibration', [None, CALIBRATED])
 def test_a_kidnapped_robot_is_localized_again_within_a_few_images(calibration):
-    judge = decision(calibration=calibration).judge
+    update = decision(calibration=calibration).update
     for i in range(20):
-        judge(clear(i, 5))
-    states = [judge(clear(20 + i, 30)) for i in range(5)]
+        update(clear(i, 5))
+    states = [update(clear(20 + i, 30)) for i in range(5)]
     assert states[0].state == UNKNOWN
     assert LOCALIZED in [j.state for j in states[:4]]
     assert {j.believed.place.index for j in states if j.believed} == {30}
@@ -70,8 +70,8 @@ def test_not_in_the_map_is_said_by_calibrated_maps_only():
 
 
 def test_without_a_calibration_there_are_no_probabilities():
-    judge = decision(calibration=None).judge
-    said = [judge(clear(i, 5)) for i in range(6)][-1]
+    update = decision(calibration=None).update
+    said = [update(clear(i, 5)) for i in range(6)][-1]
     assert said.state == LOCALIZED
     assert math.isnan(said.probability(said.believed.place))
 
@@ -79,24 +79,29 @@ def test_without_a_calibration_there_are_no_probabilities():
 def test_without_a_calibration_a_place_must_have_passed_the_geometry():
     strong = [hypothesis(5, 0.95, 3000, 39), hypothesis(20, 0.4, 50, 10, 1)]
     assert strong[0].verification != Verification.GEOMETRY
-    judge = decision(calibration=None).judge
+    update = decision(calibration=None).update
     for i in range(10):
-        assert judge(observation(i, strong)).state != LOCALIZED
-    judge = decision().judge
-    assert LOCALIZED in [judge(observation(i, strong)).state for i in range(10)]
+        assert update(observation(i, strong)).state != LOCALIZED
+    update = decision().update
+    assert LOCALIZED in [update(observation(i, strong)).state for i in range(10)]
 
 
 @pytest.mark.parametrize('jump', [-1, 6])
 def test_stamps_that_jump_start_anew(jump):
-    judge = decision().judge
+    update = decision().update
     for i in range(5):
-        judge(clear(100 + i, 5))
-    assert judge(clear(104 + jump, 5)).state == UNKNOWN
+        update(clear(100 + i, 5))
+    assert update(clear(104 + jump, 5)).state == UNKNOWN
 
 
 def test_images_without_times_count_together():
-    judge = decision().judge
-    assert [judge(clear(0, 5)).state for _ in range(4)] == [UNKNOWN, UNKNOWN, LOCALIZED, LOCALIZED]
+    update = decision().update
+    assert [update(clear(0, 5)).state for _ in range(4)] == [
+        UNKNOWN,
+        UNKNOWN,
+        LOCALIZED,
+        LOCALIZED,
+    ]
 
 
 def test_a_reset_forgets_the_last_image_too():
@@ -111,8 +116,8 @@ def test_a_reset_forgets_the_last_image_too():
 
 
 def test_not_in_the_map_takes_as_many_images_as_a_place():
-    judge = decision(replace(CONFIG, probability=0.5)).judge
-    said = [judge(poor(i, i)) for i in range(4)]
+    update = decision(replace(CONFIG, probability=0.5)).update
+    said = [update(poor(i, i)) for i in range(4)]
     assert said[0].p_not_in_map >= 0.5
     assert [each.state for each in said] == [UNKNOWN, UNKNOWN, NOT_IN_MAP, NOT_IN_MAP]
 
@@ -120,8 +125,8 @@ def test_not_in_the_map_takes_as_many_images_as_a_place():
 def test_two_places_that_explain_the_image_alike_are_ambiguous():
     def two(apart: int, rival: int):
         seen = [hypothesis(5, 0.9, 400, 300), hypothesis(5 + apart, 0.89, 400, rival, 1)]
-        judge = decision().judge
-        return [judge(observation(i, seen)) for i in range(4)][-1]
+        update = decision().update
+        return [update(observation(i, seen)) for i in range(4)][-1]
 
     shared = two(20, 300)
     assert shared.state == AMBIGUOUS and shared.believed is None
@@ -138,20 +143,20 @@ def two_places(rival: int, apart: int = 20, second: int = 300) -> list:
 
 def test_places_beside_each_other_do_not_contradict():
     for apart, state in ((1, LOCALIZED), (20, AMBIGUOUS)):
-        judge = decision(BESIDE_ONE_ANOTHER).judge
-        said = [judge(observation(i, two_places(300, apart))) for i in range(4)][-1]
+        update = decision(BESIDE_ONE_ANOTHER).update
+        said = [update(observation(i, two_places(300, apart))) for i in range(4)][-1]
         assert said.state == state
     # Nor where one of them alone would be too little.
-    judge = decision(replace(BESIDE_ONE_ANOTHER, consecutive=9)).judge
-    assert judge(observation(0, two_places(300, apart=1))).state == UNKNOWN
+    update = decision(replace(BESIDE_ONE_ANOTHER, consecutive=9)).update
+    assert update(observation(0, two_places(300, apart=1))).state == UNKNOWN
 
 
 def test_ambiguous_is_said_of_places_that_the_image_itself_speaks_for():
-    judge = decision(replace(CONFIG, probability=0.7)).judge
+    update = decision(replace(CONFIG, probability=0.7)).update
     for i in range(4):
-        assert judge(observation(i, two_places(300))).state in (UNKNOWN, AMBIGUOUS)
+        assert update(observation(i, two_places(300))).state in (UNKNOWN, AMBIGUOUS)
     faint = [hypothesis(5, 0.45, 90, 9), hypothesis(25, 0.45, 90, 9, 1)]
-    said = judge(observation(4, faint))
+    said = update(observation(4, faint))
     assert sum(said.belief.shown) > 0.7 and said.state == UNKNOWN
 
 
@@ -159,9 +164,9 @@ def test_ambiguous_places_are_as_probable_together_as_one_has_to_be():
     seen = [hypothesis(5, 0.55, 150, 105), hypothesis(25, 0.55, 150, 105, 1)]
     states = {}
     for asked in (0.5, 0.999):
-        judge = decision(replace(CONFIG, probability=asked)).judge
+        update = decision(replace(CONFIG, probability=asked)).update
         for i in range(2):
-            said = judge(observation(i, seen))
+            said = update(observation(i, seen))
         states[asked] = said.state
         assert 0.5 < sum(said.belief.shown) < 0.999
     assert states == {0.5: AMBIGUOUS, 0.999: UNKNOWN}
@@ -171,8 +176,8 @@ def test_a_place_that_is_far_less_probable_is_no_rival():
     """Both speak for themselves, and together they are sure enough, the first one alone is not."""
 
     def said(inliers: int):
-        judge = decision(replace(CONFIG, probability=0.95, consecutive=9)).judge
-        return [judge(observation(i, two_places(300, second=inliers))) for i in range(2)][-1]
+        update = decision(replace(CONFIG, probability=0.95, consecutive=9)).update
+        return [update(observation(i, two_places(300, second=inliers))) for i in range(2)][-1]
 
     even, uneven = said(290), said(150)
     assert even.state == AMBIGUOUS
@@ -183,8 +188,8 @@ def test_a_place_that_is_far_less_probable_is_no_rival():
 def test_what_is_beside_a_place_has_its_share_of_the_probability():
     def probability(share: float) -> float:
         scaled = replace(CALIBRATED, place=Scaling(share=share))
-        judge = decision(BESIDE_ONE_ANOTHER, scaled).judge
-        return [judge(observation(i, two_places(300, apart=1))) for i in range(3)][
+        update = decision(BESIDE_ONE_ANOTHER, scaled).update
+        return [update(observation(i, two_places(300, apart=1))) for i in range(3)][
             -1
         ].probabilities[5]
 
@@ -192,9 +197,9 @@ def test_what_is_beside_a_place_has_its_share_of_the_probability():
 
 
 def test_any_other_place_is_no_more_probable_than_what_is_left_for_it():
-    judge = decision().judge
+    update = decision().update
     for observed in (poor(0, 3), poor(1, 9), clear(2, 5), clear(3, 5)):
-        said = judge(observed)
+        said = update(observed)
         assert said.other == pytest.approx(
             min(said.belief.p_unvisited * CALIBRATED.repeat, 1 - max(said.probabilities.values()))
         )
@@ -205,8 +210,8 @@ def test_the_user_asks_for_a_probability_and_gets_less_the_more_it_is():
     seen = [hypothesis(5, 0.6, 200, 60), hypothesis(20, 0.5, 150, 20, 1)]
     localized = {}
     for asked in (0.5, 0.9, 0.99, 0.9999):
-        judge = decision(replace(CONFIG, probability=asked, consecutive=1)).judge
-        said = [judge(observation(i, seen)) for i in range(6)]
+        update = decision(replace(CONFIG, probability=asked, consecutive=1)).update
+        said = [update(observation(i, seen)) for i in range(6)]
         localized[asked] = sum(j.state == LOCALIZED for j in said)
         for each in said:
             if each.state == LOCALIZED:
@@ -217,10 +222,10 @@ def test_the_user_asks_for_a_probability_and_gets_less_the_more_it_is():
 
 def test_a_poor_image_counts_for_less_and_an_unusable_one_for_nothing():
     def after(quality: float):
-        judge = decision().judge
+        update = decision().update
         for i in range(2):
-            judge(clear(i, 5))
-        return judge(clear(2, 30, quality=quality)).belief
+            update(clear(i, 5))
+        return update(clear(2, 30, quality=quality)).belief
 
     believed = [after(quality).shown[0] for quality in (0.0, 0.3, 1.0)]
     assert believed == sorted(believed) and 100 * believed[0] < believed[2]
@@ -230,15 +235,15 @@ def test_a_poor_image_counts_for_less_and_an_unusable_one_for_nothing():
 def test_of_an_unusable_image_nothing_is_said_and_nothing_forgotten_for_it():
     """Whatever the black of a covered lens resembles, be it the place where the robot is."""
     for usable, state in ((clear, LOCALIZED), (poor, NOT_IN_MAP)):
-        judge = decision(replace(CONFIG, probability=0.8)).judge
+        update = decision(replace(CONFIG, probability=0.8)).update
         for i in range(8):
-            assert judge(usable(i, 5)).state in (UNKNOWN, state)
-        covered = judge(usable(8, 5, quality=0.0))
+            assert update(usable(i, 5)).state in (UNKNOWN, state)
+        covered = update(usable(8, 5, quality=0.0))
         assert covered.state == UNKNOWN and covered.believed is None
-        assert judge(usable(9, 5)).state == state
+        assert update(usable(9, 5)).state == state
     both = [hypothesis(5, 0.9, 400, 300), hypothesis(25, 0.89, 400, 300, 1)]
-    judge = decision().judge
-    said = [judge(observation(i, both, quality=float(i != 4))).state for i in range(6)]
+    update = decision().update
+    said = [update(observation(i, both, quality=float(i != 4))).state for i in range(6)]
     assert said[3:] == [AMBIGUOUS, UNKNOWN, AMBIGUOUS]
 
 
@@ -249,13 +254,13 @@ def test_images_of_a_robot_that_stands_still_are_not_independent():
     here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
 
     def believed(moves: bool) -> float:
-        judge = decision().judge
+        update = decision().update
         seen = [hypothesis(5, 0.5, 120, 20), hypothesis(20, 0.45, 100, 15, 1)]
         for i in range(6):
             other = rng.normal(size=64)
             descriptor = other / np.linalg.norm(other) if moves else same
             fields = {'descriptor': descriptor, 'odometry': here}
-            said = judge(observation(i, seen, **fields))
+            said = update(observation(i, seen, **fields))
         odds = said.belief.shown[0] / said.belief.p_outside_map
         return abs(math.log(odds))
 
@@ -277,9 +282,9 @@ def test_odometry_tells_that_images_alike_are_of_different_views(further):
     seen = [hypothesis(5, 0.5, 120, 20), hypothesis(20, 0.45, 100, 15, 1)]
 
     def odds(second: Pose) -> float:
-        judge = decision().judge
+        update = decision().update
         for i, pose in enumerate((here, second)):
-            said = judge(observation(i, seen, descriptor=view, odometry=pose))
+            said = update(observation(i, seen, descriptor=view, odometry=pose))
         return abs(math.log(said.belief.shown[0] / said.belief.p_outside_map))
 
     assert odds(further) > 1.2 * odds(here)
@@ -288,15 +293,15 @@ def test_odometry_tells_that_images_alike_are_of_different_views(further):
 def test_a_robot_that_was_parked_is_localized_all_the_same():
     view = np.array([1.0, 0.0])
     here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
-    judge = decision().judge
-    states = [judge(clear(i, 5, descriptor=view, odometry=here)).state for i in range(40)]
+    update = decision().update
+    states = [update(clear(i, 5, descriptor=view, odometry=here)).state for i in range(40)]
     assert states[-1] == LOCALIZED
 
 
 def test_a_single_query_counts_by_the_quality_of_its_image():
-    judge = decision().judge
+    update = decision().update
     shown = [
-        judge(clear(0, 5, quality=quality), sequence=False).belief.shown[0]
+        update(clear(0, 5, quality=quality), sequence=False).belief.shown[0]
         for quality in (0.1, 0.5, 1.0)
     ]
     assert shown == sorted(shown) and shown[0] < 0.8 * shown[-1]
@@ -314,10 +319,10 @@ def test_a_single_query_neither_uses_nor_leaves_evidence():
 
 
 def test_the_verified_hypothesis_with_most_inliers_is_believed():
-    judge = decision().judge
+    update = decision().update
     near = replace(hypothesis(5, 0.89, 410, 350, 1), place=replace(hypothesis(5, 0, 0).place))
     seen = [hypothesis(5, 0.9, 400, 300), near]
-    said = [judge(observation(i, seen)) for i in range(4)][-1]
+    said = [update(observation(i, seen)) for i in range(4)][-1]
     assert said.believed is near
 
 
@@ -357,7 +362,7 @@ def test_no_place_is_as_large_as_the_world():
 
 
 def test_no_hypotheses_are_no_evidence_for_any_place():
-    judge = decision().judge
+    update = decision().update
     for i in range(6):
-        said = judge(observation(i, []))
+        said = update(observation(i, []))
     assert said.believed is None and said.belief.shown == ()

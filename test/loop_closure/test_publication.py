@@ -22,7 +22,7 @@ CONFIG = LoopsConfig(
 OPEN = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0)
 
 
-def gate(config: LoopsConfig = CONFIG, threshold: Threshold | None = None) -> ClosureGate:
+def make_gate(config: LoopsConfig = CONFIG, threshold: Threshold | None = None) -> ClosureGate:
     return ClosureGate(config, CHECK, threshold or Threshold(config))
 
 
@@ -49,10 +49,10 @@ def candidate(
     )
 
 
-def take(judge: ClosureGate, candidates: list[LoopCandidate]) -> PlaceHypothesis | None:
+def take(gate: ClosureGate, candidates: list[LoopCandidate]) -> PlaceHypothesis | None:
     """What is published of an image."""
-    shown = judge.confirm(candidates)
-    return shown.hypothesis if shown is not None and judge.publish(shown) else None
+    shown = gate.confirm(candidates)
+    return shown.hypothesis if shown is not None and gate.publish(shown) else None
 
 
 def published(gates: ClosureGate, *candidates: LoopCandidate) -> list[bool]:
@@ -81,21 +81,21 @@ def test_places_may_be_as_far_apart_as_the_robot_has_driven():
 
 @pytest.mark.parametrize(('x', 'agrees'), [(6.9, True), (7.1, False)])
 def test_places_of_different_rounds_agree_where_the_odometry_has_them_near(x, agrees):
-    judge = gate()
+    gate = make_gate()
     seen = candidate(500, 5, x=5.0), candidate(503, 205, x=5.0 + x - 1.0)
-    assert published(judge, *seen) == [False, agrees]
+    assert published(gate, *seen) == [False, agrees]
 
 
 def test_an_image_without_a_candidate_ends_the_run():
-    judge = gate()
-    assert take(judge, [candidate(100, 5)]) is None
-    assert take(judge, []) is None
-    assert take(judge, [candidate(101, 6)]) is None
-    assert take(judge, [candidate(102, 7)]) is not None
-    judge = gate()
-    take(judge, [candidate(100, 5)])
-    judge.reset()
-    assert take(judge, [candidate(101, 6)]) is None
+    gate = make_gate()
+    assert take(gate, [candidate(100, 5)]) is None
+    assert take(gate, []) is None
+    assert take(gate, [candidate(101, 6)]) is None
+    assert take(gate, [candidate(102, 7)]) is not None
+    gate = make_gate()
+    take(gate, [candidate(100, 5)])
+    gate.reset()
+    assert take(gate, [candidate(101, 6)]) is None
 
 
 def test_without_geometry_nothing_is_published_by_default():
@@ -113,18 +113,18 @@ def half_verified(count: int, rate: float, inliers: int = 20) -> list[LoopCandid
 
 @pytest.mark.parametrize('rate', [1.0, -1.0, 0.8, 1.2])
 def test_a_sequence_can_verify_what_geometry_falls_short_of(rate):
-    judge = gate(replace(CONFIG, sequence=10.0))
-    answers = [take(judge, [each]) for each in half_verified(12, rate)]
+    gate = make_gate(replace(CONFIG, sequence=10.0))
+    answers = [take(gate, [each]) for each in half_verified(12, rate)]
     assert [a is not None for a in answers] == [False] * 10 + [True, False]
     assert answers[10].verification == Verification.SEQUENCE
 
 
 def test_what_is_certain_is_so_whether_it_is_published_or_not():
-    judge = gate()
+    gate = make_gate()
     seen = [candidate(100 + 0.5 * i, 5 + 0.5 * i) for i in range(6)]
-    certain = [judge.confirm([each]) for each in seen]
+    certain = [gate.confirm([each]) for each in seen]
     assert certain[0] is None and None not in certain[1:]
-    told = [judge.publish(each) for each in certain[1:]]
+    told = [gate.publish(each) for each in certain[1:]]
     assert told == [True, False, False, False, False], 'the others are too near to it'
     assert certain[3].hypothesis.verification == Verification.GEOMETRY
     assert (certain[3].path, certain[3].place_path) == (101.5, 6.5)
@@ -149,10 +149,10 @@ def replace_inliers(seen: LoopCandidate, inliers: int) -> LoopCandidate:
 
 
 def test_of_several_the_one_with_the_most_support_counts():
-    judge = gate(OPEN)
+    gate = make_gate(OPEN)
     weak = candidate(100, 5, inliers=200, verification=Verification.LOCAL)
     strong = candidate(100, 9, inliers=80)
-    assert take(judge, [weak, strong]).place.place_id == 'now/9'
+    assert take(gate, [weak, strong]).place.place_id == 'now/9'
 
 
 # ---- no near-duplicates
@@ -170,56 +170,56 @@ def test_a_pair_of_keyframes_gives_one_closure():
 def test_a_closure_near_another_one_tells_little():
     """R = 0.04 m², q = 0.01 m²/m: one bit is V = 0.12 m², 12 m of path, or 8 m from a closure."""
     config = replace(CONFIG, consecutive=1)
-    judge = gate(config)
-    assert judge.gain(candidate(100, 88)) == pytest.approx(1.0)
-    assert take(judge, [candidate(100, 89)]) is None
-    assert take(judge, [candidate(100, 10)]) is not None
-    assert judge.gain(candidate(104, 14)) == pytest.approx(1.0)
-    assert published(judge, candidate(103, 13), candidate(103.9, 14), candidate(104.1, 14)) == [
+    gate = make_gate(config)
+    assert gate.gain(candidate(100, 88)) == pytest.approx(1.0)
+    assert take(gate, [candidate(100, 89)]) is None
+    assert take(gate, [candidate(100, 10)]) is not None
+    assert gate.gain(candidate(104, 14)) == pytest.approx(1.0)
+    assert published(gate, candidate(103, 13), candidate(103.9, 14), candidate(104.1, 14)) == [
         False,
         False,
         True,
     ]
     # Elsewhere in the loop, far from both.
-    assert take(judge, [candidate(104.5, 60)]) is not None
+    assert take(gate, [candidate(104.5, 60)]) is not None
 
 
 def test_a_robot_that_stands_in_a_known_place_says_so_once():
-    judge = gate()
-    told = published(judge, *(candidate(100 + 0.001 * i, 5) for i in range(1000)))
+    gate = make_gate()
+    told = published(gate, *(candidate(100 + 0.001 * i, 5) for i in range(1000)))
     assert sum(told) == 1 and told[1]
 
 
 def test_the_first_closure_with_another_session_tells_everything():
-    judge = gate(replace(CONFIG, consecutive=1))
+    gate = make_gate(replace(CONFIG, consecutive=1))
     first = candidate(50, None, session='map', x=3.0)
-    assert math.isinf(judge.gain(first)) and judge.accept_map_closure(first)
-    assert not judge.accept_map_closure(candidate(51, None, session='map', x=4.0))
-    assert judge.accept_map_closure(candidate(54.1, None, session='map', x=7.0))
-    assert judge.accept_map_closure(candidate(54.1, None, session='another map', x=7.0))
+    assert math.isinf(gate.gain(first)) and gate.accept_map_closure(first)
+    assert not gate.accept_map_closure(candidate(51, None, session='map', x=4.0))
+    assert gate.accept_map_closure(candidate(54.1, None, session='map', x=7.0))
+    assert gate.accept_map_closure(candidate(54.1, None, session='another map', x=7.0))
     believed = candidate(90, None, session='map', x=60.0, verification=Verification.LOCAL)
-    assert not judge.accept_map_closure(believed), 'it is localized by the images before'
+    assert not gate.accept_map_closure(believed), 'it is localized by the images before'
 
 
 def test_gain_never_grows_with_more_closures():
     config = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0)
     rng = np.random.default_rng(1)
-    judge, probe = gate(config), candidate(500, 100)
-    last = judge.gain(probe)
+    gate, probe = gate(config), candidate(500, 100)
+    last = gate.gain(probe)
     for path in np.sort(rng.uniform(200, 800, 50)):
-        judge.remember(candidate(path, float(rng.uniform(0, 150))))
-        assert judge.gain(probe) <= last + 1e-12
-        last = judge.gain(probe)
+        gate.remember(candidate(path, float(rng.uniform(0, 150))))
+        assert gate.gain(probe) <= last + 1e-12
+        last = gate.gain(probe)
 
 
 def test_what_is_remembered_is_bounded():
-    judge = gate(OPEN)
+    gate = make_gate(OPEN)
     for i in range(REMEMBERED + 200):
-        judge.remember(candidate(float(i), 5.0, keyframe=i))
-    assert len(judge._pairs) == REMEMBERED
-    rows = judge._published['now']
+        gate.remember(candidate(float(i), 5.0, keyframe=i))
+    assert len(gate._pairs) == REMEMBERED
+    rows = gate._published['now']
     assert rows._rows.shape == (REMEMBERED, 5)
-    assert judge.gain(candidate(REMEMBERED + 199.0, 5.0)) == pytest.approx(0.5)
+    assert gate.gain(candidate(REMEMBERED + 199.0, 5.0)) == pytest.approx(0.5)
 
 
 # ---- the threshold
@@ -237,14 +237,14 @@ def test_evidence_is_counted_in_doublings():
 def test_rejections_raise_what_a_closure_needs():
     config = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0, feedback_step=0.5)
     threshold = Threshold(config)
-    judge = gate(config, threshold)
-    assert take(judge, [candidate(100, 5, inliers=45)]) is not None
+    gate = make_gate(config, threshold)
+    assert take(gate, [candidate(100, 5, inliers=45)]) is not None
     threshold.learn(rejected=True)
     assert threshold.value == pytest.approx(0.5 * (1 - config.target_rejection_rate))
-    assert take(judge, [candidate(110, 5, inliers=45)]) is None
-    assert take(judge, [candidate(120, 5, inliers=60)]) is not None
+    assert take(gate, [candidate(110, 5, inliers=45)]) is None
+    assert take(gate, [candidate(120, 5, inliers=60)]) is not None
     weak = candidate(130, None, session='map', x=0.0, inliers=45)
-    assert not judge.accept_map_closure(weak)
+    assert not gate.accept_map_closure(weak)
 
 
 def test_the_threshold_stays_within_its_bounds():
@@ -275,8 +275,8 @@ def test_in_the_long_run_as_many_are_rejected_as_is_wanted():
 
 
 def test_other_settings_leave_what_was_published():
-    judge = gate(replace(CONFIG, consecutive=1))
-    assert take(judge, [candidate(100, 5)]) is not None
-    judge.set_config(OPEN, CHECK)
-    assert take(judge, [candidate(100, 5)]) is None
-    assert take(judge, [candidate(101, 6)]) is not None
+    gate = make_gate(replace(CONFIG, consecutive=1))
+    assert take(gate, [candidate(100, 5)]) is not None
+    gate.set_config(OPEN, CHECK)
+    assert take(gate, [candidate(100, 5)]) is None
+    assert take(gate, [candidate(101, 6)]) is not None

@@ -143,7 +143,7 @@ def test_without_cameras_the_model_is_named():
     rng = np.random.default_rng(3)
     for depth, model in (((5.0, 25.0), 'fundamental'), ((10.0, 10.0), 'homography')):
         views = two_views(rng, noise=1.0, depth=depth)
-        geometry = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, refine_pose=True)
+        geometry = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, measure=True)
         assert geometry.verified
         assert geometry.model == model
         assert geometry.inlier.sum() == geometry.inliers
