@@ -63,20 +63,21 @@ def published(gates: ClosureGate, *candidates: LoopCandidate) -> list[bool]:
 
 
 def test_a_loop_is_observed_first_and_published_when_the_next_image_agrees():
-    assert published(gate(), candidate(100, 5), candidate(101, 6)) == [False, True]
+    assert published(make_gate(), candidate(100, 5), candidate(101, 6)) == [False, True]
 
 
 def test_images_that_came_back_to_different_places_do_not_agree():
     assert (
-        published(gate(), candidate(100, 5), candidate(101, 60), candidate(102, 5)) == [False] * 3
+        published(make_gate(), candidate(100, 5), candidate(101, 60), candidate(102, 5))
+        == [False] * 3
     )
 
 
 def test_places_may_be_as_far_apart_as_the_robot_has_driven():
-    assert published(gate(), candidate(100, 5), candidate(110, 17.9)) == [False, True]
-    assert published(gate(), candidate(100, 5), candidate(110, 18.1)) == [False, False]
+    assert published(make_gate(), candidate(100, 5), candidate(110, 17.9)) == [False, True]
+    assert published(make_gate(), candidate(100, 5), candidate(110, 18.1)) == [False, False]
     # The way back along the same street.
-    assert published(gate(), candidate(100, 50), candidate(110, 40)) == [False, True]
+    assert published(make_gate(), candidate(100, 50), candidate(110, 40)) == [False, True]
 
 
 @pytest.mark.parametrize(('x', 'agrees'), [(6.9, True), (7.1, False)])
@@ -100,7 +101,7 @@ def test_an_image_without_a_candidate_ends_the_run():
 
 def test_without_geometry_nothing_is_published_by_default():
     seen = [candidate(100 + i, 5 + i, verification=Verification.LOCAL) for i in range(20)]
-    assert not any(published(gate(), *seen))
+    assert not any(published(make_gate(), *seen))
 
 
 def half_verified(count: int, rate: float, inliers: int = 20) -> list[LoopCandidate]:
@@ -132,16 +133,16 @@ def test_what_is_certain_is_so_whether_it_is_published_or_not():
 
 def test_what_many_images_resemble_is_no_sequence():
     config = replace(CONFIG, sequence=10.0)
-    assert not any(published(gate(config), *half_verified(40, rate=0.0)))
-    assert not any(published(gate(config), *half_verified(40, rate=2.0)))
+    assert not any(published(make_gate(config), *half_verified(40, rate=0.0)))
+    assert not any(published(make_gate(config), *half_verified(40, rate=2.0)))
 
 
 def test_a_sequence_needs_some_support_from_every_image():
     config = replace(CONFIG, sequence=10.0)
     seen = half_verified(15, rate=1.0)
     seen[7] = replace_inliers(seen[7], 19)
-    assert not any(published(gate(config), *seen))
-    assert not any(published(gate(), *half_verified(15, rate=1.0))), 'not asked for'
+    assert not any(published(make_gate(config), *seen))
+    assert not any(published(make_gate(), *half_verified(15, rate=1.0))), 'not asked for'
 
 
 def replace_inliers(seen: LoopCandidate, inliers: int) -> LoopCandidate:
@@ -160,7 +161,7 @@ def test_of_several_the_one_with_the_most_support_counts():
 
 def test_a_pair_of_keyframes_gives_one_closure():
     again = candidate(100.4, 5, keyframe=100)
-    assert published(gate(OPEN), candidate(100, 5), again, candidate(101, 5)) == [
+    assert published(make_gate(OPEN), candidate(100, 5), again, candidate(101, 5)) == [
         True,
         False,
         True,
@@ -204,7 +205,7 @@ def test_the_first_closure_with_another_session_tells_everything():
 def test_gain_never_grows_with_more_closures():
     config = replace(CONFIG, consecutive=1, min_information_gain_bits=0.0)
     rng = np.random.default_rng(1)
-    gate, probe = gate(config), candidate(500, 100)
+    gate, probe = make_gate(config), candidate(500, 100)
     last = gate.gain(probe)
     for path in np.sort(rng.uniform(200, 800, 50)):
         gate.remember(candidate(path, float(rng.uniform(0, 150))))
