@@ -2,9 +2,10 @@
 
     python -m benchmarks.geometry [--map BAG] [--queries BAG ...] [--every 2]
 
-The bags are drives through one town (see docs/town.md), by default those of `make demo`. The
-normalised error (NEES) is the squared error in units of the stated covariance, divided by its
-degrees of freedom: 1 where the covariance is right, more where it promises too much.
+The bags are drives through one town (docs/how-to/synthetic_town.md), by default those of
+`make demo`. The normalised error (NEES) is the squared error in units of the stated covariance,
+divided by its degrees of freedom: 1 where the covariance is right, more where it promises too
+much.
 """
 
 from __future__ import annotations
@@ -170,7 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = [bag for bag in (options.map, *options.queries) if not bag.is_dir()]
     if missing:
         print(
-            f'{missing[0]} is not there: `make demo` draws the usual drives, or see docs/town.md'
+            f'{missing[0]} is not there: `make demo` draws the usual drives, or see '
+            'docs/how-to/synthetic_town.md'
         )
         return 1
     torch.set_num_threads(options.threads)

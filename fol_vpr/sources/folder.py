@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class ImageFolder:
     """Every image of a folder and its subfolders, sorted by path from the folder.
 
-    Positions come from a CSV (see docs/data.md) or, without one, from file names
+    Positions come from a CSV (see docs/reference/file_formats.md) or, without one, from file names
     like @utm_east@utm_north@....jpg. Hidden files and folders, and files with other endings than
     an image's, are skipped and named in `skipped`.
 
@@ -55,7 +55,7 @@ class ImageFolder:
 
         Args:
             path: the folder.
-            positions_csv: see docs/data.md.
+            positions_csv: see docs/reference/file_formats.md.
             frame_id: of the positions; empty: utm for those in file names, map for a CSV's.
             camera: that all images were taken with; those of another size have none.
 

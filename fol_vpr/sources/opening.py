@@ -29,7 +29,7 @@ def open_source(
         path: a folder of images; or a bag: a folder with metadata.yaml, a .db3 or .mcap file.
         image_topic: bags only; may be left out where there is one image topic.
         pose_topic: bags only; without it the frames have no poses.
-        positions_csv: folders only; see docs/data.md.
+        positions_csv: folders only; see docs/reference/file_formats.md.
         max_pose_gap: bags only; seconds between poses that may be interpolated across.
         frame_id: the frame that the poses are in, where the source does not name it rightly.
         camera: what is known of the camera.

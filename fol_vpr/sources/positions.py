@@ -1,6 +1,6 @@
 """Where and when images were taken: CSV files, TUM trajectories, and telling file names.
 
-The columns of a CSV, and what they are also known as, are in docs/data.md.
+The columns of a CSV, and what they are also known as, are in docs/reference/file_formats.md.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int
     """Locations of images from a CSV.
 
     Args:
-        csv_path: see docs/data.md for the columns.
+        csv_path: see docs/reference/file_formats.md for the columns.
         root: the image folder.
         files: the images, as sorted paths relative to `root`.
 

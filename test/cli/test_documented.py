@@ -1,9 +1,10 @@
-"""What the documentation tells people to type, parsed by the program itself."""
+"""What the documentation tells people to type, parsed by the program itself, and its links."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,30 +14,59 @@ from fol_vpr.cli.main import _parse
 from fol_vpr.sources.positions import _ALIASES
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+FOLDERS = ('docs', 'examples', 'benchmarks', 'training', 'fol_vpr')
+PAGES = [
+    *sorted(ROOT.glob('*.md')),
+    *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob('*.md'))),
+]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+BLOCK = re.compile(r'^ *```\w*\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+
+
+def lines_of_blocks(page: str) -> Iterator[str]:
+    """Lines of fenced blocks, continued lines joined."""
+    for block in BLOCK.findall(page):
+        for line in block.replace('\\\n', ' ').splitlines():
+            yield line.strip()
 
 
 def commands(page: str) -> Iterator[str]:
     """Commands of `fol_vpr` in blocks and in the running text; verbs alone with --help."""
-    blocks = re.findall(r'^```\w*\n(.*?)^```', page, re.DOTALL | re.MULTILINE)
-    for block in blocks:
-        for line in block.replace('\\\n', ' ').splitlines():
-            if line.startswith('fol_vpr '):
-                yield line
-    text = re.sub(r'^```.*?^```', '', page, flags=re.DOTALL | re.MULTILINE)
-    for span in re.findall(r'`(fol_vpr [^`]+)`', text):
+    for line in lines_of_blocks(page):
+        if line.startswith('fol_vpr '):
+            yield line
+    for span in re.findall(r'`(fol_vpr [^`]+)`', BLOCK.sub('', page)):
         yield ' '.join(span.split()) + ('' if ' --' in span else ' --help')
 
 
+def modules(page: str) -> set[str]:
+    """Modules of this repository that a page starts with `python -m`."""
+    named = set(re.findall(r'python3? -m ([\w.]+)', page))
+    return {name for name in named if (ROOT / name.split('.')[0]).is_dir()}
+
+
+def anchors(page: str) -> set[str]:
+    """Anchors of the headings of a page, made as GitHub makes them."""
+    found: set[str] = set()
+    seen: Counter[str] = Counter()
+    for heading in re.findall(r'^#+ +(.+?) *$', BLOCK.sub('', page), re.MULTILINE):
+        text = re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', heading).lower()
+        slug = re.sub(r'[^\w\- ]', '', text).replace(' ', '-')
+        found.add(f'{slug}-{seen[slug]}' if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
 DOCUMENTED = [
-    pytest.param(command, id=f'{page.name}: {command[:60]}')
-    for page in PAGES
+    pytest.param(command, id=f'{name}: {command[:60]}')
+    for name, page in zip(NAMES, PAGES, strict=True)
     for command in commands(page.read_text(encoding='utf-8'))
 ]
 
 
 def test_there_are_commands():
-    assert len(DOCUMENTED) >= 20
+    assert len(DOCUMENTED) >= 40
 
 
 @pytest.mark.parametrize('command', DOCUMENTED)
@@ -50,8 +80,57 @@ def test_a_documented_command_is_understood(command):
     assert code == 0, command
 
 
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_links_lead_somewhere(page):
+    text = re.sub(r'`[^`\n]*`', '', BLOCK.sub('', page.read_text(encoding='utf-8')))
+    broken = []
+    for target in LINK.findall(text):
+        if '://' in target or target.startswith('mailto:'):
+            continue
+        path, _, anchor = target.partition('#')
+        other = (page.parent / path).resolve() if path else page
+        if (
+            not other.exists()
+            or not other.is_relative_to(ROOT)
+            or (anchor and anchor not in anchors(other.read_text(encoding='utf-8')))
+        ):
+            broken.append(target)
+    assert not broken
+
+
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_modules_that_are_started_exist(page):
+    for name in modules(page.read_text(encoding='utf-8')):
+        path = ROOT / name.replace('.', '/')
+        assert path.with_suffix('.py').is_file() or (path / '__main__.py').is_file(), name
+
+
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_paths_in_the_text_exist(page):
+    """Files of the repository that are named in backticks, such as `training/town`."""
+    parts = '|'.join([*FOLDERS, 'test', 'config', 'launch', 'underlay', 'fol_vpr_msgs'])
+    for name in re.findall(rf'`((?:{parts})/[\w./-]+)`', page.read_text(encoding='utf-8')):
+        # Paths in a page of a folder may be relative to it.
+        assert (ROOT / name).exists() or (page.parent / name).exists(), name
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached: set[Path] = set()
+    waiting = [ROOT / 'README.md']
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        for target in LINK.findall(page.read_text(encoding='utf-8')):
+            path = (page.parent / target.partition('#')[0]).resolve()
+            if path.suffix == '.md' and path.is_file():
+                waiting.append(path)
+    assert set(PAGES) <= reached
+
+
 def test_all_columns_of_positions_are_documented():
-    page = (ROOT / 'docs' / 'data.md').read_text(encoding='utf-8')
+    page = (ROOT / 'docs' / 'reference' / 'file_formats.md').read_text(encoding='utf-8')
     rows = ' '.join(line for line in page.splitlines() if line.startswith('| `'))
     known = set(re.findall(r'\w+', rows))
     assert {alias for aliases in _ALIASES.values() for alias in aliases} <= known

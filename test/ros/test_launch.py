@@ -38,7 +38,7 @@ def declared() -> list[str]:
 
 
 def test_every_argument_is_documented():
-    text = (ROOT / 'docs' / 'interfaces.md').read_text()
+    text = (ROOT / 'docs' / 'reference' / 'interfaces.md').read_text()
     section = text.partition('### Launch arguments')[2].partition('\n## ')[0]
     assert re.findall(r'^\| `(\w+)`', section, re.MULTILINE) == declared()
     wanted = {'map', 'weights', 'image_topic', 'params_file', 'use_sim_time', 'namespace'}

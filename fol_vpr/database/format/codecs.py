@@ -277,4 +277,4 @@ CODECS: dict[str, Codec] = {
         BinaryCodec('tiny', PATCH_STRIDE),
     )
 }
-"""The codecs by the name that a map gives; see docs/map_format.md for what each is good for."""
+"""The codecs by the name that a map gives; docs/reference/map_format.md describes each."""

@@ -1,6 +1,6 @@
 """Tables of the map file, its version, and the way from older versions to this one.
 
-docs/map_format.md describes the same for people; change both together.
+docs/reference/map_format.md describes the same for people; change both together.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ CREATE TABLE calibration (
 DECISION = 'decision'
 FEEDBACK = 'loop_closure_feedback'
 
-# What a file of changes has besides, see docs/map_format.md.
+# What a file of changes has besides, see docs/reference/map_format.md.
 CHANGES_ID = int.from_bytes(b'FOLC', 'big')
 REMOVED_TABLE = """
 CREATE TABLE removed (

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Localizer(LifecycleNode):
-    """Answers camera images with place hypotheses, as docs/interfaces.md describes.
+    """Answers camera images with place hypotheses, as docs/reference/interfaces.md describes.
 
     Attributes:
         enabled: whether it listens to images while active.

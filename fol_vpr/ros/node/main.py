@@ -29,8 +29,9 @@ The ROS 2 node that says for each camera image which places of a map it may show
   localizer --ros-args -p map:=campus.folmap -p autostart:=true \\
       -r image:=/camera/image_raw -r image/compressed:=/camera/image_raw/compressed
 
-All parameters are explained in config/localizer.yaml and docs/parameters.md, topics and services
-in docs/interfaces.md. Without `autostart` the node waits for a lifecycle manager.
+All parameters are explained in config/localizer.yaml and docs/reference/parameters.md, topics and
+services in docs/reference/interfaces.md. Without `autostart` the node waits for a lifecycle
+manager.
 """
 
 

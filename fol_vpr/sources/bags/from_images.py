@@ -72,7 +72,7 @@ def write_bag_from_images(
         output: the bag's folder, to be made.
         topic: of the images; where empty /camera/image, or /camera/image/compressed.
         rate: images per second, for folders without times.
-        stamps_csv: times of the images instead, see docs/data.md; every image
+        stamps_csv: times of the images instead, see docs/reference/file_formats.md; every image
             needs one.
         compressed: CompressedImage with the files' own JPEG or PNG bytes, or Image (rgb8).
         frame_id: of the camera.

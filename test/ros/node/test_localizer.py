@@ -349,7 +349,8 @@ def start(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_is_printed_and_starts_no_node():
     done = start('--help')
     assert done.returncode == 0
-    assert done.stdout.startswith('usage: localizer') and 'docs/parameters.md' in done.stdout
+    assert done.stdout.startswith('usage: localizer')
+    assert 'docs/reference/parameters.md' in done.stdout
 
 
 @pytest.mark.parametrize('words', [['--ros-args', 'map:=x.folmap'], ['x.folmap']])

@@ -1,7 +1,8 @@
 """SIGINT and SIGTERM end the node in good order, whatever it is doing.
 
-That takes less than two seconds on a machine that has time for it (docs/measurements.md). No limit
-is asserted here but that of a process that hangs: what others take of a busy machine is no fault.
+That takes less than two seconds on an idle machine (benchmarks/results/node.md). The only limit
+that is asserted here is the one that tells a hanging process: other load on the machine is no
+fault of the node.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes config/localizer.yaml and docs/parameters.md from the settings.
+"""Writes config/localizer.yaml and docs/reference/parameters.md from the settings.
 
     python -m fol_vpr.ros.node.parameters.documentation
 
@@ -18,7 +18,7 @@ from typing import Any
 from fol_vpr.ros.node.parameters.settings import FIXED_WHILE_CONFIGURED, Settings, parameters
 
 YAML_PATH = Path('config/localizer.yaml')
-MARKDOWN_PATH = Path('docs/parameters.md')
+MARKDOWN_PATH = Path('docs/reference/parameters.md')
 WIDTH = 99
 
 
