@@ -31,7 +31,7 @@ from benchmarks.datasets import PlaceSet, place_sets
 from benchmarks.reranking import released_scores
 from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.database import CODECS, Codec, MapHeader, MapReader, MapWriter
-from fol_vpr.datatypes import Candidate, Features
+from fol_vpr.datatypes import Candidate, Features, Frame
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.retrieval import Coarse, FlatIndex, match_candidates, rerank
 from fol_vpr.sources import decode_bytes
@@ -119,9 +119,9 @@ def _write_map(
     )
     with MapWriter(path, header) as writer:
         for number, features in enumerate(references):
-            writer.add(
-                single(features), session_id='', stamp_ns=0, image_uri='', source_position=number
-            )
+            width, height = features.image_size
+            frame = Frame(np.zeros((height, width, 3), np.uint8))
+            writer.add(frame, single(features), session_id='', source_position=number)
         writer.finish()
 
 

@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from fol_vpr.database import MapEditor, MapHeader, MapReader, MapWriter, check_map
-from fol_vpr.datatypes import Features, LocalFeatures, Pose
+from fol_vpr.datatypes import Features, Frame, LocalFeatures, Pose
 from fol_vpr.evaluation.report import align
 
 HEADER = MapHeader('bench', 'model', 'fixed-322-imagenet', 'random', 'float16', 8448, 128)
+IMAGE = np.zeros((540, 960, 3), np.uint8)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,14 +62,21 @@ def measure(folder: Path, places: int, rows: int) -> dict[str, dict[str, float]]
 
         def add(number: int) -> None:
             writer.add(
-                features, image_jpeg=jpeg, source_position=number, **_named('built', number)
+                _frame('built', number),
+                features,
+                session_id='built',
+                source_position=number,
+                image_jpeg=jpeg,
             )
 
         figures['build (WAL, synchronous=NORMAL)'] = _each(add, places)
         writer.finish()
     with MapEditor(path) as editor:
         figures['add to a map (WAL, synchronous=FULL)'] = _each(
-            lambda number: editor.add(features, image_jpeg=jpeg, **_named('added', number)), places
+            lambda number: editor.add(
+                _frame('added', number), features, session_id='added', image_jpeg=jpeg
+            ),
+            places,
         )
         figures['save'] = _once(editor.save, 2 * places)
     tracemalloc.start()
@@ -86,10 +94,10 @@ def measure(folder: Path, places: int, rows: int) -> dict[str, dict[str, float]]
     return figures
 
 
-def _named(session: str, number: int) -> dict[str, Any]:
+def _frame(session: str, number: int) -> Frame:
     pose = Pose(np.array([number, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]), np.eye(6))
     uri = f'/data/{session}/{number:06d}.jpg'
-    return {'session_id': session, 'stamp_ns': number, 'image_uri': uri, 'pose': pose}
+    return Frame(IMAGE, stamp_ns=number, uri=uri, pose=pose)
 
 
 def _features(rows: int) -> Features:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from fol_vpr.database.format.records import encode, insert, session_row, text
+from fol_vpr.database.format.records import encode, insert, place_of_frame, session_row, text
 from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader, set_meta
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.changes import ChangesFile
@@ -16,7 +16,7 @@ from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.database.storage.opening import connect_read_only
 from fol_vpr.database.storage.store import Store
 from fol_vpr.database.writer import MapWriter
-from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
+from fol_vpr.datatypes import Features, Frame, MapInfo, Place
 from fol_vpr.errors import InputError, NotInMapError
 
 Progress = Callable[[int, int], None]
@@ -74,23 +74,22 @@ class MapEditor:
 
     def add(
         self,
+        frame: Frame,
         features: Features,
         *,
         session_id: str,
-        stamp_ns: int,
-        image_uri: str,
-        sensor_frame: str = '',
-        camera: Camera | None = None,
-        pose: Pose | None = None,
-        geo: GeoPosition | None = None,
-        image_jpeg: bytes | None = None,
         place_id: str = '',
+        image_jpeg: bytes | None = None,
     ) -> Place:
-        """Add a place; once this returns, it survives the end of the process and of the power.
+        """Add a place; once this returns, it survives a killed process and a power failure.
 
         Args:
-            features: of the network that the map is for.
+            frame: the image, with the pose of the base in the map frame where it is known. Its
+                pixels and its odometry are not stored.
+            features: of the frame, by the network that the map was made with.
+            session_id: the drive that the image belongs to.
             place_id: unique name; empty makes one of the session and a number.
+            image_jpeg: the image for people to look at, or None.
 
         Returns:
             The place as it is stored; its `index` is the row in the changes, for
@@ -113,17 +112,12 @@ class MapEditor:
             connection = file.connection
             with file.transaction():
                 row = connection.execute('SELECT coalesce(max(place) + 1, 0) FROM places')
-                place = Place(
+                place = place_of_frame(
+                    frame,
+                    features,
                     index=int(row.fetchone()[0]),
                     place_id=place_id,
                     session_id=session_id,
-                    stamp_ns=stamp_ns,
-                    image_uri=image_uri,
-                    image_size=features.image_size,
-                    pose=pose,
-                    geo=geo,
-                    sensor_frame=sensor_frame,
-                    camera=camera,
                 )
                 record = encode(self.header, place, features, image_jpeg)
                 insert(connection, record, session_row(connection, session_id))

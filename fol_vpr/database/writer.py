@@ -17,12 +17,20 @@ from pathlib import Path
 from types import TracebackType
 
 from fol_vpr.database.format.codecs import CODECS
-from fol_vpr.database.format.records import Record, encode, insert, int64, session_row, text
+from fol_vpr.database.format.records import (
+    Record,
+    encode,
+    insert,
+    int64,
+    place_of_frame,
+    session_row,
+    text,
+)
 from fol_vpr.database.format.schema import MapHeader, read_meta, set_meta
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.build_file import PartialMap
 from fol_vpr.database.storage.lock import MapLock
-from fol_vpr.datatypes import Camera, Features, GeoPosition, MapInfo, Place, Pose
+from fol_vpr.datatypes import Features, Frame, MapInfo, Place
 from fol_vpr.errors import InputError, MapError, StorageError
 
 COPIED_AT_ONCE = 64
@@ -125,30 +133,26 @@ class MapWriter:
 
     def add(
         self,
+        frame: Frame,
         features: Features,
         *,
         session_id: str,
-        stamp_ns: int,
-        image_uri: str,
         source_position: int,
-        sensor_frame: str = '',
-        camera: Camera | None = None,
-        pose: Pose | None = None,
-        geo: GeoPosition | None = None,
+        place_id: str = '',
         image_jpeg: bytes | None = None,
-        place_id: str | None = None,
     ) -> Place:
         """Append a reference; once this returns, it survives the end of the process.
 
         Args:
-            features: with a global descriptor [D] and local descriptors [N, C] as the header says.
+            frame: the image, with the pose of the base in the map frame where it is known. Its
+                pixels and its odometry are not stored.
+            features: of the frame: a global descriptor [D] and local descriptors [N, C], with D
+                and C as the header says.
             session_id: the drive that the image belongs to.
-            stamp_ns: time of exposure.
-            image_uri: where the image came from.
-            source_position: how far in the source this is; `source_position` of a writer that
-                goes on from here.
-            place_id: unique name, `SESSION/INDEX` where None.
-            image_jpeg: the image for people to look at.
+            source_position: position of the frame in the source. A later writer that resumes this
+                build gives it as its `source_position`.
+            place_id: unique name; empty makes `SESSION/INDEX`.
+            image_jpeg: the image for people to look at, or None.
 
         Returns:
             The place as it is stored.
@@ -159,17 +163,12 @@ class MapWriter:
             StorageError: no space left; what was added before is safe.
         """
         session_id = text(session_id)
-        place = Place(
+        place = place_of_frame(
+            frame,
+            features,
             index=self._count,
             place_id=place_id or f'{session_id}/{self._count:06d}',
             session_id=session_id,
-            stamp_ns=stamp_ns,
-            image_uri=image_uri,
-            image_size=features.image_size,
-            pose=pose,
-            geo=geo,
-            sensor_frame=sensor_frame,
-            camera=camera,
         )
         record = encode(self.header, place, features, image_jpeg)
         position = int64(source_position, 'source_position')

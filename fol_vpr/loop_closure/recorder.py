@@ -165,15 +165,10 @@ class SessionRecorder:
         )
         with MapWriter(self.path, header, source_id=maker.session_id, resumable=False) as writer:
             writer.add(
+                frame,
                 features,
                 session_id=maker.session_id,
-                stamp_ns=frame.stamp_ns,
-                image_uri=frame.uri,
                 source_position=0,
-                sensor_frame=frame.frame_id,
-                pose=frame.pose,
-                geo=frame.geo,
-                camera=frame.camera,
                 image_jpeg=thumbnail(frame.image) if self._config.store_images else None,
             )
             writer.finish()

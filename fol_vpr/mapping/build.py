@@ -92,16 +92,11 @@ def build_map(
             described = extractor.extract([reference.prepared for reference in batch])
             for (position, frame, _), features in zip(batch, described, strict=True):
                 writer.add(
+                    frame,
                     features,
                     session_id=source.session_id,
-                    stamp_ns=frame.stamp_ns,
-                    image_uri=frame.uri,
-                    sensor_frame=frame.frame_id,
-                    camera=frame.camera,
-                    pose=frame.pose,
-                    geo=frame.geo,
-                    image_jpeg=thumbnail(frame.image) if config.store_images else None,
                     source_position=position,
+                    image_jpeg=thumbnail(frame.image) if config.store_images else None,
                 )
                 places += 1
                 if progress is not None:

@@ -164,16 +164,11 @@ class LiveMap:
         """
         editor = self._own_editor()
         stored = editor.add(
+            frame,
             features,
             session_id=session_id,
-            stamp_ns=frame.stamp_ns,
-            image_uri=frame.uri,
-            sensor_frame=frame.frame_id,
-            camera=frame.camera,
-            pose=frame.pose,
-            geo=frame.geo,
-            image_jpeg=thumbnail(frame.image) if store_image else None,
             place_id=place_id,
+            image_jpeg=thumbnail(frame.image) if store_image else None,
         )
         if self._added is None:
             self._added = editor.reader_of_added()

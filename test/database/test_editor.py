@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small_maps import assert_content, build, features, jpeg
+from helpers.small_maps import add_place, assert_content, build, features, jpeg
 
 from fol_vpr.database import FEEDBACK, MapEditor, MapReader, MapWriter, check_map, read_info
 from fol_vpr.database.storage.changes import changes_path
-from fol_vpr.datatypes import GeoPosition, Place, Pose
+from fol_vpr.datatypes import Features, GeoPosition, Place, Pose
 from fol_vpr.errors import AccessError, InputError, MapBusyError, MapError, NotInMapError
 
 COUNT = 6
@@ -29,11 +29,11 @@ def add(editor: MapEditor, number: int, **changes) -> Place:
     values = {
         'session_id': 'later',
         'stamp_ns': 7 + number,
-        'image_uri': f'{number}.jpg',
+        'uri': f'{number}.jpg',
         'image_jpeg': jpeg(number),
         **changes,
     }
-    return editor.add(features(number), **values)
+    return add_place(editor, features(number), **values)
 
 
 def names(path: Path) -> list[str]:
@@ -182,11 +182,10 @@ def test_a_place_id_is_given_once(path):
 def test_features_that_do_not_fit_leave_no_trace(path):
     with MapEditor(path) as editor:
         with pytest.raises(InputError, match='global descriptor'):
-            editor.add(
-                features(1).__class__(np.ones(7, np.float32), features(1).local, (9, 9)),
+            add_place(
+                editor,
+                Features(np.ones(7, np.float32), features(1).local, (9, 9)),
                 session_id='new',
-                stamp_ns=1,
-                image_uri='x',
             )
         add(editor, 20)
     with MapReader(path) as reader:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small_maps import GLOBAL_DIM, assert_content, build, features, header, jpeg
-from helpers.small_maps import add as add_place
+from helpers.small_maps import GLOBAL_DIM, add, assert_content, build, features, header, jpeg
 
 from fol_vpr.database import SCHEMA_VERSION, MapReader, MapWriter, check_map, read_info
 from fol_vpr.database.format.records import COLUMNS, place_digest
@@ -97,9 +96,9 @@ def test_positions_on_earth_and_covariances(tmp_path):
     covariance = np.arange(36.0).reshape(6, 6)
     pose = Pose(np.zeros(3), np.array([0, 0, 0, 1]), covariance)
     with MapWriter(path, header(), source_id='test') as writer:
-        add_place(writer, 0, pose=pose, geo=GeoPosition(-33, 18, -0.0))
-        add_place(writer, 1, pose=None, geo=GeoPosition(48.5, 9.25))
-        add_place(writer, 2, image_jpeg=None, place_id='the gate')
+        add(writer, 0, pose=pose, geo=GeoPosition(-33, 18, -0.0))
+        add(writer, 1, pose=None, geo=GeoPosition(48.5, 9.25))
+        add(writer, 2, image_jpeg=None, place_id='the gate')
         info = writer.finish()
     assert info.georeferenced
     assert read_info(path) == info
@@ -333,7 +332,7 @@ def test_local_features_that_are_no_numbers(copy, offset):
 def test_an_unfinished_map(tmp_path):
     path = tmp_path / 'm.folmap'
     with MapWriter(path, header(), source_id='test') as writer:
-        add_place(writer, 0)
+        add(writer, 0)
     assert 'not finished' in refused(path)
     assert 'unfinished' in refused(tmp_path / 'm.folmap.partial')
 

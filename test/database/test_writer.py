@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers import small_maps
 from helpers.disk_limits import small_disk, small_files
-from helpers.small_maps import add, assert_content, build, features, header
+from helpers.small_maps import add, add_place, assert_content, build, features, header
 
 from fol_vpr.database import MapReader, MapWriter, check_map
 from fol_vpr.errors import InputError, MapError, StorageError
@@ -225,7 +225,7 @@ def test_features_that_do_not_fit_are_refused_and_leave_no_trace(tmp_path, bad):
     with MapWriter(path, header(), source_id='test') as writer:
         add(writer, 0)
         with pytest.raises(InputError):
-            writer.add(bad, session_id='new', stamp_ns=1, image_uri='bad.jpg', source_position=99)
+            add_place(writer, bad, session_id='new', source_position=99)
         assert writer.source_position == 0
         add(writer, 1)
         assert writer.finish().sessions == 1
@@ -251,7 +251,7 @@ def test_values_that_cannot_be_stored(tmp_path, changes, reason):
 def test_names_of_files_may_be_any_bytes(tmp_path):
     path = tmp_path / 'm.folmap'
     with MapWriter(path, header(), source_id='test') as writer:
-        place = add(writer, 0, image_uri=b'caf\xe9/\xff.jpg'.decode('utf-8', 'surrogateescape'))
+        place = add(writer, 0, uri=b'caf\xe9/\xff.jpg'.decode('utf-8', 'surrogateescape'))
         writer.finish()
     with MapReader(path) as reader:
         assert reader.places[0].image_uri == place.image_uri

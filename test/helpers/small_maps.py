@@ -5,15 +5,17 @@ Run as a program it builds one and says on standard output what is safe already:
 """
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from fol_vpr.database import MapHeader, MapReader, MapWriter
-from fol_vpr.datatypes import Camera, Features, LocalFeatures, MapInfo, Place, Pose
+from fol_vpr.database import MapEditor, MapHeader, MapReader, MapWriter
+from fol_vpr.datatypes import Camera, Features, Frame, LocalFeatures, MapInfo, Place, Pose
 
 GLOBAL_DIM = 96
 LOCAL_DIM = 16
+IMAGE = np.zeros((540, 960, 3), np.uint8)
 CAMERA = Camera(
     size=(960, 540),
     matrix=np.array([[700.1, 0.0, 479.7], [0.0, 701.3, 269.9], [0.0, 0.0, 1.0]]),
@@ -55,18 +57,25 @@ def jpeg(index: int) -> bytes:
     return b'\xff\xd8' + np.random.default_rng(index).bytes(300)
 
 
+def add_place(target: MapWriter | MapEditor, features: Features, **values) -> Place:
+    """Add a black image; `values` are fields of its frame and arguments of `target.add`."""
+    names = {field.name for field in fields(Frame)} & values.keys()
+    frame = Frame(IMAGE, **{name: values.pop(name) for name in names})
+    return target.add(frame, features, **values)
+
+
 def add(writer: MapWriter, index: int, rows: int = 40, **changes) -> Place:
     values = {
         'session_id': f'drive-{index // 10}',
         'stamp_ns': 1_305_031_452_791_720_000 + index,
-        'image_uri': f'images/{index:04d}.jpg',
-        'sensor_frame': 'camera',
+        'uri': f'images/{index:04d}.jpg',
+        'frame_id': 'camera',
         'pose': Pose(np.array([index, -0.0, 0.5]), np.array([0, 0, 0.6, 0.8])),
         'image_jpeg': jpeg(index),
         'source_position': 3 * index,
         **changes,
     }
-    return writer.add(features(index, rows), **values)
+    return add_place(writer, features(index, rows), **values)
 
 
 def build(path: Path, count: int, rows: int = 40, overwrite: bool = False, **changes) -> MapInfo:

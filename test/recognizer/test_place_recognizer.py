@@ -247,7 +247,8 @@ def test_a_map_from_another_machine_names_the_weights_that_it_needs(tmp_path):
     none = LocalFeatures(np.empty((0, 2)), np.empty((0, 2)), np.empty(0))
     features = Features(np.array([1.0, 0, 0, 0]), none, (640, 480))
     with MapWriter(path, header) as writer:
-        writer.add(features, session_id='s', stamp_ns=0, image_uri='', source_position=0)
+        frame = Frame(np.zeros((480, 640, 3), np.uint8))
+        writer.add(frame, features, session_id='s', source_position=0)
         writer.finish()
     with pytest.raises(WeightsError, match='give their file as weights') as caught:
         network_config_from_map(path)

@@ -13,7 +13,7 @@ import numpy as np
 from fol_vpr.database.format.camera_rows import camera_row
 from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.format.schema import MapHeader, digest, record_digest
-from fol_vpr.datatypes import Camera, Features, GeoPosition, LocalFeatures, Place, Pose
+from fol_vpr.datatypes import Camera, Features, Frame, GeoPosition, LocalFeatures, Place, Pose
 from fol_vpr.errors import InputError
 
 COLUMNS = (
@@ -41,6 +41,30 @@ class Record:
     count: int
     features: bytes
     jpeg: bytes | None = None
+
+
+def place_of_frame(
+    frame: Frame, features: Features, *, index: int, place_id: str, session_id: str
+) -> Place:
+    """The place that a frame becomes in a map.
+
+    Args:
+        frame: with the pose of the base in the frame of the map, where it is known.
+        features: of the frame; the size of the image is taken from them.
+        index: row of the place.
+    """
+    return Place(
+        index=index,
+        place_id=place_id,
+        session_id=session_id,
+        stamp_ns=frame.stamp_ns,
+        image_uri=frame.uri,
+        image_size=features.image_size,
+        pose=frame.pose,
+        geo=frame.geo,
+        sensor_frame=frame.frame_id,
+        camera=frame.camera,
+    )
 
 
 def encode(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small_maps import CAMERA, add, features, header
+from helpers.small_maps import CAMERA, add, add_place, features, header
 
 from fol_vpr.database import (
     MapEditor,
@@ -79,9 +79,7 @@ def test_changes_and_what_is_saved_of_them(filmed):
     other = replace(CAMERA, size=(640, 480))
     with MapEditor(filmed) as editor:
         for index, camera in ((4, CAMERA), (5, other)):
-            editor.add(
-                features(index), session_id='live', stamp_ns=index, image_uri='', camera=camera
-            )
+            add_place(editor, features(index), session_id='live', stamp_ns=index, camera=camera)
         editor.remove(['drive-0/000002'])
         assert_cameras(filmed, CAMERA, None, CAMERA, CAMERA, other)
         editor.save()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small_maps import CAMERA, assert_content, build, features
+from helpers.small_maps import CAMERA, add_place, assert_content, build, features
 
 from fol_vpr.database import SCHEMA_VERSION, MapEditor, MapReader, check_map, read_info, repair_map
 from fol_vpr.database.format.schema import APPLICATION_ID, CHANGES_ID, TABLES, migrate
@@ -88,8 +88,8 @@ def test_older_changes_are_seen_and_gone_on_with(changed):
     changes = changed.with_name('old.folmap.changes')
     assert version(changes) == 1
     with MapEditor(changed) as editor:
-        editor.add(
-            features(4, 4), session_id='live', stamp_ns=8, image_uri='live:4', camera=CAMERA
+        add_place(
+            editor, features(4, 4), session_id='live', stamp_ns=8, uri='live:4', camera=CAMERA
         )
         assert version(changed) == 1
         with MapReader(changed) as reader:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.disk_limits import small_disk, small_files
-from helpers.small_maps import build, features, jpeg
+from helpers.small_maps import add_place, build, features, jpeg
 
 from fol_vpr.database import MapEditor, MapReader, check_map
 from fol_vpr.errors import StorageError
@@ -19,11 +19,12 @@ COUNT = 4
 
 
 def add(editor: MapEditor, number: int, rows: int = 40) -> str:
-    return editor.add(
+    return add_place(
+        editor,
         features(number, rows),
         session_id='later',
         stamp_ns=number,
-        image_uri=str(number),
+        uri=str(number),
         image_jpeg=jpeg(number),
         place_id=f'p{number}',
     ).place_id

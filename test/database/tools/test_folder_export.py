@@ -36,7 +36,7 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
     with MapWriter(path, header(datum=GeoPosition(48, 9)), source_id='t') as writer:
         add(writer, 0, pose=pose, geo=GeoPosition(48.123456789, 9.1, 400.0))
         add(writer, 1, geo=GeoPosition(-33.0, 18.0))
-        add(writer, 2, image_jpeg=None, image_uri='a, "b"\n; ü.jpg')
+        add(writer, 2, image_jpeg=None, uri='a, "b"\n; ü.jpg')
         add(writer, 3, rows=0, stamp_ns=-(2**63))
         add(writer, 4, place_id=' the gate ')
         writer.calibrate({'decision': '{"slope": 2}', 'another': '{}'})

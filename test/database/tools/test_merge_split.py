@@ -4,7 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small_maps import add, assert_same_places, build, features, header, place_ids
+from helpers.small_maps import (
+    add,
+    add_place,
+    assert_same_places,
+    build,
+    features,
+    header,
+    place_ids,
+)
 
 from fol_vpr.config import PruningConfig
 from fol_vpr.database import (
@@ -83,7 +91,7 @@ def test_what_two_maps_share_is_taken_once(whole, tmp_path):
     grown = tmp_path / 'grown.folmap'
     split_by_region(whole, Region(0, -1, 14, 1), grown)
     with MapEditor(grown) as editor:
-        editor.add(features(70), session_id='new', stamp_ns=5, image_uri='x')
+        add_place(editor, features(70), session_id='new', stamp_ns=5, uri='x')
     info = merge_maps([whole, grown], tmp_path / 'merged.folmap')
     assert info.places == COUNT + 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.small_maps import assert_content, build, features, jpeg
+from helpers.small_maps import add_place, assert_content, build, features, jpeg
 
 from fol_vpr.database import MapEditor, MapReader, check_map, repair_map
 from fol_vpr.database.storage.changes import changes_path
@@ -86,11 +86,12 @@ def test_flipped_bits_in_changes_are_found_or_change_nothing(sound, tmp_path):
     path = Path(shutil.copy(sound, tmp_path / 'm.folmap'))
     with MapEditor(path) as editor:
         for number in range(20, 23):
-            editor.add(
+            add_place(
+                editor,
                 features(number, ROWS),
                 session_id='later',
                 stamp_ns=1,
-                image_uri=f'images/{number:04d}.jpg',
+                uri=f'images/{number:04d}.jpg',
                 image_jpeg=jpeg(number),
             )
         editor.remove(['drive-0/000002'])
@@ -119,11 +120,12 @@ def test_what_is_damaged_goes_and_all_else_stays(sound, tmp_path):
     path = Path(shutil.copy(sound, tmp_path / 'm.folmap'))
     with MapEditor(path) as editor:
         editor.remove(['drive-0/000001'])
-        editor.add(
+        add_place(
+            editor,
             features(30, ROWS),
             session_id='later',
             stamp_ns=1,
-            image_uri='images/0030.jpg',
+            uri='images/0030.jpg',
             image_jpeg=jpeg(30),
         )
     descriptor = features(3, ROWS).global_descriptor.astype('<f2').tobytes()
