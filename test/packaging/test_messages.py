@@ -70,14 +70,6 @@ def test_services_answer_with_a_result_and_a_message(name):
     assert {key: getattr(answer, key) for key in COMMON_RESULTS} == COMMON_RESULTS
 
 
-def test_the_action_answers_likewise_and_tells_how_far_it_is():
-    from fol_vpr_msgs.action import BuildMap
-
-    assert {key: getattr(BuildMap.Result, key) for key in COMMON_RESULTS} == COMMON_RESULTS
-    told = dict(BuildMap.Feedback.get_fields_and_field_types())
-    assert {'done', 'total', 'rate', 'remaining'} <= set(told)
-
-
 @pytest.mark.parametrize(
     ('enum', 'message', 'prefix'),
     [

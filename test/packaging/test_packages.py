@@ -104,10 +104,10 @@ def test_every_python_dependency_is_pinned():
 
 
 def test_every_message_definition_is_built():
-    listed = set(re.findall(r'^\s+((?:msg|srv|action)/\S+)$', _cmake(), re.MULTILINE))
+    listed = set(re.findall(r'^\s+((?:msg|srv)/\S+)$', _cmake(), re.MULTILINE))
     there = {
         path.relative_to(ROOT / 'fol_vpr_msgs').as_posix()
-        for kind in ('msg', 'srv', 'action')
+        for kind in ('msg', 'srv')
         for path in (ROOT / 'fol_vpr_msgs' / kind).iterdir()
     }
     assert listed == there
