@@ -1,4 +1,4 @@
-"""Brings up the node `localizer` and activates it; needs no lifecycle manager.
+"""Starts the node `localizer` and activates it, without a lifecycle manager.
 
 ros2 launch fol_vpr localize.launch.py map:=campus.folmap image_topic:=/camera/image_raw
 """
@@ -15,34 +15,43 @@ from launch_ros.actions import LifecycleNode
 SHARE = Path(get_package_share_directory('fol_vpr'))
 PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 ARGUMENTS = {
-    'map': ('', 'Map file (.folmap); empty takes that of params_file.'),
+    'map': ('', 'Map file (.folmap). Empty takes the map named in params_file.'),
     'weights': (
         '',
-        'Weights: a file or a name; empty takes those of params_file, or else those that the map '
-        'was made with.',
+        'Weights of the network: a file, or a name that `fol_vpr weights list` shows. Empty takes '
+        'the weights named in params_file, or else those that the map was made with.',
     ),
     'image_topic': (
         'image',
-        'Topic of the camera; its compressed images are looked for below it, on /compressed.',
+        'Topic of the camera images. Compressed images are expected on the same topic with '
+        '/compressed appended.',
     ),
-    'camera_info_topic': ('camera_info', 'Topic of the calibration of the camera.'),
-    'params_file': (str(SHARE / 'config' / 'localizer.yaml'), 'Parameter file.'),
-    'use_sim_time': ('', 'Take the time from /clock: true or false; empty as params_file says.'),
+    'camera_info_topic': ('camera_info', 'Topic of the camera calibration (CameraInfo).'),
+    'params_file': (
+        str(SHARE / 'config' / 'localizer.yaml'),
+        'YAML file with the parameters of the node.',
+    ),
+    'use_sim_time': (
+        '',
+        'Take the time from /clock: true or false. Empty takes the value of params_file.',
+    ),
     'namespace': ('', 'Namespace of the node.'),
     'autostart': (
         'true',
-        'Configure and activate at once; false leaves it to a lifecycle manager, empty to '
-        'params_file.',
+        'Configure and activate the node at start: true, or false to leave it to a lifecycle '
+        'manager. Empty takes the value of params_file.',
     ),
     'replay': (
         '',
-        'Answer every image in order, for bags: true or false; empty as params_file says.',
+        'Answer every image in order, for the playback of a bag: true or false, which answers the '
+        'newest image and drops older ones. Empty takes the value of params_file.',
     ),
-    'log_level': ('info', 'debug, info, warn, error or fatal.'),
+    'log_level': ('info', 'Least severe messages to log: debug, info, warn, error or fatal.'),
     'fastdds_profile': (
         str(SHARE / 'config' / 'fastdds_shm.xml'),
-        'Fast DDS profile with shared memory for large images, where the environment names '
-        'none; empty leaves the transport alone. The camera driver should use it too.',
+        'Fast DDS profile with shared memory for large images, used unless the environment '
+        'variable FASTRTPS_DEFAULT_PROFILES_FILE is set. Empty keeps the default transport. The '
+        'camera driver should use the same profile.',
     ),
 }
 

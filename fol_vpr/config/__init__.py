@@ -1,8 +1,8 @@
 """Every setting and its default, one frozen dataclass for each part.
 
-This is the only home of default values: the node's parameters, the command line and the
-documentation take name, default, range and description from here. Descriptions are written for
-the person who sets them.
+This is the only place of default values: the parameters of the node, the command line and the
+documentation take name, default, range and description from here. Users read each description by
+itself, in `--help` and in `ros2 param describe`: it names the quantity, its unit and the effect.
 """
 
 from fol_vpr.config.camera import CameraConfig, mount_pose

@@ -1,4 +1,4 @@
-"""What is said of a camera by those who give images."""
+"""The calibration and the mount of the camera that took the images of a folder or bag."""
 
 from __future__ import annotations
 
@@ -13,33 +13,36 @@ from fol_vpr.datatypes import Pose
 from fol_vpr.errors import InputError
 
 MOUNT = ('X', 'Y', 'Z', 'QX', 'QY', 'QZ', 'QW')
-"""What the numbers of a camera's mount are: metres and a unit quaternion."""
+"""Names of the numbers of a camera mount: metres and a unit quaternion."""
 
 
 @dataclass(frozen=True)
 class CameraConfig(Checked):
-    """The camera of a drive, where its source does not tell."""
+    """The camera of a folder or bag of images."""
 
     camera: str = setting(
         '',
-        'Calibration of the camera: a YAML file as camera_calibration of ROS writes it, for '
-        'images as the sensor gave them. Goes before the camera_info of a bag.',
+        'Calibration file of the camera: YAML as camera_calibration of ROS writes it, for images '
+        'as the sensor gives them, not rectified. Replaces the camera_info of a bag.',
         is_file=True,
     )
     camera_mount: tuple[float, ...] = setting(
         (),
-        "Pose of the camera's optical frame (x right, y down, z forward) in the base frame: "
-        'metres and a unit quaternion. Goes before the tf of a bag.',
+        "Pose of the camera's optical frame (x right, y down, z forward) in the base frame of "
+        'the robot: x y z in metres and the unit quaternion qx qy qz qw. Replaces the tf of a '
+        'bag.',
         elements=MOUNT,
     )
     camera_info_topic: str = setting(
         '',
-        'CameraInfo of a bag; empty takes camera_info beside the image topic, where there is one.',
+        'Topic of the camera_info messages in a bag. Empty takes camera_info beside the image '
+        'topic, where there is one.',
     )
     base_frame: str = setting(
         '',
-        'Frame of the robot whose poses the pose topic of a bag gives, for the tf from there to '
-        'the camera; empty takes the child_frame_id of odometry, and base_link otherwise.',
+        'Frame of the robot whose poses the pose topic of a bag gives; the pose of the camera is '
+        'looked up from it in the tf of the bag. Empty takes the child_frame_id of the odometry, '
+        'and base_link where there is none.',
     )
 
     def __post_init__(self) -> None:
@@ -48,10 +51,10 @@ class CameraConfig(Checked):
 
 
 def mount_pose(numbers: Sequence[float]) -> Pose | None:
-    """The pose that a setting `camera_mount` means; None where it is empty.
+    """The pose [x, y, z, qx, qy, qz, qw] of a setting `camera_mount`; None where it is empty.
 
     Raises:
-        InputError: the numbers are none of a pose.
+        InputError: not 7 finite numbers, or the quaternion is not of unit length.
     """
     if not numbers:
         return None

@@ -1,4 +1,4 @@
-"""How loop closures are found, and which of them are worth telling."""
+"""How loop closures are found, and which ones are published."""
 
 from __future__ import annotations
 
@@ -9,153 +9,201 @@ from fol_vpr.config.setting import Checked, setting
 
 @dataclass(frozen=True)
 class LoopsConfig(Checked):
-    """Loop closures: within the running drive, and how often they are published at all.
+    """Keyframes of the running drive, and which loop closures are published.
 
-    Metres are metres of the path that was driven, by the odometry of the images. Where there is
-    none, seconds count as metres at `speed`.
+    Distances driven are measured along the path, by the odometry of the images. For images without
+    odometry, they are the time that passed times `speed`.
     """
 
     enabled: bool = setting(
         False,
-        'Keep the keyframes of the running drive, and look for loops in them. Closures against '
-        'the loaded map are published in any case.',
+        'Store keyframes of the running drive and search them for loop closures. Loop closures '
+        'with the loaded map are published even if this is false.',
     )
     session_file: str = setting(
         '',
-        'Map file (.folmap) that the keyframes are written to as they come; where it exists '
-        'already, a number is put behind its name. Empty keeps them in a temporary file, which is '
-        'removed at the end.',
+        'Map file (.folmap) that the keyframes of the drive are written to while it runs. Where '
+        "the file exists already, a number is appended to the new file's name. Empty uses a "
+        'temporary file, which is removed at the end.',
         is_file=True,
     )
-    frame: str = setting('odom', 'Frame of the odometry, which the poses of keyframes are in.')
+    frame: str = setting(
+        'odom',
+        'Frame id of the odometry, which the session file records as the frame of the poses of '
+        'its keyframes.',
+    )
     codec: str = setting(
         'fine',
-        'How local features of keyframes are stored, as when a map is built.',
+        'How the local features of keyframes are stored. float32 and float16 keep all; fine '
+        'keeps every fourth and compact every sixteenth feature, with 8 bits per number; tiny '
+        'keeps every sixteenth with 1 bit per number. Fewer take less disk space and match less '
+        'reliably.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
     )
     store_images: bool = setting(
         True,
-        'Keep a JPEG of every keyframe in the session file: what transforms are measured on.',
+        'Store a JPEG of every keyframe in the session file. Without the images no relative pose '
+        'of a loop closure within the drive can be measured.',
     )
     keyframe_distance: float = setting(
-        1.0, 'Metres driven between keyframes.', minimum=0, maximum=10_000
+        1.0,
+        'Distance in metres from the last keyframe at which the next one is due, by the '
+        'odometry. Larger stores fewer keyframes.',
+        minimum=0,
+        maximum=10_000,
     )
     keyframe_angle: float = setting(
-        15.0, 'Degrees turned between keyframes.', minimum=0, maximum=360
+        15.0,
+        'Rotation in degrees from the last keyframe at which the next one is due, by the '
+        'odometry. Larger stores fewer keyframes.',
+        minimum=0,
+        maximum=360,
     )
     keyframe_interval: float = setting(
-        1.0, 'Seconds between keyframes where there is no odometry.', minimum=0, maximum=3600
+        1.0,
+        'Time in seconds from the last keyframe at which the next one is due, for images without '
+        'odometry. Larger stores fewer keyframes.',
+        minimum=0,
+        maximum=3600,
     )
     keyframe_similarity: float = setting(
         0.6,
-        'Where there is no odometry: an image whose global similarity to the last keyframe is '
-        'below this becomes one before its time, and none does while the similarity is above the '
-        'middle between this and 1, as when the robot stands.',
+        'Cosine similarity to the last keyframe below which an image becomes a keyframe before '
+        'loops.keyframe_interval has passed, for images without odometry. An image whose '
+        'similarity is above the middle between this value and 1, as when the robot stands, '
+        'never becomes one. Larger stores more keyframes.',
         minimum=-1,
         maximum=1,
     )
     skip_revisits: bool = setting(
         True,
-        'An image that is verified to show an older keyframe of the drive again becomes none '
-        'itself where it is as near to it as keyframes follow each other: a robot that drives its '
-        'round all day keeps each place once. Takes odometry.',
+        'Do not store an image that is verified to show an older keyframe of the drive and was '
+        'taken within loops.keyframe_distance of it, as far as the odometry can tell. A route '
+        'that is driven many times is then stored once. Needs odometry.',
     )
     speed: float = setting(
         1.0,
-        'Metres per second that the robot is taken to drive where there is no odometry.',
+        'Speed in metres per second by which time is converted to distance driven, for images '
+        'without odometry.',
         minimum=0,
         maximum=1000,
     )
     exclude_distance: float = setting(
         10.0,
-        'Keyframes within so many metres of driving are recent, and no loop.',
+        'Distance driven in metres before the current image within which keyframes are not '
+        'searched for a loop, by the odometry. Larger ignores short loops; smaller finds '
+        'neighbouring images as loops.',
         minimum=0,
         maximum=1_000_000,
     )
     exclude_time: float = setting(
         10.0,
-        'Keyframes of so many last seconds are recent, where there is no odometry.',
+        'Time in seconds before the current image within which keyframes are not searched for a '
+        'loop, for images without odometry. Larger ignores short loops.',
         minimum=0,
         maximum=1_000_000,
     )
     exclude_keyframes: int = setting(
         5,
-        'So many last keyframes are recent, where there is no odometry.',
+        'Number of the latest keyframes that are not searched for a loop, for images without '
+        'odometry. Larger ignores short loops.',
         minimum=0,
         maximum=1_000_000,
     )
     candidates: int = setting(
-        10, 'Keyframes taken from the global search.', minimum=1, maximum=10_000
+        10,
+        'Number of keyframes that the global search returns as loop candidates for an image, '
+        'those of the largest similarity. Larger misses fewer loops and takes more time.',
+        minimum=1,
+        maximum=10_000,
     )
     verify: int = setting(
-        2, 'How many of them, best first, are checked geometrically.', minimum=1, maximum=1000
+        2,
+        'Number of loop candidates per image, the best after re-ranking, that are verified '
+        'geometrically. Larger misses fewer loops and takes more time.',
+        minimum=1,
+        maximum=1000,
     )
     consecutive: int = setting(
         2,
-        'Images in a row that must agree on the place before a loop within the drive is '
-        'published.',
+        'Number of images in a row that must pass geometric verification against keyframes of '
+        'one place before a loop closure within the drive is published. Larger publishes fewer '
+        'and more reliable closures.',
         minimum=1,
         maximum=100,
     )
     sequence: float = setting(
         0.0,
-        'Metres of driving along which images must keep coming back to places that are passed at '
-        'the same rate, to verify a loop where they fall short of the geometric check but have '
-        'half the inliers that it wants; 0 asks for geometry always.',
+        'Distance driven in metres along which images in a row must match keyframes of an older '
+        'part of the drive that pass at the speed of the robot, for a loop closure to be '
+        'published without geometric verification. Each image needs half of '
+        'verification.min_inliers. Larger publishes fewer closures; 0 always requires geometric '
+        'verification.',
         minimum=0,
         maximum=10_000,
     )
     agreement: float = setting(
         3.0,
-        'How far apart in metres, beyond what the robot has driven between two images, the '
-        'places that they came back to may be, and still agree.',
+        'Tolerance in metres between the distance that the robot drove from one image to another '
+        'and the distance between the keyframes that the two images match: beyond it the matches '
+        'contradict each other. Larger publishes more loop closures and more wrong ones.',
         minimum=0,
         maximum=10_000,
     )
     min_probability: float = setting(
         0.5,
-        'Least probability of a published closure, where it is known.',
+        'Probability that the feedback on loop closures with a calibrated map starts from: once '
+        'rejections have raised the threshold by N doublings, the odds of a closure must be 2^N '
+        'times the odds of this probability. Larger then publishes fewer closures. Has no effect '
+        'before the first rejection.',
         minimum=0.01,
         maximum=0.99,
     )
     min_information_gain_bits: float = setting(
         1.0,
-        'Bits that a closure must tell about where the robot is, for each axis, over the odometry '
-        'and the closures published before; 0 publishes every verified pair of keyframes.',
+        'Minimum information in bits per axis that a loop closure adds to the odometry and the '
+        'closures published before, about the position of the robot. Larger publishes fewer '
+        'closures; 0 publishes every verified pair of keyframes once.',
         minimum=0,
         maximum=100,
     )
     odometry_stddev: float = setting(
         0.1,
-        'Standard deviation of the odometry after one metre, in metres; grows with the root of '
-        'the path.',
+        "Standard deviation in metres of the odometry's position after one metre of driving; it "
+        'grows with the square root of the distance. Larger makes loop closures more '
+        'informative, so that more are published.',
         minimum=0.0001,
         maximum=100,
     )
     odometry_turn_stddev: float = setting(
         1.0,
-        'The same of its rotation, in degrees: what the baseline of two keyframes is worth that a '
-        'transform is measured by.',
+        "Standard deviation in degrees of the odometry's rotation after one metre of driving; it "
+        'grows with the square root of the distance. Larger trusts the distance between two '
+        'keyframes less when the relative pose of a loop closure is measured in metres.',
         minimum=0.0001,
         maximum=180,
     )
     closure_stddev: float = setting(
         0.2,
-        'Standard deviation of what a closure says of the position, in metres.',
+        'Standard deviation in metres of the position that one loop closure gives. Larger makes '
+        'closures less informative, so that fewer are published.',
         minimum=0.0001,
         maximum=1000,
     )
     target_rejection_rate: float = setting(
         0.05,
-        'Share of published closures that the back-end may reject: the feedback moves the '
-        'threshold until it does.',
+        'Fraction of the published loop closures that the back-end may reject. Its feedback '
+        'raises the threshold of evidence with each rejection and lowers it with each '
+        'acceptance, so that the fraction rejected approaches this value. Larger publishes more '
+        'closures and more wrong ones.',
         minimum=0.001,
         maximum=0.5,
     )
     feedback_step: float = setting(
         0.25,
-        'How far one rejection raises the threshold, in doublings of the inliers or of the odds; '
-        '0 leaves it where it is.',
+        'Step by which a rejected loop closure raises the threshold of evidence, in doublings of '
+        'the number of inliers or of the odds. Larger reacts faster to the feedback of the '
+        'back-end; 0 ignores it.',
         minimum=0,
         maximum=2,
     )

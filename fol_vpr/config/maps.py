@@ -9,39 +9,58 @@ from fol_vpr.config.setting import Checked, setting
 
 @dataclass(frozen=True)
 class MappingConfig(Checked):
-    """How a bag becomes a map. Image folders are taken whole."""
+    """How a map is built: which images of a bag become references, and what is stored."""
 
     keyframe_distance: float = setting(
-        1.0, 'Metres driven between keyframes.', minimum=0, maximum=10_000
+        1.0,
+        'Distance in metres from the last keyframe at which an image of a bag becomes the next '
+        'one, by the poses. Larger makes smaller maps.',
+        minimum=0,
+        maximum=10_000,
     )
     keyframe_angle: float = setting(
-        15.0, 'Degrees turned between keyframes.', minimum=0, maximum=360
+        15.0,
+        'Rotation in degrees from the last keyframe at which an image of a bag becomes the next '
+        'one, by the poses. Larger makes smaller maps.',
+        minimum=0,
+        maximum=360,
     )
     keyframe_interval: float = setting(
-        1.0, 'Seconds between keyframes where the bag has no poses.', minimum=0, maximum=3600
+        1.0,
+        'Time in seconds from the last keyframe at which an image of a bag becomes the next one, '
+        'where the bag has no poses. Larger makes smaller maps.',
+        minimum=0,
+        maximum=3600,
     )
     max_pose_gap: float = setting(
         0.5,
-        'Longest time between two poses that an image may be interpolated across, in seconds.',
+        'Maximum time in seconds between two poses of a bag for the pose of an image between the '
+        'two to be interpolated. Images in a longer gap are left out of the map.',
         minimum=0,
         maximum=60,
     )
     frame_id: str = setting(
         '',
-        'Name of the frame that the poses are in, as the map will publish them; empty takes that '
-        'of the poses, and map where there are none or where they are odometry.',
+        'Name of the frame that the poses are in, which the map records and the node publishes. '
+        'Empty takes the name from the poses, and `map` where they have none or are odometry.',
     )
     codec: str = setting(
         'fine',
-        'How local features are stored: float32 and float16 keep all; fine keeps a quarter of the '
-        'rows, compact a sixteenth, in 8 bits a number; tiny the same sixteenth in 1 bit.',
+        'How the local features of references are stored. float32 and float16 keep all; fine '
+        'keeps every fourth and compact every sixteenth feature, with 8 bits per number; tiny '
+        'keeps every sixteenth with 1 bit per number. Fewer take less disk space and match less '
+        'reliably.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
     )
-    store_images: bool = setting(True, 'Keep a JPEG of every reference in the map.')
+    store_images: bool = setting(
+        True,
+        'Store a JPEG of every reference in the map. Without the images no relative poses can be '
+        'measured and no pictures of answers be drawn.',
+    )
     batch: int = setting(
         0,
-        'Images that the network describes together; 0 is 16 on CUDA, and 1 on the CPU, which '
-        'gains nothing by more.',
+        'Number of images that the network processes together. 0 takes 16 on CUDA, and 1 on the '
+        'CPU, where more gain nothing. Larger takes more memory.',
         minimum=0,
         maximum=256,
     )
@@ -49,29 +68,35 @@ class MappingConfig(Checked):
 
 @dataclass(frozen=True)
 class PruningConfig(Checked):
-    """Which places of a map are not needed."""
+    """Which places of a map are removed."""
 
     never_hit: bool = setting(
         False,
-        'Drop places that were never recognised while storage.record_hits was on.',
+        'Remove places that were never recognised while a node ran with storage.record_hits set '
+        'to true.',
     )
     redundant: bool = setting(
-        False, 'Drop places that others stand for, so that each dropped one has a like one left.'
+        False,
+        'Remove places that have a similar place nearby; at least one such place is kept for '
+        'each place that is removed.',
     )
     similarity: float = setting(
         0.8,
-        'Least cosine of the global descriptors of places that stand for each other.',
+        'Minimum cosine similarity of the global descriptors of two places for --redundant to '
+        'keep only one of the two. Larger removes fewer places.',
         minimum=-1,
         maximum=1,
     )
     radius: float = setting(
         3.0,
-        'Longest distance between them in metres, where the map has poses.',
+        'Maximum distance in metres between two places for --redundant to keep only one of the '
+        'two, where the map has poses. Larger removes more places.',
         minimum=0,
     )
     angle: float = setting(
         30.0,
-        'Largest difference of their orientations in degrees, where the map has them.',
+        'Maximum difference in degrees between the orientations of two places for --redundant to '
+        'keep only one of the two, where the map has poses. Larger removes more places.',
         minimum=0,
         maximum=180,
     )

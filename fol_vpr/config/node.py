@@ -1,4 +1,4 @@
-"""How the node behaves."""
+"""Settings of the node `localizer` itself."""
 
 from __future__ import annotations
 
@@ -10,99 +10,114 @@ from fol_vpr.config.setting import Checked, setting
 
 @dataclass(frozen=True)
 class NodeConfig(Checked):
-    """How the node `localizer` behaves; what it recognises with is in the other parts."""
+    """Topics, frames and diagnostics of the node `localizer`."""
 
     map: str = setting(
         '',
-        'Map file (.folmap) that is loaded when the node is configured; empty starts without one, '
-        'and ~/load_map brings it. network.resize and network.input_size are then taken from it, '
-        'and its weights, unless network.weights names others.',
+        'Map file (.folmap) that the node loads when it is configured. Empty starts the node '
+        'without a map, until the service ~/load_map loads one. The map also sets network.resize '
+        'and network.input_size, and network.weights where that has its default.',
     )
     map_frame: str = setting(
-        '', 'Frame id of the published poses; empty takes the one that the map names.'
+        '', 'Frame id of the published poses. Empty takes the frame that the map names.'
     )
     base_frame: str = setting(
         'base_link',
-        'Frame of the robot whose pose the map holds; checked against `odom`, and where the '
-        'camera sits is looked up from.',
+        'Frame of the robot base, whose poses the map holds. The pose of the camera on the robot '
+        'is looked up from it on /tf_static, and odometry of another frame is converted to it.',
     )
     camera_mount: tuple[float, ...] = setting(
         (),
         "Pose of the camera's optical frame (x right, y down, z forward) in base_frame: x y z in "
-        'metres and the unit quaternion qx qy qz qw; empty takes it from /tf_static.',
+        'metres and the unit quaternion qx qy qz qw. Empty takes it from /tf_static.',
         elements=MOUNT,
     )
     replay: bool = setting(
         False,
-        'Answer every image, in order: the subscription is reliable, keeps all, and nothing is '
-        'dropped. Otherwise the newest image wins and the ones that it overtakes are counted as '
-        'dropped.',
+        'Answer every image in order, for the playback of a bag: the subscription is reliable '
+        'and no image is dropped. With false, an image that waits is replaced by the next one '
+        'and counted as dropped, so that answers stay recent.',
         read_only=True,
     )
     replay_queue: int = setting(
         8,
-        'Images that the node itself holds in replay mode; the rest waits in the middleware.',
+        'Number of images that the node queues while replay is true; further images wait in the '
+        'middleware. Larger takes more memory.',
         minimum=1,
         maximum=10_000,
         read_only=True,
     )
     image_transport: str = setting(
         'auto',
-        'raw listens to `image`, compressed to `image/compressed`, auto to both until one of them '
-        'delivers, and then to that one.',
+        'Image topic that the node subscribes to: raw takes `image`, compressed takes '
+        '`image/compressed`, auto subscribes to both until an image arrives on either and then '
+        'keeps that topic.',
         choices=('auto', 'raw', 'compressed'),
         read_only=True,
     )
     autostart: bool = setting(
         False,
-        'Configure and activate at start, without a lifecycle manager.',
+        'Configure and activate the node when it starts. With false, a lifecycle manager has to '
+        'do it.',
         read_only=True,
     )
     publish_tf: bool = setting(
         False,
-        'Publish map -> odom at the stamp of every image that is localised. Needs tf2_ros and '
-        'odometry on `odom`.',
+        'Publish the transform from the map frame to the frame of the odometry, at the stamp of '
+        'every image that is LOCALIZED. Needs tf2_ros, and odometry on the topic `odom`.',
         read_only=True,
     )
     odom_gap: float = setting(
         0.2,
-        'Longest time in seconds between two odometry messages that the pose at an image may be '
-        'interpolated across.',
+        'Maximum time in seconds between two odometry messages, or between an odometry message '
+        'and an image, for the pose of the robot at the image to be interpolated. Larger '
+        'tolerates slower odometry; smaller leaves more images without odometry.',
         minimum=0,
         maximum=10,
     )
     position_stddev: float = setting(
         2.0,
-        'How far from the pose of the map image a recognised image may have been taken, in metres '
-        '(standard deviation). Added to the covariance of ~/pose where that is the pose of the '
-        'map image.',
+        'Standard deviation in metres between the position of a recognised image and that of the '
+        'map image that it matches. It is added to the covariance of ~/pose where the pose is '
+        'that of the map image; a refined pose brings its own covariance.',
         minimum=0,
         maximum=1000,
     )
     orientation_stddev: float = setting(
         15.0,
-        'The same for the rotation, in degrees.',
+        'Standard deviation in degrees between the orientation of a recognised image and that of '
+        'the map image that it matches. It is added to the covariance of ~/pose where the pose '
+        'is that of the map image; a refined pose brings its own covariance.',
         minimum=0,
         maximum=180,
     )
     diagnostics_period: float = setting(
-        1.0, 'Seconds between messages on /diagnostics.', minimum=0.1, maximum=60, read_only=True
+        1.0,
+        'Time in seconds between two messages on /diagnostics.',
+        minimum=0.1,
+        maximum=60,
+        read_only=True,
     )
     image_timeout: float = setting(
         5.0,
-        'Seconds without an image after which the diagnostics say so, and why.',
+        'Time in seconds without an image after which /diagnostics reports an error with its '
+        'likely cause, and without an answer after which it reports a warning.',
         minimum=0.1,
         maximum=3600,
     )
     stamp_tolerance: float = setting(
         0.5,
-        'Seconds that the stamp of an image may be ahead of the clock of the node before the '
-        'diagnostics complain.',
+        'Time in seconds by which the stamp of an image may be ahead of the clock of the node '
+        'before /diagnostics reports a warning.',
         minimum=0,
         maximum=3600,
     )
     debug_height: int = setting(
-        360, 'Height of ~/debug/match/compressed in pixels.', minimum=60, maximum=2160
+        360,
+        'Height in pixels of the query and the reference that are drawn side by side on '
+        '~/debug/match/compressed. Larger pictures take more bandwidth.',
+        minimum=60,
+        maximum=2160,
     )
 
     def __post_init__(self) -> None:

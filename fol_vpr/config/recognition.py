@@ -1,4 +1,4 @@
-"""How an image is recognised."""
+"""Settings of the recognition: network, retrieval, verification, storage."""
 
 from __future__ import annotations
 
@@ -10,211 +10,277 @@ from fol_vpr.config.setting import Checked, setting
 
 @dataclass(frozen=True)
 class NetworkConfig(Checked):
-    """Which network runs, where, and on what size of image."""
+    """The network, its device, and the size of its input."""
 
     weights: str = setting(
         'fol_tiny',
-        'Weights: a .pth or .safetensors file, or a name that `fol_vpr weights list` shows. '
-        'fol_tiny comes with the package and is for trying things out; for real work fetch the '
-        "authors' weights.",
+        'Weights of the network: a .pth or .safetensors file, or a name that `fol_vpr weights '
+        'list` shows. fol_tiny comes with the package and is meant for trials; for real work '
+        "fetch the authors' weights.",
     )
-    device: str = setting('auto', 'auto (CUDA where there is one, else cpu), cpu, cuda, cuda:N.')
+    device: str = setting(
+        'auto',
+        'Device that the network runs on: cpu, cuda, cuda:N, or auto, which takes CUDA where it '
+        'is available and the CPU otherwise.',
+    )
     precision: str = setting(
         'auto',
-        'auto is bfloat16 on CUDA and float32 on the CPU. int8 is for CPUs that are fast at it, '
-        'where it takes the least time.',
+        'Number format of the matrix products in the network. auto takes bfloat16 on CUDA and '
+        'float32 on the CPU. int8 is the fastest on CPUs with AVX-512 VNNI or AVX VNNI and is '
+        'refused elsewhere.',
         choices=('auto', 'float32', 'bfloat16', 'float16', 'int8'),
     )
     resize: str = setting(
         'fixed',
-        'fixed squeezes the image to input_size x input_size, as the released evaluation does; '
-        'keep_aspect keeps its aspect ratio at about the same number of pixels.',
+        'How an image is brought to the input of the network: fixed stretches it to a square of '
+        'network.input_size pixels, as the released evaluation does; keep_aspect keeps its '
+        'aspect ratio, with about the same number of pixels.',
         choices=('fixed', 'keep_aspect'),
     )
     input_size: int = setting(
         0,
-        'Side of the network input in pixels, a multiple of 14 from 126; 0 takes what the weights '
-        "were made for, 322 for the authors'.",
+        'Side of the network input in pixels, a multiple of 14 and at least 126. 0 takes the '
+        "size that the weights were trained for (322 for the authors' weights). Larger takes "
+        'more time and memory.',
         minimum=0,
         maximum=2800,
     )
-    threads: int = setting(0, 'CPU threads; 0 leaves it to torch.', minimum=0, maximum=1024)
+    threads: int = setting(
+        0,
+        'Number of CPU threads that PyTorch uses; 0 leaves the number to PyTorch.',
+        minimum=0,
+        maximum=1024,
+    )
 
 
 @dataclass(frozen=True)
 class RetrievalConfig(Checked):
-    """How many references are looked at, and how closely."""
+    """The global search in the map, and the re-ranking of its candidates."""
 
     candidates: int = setting(
-        100, 'References taken from the global search.', minimum=1, maximum=10_000
+        100,
+        'Number of references that the global search returns as candidates for an image, those '
+        'of the largest similarity. Larger misses fewer places and takes more time.',
+        minimum=1,
+        maximum=10_000,
     )
     index: str = setting(
         'auto',
-        'How they are searched: flat compares all on the CPU; bytes does too, faster and in a '
-        'quarter of the memory, by descriptors that are rounded to a byte for each number; large '
-        'is for maps of many thousand places, and keeps its index in a file beside the map; gpu '
-        'compares all on the device of the network; milvus searches on a server. auto is milvus '
-        'where index_uri is set, else gpu where the network runs on one that has room, else flat '
-        'or large by the size of the map; it says which and why.',
+        'Search index of the global descriptors. flat compares all on the CPU; bytes does so '
+        'faster and in a quarter of the memory, with descriptors rounded to 8 bits per number; '
+        'large is approximate, meant for maps of many thousand places, and stores its index in a '
+        'file beside the map; gpu compares all on the device of the network; milvus searches on '
+        'a server. auto takes milvus where retrieval.index_uri is set, else gpu where the device '
+        'of the network has room, else flat or large by the size of the map, and logs its '
+        'choice.',
         choices=('auto', 'flat', 'bytes', 'large', 'gpu', 'milvus'),
     )
     index_uri: str = setting(
         '',
-        'Milvus server, http://HOST:19530 (with ?token=USER:PASSWORD where it wants one), or a '
-        'file that ends in .db for Milvus Lite. Each map has a collection of its own there.',
+        'Address of the Milvus server that searches the map, http://HOST:19530 (with '
+        '?token=USER:PASSWORD where it requires one), or a file that ends in .db for Milvus '
+        'Lite. Each map gets its own collection there.',
     )
     rerank: int = setting(
         20,
-        'How many of them at most, best first, are re-ordered by local matching; 0 turns it off.',
+        'Maximum number of candidates, the most similar first, that are re-ranked by local '
+        'matching; 0 turns re-ranking off. Larger takes more time.',
         minimum=0,
         maximum=10_000,
     )
     rerank_score: str = setting(
         'spatial',
         'Score that re-ranking orders candidates by. spatial: how far the cosines of the local '
-        'matches exceed match_threshold and how well the matches agree on one displacement, plus '
-        'similarity_weight times the relative similarity. match_count: the number of local '
-        'matches, as in the released code; every one of the rerank candidates is matched.',
+        'matches exceed retrieval.match_threshold and how well the matches agree on one '
+        'displacement, plus retrieval.similarity_weight times the relative similarity. '
+        'match_count: the number of local matches, as in the released code; each of the '
+        'retrieval.rerank candidates is matched.',
         choices=('spatial', 'match_count'),
     )
     similarity_weight: float = setting(
         0.15,
-        'What the similarity counts in the evidence; 0 leaves local matching alone to decide.',
+        'Factor by which the similarity of the global descriptors counts in the re-ranking score '
+        '`spatial`, against the score of the local matches. 0 ranks by local matches alone; '
+        'larger follows the order of the global search more.',
         minimum=0,
         maximum=100,
     )
     min_relative_similarity: float = setting(
         0.3,
-        'Candidates whose similarity is below this share of the way from the median candidate (0) '
-        'to the best one (1) are beyond doubt, and are not matched.',
+        'Candidates whose similarity is below this fraction of the range between the median and '
+        'the best candidate are not matched locally and keep their place behind the others. '
+        'Larger matches fewer candidates and takes less time. Has no effect where '
+        'retrieval.rerank_score is match_count.',
         minimum=-1000,
         maximum=1,
     )
     shortlist: int = setting(
         6,
-        'How many of those that are left are matched in full, after all of them were matched by '
-        'the centres of patches; the others keep that coarse order behind them. 0 matches all in '
-        'full.',
+        'Maximum number of candidates per image that are matched with all their local features. '
+        'All candidates to be re-ranked are first matched with the features at the centres of '
+        'image patches only, and the best go onto this list; the others follow in that first '
+        'order. 0 matches all candidates with all features. Larger takes more time. Has no '
+        'effect where retrieval.rerank_score is match_count or the map has the codec compact or '
+        'tiny.',
         minimum=0,
         maximum=10_000,
     )
-    hypotheses: int = setting(10, 'Hypotheses published per image.', minimum=1, maximum=1000)
+    hypotheses: int = setting(
+        10,
+        'Maximum number of place hypotheses that are published per image.',
+        minimum=1,
+        maximum=1000,
+    )
     match_threshold: float = setting(
-        0.7, 'Least cosine of two local descriptors that count as a match.', minimum=-1, maximum=1
+        0.7,
+        'Minimum cosine of two local descriptors that count as a match. Larger gives fewer '
+        'matches, of which more are right.',
+        minimum=-1,
+        maximum=1,
     )
 
 
 @dataclass(frozen=True)
 class VerificationConfig(Checked):
-    """When a hypothesis is believed."""
+    """Geometric verification, and what it takes to decide LOCALIZED or NOT_IN_MAP."""
 
     verify: int = setting(
         3,
-        'How many leading hypotheses are checked geometrically; 0 turns it off.',
+        'Number of hypotheses per image that are verified geometrically: the leading ones, and '
+        'the best of another place among them. 0 turns verification off; then no loop closure '
+        'with the map is published, and a map without a calibration never gives LOCALIZED.',
         minimum=0,
         maximum=1000,
     )
     min_inliers: int = setting(
-        40, 'Inliers of the fundamental matrix that verify a pair.', minimum=8, maximum=100_000
+        40,
+        'Minimum number of local matches between two images that must agree with one motion of '
+        'the camera (inliers of the fundamental or essential matrix) for the pair to pass '
+        'geometric verification. Larger accepts fewer pairs.',
+        minimum=8,
+        maximum=100_000,
     )
     min_inlier_ratio: float = setting(
-        0.35, 'Share of the local matches that must be inliers.', minimum=0, maximum=1
+        0.35,
+        'Minimum fraction of the local matches between two images that must be inliers for the '
+        'pair to pass geometric verification. Larger accepts fewer pairs.',
+        minimum=0,
+        maximum=1,
     )
     min_regions: int = setting(
         20,
-        'Distinct image regions (cells of 1/24 of the longer side) that the inliers must cover '
-        'in both images.',
+        'Minimum number of image cells (squares with a side of 1/24 of the longer side) that the '
+        'inliers must cover in both images for the pair to pass geometric verification. Larger '
+        'demands inliers that are spread wider.',
         minimum=1,
         maximum=576,
     )
     inlier_threshold: float = setting(
         4.0,
-        'Largest distance from the epipolar line in pixels of a 640 px wide image.',
+        'Maximum distance in pixels of a match from its epipolar line to count as an inlier, '
+        'with the longer side of the image scaled to 640 pixels. Larger accepts less exact '
+        'matches.',
         minimum=0.1,
         maximum=100,
     )
     probability: float = setting(
         0.95,
-        'How probable a statement must be: that the robot is at the place (LOCALIZED), at one of '
-        'two (AMBIGUOUS), or nowhere in the map (NOT_IN_MAP). Maps without a calibration '
-        '(`fol_vpr calibrate`) go by conservative defaults, of which this is no probability.',
+        'Probability that a statement must reach: that the robot is at a place (LOCALIZED), at '
+        'one of two places (AMBIGUOUS), or outside the map (NOT_IN_MAP). Larger gives fewer and '
+        'more reliable statements, and more UNKNOWN. In a map without a calibration (`fol_vpr '
+        'calibrate`) the value compared with it is a conservative score and no probability.',
         minimum=0.5,
         maximum=0.9999,
     )
     refine_pose: bool = setting(
         True,
-        'Measure the relative pose of the leading verified hypothesis from the images themselves, '
-        'where both cameras are known and the map keeps images.',
+        'Measure the pose relative to the matched image from the image pixels, for the leading '
+        'hypothesis that passed geometric verification and for loop closures within the drive. '
+        'Needs the calibrations of both cameras and the images stored in the map or session '
+        'file.',
     )
     second_views: int = setting(
         3,
-        'Map images beside that hypothesis which are tried, one after the other, until a pose in '
-        'metres comes out (POSE_REFINED); 0 never tries.',
+        'Maximum number of further stored images near the matched one that are tried, one after '
+        'the other, until a relative pose in metres results (POSE_REFINED). 0 measures the '
+        'direction of the translation only. Larger succeeds more often and takes more time.',
         minimum=0,
         maximum=20,
     )
     consecutive: int = setting(
         3,
-        'Images that must have spoken for a place before the state is LOCALIZED, or must have '
-        'been seen before it is NOT_IN_MAP.',
+        'Number of images that must support a place before the state becomes LOCALIZED, and '
+        'number of images since the start of the sequence before it becomes NOT_IN_MAP. Larger '
+        'answers later and more reliably.',
         minimum=1,
         maximum=100,
     )
     max_gap: float = setting(
         5.0,
-        'Longest time between two images that count together, in seconds.',
+        'Maximum time in seconds between two images of one sequence. After a longer gap the '
+        'evidence of all earlier images is discarded.',
         minimum=0,
         maximum=3600,
     )
     speed: float = setting(
         3.0,
-        'How fast the robot may move between two images, in metres a second; without odometry.',
+        'Speed in metres per second that the robot is assumed to move at, at most, between two '
+        'images without odometry. Larger allows places that are farther from the last one.',
         minimum=0,
         maximum=1000,
     )
     place_radius: float = setting(
         10.0,
-        'Places closer than this are one place, in metres, where the map has poses.',
+        'Distance in metres within which two references count as the same place, where the map '
+        'has positions. Larger joins more references into one place.',
         minimum=0,
         maximum=1_000_000,
     )
     place_index_gap: int = setting(
-        5, 'The same where it has none: distance in the order of one session.', minimum=0
+        5,
+        'Number of references by which two references of one session may be apart in its order '
+        'and still count as the same place, where the map has no positions. Larger joins more '
+        'references into one place.',
+        minimum=0,
     )
 
 
 @dataclass(frozen=True)
 class StorageConfig(Checked):
-    """How a map is held, and what is written beside it."""
+    """Memory that the loaded map takes, and files beside the map."""
 
     memory_budget: int = setting(
         0,
-        'Megabytes (1e6 bytes) that the loaded map may take; 0 allows memory_share of what is '
-        'available. A map that does not fit is held in a leaner way, or refused with the numbers.',
+        'Memory in megabytes (1e6 bytes) that the loaded map may take; 0 allows '
+        'storage.memory_share of the available memory. A map that does not fit is loaded in a '
+        'smaller form where retrieval.index and storage.local_features are auto, and refused '
+        'otherwise.',
         minimum=0,
     )
     memory_share: float = setting(
         0.6,
-        'Share of the available memory that the loaded map may take where memory_budget is 0.',
+        'Fraction of the available memory that the loaded map may take where '
+        'storage.memory_budget is 0.',
         minimum=0.01,
         maximum=1,
     )
     local_features: str = setting(
         'file',
-        'Where local features are held: file reads those of each candidate when they are needed; '
-        'memory reads all of them once, at load; auto does that where it fits the budget.',
+        'Where the local features of the loaded map are held: file reads the features of a '
+        'candidate when it is matched; memory reads all when the map is loaded, which is faster; '
+        'auto takes memory where they fit the memory budget, and file otherwise.',
         choices=('auto', 'file', 'memory'),
     )
     record_hits: bool = setting(
         False,
-        'Count in MAP.hits, beside the map, how often each place is recognised, for '
-        '`fol_vpr map prune MAP --never-hit --output NEW`.',
+        'Count in the file MAP.hits, beside the map, how often each place is recognised and '
+        'verified geometrically, for `fol_vpr map prune MAP --never-hit --output NEW`.',
     )
 
 
 @dataclass(frozen=True)
 class RecognizerConfig:
-    """Everything that PlaceRecognizer needs."""
+    """All settings of `PlaceRecognizer`."""
 
     network: NetworkConfig = NetworkConfig()
     retrieval: RetrievalConfig = RetrievalConfig()

@@ -1,4 +1,4 @@
-"""How a setting is declared, and checked."""
+"""Declaration of a setting with its description and range, and the check of its value."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ def setting(
     read_only: bool = False,
     is_file: bool = False,
 ) -> Any:
-    """A dataclass field that carries what users are told about it.
+    """A dataclass field with a description and limits for users.
 
     Args:
-        elements: what the numbers of a tuple are, which is empty or has all of them.
-        is_file: the text is the path of a file.
+        default: value where the user gives none.
+        description: what the setting is, its unit and its effect, in whole sentences.
+        minimum: smallest value allowed; None for no limit.
+        maximum: largest value allowed; None for no limit.
+        choices: texts allowed; empty allows all.
+        elements: names of the numbers of a tuple, which is empty or has all numbers.
+        read_only: whether the node takes it at start only.
+        is_file: whether the text is the path of a file.
     """
     return field(
         default=default,
@@ -40,7 +46,7 @@ def setting(
 
 
 class Checked:
-    """Validates every field against the range or choices that `setting` declared for it."""
+    """A base class that checks every field against the range or choices declared by `setting`."""
 
     def __post_init__(self) -> None:
         for spec in fields(self):  # type: ignore[arg-type]
@@ -48,7 +54,11 @@ class Checked:
 
 
 def check_setting(spec: Field[Any], value: Any) -> None:
-    """Raise InputError, naming the setting, where `value` is outside what `spec` allows."""
+    """Check a value against the range or choices of a setting.
+
+    Raises:
+        InputError: it is outside; names the setting, the value and what is allowed.
+    """
     meta = spec.metadata
     if meta.get('choices') and value not in meta['choices']:
         raise InputError(f'{spec.name} is {value!r}, expected one of {", ".join(meta["choices"])}')

@@ -1,4 +1,4 @@
-"""What the verbs of the command line do besides."""
+"""Settings of the verbs of the command line that the recognition does not share."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from fol_vpr.config.setting import Checked, setting
 
 @dataclass(frozen=True)
 class EvaluationConfig(Checked):
-    """Which references count as right where positions are the ground truth."""
+    """Which references are positives of a query, where positions are the ground truth."""
 
     positive_radius: float = setting(
-        25.0, 'Metres within which a reference shows the place of a query.', minimum=0
+        25.0,
+        'Distance in metres from a query within which a reference shows the same place. Larger '
+        'counts more answers as right.',
+        minimum=0,
     )
     positive_angle: float = setting(
         180.0,
-        'Degrees by which both orientations may differ; 180 looks at positions only.',
+        'Maximum difference in degrees between the orientations of a query and of a reference '
+        'that shows the same place; 180 compares positions only. Larger counts more answers as '
+        'right.',
         minimum=0,
         maximum=180,
     )
@@ -24,13 +29,19 @@ class EvaluationConfig(Checked):
 
 @dataclass(frozen=True)
 class DemoConfig(Checked):
-    """What the demo takes of its images, so that it ends within minutes on a laptop."""
+    """How many images the demo uses, so that it ends within minutes on a laptop."""
 
     every: int = setting(
-        2, 'Take every Nth image of a folder; bags are taken whole.', minimum=1, maximum=1000
+        2,
+        'Use only every Nth image of a folder. Larger makes the demo faster and the map smaller; '
+        'bags are always used whole.',
+        minimum=1,
+        maximum=1000,
     )
     rate: float = setting(
-        10.0, 'Images per second by which a folder of queries is stamped.', minimum=0.01
+        10.0,
+        'Images per second that the stamps of a folder of queries are made with.',
+        minimum=0.01,
     )
 
 
@@ -40,31 +51,41 @@ class BagWriterConfig(Checked):
 
     image_topic: str = setting(
         '/camera/image',
-        'Topic of the images; compressed ones go to it with /compressed appended, as '
-        'image_transport has it, unless a topic is given.',
+        'Topic of the images, as image_transport names it: /compressed is appended for '
+        'compressed images, unless a topic is given.',
     )
     compressed: bool = setting(
-        True, "CompressedImage with the files' own JPEG or PNG bytes; otherwise Image, rgb8."
+        True,
+        'Write CompressedImage messages with the JPEG or PNG bytes of the files. With false, the '
+        'images are decoded and written as Image messages, rgb8, which take more disk space.',
     )
-    frame_id: str = setting('camera', 'Coordinate frame of the camera.')
-    storage: str = setting('sqlite3', 'Storage of the bag.', choices=('sqlite3', 'mcap'))
+    frame_id: str = setting(
+        'camera', 'Frame id of the camera, which the images carry in their header.'
+    )
+    storage: str = setting(
+        'sqlite3', 'Storage format of the new bag.', choices=('sqlite3', 'mcap')
+    )
     first_stamp: float = setting(
         1.0,
-        'Time of the first image in seconds, where a rate and no times are given. A stamp of 0 '
-        'would mean that there is none.',
+        'Time in seconds of the first image, where the images are stamped by a rate. It is over '
+        '0 because a stamp of 0 means that a message has none.',
         minimum=0,
         maximum=2_000_000_000,
     )
-    pose_topic: str = setting('/pose', 'Topic of the poses.')
+    pose_topic: str = setting('/pose', 'Topic that the poses are written to.')
     pose_type: str = setting(
         'auto',
-        'Type of the poses; auto is PoseWithCovarianceStamped where a pose has a covariance (that '
-        'of positions without orientation says so), and PoseStamped otherwise. Geodetic '
+        'Message type of the poses. auto takes PoseWithCovarianceStamped where a pose has a '
+        'covariance, as positions without orientation do, and PoseStamped otherwise. Geodetic '
         'positions always become NavSatFix.',
         choices=('auto', 'PoseStamped', 'PoseWithCovarianceStamped', 'Odometry'),
     )
-    map_frame: str = setting('map', 'Coordinate frame that the poses are in.')
-    base_frame: str = setting('base_link', 'Coordinate frame whose poses they are.')
+    map_frame: str = setting('map', 'Frame id that the poses are in.')
+    base_frame: str = setting(
+        'base_link',
+        'Frame id of the robot base that the poses describe, which Odometry messages carry as '
+        'child_frame_id.',
+    )
 
 
 @dataclass(frozen=True)
@@ -72,27 +93,43 @@ class PlayerConfig(Checked):
     """How a bag is played."""
 
     rate: float = setting(
-        1.0, 'Speed, 2 is twice as fast as recorded; 0 is as fast as possible.', minimum=0
+        1.0,
+        'Factor on the recorded speed: 2 plays twice as fast; 0 plays as fast as possible.',
+        minimum=0,
     )
-    start_offset: float = setting(0.0, 'Seconds at the beginning that are left out.', minimum=0)
-    loop: bool = setting(False, 'Start again at the end, until interrupted.')
+    start_offset: float = setting(
+        0.0, 'Time in seconds at the beginning of the bag that is skipped.', minimum=0
+    )
+    loop: bool = setting(False, 'Start the bag again at its end, until the player is interrupted.')
     clock: float = setting(
-        0.0, 'Publish the time of the bag on /clock, so often a second; 0 does not.', minimum=0
+        0.0,
+        'Frequency in Hz at which the time of the bag is published on /clock; 0 does not publish '
+        'it.',
+        minimum=0,
     )
     wait_for: float = setting(
-        30.0, 'Longest wait for a subscriber in seconds; 0 starts at once.', minimum=0
+        30.0,
+        'Maximum time in seconds to wait for a subscriber of the images, after which the player '
+        'ends with an error; 0 starts at once.',
+        minimum=0,
     )
     reliability: str = setting(
         'reliable',
-        'reliable loses nothing, and reaches subscribers of both kinds; best_effort is what most '
-        'camera drivers do.',
+        'Reliability of the publishers. reliable loses no message and reaches subscribers of '
+        'both kinds; best_effort is what most camera drivers use.',
         choices=('reliable', 'best_effort'),
     )
     in_flight: int = setting(
-        4, 'Images sent ahead of the answers, where answers are waited for.', minimum=1
+        4,
+        'Maximum number of images that are sent and not answered yet, where --answers names a '
+        'topic. Larger lets the node work without pauses.',
+        minimum=1,
     )
     answer_timeout: float = setting(
-        30.0, 'Seconds after which an image counts as unanswered.', minimum=0.1
+        30.0,
+        'Time in seconds after which an image counts as unanswered, where --answers names a '
+        'topic.',
+        minimum=0.1,
     )
 
 
@@ -100,11 +137,21 @@ class PlayerConfig(Checked):
 class RecorderConfig(Checked):
     """How topics are recorded."""
 
-    storage: str = setting('sqlite3', 'Storage of the bag.', choices=('sqlite3', 'mcap'))
-    duration: float = setting(0.0, 'End after so many seconds; 0 does not.', minimum=0)
+    storage: str = setting(
+        'sqlite3', 'Storage format of the new bag.', choices=('sqlite3', 'mcap')
+    )
+    duration: float = setting(
+        0.0, 'Time in seconds after which the recording ends; 0 sets no limit.', minimum=0
+    )
     idle: float = setting(
-        0.0, 'End so many seconds after the last message; 0 does not.', minimum=0
+        0.0,
+        'Time in seconds without a message after which the recording ends, once one has arrived; '
+        '0 waits without limit.',
+        minimum=0,
     )
     wait_for: float = setting(
-        60.0, 'Give up if none of the topics has a publisher after so many seconds.', minimum=0
+        60.0,
+        'Maximum time in seconds to wait for a publisher of any of the topics, after which the '
+        'recorder ends with an error.',
+        minimum=0,
     )

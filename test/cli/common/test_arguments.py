@@ -37,14 +37,19 @@ def parser_of(config: type) -> argparse.ArgumentParser:
 
 @pytest.mark.parametrize('config', CONFIGS)
 def test_every_setting_has_an_option_with_its_description_and_default(config):
-    text = ' '.join(parser_of(config).format_help().split())
+    text = without_spaces(parser_of(config).format_help())
     for spec in fields(config):
         assert f'--{spec.name.replace("_", "-")}' in text
-        words = ' '.join(spec.metadata['description'].split())
-        assert words in text
+        words = spec.metadata['description']
+        assert without_spaces(words) in text
         if spec.default not in ('', ()):
-            assert f'{words} Default: {spec.default}.' in text
-    assert 'Default: .' not in text and 'Default: ().' not in text
+            assert without_spaces(f'{words} Default: {spec.default}.') in text
+    assert 'Default:.' not in text and 'Default:().' not in text
+
+
+def without_spaces(text: str) -> str:
+    """Help breaks its lines at spaces and behind hyphens."""
+    return ''.join(text.split())
 
 
 def test_an_option_that_takes_a_file_says_so():
