@@ -1,90 +1,89 @@
-"""What `make bench` prints: the figures that the documentation quotes, measured here and now.
+"""Prints the figures that the documentation quotes, measured on this machine.
 
-    python -m benchmarks [PART ...] [--threads 2] [--json FOLDER]
+    python -m benchmarks [NAME ...] [--threads 2] [--json FOLDER]
+    python -m benchmarks NAME [OPTIONS OF THAT BENCHMARK]
+    python -m benchmarks NAME --help
 
-Parts are stages, network, reranking, storage, codecs, search, decisions, geometry, closures,
-pose_graph, and, where training/requirements.txt is installed, losses. Those from codecs on take
-minutes and are measured only where they are named. What else is given goes to the one part that is
-named, such as `search --sizes 1000 10000`.
+Without a name, which is what `make bench` runs, it measures latency, network, reranking and
+storage; the other benchmarks take minutes to hours. Those of `learning/` need
+training/requirements.txt.
 
-A machine that does something else meanwhile makes every figure worse; the fastest repetition
-suffers least.
+Other programs that run on the machine at the same time make every figure worse. The fastest of
+several repetitions suffers least from them.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from benchmarks import network, reranking, stages, storage
-
-PARTS = (
-    'stages', 'network', 'reranking', 'storage', 'codecs', 'search', 'decisions', 'geometry',
-    'closures', 'pose_graph', 'losses',
-)  # fmt: skip
-ONLY_NAMED = ('codecs', 'search', 'decisions', 'geometry', 'closures', 'pose_graph', 'losses')
+# Name of each benchmark: its module, and the title above its figures.
+BENCHMARKS = {
+    'latency': ('speed', 'Time of every stage of a query'),
+    'network': ('speed', 'Forward pass of the network, and a lower bound of its time'),
+    'reranking': ('speed', 'Re-ranking: the released algorithm and fol_vpr.retrieval'),
+    'storage': ('speed', 'Storing, extending and checking a map'),
+    'codecs': ('speed', 'Codecs of local features: bytes, time, recall'),
+    'publishing': ('speed', 'Publishing an answer on a ROS topic'),
+    'search': ('speed', 'Search by global descriptor: recall, latency, memory'),
+    'soak': ('speed', 'The live node over hours: memory, latency, lost images'),
+    'localization': ('accuracy', 'Localization states: how often they are right, and their cost'),
+    'geometry': ('accuracy', 'Relative and refined poses: errors and stated covariances'),
+    'loop_closures': ('accuracy', 'Loop closures: precision and recall'),
+    'pose_graph': ('accuracy', 'A trajectory with and without loop closures'),
+    'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
+    'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
+    'ablation': ('learning', 'Recall after training with each of the losses'),
+    'dark_queries': ('learning', 'Recall with queries as they are, and darkened'),
+}
+BY_DEFAULT = ('latency', 'network', 'reranking', 'storage')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print, one part after the other; 1 where one of them finds itself wrong."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS))
-    parser.add_argument('--architectures', nargs='+', default=['vits14', 'vitb14'])
+    """Run benchmarks one after the other; 1 where one of them reports a failure."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    names = list(itertools.takewhile(BENCHMARKS.__contains__, words))
+    if len(names) == 1:
+        return _run(names[0], words[1:])
+
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks',
+        description=__doc__,
+        epilog='\n'.join(f'{name:16}{title}' for name, (_, title) in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('names', nargs='*', metavar='NAME', help='one of those listed below')
     parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path, metavar='FOLDER', help='write the figures there too')
-    options, rest = parser.parse_known_args(arguments)
-    if rest and len(options.parts) != 1:
-        parser.error(f'{" ".join(rest)} belongs to a part: name that one alone')
-    unknown = [name for name in options.parts if name not in PARTS]
+    parser.add_argument(
+        '--json', type=Path, metavar='FOLDER', help='also write the figures of each to FOLDER'
+    )
+    options = parser.parse_args(words)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
-        parser.error(f'there is no part {unknown[0]!r}; there are {", ".join(PARTS)}')
+        parser.error(f'there is no benchmark {unknown[0]!r}; there are {", ".join(BENCHMARKS)}')
     if options.json is not None:
         options.json.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(options.threads)
-    load, cores = os.getloadavg()[0], os.cpu_count()
-    print(f'{cores} cores, load {load:.1f} (should be near 0), torch {torch.__version__}\n')
-
-    threads = ['--threads', str(options.threads)]
-    weights = [f'untrained-{name}' for name in options.architectures]
-    parts = [
-        ('Every stage of a query', stages, ['--weights', *weights]),
-        (
-            'The forward pass and its floor',
-            network,
-            [*threads, '--weights', *weights, 'fol_tiny'],
-        ),
-        ('Re-ranking: the released algorithm, and ours', reranking, threads),
-        ('Storing, growing and checking a map', storage, []),
-    ]
-    titles = {
-        'codecs': 'Codecs of local features: bytes, time, recall',
-        'search': 'The search: recall against the exact one, latency, memory',
-        'decisions': 'Decisions: how often what is said is right, and what they cost',
-        'pose_graph': 'A trajectory with and without loop closures',
-        'geometry': 'Relative and refined poses: errors, and whether they are stated honestly',
-        'losses': 'The losses: the released approach, and ours',
-        'closures': 'Loop closures: precision and recall',
-    }
-    for name in ONLY_NAMED:
-        if name in options.parts:
-            # Not everybody has what training needs.
-            part = importlib.import_module(f'benchmarks.{name}')
-            parts.append((titles[name], part, threads))
+    print(f'{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} (should be near 0)\n')
     status = 0
-    for title, part, given in parts:
-        name = part.__name__.rpartition('.')[2]
-        if options.parts and name not in options.parts:
-            continue
-        print(f'== {title}', flush=True)
-        written = [] if options.json is None else ['--json', str(options.json / f'{name}.json')]
-        status = max(status, part.main([*given, *written, *rest]))
+    for name in options.names or BY_DEFAULT:
+        print(f'== {BENCHMARKS[name][1]}', flush=True)
+        given = ['--threads', str(options.threads)]
+        if options.json is not None:
+            given += ['--json', str(options.json / f'{name}.json')]
+        status = max(status, _run(name, given))
         print()
     return status
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    # Imported here, as most need only a part of the libraries that all of them need together.
+    module = importlib.import_module(f'benchmarks.{BENCHMARKS[name][0]}.{name}')
+    return int(module.main(arguments))
 
 
 if __name__ == '__main__':

@@ -27,7 +27,7 @@ class LossConfig(Checked):
 
     The paper's weights are not public. The defaults here are our choice: each term starts with a
     gradient of a tenth to a third of that of the multi-similarity loss, as `python -m
-    benchmarks.loss_gradients` shows. `LossConfig.released()` is what the released training code
+    benchmarks loss_gradients` shows. `LossConfig.released()` is what the released training code
     does.
     """
 

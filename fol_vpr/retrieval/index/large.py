@@ -47,7 +47,7 @@ class LargeIndex:
     codes.py), of which the coarse one is looked through for every query. The shortlist that comes
     out is compared by the exact descriptors, which are read from the map: similarities are exact,
     and what can be missing is a reference that did not make the shortlist.
-    `benchmarks/search.py` measures this against other structures.
+    `benchmarks/speed/search.py` measures this against other structures.
 
     The codes lie in a cache file. The fine ones are mapped from there.
 

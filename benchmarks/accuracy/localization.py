@@ -1,6 +1,6 @@
 """What the decision layer says, and how often it is right.
 
-    FOL_VPR_SHARED=... python -m benchmarks.decisions [--town DAY EVENING ...] [--limit 200]
+    FOL_VPR_SHARED=... python -m benchmarks localization [--town DAY EVENING ...] [--limit 200]
 
 Each map is calibrated with one half of a drive, and that of the town with all drives but one, too;
 and asked with the other one, which the calibration has not seen:
@@ -15,8 +15,6 @@ and asked with the other one, which the calibration has not seen:
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.decision_drives import Data, Trial
+from benchmarks.accuracy.localization_drives import Data, Trial
+from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.calibration import Drive, Example, fit
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothesis, Pose
@@ -372,7 +371,7 @@ def _cell(value: Any) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and write the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument(
         '--town', type=Path, nargs='*', metavar='BAG',
         default=[Path('build/town/day'), Path('build/town/evening')],
@@ -380,8 +379,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument('--limit', type=int, help='only the first N images of each drive')
     parser.add_argument('--probability', type=float, default=VerificationConfig.probability)
-    parser.add_argument('--threads', type=int, default=2, help='not used: one core is measured')
-    parser.add_argument('--json', type=Path)
     options = parser.parse_args(arguments)
     config = VerificationConfig(probability=options.probability)
     with tempfile.TemporaryDirectory(prefix='fol_vpr_decisions_') as folder:
@@ -413,10 +410,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f'The decision at {RERANKED} candidates: {np.median(cost):.2f} ms, 95th percentile '
         f'{np.percentile(cost, 95):.2f} ms, on one core'
     )
-    if options.json is not None:
-        options.json.write_text(json.dumps(report, indent=2, default=str) + '\n')
+    write_figures(options.json, report, str)
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -1,12 +1,10 @@
 """Latency of every stage of one query, as the live node walks them, on one machine.
 
-python -m benchmarks.stages [--weights untrained-vits14 untrained-vitb14]
+python -m benchmarks latency [--weights untrained-vits14 untrained-vitb14]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -19,8 +17,9 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.decisions import RERANKED, decide_milliseconds
-from benchmarks.publishing import publish_seconds
+from benchmarks.accuracy.localization import RERANKED, decide_milliseconds
+from benchmarks.options import benchmark_parser, write_figures
+from benchmarks.speed.publishing import publish_seconds
 from fol_vpr.config import (
     MappingConfig,
     NetworkConfig,
@@ -197,16 +196,11 @@ def print_table(result: dict[str, object]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--weights', nargs='+', default=['untrained-vits14', 'untrained-vitb14'])
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     result = measure(options.weights)
     print_table(result)
-    if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1))
+    write_figures(options.json, result)
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

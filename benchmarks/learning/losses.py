@@ -1,7 +1,6 @@
 """What the losses cost in a training step, and whether their gradients live.
 
-    python -m benchmarks losses
-    python -m benchmarks.losses [--places 60] [--images 4] [--size 322] [--threads 2]
+    python -m benchmarks losses [--places 60] [--images 4] [--size 322] [--threads 2]
 
 Forward and backward of all five losses, from what the network returns to its gradient; the network
 itself is not part of it. Each way runs in a process of its own: the released code's approach, with
@@ -25,7 +24,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from benchmarks import loss_gradients, released_losses
+from benchmarks.learning import loss_gradients, released_losses
+from benchmarks.options import benchmark_parser, write_figures
 from training.losses import FoLLoss, LossConfig, LossInputs
 
 WIDTH, HEADS, CLUSTERS, DESCRIPTOR, LOCAL = 768, 12, 64, 8448, 128
@@ -130,14 +130,12 @@ def _memory(*, reset: bool = False) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--places', type=int, default=60)
     parser.add_argument('--images', type=int, default=4, help='images of each place')
     parser.add_argument('--size', type=int, default=322, help='side of the input in pixels')
     parser.add_argument('--repetitions', type=int, default=1)
-    parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--ways', nargs='+', choices=WAYS, default=list(WAYS))
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     parser.add_argument('--gradients', action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument('--here', choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -158,9 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if table is not None:
         print()
         loss_gradients.show(table)
-    if options.json is not None:
-        found = {'cost': {way: asdict(cost) for way, cost in costs.items()}, 'gradients': table}
-        options.json.write_text(json.dumps(found, indent=1, default=asdict))
+    figures = {'cost': {way: asdict(cost) for way, cost in costs.items()}, 'gradients': table}
+    write_figures(options.json, figures, asdict)
     return 0
 
 
@@ -171,7 +168,7 @@ def _in_its_own_process(way: str, options: argparse.Namespace) -> Cost:
     }
     given = [text for name, value in settings.items() for text in (f'--{name}', str(value))]
     done = subprocess.run(  # noqa: S603 no shell, this very module
-        [sys.executable, '-m', 'benchmarks.losses', '--here', way, *given],
+        [sys.executable, '-m', 'benchmarks', 'losses', '--here', way, *given],
         stdout=subprocess.PIPE,
         check=True,
         text=True,
@@ -205,7 +202,3 @@ def _print(costs: dict[str, Cost], images: int) -> None:
         names = [name for name in loops.values if name != 'contrast']
         equal = [n for n in names if math.isclose(ours.values[n], loops.values[n], rel_tol=1e-3)]
         print(f'  equal values of both released ways: {", ".join(equal)} (of {", ".join(names)})')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

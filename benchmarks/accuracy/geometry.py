@@ -1,6 +1,6 @@
 """How well relative and refined poses are measured, against the exact poses of the town.
 
-    python -m benchmarks.geometry [--map BAG] [--queries BAG ...] [--every 2]
+    python -m benchmarks geometry [--map BAG] [--queries BAG ...] [--every 2]
 
 The bags are drives through one town (docs/how-to/synthetic_town.md), by default those of
 `make demo`. The normalised error (NEES) is the squared error in units of the stated covariance,
@@ -10,8 +10,6 @@ much.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.config import MappingConfig, RecognizerConfig
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Pose, PoseSource, Verification
 from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix, rotation_vector
@@ -161,12 +160,10 @@ def print_table(result: dict[str, dict[str, object]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--map', type=Path, default=TOWN / 'day', metavar='BAG')
     parser.add_argument('--queries', type=Path, nargs='+', default=[TOWN / 'evening'])
     parser.add_argument('--every', type=int, default=2, help='use every so many-th query')
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     options = parser.parse_args(arguments)
     missing = [bag for bag in (options.map, *options.queries) if not bag.is_dir()]
     if missing:
@@ -187,10 +184,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result[bag.name] = measure(recognizer, bag, options.every)
         recognizer.close()
     print_table(result)
-    if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1))
+    write_figures(options.json, result)
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

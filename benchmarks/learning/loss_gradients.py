@@ -1,6 +1,6 @@
 """Value and gradient norm of every loss over the first steps, paper's variant beside released.
 
-    python -m benchmarks.loss_gradients [--steps 20] [--images FOLDER]
+    python -m benchmarks loss_gradients [--steps 20] [--images FOLDER]
 
 A ViT-S with random weights learns from blurred noise, seen shifted and in different light, or
 from the places (one folder each) of a folder of images. It learns with the paper's losses; at some
@@ -9,7 +9,6 @@ steps each loss, of both variants, is differentiated on its own by all parameter
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.options import benchmark_parser
 from fol_vpr.network import FoL, build_fol
 from training.losses import FoLLoss, LossConfig, LossInputs
 
@@ -114,15 +114,10 @@ def show(table: Sequence[dict[str, dict[str, Reading]]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__, figures=False)
     parser.add_argument('--steps', type=int, default=20)
     parser.add_argument('--images', type=Path, metavar='FOLDER')
-    parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     show(measure(options.steps, options.images))
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """A long drive through the live node: memory, latency, and what becomes of every image.
 
-    python -m benchmarks.soak --map MAP --bag BAG [--hours 1] [--rate 10] [--speed 1]
+    python -m benchmarks soak --map MAP --bag BAG [--hours 1] [--rate 10] [--speed 1]
         [--pose-topic TOPIC] [-p NAME:=VALUE ...]
 
 The node runs in a process of its own. A bag of a drive with poses is driven to and fro for so
@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 import psutil
 
+from benchmarks.options import benchmark_parser
 from fol_vpr.datatypes import Camera
 from fol_vpr.sources import open_source
 
@@ -212,7 +213,7 @@ def _node_command(options: argparse.Namespace) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Drive, print, and say whether all images are accounted for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__, threads=False, figures=False)
     parser.add_argument('--map', type=Path, required=True)
     parser.add_argument('--bag', required=True, help='a drive with poses')
     parser.add_argument('--pose-topic', help='its poses, where there are several')
@@ -250,7 +251,3 @@ def _account(soak: Soak, sent: int) -> int:
         f'\n{sent} sent: {told}; {sent - known} unaccounted for, {soak.strangers} unasked answers'
     )
     return 0 if known == sent and not soak.strangers else 1
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

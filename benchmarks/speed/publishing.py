@@ -1,6 +1,6 @@
 """What publishing an answer costs: conversion, serialisation and handing over to DDS.
 
-    python -m benchmarks.publishing
+    python -m benchmarks publishing
 
 Runs in a process of its own, with a subscriber in the same one, and prints seconds as JSON.
 """
@@ -12,9 +12,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks.options import benchmark_parser
 from fol_vpr.datatypes import (
     LocalizationState,
     Place,
@@ -33,7 +35,7 @@ def publish_seconds() -> list[float] | str:
     domain = {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100)}
     local = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
     done = subprocess.run(
-        [sys.executable, '-m', 'benchmarks.publishing'],
+        [sys.executable, '-m', 'benchmarks', 'publishing'],
         capture_output=True,
         text=True,
         env={**os.environ, **domain, **local},
@@ -89,5 +91,8 @@ def _measure() -> list[float]:
     return seconds
 
 
-if __name__ == '__main__':
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure in this process, and print the seconds of each publication as a JSON list."""
+    benchmark_parser(__name__, __doc__, threads=False, figures=False).parse_args(arguments)
     print(json.dumps(_measure()))
+    return 0

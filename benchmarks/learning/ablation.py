@@ -1,6 +1,6 @@
 """Which of FoL's losses help: the same short training with each of them, and the recall after it.
 
-    START=WEIGHTS TOWN=DIR FOL_VPR_SHARED=DIR python -m benchmarks.ablation --output DIR
+    START=WEIGHTS TOWN=DIR FOL_VPR_SHARED=DIR python -m benchmarks ablation --output DIR
 
 Every variant learns with each seed from the weights START, as training/configs/ablation.yaml says,
 and is then measured as `python -m training validate` measures, on towns that nothing was learned
@@ -23,6 +23,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.options import benchmark_parser
 from training.data import open_validation
 from training.losses import LossConfig
 from training.settings import read_config
@@ -47,9 +48,7 @@ SHOWN = (1, 5)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, measure, print a table for each set."""
-    parser = argparse.ArgumentParser(
-        prog='python -m benchmarks.ablation', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = benchmark_parser(__name__, __doc__, threads=False, figures=False)
     parser.add_argument('--output', type=Path, required=True, metavar='DIR')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS))
@@ -127,7 +126,3 @@ def _python(verb: str, *arguments: object) -> None:
     )
     if done.returncode:
         raise SystemExit(f'{" ".join(command)}\n{done.stdout}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

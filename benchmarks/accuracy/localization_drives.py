@@ -1,4 +1,4 @@
-"""Drives for `benchmarks.decisions`, and which of them a map is calibrated and asked with."""
+"""Drives for the benchmark `localization`: of the map, of its calibration, and of its queries."""
 
 from __future__ import annotations
 

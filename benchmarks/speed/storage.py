@@ -1,6 +1,6 @@
 """What storing, growing, saving and checking a map cost, beside the disk that they run on.
 
-    python -m benchmarks.storage [--places 300] [--rows 3400] [--folder DIR]
+    python -m benchmarks storage [--places 300] [--rows 3400] [--folder DIR]
 
 Places are random, of the size that ViT-L makes: 8,448 numbers of global descriptor, 128 of each of
 some thousand local ones in float16, and a JPEG of 40 kB.
@@ -8,8 +8,6 @@ some thousand local ones in float16, and a JPEG of 40 kB.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import tempfile
 import time
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.database import MapEditor, MapHeader, MapReader, MapWriter, check_map
 from fol_vpr.datatypes import Features, Frame, LocalFeatures, Pose
 from fol_vpr.evaluation.report import align
@@ -30,19 +29,17 @@ IMAGE = np.zeros((540, 960, 3), np.uint8)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print one table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--places', type=int, default=300)
     parser.add_argument('--rows', type=int, default=3400, help='local features of a place')
     parser.add_argument('--folder', type=Path, help='on the disk to measure; a temporary one')
-    parser.add_argument('--json', type=Path, metavar='FILE')
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = measure(Path(folder), options.places, options.rows)
     rows = [['', 'ms per place, median', 'slowest']]
     rows += [[name, f'{f["median"]:.3f}', f'{f["max"]:.3f}'] for name, f in figures.items()]
     print('\n'.join(align(rows, left=(0,))))
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=2) + '\n')
+    write_figures(options.json, figures)
     return 0
 
 
@@ -127,7 +124,3 @@ def _once(operation: Callable[[], Any], places: int) -> dict[str, float]:
     operation()
     spent = 1e3 * (time.perf_counter() - started) / places
     return {'median': spent, 'max': spent}
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """What darkness costs: recall before re-ranking with the queries as they are, and darkened.
 
-    TOWN=DIR FOL_VPR_SHARED=DIR python -m benchmarks.darkness [--weights WEIGHTS ...]
+    TOWN=DIR FOL_VPR_SHARED=DIR python -m benchmarks dark_queries [--weights WEIGHTS ...]
 
 Measured on the sets of training/configs/measure.yaml. Darkening takes a value v from 0 to 1 to
 0.35 v², adds Gaussian noise of 0.03, and multiplies red, green and blue by 1.1, 0.95 and 0.7, as
@@ -9,11 +9,11 @@ under a street lamp. That is no photograph taken at night, but it tells apart wh
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks.options import benchmark_parser
 from fol_vpr.config import NetworkConfig
 from fol_vpr.network import FeatureExtractor
 from training.data import open_validation
@@ -26,13 +26,10 @@ SHOWN = (1, 5)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print, one line for each set and network."""
-    parser = argparse.ArgumentParser(
-        prog='python -m benchmarks.darkness', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = benchmark_parser(__name__, __doc__, figures=False)
     parser.add_argument('--weights', nargs='+', default=['fol_tiny'])
     parser.add_argument('--input-size', type=int, default=182)
     parser.add_argument('--queries', type=int, default=80, help='most queries of a set')
-    parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args(arguments)
     heads = [f'{light} R@{k}' for light in ('as they are', 'darkened') for k in SHOWN]
     print('| set | weights | ' + ' | '.join(heads) + ' |\n|' + ' --- |' * (2 + len(heads)))
@@ -69,7 +66,3 @@ def darkened(image: np.ndarray, seed: int) -> np.ndarray:
 def _described(extractor: FeatureExtractor, images: Sequence[np.ndarray]) -> np.ndarray:
     """Global descriptors [len(images), D] float32."""
     return np.stack([extractor.extract([image])[0].global_descriptor for image in images])
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """Re-ranking by local matching: the released algorithm against fol_vpr.retrieval.
 
-    python -m benchmarks.reranking [--candidates 10] [--rows 3600] [--threads 2]
+    python -m benchmarks reranking [--candidates 10] [--rows 3600] [--threads 2]
 
 Both get the same features in the same process and take turns, so that other work on the machine
 meets both alike. The product of all rows in float32, alone, is timed beside them. There are two
@@ -10,8 +10,6 @@ alike ones, all of which are, as those of an untrained network are: then no row 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.retrieval import match_scores
 
 DIM = 128
@@ -150,12 +149,10 @@ def _memory(field: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--rows', type=int, default=3600, help='local descriptors of an image')
     parser.add_argument('--candidates', type=int, default=10)
     parser.add_argument('--repetitions', type=int, default=5)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     results = {}
@@ -167,8 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f'rows of {DIM}, {options.threads} threads; per candidate:'
         )
         _print(results[kind])
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=1, default=asdict))
+    write_figures(options.json, results, asdict)
     return 0 if all(result['scores equal'] for result in results.values()) else 1
 
 
@@ -182,7 +178,3 @@ def _print(result: dict[str, Cost | bool]) -> None:
         best, median = (released.best_ms / ours.best_ms, released.median_ms / ours.median_ms)
         print(f'  {best:.1f} times faster by the best, {median:.1f} by the median')
     print(f'  scores equal: {result["scores equal"]}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

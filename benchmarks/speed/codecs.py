@@ -1,22 +1,20 @@
 """What each codec of local features costs, and what it does to recall.
 
-    python -m benchmarks.codecs [--places FOLDER ...] [--weights fol_tiny] [--rerank 20]
+    python -m benchmarks codecs [--places FOLDER ...] [--weights fol_tiny] [--rerank 20]
 
 References and queries are described once. For every codec a map is written and read again, and
 the queries are ordered by the code of the product: by evidence, and by the number of matches as
 the released code does. Recall is of gardens_point and corridor of $FOL_VPR_SHARED, and of folders
 with one folder of views for each place.
 
-`ms a candidate` is for reading and matching one; `ms a query` for ordering all by evidence, where
-`matched` is how many of them the similarities left in doubt. The released algorithm of
-benchmarks/reranking.py takes so many times longer for as many candidates, whose float32 features,
-padded to the same number of rows, are in memory already.
+`ms a candidate` is the time to read and match one candidate. `ms a query` is the time to re-rank
+all candidates of a query by spatial score; `matched` is the number that it matches locally. The
+last column divides the time of the released algorithm (see benchmarks/speed/reranking.py) by ours,
+for as many candidates; its features are float32, padded to one number of rows, and in memory.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import tempfile
 import time
@@ -28,7 +26,8 @@ import numpy as np
 import torch
 
 from benchmarks.datasets import PlaceSet, place_sets
-from benchmarks.reranking import released_scores
+from benchmarks.options import benchmark_parser, write_figures
+from benchmarks.speed.reranking import released_scores
 from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.database import CODECS, Codec, MapHeader, MapReader, MapWriter
 from fol_vpr.datatypes import Candidate, Features, Frame
@@ -235,14 +234,12 @@ def _line(cells: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--places', nargs='*', type=Path, default=[], metavar='FOLDER')
     parser.add_argument('--weights', default=NetworkConfig.weights)
     parser.add_argument('--codecs', nargs='+', choices=CODECS, default=list(CODECS))
     parser.add_argument('--input-size', type=int, default=0, help='0 takes that of the weights')
     parser.add_argument('--rerank', type=int, default=RetrievalConfig.rerank)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     sets = place_sets(options.places)
@@ -262,10 +259,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for row in measure(places, extractor, options.codecs, options.rerank):
             rows.append(row)
             print(_line(_cells(row)), flush=True)
-    if options.json is not None:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    write_figures(options.json, [asdict(row) for row in rows])
     return 0 if all(row.recall_evidence >= row.recall_global for row in rows) else 1
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

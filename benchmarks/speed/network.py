@@ -1,6 +1,6 @@
 """The network's forward pass against the time that its arithmetic alone would take.
 
-    python -m benchmarks.network [--weights untrained-vits14 ...] [--sizes 322] [--batches 1 8]
+    python -m benchmarks network [--weights untrained-vits14 ...] [--sizes 322] [--batches 1 8]
         [--onnx] [--threads 2] [--cpu-time]
 
 A line for each way to run the network: in float32 and bfloat16; with --onnx through ONNX Runtime,
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import tempfile
 import time
@@ -27,7 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.stages import example_images
+from benchmarks.options import benchmark_parser, write_figures
+from benchmarks.speed.latency import example_images
 from fol_vpr.network.model.aggregation import CLUSTER_DIM, CLUSTERS, TOKEN_DIM
 from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.local_head import HIDDEN_DIM, LOCAL_DIM
@@ -217,8 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rates, rows = measure(weights, size, batch, options)
                 _print(rows, rates)
                 report += [{**asdict(row), 'gflops_per_second': rates} for row in rows]
-    if options.json is not None:
-        options.json.write_text(json.dumps(report, indent=1))
+    write_figures(options.json, report)
     return 0
 
 
@@ -233,7 +232,7 @@ def _print(rows: list[Row], rates: dict[str, float]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument(
         '--weights', nargs='+', default=['untrained-vits14', 'untrained-vitb14', 'fol_tiny']
     )
@@ -242,14 +241,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--batches', type=int, nargs='+', default=[1])
     parser.add_argument('--repetitions', type=int, default=10)
-    parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--onnx', action='store_true', help='ONNX Runtime as well')
     parser.add_argument('--cpu-time', action='store_true', help="the process's own time")
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     parser.add_argument('--device', choices=('cpu', 'cuda'), default=device)
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     return parser
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -2,11 +2,11 @@
 
     python -m benchmarks search [--sizes 1000 10000 100000 1000000] [--methods large hnsw ...]
 
-Maps are made as `benchmarks/realistic.py` says, and lie in --folder, 17 KB a reference. Queries
-are further views of places that the smallest map has too. Each method runs in a process of its
-own, so that the memory is its own: the peak while it is built, and what it holds while it answers;
-what the kernel keeps of files that are mapped counts, what it caches of files that are read does
-not. The methods are
+Maps are made by `benchmarks.speed.synthetic_descriptors` and are written to --folder, 17 KB a
+reference. Queries are further views of places that the smallest map also has. Each method runs in
+a process of its own. Its memory is reported twice: the peak while the index is built, and what the
+process holds while it answers. Pages of memory-mapped files count, the kernel's cache of files
+that are read does not. The methods are
 
 - flat, gpu (where there is one), large: the indexes of fol_vpr;
 - scan-sq8, ivf-sq8, ivf-pq, hnsw-sq8: candidates for `large`, with its reduction and its exact
@@ -15,8 +15,6 @@ not. The methods are
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import multiprocessing
 import os
@@ -31,7 +29,8 @@ import faiss
 import numpy as np
 import torch
 
-from benchmarks.realistic import VIEWS, Model, real_model
+from benchmarks.options import benchmark_parser, write_figures
+from benchmarks.speed.synthetic_descriptors import VIEWS, Model, real_model
 from fol_vpr.datatypes import Candidate, Place
 from fol_vpr.retrieval import FlatIndex
 from fol_vpr.retrieval.index import GpuIndex, LargeIndex
@@ -257,17 +256,15 @@ def _resident() -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--sizes', type=int, nargs='+', default=list(SIZES))
     parser.add_argument('--methods', nargs='+', choices=METHODS, default=['flat', 'large'])
     parser.add_argument('--queries', type=int, default=200)
     parser.add_argument('--repeat', type=int, default=5)
-    parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--folder', type=Path, help='for the maps; a temporary one by default')
     parser.add_argument(
         '--real', type=Path, help='.npy to keep the descriptors of the real images in'
     )
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     options = parser.parse_args(arguments)
     if 'FOL_VPR_SHARED' not in os.environ:
         print('left out: FOL_VPR_SHARED does not name a folder with real images')
@@ -291,8 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     row = pool.apply(measure, given)
                 rows.append(row)
                 print(_line(_cells(row)), flush=True)
-    if options.json is not None:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    write_figures(options.json, [asdict(row) for row in rows])
     return 0
 
 
@@ -306,7 +302,3 @@ def _cells(row: Row) -> list[str]:
 
 def _line(cells: Sequence[str]) -> str:
     return f'{cells[0]:>10}  {cells[1]:11}' + ''.join(f'{cell:>12}' for cell in cells[2:])
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

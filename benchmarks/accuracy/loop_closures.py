@@ -1,6 +1,6 @@
 """Loop closures: precision and recall, with the decision layer and without.
 
-    python -m benchmarks.closures [--weights fol_tiny] [--threads 2] [--json OUT.json]
+    python -m benchmarks loop_closures [--weights fol_tiny] [--threads 2] [--json OUT.json]
 
 On the real sequences of $FOL_VPR_SHARED:
 
@@ -20,8 +20,6 @@ without accepting a wrong one.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -32,6 +30,7 @@ import cv2
 import numpy as np
 
 from benchmarks.datasets import PlaceSet, place_sets
+from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.config import (
     LoopsConfig,
     MappingConfig,
@@ -266,10 +265,8 @@ def _stream(sequence: PlaceSet) -> Iterator[tuple[int, Frame]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where the sequences are not there."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--weights', default=NetworkConfig.weights)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path)
     options = parser.parse_args(arguments)
     shared = os.environ.get('FOL_VPR_SHARED')
     if shared is None:
@@ -294,10 +291,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f'{each.precision:10.3f} {each.recall:7.3f} {each.recall_at_full_precision:7.3f} '
             f'{each.average_precision:6.3f} {left:>12}'
         )
-    if options.json is not None:
-        options.json.write_text(json.dumps([asdict(each) for each in rows], indent=2) + '\n')
+    write_figures(options.json, [asdict(each) for each in rows])
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -1,10 +1,10 @@
 """What loop closures do to a trajectory: examples/pose_graph_backend on drives with exact poses.
 
-    FOL_VPR_SHARED=DIR python -m benchmarks.pose_graph [--seeds 5] [--closures pipeline truth]
+    FOL_VPR_SHARED=DIR python -m benchmarks pose_graph [--seeds 5] [--closures pipeline truth]
 
 Two drives: TUM fr1_desk, a camera in the hand for 23 s, and 1.6 rounds through the synthetic town
 (drawn where --town does not hold it yet). Their odometry is made of the exact poses with drift,
-another one for each seed; `benchmarks.runs` says how much. Closures are
+another one for each seed; `benchmarks.accuracy.drives_with_odometry` says how much. Closures are
 
 - `pipeline`: what `PlaceRecognizer` finds within the drive, with that odometry, and the transforms
   that it measured;
@@ -19,8 +19,6 @@ images (RMSE, metres) after a rigid alignment: the mean over the seeds, and the 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +27,8 @@ from pathlib import Path
 import gtsam
 import numpy as np
 
-from benchmarks.runs import Run, desk, plain_pose, town
+from benchmarks.accuracy.drives_with_odometry import Run, desk, plain_pose, town
+from benchmarks.options import benchmark_parser, write_figures
 from examples.pose_graph_backend.closures import Closure, Measurement
 from examples.pose_graph_backend.geometry import pose3
 from examples.pose_graph_backend.pose_graph import PoseGraph
@@ -93,16 +92,12 @@ class Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where closures made a trajectory worse than its odometry."""
-    parser = argparse.ArgumentParser(
-        prog='python -m benchmarks.pose_graph', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--runs', nargs='+', default=['desk', 'town'], choices=['desk', 'town'])
     parser.add_argument('--closures', nargs='+', default=['pipeline', 'truth'],
                         choices=['pipeline', 'truth'])  # fmt: skip
     parser.add_argument('--seeds', type=int, default=5)
     parser.add_argument('--town', type=Path, default=Path('build/town/loop'))
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--json', type=Path, help='write the figures there as well')
     options = parser.parse_args(arguments)
     runs = []
     if 'desk' in options.runs:
@@ -115,8 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for kind in options.closures:
             outcomes.append(measured(run, kind, options.seeds, options.threads))
             print(_line(run, outcomes[-1]), flush=True)
-    if options.json is not None:
-        options.json.write_text(json.dumps([vars(each) for each in outcomes], indent=1))
+    write_figures(options.json, [vars(each) for each in outcomes])
     worse = [
         np.mean(each.closed) > np.mean(each.odometry)
         or np.mean(each.spoilt) > np.mean(each.odometry)
@@ -295,7 +289,3 @@ def _line(run: Run, outcome: Outcome) -> str:
 
 def _range(values: Sequence[float]) -> str:
     return f'{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})'
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

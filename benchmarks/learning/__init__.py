@@ -1,0 +1,1 @@
+"""Costs and effects of the losses, and the recall of trained weights."""
