@@ -14,12 +14,10 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers import scenes
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
 
 from fol_vpr.config import MappingConfig, NetworkConfig
 from fol_vpr.mapping import build_map
@@ -32,16 +30,6 @@ PATIENCE = 60.0
 NETWORK = NetworkConfig(input_size=126, threads=1)
 QUICK = {'network.threads': 1, 'retrieval.rerank': 4, 'verification.verify': 1}
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def picture(place: int, stamp: int) -> Image:
-    """A view of a place of `scenes`, beside that of the map, with a stamp in seconds."""
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(place, shift=4).tobytes()
-    message.header.stamp.sec = stamp
-    message.header.frame_id = 'camera'
-    return message
 
 
 def small_map(folder: Path, output: Path, network: NetworkConfig = NETWORK) -> Path:

@@ -1,4 +1,4 @@
-"""The way of an image through the configured node: taken up, recognised, published."""
+"""The path of an image through the configured node: received, decoded, recognized, published."""
 
 from __future__ import annotations
 
@@ -9,32 +9,43 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rclpy.node import Node
+
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import FolVprError
 from fol_vpr.ros.messages.conversions import frame_from_image, stamp_to_ns
+from fol_vpr.ros.node.defects import report_defect
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
-from fol_vpr.ros.node.diagnostics.statuses import TopicReport
-from fol_vpr.ros.node.inputs.images import ImageInputs
-from fol_vpr.ros.node.outputs.publishers import Outputs
-from fol_vpr.ros.node.worker import Pipeline, Worker
+from fol_vpr.ros.node.inputs.camera import CameraInput
+from fol_vpr.ros.node.inputs.images import ImageInputs, TopicReport
+from fol_vpr.ros.node.inputs.odometry import OdometryTrack
+from fol_vpr.ros.node.outputs.publishers import Publishers
+from fol_vpr.ros.node.parameters.live import LiveSettings
+from fol_vpr.ros.node.worker import TwoStageWorker, Worker
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
-    from fol_vpr.ros.node.lifecycle import Localizer
 
-# Seconds for the image at hand when the node is closed.
-WORK_END = 0.4
+# Seconds that the current image may take to end when the node is closed.
+STOP_TIMEOUT = 0.4
 
 
-class Arrival(NamedTuple):
-    """An image message and the topic that it came on."""
+class ReceivedImage(NamedTuple):
+    """An image message and the name of the topic that it came on."""
 
     message: Any
     topic: str
 
 
-class Ready(NamedTuple):
-    """A decoded image, its input to the network, and what became of the time since `started`."""
+class DecodedImage(NamedTuple):
+    """A decoded image and its input to the network.
+
+    Attributes:
+        frame: the image with its camera.
+        prepared: what PlaceRecognizer.prepare made of it.
+        started: time.perf_counter() when decoding began.
+        timings: seconds by stage since then.
+    """
 
     frame: Frame
     prepared: Any
@@ -43,53 +54,69 @@ class Ready(NamedTuple):
 
 
 class ImagePipeline:
-    """Listens to images and answers them, on threads of its own.
+    """Subscribes to images, recognizes them on threads of its own, and publishes the answers.
 
     Args:
-        node: that is configured.
-        recognizer: that answers.
-        outputs: where answers are published.
-        monitor: keeps account of the images.
-        on_result: called on the answering thread with each published answer, and with
-            time.perf_counter() as it was when the image was taken up.
+        node: that subscribes.
+        recognizer: recognizes the images.
+        publishers: publish the answers.
+        settings: the parameters of the node.
+        camera: tells the camera of an image.
+        odometry: tells the pose of the robot when an image was taken.
+        monitor: counts the images.
+        on_result: called on the recognizing thread with each published PlaceHypothesisArray, and
+            with the time.perf_counter() at which decoding of its image began.
     """
 
     def __init__(
         self,
-        node: Localizer,
+        node: Node,
+        *,
         recognizer: PlaceRecognizer,
-        outputs: Outputs,
+        publishers: Publishers,
+        settings: LiveSettings,
+        camera: CameraInput,
+        odometry: OdometryTrack,
         monitor: Monitor,
         on_result: Callable[[Any, float], None],
     ) -> None:
         self._node = node
         self._recognizer = recognizer
-        self._outputs = outputs
+        self._publishers = publishers
+        self._settings = settings
+        self._camera = camera
+        self._odometry = odometry
         self._monitor = monitor
         self._on_result = on_result
         self._stopped = threading.Event()
-        settings = node.settings.node
-        self._replay = settings.replay
-        self._worker = self._new_worker(settings.replay_queue)
-        self._inputs = ImageInputs(node, settings, self._take_image, self._worker.full)
+        config = settings.current.node
+        self._replay = config.replay
+        self._worker = self._new_worker(config.replay_queue)
+        self._inputs = ImageInputs(node, config, self._on_image, self._worker.is_full)
 
-    def _new_worker(self, replay_queue: int) -> Worker[Arrival] | Pipeline[Arrival, Ready]:
-        """What answers images.
+    def _new_worker(
+        self, replay_queue: int
+    ) -> Worker[ReceivedImage] | TwoStageWorker[ReceivedImage, DecodedImage]:
+        """The threads that process images.
 
-        Decoding ahead on another thread pays beside a GPU, and costs nothing where all images are
-        answered. A CPU is busy with the network, which would only be slowed down by the decoding
-        of images that newer ones displace.
+        A second thread, which decodes the next image, is faster beside a GPU, and costs nothing
+        where every image is answered. A CPU is busy with the network, which the decoding of images
+        that newer ones displace would only slow down.
         """
-        queue, newest = replay_queue if self._replay else 1, not self._replay
-        wake = self._wake
-        if newest and self._recognizer.extractor.device == 'cpu':
-            return Worker(self._take_and_answer, capacity=queue, newest_wins=newest, on_room=wake)
-        return Pipeline(
-            self._take_up,
-            self._answer,
-            capacity=queue,
-            newest_wins=newest,
-            on_room=wake,
+        capacity, newest_wins = replay_queue if self._replay else 1, not self._replay
+        if newest_wins and self._recognizer.extractor.device == 'cpu':
+            return Worker(
+                self._decode_and_recognize,
+                capacity=capacity,
+                newest_wins=newest_wins,
+                on_taken=self._wake_executor,
+            )
+        return TwoStageWorker(
+            self._decode,
+            self._recognize,
+            capacity=capacity,
+            newest_wins=newest_wins,
+            on_taken=self._wake_executor,
             on_displaced=self._monitor.dropped,
         )
 
@@ -97,71 +124,74 @@ class ImagePipeline:
         """Listen to images.
 
         Raises:
-            InputError: a parameter under qos_overrides makes no sense.
+            InputError: a parameter under qos_overrides is wrong.
         """
         self._inputs.subscribe()
 
     def unsubscribe(self) -> None:
-        """Stop listening, and throw the waiting images away."""
+        """Stop listening, and drop the waiting images."""
         self._inputs.unsubscribe()
         self._monitor.dropped(self._worker.discard())
 
-    def look_again(self) -> None:
-        """Listen to all wanted transports where the one that delivered has no publisher."""
-        self._inputs.look_again()
+    def resubscribe_if_unpublished(self) -> None:
+        """Listen to all wanted transports again if the current one has lost its publisher."""
+        self._inputs.resubscribe_if_unpublished()
 
-    def reports(self) -> list[TopicReport]:
-        """Who publishes on the topics listened to."""
+    def topic_reports(self) -> list[TopicReport]:
+        """Who publishes on the topics that are subscribed to."""
         return self._inputs.reports()
 
     def wait_idle(self) -> None:
-        """Wait until no image is waiting or being answered."""
+        """Wait until no image is waiting or being processed."""
         self._worker.wait_idle()
 
     def stop(self) -> None:
-        """Publish nothing more, and give the image at hand a moment to end."""
+        """Publish nothing more, and give the current image a moment to end."""
         self._stopped.set()
-        self._worker.stop(WORK_END)
+        self._worker.stop(STOP_TIMEOUT)
 
-    def _take_image(self, message: Any, topic: str, lost: int) -> None:
-        """Put an image down for the worker; called on the executor's thread."""
+    def _on_image(self, message: Any, topic: str, lost: int) -> None:
+        """Put an image into the queue; called on the executor's thread."""
         if self._stopped.is_set():
             return
         now_ns = self._node.get_clock().now().nanoseconds
         self._monitor.received(stamp_to_ns(message.header.stamp), now_ns, lost)
-        displaced = self._worker.offer(Arrival(message, topic))
+        displaced = self._worker.put(ReceivedImage(message, topic))
         if displaced:
             self._monitor.dropped(displaced)
 
-    def _take_and_answer(self, arrival: Arrival) -> None:
-        ready = self._take_up(arrival)
-        if ready is not None:
-            self._answer(ready)
+    def _decode_and_recognize(self, received: ReceivedImage) -> None:
+        decoded = self._decode(received)
+        if decoded is not None:
+            self._recognize(decoded)
 
-    def _take_up(self, arrival: Arrival) -> Ready | None:
+    def _decode(self, received: ReceivedImage) -> DecodedImage | None:
         """Decode and resize an image; called on a thread of its own, and never raises."""
-        ready = None
+        decoded = None
         if self._stopped.is_set():
             return None
-        with self._bad_images_are_counted():
+        with self._count_bad_images():
             started = time.perf_counter()
-            camera = self._node.camera
-            frame = frame_from_image(arrival.message, arrival.topic)
-            camera.saw(frame, arrival.topic)
-            frame = replace(frame, camera=camera.of(frame, self._node.settings.node))
-            decoded = time.perf_counter()
+            frame = frame_from_image(received.message, received.topic)
+            self._camera.remember_image(frame, received.topic)
+            camera = self._camera.camera_of(frame, self._settings.current.node)
+            frame = replace(frame, camera=camera)
+            decoding_ended = time.perf_counter()
             prepared = self._recognizer.prepare(frame)
-            timings = {'decode': decoded - started, 'resize': time.perf_counter() - decoded}
-            ready = Ready(frame, prepared, started, timings)
-        return ready  # noqa: RET504 errors end the block above, and are counted there
+            timings = {
+                'decode': decoding_ended - started,
+                'resize': time.perf_counter() - decoding_ended,
+            }
+            decoded = DecodedImage(frame, prepared, started, timings)
+        return decoded  # noqa: RET504 an error ends the block above, and is counted there
 
-    def _answer(self, ready: Ready) -> None:
-        """Answer an image; called on a thread of its own, and never raises."""
-        with self._bad_images_are_counted():
-            self._answer_or_raise(ready)
+    def _recognize(self, decoded: DecodedImage) -> None:
+        """Recognize an image and publish the answer; never raises."""
+        with self._count_bad_images():
+            self._recognize_and_publish(decoded)
 
     @contextmanager
-    def _bad_images_are_counted(self) -> Iterator[None]:
+    def _count_bad_images(self) -> Iterator[None]:
         try:
             yield
         except FolVprError as error:
@@ -170,39 +200,42 @@ class ImagePipeline:
         except Exception as error:  # noqa: BLE001 a defect must not end the node
             if not self._stopped.is_set():
                 self._monitor.bad(f'defect: {error!r}')
-                self._node.report_defect('an image could not be answered', error)
+                report_defect(self._node, 'an image could not be answered', error)
 
-    def _answer_or_raise(self, ready: Ready) -> None:
-        recognizer, outputs = self._recognizer, self._outputs
+    def _recognize_and_publish(self, decoded: DecodedImage) -> None:
+        recognizer = self._recognizer
         if self._stopped.is_set():
             return
-        settings = self._node.apply_settings(recognizer)
-        frame = ready.frame
-        odometry = self._node.odometry.track.pose_at(frame.stamp_ns, settings.node)
-        frame = replace(frame, odometry=odometry)
+        settings = self._settings.apply(recognizer)
+        odometry = self._odometry.pose_at(decoded.frame.stamp_ns, settings.node)
+        frame = replace(decoded.frame, odometry=odometry)
         if recognizer.map_info is None and not recognizer.loops.enabled:
             recognition = recognizer.quality_only_result(frame)
         else:
-            recognition = recognizer.recognize(frame, prepared=ready.prepared)
+            recognition = recognizer.recognize(frame, prepared=decoded.prepared)
         recognized = time.perf_counter()
         if self._stopped.is_set():
             return
-        model_id = recognizer.extractor.model_id
-        answer = outputs.publish(recognition, model_id, settings, recognized - ready.started)
-        self._on_result(answer, ready.started)
-        done = time.perf_counter()
-        timings = dict(ready.timings)
+        answer = self._publishers.publish_answer(
+            recognition, recognizer.extractor.model_id, settings, recognized - decoded.started
+        )
+        self._on_result(answer, decoded.started)
+        published = time.perf_counter()
+        timings = dict(decoded.timings)
         for stage, seconds in recognition.timings.items():
             timings[stage] = timings.get(stage, 0.0) + seconds
-        timings |= {'publish': done - recognized, 'total': done - ready.started}
+        timings |= {'publish': published - recognized, 'total': published - decoded.started}
         self._monitor.answered(recognition, timings)
         try:
-            outputs.show(frame, recognition, recognizer, settings)
+            self._publishers.publish_visualization(frame, recognition, recognizer, settings)
         except FolVprError as error:
-            self._node.get_logger().warning(f'no picture: {error}', throttle_duration_sec=5.0)
+            self._node.get_logger().warning(
+                f'the markers or the debug image were not published: {error}',
+                throttle_duration_sec=5.0,
+            )
 
-    def _wake(self) -> None:
-        """Let the executor see that the mailbox has room again."""
+    def _wake_executor(self) -> None:
+        """Let the executor notice that the queue has room again."""
         executor = self._node.executor
         if self._replay and executor is not None and not self._stopped.is_set():
             executor.wake()

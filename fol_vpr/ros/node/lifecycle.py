@@ -1,65 +1,64 @@
-"""The lifecycle node around PlaceRecognizer."""
+"""The lifecycle node `localizer`: its transitions."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 
 from fol_vpr.errors import FolVprError, MapError, WeightsError
+from fol_vpr.ros.node.context import NodeContext
+from fol_vpr.ros.node.defects import report_defect
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
 from fol_vpr.ros.node.image_pipeline import ImagePipeline
 from fol_vpr.ros.node.inputs.camera import CameraInput
-from fol_vpr.ros.node.inputs.images import FeedbackInput
+from fol_vpr.ros.node.inputs.feedback import FeedbackInput
 from fol_vpr.ros.node.inputs.odometry import OdometryInput
-from fol_vpr.ros.node.outputs.publishers import Outputs
-from fol_vpr.ros.node.parameters.live import LiveSettings
+from fol_vpr.ros.node.outputs.publishers import Publishers
 from fol_vpr.ros.node.parameters.settings import Settings, user_path, with_network_of
-from fol_vpr.ros.node.services.map_changes import MapServices
-from fol_vpr.ros.node.services.queries import NotReady, Services
-from fol_vpr.ros.node.services.relocalize import Relocalization
+from fol_vpr.ros.node.runtime import Runtime
+from fol_vpr.ros.node.services.enable import EnableService
+from fol_vpr.ros.node.services.load_map import LoadMapService
+from fol_vpr.ros.node.services.map_changes import MapChangeServices
+from fol_vpr.ros.node.services.query_place import QueryPlaceService
+from fol_vpr.ros.node.services.relocalize import RelocalizeService
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fol_vpr.recognizer import PlaceRecognizer
 
 
 class Localizer(LifecycleNode):
     """Answers camera images with place hypotheses, as docs/reference/interfaces.md describes.
 
+    Raises:
+        InputError, ParameterException: a parameter was given a value that it does not allow.
+
     Attributes:
-        enabled: whether it listens to images while active.
-        failure: why the last transition failed, empty where it did not.
-        map_failure: why a map was not loaded, empty once one was.
-        camera, odometry: what is on_result of them.
-        recognizer, outputs, answering: while configured, else None.
+        node_context: what it shares with its services and diagnostics.
     """
 
     def __init__(self) -> None:
         super().__init__('localizer')
-        self.recognizer: PlaceRecognizer | None = None
-        self.outputs: Outputs | None = None
-        self.answering: ImagePipeline | None = None
-        self._settings = LiveSettings(self)
+        self.node_context = NodeContext(self, lambda: str(self._state_machine.current_state[1]))
         self._monitor = Monitor()
-        self.enabled = True
-        self.failure = self.map_failure = ''
-        self._error = FolVprError()
-        self.camera = CameraInput(self)
-        self.odometry = OdometryInput(self, self.camera.fixed)
-        self._feedback = FeedbackInput(self, self._take_feedback)
-        self._calls = Services(self)
-        self._map_calls = MapServices(self, self._calls)
-        self._relocalization = Relocalization(self, self._calls)
-        # Steady time: the diagnostics must speak where simulated time stands still.
+        self._transition_error = FolVprError()
+        self._feedback = FeedbackInput(self, self._on_feedback)
+        LoadMapService(self.node_context, self._bring_up)
+        QueryPlaceService(self.node_context)
+        EnableService(self.node_context, self._listen)
+        MapChangeServices(self.node_context)
+        self._relocalize = RelocalizeService(self.node_context)
+        # Steady time: the diagnostics must be published where simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._report = DiagnosticsPublisher(self, self._monitor, steady)
-        if self.settings.node.autostart:
+        self._diagnostics = DiagnosticsPublisher(self.node_context, self._monitor, steady)
+        if self.node_context.settings.node.autostart:
             self._starter = self.create_timer(0.0, self._autostart, clock=steady)
         else:
             self.get_logger().info(
@@ -67,232 +66,201 @@ class Localizer(LifecycleNode):
                 'started with -p autostart:=true it does so itself'
             )
 
-    # ---- lifecycle
+    # ---- transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load weights and map, check that they fit, and warm up."""
-        return self._transition('configure', self._configure)
+        """Load weights and map, check that they match, and warm up."""
+        return self._run_transition('configure', self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to listen and to publish."""
         super().on_activate(state)
-        result = self._transition('activate', self._activate)
+        result = self._run_transition('activate', self._activate)
         if result != TransitionCallbackReturn.SUCCESS:
             self._listen(False)
             super().on_deactivate(state)
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to listen; the device stays ready."""
-        result = self._transition('deactivate', self._deactivate)
+        """Stop listening and publishing; network and map stay loaded."""
+        result = self._run_transition('deactivate', self._deactivate)
         super().on_deactivate(state)
         return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the device and the map."""
-        return self._transition('cleanup', self._release)
+        return self._run_transition('cleanup', self._release)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop for good, from whatever state."""
-        return self._transition('shutdown', self._release)
+        """Stop finally, from any state."""
+        return self._run_transition('shutdown', self._release)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Become unconfigured, so that another configure can mend it."""
-        return self._transition('error processing', self._release)
+        """Become unconfigured, so that the node can be configured again."""
+        return self._run_transition('error processing', self._release)
 
-    def _transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
+    def _run_transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
+        context = self.node_context
         try:
-            with self._report.keep_alive():
+            with self._diagnostics.keep_alive():
                 step()
         except FolVprError as error:
-            self.failure, self._error = f'{name} failed: {error}', error
+            context.failure, self._transition_error = f'{name} failed: {error}', error
             if isinstance(error, MapError):
-                self.map_failure = str(error)
-            self.get_logger().error(self.failure)
+                context.map_failure = str(error)
+            self.get_logger().error(context.failure)
             return TransitionCallbackReturn.FAILURE
-        except Exception as error:  # noqa: BLE001 rclpy would swallow it without a word
-            self.failure = f'{name} failed by a defect: {error!r}'
-            self._error = FolVprError(self.failure)
-            self.report_defect(self.failure, error)
+        except Exception as error:  # noqa: BLE001 rclpy would drop it without a message
+            context.failure = f'{name} failed by a defect: {error!r}'
+            self._transition_error = FolVprError(context.failure)
+            report_defect(self, context.failure, error)
             return TransitionCallbackReturn.FAILURE
-        self.failure = ''
+        context.failure = ''
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        self._report.doing = 'loads the network'
-        # torch takes seconds to import: the node is there, and heeds signals, before it is.
-        from fol_vpr.recognizer import PlaceRecognizer
-
-        settings = self._settings.read()
+        self._diagnostics.progress = 'loads the network'
+        context = self.node_context
+        settings = context.live_settings.read()
         map_path = user_path(settings.node.map) if settings.node.map else None
-        of_map = False
+        weights_of_map = False
         if map_path is not None:
-            settings, of_map = with_network_of(map_path, settings, self.get_logger().warning)
-        self._settings.begin(settings)
-        try:
-            recognizer = PlaceRecognizer(settings.recognizer)
-        except WeightsError as error:
-            if not of_map:
-                raise
-            raise WeightsError(
-                f'{map_path} was made with weights that cannot be had here ({error}): bring them '
-                'here, and name them in the parameter network.weights'
-            ) from error
+            settings, weights_of_map = with_network_of(
+                map_path, settings, self.get_logger().warning
+            )
+        context.live_settings.begin(settings)
+        recognizer = _new_recognizer(settings, map_path if weights_of_map else None)
         try:
             if map_path is not None:
-                self._report.doing = f'loads the map {map_path}'
+                self._diagnostics.progress = f'loads the map {map_path}'
                 recognizer.load_map(map_path)
             self.get_logger().info(recognizer.memory_plan())
-            self._report.doing = 'warms up'
+            self._diagnostics.progress = 'warms up'
             seconds = recognizer.warm_up()
-            self.outputs = Outputs(self, settings, self.odometry.track)
+            publishers = Publishers(self, settings, context.odometry.track)
         except BaseException:
             recognizer.close()
             raise
-        self.recognizer = recognizer
-        self.map_failure = ''
-        self.outputs.publish_map(recognizer, settings)
-        on_result = self._relocalization.on_result
-        self.answering = ImagePipeline(self, recognizer, self.outputs, self._monitor, on_result)
+        pipeline = ImagePipeline(
+            self,
+            recognizer=recognizer,
+            publishers=publishers,
+            settings=context.live_settings,
+            camera=context.camera,
+            odometry=context.odometry.track,
+            monitor=self._monitor,
+            on_result=self._relocalize.on_result,
+        )
+        context.runtime = Runtime(recognizer, publishers, pipeline)
+        context.map_failure = ''
+        context.on_map_changed()
         self.get_logger().info(f'warmed up in {seconds:.1f} s')
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
 
     def _activate(self) -> None:
-        assert self.recognizer is not None
-        self.recognizer.reset_sequence()
-        self._listen(self.enabled)
+        runtime = self.node_context.runtime
+        assert runtime is not None
+        runtime.recognizer.reset_sequence()
+        self._listen(self.node_context.enabled)
 
     def _deactivate(self) -> None:
         self._listen(False)
-        self._relocalization.interrupt('the node was deactivated meanwhile: activate it again')
-        if self.answering is not None:
-            self.answering.wait_idle()
+        self._relocalize.interrupt('the node was deactivated meanwhile: activate it again')
+        if self.node_context.runtime is not None:
+            self.node_context.runtime.pipeline.wait_idle()
 
     def _listen(self, wanted: bool) -> None:
-        for source in (self.answering, self.camera, self._feedback, self.odometry):
-            if source is not None and wanted:
+        context = self.node_context
+        sources: list[ImagePipeline | CameraInput | FeedbackInput | OdometryInput]
+        sources = [context.camera, self._feedback, context.odometry]
+        if context.runtime is not None:
+            sources.insert(0, context.runtime.pipeline)
+        for source in sources:
+            if wanted:
                 source.subscribe()
-            elif source is not None:
+            else:
                 source.unsubscribe()
 
     def _release(self) -> None:
         self._deactivate()
-        answering, outputs, recognizer = self.answering, self.outputs, self.recognizer
-        # First, so that whoever meets a closed one can tell that it was given up.
-        self.answering = self.outputs = self.recognizer = None
-        if answering is not None:
-            answering.stop()
-        if outputs is not None:
-            outputs.close()
-        if recognizer is not None:
-            recognizer.close()
+        runtime = self.node_context.runtime
+        # First, so that a service that meets a closed recognizer can tell that the node was
+        # cleaned up.
+        self.node_context.runtime = None
+        if runtime is not None:
+            runtime.close()
+
+    # ---- start without a lifecycle manager
 
     def _autostart(self) -> None:
         self._starter.cancel()
-        self._bring_up()
+        # The transition logs the error, and ~/load_map may try again with another map.
+        with suppress(FolVprError):
+            self._bring_up()
 
-    def _bring_up(self) -> bool:
-        """Configure and activate, as a lifecycle manager would; whether both went well."""
-        if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-            return False
-        return bool(self.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+    def _bring_up(self) -> None:
+        """Configure and activate, as a lifecycle manager would.
+
+        Raises:
+            FolVprError: one of both failed.
+        """
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                raise self._transition_error
 
     # ---- feedback
 
-    def _take_feedback(self, candidate_id: int, accepted: bool, reason: str) -> str:
-        recognizer = self.recognizer
+    def _on_feedback(self, candidate_id: int, accepted: bool, reason: str) -> str:
+        recognizer = self.node_context.recognizer
         if recognizer is None:
             return ''
         return recognizer.closure_feedback(candidate_id, accepted, reason)
 
-    # ---- for the services
-
-    @property
-    def state(self) -> str:
-        """Label of the lifecycle state."""
-        return str(self._state_machine.current_state[1])
-
-    @property
-    def settings(self) -> Settings:
-        """The parameters."""
-        return self._settings.now
-
-    def apply_settings(self, recognizer: PlaceRecognizer) -> Settings:
-        """Hand the parameters to the recognizer, where they were changed; the parameters."""
-        return self._settings.apply(recognizer)
-
-    def configure_with_map(self, path: str) -> None:
-        """Load the first map of a node that starts itself and could not.
-
-        Raises:
-            NotReady: it waits for a lifecycle manager.
-            FolVprError: it still cannot.
-        """
-        if self.state != 'unconfigured' or not self.settings.node.autostart:
-            raise NotReady(f'the node is {self.state}: set the parameter map, and configure it')
-        self.set_parameters([Parameter('map', value=path)])
-        if not self._bring_up():
-            raise self._error
-
-    def map_was_loaded(self, path: str) -> None:
-        """Tell everybody about the map that is in use from now on."""
-        self.map_failure = ''
-        # Cleaned up in the meantime, nothing is published: then the next configure loads it.
-        self.map_was_changed()
-        self._settings.name_map(path)
-
-    def map_was_changed(self) -> None:
-        """Tell everybody what the map is like now."""
-        if self.outputs is not None and self.recognizer is not None:
-            self.outputs.publish_map(self.recognizer, self.settings)
-
-    def map_was_refused(self, reason: str) -> None:
-        """Remember why a map was not loaded, for the diagnostics."""
-        self.map_failure = reason
-        self.get_logger().error(f'the map was not loaded: {reason}')
-
-    def enable(self, wanted: bool) -> str:
-        """Listen to images, or not, while active; what that means now, in words."""
-        self.enabled = wanted
-        word = 'enabled' if wanted else 'disabled'
-        if self.state != 'active':
-            return f'{word} as soon as the node, now {self.state}, is active'
-        self._listen(wanted)
-        return word
-
-    def describe_publishers(self) -> str:
-        """Who publishes images for this node, in words."""
-        reports = [] if self.answering is None else self.answering.reports()
-        topics = [
-            f'{report.name} is published by {"; ".join(report.publishers) or "nobody"}'
-            for report in reports
-        ]
-        return '; '.join(topics) or 'the node listens to no topic, see ~/enable'
-
-    def report_defect(self, what: str, error: BaseException) -> None:
-        """Log an error that should not be possible, with where it came from."""
-        trace = ''.join(traceback.format_exception(error))
-        self.get_logger().error(f'{what}; please report this defect:\n{trace}')
-
-    # ---- end
+    # ---- end of the process
 
     def close(self) -> None:
-        """Publish no answer any more, and give the image at hand a moment to end."""
-        if self.answering is not None:
-            self.answering.stop()
-
-    def free(self) -> None:
-        """Let go of device, map and drive, without a lifecycle transition."""
-        recognizer, self.recognizer = self.recognizer, None
-        try:
-            if recognizer is not None:
-                recognizer.close()
-        except Exception as error:  # noqa: BLE001 the end is not held up by it
-            self.report_defect('map and drive were not closed properly', error)
+        """Publish no more answers, and give the current image a moment to end."""
+        if self.node_context.runtime is not None:
+            self.node_context.runtime.pipeline.stop()
 
     def destroy_node(self) -> None:
-        """Leave the graph."""
+        """Leave the ROS graph."""
         super().destroy_node()
-        # It holds the handle of the node, which others would go on listing for 20 s.
+        # It holds the handle of the node, without whose release other nodes list it for 20 s more.
         del self._state_machine
+
+    def free(self) -> None:
+        """Close device, map and recorded session, without a lifecycle transition."""
+        runtime, self.node_context.runtime = self.node_context.runtime, None
+        try:
+            if runtime is not None:
+                runtime.recognizer.close()
+        except Exception as error:  # noqa: BLE001 it must not delay the end of the process
+            report_defect(self, 'map and drive were not closed properly', error)
+
+
+def _new_recognizer(settings: Settings, source_of_weights: Path | None) -> PlaceRecognizer:
+    """A recognizer without a map.
+
+    Args:
+        settings: of the node.
+        source_of_weights: the map that names the weights; None if the settings do.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+        DeviceError, InputError, StorageError: as PlaceRecognizer.
+    """
+    # Importing torch takes seconds. It is imported here, so that the node is visible and heeds
+    # signals before.
+    from fol_vpr.recognizer import PlaceRecognizer
+
+    try:
+        return PlaceRecognizer(settings.recognizer)
+    except WeightsError as error:
+        if source_of_weights is None:
+            raise
+        raise WeightsError(
+            f'{source_of_weights} was made with weights that cannot be loaded here ({error}): '
+            'copy them to this machine, and name them in the parameter network.weights'
+        ) from error

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
     from fol_vpr.ros.node.lifecycle import Localizer
 
-# Seconds for the callback at hand. A stop signal has to end the process within two, whatever is
-# being computed.
-SPIN_END = 0.3
-TEARDOWN = 1.0
+# Seconds for the running callback, and for leaving the ROS graph. A stop signal must end the
+# process within two seconds, whatever is being computed.
+SPIN_TIMEOUT = 0.3
+TEARDOWN_TIMEOUT = 1.0
 USAGE = """\
 usage: localizer [--ros-args [-p NAME:=VALUE ...] [-r TOPIC:=TOPIC ...] [--params-file FILE]]
 
-The ROS 2 node that says for each camera image which places of a map it may show.
+The ROS 2 node that recognizes places: it finds for each camera image the places of a map that it
+may show.
 
   localizer --ros-args -p map:=campus.folmap -p autostart:=true \\
       -r image:=/camera/image_raw -r image/compressed:=/camera/image_raw/compressed
@@ -36,13 +37,21 @@ manager.
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; the exit status."""
-    words = list(sys.argv if args is None else args)
-    if {'-h', '--help'} & set(words):
+    """Run the node until SIGINT or SIGTERM.
+
+    Args:
+        args: the command line; that of the process by default.
+
+    Returns:
+        The exit status, 2 for wrong arguments or parameters. After a run the process ends here,
+        with the status 0.
+    """
+    arguments = list(sys.argv if args is None else args)
+    if {'-h', '--help'} & set(arguments):
         sys.stdout.write(USAGE)
         return 0
     stop_signal = _catch_stop_signals()
-    # From here on a signal is remembered until it is looked for, also while these are imported.
+    # From here on a signal is kept until the loop below reads it, also during these imports.
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import SingleThreadedExecutor
@@ -54,12 +63,12 @@ def main(args: Sequence[str] | None = None) -> int:
     from fol_vpr.ros.watchdog import exit_after
 
     try:
-        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         return _misuse(str(error))
-    if others := remove_ros_args(words)[0 if args is not None else 1 :]:
+    if unknown := remove_ros_args(arguments)[0 if args is not None else 1 :]:
         rclpy.shutdown()
-        return _misuse(f'{" ".join(others)} stands before --ros-args')
+        return _misuse(f'{" ".join(unknown)} stands before --ros-args')
     try:
         node = Localizer()
     except (InputError, ParameterException) as error:
@@ -71,30 +80,30 @@ def main(args: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     spinner = threading.Thread(target=_spin, args=(executor, node, stop), name='spin', daemon=True)
     spinner.start()
-    # This thread only waits, so that nothing that is computed keeps it from heeding a signal.
+    # This thread only waits: no computation delays its reaction to a signal.
     while spinner.is_alive() and not select.select([stop_signal], [], [], 0.5)[0]:
         pass
     stop.set()
     executor.wake()
-    spinner.join(SPIN_END)
+    spinner.join(SPIN_TIMEOUT)
     node.close()
     if not spinner.is_alive():
-        with exit_after(TEARDOWN):
+        with exit_after(TEARDOWN_TIMEOUT):
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()
-            # Waits for whoever uses it; a drive in a temporary file goes with it.
+            # It waits for calls that use the recognizer, and removes a temporary session file.
             node.free()
     sys.stdout.flush()
     sys.stderr.flush()
     # Python would wait for a forward pass or the loading of a map, which cannot be interrupted,
-    # and takes up to two seconds to take torch apart. Nothing is lost: what a
-    # service has answered to be in the map is on the disk, and anything else is undone.
+    # and needs up to two seconds to unload torch. Nothing is lost: changes of the map that a
+    # service has confirmed are on the disk, and unfinished ones are undone.
     os._exit(0)
 
 
 def _misuse(what: str) -> int:
-    """Say what is wrong with the arguments; the exit status."""
+    """Print what is wrong with the arguments; returns the exit status."""
     sys.stderr.write(
         f'localizer: the arguments cannot be read: {what}. A parameter is given as '
         f'-p NAME:=VALUE, another topic as -r TOPIC:=TOPIC, both behind --ros-args\n\n{USAGE}'
@@ -103,10 +112,10 @@ def _misuse(what: str) -> int:
 
 
 def _catch_stop_signals() -> int:
-    """A file descriptor that becomes readable once SIGINT or SIGTERM came.
+    """Returns a file descriptor that becomes readable after SIGINT or SIGTERM.
 
-    Instead of rclpy's handlers, which invalidate the context under whatever is running, and
-    Python's, which raise KeyboardInterrupt somewhere in the shutdown.
+    It replaces the handlers of rclpy, which invalidate the context while callbacks use it, and
+    those of Python, which raise KeyboardInterrupt at any point of the shutdown.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -119,13 +128,15 @@ def _catch_stop_signals() -> int:
 def _spin(executor: SingleThreadedExecutor, node: Localizer, stop: threading.Event) -> None:
     from rclpy.executors import ExternalShutdownException
 
+    from fol_vpr.ros.node.defects import report_defect
+
     while not stop.is_set():
         try:
             executor.spin_once(timeout_sec=0.25)
         except ExternalShutdownException:
             stop.set()
-        except Exception as error:  # noqa: BLE001 nor a message that cannot be read
-            node.report_defect('a callback failed', error)
+        except Exception as error:  # noqa: BLE001 one bad message must not end the node
+            report_defect(node, 'a callback failed', error)
             stop.wait(0.1)
 
 

@@ -1,7 +1,7 @@
-"""The threads that images are prepared and answered on, and the mailboxes before them.
+"""Threads that process images, each with a queue in front of it.
 
-The executor's thread only puts images down here, so that neither a slow network nor a slow map
-ever holds up services, timers or the next image.
+The executor's thread only puts images into the queue. A slow network or a slow map therefore never
+delays services, timers or the next image.
 """
 
 from __future__ import annotations
@@ -17,41 +17,46 @@ Prepared = TypeVar('Prepared')
 
 
 class Worker(Generic[Item]):
-    """Answers items one after the other, in their order, on a thread of its own.
+    """Processes items one after the other, in their order, on a thread of its own.
 
     Args:
-        answer: called with every item; must not raise.
-        capacity: how many items may wait.
-        newest_wins: a new item displaces the oldest waiting one where there is no more room.
-            Otherwise the caller must not offer while `full()`.
-        on_room: called after an item was taken up, on the worker's thread.
+        process: called with every item; must not raise.
+        capacity: how many items may wait in the queue.
+        newest_wins: whether a new item displaces the oldest waiting one when the queue is full.
+            Otherwise the caller must not call `put` while `is_full()`.
+        on_taken: called on the worker's thread after it has taken an item out of the queue.
     """
 
     def __init__(
         self,
-        answer: Callable[[Item], None],
+        process: Callable[[Item], None],
         *,
         capacity: int,
         newest_wins: bool,
-        on_room: Callable[[], None],
+        on_taken: Callable[[], None],
     ) -> None:
-        self._answer = answer
+        self._process = process
         self._capacity = capacity
         self._newest_wins = newest_wins
-        self._on_room = on_room
+        self._on_taken = on_taken
         self._waiting: deque[Item] = deque()
         self._changed = threading.Condition()
         self._busy = False
         self._stopping = False
-        # A daemon: a forward pass cannot be interrupted, and must not outlive a stop signal.
+        # A daemon: a forward pass cannot be interrupted, and must not keep the process alive after
+        # a stop signal.
         self._thread = threading.Thread(target=self._run, name='recognition', daemon=True)
         self._thread.start()
 
-    def offer(self, item: Item) -> int:
-        """Put an item down; how many waiting ones it displaced."""
+    def put(self, item: Item) -> int:
+        """Put an item into the queue; returns how many waiting items it displaced.
+
+        Raises:
+            RuntimeError: the queue is full and items do not displace each other.
+        """
         with self._changed:
             if not self._newest_wins and len(self._waiting) >= self._capacity:
-                raise RuntimeError('the mailbox is full')
+                raise RuntimeError('the queue is full')
             self._waiting.append(item)
             displaced = max(0, len(self._waiting) - self._capacity)
             for _ in range(displaced):
@@ -59,18 +64,18 @@ class Worker(Generic[Item]):
             self._changed.notify_all()
         return displaced
 
-    def full(self) -> bool:
-        """Whether offering has to wait; never where the newest wins."""
+    def is_full(self) -> bool:
+        """Whether the queue has no room; always False where the newest item wins."""
         return not self._newest_wins and len(self._waiting) >= self._capacity
 
-    def wait_room(self) -> bool:
-        """Wait until an item may be offered; False where the worker stops first."""
+    def wait_for_room(self) -> bool:
+        """Wait until the queue has room; returns False if the worker is stopped before that."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or not self.full())
+            self._changed.wait_for(lambda: self._stopping or not self.is_full())
             return not self._stopping
 
     def discard(self) -> int:
-        """Throw the waiting items away; how many they were."""
+        """Remove the waiting items; returns how many there were."""
         with self._changed:
             discarded = len(self._waiting)
             self._waiting.clear()
@@ -78,12 +83,19 @@ class Worker(Generic[Item]):
         return discarded
 
     def wait_idle(self) -> None:
-        """Wait until no item is waiting or being answered."""
+        """Wait until no item is waiting or being processed."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._waiting)
 
     def stop(self, timeout: float) -> bool:
-        """Let the thread end after the item at hand; whether it did within `timeout` seconds."""
+        """Remove the waiting items and end the thread after the current one.
+
+        Args:
+            timeout: seconds to wait for the thread.
+
+        Returns:
+            Whether the thread has ended.
+        """
         with self._changed:
             self._stopping = True
             self._waiting.clear()
@@ -102,69 +114,80 @@ class Worker(Generic[Item]):
                 item = self._waiting.popleft()
                 self._busy = True
                 self._changed.notify_all()
-            self._on_room()
-            self._answer(item)
+            self._on_taken()
+            self._process(item)
 
 
-class Pipeline(Generic[Item, Prepared]):
-    """Prepares the next item on one thread while another answers the one before.
+class TwoStageWorker(Generic[Item, Prepared]):
+    """Prepares the next item on one thread while another thread processes the previous one.
 
-    To be used like a `Worker`. Where the newest wins it displaces prepared items too: what is
-    answered next is always the newest one that is ready.
+    It has the interface of a `Worker`. Where the newest item wins, it displaces prepared items
+    too: the item that is processed next is always the newest prepared one.
 
     Args:
-        prepare: called with every item; must not raise. None leaves the item out.
-        answer: called with every prepared item; must not raise.
-        capacity: how many items may wait to be prepared; one more waits to be answered.
+        prepare: called with every item; must not raise. Returns None to leave the item out.
+        process: called with every prepared item; must not raise.
+        capacity: how many items may wait to be prepared; one more waits to be processed.
         newest_wins: as for a `Worker`.
-        on_room: called after an item was taken up for preparation.
-        on_displaced: called with how many prepared items were displaced, on a thread of its own.
+        on_taken: called after an item was taken out of the queue to be prepared.
+        on_displaced: called on the preparing thread with the number of prepared items that a
+            newer one displaced.
     """
 
     def __init__(
         self,
         prepare: Callable[[Item], Prepared | None],
-        answer: Callable[[Prepared], None],
+        process: Callable[[Prepared], None],
         *,
         capacity: int,
         newest_wins: bool,
-        on_room: Callable[[], None],
+        on_taken: Callable[[], None],
         on_displaced: Callable[[int], None],
     ) -> None:
         self._prepare = prepare
         self._on_displaced = on_displaced
-        self._second = Worker(answer, capacity=1, newest_wins=newest_wins, on_room=lambda: None)
+        self._second = Worker(process, capacity=1, newest_wins=newest_wins, on_taken=lambda: None)
         self._first = Worker(
-            self._hand_over, capacity=capacity, newest_wins=newest_wins, on_room=on_room
+            self._prepare_and_pass_on,
+            capacity=capacity,
+            newest_wins=newest_wins,
+            on_taken=on_taken,
         )
 
-    def _hand_over(self, item: Item) -> None:
+    def _prepare_and_pass_on(self, item: Item) -> None:
         prepared = self._prepare(item)
-        if prepared is not None and self._second.wait_room():
-            displaced = self._second.offer(prepared)
+        if prepared is not None and self._second.wait_for_room():
+            displaced = self._second.put(prepared)
             if displaced:
                 self._on_displaced(displaced)
 
-    def offer(self, item: Item) -> int:
-        """Put an item down; how many waiting ones it displaced that were not prepared yet."""
-        return self._first.offer(item)
+    def put(self, item: Item) -> int:
+        """Put an item into the queue; returns how many unprepared items it displaced."""
+        return self._first.put(item)
 
-    def full(self) -> bool:
-        """Whether offering has to wait; never where the newest wins."""
-        return self._first.full()
+    def is_full(self) -> bool:
+        """Whether the queue has no room; always False where the newest item wins."""
+        return self._first.is_full()
 
     def discard(self) -> int:
-        """Throw the waiting items away, prepared or not; how many they were."""
+        """Remove the waiting items, prepared or not; returns how many there were."""
         return self._first.discard() + self._second.discard()
 
     def wait_idle(self) -> None:
-        """Wait until no item is waiting, being prepared or being answered."""
+        """Wait until no item is waiting, being prepared or being processed."""
         self._first.wait_idle()
         self._second.wait_idle()
 
     def stop(self, timeout: float) -> bool:
-        """Let both threads end after the items at hand; whether they did within `timeout` s."""
+        """Remove the waiting items and end both threads after their current items.
+
+        Args:
+            timeout: seconds to wait for both threads together.
+
+        Returns:
+            Whether both threads have ended.
+        """
         deadline = time.monotonic() + timeout
-        # The second one first: the first may be waiting for room there.
-        answered = self._second.stop(timeout)
-        return self._first.stop(max(0.0, deadline - time.monotonic())) and answered
+        # The second thread first: the first one may be waiting for room in its queue.
+        second_ended = self._second.stop(timeout)
+        return self._first.stop(max(0.0, deadline - time.monotonic())) and second_ended

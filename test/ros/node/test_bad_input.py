@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from helpers import live, scenes
+from helpers.messages import picture
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 
@@ -26,16 +27,8 @@ def watch(node) -> Iterator[live.Observer]:
         yield watcher
 
 
-def good(stamp: int = 1) -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(1).tobytes()
-    message.header.stamp.sec = stamp
-    return message
-
-
 def changed(**fields) -> Image:
-    message = good()
+    message = picture(1)
     for name, value in fields.items():
         setattr(message, name, value)
     return message
@@ -61,7 +54,7 @@ def test_a_bad_image_is_counted_with_its_reason(watch, name):
     level, reason = watch.status('images')
     assert level == 1
     assert word in reason
-    publisher.publish(good())
+    publisher.publish(picture(1))
     assert watch.until(lambda: watch.answers)[0].hypotheses
 
 
@@ -83,8 +76,8 @@ def test_a_message_cut_short_on_the_wire_does_not_end_the_node(watch, node):
     from rclpy.serialization import serialize_message
 
     publisher = watch.publisher(Image, '/image')
-    publisher.publish(serialize_message(good())[:60])
-    publisher.publish(good(stamp=9))
+    publisher.publish(serialize_message(picture(1))[:60])
+    publisher.publish(picture(1, stamp=9))
     answer = watch.until(lambda: watch.answers)[0]
     assert answer.header.stamp.sec == 9
     assert node.process.poll() is None
@@ -93,7 +86,7 @@ def test_a_message_cut_short_on_the_wire_does_not_end_the_node(watch, node):
 def test_stamps_that_run_backwards_are_answered_and_named(watch):
     publisher = watch.publisher(Image, '/image')
     for stamp in (100, 101, 50, 51):
-        publisher.publish(good(stamp))
+        publisher.publish(picture(1, stamp))
     watch.until(lambda: len(watch.answers) == 4)
     assert [answer.header.stamp.sec for answer in watch.answers] == [100, 101, 50, 51]
     watch.until(lambda: 'jumped back by 51.000 s' in watch.status('stamps')[1])
@@ -103,6 +96,6 @@ def test_a_camera_info_of_another_camera_is_named(watch):
     images = watch.publisher(Image, '/image')
     info = watch.publisher(CameraInfo, '/camera_info')
     info.publish(CameraInfo(width=1920, height=1080))
-    images.publish(good())
+    images.publish(picture(1))
     expected = f'camera_info is for 1920x1080 pixels, but the images have {scenes.WIDTH}x'
-    watch.until(lambda: expected in str(watch.status('images')) or images.publish(good()))
+    watch.until(lambda: expected in str(watch.status('images')) or images.publish(picture(1)))

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from builtin_interfaces.msg import Duration
 from helpers import live, scenes
+from helpers.messages import covered_picture, picture
 from nav_msgs.msg import Odometry
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -64,7 +65,7 @@ def inside(path) -> Iterator[Inside]:
 
 def test_a_deactivation_while_it_forgets_ends_relocalize_too(inside):
     """What is waited for here is the image at hand, which may take seconds."""
-    watch, recognizer = inside.watch, inside.node.recognizer
+    watch, recognizer = inside.watch, inside.node.node_context.recognizer
     client = watch.node.create_client(Relocalize, 'localizer/relocalize')
     watch.until(client.service_is_ready)
     with held(recognizer._lock):
@@ -99,7 +100,7 @@ def held(lock: threading.RLock) -> Iterator[None]:
 def test_a_single_query_goes_by_the_parameters_as_they_are(inside):
     """Though no image has come since they were set."""
     inside.set({'retrieval.hypotheses': 2, 'map_frame': 'site'})
-    request = QueryPlace.Request(image=live.picture(1, stamp=5))
+    request = QueryPlace.Request(image=picture(1, stamp=5))
     response = inside.watch.call(QueryPlace, 'query_place', request)
     assert response.result == QueryPlace.Response.OK, response.message
     assert len(response.places.hypotheses) == 2
@@ -111,9 +112,7 @@ def test_without_a_map_an_answer_still_says_how_good_the_image_is(path):
         made.set({'network.weights': 'untrained-vits14', 'network.input_size': 126})
         made.change('configure', 'activate')
         images = watch.publisher(Image, '/image')
-        covered = live.picture(0, stamp=9)
-        covered.data = bytes(len(covered.data))
-        images.publish(covered)
+        images.publish(covered_picture(stamp=9))
         answer = watch.until(lambda: watch.answers)[0]
         assert (answer.state, answer.image_quality) == (PlaceHypothesisArray.UNKNOWN, 0.0)
         assert (answer.map_id, answer.hypotheses) == ('', [])
@@ -122,23 +121,23 @@ def test_without_a_map_an_answer_still_says_how_good_the_image_is(path):
 
 
 def test_feedback_that_says_neither_yes_nor_no_is_no_rejection(inside):
-    heard = []
-    inside.node._feedback._deliver = lambda *said: heard.append(said) or ''
+    received = []
+    inside.node._feedback._on_feedback = lambda *values: received.append(values) or ''
     feedback = inside.watch.publisher(LoopClosureFeedback, 'loop_closure_feedback')
     for status in (7, LoopClosureFeedback.REJECTED, LoopClosureFeedback.ACCEPTED):
         feedback.publish(LoopClosureFeedback(candidate_id=status, status=status))
-    inside.watch.until(lambda: len(heard) >= 2)
+    inside.watch.until(lambda: len(received) >= 2)
     inside.watch.spin(0.3)
-    assert heard == [(1, False, ''), (0, True, '')]
+    assert received == [(1, False, ''), (0, True, '')]
 
 
 def test_odometry_of_before_a_deactivation_is_forgotten(inside):
     """It may begin anew elsewhere by the time that the node goes on."""
-    track = inside.node.odometry.track
+    track = inside.node.node_context.odometry.track
     inside.watch.publisher(Odometry, '/odom').publish(Odometry())
     inside.watch.until(lambda: track._messages)
     inside.change('deactivate')
-    assert not track._messages and inside.node.answering is not None
+    assert not track._messages and inside.node.node_context.runtime is not None
     inside.change('activate')
 
 
@@ -152,7 +151,7 @@ def test_ten_lives_leave_no_threads_publishers_or_subscriptions(inside):
         odometry.publish(Odometry())
         answered(watch, images, number)
         inside.change('deactivate', 'cleanup')
-        assert node.recognizer is None and node.answering is None
+        assert node.node_context.runtime is None
         inside.change('configure', 'activate')
         watch.until(images.get_subscription_count)
         watch.spin(0.2)
@@ -191,5 +190,5 @@ def test_twenty_lives_leave_no_memory(path, tmp_path):
 
 def answered(watch: live.Observer, images: Publisher, number: int) -> None:
     """Have the node answer an image."""
-    images.publish(live.picture(number % PLACES, stamp=100 + number))
+    images.publish(picture(number % PLACES, stamp=100 + number))
     watch.until(lambda: any(a.header.stamp.sec == 100 + number for a in watch.answers))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers import live, scenes
+from helpers.messages import picture
 from rcl_interfaces.msg import Parameter as ParameterMsg
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
@@ -79,7 +80,7 @@ def test_lifecycle_by_its_services(watch):
 
 def test_an_image_is_answered_with_its_own_stamp(watch):
     publisher = watch.publisher(Image, '/image')
-    publisher.publish(live.picture(3, stamp=1234))
+    publisher.publish(picture(3, stamp=1234))
     answer = watch.until(lambda: watch.answers)[0]
     assert answer.header.stamp.sec == 1234
     assert answer.header.frame_id == 'map'
@@ -169,7 +170,7 @@ def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, whic
     assert words in response.message
     assert response.info.map_id == before
     publisher = watch.publisher(Image, '/image')
-    publisher.publish(live.picture(1, stamp=1))
+    publisher.publish(picture(1, stamp=1))
     assert watch.until(lambda: watch.answers)[0].map_id == before
     watch.until(lambda: 'another map failed to load' in watch.status('map')[1])
 
@@ -179,7 +180,7 @@ def test_another_map_is_taken_while_active(watch, maps):
     assert response.result == LoadMap.Response.OK
     assert response.info.places == 2
     publisher = watch.publisher(Image, '/image')
-    publisher.publish(live.picture(1, stamp=2))
+    publisher.publish(picture(1, stamp=2))
     assert watch.until(lambda: watch.answers)[0].map_id == response.info.map_id
     names = GetParameters.Request(names=['map'])
     values = watch.call(GetParameters, 'get_parameters', names).values
@@ -189,7 +190,7 @@ def test_another_map_is_taken_while_active(watch, maps):
 
 def test_services_wait_for_their_lifecycle_state(watch, maps):
     assert watch.change('deactivate')
-    request = QueryPlace.Request(image=live.picture(5, stamp=77))
+    request = QueryPlace.Request(image=picture(5, stamp=77))
     assert watch.call(QueryPlace, 'query_place', request).result == QueryPlace.Response.NOT_READY
     assert watch.change('cleanup')
     response = load(watch, maps['good'])
@@ -200,7 +201,7 @@ def test_services_wait_for_their_lifecycle_state(watch, maps):
 def test_a_query_that_cleanup_overtakes_says_so(watch):
     client = watch.node.create_client(QueryPlace, 'localizer/query_place')
     watch.until(client.service_is_ready)
-    large = QueryPlace.Request(image=live.picture(5, stamp=1))
+    large = QueryPlace.Request(image=picture(5, stamp=1))
     futures = [client.call_async(large) for _ in range(6)]
     assert watch.change('deactivate') and watch.change('cleanup')
     watch.until(lambda: all(future.done() for future in futures))
@@ -209,7 +210,7 @@ def test_a_query_that_cleanup_overtakes_says_so(watch):
 
 
 def test_query_place_answers_one_image(watch):
-    request = QueryPlace.Request(image=live.picture(5, stamp=77), max_hypotheses=2)
+    request = QueryPlace.Request(image=picture(5, stamp=77), max_hypotheses=2)
     response = watch.call(QueryPlace, 'query_place', request)
     assert response.result == QueryPlace.Response.OK, response.message
     assert response.places.header.stamp.sec == 77
@@ -232,7 +233,7 @@ def test_enable_stops_and_starts_listening(watch):
     watch.until(lambda: watch.status('node')[1] == 'disabled by ~/enable')
     assert watch.call(SetBool, 'enable', SetBool.Request(data=True)).success
     publisher = watch.publisher(Image, '/image')
-    publisher.publish(live.picture(0, stamp=3))
+    publisher.publish(picture(0, stamp=3))
     watch.until(lambda: watch.answers)
 
 
@@ -251,7 +252,7 @@ def test_parameters_change_while_it_runs_and_are_checked(watch):
     )
     assert set_parameter(watch, 'retrieval.hypotheses', integer_value=2, **whole) == ''
     publisher = watch.publisher(Image, '/image')
-    publisher.publish(live.picture(0, stamp=4))
+    publisher.publish(picture(0, stamp=4))
     assert len(watch.until(lambda: watch.answers)[0].hypotheses) == 2
     assert set_parameter(watch, 'retrieval.hypotheses', integer_value=10, **whole) == ''
     text = {'type': ParameterType.PARAMETER_STRING}
@@ -301,7 +302,7 @@ def test_weights_given_by_hand_keep_the_preprocessing_of_the_map(maps, tmp_path,
         assert not set_parameter(watcher, 'network.weights', string_value='fol_tiny', **text)
         assert watcher.change('configure') and watcher.change('activate')
         answer = watcher.call(
-            QueryPlace, 'query_place', QueryPlace.Request(image=live.picture(1, stamp=1))
+            QueryPlace, 'query_place', QueryPlace.Request(image=picture(1, stamp=1))
         )
         assert answer.result == QueryPlace.Response.OK
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import live, scenes
+from helpers import live
+from helpers.messages import picture
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
@@ -42,15 +43,6 @@ def watch(node) -> Iterator[live.Observer]:
     with live.observer() as watcher:
         watcher.until(lambda: watcher.status('node')[1] == 'active')
         yield watcher
-
-
-def picture(place: int, stamp: int, shift: int = 0) -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(place, shift).tobytes()
-    message.header.stamp.sec = stamp
-    message.header.frame_id = 'camera'
-    return message
 
 
 def values(watch: live.Observer) -> dict[str, str]:
@@ -96,7 +88,7 @@ def test_a_drive_without_a_map_its_feedback_and_its_file(node, watch, tmp_path):
     path = tmp_path / 'drive.folmap'
     assert saved.success, saved.message
     assert saved.message == f'saved {2 * PLACES} keyframes in {path}'
-    images.publish(picture(7, 150))
+    images.publish(picture(7, 150, shift=0))
     watch.until(lambda: values(watch).get('keyframes') == str(2 * PLACES + 1))
     node.stop(signal.SIGKILL)
     assert check_map(path) == []
@@ -108,7 +100,7 @@ def test_a_drive_without_a_map_its_feedback_and_its_file(node, watch, tmp_path):
 
 def test_each_configure_begins_another_drive(watch, tmp_path):
     images = watch.publisher(Image, 'image')
-    images.publish(picture(0, 100))
+    images.publish(picture(0, 100, shift=0))
     watch.until(lambda: watch.answers)
     for label in ('deactivate', 'cleanup', 'configure', 'activate'):
         assert watch.change(label)
@@ -122,7 +114,7 @@ def test_the_temporary_file_of_a_drive_goes_with_the_node(tmp_path, monkeypatch)
     monkeypatch.setenv('TMPDIR', str(tmp_path))
     with live.localizer(tmp_path / 'node.log', PARAMETERS) as node, live.observer() as watcher:
         watcher.until(lambda: watcher.status('node')[1] == 'active')
-        watcher.publisher(Image, 'image').publish(picture(0, 100))
+        watcher.publisher(Image, 'image').publish(picture(0, 100, shift=0))
         watcher.until(lambda: watcher.answers)
         assert list(tmp_path.glob('fol_vpr_session_*/session.folmap'))
         status, seconds = node.stop(signal.SIGTERM)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from helpers import live, scenes
+from helpers.messages import picture
 from sensor_msgs.msg import Image
 
 # At this size one forward pass on one thread takes seconds, which a stop is not to wait for.
@@ -72,13 +73,6 @@ def test_in_the_middle_of_an_image(images, tmp_path):
         assert_stops(node, signal.SIGTERM)
         watch.spin(0.2)
         assert not watch.answers
-
-
-def picture() -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(1).tobytes()
-    return message
 
 
 def test_what_it_leaves_behind(images, tmp_path):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from fol_vpr.ros.node.worker import Pipeline, Worker
+from fol_vpr.ros.node.worker import TwoStageWorker, Worker
 
 
 class Slow:
@@ -16,19 +16,19 @@ class Slow:
         self.answered: list[int] = []
         self.begun = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
-        self.room = 0
-        self.worker: Worker[int] = Worker(self.answer, on_room=self.on_room, **options)
+        self.taken = 0
+        self.worker: Worker[int] = Worker(self.answer, on_taken=self.on_taken, **options)
 
     def answer(self, item: int) -> None:
         self.begun.release()
         assert self.go.acquire(timeout=20)
         self.answered.append(item)
 
-    def on_room(self) -> None:
-        self.room += 1
+    def on_taken(self) -> None:
+        self.taken += 1
 
     def busy_with(self, item: int) -> None:
-        assert self.worker.offer(item) == 0
+        assert self.worker.put(item) == 0
         assert self.begun.acquire(timeout=20)
 
     def finish(self, count: int) -> None:
@@ -40,8 +40,8 @@ class Slow:
 def test_the_newest_wins_and_what_it_displaces_is_counted():
     slow = Slow(capacity=1, newest_wins=True)
     slow.busy_with(1)
-    assert [slow.worker.offer(item) for item in (2, 3, 4)] == [0, 1, 1]
-    assert not slow.worker.full()
+    assert [slow.worker.put(item) for item in (2, 3, 4)] == [0, 1, 1]
+    assert not slow.worker.is_full()
     slow.finish(2)
     assert slow.answered == [1, 4]
     assert slow.worker.stop(20)
@@ -50,21 +50,21 @@ def test_the_newest_wins_and_what_it_displaces_is_counted():
 def test_otherwise_it_fills_up_and_keeps_the_order():
     slow = Slow(capacity=2, newest_wins=False)
     slow.busy_with(1)
-    assert [slow.worker.offer(2), slow.worker.offer(3)] == [0, 0]
-    assert slow.worker.full()
+    assert [slow.worker.put(2), slow.worker.put(3)] == [0, 0]
+    assert slow.worker.is_full()
     with pytest.raises(RuntimeError, match='full'):
-        slow.worker.offer(4)
+        slow.worker.put(4)
     slow.finish(3)
     assert slow.answered == [1, 2, 3]
-    assert slow.room == 3
+    assert slow.taken == 3
     assert slow.worker.stop(20)
 
 
 def test_discarding_leaves_the_item_at_hand():
     slow = Slow(capacity=5, newest_wins=False)
     slow.busy_with(1)
-    slow.worker.offer(2)
-    slow.worker.offer(3)
+    slow.worker.put(2)
+    slow.worker.put(3)
     assert slow.worker.discard() == 2
     slow.finish(1)
     assert slow.answered == [1]
@@ -90,11 +90,11 @@ class Stages:
         self.go_prepare = threading.Semaphore(0)
         self.go_answer = threading.Semaphore(0)
         self.displacing = threading.Semaphore(0)
-        self.room = 0
-        self.pipeline: Pipeline[int, int] = Pipeline(
+        self.taken = 0
+        self.worker: TwoStageWorker[int, int] = TwoStageWorker(
             self.prepare,
             self.answer,
-            on_room=self.on_room,
+            on_taken=self.on_taken,
             on_displaced=self.on_displaced,
             **options,
         )
@@ -109,8 +109,8 @@ class Stages:
         assert self.go_answer.acquire(timeout=20)
         self.answered.append(item)
 
-    def on_room(self) -> None:
-        self.room += 1
+    def on_taken(self) -> None:
+        self.taken += 1
 
     def on_displaced(self, count: int) -> None:
         self.displaced.append(count)
@@ -124,13 +124,13 @@ class Stages:
         for _ in range(count):
             self.go_prepare.release()
             self.go_answer.release()
-        self.pipeline.wait_idle()
+        self.worker.wait_idle()
 
 
 def test_the_next_item_is_prepared_while_one_is_answered():
     stages = Stages(capacity=3, newest_wins=False)
     for item in (1, -2, 3):
-        stages.pipeline.offer(item)
+        stages.worker.put(item)
     stages.let(stages.go_prepare, stages.answering)
     stages.prepared.acquire()
     stages.let(stages.go_prepare, stages.prepared)
@@ -138,53 +138,53 @@ def test_the_next_item_is_prepared_while_one_is_answered():
     assert stages.answered == []
     stages.finish(3)
     assert stages.answered == [10, 30]
-    assert (stages.displaced, stages.room) == ([], 3)
-    assert stages.pipeline.stop(20)
+    assert (stages.displaced, stages.taken) == ([], 3)
+    assert stages.worker.stop(20)
 
 
 def test_a_newer_prepared_item_displaces_the_one_that_waits():
     stages = Stages(capacity=1, newest_wins=True)
-    stages.pipeline.offer(1)
+    stages.worker.put(1)
     stages.let(stages.go_prepare, stages.answering)
     stages.prepared.acquire()
     for item in (2, 3):
-        stages.pipeline.offer(item)
+        stages.worker.put(item)
         stages.let(stages.go_prepare, stages.prepared)
     assert stages.displacing.acquire(timeout=20)
     stages.finish(2)
     assert stages.answered == [10, 30]
     assert stages.displaced == [1]
-    assert stages.pipeline.stop(20)
+    assert stages.worker.stop(20)
 
 
 def test_without_displacement_the_pipeline_fills_up():
     stages = Stages(capacity=1, newest_wins=False)
-    stages.pipeline.offer(1)
+    stages.worker.put(1)
     stages.let(stages.go_prepare, stages.answering)
-    stages.pipeline.offer(2)
+    stages.worker.put(2)
     stages.prepared.acquire()
     stages.let(stages.go_prepare, stages.prepared)
     # The second one is prepared and waits for the answer to the first, the third is with the
     # preparing thread, which waits for room, the fourth in the mailbox.
-    stages.pipeline.offer(3)
+    stages.worker.put(3)
     stages.let(stages.go_prepare, stages.prepared)
-    stages.pipeline.offer(4)
-    assert stages.pipeline.full()
-    assert stages.pipeline.discard() == 2
-    assert not stages.pipeline.full()
+    stages.worker.put(4)
+    assert stages.worker.is_full()
+    assert stages.worker.discard() == 2
+    assert not stages.worker.is_full()
     stages.finish(4)
     assert stages.answered == [10, 30]
-    assert stages.pipeline.stop(20)
+    assert stages.worker.stop(20)
 
 
 def test_stopping_frees_the_thread_that_waits_for_room():
     stages = Stages(capacity=2, newest_wins=False)
-    stages.pipeline.offer(1)
+    stages.worker.put(1)
     stages.let(stages.go_prepare, stages.answering)
     for item in (2, 3):
-        stages.pipeline.offer(item)
+        stages.worker.put(item)
         stages.go_prepare.release()
-    assert not stages.pipeline.stop(0.05)
+    assert not stages.worker.stop(0.05)
     stages.go_answer.release()
-    assert stages.pipeline.stop(20)
+    assert stages.worker.stop(20)
     assert stages.answered == [10]

@@ -1,1 +1,1 @@
-"""What the node says of itself on /diagnostics."""
+"""The diagnostics of the node, on /diagnostics."""

@@ -1,4 +1,4 @@
-"""What happened to the images: every one is answered, dropped, lost, bad or still waiting."""
+"""Counts of the images: each is answered, dropped, lost, bad or still waiting."""
 
 from __future__ import annotations
 
@@ -12,28 +12,36 @@ import numpy as np
 
 from fol_vpr.datatypes import LocalizationState, Recognition
 
-# Long enough for stable percentiles, short enough to show a change within seconds.
+# Images over which latencies are computed: enough for stable percentiles, and few enough to show a
+# change within seconds.
 WINDOW = 200
+# Seconds over which rates are computed.
 RATE_SPAN = 10.0
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of affairs at one moment. Ages are seconds; None where it never happened.
+    """The counts at one moment. Ages are in seconds; None if the event never happened.
 
     Attributes:
         received: images that reached the node; answered + dropped + bad + waiting.
         lost: images that their publisher sent and that never reached the node.
-        lost_lately: those of them that were noticed within the last RATE_SPAN seconds.
-        dropped: overtaken by newer ones, or waiting when the node was stopped or disabled.
-        bad: could not be decoded or recognised.
-        last_bad: why the last one was.
+        lost_lately: lost images whose loss was noticed within the last RATE_SPAN seconds.
+        answered: images whose answer was published.
+        dropped: images that a newer one displaced, or that waited when the node stopped listening.
+        bad: images that could not be decoded or recognized.
+        waiting: images in the queue, and those being processed.
+        image_age, answer_age, bad_age: since the last received, answered and bad image.
+        last_bad: why the last bad image was bad.
         backwards: images with a stamp before that of their predecessor.
-        repeated_age: since an image had the stamp of its predecessor.
-        last_jump: seconds by which the last of them went back.
-        ahead: seconds by which the last image's stamp was ahead of the clock; negative is behind.
-        rates: images per second over the last seconds: `received`, `answered`.
-        latency: (median, 95th percentile) seconds by stage over the last images.
+        backwards_age: since the last of these.
+        last_jump: seconds between the stamp of the last of these and its predecessor's.
+        repeated_age: since the last image that had the stamp of its predecessor.
+        ahead: seconds by which the last stamp was ahead of the clock; negative means behind.
+        unstamped: whether the stamp of the last image is zero.
+        state, quality, quality_reason: of the last answer.
+        rates: images per second over the last RATE_SPAN seconds, `received` and `answered`.
+        latency: (median, 95th percentile) in seconds by stage over the last WINDOW images.
     """
 
     received: int
@@ -61,7 +69,7 @@ class Snapshot:
 
 
 class Monitor:
-    """Keeps the counts; may be called from any thread."""
+    """Counts the images and measures their latency; may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -84,9 +92,9 @@ class Monitor:
         """An image arrived.
 
         Args:
-            stamp_ns: its stamp.
-            now_ns: the node's clock.
-            lost: images between it and its predecessor that did not arrive.
+            stamp_ns: its stamp in nanoseconds.
+            now_ns: time of the node's clock in nanoseconds.
+            lost: how many images between its predecessor and it did not arrive.
         """
         with self._lock:
             self._received += 1
@@ -104,12 +112,12 @@ class Monitor:
             self._last_stamp_ns = stamp_ns
 
     def dropped(self, count: int) -> None:
-        """Images were thrown away unanswered."""
+        """Images were dropped without an answer."""
         with self._lock:
             self._dropped += count
 
     def bad(self, reason: str) -> None:
-        """An image could not be used."""
+        """An image could not be decoded or recognized, for a reason."""
         with self._lock:
             self._bad += 1
             self._bad_time = time.monotonic()
@@ -124,7 +132,7 @@ class Monitor:
             self._timings.append(timings)
 
     def snapshot(self) -> Snapshot:
-        """All of it, consistent with itself."""
+        """All counts at one moment, consistent with each other."""
         with self._lock:
             last = self._recognition
             return Snapshot(

@@ -1,4 +1,4 @@
-"""Gathers what is known of the node, and publishes it on /diagnostics."""
+"""Collects the state of the node, and publishes it on /diagnostics."""
 
 from __future__ import annotations
 
@@ -7,36 +7,33 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 
+from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.diagnostics.monitor import Monitor, Snapshot
-from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, silence, statuses
+from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, no_images_message, statuses
 
-if TYPE_CHECKING:
-    from fol_vpr.ros.node.lifecycle import Localizer
-
-# Seconds without an image after which another transport may take over.
-QUIET = 1.0
+# Seconds without an image after which the node listens to all transports again.
+TRANSPORT_TIMEOUT = 1.0
 # Seconds without an image after which the log says so: a camera may start after the node.
-SILENT = 10.0
+LOG_TIMEOUT = 10.0
 
 
-class SilenceLog:
-    """Says once that no images come, and again where the reason is another."""
+class NoImagesLog:
+    """Decides when the log says that no images arrive: once, and again for another reason."""
 
     def __init__(self) -> None:
         self._listening_since: float | None = None
-        self._said = ''
+        self._last_message = ''
 
-    def words(self, facts: NodeFacts, image_age: float | None, now: float) -> str:
-        """What is to be logged, empty where nothing is.
+    def next_message(self, facts: NodeFacts, image_age: float | None, now: float) -> str:
+        """What is to be logged now, empty for nothing.
 
         Args:
             facts: of the node.
-            image_age: seconds since the last image, None where none came.
+            image_age: seconds since the last image, None before the first.
             now: seconds of a clock that never stands still.
         """
         if not facts.listening:
@@ -45,88 +42,93 @@ class SilenceLog:
         if self._listening_since is None:
             self._listening_since = now
         listening = now - self._listening_since
-        silent = listening if image_age is None else min(listening, image_age)
-        if silent < max(SILENT, facts.settings.image_timeout):
+        without_images = listening if image_age is None else min(listening, image_age)
+        if without_images < max(LOG_TIMEOUT, facts.settings.image_timeout):
             if image_age is not None and image_age < listening:
-                self._said = ''
+                self._last_message = ''
             return ''
-        words = silence(facts)
-        if words == self._said:
+        message = no_images_message(facts)
+        if message == self._last_message:
             return ''
-        self._said = words
-        return words
+        self._last_message = message
+        return message
 
 
 class DiagnosticsPublisher:
-    """Says every `diagnostics_period` how the node is doing.
+    """Publishes the diagnostics of the node every `diagnostics_period`.
 
     Args:
-        node: that is asked.
-        monitor: its account of the images.
-        clock: that the period is of.
+        context: of the node.
+        monitor: counts of the images.
+        clock: of the period.
 
     Attributes:
-        doing: what a transition is at, in words; empty where it does not say.
+        progress: the current step of a transition, e.g. `warms up`; empty if unknown.
     """
 
-    def __init__(self, node: Localizer, monitor: Monitor, clock: Clock) -> None:
-        self._node = node
+    def __init__(self, context: NodeContext, monitor: Monitor, clock: Clock) -> None:
+        self._context = context
         self._monitor = monitor
-        self.doing = ''
-        self._silence = SilenceLog()
+        self.progress = ''
+        self._no_images_log = NoImagesLog()
+        node = context.node
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._period = node.settings.node.diagnostics_period
+        self._period = context.settings.node.diagnostics_period
         node.create_timer(self._period, self._on_timer, clock=clock)
 
     @contextmanager
     def keep_alive(self) -> Iterator[None]:
-        """Report from another thread while a transition keeps that of the executor.
+        """Publish from another thread during a transition, which occupies the executor's thread.
 
-        The other one asks the node for nothing: it repeats what was the case when the block began,
-        with the name of the transition, what it is at and for how long. The timer cannot come in
-        between, as its thread is the one that is kept, and the other is over when the block is.
+        The other thread does not read the state of the node: it repeats the state at the begin of
+        the block, with the name, the step and the duration of the transition. The timer cannot
+        interfere, as it runs on the executor's thread, and the other thread has ended when the
+        block ends.
         """
-        facts, over, started = self.facts(), threading.Event(), time.monotonic()
+        facts, ended, started = self.facts(), threading.Event(), time.monotonic()
 
-        def report() -> None:
-            while not over.wait(self._period):
-                words = f'{self.doing}, ' if self.doing else ''
+        def repeat() -> None:
+            while not ended.wait(self._period):
+                step = f'{self.progress}, ' if self.progress else ''
                 seconds = time.monotonic() - started
-                under_way = f'{facts.state}: {words}for {seconds:.0f} s'
-                self._publish(replace(facts, under_way=under_way), self._monitor.snapshot())
+                transition = f'{facts.state}: {step}for {seconds:.0f} s'
+                self._publish(replace(facts, transition=transition), self._monitor.snapshot())
 
-        thread = threading.Thread(target=report, name='report', daemon=True)
+        thread = threading.Thread(target=repeat, name='diagnostics', daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             thread.join()
-            self.doing = ''
+            self.progress = ''
 
     def _on_timer(self) -> None:
         counts = self._monitor.snapshot()
-        answering = self._node.answering
-        if answering is not None and not counts.waiting and (counts.image_age or 0.0) > QUIET:
-            answering.look_again()
+        runtime = self._context.runtime
+        quiet = not counts.waiting and (counts.image_age or 0.0) > TRANSPORT_TIMEOUT
+        if runtime is not None and quiet:
+            runtime.pipeline.resubscribe_if_unpublished()
         facts = self.facts()
         self._publish(facts, counts)
-        if words := self._silence.words(facts, counts.image_age, time.monotonic()):
-            self._node.get_logger().warning(words)
+        message = self._no_images_log.next_message(facts, counts.image_age, time.monotonic())
+        if message:
+            self._context.node.get_logger().warning(message)
 
     def _publish(self, facts: NodeFacts, counts: Snapshot) -> None:
+        node = self._context.node
         message = DiagnosticArray()
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        name = self._node.get_fully_qualified_name().lstrip('/')
+        message.header.stamp = node.get_clock().now().to_msg()
+        name = node.get_fully_qualified_name().lstrip('/')
         message.status = statuses(name, facts, counts)
         self._publisher.publish(message)
 
     def facts(self) -> NodeFacts:
-        """What the diagnostics need besides the counts; asked for on the executor's thread."""
-        node, recognizer = self._node, self._node.recognizer
-        sim = bool(node.get_parameter('use_sim_time').value)
+        """The state of the node; must be called on the executor's thread."""
+        context, runtime = self._context, self._context.runtime
+        node, settings, recognizer = context.node, context.settings.node, context.recognizer
+        use_sim_time = bool(node.get_parameter('use_sim_time').value)
         network, trained, info = {}, True, None
-        tf_problem = '' if node.outputs is None else node.outputs.tf_problem
         if recognizer is not None:
             extractor = recognizer.extractor
             network = {
@@ -135,23 +137,24 @@ class DiagnosticsPublisher:
                 'precision': extractor.precision,
             }
             trained, info = extractor.trained, recognizer.map_info
+        tf_problem = '' if runtime is None else runtime.publishers.tf_problem
         return NodeFacts(
-            state=node.state,
-            enabled=node.enabled,
-            failure=node.failure,
-            use_sim_time=sim,
-            clock_stands=sim and node.get_clock().now().nanoseconds == 0,
-            settings=node.settings.node,
+            state=context.state,
+            enabled=context.enabled,
+            failure=context.failure,
+            use_sim_time=use_sim_time,
+            clock_missing=use_sim_time and node.get_clock().now().nanoseconds == 0,
+            settings=settings,
             network=network,
             trained=trained,
             map_info=info,
-            map_failure=node.map_failure,
+            map_failure=context.map_failure,
             index='' if recognizer is None else recognizer.index,
             decisions='' if recognizer is None else recognizer.decisions,
-            hits='' if recognizer is None else recognizer.storage_problem,
-            topics=[] if node.answering is None else node.answering.reports(),
-            camera=node.camera.problem(node.settings.node),
-            camera_state=node.camera.description(node.settings.node),
-            odometry=tf_problem or node.odometry.track.problem,
+            hits_problem='' if recognizer is None else recognizer.storage_problem,
+            topics=[] if runtime is None else runtime.pipeline.topic_reports(),
+            camera_problem=context.camera.problem(settings),
+            camera_state=context.camera.description(settings),
+            odometry_problem=tf_problem or context.odometry.track.problem,
             loops=None if recognizer is None else recognizer.loops,
         )

@@ -1,4 +1,4 @@
-"""What the node says of itself on /diagnostics, in words that lead to the remedy."""
+"""The statuses on /diagnostics: each says what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,58 +11,49 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.ros.node.diagnostics.monitor import RATE_SPAN, Snapshot
+from fol_vpr.ros.node.inputs.images import TopicReport
 
 if TYPE_CHECKING:
     from fol_vpr.loop_closure import LoopStatus
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-# Trouble stays visible for so many seconds, longer than monitors' polling.
+# Seconds for which a problem stays visible, longer than the interval at which monitors poll.
 RECENT = 10.0
-# An older image was recorded earlier, or stamped by another clock.
+# Seconds; an image older than that comes from a bag, or was stamped by another clock.
 OLD = 10.0
 
 
 @dataclass(frozen=True)
-class TopicReport:
-    """Who publishes on a topic that the node listens to.
-
-    Attributes:
-        name: resolved name.
-        type_name: what the node expects, e.g. sensor_msgs/msg/Image.
-        publishers: node, type and reliability of each, in words.
-        problems: why messages of one of them cannot arrive.
-    """
-
-    name: str
-    type_name: str
-    publishers: Sequence[str] = ()
-    problems: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class NodeFacts:
-    """What the diagnostics need to know of the node besides its counts.
+    """What the diagnostics report besides the counts of images.
 
     Attributes:
         state: label of the lifecycle state.
-        failure: why the last transition failed, empty where it did not.
-        clock_stands: simulated time is asked for, and no time has come.
-        network: what runs, by name; empty while unconfigured.
-        camera: what is wrong with camera_info, empty where nothing is.
-        camera_state: what is known of the camera, in words.
-        odometry: what is wrong with odom, empty where nothing is.
-        index: what the map is searched with, in words; empty without one.
-        decisions: what its decisions go by, in words; empty without one.
-        hits: why hits could not be written last time, empty where they could.
-        loops: how the search for loop closures is going; None while unconfigured.
-        under_way: the transition that keeps the node busy, in words; empty where none does.
+        enabled: whether the node listens to images while active.
+        failure: why the last transition failed, empty if it succeeded.
+        use_sim_time: whether the node takes the time from /clock.
+        clock_missing: use_sim_time is set, and no time has arrived.
+        settings: of the node.
+        network: weights, device and precision by name; empty while unconfigured.
+        trained: whether the weights are trained.
+        map_info: of the loaded map, None without one.
+        map_failure: why the last map was not loaded, empty if it was.
+        index: the search index of the map; empty without a map.
+        decisions: the calibration that the decisions use; empty without one.
+        hits_problem: why counts of hits could not be written to the map, empty if they could.
+        topics: publishers of images.
+        camera_problem: what is wrong with camera_info, empty if nothing is.
+        camera_state: what is known of the camera.
+        odometry_problem: what is wrong with odom, empty if nothing is.
+        loops: state of the search for loop closures; None while unconfigured.
+        transition: the transition that occupies the node, its step and duration; else empty.
     """
 
     state: str
     enabled: bool
     failure: str
     use_sim_time: bool
-    clock_stands: bool
+    clock_missing: bool
     settings: NodeConfig
     network: Mapping[str, str]
     trained: bool
@@ -70,22 +61,22 @@ class NodeFacts:
     map_failure: str
     index: str
     decisions: str
-    hits: str
+    hits_problem: str
     topics: Sequence[TopicReport]
-    camera: str
+    camera_problem: str
     camera_state: str
-    odometry: str
+    odometry_problem: str
     loops: LoopStatus | None
-    under_way: str = ''
+    transition: str = ''
 
     @property
     def listening(self) -> bool:
-        """Whether images should be coming in."""
+        """Whether the node listens to images."""
         return self.state == 'active' and self.enabled
 
 
 def statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[DiagnosticStatus]:
-    """All of the node's statuses, each named `NAME: topic`."""
+    """All statuses of the node, each named `NAME: part`."""
     parts = {
         'node': _node(facts),
         'images': _images(facts, counts),
@@ -106,15 +97,16 @@ def statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[DiagnosticSt
 
 
 Part = tuple[bytes, str, dict[str, object]]
+"""Level, message and values of a status."""
 
 
 def _node(facts: NodeFacts) -> Part:
     values: dict[str, object] = {'state': facts.state, 'enabled': facts.enabled, **facts.network}
-    if facts.under_way:
-        return OK, facts.under_way, values
+    if facts.transition:
+        return OK, facts.transition, values
     if facts.failure:
         return ERROR, facts.failure, values
-    if facts.clock_stands:
+    if facts.clock_missing:
         return ERROR, 'use_sim_time is true, but no time comes on /clock', values
     if facts.state == 'active' and not facts.enabled:
         return OK, 'disabled by ~/enable', values
@@ -146,7 +138,7 @@ def _images(facts: NodeFacts, counts: Snapshot) -> Part:
         return OK, 'not listening', values
     if counts.image_age is None or counts.image_age > facts.settings.image_timeout:
         since = '' if counts.image_age is None else f' for {counts.image_age:.0f} s'
-        return ERROR, silence(facts, since), values
+        return ERROR, no_images_message(facts, since), values
     if counts.bad_age is not None and counts.bad_age < RECENT:
         return WARN, f'bad image {counts.bad_age:.0f} s ago: {counts.last_bad}', values
     if problems:
@@ -159,13 +151,18 @@ def _images(facts: NodeFacts, counts: Snapshot) -> Part:
             'compressed images',
             values,
         )
-    if facts.camera:
-        return WARN, facts.camera, values
+    if facts.camera_problem:
+        return WARN, facts.camera_problem, values
     return OK, f'{counts.rates["received"]:.1f} images per second', values
 
 
-def silence(facts: NodeFacts, since: str = '') -> str:
-    """That no images come, and why; `since` says for how long."""
+def no_images_message(facts: NodeFacts, since: str = '') -> str:
+    """The message that no images arrive, with the reason and the remedy.
+
+    Args:
+        facts: of the node.
+        since: for how long, e.g. ' for 3 s'; may be empty.
+    """
     names = ' and '.join(topic.name for topic in facts.topics)
     problems = [problem for topic in facts.topics for problem in topic.problems]
     if problems:
@@ -202,7 +199,7 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
             'two publishers of the same images share the topic',
             values,
         )
-    if facts.clock_stands or facts.settings.replay:
+    if facts.clock_missing or facts.settings.replay:
         return OK, 'not compared with the clock', values
     if counts.ahead > facts.settings.stamp_tolerance:
         return (
@@ -223,7 +220,7 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
 
 def _map(facts: NodeFacts) -> Part:
     info = facts.map_info
-    if info is None and facts.under_way:
+    if info is None and facts.transition:
         return OK, 'not loaded', {}
     if info is None and facts.loops is not None and facts.loops.enabled and not facts.map_failure:
         return OK, 'no map: images are compared with those of the drive only', {}
@@ -247,8 +244,8 @@ def _map(facts: NodeFacts) -> Part:
             f'kept {info.name}, as another map failed to load: {facts.map_failure}',
             values,
         )
-    if facts.hits:
-        return WARN, f'hits are not counted: {facts.hits}', values
+    if facts.hits_problem:
+        return WARN, f'hits are not counted: {facts.hits_problem}', values
     return OK, f'{info.name}: {info.places} places', values
 
 
@@ -269,8 +266,8 @@ def _recognition(facts: NodeFacts, counts: Snapshot) -> Part:
         return WARN, f'no answer for {counts.answer_age:.0f} s', values
     if counts.quality_reason:
         return WARN, f'poor image: {counts.quality_reason}', values
-    if facts.odometry:
-        return WARN, facts.odometry, values
+    if facts.odometry_problem:
+        return WARN, facts.odometry_problem, values
     return OK, counts.state.name, values
 
 

@@ -1,4 +1,4 @@
-"""The camera of the images: its calibration by camera_info, its place on the robot by tf."""
+"""The camera of the images: calibration from camera_info, pose on the robot from /tf_static."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ NO_MOUNT = 'relative poses are those of cameras, and no pose of the base is refi
 
 
 class CameraInput:
-    """Listens to `camera_info`, and tells the camera of each image.
+    """Listens to `camera_info` and /tf_static, and tells the camera of each image.
 
-    May be asked from any thread.
+    Its methods may be called from any thread.
+
+    Args:
+        node: that subscribes.
     """
 
     def __init__(self, node: Node) -> None:
@@ -43,10 +46,10 @@ class CameraInput:
         self._rectified = False
 
     def subscribe(self) -> None:
-        """Listen to `camera_info`, and to /tf_static where its type is installed."""
+        """Listen to `camera_info`, and to /tf_static if its message type is installed."""
         if self._subscriptions:
             return
-        # Until an image of the stream tells, for those that services bring.
+        # For images in service calls, until the first image of the stream.
         self._rectified = is_rectified(self._node.resolve_topic_name('image'))
         create = self._node.create_subscription
         self._subscriptions = [create(CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS))]
@@ -57,20 +60,20 @@ class CameraInput:
         self._subscriptions.append(create(TFMessage, '/tf_static', self._on_static, STATIC_QOS))
 
     def unsubscribe(self) -> None:
-        """Stop listening, and forget what was heard."""
+        """Stop listening, and forget all messages."""
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
         self._info = None
         self._mounts = StaticMounts()
 
-    def saw(self, frame: Frame, topic: str) -> None:
+    def remember_image(self, frame: Frame, topic: str) -> None:
         """Remember the size, frame and topic of an image of the stream."""
         height, width = frame.image.shape[:2]
         self._image = (width, height, frame.frame_id)
         self._rectified = is_rectified(topic)
 
-    def of(self, frame: Frame, settings: NodeConfig) -> Camera | None:
-        """The camera of an image, None where there is no calibration that fits."""
+    def camera_of(self, frame: Frame, settings: NodeConfig) -> Camera | None:
+        """The camera of an image, None if there is no calibration for it."""
         height, width = frame.image.shape[:2]
         try:
             return self._camera((width, height, frame.frame_id), settings)
@@ -78,22 +81,26 @@ class CameraInput:
             return None
 
     def _camera(self, image: tuple[int, int, str], settings: NodeConfig) -> Camera | None:
-        """As `of`; InputError says what is wrong with camera_info."""
+        """As `camera_of`, for (width, height, frame id).
+
+        Raises:
+            InputError: camera_info is of another camera, or wrong.
+        """
         info, (width, height, frame_id) = self._info, image
         if info is None:
             return None
-        of_info = info.header.frame_id
-        if frame_id and of_info and of_info != frame_id:
+        info_frame_id = info.header.frame_id
+        if frame_id and info_frame_id and info_frame_id != frame_id:
             raise InputError(
-                f'camera_info is of the frame {of_info}, but the images of {frame_id}: remap '
-                'camera_info to the one of this camera'
+                f'camera_info is of the frame {info_frame_id}, but the images of {frame_id}: '
+                'remap camera_info to the one of this camera'
             )
-        if (wanted := image_size(info)) not in ((width, height), (0, 0)):
+        if (size := image_size(info)) not in ((width, height), (0, 0)):
             raise InputError(
-                f'camera_info is for {wanted[0]}x{wanted[1]} pixels, but the images have '
+                f'camera_info is for {size[0]}x{size[1]} pixels, but the images have '
                 f'{width}x{height}: remap camera_info to the one of this camera'
             )
-        mount = self._mount(frame_id or of_info, settings)
+        mount = self._mount(frame_id or info_frame_id, settings)
         try:
             return camera_from_info(info, (width, height), rectified=self._rectified, mount=mount)
         except InputError as error:
@@ -101,14 +108,14 @@ class CameraInput:
 
     def _mount(self, frame_id: str, settings: NodeConfig) -> Pose | None:
         given = mount_pose(settings.camera_mount)
-        return given or self._mounts.get(settings.base_frame, frame_id)
+        return given or self._mounts.find(settings.base_frame, frame_id)
 
-    def fixed(self, parent: str, child: str) -> Pose | None:
-        """Pose of a frame in another by /tf_static, None where it has no way."""
-        return self._mounts.get(parent, child)
+    def fixed_transform(self, parent: str, child: str) -> Pose | None:
+        """Pose of the frame `child` in `parent` by /tf_static, None if it is not known."""
+        return self._mounts.find(parent, child)
 
     def problem(self, settings: NodeConfig) -> str:
-        """What does not fit, empty where all does or one of both is missing."""
+        """Why camera_info is not used for the images; empty if it is, or if either is missing."""
         if not self._image[0]:
             return ''
         try:
@@ -118,7 +125,7 @@ class CameraInput:
         return ''
 
     def description(self, settings: NodeConfig) -> str:
-        """What is known of the camera, and what it costs where that is not all."""
+        """What is known of the camera, and what is not computed without the rest."""
         if self._info is None:
             topic = self._node.resolve_topic_name('camera_info')
             return f'no camera_info on {topic}: {NO_CALIBRATION}'
@@ -146,7 +153,7 @@ class CameraInput:
 
 
 class StaticMounts:
-    """Fixed transforms as they come, to be asked for the way between two frames."""
+    """Collects fixed transforms, and combines them into the pose of one frame in another."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -154,7 +161,7 @@ class StaticMounts:
         self._found: dict[tuple[str, str], Pose] = {}
 
     def add(self, transforms: Iterable[Any]) -> None:
-        """Take note of geometry_msgs/TransformStamped; a later one replaces an earlier."""
+        """Add geometry_msgs/TransformStamped; a later one replaces an earlier one of its frame."""
         with self._lock:
             for stamped in transforms:
                 frame, edge = edge_of(stamped)
@@ -162,8 +169,8 @@ class StaticMounts:
                     self._edges[frame] = edge
             self._found.clear()
 
-    def get(self, base_frame: str, camera_frame: str) -> Pose | None:
-        """Pose of the camera's frame in the base frame, None where there is no way."""
+    def find(self, base_frame: str, camera_frame: str) -> Pose | None:
+        """Pose of the camera's frame in the base frame, None if no transforms connect them."""
         wanted = base_frame.removeprefix('/'), camera_frame.removeprefix('/')
         with self._lock:
             if wanted not in self._found:

@@ -1,9 +1,10 @@
-"""What the node listens to, and who is there to be heard."""
+"""The subscriptions to images, and who publishes on their topics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,8 +27,6 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.errors import InputError
-from fol_vpr.ros.node.diagnostics.statuses import TopicReport
-from fol_vpr_msgs.msg import LoopClosureFeedback
 
 TRANSPORTS: dict[str, tuple[type, str, str]] = {
     'raw': (Image, 'sensor_msgs/msg/Image', 'image'),
@@ -46,15 +45,32 @@ REPLAY_QOS = QoSProfile(
 )
 
 
-class _GatedGroup(MutuallyExclusiveCallbackGroup):
-    """Leaves messages in the middleware while the gate is shut, instead of taking them."""
+@dataclass(frozen=True)
+class TopicReport:
+    """Who publishes on a topic that the node listens to.
 
-    def __init__(self, is_shut: Callable[[], bool]) -> None:
+    Attributes:
+        name: resolved name of the topic.
+        type_name: the type that the node expects, e.g. sensor_msgs/msg/Image.
+        publishers: node, type and reliability of each publisher.
+        problems: why messages of a publisher cannot arrive.
+    """
+
+    name: str
+    type_name: str
+    publishers: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
+class _BackpressureGroup(MutuallyExclusiveCallbackGroup):
+    """Leaves messages in the middleware while the queue of the node is full."""
+
+    def __init__(self, is_full: Callable[[], bool]) -> None:
         super().__init__()
-        self._is_shut = is_shut
+        self._is_full = is_full
 
     def can_execute(self, entity: Any) -> bool:
-        return not self._is_shut() and super().can_execute(entity)
+        return not self._is_full() and super().can_execute(entity)
 
 
 class ImageInputs:
@@ -62,9 +78,9 @@ class ImageInputs:
 
     Args:
         node: that subscribes.
-        settings: transport and QoS.
-        deliver: called with the message, its topic, and how many images of its publisher did not
-            arrive since the one before.
+        settings: which transports to listen to, and whether live or in replay mode.
+        on_image: called with the message, its topic, and how many images of its publisher were
+            lost since the previous one.
         is_full: whether images have to wait in the middleware.
     """
 
@@ -72,23 +88,23 @@ class ImageInputs:
         self,
         node: Node,
         settings: NodeConfig,
-        deliver: Callable[[Any, str, int], None],
+        on_image: Callable[[Any, str, int], None],
         is_full: Callable[[], bool],
     ) -> None:
         self._node = node
-        self._deliver = deliver
+        self._on_image = on_image
         self._qos = REPLAY_QOS if settings.replay else LIVE_QOS
         wanted = settings.image_transport
         self._wanted = tuple(TRANSPORTS) if wanted == 'auto' else (wanted,)
-        self._group = _GatedGroup(is_full)
+        self._group = _BackpressureGroup(is_full)
         self._subscriptions: dict[str, Subscription] = {}
         self._sequence: dict[str, int] = {}
 
     def subscribe(self) -> None:
-        """Listen to all wanted transports that are not listened to yet.
+        """Listen to all wanted transports.
 
         Raises:
-            InputError: a parameter under qos_overrides makes no sense.
+            InputError: a parameter under qos_overrides is wrong.
         """
         for transport in self._wanted:
             if transport in self._subscriptions:
@@ -108,7 +124,7 @@ class ImageInputs:
         return self._node.create_subscription(
             message_type,
             topic,
-            partial(self._on_image, transport),
+            partial(self._on_message, transport),
             copy(self._qos),  # rclpy writes overrides into the profile that it is given
             callback_group=self._group,
             event_callbacks=SubscriptionEventCallbacks(
@@ -123,18 +139,18 @@ class ImageInputs:
         for transport in tuple(self._subscriptions):
             self._drop(transport)
 
-    def look_again(self) -> None:
-        """Listen to all wanted transports again where the one that delivered has no publisher."""
+    def resubscribe_if_unpublished(self) -> None:
+        """Listen to all wanted transports again if the current one has lost its publisher."""
         if self._subscriptions and not any(
             subscription.get_publisher_count() for subscription in self._subscriptions.values()
         ):
             self.subscribe()
 
     def reports(self) -> list[TopicReport]:
-        """Who publishes on the topics listened to."""
+        """Who publishes on the topics that are subscribed to."""
         return [self._report(name, sub) for name, sub in self._subscriptions.items()]
 
-    def _on_image(self, transport: str, message: Any, info: Any) -> None:
+    def _on_message(self, transport: str, message: Any, info: Any) -> None:
         subscription = self._subscriptions.get(transport)
         if subscription is None:
             return
@@ -143,14 +159,14 @@ class ImageInputs:
                 f'images come on {subscription.topic_name}: not listening to {other} images'
             )
             self._drop(other)
-        self._deliver(message, subscription.topic_name, self._lost(transport, info))
+        self._on_image(message, subscription.topic_name, self._lost(transport, info))
 
     def _lost(self, transport: str, info: Any) -> int:
-        """Messages missing before this one, by the publisher's own count."""
+        """How many messages before this one were lost, by the publisher's own count."""
         subscription = self._subscriptions[transport]
         sequence = info.get('publication_sequence_number') if info else None
         previous = self._sequence.pop(transport, None)
-        # With several publishers the numbers of all of them arrive mixed up.
+        # The numbers of several publishers arrive interleaved.
         if sequence is None or subscription.get_publisher_count() != 1:
             return 0
         self._sequence[transport] = sequence
@@ -160,7 +176,7 @@ class ImageInputs:
 
     def _on_matched(self, transport: str, event: Any) -> None:
         if event.current_count_change < 0:
-            # The next publisher, or the one that is left, counts from a number of its own.
+            # The next publisher, or the remaining one, has a count of its own.
             self._sequence.pop(transport, None)
 
     def _on_incompatible_qos(self, transport: str, event: Any) -> None:
@@ -179,27 +195,29 @@ class ImageInputs:
         name = subscription.topic_name
         publishers, problems = [], []
         for endpoint in self._node.get_publishers_info_by_topic(name):
-            who = f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
+            publisher = f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
             reliability = endpoint.qos_profile.reliability.name.lower().replace('_', ' ')
-            publishers.append(f'{who} ({endpoint.topic_type}, {reliability})')
+            publishers.append(f'{publisher} ({endpoint.topic_type}, {reliability})')
             if endpoint.topic_type != expected:
                 problems.append(
-                    f'{who} publishes {endpoint.topic_type} on {name}, expected {expected}: '
+                    f'{publisher} publishes {endpoint.topic_type} on {name}, expected {expected}: '
                     'remap `image` to raw and `image/compressed` to compressed images'
                 )
                 continue
-            fit, reason = qos_check_compatible(endpoint.qos_profile, subscription.qos_profile)
-            if fit == QoSCompatibility.ERROR:
+            compatibility, reason = qos_check_compatible(
+                endpoint.qos_profile, subscription.qos_profile
+            )
+            if compatibility == QoSCompatibility.ERROR:
                 problems.append(
-                    f'the QoS of {who} on {name} does not fit ({reason.strip()}): change the '
-                    f'publisher, or set qos_overrides.{name}.subscription'
+                    f'the QoS of {publisher} on {name} does not fit ({reason.strip()}): change '
+                    f'the publisher, or set qos_overrides.{name}.subscription'
                 )
         if transport == 'raw' and not publishers:
-            problems += self._unheard(f'{name}/compressed')
+            problems += self._compressed_elsewhere(f'{name}/compressed')
         return TopicReport(name, expected, publishers, problems)
 
-    def _unheard(self, compressed: str) -> list[str]:
-        """What to do where the images of a camera are to be had compressed only."""
+    def _compressed_elsewhere(self, compressed: str) -> list[str]:
+        """What to do where a camera publishes compressed images on a topic not listened to."""
         if compressed in (each.topic_name for each in self._subscriptions.values()):
             return []
         if not self._node.count_publishers(compressed):
@@ -209,43 +227,3 @@ class ImageInputs:
             f'compressed images are published on {compressed}, which the node does not listen '
             f'to: remap `image/compressed` to it{wanted}'
         ]
-
-
-class FeedbackInput:
-    """Hears what a SLAM back-end made of the loop closures.
-
-    Args:
-        node: that subscribes.
-        deliver: called with the candidate's id, whether it was accepted, and the reason; gives
-            back why the answer is ignored, empty where it counts.
-    """
-
-    def __init__(self, node: Node, deliver: Callable[[int, bool, str], str]) -> None:
-        self._node = node
-        self._deliver = deliver
-        self._subscription: Subscription | None = None
-
-    def subscribe(self) -> None:
-        """Listen to `loop_closure_feedback`."""
-        if self._subscription is None:
-            self._subscription = self._node.create_subscription(
-                LoopClosureFeedback, 'loop_closure_feedback', self._on_feedback, 100
-            )
-
-    def unsubscribe(self) -> None:
-        """Stop listening."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
-
-    def _on_feedback(self, message: LoopClosureFeedback) -> None:
-        ignored = (
-            f'feedback to loop closure {message.candidate_id} with the status {message.status}, '
-            f'expected {LoopClosureFeedback.ACCEPTED} (ACCEPTED) or '
-            f'{LoopClosureFeedback.REJECTED} (REJECTED)'
-        )
-        if message.status in (LoopClosureFeedback.ACCEPTED, LoopClosureFeedback.REJECTED):
-            accepted = message.status == LoopClosureFeedback.ACCEPTED
-            ignored = self._deliver(message.candidate_id, accepted, message.reason)
-        if ignored:
-            self._node.get_logger().warning(f'ignored: {ignored}', throttle_duration_sec=5.0)

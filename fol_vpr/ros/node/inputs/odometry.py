@@ -1,4 +1,4 @@
-"""What the robot's odometry said around the time of an image."""
+"""The pose of the robot by its odometry at the time of an image."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import compose
 from fol_vpr.ros.messages.conversions import stamp_to_ns
 
-KEPT = 2000
+MAX_MESSAGES = 2000
 
-Fixed = Callable[[str, str], Pose | None]
-"""Pose of the second frame in the first, where both are fixed to each other; else None."""
+FixedTransform = Callable[[str, str], Pose | None]
+"""Returns the pose of the second frame in the first; None if they are not known to be fixed."""
 
 
-def unknown(_parent: str, _child: str) -> Pose | None:
-    """A `Fixed` that knows nothing."""
+def no_fixed_transform(_parent: str, _child: str) -> Pose | None:
+    """A `FixedTransform` without any transforms."""
     return None
 
 
@@ -35,26 +35,26 @@ class OdometryInput:
 
     Args:
         node: that subscribes.
-        fixed: tells where the base is in the frame that the odometry is of.
+        fixed_transform: tells the pose of the base in the frame that the odometry is of.
 
     Attributes:
-        track: what was heard.
+        track: the last messages.
     """
 
-    def __init__(self, node: Node, fixed: Fixed = unknown) -> None:
+    def __init__(self, node: Node, fixed_transform: FixedTransform = no_fixed_transform) -> None:
         self._node = node
-        self.track = OdometryTrack(fixed)
+        self.track = OdometryTrack(fixed_transform)
         self._subscription: Subscription | None = None
 
     def subscribe(self) -> None:
-        """Listen."""
+        """Start to listen."""
         if self._subscription is None:
             self._subscription = self._node.create_subscription(
                 Odometry, 'odom', self.track.add, qos_profile_sensor_data
             )
 
     def unsubscribe(self) -> None:
-        """Stop listening, and forget what was heard."""
+        """Stop listening, and forget all messages."""
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
@@ -62,12 +62,12 @@ class OdometryInput:
 
 
 class BaseInOdometry(NamedTuple):
-    """Where the base is by the odometry.
+    """The pose of the base by the odometry.
 
     Attributes:
-        frame_id: of the odometry.
-        child_frame_id: that the odometry is of; empty where it does not tell.
-        pose: of the base in that of the odometry, without covariance.
+        frame_id: frame of the pose.
+        child_frame_id: the frame on the robot that the odometry messages are of; may be empty.
+        pose: of the base in `frame_id`, without covariance.
     """
 
     frame_id: str
@@ -76,23 +76,23 @@ class BaseInOdometry(NamedTuple):
 
 
 class OdometryTrack:
-    """The last odometry messages, to be asked for the pose at the stamp of an image.
+    """The last odometry messages, which give the pose at the stamp of an image.
 
     Args:
-        fixed: tells where the base is in the frame that the odometry is of.
+        fixed_transform: tells the pose of the base in the frame that the odometry is of.
 
     Attributes:
-        problem: why the last pose was not known though there was odometry; empty where it was.
+        problem: why the last pose was unknown though there was odometry; empty if it was known.
     """
 
-    def __init__(self, fixed: Fixed = unknown) -> None:
-        self._fixed = fixed
+    def __init__(self, fixed_transform: FixedTransform = no_fixed_transform) -> None:
+        self._fixed_transform = fixed_transform
         self._lock = threading.Lock()
-        self._messages: deque[tuple[int, Odometry]] = deque(maxlen=KEPT)
+        self._messages: deque[tuple[int, Odometry]] = deque(maxlen=MAX_MESSAGES)
         self.problem = ''
 
     def add(self, message: Odometry) -> None:
-        """Remember a message; going back in time forgets the ones before."""
+        """Keep a message; one with an earlier stamp than the last one removes all others."""
         stamp_ns = stamp_to_ns(message.header.stamp)
         with self._lock:
             if self._messages and stamp_ns < self._messages[-1][0]:
@@ -100,17 +100,17 @@ class OdometryTrack:
             self._messages.append((stamp_ns, message))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all messages."""
         with self._lock:
             self._messages.clear()
         self.problem = ''
 
     def pose_at(self, stamp_ns: int, settings: NodeConfig) -> Pose | None:
-        """Pose of the base in the frame of the odometry at a time; None where it is not known.
+        """Pose of the base in the frame of the odometry at a time; None if it is unknown.
 
         Args:
-            stamp_ns: the time.
-            settings: the base frame, and how far apart odometry may be.
+            stamp_ns: the time in nanoseconds.
+            settings: the base frame, and the allowed gap in the odometry.
         """
         try:
             pose = self.base_at(stamp_ns, settings).pose
@@ -121,16 +121,16 @@ class OdometryTrack:
         return pose
 
     def base_at(self, stamp_ns: int, settings: NodeConfig) -> BaseInOdometry:
-        """As `pose_at`, with the frames.
+        """The same as `pose_at`, with the frames.
 
         Raises:
-            InputError: there is no odometry around that time, it holds no pose, or it is of a
-                frame that the base is not known to be fixed to.
+            InputError: there is no odometry around that time, its message holds no pose, or no
+                fixed transform is known from its frame to the base.
         """
-        before, after = self.around(stamp_ns, settings.odom_gap)
+        before, after = self.messages_around(stamp_ns, settings.odom_gap)
         pose, child = pose_between(before, after, stamp_ns), before.child_frame_id
         if child not in ('', settings.base_frame):
-            base = self._fixed(child, settings.base_frame)
+            base = self._fixed_transform(child, settings.base_frame)
             if base is None:
                 raise InputError(
                     f'odom is of the frame {child}, and /tf_static does not tell where '
@@ -139,19 +139,19 @@ class OdometryTrack:
             pose = compose(pose, base)
         return BaseInOdometry(before.header.frame_id, child, pose)
 
-    def around(self, stamp_ns: int, allowed: float) -> tuple[Odometry, Odometry]:
-        """The messages before and after a time, or two that tell where the robot was going.
+    def messages_around(self, stamp_ns: int, max_gap: float) -> tuple[Odometry, Odometry]:
+        """The messages before and after a time, or the two from which to extrapolate to it.
 
-        A camera is often a little ahead of the odometry that is there when it was answered: the
-        second message is the last one then, and lies no farther from the first than from the time.
-        Both may be the same one.
+        The stamp of an image is often a little later than the last odometry message. Then the
+        second of the two is the last message, and the first is at least as close to it as it is
+        to the time. Both may be the same message.
 
         Args:
-            stamp_ns: the time.
-            allowed: seconds that may lie between two messages, or a message and the time.
+            stamp_ns: the time in nanoseconds.
+            max_gap: seconds allowed between the two messages, and between a message and the time.
 
         Raises:
-            InputError: there are none, or they are more than `allowed` seconds apart.
+            InputError: there are no messages, or the gap is larger.
         """
         with self._lock:
             messages = list(self._messages)
@@ -161,31 +161,33 @@ class OdometryTrack:
         after = next((m for m in messages if m[0] >= stamp_ns), None)
         before, after = before or messages[0], after or messages[-1]
         gap = max(after[0] - before[0], abs(stamp_ns - before[0]), abs(after[0] - stamp_ns)) / 1e9
-        if gap > allowed:
+        if gap > max_gap:
             raise InputError(
                 f'the odometry around the stamp of the image has a gap of {gap:.3f} s, '
-                f'allowed are {allowed} s (odom_gap)'
+                f'allowed are {max_gap} s (odom_gap)'
             )
         if after[0] < stamp_ns:
-            earliest, latest = after[0] - 1e9 * allowed, 2 * after[0] - stamp_ns
-            going = (m for m in reversed(messages) if earliest <= m[0] <= latest)
-            before = next(going, after)
+            earliest, latest = after[0] - 1e9 * max_gap, 2 * after[0] - stamp_ns
+            earlier = (m for m in reversed(messages) if earliest <= m[0] <= latest)
+            before = next(earlier, after)
         return before[1], after[1]
 
 
 def pose_between(first: Odometry, second: Odometry, stamp_ns: int) -> Pose:
-    """The pose at a time between two odometry messages, or as if it went on after them.
+    """The pose at a time, interpolated between two odometry messages or extrapolated.
+
+    Linear in the position; in the orientation the normalised mean of the quaternions.
 
     Raises:
-        InputError: they hold no pose.
+        InputError: a message holds no pose.
     """
     start, end = stamp_to_ns(first.header.stamp), stamp_to_ns(second.header.stamp)
-    share = 0.0 if end == start else (stamp_ns - start) / (end - start)
+    weight = 0.0 if end == start else (stamp_ns - start) / (end - start)
     a, b = _pose(first), _pose(second)
-    # The messages are close in time, where the normalised mean is as good as a spherical one.
+    # For messages close in time the normalised mean is as accurate as spherical interpolation.
     sign = 1.0 if a.orientation @ b.orientation >= 0 else -1.0
-    mixed = (1 - share) * a.orientation + share * sign * b.orientation
-    position = (1 - share) * a.position + share * b.position
+    mixed = (1 - weight) * a.orientation + weight * sign * b.orientation
+    position = (1 - weight) * a.position + weight * b.position
     return Pose(position, mixed / np.linalg.norm(mixed))
 
 

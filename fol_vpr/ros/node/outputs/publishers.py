@@ -1,4 +1,4 @@
-"""What the node publishes for every image, and about the map."""
+"""The publishers of the node: the answer to every image, and the map."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ from fol_vpr_msgs.msg import LoopClosureCandidateArray, MapInfo, PlaceHypothesis
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
 
-# Answers of a replay must not be overwritten before a slow subscriber has fetched them.
+# In a replay, a slow subscriber must be able to fetch answers before later ones replace them.
 ANSWERS_QOS = QoSProfile(depth=100)
 LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class Outputs:
-    """The publishers of a configured node; they are silent until it is activated.
+class Publishers:
+    """The publishers of a configured node; all but that of the map publish only while active.
+
+    Args:
+        node: that publishes.
+        settings: of the node.
+        odometry: for map -> odom.
 
     Raises:
         FolVprError: `publish_tf` is set and tf2_ros is not installed.
@@ -49,30 +54,37 @@ class Outputs:
         self._debug = create(CompressedImage, '~/debug/match/compressed', 1)
         # Not a lifecycle publisher: the map is there before the node is active.
         self._map_info = node.create_publisher(MapInfo, '~/map_info', LATCHED_QOS)
-        self._marked = (('', 0), 0)
+        # Of the last markers: (map id, number of places), and number of subscribers.
+        self._last_markers = (('', 0), 0)
 
     @property
     def tf_problem(self) -> str:
-        """Why map -> odom could not be published last time, empty where it could."""
+        """Why the last map -> odom was not published, empty if it was."""
         return '' if self._transforms is None else self._transforms.problem
 
     def publish_map(self, recognizer: PlaceRecognizer, settings: Settings) -> None:
-        """Say which map is in use."""
+        """Publish which map is in use."""
         message = conversions.map_info_message(recognizer.map_info)
         message.frame_id = settings.node.map_frame or message.frame_id
         self._map_info.publish(message)
 
-    def publish(
+    def publish_answer(
         self,
         recognition: Recognition,
         model_id: str,
         settings: Settings,
         elapsed: float,
     ) -> PlaceHypothesisArray:
-        """Publish an answer for machines, of the map that it was searched in, and return it.
+        """Publish an answer: hypotheses, loop closures and, while LOCALIZED, the pose.
 
         Args:
-            elapsed: seconds since the image was taken up.
+            recognition: the answer.
+            model_id: of the network that computed it.
+            settings: of the node.
+            elapsed: seconds since decoding of the image began.
+
+        Returns:
+            The message on ~/places.
         """
         map_frame = settings.map_frame(recognition)
         message = conversions.places_message(
@@ -87,54 +99,60 @@ class Outputs:
             )
         return message
 
-    def show(
+    def publish_visualization(
         self,
         frame: Frame,
         recognition: Recognition,
         recognizer: PlaceRecognizer,
         settings: Settings,
     ) -> None:
-        """Publish an answer for people, where any listen.
+        """Publish markers and the debug image, if somebody subscribes to them.
+
+        Args:
+            frame: the image.
+            recognition: the answer to it.
+            recognizer: that gave the answer; its map may have changed since.
+            settings: of the node.
 
         Raises:
-            FolVprError: the map cannot be read any more, or the picture cannot be made.
+            FolVprError: the map cannot be read any more, or the image cannot be encoded.
         """
         self._publish_markers(recognition, recognizer, settings.map_frame(recognition))
         if recognition.hypotheses and self._debug.get_subscription_count():
             self._publish_debug(frame, recognition, recognizer, settings.node.debug_height)
 
     def _publish_pose(
-        self, believed: PlaceHypothesis, stamp_ns: int, map_frame: str, settings: Settings
+        self, best: PlaceHypothesis, stamp_ns: int, map_frame: str, settings: Settings
     ) -> None:
         header = Header(stamp=conversions.time_from_ns(stamp_ns), frame_id=map_frame)
-        if believed.place.geo is not None:
-            pose = conversions.geo_pose(believed.place.geo, believed.pose)
+        if best.place.geo is not None:
+            pose = conversions.geo_pose(best.place.geo, best.pose)
             self._geopose.publish(GeoPoseStamped(header=header, pose=pose))
-        if believed.pose is None:
+        if best.pose is None:
             return
-        spread = (settings.node.position_stddev, settings.node.orientation_stddev)
-        if believed.pose_source == PoseSource.REFINED:
-            spread = (0.0, 0.0)
-        pose = conversions.robot_pose(believed.pose, *spread)
+        stddevs = (settings.node.position_stddev, settings.node.orientation_stddev)
+        if best.pose_source == PoseSource.REFINED:
+            stddevs = (0.0, 0.0)
+        pose = conversions.robot_pose(best.pose, *stddevs)
         self._pose.publish(PoseWithCovarianceStamped(header=header, pose=pose))
         if self._transforms is not None:
-            self._transforms.publish(believed.pose, map_frame, stamp_ns, settings.node)
+            self._transforms.publish(best.pose, map_frame, stamp_ns, settings.node)
 
     def _publish_markers(
         self, recognition: Recognition, recognizer: PlaceRecognizer, map_frame: str
     ) -> None:
-        readers = self._markers.get_subscription_count()
-        marked_map, marked_readers = self._marked
+        subscribers = self._markers.get_subscription_count()
+        last_map, last_subscribers = self._last_markers
         info = recognizer.map_info
-        shown = (recognition.map_id, 0 if info is None else info.places)
-        # RViz listens without durability: whoever comes late gets the places once more.
-        if readers and (shown != marked_map or readers > marked_readers):
+        current_map = (recognition.map_id, 0 if info is None else info.places)
+        # RViz subscribes without durability: the places are repeated for each new subscriber.
+        if subscribers and (current_map != last_map or subscribers > last_subscribers):
             places = recognizer.places
             if not _is_current(recognition, recognizer):
                 return
             self._markers.publish(place_markers(places, map_frame))
-        self._marked = (shown, readers)
-        if readers:
+        self._last_markers = (current_map, subscribers)
+        if subscribers:
             self._markers.publish(hypothesis_markers(recognition, map_frame))
 
     def _publish_debug(
@@ -166,6 +184,6 @@ class Outputs:
 
 
 def _is_current(recognition: Recognition, recognizer: PlaceRecognizer) -> bool:
-    """Whether the map that was searched is still the one that is loaded."""
+    """Whether the loaded map is still the one that the answer refers to."""
     info = recognizer.map_info
     return info is not None and info.map_id == recognition.map_id

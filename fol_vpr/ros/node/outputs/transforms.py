@@ -1,4 +1,4 @@
-"""map -> odom from where the robot was recognised and what odometry said at that moment."""
+"""The transform map -> odom, from the pose in the map and the odometry at the same time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fol_vpr.ros.node.inputs.odometry import OdometryTrack
 
 
 class MapToOdom:
-    """Publishes map -> odom.
+    """Publishes map -> odom on /tf.
 
     Args:
         node: that publishes.
@@ -22,6 +22,9 @@ class MapToOdom:
 
     Raises:
         FolVprError: tf2_ros is not installed.
+
+    Attributes:
+        problem: why the last transform was not published, empty if it was.
     """
 
     def __init__(self, node: Node, track: OdometryTrack) -> None:
@@ -38,7 +41,14 @@ class MapToOdom:
         self.problem = ''
 
     def publish(self, robot: Pose, map_frame: str, stamp_ns: int, settings: NodeConfig) -> None:
-        """Publish map -> odom at an image's stamp; where that fails, `problem` says why."""
+        """Publish map -> odom at the stamp of an image; on failure, set `problem`.
+
+        Args:
+            robot: pose of the base in the map at that time.
+            map_frame: name of the frame of the map.
+            stamp_ns: stamp of the image in nanoseconds.
+            settings: the base frame, and the allowed gap in the odometry.
+        """
         try:
             transform = map_to_odom(self._track, robot, map_frame, stamp_ns, settings)
         except InputError as error:
@@ -48,24 +58,28 @@ class MapToOdom:
         self._broadcaster.sendTransform(transform)
 
     def close(self) -> None:
-        """Stop publishing."""
+        """Destroy the publisher."""
         self._node.destroy_publisher(self._broadcaster.pub_tf)
 
 
 def map_to_odom(
     track: OdometryTrack, robot: Pose, map_frame: str, stamp_ns: int, settings: NodeConfig
 ) -> TransformStamped:
-    """The transform of the odometry's frame in the map.
+    """The pose of the odometry's frame in the frame of the map.
+
+    map_T_odom = map_T_base (odom_T_base)^-1, both of the time `stamp_ns`.
 
     Args:
         track: the odometry.
         robot: pose of the base in the map at `stamp_ns`.
-        settings: the base frame, and how far apart odometry may be.
+        map_frame: name of the frame of the map.
+        stamp_ns: the time in nanoseconds.
+        settings: the base frame, and the allowed gap in the odometry.
 
     Raises:
-        InputError: no odometry around that time, odometry of a frame that the base is not known
-            to be fixed to, without frames, or in the frame of the map, or no orientation in the
-            map.
+        InputError: the map has no orientations; there is no odometry around that time; it names
+            no frames, or the frame of the map; or no fixed transform is known from its frame on
+            the robot to the base.
     """
     if not robot.has_orientation:
         raise InputError(

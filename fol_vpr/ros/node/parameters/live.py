@@ -1,12 +1,13 @@
-"""The parameters of the running node: as they were set, and as its recognizer goes by them."""
+"""The parameters of the running node, and handing changes of them to the recognizer."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from fol_vpr.errors import InputError
@@ -20,64 +21,69 @@ from fol_vpr.ros.node.parameters.settings import Settings
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
-    from fol_vpr.ros.node.lifecycle import Localizer
 
 
 class LiveSettings:
-    """Declares the parameters, checks changes, and hands them on; may be asked from any thread.
+    """Declares the parameters, checks changes, and applies them; safe to use from any thread.
 
     Args:
-        node: that has them.
+        node: that has the parameters.
+        is_configured: whether the node is configured, while some parameters cannot change.
 
     Raises:
-        InputError: one was given a value that it does not allow.
+        InputError: a parameter was given a value of another type, or one that it does not allow.
+        ParameterException: a parameter was given a value outside its range.
+
+    Attributes:
+        current: the settings now.
     """
 
-    def __init__(self, node: Localizer) -> None:
+    def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
         self._node = node
+        self._is_configured = is_configured
         declare_parameters(node)
         if misnamed := misnamed_parameters(node):
             node.get_logger().warning(
                 f'ignored, as there are no such parameters: {", ".join(misnamed)}; '
                 '`localizer --help` says where they are listed'
             )
-        self.now = self._applied = read_parameters(node)
+        self.current = self._applied = read_parameters(node)
         self._applying = threading.Lock()
-        self._own_change = False
+        self._setting_map = False
         node.add_on_set_parameters_callback(self._check)
-        node.add_post_set_parameters_callback(self._take)
+        node.add_post_set_parameters_callback(self._on_changed)
 
     def read(self) -> Settings:
-        """The settings as the parameters have them, without what a map overruled before."""
+        """The settings by the parameters, without those that the previous map replaced."""
         return read_parameters(self._node)
 
     def begin(self, settings: Settings) -> None:
-        """Go by settings that a recognizer is about to be made with."""
-        self.now = self._applied = settings
+        """Start from settings with which a recognizer is about to be made."""
+        self.current = self._applied = settings
 
     def apply(self, recognizer: PlaceRecognizer) -> Settings:
-        """Hand the settings to the recognizer, where they were changed; the settings."""
+        """Hand the settings to the recognizer if they have changed; returns the settings."""
         with self._applying:
-            settings = self.now
+            settings = self.current
             if settings.recognizer != self._applied.recognizer:
                 recognizer.set_config(settings.recognizer)
             self._applied = settings
         return settings
 
-    def name_map(self, path: str) -> None:
-        """Let the parameter `map` say what was loaded, which nobody else may change then."""
-        self._own_change = True
+    def set_map(self, path: str) -> None:
+        """Set the parameter `map` to the map that was loaded; users cannot while configured."""
+        self._setting_map = True
         self._node.set_parameters([Parameter('map', value=path)])
-        self._own_change = False
+        self._setting_map = False
 
     def _check(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        configured = self._node.recognizer is not None and not self._own_change
+        configured = self._is_configured() and not self._setting_map
         try:
-            checked(self.now, changes, configured=configured)
+            checked(self.current, changes, configured=configured)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _take(self, _changes: Sequence[Parameter]) -> None:
-        # Whoever answers the next image hands them to the recognizer.
-        self.now = read_parameters(self._node)
+    def _on_changed(self, _changes: Sequence[Parameter]) -> None:
+        # `apply` hands them to the recognizer before the next image.
+        self.current = read_parameters(self._node)

@@ -13,39 +13,47 @@ from std_srvs.srv import Trigger
 from fol_vpr.datatypes import Frame, MapInfo, Place
 from fol_vpr.errors import AccessError, FolVprError, InputError, StorageError
 from fol_vpr.ros.messages.conversions import frame_from_image, geo_from_point, map_info_message
+from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.parameters.settings import user_path
-from fol_vpr.ros.node.services.queries import (
+from fol_vpr.ros.node.services.common import (
     NoMap,
-    NotReady,
-    Services,
+    active_recognizer,
+    check_map_loaded,
+    cleanup_explains_errors,
+    configured_recognizer,
     given_image,
+    message_of,
     pose_in_map,
     result_of,
+    run_in_background,
 )
 from fol_vpr_msgs.srv import AddPlace, RemovePlaces, SaveMap
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
-    from fol_vpr.ros.node.lifecycle import Localizer
 
 
-class MapServices:
-    """Changes the loaded map on request."""
+class MapChangeServices:
+    """Changes and saves the loaded map, and saves the recorded session.
 
-    def __init__(self, node: Localizer, services: Services) -> None:
-        self._node = node
-        self._services = services
-        # One group: changes take turns anyway, in the order in which they were asked for.
-        group = MutuallyExclusiveCallbackGroup()
+    Args:
+        context: of the node.
+    """
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
+        create_service = context.node.create_service
+        # One group: changes of the map wait for each other anyway, in the order of the calls.
+        of_map = MutuallyExclusiveCallbackGroup()
         for service, name, callback in (
             (AddPlace, '~/add_place', self._on_add_place),
             (RemovePlaces, '~/remove_places', self._on_remove_places),
             (SaveMap, '~/save_map', self._on_save_map),
         ):
-            node.create_service(service, name, callback, callback_group=group)
-        # One of its own: the drive is no part of the map.
-        drive = MutuallyExclusiveCallbackGroup()
-        node.create_service(Trigger, '~/save_session', self._on_save_session, callback_group=drive)
+            create_service(service, name, callback, callback_group=of_map)
+        # Another group: the recorded session is not part of the map.
+        of_session = MutuallyExclusiveCallbackGroup()
+        create_service(Trigger, '~/save_session', self._on_save_session, callback_group=of_session)
 
     async def _on_add_place(
         self, request: AddPlace.Request, response: AddPlace.Response
@@ -54,28 +62,29 @@ class MapServices:
         if place is not None:
             response.place_id = place.place_id
             response.message = f'{place.place_id} is in the map, and on the disk'
-        response.places = self._places()
+        response.places = self._number_of_places()
         return response
 
     def _add(self, recognizer: PlaceRecognizer, request: AddPlace.Request) -> Place:
-        if self._node.state != 'active':
-            raise NotReady(f'the node is {self._node.state}: activate it first')
+        active_recognizer(self._context)
         frame = self._frame(recognizer, request)
         return recognizer.add_place(
             frame, session_id=request.session_id, place_id=request.place_id
         )
 
     def _frame(self, recognizer: PlaceRecognizer, request: AddPlace.Request) -> Frame:
+        """The image of a request with its camera, its pose and its geodetic position."""
         frame = frame_from_image(given_image(request), 'add_place')
         info = recognizer.map_info
         assert info is not None
+        settings = self._context.settings
         pose = geo = None
         if request.has_pose:
             frame_id = request.pose.header.frame_id
-            pose = pose_in_map(request.pose.pose, frame_id, info, self._node.settings)
+            pose = pose_in_map(request.pose.pose, frame_id, info, settings)
         if request.has_position:
             geo = geo_from_point(request.position)
-        camera = self._node.camera.of(frame, self._node.settings.node)
+        camera = self._context.camera.camera_of(frame, settings.node)
         return replace(frame, pose=pose, geo=geo, camera=camera)
 
     async def _on_remove_places(
@@ -90,14 +99,14 @@ class MapServices:
         if removed is not None:
             response.removed = removed
             response.message = f'{removed} places were removed'
-        response.places = self._places()
+        response.places = self._number_of_places()
         return response
 
     async def _on_save_map(
         self, request: SaveMap.Request, response: SaveMap.Response
     ) -> SaveMap.Response:
         def save(recognizer: PlaceRecognizer) -> MapInfo:
-            path = _target(request.path, request.overwrite) if request.path else None
+            path = writable_map_path(request.path, request.overwrite) if request.path else None
             return recognizer.save_map(path, overwrite=request.overwrite)
 
         info = await self._change(save, response)
@@ -109,59 +118,65 @@ class MapServices:
     async def _on_save_session(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
+        node = self._context.node
         try:
-            recognizer = self._node.recognizer
-            if recognizer is None:
-                raise NotReady(f'the node is {self._node.state}: configure it first')
-            info = await self._services.in_background(recognizer.save_session)
+            recognizer = configured_recognizer(self._context)
+            info = await run_in_background(node, recognizer.save_session)
         except (FolVprError, MemoryError) as error:
-            response.message = str(error) or 'no memory left'
-            self._node.get_logger().warning(f'the drive was not saved: {response.message}')
+            response.message = message_of(error)
+            node.get_logger().warning(f'the drive was not saved: {response.message}')
             return response
         response.success = True
         response.message = f'saved {info.places} keyframes in {info.path}'
         return response
 
     async def _change(self, change: Callable[[PlaceRecognizer], Any], response: Any) -> Any:
-        """What a change of the map gives, or None and the reason in the response."""
+        """Change the map in the background, and set `result` and, on failure, `message`.
+
+        Returns:
+            What `change` returns; None if it failed.
+        """
+        context = self._context
         try:
-            recognizer = self._configured()
-            try:
-                outcome = await self._services.in_background(lambda: change(recognizer))
-            except FolVprError as error:
-                raise self._services.cleaned_up(recognizer) or error from error
+            recognizer = configured_recognizer(context)
+            check_map_loaded(recognizer)
+            with cleanup_explains_errors(context, recognizer):
+                outcome = await run_in_background(context.node, lambda: change(recognizer))
         except (FolVprError, MemoryError) as error:
-            response.result = _result_of(error, response)
-            response.message = str(error) or 'no memory left'
-            self._node.get_logger().warning(f'the map was not changed: {response.message}')
+            response.result = map_change_result(error, response)
+            response.message = message_of(error)
+            context.node.get_logger().warning(f'the map was not changed: {response.message}')
             return None
         response.result = response.OK
-        self._node.map_was_changed()
+        context.on_map_changed()
         return outcome
 
-    def _configured(self) -> PlaceRecognizer:
-        recognizer = self._node.recognizer
-        if recognizer is None:
-            raise NotReady(f'the node is {self._node.state}: configure it first')
-        if recognizer.map_info is None:
-            raise NoMap('no map is loaded: call ~/load_map first')
-        return recognizer
-
-    def _places(self) -> int:
-        recognizer = self._node.recognizer
+    def _number_of_places(self) -> int:
+        recognizer = self._context.recognizer
         info = None if recognizer is None else recognizer.map_info
         return 0 if info is None else info.places
 
 
-def _target(given: str, overwrite: bool) -> Path:
+def writable_map_path(given: str, overwrite: bool) -> Path:
+    """The path that a map can be saved to.
+
+    Args:
+        given: in the request.
+        overwrite: whether the file may exist.
+
+    Raises:
+        InputError: it does not end in .folmap, begins with ~ and an unknown user, or exists.
+        NoMap: its folder does not exist.
+        AccessError: the file system refuses the path.
+    """
     path = user_path(given)
     if path.suffix != '.folmap':
         raise InputError(f'the path of a .folmap file is needed, got {given!r}')
     try:
-        exists, folder = path.exists(), path.parent.is_dir()
+        exists, folder_exists = path.exists(), path.parent.is_dir()
     except OSError as error:
         raise AccessError(f'{path} cannot be written: {error.strerror}') from error
-    if not folder:
+    if not folder_exists:
         raise NoMap(
             f'there is no folder {path.parent} on the machine of the node (its working folder is '
             f'{Path.cwd()}): create it'
@@ -171,7 +186,8 @@ def _target(given: str, overwrite: bool) -> Path:
     return path
 
 
-def _result_of(error: Exception, response: Any) -> int:
+def map_change_result(error: Exception, response: Any) -> int:
+    """As `result_of`, with the results for files that SaveMap alone has."""
     if isinstance(response, SaveMap.Response):
         if isinstance(error, AccessError):
             return int(response.NO_PERMISSION)

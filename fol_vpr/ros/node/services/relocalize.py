@@ -1,6 +1,6 @@
-"""The service ~/relocalize: find out anew where the robot is.
+"""The service ~/relocalize: forget the past images, and find out again where the robot is.
 
-It waits for the answers to images that come in anyway; the executor and the images go on.
+It waits for the answers to the images that arrive; the executor goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock
@@ -17,22 +17,27 @@ from rclpy.task import Future
 
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.ros.node.services.queries import NoMap, NotReady, Services, result_of
+from fol_vpr.ros.node.context import NodeContext
+from fol_vpr.ros.node.services.common import (
+    NotReady,
+    active_recognizer,
+    check_map_loaded,
+    check_not_cleaned_up,
+    message_of,
+    result_of,
+    run_in_background,
+)
 from fol_vpr_msgs.srv import Relocalize
-
-if TYPE_CHECKING:
-    from fol_vpr.recognizer import PlaceRecognizer
-    from fol_vpr.ros.node.lifecycle import Localizer
 
 
 @dataclass
-class _Wait:
+class _PendingCall:
     """A call that waits for an answer.
 
     Attributes:
-        since: time.perf_counter() from which on images count.
-        done: gets why the wait is over: '' (localised, or the time is up), else a failure.
-        last: the last answer.
+        since: time.perf_counter() at its begin; images that were taken up before do not count.
+        done: gets why the wait has ended: '' (localized, or out of time), else a failure.
+        last: the last PlaceHypothesisArray, None before the first.
     """
 
     since: float
@@ -40,17 +45,20 @@ class _Wait:
     last: Any = None
 
 
-class Relocalization:
-    """Advertises the service and answers it."""
+class RelocalizeService:
+    """Waits until the state is LOCALIZED again.
 
-    def __init__(self, node: Localizer, services: Services) -> None:
-        self._node = node
-        self._services = services
+    Args:
+        context: of the node.
+    """
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
         self._lock = threading.Lock()
-        self._wait: _Wait | None = None
-        # Steady: a robot asks for seconds of its own, whatever the time in a simulation.
+        self._pending: _PendingCall | None = None
+        # Steady: the timeout counts real seconds, also where time is simulated.
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_service(
+        context.node.create_service(
             Relocalize,
             '~/relocalize',
             self._on_relocalize,
@@ -58,35 +66,35 @@ class Relocalization:
         )
 
     def on_result(self, answer: Any, started: float) -> None:
-        """An image was answered; called on the worker's thread.
+        """An image was answered; called on the thread of the image pipeline.
 
         Args:
             answer: the PlaceHypothesisArray.
-            started: time.perf_counter() when the image was taken up.
+            started: time.perf_counter() when decoding of the image began.
         """
         with self._lock:
-            wait = self._wait
-            if wait is None or started < wait.since:
+            pending = self._pending
+            if pending is None or started < pending.since:
                 return
-            wait.last = answer
+            pending.last = answer
             localized = answer.state == int(LocalizationState.LOCALIZED)
         if localized:
-            self._end(wait, '')
+            self._end(pending, '')
 
     def interrupt(self, reason: str) -> None:
-        """No answers will come any more."""
+        """End a pending call with a failure, as no more images will be answered."""
         with self._lock:
-            wait = self._wait
-        if wait is not None:
-            self._end(wait, reason)
+            pending = self._pending
+        if pending is not None:
+            self._end(pending, reason)
 
-    def _end(self, wait: _Wait, reason: str) -> None:
+    def _end(self, pending: _PendingCall, reason: str) -> None:
         with self._lock:
-            if self._wait is not wait:
+            if self._pending is not pending:
                 return
-            self._wait = None
-        wait.done.set_result(reason)
-        executor = self._node.executor
+            self._pending = None
+        pending.done.set_result(reason)
+        executor = self._context.node.executor
         if executor is not None:
             executor.wake()
 
@@ -97,7 +105,7 @@ class Relocalization:
         try:
             if seconds < 0:
                 raise InputError(f'the timeout is {seconds:g} s, expected 0 or more')
-            await self._forget()
+            await self._forget_past_images()
             if seconds == 0:
                 response.message = 'what was seen before is forgotten'
                 response.result = Relocalize.Response.OK
@@ -105,24 +113,17 @@ class Relocalization:
                 self._fill(response, await self._answer_within(seconds), seconds)
         except (FolVprError, MemoryError) as error:
             response.result = result_of(error, Relocalize.Response)
-            response.message = str(error) or 'no memory left'
+            response.message = message_of(error)
         return response
 
-    async def _forget(self) -> None:
-        recognizer = self._active()
-        if recognizer.map_info is None:
-            raise NoMap('no map is loaded: call ~/load_map first')
-        # It waits for the image at hand.
-        await self._services.in_background(recognizer.reset_sequence)
-        if left := self._services.cleaned_up(recognizer):
-            raise left
-        self._active()
-
-    def _active(self) -> PlaceRecognizer:
-        node = self._node
-        if node.recognizer is None or node.state != 'active':
-            raise NotReady(f'the node is {node.state}: activate it first')
-        return node.recognizer
+    async def _forget_past_images(self) -> None:
+        context = self._context
+        recognizer = active_recognizer(context)
+        check_map_loaded(recognizer)
+        # It waits for the current image.
+        await run_in_background(context.node, recognizer.reset_sequence)
+        check_not_cleaned_up(context, recognizer)
+        active_recognizer(context)
 
     async def _answer_within(self, seconds: float) -> Any:
         """The answer that is LOCALIZED, else the last one, or None.
@@ -130,29 +131,29 @@ class Relocalization:
         Raises:
             NotReady: the node was deactivated meanwhile.
         """
-        wait = _Wait(time.perf_counter())
+        pending = _PendingCall(time.perf_counter())
         with self._lock:
-            self._wait = wait
-        # In a group of its own: that of the service is busy with this call.
-        timer = self._node.create_timer(
+            self._pending = pending
+        # In a callback group of its own: that of the service is busy with this call.
+        timer = self._context.node.create_timer(
             seconds,
-            lambda: self._end(wait, ''),
+            lambda: self._end(pending, ''),
             callback_group=MutuallyExclusiveCallbackGroup(),
             clock=self._clock,
         )
         try:
-            reason = await wait.done
+            reason = await pending.done
         finally:
-            self._node.destroy_timer(timer)
+            self._context.node.destroy_timer(timer)
         if reason:
             raise NotReady(reason)
-        return wait.last
+        return pending.last
 
     def _fill(self, response: Relocalize.Response, answer: Any, seconds: float) -> None:
         if answer is None:
             response.result = Relocalize.Response.NO_IMAGES
             response.message = (
-                f'no image was answered within {seconds:g} s: {self._node.describe_publishers()}'
+                f'no image was answered within {seconds:g} s: {self._describe_publishers()}'
             )
             return
         response.places = answer
@@ -165,3 +166,13 @@ class Relocalization:
         response.message = (
             f'{state} after {seconds:g} s: move the robot on, so that it sees more of the place'
         )
+
+    def _describe_publishers(self) -> str:
+        """Who publishes images for this node."""
+        runtime = self._context.runtime
+        reports = [] if runtime is None else runtime.pipeline.topic_reports()
+        topics = [
+            f'{report.name} is published by {"; ".join(report.publishers) or "nobody"}'
+            for report in reports
+        ]
+        return '; '.join(topics) or 'the node listens to no topic, see ~/enable'

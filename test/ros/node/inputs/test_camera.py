@@ -12,6 +12,7 @@ import pytest
 import rclpy
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from helpers import live, scenes
+from helpers.messages import picture
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -21,8 +22,10 @@ from fol_vpr.config import NodeConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import Frame
 from fol_vpr.ros.messages.conversions import frame_from_image
+from fol_vpr.ros.node.context import NodeContext
+from fol_vpr.ros.node.diagnostics.monitor import Monitor
+from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
 from fol_vpr.ros.node.inputs.camera import STATIC_QOS, CameraInput, StaticMounts
-from fol_vpr.ros.node.lifecycle import Localizer
 from fol_vpr_msgs.srv import AddPlace
 
 AHEAD = (0.2, 0.0, 1.3, -0.5, 0.5, -0.5, 0.5)
@@ -43,17 +46,8 @@ def info(**changes) -> CameraInfo:
     return CameraInfo(**values)
 
 
-def picture(frame_id: str = 'camera') -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(1).tobytes()
-    message.header.stamp.sec = 100
-    message.header.frame_id = frame_id
-    return message
-
-
 def frame(frame_id: str = 'camera') -> Frame:
-    return frame_from_image(picture(frame_id), '/image')
+    return frame_from_image(picture(frame_id=frame_id), '/image')
 
 
 def transform(parent: str, child: str, numbers) -> TransformStamped:
@@ -68,7 +62,7 @@ def transform(parent: str, child: str, numbers) -> TransformStamped:
 
 
 @pytest.fixture
-def hear() -> Iterator:
+def listen() -> Iterator:
     """A listening CameraInput, after one camera_info has arrived."""
     with live.observer() as watch:
         camera = CameraInput(watch.node)
@@ -85,22 +79,22 @@ def hear() -> Iterator:
         camera.unsubscribe()
 
 
-def test_the_camera_of_a_frame(hear):
-    camera = hear(info()).of(frame(), MOUNTED)
+def test_the_camera_of_a_frame(listen):
+    camera = listen(info()).camera_of(frame(), MOUNTED)
     assert (camera.size, camera.model) == ((scenes.WIDTH, scenes.HEIGHT), 'plumb_bob')
     np.testing.assert_array_equal(camera.matrix, [[250, 0, 159.5], [0, 251, 119.5], [0, 0, 1]])
     np.testing.assert_array_equal(camera.distortion, [-0.2, 0.05, 0.001, -0.001, 0])
     np.testing.assert_array_equal(camera.mount.position, AHEAD[:3])
     np.testing.assert_array_equal(camera.mount.orientation, AHEAD[3:])
     # Some drivers leave the frame out.
-    assert hear.camera.of(frame(''), MOUNTED).size == camera.size
+    assert listen.camera.camera_of(frame(''), MOUNTED).size == camera.size
 
 
-def test_rectified_images_by_the_name_of_their_topic(hear):
-    camera = hear(info())
-    camera.saw(frame(), '/front/image_rect/compressed')
-    assert camera.of(frame(), MOUNTED).matrix[0, 0] == 240
-    assert camera.of(frame(), MOUNTED).model == ''
+def test_rectified_images_by_the_name_of_their_topic(listen):
+    camera = listen(info())
+    camera.remember_image(frame(), '/front/image_rect/compressed')
+    assert camera.camera_of(frame(), MOUNTED).matrix[0, 0] == 240
+    assert camera.camera_of(frame(), MOUNTED).model == ''
 
 
 def test_rectified_images_that_come_by_a_service_before_any_of_the_stream():
@@ -110,17 +104,17 @@ def test_rectified_images_that_come_by_a_service_before_any_of_the_stream():
         camera = CameraInput(Node('rectified', cli_args=remapped))
         camera.subscribe()
         camera._on_info(info())
-        assert camera.of(frame(), MOUNTED).matrix[0, 0] == 240
+        assert camera.camera_of(frame(), MOUNTED).matrix[0, 0] == 240
         camera.unsubscribe()
     finally:
         rclpy.shutdown()
 
 
-def test_nothing_heard_yet(hear):
-    assert hear.camera.of(frame(), MOUNTED) is None
-    assert hear.camera.problem(MOUNTED) == ''
-    assert 'no camera_info on /camera_info: ' in hear.camera.description(MOUNTED)
-    assert 'relative poses' in hear.camera.description(MOUNTED)
+def test_before_any_camera_info(listen):
+    assert listen.camera.camera_of(frame(), MOUNTED) is None
+    assert listen.camera.problem(MOUNTED) == ''
+    assert 'no camera_info on /camera_info: ' in listen.camera.description(MOUNTED)
+    assert 'relative poses' in listen.camera.description(MOUNTED)
 
 
 @pytest.mark.parametrize(
@@ -133,104 +127,102 @@ def test_nothing_heard_yet(hear):
         ({'k': [float('nan')] * 9}, 'camera_info cannot be used', 'does not fit'),
     ],
 )
-def test_a_camera_info_that_does_not_fit(hear, changes, problem, description):
-    camera = hear(info(**{key: value for key, value in changes.items() if key != 'k'}))
+def test_a_camera_info_that_does_not_fit(listen, changes, problem, description):
+    camera = listen(info(**{key: value for key, value in changes.items() if key != 'k'}))
     if 'k' in changes:
         camera._on_info(info(**changes))
-    camera.saw(frame(), '/image')
-    assert camera.of(frame(), MOUNTED) is None
+    camera.remember_image(frame(), '/image')
+    assert camera.camera_of(frame(), MOUNTED) is None
     assert problem in camera.problem(MOUNTED)
     assert bool(problem) == bool(camera.problem(MOUNTED))
     assert description in camera.description(MOUNTED)
 
 
-def test_what_is_missing_for_poses_of_the_base_is_said(hear):
-    camera = hear(info())
+def test_what_is_missing_for_poses_of_the_base_is_said(listen):
+    camera = listen(info())
     assert camera.description(MOUNTED) == 'waiting for images'
-    camera.saw(frame(), '/image')
+    camera.remember_image(frame(), '/image')
     assert camera.description(MOUNTED) == 'calibrated, and its place on the robot is known'
     unknown = camera.description(replace(MOUNTED, camera_mount=(), base_frame='rover'))
     assert 'no fixed transform from rover to camera' in unknown
     assert 'camera_mount' in unknown
-    assert camera.of(frame(), NodeConfig()).mount is None
+    assert camera.camera_of(frame(), NodeConfig()).mount is None
 
 
 def test_static_transforms_give_the_mount():
     mounts = StaticMounts()
-    assert mounts.get('base_link', 'camera') is None
+    assert mounts.find('base_link', 'camera') is None
     mounts.add([transform('mast', 'camera', (0.1, 0, 0, -0.5, 0.5, -0.5, 0.5))])
-    assert mounts.get('base_link', 'camera') is None
+    assert mounts.find('base_link', 'camera') is None
     mounts.add([transform('/base_link', 'mast', (0, 0, 2, 0, 0, 0, 1))])
-    found = mounts.get('base_link', '/camera')
+    found = mounts.find('base_link', '/camera')
     np.testing.assert_allclose(found.position, [0.1, 0, 2], atol=1e-12)
     np.testing.assert_allclose(abs(found.orientation @ AHEAD[3:]), 1)
-    assert mounts.get('base_link', 'camera') is found
+    assert mounts.find('base_link', 'camera') is found
     mounts.add([transform('base_link', 'mast', (0, 0, 3, 0, 0, 0, 1))])
-    assert mounts.get('base_link', 'camera').position[2] == pytest.approx(3)
+    assert mounts.find('base_link', 'camera').position[2] == pytest.approx(3)
     mounts.add([transform('base_link', 'mast', (0, 0, 4, 0, 0, 0, 0))])
-    assert mounts.get('base_link', 'camera').position[2] == pytest.approx(3)
+    assert mounts.find('base_link', 'camera').position[2] == pytest.approx(3)
 
 
-def test_the_mount_by_tf_static(hear):
+def test_the_mount_by_tf_static(listen):
     messages = pytest.importorskip('tf2_msgs.msg')
-    camera = hear(info())
+    camera = listen(info())
     node = camera._node
     publisher = node.create_publisher(messages.TFMessage, '/tf_static', STATIC_QOS)
     publisher.publish(messages.TFMessage(transforms=[transform('base_link', 'camera', AHEAD)]))
     executor = node.executor
     for _ in range(200):
         executor.spin_once(timeout_sec=0.05)
-        if camera.of(frame(), NodeConfig()).mount is not None:
+        if camera.camera_of(frame(), NodeConfig()).mount is not None:
             break
-    np.testing.assert_array_equal(camera.of(frame(), NodeConfig()).mount.position, AHEAD[:3])
+    found = camera.camera_of(frame(), NodeConfig())
+    np.testing.assert_array_equal(found.mount.position, AHEAD[:3])
     # What is given on purpose goes before.
     given = NodeConfig(camera_mount=(1.0, *AHEAD[1:]))
-    assert camera.of(frame(), given).mount.position[0] == 1
+    assert camera.camera_of(frame(), given).mount.position[0] == 1
 
 
-def test_a_mount_that_is_given_goes_before_that_of_tf(hear):
-    camera = hear(info())
+def test_a_mount_that_is_given_goes_before_that_of_tf(listen):
+    camera = listen(info())
     other = SimpleNamespace(transforms=[transform('base_link', 'camera', (9, 9, 9, 0, 0, 0, 1))])
     camera._on_static(other)
-    assert camera.of(frame(), NodeConfig()).mount.position[0] == 9
-    assert camera.of(frame(), MOUNTED).mount.position[0] == AHEAD[0]
+    assert camera.camera_of(frame(), NodeConfig()).mount.position[0] == 9
+    assert camera.camera_of(frame(), MOUNTED).mount.position[0] == AHEAD[0]
     # In the frame of the images, which the driver of camera_info may leave out.
     camera._on_info(info(header=Header()))
-    assert camera.of(frame(), NodeConfig()).mount.position[0] == 9
+    assert camera.camera_of(frame(), NodeConfig()).mount.position[0] == 9
     camera._on_info(info())
-    assert camera.of(frame(''), NodeConfig()).mount.position[0] == 9
-    assert camera.fixed('base_link', 'camera').position[0] == 9
-    assert camera.fixed('camera', 'base_link').position[0] == -9
+    assert camera.camera_of(frame(''), NodeConfig()).mount.position[0] == 9
+    assert camera.fixed_transform('base_link', 'camera').position[0] == 9
+    assert camera.fixed_transform('camera', 'base_link').position[0] == -9
 
 
-def test_what_was_heard_is_forgotten(hear):
-    camera = hear(info())
+def test_unsubscribing_forgets_all_messages(listen):
+    camera = listen(info())
     camera._on_static(SimpleNamespace(transforms=[transform('base_link', 'camera', AHEAD)]))
     camera.unsubscribe()
-    assert camera.of(frame(), MOUNTED) is None
-    assert camera.fixed('base_link', 'camera') is None
-
-
-# ---- the node itself
+    assert camera.camera_of(frame(), MOUNTED) is None
+    assert camera.fixed_transform('base_link', 'camera') is None
 
 
 def test_odometry_of_the_camera_is_carried_over_to_the_base():
     message = Odometry(header=Header(frame_id='odom'), child_frame_id='camera')
     message.pose.pose.orientation.w = 1.0
-    with live.observer():
-        node = Localizer()
-        track = node.odometry.track
+    with live.observer() as watch:
+        context = NodeContext(watch.node, lambda: 'active')
+        diagnostics = DiagnosticsPublisher(context, Monitor(), watch.node.get_clock())
+        track = context.odometry.track
         track.add(message)
         assert track.pose_at(0, NodeConfig()) is None
-        assert 'odom is of the frame camera' in node._report.facts().odometry
+        assert 'odom is of the frame camera' in diagnostics.facts().odometry_problem
         static = SimpleNamespace(transforms=[transform('base_link', 'camera', AHEAD)])
-        node.camera._on_static(static)
+        context.camera._on_static(static)
         # The base is behind the camera, and below it: back along z, and down along y.
         np.testing.assert_allclose(
             track.pose_at(0, NodeConfig()).position, [0, AHEAD[2], -AHEAD[0]], atol=1e-9
         )
-        assert node._report.facts().odometry == ''
-        node.destroy_node()
+        assert diagnostics.facts().odometry_problem == ''
 
 
 def camera_state(watch: live.Observer) -> str:
@@ -251,7 +243,7 @@ def test_a_place_that_is_added_has_the_camera(tmp_path: Path):
         known = 'calibrated, and its place on the robot is known'
         watch.until(lambda: camera_state(watch) == known or images.publish(picture()))
         added = watch.call(AddPlace, 'add_place', AddPlace.Request(image=picture()))
-        other = watch.call(AddPlace, 'add_place', AddPlace.Request(image=picture('rear')))
+        other = watch.call(AddPlace, 'add_place', AddPlace.Request(image=picture(frame_id='rear')))
         assert (added.result, other.result) == (AddPlace.Response.OK,) * 2
         with MapReader(path) as reader:
             cameras = {place.place_id: place.camera for place in reader.places}

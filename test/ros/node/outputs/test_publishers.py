@@ -30,7 +30,7 @@ from fol_vpr.mapping import build_map
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.ros.messages.conversions import stamp_to_ns, time_from_ns
 from fol_vpr.ros.node.inputs.odometry import OdometryInput
-from fol_vpr.ros.node.outputs.publishers import Outputs
+from fol_vpr.ros.node.outputs.publishers import Publishers
 from fol_vpr.ros.node.parameters.settings import Settings
 from fol_vpr.sources import ImageFolder
 from fol_vpr_msgs.msg import LoopClosureCandidateArray, PlaceHypothesisArray
@@ -75,22 +75,22 @@ def publish(recognizer):
         def run(state: LocalizationState, settings: NodeConfig, closures=(), **changes):
             odometry = OdometryInput(node)
             odometry.subscribe()
-            outputs = Outputs(node, Settings(node=settings), odometry.track)
+            publishers = Publishers(node, Settings(node=settings), odometry.track)
             node.trigger_activate()
-            watch.until(lambda: outputs._places.get_subscription_count())
+            watch.until(lambda: publishers._places.get_subscription_count())
             watch.spin(0.5)
             frame = dataclasses.replace(scenes.frames(2)[1], stamp_ns=STAMP)
             answer = recognizer.recognize(frame)
             answer = dataclasses.replace(answer, state=state, loop_closures=closures, **changes)
             if settings.publish_tf:
-                watch.until(lambda: outputs._transforms._track._messages)
+                watch.until(lambda: publishers._transforms._track._messages)
             model_id = recognizer.extractor.model_id
-            outputs.publish(answer, model_id, Settings(node=settings), 0.25)
-            outputs.show(frame, answer, recognizer, Settings(node=settings))
+            publishers.publish_answer(answer, model_id, Settings(node=settings), 0.25)
+            publishers.publish_visualization(frame, answer, recognizer, Settings(node=settings))
             watch.until(lambda: heard['places'] and len(heard['markers']) == 2)
             watch.spin(0.5)
-            run.tf_problem = outputs.tf_problem
-            outputs.close()
+            run.tf_problem = publishers.tf_problem
+            publishers.close()
             odometry.unsubscribe()
             return heard
 
@@ -147,11 +147,11 @@ def test_what_is_said_of_the_map_has_the_frame_of_the_answers(recognizer, named,
     with live.observer() as watch:
         node = LifecycleNode('localizer')
         settings = Settings(node=NodeConfig(map_frame=named))
-        outputs = Outputs(node, settings, OdometryInput(node).track)
-        outputs.publish_map(recognizer, settings)
+        publishers = Publishers(node, settings, OdometryInput(node).track)
+        publishers.publish_map(recognizer, settings)
         (heard,) = watch.until(lambda: watch.maps)
         assert (heard.frame_id, heard.map_id) == (told, recognizer.map_info.map_id)
-        outputs.close()
+        publishers.close()
         node.destroy_node()
 
 

@@ -213,7 +213,7 @@ def test_odometry_of_another_frame_is_carried_over_to_the_base():
     edge.header.frame_id = 'base_link'
     edge.transform.translation = Vector3(x=x, y=y, z=z)
     edge.transform.rotation = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
-    track = OdometryTrack(mounts.get)
+    track = OdometryTrack(mounts.find)
     base = Pose(np.array([5.0, -3, 0.1]), axis_angle(UP, 1.1)[0])
     camera = compose(base, optical)
     track.add(odometry(SECOND, camera.position, camera.orientation, 'camera'))

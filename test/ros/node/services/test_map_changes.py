@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from helpers import live, scenes
+from helpers.messages import picture
 from sensor_msgs.msg import Image
 
 from fol_vpr.database import MapReader, check_map
@@ -35,17 +36,8 @@ def watch(node) -> Iterator[live.Observer]:
         yield watcher
 
 
-def picture(place: int, shift: int = 0) -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(place, shift).tobytes()
-    message.header.stamp.sec = 100 + place
-    message.header.frame_id = 'camera'
-    return message
-
-
 def add(watch: live.Observer, place: int, **fields) -> AddPlace.Response:
-    request = AddPlace.Request(image=picture(place))
+    request = AddPlace.Request(image=picture(place, shift=0))
     for name, value in fields.items():
         setattr(request, name, value)
     return watch.call(AddPlace, 'add_place', request)
@@ -64,7 +56,7 @@ def remove(watch: live.Observer, *places: str) -> RemovePlaces.Response:
 
 
 def test_a_map_grows_is_saved_and_survives_a_kill(node, watch, path, tmp_path):
-    request = AddPlace.Request(image=picture(8), session_id='patrol', has_pose=True)
+    request = AddPlace.Request(image=picture(8, shift=0), session_id='patrol', has_pose=True)
     request.pose.header.frame_id = 'map'
     request.pose.pose.pose.position.x = 80.0
     request.pose.pose.pose.orientation.w = 1.0

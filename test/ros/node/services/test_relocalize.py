@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from builtin_interfaces.msg import Duration
 from helpers import live, scenes
+from helpers.messages import covered_picture, picture
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
@@ -45,20 +46,6 @@ def watch(node) -> Iterator[live.Observer]:
         yield watcher
 
 
-def picture(place: int, stamp: int) -> Image:
-    message = Image(height=scenes.HEIGHT, width=scenes.WIDTH, encoding='rgb8')
-    message.step = 3 * scenes.WIDTH
-    message.data = scenes.view(place, shift=4).tobytes()
-    message.header.stamp.sec = stamp
-    return message
-
-
-def covered(stamp: int) -> Image:
-    message = picture(0, stamp)
-    message.data = bytes(len(message.data))
-    return message
-
-
 def ask(watch: live.Observer, seconds: float) -> object:
     """The call, which is answered later."""
     client = watch.node.create_client(Relocalize, 'localizer/relocalize')
@@ -80,7 +67,7 @@ def test_it_answers_once_the_robot_is_localized(watch):
     watch.spin(1.0)
     assert not future.done()
     # Nothing to be seen: answered all the same, while the call waits.
-    publisher.publish(covered(stamp=11))
+    publisher.publish(covered_picture(stamp=11))
     watch.until(lambda: watch.answers[-1].header.stamp.sec == 11)
     assert not future.done()
     publisher.publish(picture(3, stamp=12))
@@ -100,7 +87,7 @@ def test_a_place_that_is_not_found_is_said_with_the_last_answer(watch):
     publisher = watch.publisher(Image, '/image')
     future = ask(watch, 3)
     watch.spin(0.5)
-    publisher.publish(covered(stamp=21))
+    publisher.publish(covered_picture(stamp=21))
     response = answered(watch, future)
     assert response.result == Response.NOT_LOCALIZED, response.message
     assert response.places.header.stamp.sec == 21

@@ -1,0 +1,84 @@
+"""What the helpers of the node share; it refers to the plain rclpy node, not to its lifecycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rclpy.node import Node
+
+from fol_vpr.ros.node.inputs.camera import CameraInput
+from fol_vpr.ros.node.inputs.odometry import OdometryInput
+from fol_vpr.ros.node.parameters.live import LiveSettings
+from fol_vpr.ros.node.parameters.settings import Settings
+from fol_vpr.ros.node.runtime import Runtime
+
+if TYPE_CHECKING:
+    from fol_vpr.recognizer import PlaceRecognizer
+
+
+class NodeContext:
+    """The node's parts and state, for its services and diagnostics.
+
+    Args:
+        node: the rclpy node; its parameters are declared here.
+        read_state: returns the label of the lifecycle state.
+
+    Raises:
+        InputError, ParameterException: a parameter was given a value that it does not allow.
+
+    Attributes:
+        node: the rclpy node.
+        live_settings: the parameters.
+        camera: the calibration of the camera and its place on the robot.
+        odometry: the odometry of the robot.
+        runtime: what the node has while it is configured, else None.
+        enabled: whether the node listens to images while active.
+        failure: why the last lifecycle transition failed, empty if it succeeded.
+        map_failure: why the last map was not loaded, empty if it was.
+    """
+
+    def __init__(self, node: Node, read_state: Callable[[], str]) -> None:
+        self.node = node
+        self._read_state = read_state
+        self.runtime: Runtime | None = None
+        self.enabled = True
+        self.failure = self.map_failure = ''
+        self.live_settings = LiveSettings(node, lambda: self.runtime is not None)
+        self.camera = CameraInput(node)
+        self.odometry = OdometryInput(node, self.camera.fixed_transform)
+
+    @property
+    def state(self) -> str:
+        """Label of the lifecycle state, e.g. `active`."""
+        return self._read_state()
+
+    @property
+    def settings(self) -> Settings:
+        """The values of the parameters."""
+        return self.live_settings.current
+
+    @property
+    def recognizer(self) -> PlaceRecognizer | None:
+        """The recognizer of a configured node, else None."""
+        runtime = self.runtime
+        return None if runtime is None else runtime.recognizer
+
+    def on_map_loaded(self, path: str) -> None:
+        """Publish that another map is in use, and set the parameter `map` to its path."""
+        self.map_failure = ''
+        # Where the node was cleaned up meanwhile, nothing is published: the next configure loads
+        # this map.
+        self.on_map_changed()
+        self.live_settings.set_map(path)
+
+    def on_map_changed(self) -> None:
+        """Publish what the map in use is like now."""
+        runtime = self.runtime
+        if runtime is not None:
+            runtime.publishers.publish_map(runtime.recognizer, self.settings)
+
+    def on_map_refused(self, reason: str) -> None:
+        """Log why a map was not loaded, and keep the reason for the diagnostics."""
+        self.map_failure = reason
+        self.node.get_logger().error(f'the map was not loaded: {reason}')

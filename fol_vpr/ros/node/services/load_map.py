@@ -1,0 +1,112 @@
+"""The service ~/load_map of the node."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.parameter import Parameter
+
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.ros.messages.conversions import map_info_message
+from fol_vpr.ros.node.context import NodeContext
+from fol_vpr.ros.node.parameters.settings import user_path
+from fol_vpr.ros.node.services.common import (
+    NoMap,
+    NotReady,
+    check_not_cleaned_up,
+    cleanup_explains_errors,
+    message_of,
+    result_of,
+    run_in_background,
+)
+from fol_vpr_msgs.srv import LoadMap
+
+if TYPE_CHECKING:
+    from fol_vpr.recognizer import PlaceRecognizer
+
+
+class LoadMapService:
+    """Loads another map, or the first map of a node that could not start with the one it had.
+
+    Args:
+        context: of the node.
+        bring_up: configures and activates the node; raises FolVprError where that fails.
+    """
+
+    def __init__(self, context: NodeContext, bring_up: Callable[[], None]) -> None:
+        self._context = context
+        self._bring_up = bring_up
+        # A pending coroutine keeps its callback group busy, so each service has one of its own.
+        context.node.create_service(
+            LoadMap,
+            '~/load_map',
+            self._on_load_map,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+
+    async def _on_load_map(
+        self, request: LoadMap.Request, response: LoadMap.Response
+    ) -> LoadMap.Response:
+        context = self._context
+        try:
+            path = readable_map_path(request.path)
+            recognizer = context.recognizer
+            if recognizer is None:
+                self._start_with(path)
+            else:
+                await self._load(recognizer, path)
+            response.result = LoadMap.Response.OK
+            response.message = f'loaded {path}'
+        except (FolVprError, MemoryError) as error:
+            response.result = result_of(error, LoadMap.Response)
+            response.message = message_of(error)
+            context.on_map_refused(response.message)
+        recognizer = context.recognizer
+        response.info = map_info_message(None if recognizer is None else recognizer.map_info)
+        return response
+
+    def _start_with(self, path: Path) -> None:
+        """Configure and activate a node that does this itself, and could not before.
+
+        Raises:
+            NotReady: the node waits for a lifecycle manager.
+            FolVprError: it still cannot.
+        """
+        context = self._context
+        if context.state != 'unconfigured' or not context.settings.node.autostart:
+            raise NotReady(f'the node is {context.state}: set the parameter map, and configure it')
+        context.node.set_parameters([Parameter('map', value=str(path))])
+        self._bring_up()
+
+    async def _load(self, recognizer: PlaceRecognizer, path: Path) -> None:
+        context = self._context
+        with cleanup_explains_errors(context, recognizer):
+            await run_in_background(context.node, lambda: recognizer.load_map(path))
+        check_not_cleaned_up(context, recognizer)
+        context.on_map_loaded(str(path))
+
+
+def readable_map_path(given: str) -> Path:
+    """The path of an existing map file.
+
+    Raises:
+        InputError: it does not end in .folmap, or begins with ~ and an unknown user.
+        NoMap: there is no such file, or it cannot be read.
+    """
+    path = user_path(given)
+    if not given or path.suffix != '.folmap':
+        raise InputError(f'the path of a .folmap file is needed, got {given!r}')
+    try:
+        readable = path.is_file() and os.access(path, os.R_OK)
+    except OSError:
+        readable = False
+    if not readable:
+        raise NoMap(
+            f'{path} is not there, or may not be read: give a path on the machine of the node '
+            f'(its working folder is {Path.cwd()})'
+        )
+    return path

@@ -1,0 +1,260 @@
+"""What a person reads on /diagnostics."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from fol_vpr.config import NodeConfig
+from fol_vpr.datatypes import LocalizationState, MapInfo, Recognition
+from fol_vpr.loop_closure import FeedbackCounts, LoopStatus
+from fol_vpr.ros.node.diagnostics.monitor import Monitor
+from fol_vpr.ros.node.diagnostics.publisher import NoImagesLog
+from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, statuses
+from fol_vpr.ros.node.inputs.images import TopicReport
+
+NS = 1_000_000_000
+INFO = MapInfo(
+    path='m.folmap',
+    map_id='id',
+    name='m',
+    schema_version=1,
+    model_id='model',
+    preprocessing_id='fixed',
+    codec='fine',
+    places=4,
+    sessions=1,
+    descriptor_dim=8,
+    local_dim=8,
+    bytes=1,
+    frame_id='map',
+    georeferenced=False,
+    datum=None,
+    calibrated=False,
+)
+
+
+def answer(quality_reason: str = '', **timings: float) -> tuple[Recognition, dict[str, float]]:
+    recognition = Recognition(
+        1, 'camera', LocalizationState.AMBIGUOUS, (), quality_reason=quality_reason
+    )
+    return recognition, timings
+
+
+@pytest.fixture
+def say():
+    topic = TopicReport('/cam', 'sensor_msgs/msg/Image')
+    facts = NodeFacts(
+        state='active',
+        enabled=True,
+        failure='',
+        use_sim_time=False,
+        clock_missing=False,
+        settings=NodeConfig(),
+        network={'weights': 'w'},
+        trained=True,
+        map_info=None,
+        map_failure='',
+        index='flat',
+        decisions='uncalibrated: by defaults',
+        hits_problem='',
+        topics=[topic],
+        camera_problem='',
+        camera_state='calibrated',
+        odometry_problem='',
+        loops=None,
+    )
+
+    def speak(part: str, monitor: Monitor | None = None, **changes) -> tuple[int, str]:
+        if 'problems' in changes:
+            changes['topics'] = [
+                dataclasses.replace(topic, problems=changes.pop('problems'), publishers=['x'])
+            ]
+        if 'publishers' in changes:
+            changes['topics'] = [dataclasses.replace(topic, publishers=changes.pop('publishers'))]
+        if 'settings' in changes:
+            changes['settings'] = NodeConfig(**changes['settings'])
+        told = statuses(
+            'n', dataclasses.replace(facts, **changes), (monitor or Monitor()).snapshot()
+        )
+        status = next(each for each in told if each.name == f'n: {part}')
+        return ord(status.level), status.message
+
+    speak.facts = facts
+    return speak
+
+
+def seen(stamp_s: float, now_s: float) -> Monitor:
+    monitor = Monitor()
+    monitor.received(round(stamp_s * NS), round(now_s * NS), lost=0)
+    return monitor
+
+
+def test_a_transition_under_way_says_so_and_not_what_was_wrong_before(say):
+    busy = 'configuring: loads the map m, for 7 s'
+    old = {'state': 'configuring', 'failure': 'configure failed', 'map_failure': 'damaged'}
+    assert say('node', transition=busy, **old) == (0, busy)
+    assert say('map', transition=busy, **old) == (0, 'not loaded')
+    assert say('map', transition=busy, map_info=INFO)[1] == 'm: 4 places'
+    assert say('node', **old)[0] == say('map', **old)[0] == 2
+
+
+def test_silence_names_topic_and_cause(say):
+    assert say('images') == (2, say('images')[1])
+    assert 'no images on /cam: nobody publishes there' in say('images')[1]
+    assert 'QoS' in say('images', problems=['the QoS of /p does not fit'])[1]
+    assert say('images', state='inactive')[0] == 0
+    assert say('images', enabled=False) == (0, 'not listening')
+
+
+def test_bad_images_are_a_warning_with_the_reason(say):
+    monitor = seen(5, 5)
+    assert say('images', monitor)[0] == 0
+    monitor.bad('JPEG is cut short')
+    level, message = say('images', monitor)
+    assert level == 1 and 'JPEG is cut short' in message
+
+
+@pytest.mark.parametrize('replay', [False, True])
+def test_lost_images_are_a_warning_for_a_while(say, monkeypatch, replay):
+    monitor = seen(5, 5)
+    monitor.received(6 * NS, 6 * NS, lost=3)
+    level, message = say('images', monitor, settings={'replay': replay})
+    assert level == 1 and '3 images were lost' in message and 'fastdds_shm.xml' in message
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    settings = {'replay': replay, 'image_timeout': 600.0}
+    assert say('images', monitor, settings=settings)[0] == 0
+    assert monitor.snapshot().lost == 3
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'now', 'word'),
+    [(100, 100, 'as expected'), (103, 100, 'future'), (100, 200, 'old'), (0, 5, 'no stamp')],
+)
+def test_stamps_against_the_clock(say, stamp, now, word):
+    assert word in say('stamps', seen(stamp, now))[1]
+
+
+def test_a_replay_is_not_held_against_the_clock(say):
+    assert say('stamps', seen(100, 200), settings={'replay': True})[0] == 0
+
+
+def test_map_and_network(say):
+    assert 'no map' in say('map')[1]
+    assert say('map', map_failure='made with other weights') == (2, 'made with other weights')
+    assert say('recognition')[0] == 0
+    assert 'untrained' in say('recognition', trained=False)[1]
+    assert say('node', failure='configure failed: x') == (2, 'configure failed: x')
+    assert '/clock' in say('node', clock_missing=True)[1]
+
+
+def test_a_poor_image_is_named(say):
+    monitor = seen(1, 1)
+    monitor.answered(*answer(quality_reason='blurred', total=0.1))
+    assert say('recognition', monitor) == (1, 'poor image: blurred')
+
+
+def test_what_is_wrong_with_camera_and_odometry_is_named(say):
+    monitor = seen(1, 1)
+    monitor.answered(*answer(total=0.1))
+    assert say('images', monitor, camera_problem='of another camera') == (1, 'of another camera')
+    assert say('recognition', monitor, odometry_problem='a gap') == (1, 'a gap')
+
+
+def test_a_node_that_waits_says_for_what(say):
+    assert say('node') == (0, 'active')
+    assert say('node', enabled=False) == (0, 'disabled by ~/enable')
+    assert 'manager to configure' in say('node', state='unconfigured')[1]
+    assert 'manager to activate' in say('node', state='inactive')[1]
+
+
+def test_the_log_names_a_silence_once_and_again_when_it_is_another(say):
+    log, facts = NoImagesLog(), say.facts
+    inactive = dataclasses.replace(facts, state='inactive')
+    driver = dataclasses.replace(
+        facts, topics=[dataclasses.replace(facts.topics[0], publishers=['/driver'])]
+    )
+    assert log.next_message(inactive, None, 0.0) == log.next_message(facts, None, 100.0) == ''
+    assert log.next_message(facts, None, 109.0) == ''
+    assert 'no images on /cam: nobody' in log.next_message(facts, None, 110.0)
+    assert log.next_message(facts, None, 111.0) == ''
+    assert 'does the camera run?' in log.next_message(driver, None, 112.0)
+    assert log.next_message(driver, 0.1, 113.0) == log.next_message(driver, 9.0, 122.0) == ''
+    assert 'does the camera run?' in log.next_message(driver, 11.0, 124.0)
+    assert log.next_message(driver, 12.0, 125.0) == ''
+
+
+def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(say):
+    monitor = seen(1, 1)
+    assert say('images', monitor, problems=['the QoS of /p']) == (1, 'the QoS of /p')
+
+
+def test_a_camera_that_fell_silent_is_said_since_when(say, monkeypatch):
+    monitor = seen(1, 1)
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    level, message = say('images', monitor)
+    assert level == 2 and 'no images on /cam for 60 s: nobody' in message
+    silent = say('images', monitor, publishers=['/driver'])
+    assert 'does the camera run?' in silent[1]
+
+
+def test_an_answer_of_long_ago_is_no_state_of_now(say, monkeypatch):
+    monitor = seen(1, 1)
+    assert say('recognition', monitor) == (0, 'no answer yet')
+    monitor.answered(*answer(total=0.1))
+    assert say('recognition', monitor) == (0, 'AMBIGUOUS')
+    assert say('recognition', monitor, state='inactive') == (0, 'not listening')
+    assert say('recognition', monitor, enabled=False) == (0, 'not listening')
+    later = time.monotonic() + 7
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    assert say('recognition', monitor) == (1, 'no answer for 7 s')
+    assert say('recognition', monitor, settings={'image_timeout': 8.0})[0] == 0
+
+
+@pytest.mark.parametrize('replay', [False, True])
+def test_stamps_that_stand_still_are_named_for_a_while(say, monkeypatch, replay):
+    monitor = seen(100, 100)
+    settings = {'replay': replay}
+    assert say('stamps', monitor, settings=settings)[0] == 0
+    monitor.received(100 * NS, 100 * NS, lost=0)
+    level, message = say('stamps', monitor, settings=settings)
+    assert level == 1 and 'the stamp of the one before' in message
+    monitor.received(101 * NS, 101 * NS, lost=0)
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    assert say('stamps', monitor, settings=settings)[0] == 0
+
+
+def test_stamps_that_went_back_are_named_for_a_while(say, monkeypatch):
+    monitor = seen(100, 100)
+    monitor.received(97 * NS, 97 * NS, lost=0)
+    assert say('stamps', monitor) == (1, say('stamps', monitor)[1])
+    assert 'jumped back by 3.000 s' in say('stamps', monitor)[1]
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    assert say('stamps', monitor)[0] == 0
+
+
+def test_hits_that_cannot_be_written_are_named_with_the_map(say):
+    assert say('map', map_info=INFO) == (0, 'm: 4 places')
+    level, message = say('map', map_info=INFO, hits_problem='no space left')
+    assert level == 1 and 'no space left' in message
+    level, message = say('map', map_info=INFO, hits_problem='x', map_failure='other weights')
+    assert level == 1 and 'kept m' in message and 'other weights' in message
+
+
+def test_loops_say_how_it_is_going_and_what_is_in_the_way(say):
+    status = LoopStatus(True, 12, '/d/s.folmap', FeedbackCounts(published=3, accepted=2), '')
+    assert say('loops', loops=status) == (0, '3 published, 2 accepted')
+    assert say('map', loops=status)[0] == 0
+    assert say('map', loops=status, map_failure='damaged') == (2, 'damaged')
+    assert say('map', loops=dataclasses.replace(status, enabled=False))[0] == 2
+    full = dataclasses.replace(status, problem='no space left')
+    assert say('loops', loops=full) == (1, 'no space left')
+    stray = dataclasses.replace(status.counts, ignored=1, last_ignored='feedback to 9')
+    stray_status = dataclasses.replace(status, counts=stray)
+    assert say('loops', loops=stray_status) == (1, 'ignored feedback to 9')
