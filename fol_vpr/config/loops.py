@@ -36,8 +36,8 @@ class LoopsConfig(Checked):
         'fine',
         'How the local features of keyframes are stored. float32 and float16 keep all; fine '
         'keeps every fourth and compact every sixteenth feature, with 8 bits per number; tiny '
-        'keeps every sixteenth with 1 bit per number. Fewer take less disk space and match less '
-        'reliably.',
+        'keeps every sixteenth with 1 bit per number. Fewer features take less disk space and '
+        'match less reliably.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
     )
     store_images: bool = setting(
@@ -83,8 +83,9 @@ class LoopsConfig(Checked):
     )
     speed: float = setting(
         1.0,
-        'Speed in metres per second by which time is converted to distance driven, for images '
-        'without odometry.',
+        'Speed in metres per second by which the time between two images is converted to '
+        'distance driven, for images without odometry. loops.agreement, loops.sequence and the '
+        'information of a loop closure depend on that distance.',
         minimum=0,
         maximum=1000,
     )
@@ -144,18 +145,20 @@ class LoopsConfig(Checked):
     )
     agreement: float = setting(
         3.0,
-        'Tolerance in metres between the distance that the robot drove from one image to another '
-        'and the distance between the keyframes that the two images match: beyond it the matches '
-        'contradict each other. Larger publishes more loop closures and more wrong ones.',
+        'Distance in metres, beyond the distance that the robot drove between two images in a '
+        'row, up to which the older keyframes that the two images match may be apart and still '
+        'count as one place; for loops.sequence, the largest difference between distance driven '
+        'and distance passed. Larger publishes more loop closures and more wrong ones.',
         minimum=0,
         maximum=10_000,
     )
     min_probability: float = setting(
         0.5,
-        'Probability that the feedback on loop closures with a calibrated map starts from: once '
-        'rejections have raised the threshold by N doublings, the odds of a closure must be 2^N '
-        'times the odds of this probability. Larger then publishes fewer closures. Has no effect '
-        'before the first rejection.',
+        'Probability to which the threshold of evidence refers for loop closures with a '
+        'calibrated map: while rejections by the back-end have raised the threshold to N '
+        'doublings, the odds of a closure must be at least 2^N times the odds of this '
+        'probability. Larger then publishes fewer closures. Has no effect while the threshold is '
+        '0, as it is without rejections.',
         minimum=0.01,
         maximum=0.99,
     )
@@ -171,15 +174,17 @@ class LoopsConfig(Checked):
         0.1,
         "Standard deviation in metres of the odometry's position after one metre of driving; it "
         'grows with the square root of the distance. Larger makes loop closures more '
-        'informative, so that more are published.',
+        'informative, so that more are published, trusts the distance between two keyframes '
+        'less, and lets loops.skip_revisits skip more images.',
         minimum=0.0001,
         maximum=100,
     )
     odometry_turn_stddev: float = setting(
         1.0,
         "Standard deviation in degrees of the odometry's rotation after one metre of driving; it "
-        'grows with the square root of the distance. Larger trusts the distance between two '
-        'keyframes less when the relative pose of a loop closure is measured in metres.',
+        'grows with the square root of the distance. Larger trusts the pose between two '
+        'keyframes less when the relative pose of a loop closure is measured in metres, and lets '
+        'loops.skip_revisits skip more images.',
         minimum=0.0001,
         maximum=180,
     )
@@ -201,9 +206,10 @@ class LoopsConfig(Checked):
     )
     feedback_step: float = setting(
         0.25,
-        'Step by which a rejected loop closure raises the threshold of evidence, in doublings of '
-        'the number of inliers or of the odds. Larger reacts faster to the feedback of the '
-        'back-end; 0 ignores it.',
+        'Amount by which the threshold of evidence rises with a loop closure that the back-end '
+        'rejects, in doublings of the number of inliers or of the odds; an accepted closure '
+        'lowers it by this times loops.target_rejection_rate. Larger reacts faster to the '
+        'feedback of the back-end; 0 leaves the threshold unchanged.',
         minimum=0,
         maximum=2,
     )

@@ -48,14 +48,14 @@ class MappingConfig(Checked):
         'fine',
         'How the local features of references are stored. float32 and float16 keep all; fine '
         'keeps every fourth and compact every sixteenth feature, with 8 bits per number; tiny '
-        'keeps every sixteenth with 1 bit per number. Fewer take less disk space and match less '
-        'reliably.',
+        'keeps every sixteenth with 1 bit per number. Fewer features take less disk space and '
+        'match less reliably.',
         choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
     )
     store_images: bool = setting(
         True,
-        'Store a JPEG of every reference in the map. Without the images no relative poses can be '
-        'measured and no pictures of answers be drawn.',
+        'Store a JPEG of every reference in the map. Without the images no relative pose can be '
+        'measured, and pictures of answers show the query alone.',
     )
     batch: int = setting(
         0,
@@ -72,8 +72,8 @@ class PruningConfig(Checked):
 
     never_hit: bool = setting(
         False,
-        'Remove places that were never recognised while a node ran with storage.record_hits set '
-        'to true.',
+        'Remove places that never passed geometric verification while a node ran with '
+        'storage.record_hits set to true.',
     )
     redundant: bool = setting(
         False,

@@ -147,8 +147,9 @@ class VerificationConfig(Checked):
     verify: int = setting(
         3,
         'Number of hypotheses per image that are verified geometrically: the leading ones, and '
-        'the best of another place among them. 0 turns verification off; then no loop closure '
-        'with the map is published, and a map without a calibration never gives LOCALIZED.',
+        'the best of another place among them. Larger takes more time. 0 turns verification off; '
+        'then no loop closure with the map is published, and a map without a calibration never '
+        'gives LOCALIZED.',
         minimum=0,
         maximum=1000,
     )
@@ -252,9 +253,9 @@ class StorageConfig(Checked):
     memory_budget: int = setting(
         0,
         'Memory in megabytes (1e6 bytes) that the loaded map may take; 0 allows '
-        'storage.memory_share of the available memory. A map that does not fit is loaded in a '
-        'smaller form where retrieval.index and storage.local_features are auto, and refused '
-        'otherwise.',
+        'storage.memory_share of the available memory. For a map that does not fit, the node '
+        'takes a smaller search index where retrieval.index is auto, and reads local features '
+        'from the file where storage.local_features is auto; otherwise it refuses the map.',
         minimum=0,
     )
     memory_share: float = setting(
@@ -273,8 +274,8 @@ class StorageConfig(Checked):
     )
     record_hits: bool = setting(
         False,
-        'Count in the file MAP.hits, beside the map, how often each place is recognised and '
-        'verified geometrically, for `fol_vpr map prune MAP --never-hit --output NEW`.',
+        'Count in the file MAP.hits, beside the map, how often each place passes geometric '
+        'verification, for `fol_vpr map prune MAP --never-hit --output NEW`.',
     )
 
 
