@@ -26,14 +26,14 @@ import numpy as np
 
 from benchmarks.accuracy.localization_drives import Data, Trial
 from benchmarks.options import benchmark_parser, write_figures
-from fol_vpr.calibration import Drive, Example, fit
+from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit_calibration
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothesis, Pose
 from fol_vpr.decision import NEIGHBOUR_FACTOR, Decision, Locations, Observation
 from fol_vpr.decision.calibration import DEFAULTS
 from fol_vpr.evaluation.closures import precision_recall
 from fol_vpr.evaluation.reliability import calibration_error, reliability
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 BEFORE, AFTER = 20, 20
 JUMPS = 12
@@ -72,7 +72,7 @@ class Tally:
 
 
 def tally_drive(
-    decision: Decision, examples: Sequence[Example], masked: bool, tally: Tally
+    decision: Decision, examples: Sequence[CalibrationExample], masked: bool, tally: Tally
 ) -> None:
     """Run a stream through the decision layer from its beginning."""
     decision.reset()
@@ -129,7 +129,7 @@ def streams(
     rows = []
     pooled: dict[str, Tally] = {}
     for trial in trials:
-        calibration = fit(trial.learned, config, {}).calibration
+        calibration = fit_calibration(trial.learned, config, {}).calibration
         for with_calibration in (calibration, None):
             decision = Decision(config, with_calibration)
             inside, outside, both = Tally(), Tally(), Tally()
@@ -179,7 +179,7 @@ def surest_first(trials: Sequence[Trial], config: VerificationConfig) -> list[di
     """
     rows = []
     for trial in trials:
-        decision = Decision(config, fit(trial.learned, config, {}).calibration)
+        decision = Decision(config, fit_calibration(trial.learned, config, {}).calibration)
         answers: dict[str, list[tuple[float, bool]]] = {}
         for example in trial.asked.examples:
             for name, score, index in _answers(example.observation, decision):
@@ -210,13 +210,15 @@ def _answers(seen: Observation, decision: Decision) -> Iterator[tuple[str, float
 
 
 def foreign(
-    trials: Sequence[Trial], elsewhere: dict[str, list[Drive]], config: VerificationConfig
+    trials: Sequence[Trial],
+    elsewhere: dict[str, list[CalibrationDrive]],
+    config: VerificationConfig,
 ) -> list[dict[str, Any]]:
     """Frames that have no place in the map at all."""
     rows = []
     for name, drives in elsewhere.items():
         halves = [drive for trial in trials if trial.name == name for drive in trial.learned]
-        for calibration in (fit(halves, config, {}).calibration, None):
+        for calibration in (fit_calibration(halves, config, {}).calibration, None):
             for drive in drives:
                 tally = Tally()
                 tally_drive(Decision(config, calibration), drive.examples, False, tally)
@@ -238,7 +240,7 @@ def kidnapping(trials: Sequence[Trial], config: VerificationConfig) -> list[dict
     """A drive that jumps: frames until LOCALIZED again, and wrong ones on the way."""
     rows = []
     for trial in trials:
-        calibration = fit(trial.learned, config, {}).calibration
+        calibration = fit_calibration(trial.learned, config, {}).calibration
         for with_calibration in (calibration, None):
             decision = Decision(config, with_calibration)
             waits, tally = _jumps(trial.asked.examples, decision)
@@ -261,7 +263,9 @@ def kidnapping(trials: Sequence[Trial], config: VerificationConfig) -> list[dict
     return rows
 
 
-def _jumps(examples: Sequence[Example], decision: Decision) -> tuple[list[int | None], Tally]:
+def _jumps(
+    examples: Sequence[CalibrationExample], decision: Decision
+) -> tuple[list[int | None], Tally]:
     """Frames until found for each jump, and what was said after all of them."""
     rng = np.random.default_rng(0)
     waits: list[int | None] = []
@@ -360,7 +364,7 @@ def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     table = [names] + [[_cell(row[name]) for name in names] for row in rows]
     left = [i for i, name in enumerate(names) if isinstance(rows[0][name], str)]
     print(title)
-    print('\n'.join(align(table, left=left)), end='\n\n', flush=True)
+    print('\n'.join(align_columns(table, left=left)), end='\n\n', flush=True)
 
 
 def _cell(value: Any) -> str:

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fol_vpr.calibration import Drive, collect
+from fol_vpr.calibration import CalibrationDrive, collect
 from fol_vpr.config import EvaluationConfig, MappingConfig, NetworkConfig, RecognizerConfig
-from fol_vpr.evaluation.ground_truth import Whereabouts, positives_by_position, read_ground_truth
+from fol_vpr.evaluation.ground_truth import (
+    CapturedPosition,
+    positives_by_position,
+    read_ground_truth,
+)
 from fol_vpr.mapping import build_map
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import FrameSource, open_source
@@ -28,8 +32,8 @@ class Trial:
     """A map, what it is calibrated with, and what it is asked."""
 
     name: str
-    learned: list[Drive]
-    asked: Drive
+    learned: list[CalibrationDrive]
+    asked: CalibrationDrive
 
 
 class Data:
@@ -43,10 +47,10 @@ class Data:
         self._data = None if shared is None else Path(shared) / 'data'
         self._town = [path for path in town if path.exists()]
 
-    def trials(self) -> tuple[list[Trial], dict[str, list[Drive]]]:
+    def trials(self) -> tuple[list[Trial], dict[str, list[CalibrationDrive]]]:
         """What is asked of calibrated maps, and drives elsewhere by the name of a trial."""
         trials: list[Trial] = []
-        elsewhere: dict[str, list[Drive]] = {}
+        elsewhere: dict[str, list[CalibrationDrive]] = {}
         if self._data is not None:
             for name, references, queries in (
                 ('gardens_point', 'day_right', 'day_left'),
@@ -55,8 +59,8 @@ class Data:
                 self._take(name, open_source(self._data / name / references))
                 drive = self._drive_by_csv(name, self._data / name / queries)
                 half = len(drive.examples) // 2
-                first = Drive(f'{name}, first half', drive.examples[:half])
-                second = Drive(f'{name}, second half', drive.examples[half:])
+                first = CalibrationDrive(f'{name}, first half', drive.examples[:half])
+                second = CalibrationDrive(f'{name}, second half', drive.examples[half:])
                 trials += [
                     Trial(name, [first], second),
                     Trial(name, [second], first),
@@ -70,8 +74,8 @@ class Data:
             self._take('town', open_source(self._town[0], **TOWN_TOPICS))
             drives = [self._drive_by_position(path) for path in self._town[1:]]
             half = len(drives[0].examples) // 2
-            first = Drive('town, first half', drives[0].examples[:half])
-            second = Drive('town, second half', drives[0].examples[half:])
+            first = CalibrationDrive('town, first half', drives[0].examples[:half])
+            second = CalibrationDrive('town, second half', drives[0].examples[half:])
             halves = 'town, half a drive'
             trials += [Trial(halves, [first], second), Trial(halves, [second], first)]
             for asked in drives if len(drives) > 1 else []:
@@ -83,25 +87,25 @@ class Data:
         build_map(source, path, self._recognizer.extractor, MappingConfig())
         self._recognizer.load_map(path)
 
-    def _drive_by_csv(self, name: str, folder: Path) -> Drive:
+    def _drive_by_csv(self, name: str, folder: Path) -> CalibrationDrive:
         assert self._data is not None
         source = open_source(folder)
         sizes = len(source), len(self._recognizer.places)
         positives = read_ground_truth(self._data / name / 'ground_truth.csv', *sizes)
         return collect(self._recognizer, source, positives, limit=self._limit)
 
-    def _drive_by_position(self, path: Path) -> Drive:
+    def _drive_by_position(self, path: Path) -> CalibrationDrive:
         source = open_source(path, **TOWN_TOPICS)
-        queries = [Whereabouts.of(capture) for capture in source.captures()]
-        references = [Whereabouts.of(place) for place in self._recognizer.places]
+        queries = [CapturedPosition.of(capture) for capture in source.captures()]
+        references = [CapturedPosition.of(place) for place in self._recognizer.places]
         positives = positives_by_position(queries, references, TOWN_TRUTH)
         return collect(self._recognizer, source, positives, limit=self._limit)
 
-    def _elsewhere(self, folder: Path) -> Drive:
+    def _elsewhere(self, folder: Path) -> CalibrationDrive:
         source = open_source(folder)
         nowhere = [frozenset[int]()] * len(source)
         drive = collect(self._recognizer, source, nowhere, limit=self._limit)
-        return Drive('/'.join(folder.parts[-2:]), drive.examples)
+        return CalibrationDrive('/'.join(folder.parts[-2:]), drive.examples)
 
     def close(self) -> None:
         """Free the network."""

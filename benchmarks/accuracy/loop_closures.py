@@ -39,7 +39,7 @@ from fol_vpr.config import (
     RetrievalConfig,
 )
 from fol_vpr.datatypes import Camera, Frame, PlaceHypothesis, Pose
-from fol_vpr.evaluation.closures import LoopRule, Whereabouts, precision_recall
+from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, precision_recall
 from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
 from fol_vpr.loop_closure.revisits import find_revisits
 from fol_vpr.mapping import build_map
@@ -48,7 +48,7 @@ from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import ImageFolder, decode_bytes
 
 SECOND = 1_000_000_000
-DESK_RULE = LoopRule(distance=0.3, angle=20.0, gap=5.0, poses_of='camera')
+DESK_RULE = RevisitCriteria(distance=0.3, angle=20.0, gap=5.0, poses_of='camera')
 # Every image is a keyframe, and each verified pair is published.
 DESK = LoopsConfig(
     enabled=True,
@@ -130,8 +130,8 @@ def desk(data: Path, network: NetworkConfig) -> list[Row]:
         ('tum_fr1_desk', DESK_RULE),
         ('within 0.6 m', replace(DESK_RULE, distance=0.6)),
     ):
-        drive = Whereabouts([f.stamp_ns for f in frames], [f.pose for f in frames], rule)
-        positives = int(drive.with_loop().sum())
+        drive = DriveTrajectory([f.stamp_ns for f in frames], [f.pose for f in frames], rule)
+        positives = int(drive.is_revisit().sum())
         for method, found in ties.items():
             answers = [
                 Answer(score, bool(drive.same_place(now, then))) for score, now, then in found

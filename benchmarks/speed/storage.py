@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.database import MapEditor, MapHeader, MapReader, MapWriter, check_map
 from fol_vpr.datatypes import Features, Frame, LocalFeatures, Pose
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 HEADER = MapHeader('bench', 'model', 'fixed-322-imagenet', 'random', 'float16', 8448, 128)
 IMAGE = np.zeros((540, 960, 3), np.uint8)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = measure(Path(folder), options.places, options.rows)
     rows = [['', 'ms per place, median', 'slowest']]
     rows += [[name, f'{f["median"]:.3f}', f'{f["max"]:.3f}'] for name, f in figures.items()]
-    print('\n'.join(align(rows, left=(0,))))
+    print('\n'.join(align_columns(rows, left=(0,))))
     write_figures(options.json, figures)
     return 0
 

@@ -1,7 +1,20 @@
-"""Learns, from drives through a map, how probable its answers are."""
+"""Calibration: fits, from drives whose places are known, how probable the answers of a map are."""
 
-from fol_vpr.calibration.drives import Drive, Example, check_other_drive, collect
-from fol_vpr.calibration.fit import Fitted, fit
-from fol_vpr.calibration.storing import store
+from fol_vpr.calibration.drives import (
+    CalibrationDrive,
+    CalibrationExample,
+    check_other_drive,
+    collect,
+)
+from fol_vpr.calibration.fit import FittedCalibration, fit_calibration
+from fol_vpr.calibration.storage import store_calibration
 
-__all__ = ['Drive', 'Example', 'Fitted', 'check_other_drive', 'collect', 'fit', 'store']
+__all__ = [
+    'CalibrationDrive',
+    'CalibrationExample',
+    'FittedCalibration',
+    'check_other_drive',
+    'collect',
+    'fit_calibration',
+    'store_calibration',
+]

@@ -1,7 +1,7 @@
-"""Drives through a map: what each image gave, and what it would have given elsewhere.
+"""Drives through a map as examples for the calibration: inside the map and outside of it.
 
-That an image shows no place of the map is learned from the same images: all references near the
-right ones are left out, and whatever is found then is wrong.
+Each image is looked up twice: in the map as it is, and in the map without all references near the
+right ones, where every place found is wrong. The second stands for an image outside the map.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 OnBad = Callable[[int, FolVprError], None]
 
-# References within this many place radii of a right one are left out too: from there the camera
-# sees nearly the same, so the image would still be one of the map, with its place a little off.
-MASKED = 4.0
-# A search among fewer references than these tells nothing of a map.
-MIN_LEFT = 5
-# A map was built from a drive whose images these many of the places of one session are.
-OWN_SHARE = 0.5
-# Nanoseconds from 1973 on are those of a clock; fewer count from a start, as many drives do.
-CLOCK = 10**17
+# References within this many place radii of a right one are left out too: their images show nearly
+# the same view, so that the query would still be inside the map, at a place that is a little off.
+MASK_RADIUS_FACTOR = 4.0
+# With fewer references left, a search does not resemble one in a map.
+MIN_REFERENCES_LEFT = 5
+# A map counts as built from a drive if more than this fraction of a session are its images.
+OWN_FRACTION = 0.5
+# Stamps over this (in nanoseconds, March 1973) are absolute times; smaller ones count from the
+# start of a drive, and so occur in many drives.
+MIN_ABSOLUTE_NS = 10**17
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
-    """One image.
+class CalibrationExample:
+    """One image of a drive.
 
     Attributes:
-        observation: what it gave.
+        observation: evidence from the map as it is.
         positives: `Place.index` of the references that show its place; may be empty.
-        masked: what it gave without these and their surroundings; None where there are none.
+        masked: evidence from the map without the positives and their surroundings; None where the
+            image has no positives, or too few references would be left.
     """
 
     observation: Observation
@@ -54,19 +56,20 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Drive:
-    """Images of one drive in their order.
+class CalibrationDrive:
+    """The images of one drive, in the order in which they were taken.
 
     Attributes:
-        name: for people.
+        name: of the drive, shown to users.
+        examples: its images.
     """
 
     name: str
-    examples: list[Example]
+    examples: list[CalibrationExample]
 
 
 def check_other_drive(source: FrameSource, places: Sequence[Place], path: str) -> None:
-    """Refuse the drive that a map was built from: that its images find themselves teaches nothing.
+    """Refuse the drive that a map was built from, as each image would find itself in the map.
 
     Args:
         source: the drive.
@@ -74,18 +77,21 @@ def check_other_drive(source: FrameSource, places: Sequence[Place], path: str) -
         path: of the map, for the message.
 
     Raises:
-        InputError: the places of a session are images of this drive: by their URIs and, where one
-            URI stands for many, stamps; or, where the drive was moved, by session, stamp and name.
+        InputError: most places of a session are images of this drive. Images are compared by
+            their URIs, by stamp and URI where all images share one URI, and, for files that were
+            moved, by session, stamp and file name.
     """
     images = [(each.stamp_ns, each.uri) for each in source.captures()]
-    # All images of a bag have one URI.
+    # All images of a bag share one URI.
     uris = {uri for uri, count in Counter(uri for _, uri in images).items() if count == 1}
     stamped, named = set(images), {(stamp, PurePath(uri).name) for stamp, uri in images}
 
     def is_own(place: Place) -> bool:
         stamp, uri = place.stamp_ns, place.image_uri
-        # A map that was merged with qualified names has the name of a map before that.
-        moved = place.session_id.rpartition('/')[2] == source.session_id and stamp > CLOCK
+        # `map merge --qualify` puts the name of a map before the session.
+        moved = (
+            place.session_id.rpartition('/')[2] == source.session_id and stamp > MIN_ABSOLUTE_NS
+        )
         return (
             uri in uris
             or (stamp, uri) in stamped
@@ -96,11 +102,11 @@ def check_other_drive(source: FrameSource, places: Sequence[Place], path: str) -
     for place in places:
         sessions.setdefault(place.session_id, []).append(is_own(place))
     for session, own in sessions.items():
-        if sum(own) > OWN_SHARE * len(own):
+        if sum(own) > OWN_FRACTION * len(own):
             raise InputError(
                 f'the map was built from this drive: {sum(own)} of the {len(own)} places of the '
-                f'session {session!r} of {path} are images of {source.description}, which would '
-                'find themselves; give another drive through the same places'
+                f'session {session!r} of {path} are images of {source.description}, each of '
+                'which would find itself; give another drive through the same places'
             )
 
 
@@ -112,21 +118,21 @@ def collect(
     limit: int | None = None,
     progress: Progress | None = None,
     on_bad: OnBad | None = None,
-) -> Drive:
-    """Look at every image of a drive with the map as it is, and without what the image shows.
+) -> CalibrationDrive:
+    """Look up every image of a drive, in the map as it is and in the map without its place.
 
     Args:
         recognizer: with its map loaded.
         source: the drive.
-        positives: for each of its images; those of which it is not known where they were taken
-            are left out, for they may show any place or none.
-        limit: how many images to take, from the first; None takes all.
+        positives: for each of its images; an image whose position is not known (None) is left
+            out.
+        limit: number of images to take, from the first; None takes all.
         progress: called with the images done, their number, and a note.
         on_bad: called with position and error of an image that cannot be read, and is left out.
 
     Raises:
         InputError: an image cannot be read, and there is no `on_bad`.
-        MapError: no map is loaded, or it cannot be read any more.
+        MapError: no map is loaded, or it can no longer be read.
     """
     masks = masked_references(recognizer.places, positives, recognizer.config.verification)
     total = len(source) if limit is None else min(limit, len(source))
@@ -137,31 +143,44 @@ def collect(
             examples.append(_example(recognizer, frame, right, masks[position]))
         if progress is not None:
             progress(position + 1, total, '')
-    return Drive(source.session_id, examples)
+    return CalibrationDrive(source.session_id, examples)
 
 
 def _example(
     recognizer: PlaceRecognizer, frame: Frame, right: frozenset[int], mask: frozenset[int]
-) -> Example:
+) -> CalibrationExample:
     features = recognizer.extract(frame)
     observation = recognizer.observe(frame, features)
     masked = recognizer.observe(frame, features, exclude=mask) if mask else None
-    return Example(observation, right, masked)
+    return CalibrationExample(observation, right, masked)
 
 
 def masked_references(
     places: Sequence[Place], positives: Positives, config: VerificationConfig
 ) -> list[frozenset[int]]:
-    """For each query the references around its positives; none where hardly any other is left."""
+    """The references that are left out for each query: its positives and what is near to them.
+
+    Args:
+        places: the references of the map.
+        positives: for each query.
+        config: the extent of a place.
+
+    Returns:
+        For each query their `Place.index`; empty where too few references would be left.
+    """
     known = [found or frozenset() for found in positives]
     locations = Locations(places)
     by_index = {place.index: place for place in places}
     numbers = np.array([place.index for place in places])
     near = {
         index: frozenset(
-            numbers[locations.same(by_index[index], config, radius_factor=MASKED)].tolist()
+            numbers[
+                locations.same(by_index[index], config, radius_factor=MASK_RADIUS_FACTOR)
+            ].tolist()
         )
         for index in frozenset().union(*known)
     }
     masks = [frozenset().union(*(near[index] for index in found)) for found in known]
-    return [mask if len(mask) + MIN_LEFT <= len(places) else frozenset() for mask in masks]
+    return [
+        mask if len(mask) + MIN_REFERENCES_LEFT <= len(places) else frozenset() for mask in masks
+    ]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
-from fol_vpr.cli.common.truth import truth_of
+from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import EvaluationConfig, RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.reliability import Bin, calibration_error
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 if TYPE_CHECKING:
-    from fol_vpr.calibration import Drive, Fitted
+    from fol_vpr.calibration import CalibrationDrive, FittedCalibration
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import FrameSource
 
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     for output in (args.json, args.picture):
         if output is not None:
             check_writable(output)
-    from fol_vpr.calibration import fit, store
+    from fol_vpr.calibration import fit_calibration, store_calibration
     from fol_vpr.recognizer import PlaceRecognizer
 
     sources = _sources(args)
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         }
     finally:
         recognizer.close()
-    fitted = fit(drives, verification, made)
+    fitted = fit_calibration(drives, verification, made)
     print('\n'.join(_lines(fitted)))
     if args.json is not None:
         with atomic_text(args.json) as file:
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         print(f'{args.map} was left as it is')
         return 0
     with Progress('calibrate', 'places') as progress:
-        store(args.map, fitted.calibration, progress=progress)
+        store_calibration(args.map, fitted.calibration, progress=progress)
     print(f'{args.map} is calibrated')
     return 0
 
@@ -178,7 +178,7 @@ def _drives(
     recognizer: PlaceRecognizer,
     sources: Sequence[FrameSource],
     criteria: EvaluationConfig,
-) -> list[Drive]:
+) -> list[CalibrationDrive]:
     """What all images of the drives gave."""
     from fol_vpr.calibration import check_other_drive, collect
 
@@ -192,9 +192,9 @@ def _drives(
         check_other_drive(source, recognizer.places, args.map)
     truths = args.ground_truth or [None] * len(sources)
     positives = [
-        truth_of(source, recognizer.places, info, criteria, ground_truth=truth, limit=args.limit)[
-            0
-        ]
+        load_ground_truth(
+            source, recognizer.places, info, criteria, ground_truth=truth, limit=args.limit
+        )[0]
         for source, truth in zip(sources, truths, strict=True)
     ]
     drives = []
@@ -222,7 +222,7 @@ def _drives(
 # ---- what people see
 
 
-def _lines(fitted: Fitted) -> list[str]:
+def _lines(fitted: FittedCalibration) -> list[str]:
     calibration, made = fitted.calibration, fitted.calibration.made
     right, wrong = fitted.rows
     table = [['evidence', 'weight', 'per', 'around', 'what it is']]
@@ -233,7 +233,7 @@ def _lines(fitted: Fitted) -> list[str]:
         f'{made["images"]} images of {len(made["drives"])} drive(s), {made["images_in_map"]} of '
         f'them in the map; {right} right and {wrong} wrong places',
         '',
-        *align(table, left=(0, 4)),
+        *align_columns(table, left=(0, 4)),
         '',
         f'offset {calibration.offset:+.2f}; the right place is missed in {calibration.miss:.1%} '
         f'of the images; a wrong one is repeated in {calibration.repeat:.1%}',

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
-from fol_vpr.cli.common.truth import truth_of
+from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
@@ -21,7 +21,7 @@ from fol_vpr.config import (
     VerificationConfig,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.ground_truth import Positives, Tracks
+from fol_vpr.evaluation.ground_truth import PlottedPositions, Positives
 from fol_vpr.evaluation.metrics import RECALL_AT
 from fol_vpr.evaluation.offline import answer_offline
 from fol_vpr.evaluation.report import Conditions, Evaluation
@@ -167,10 +167,10 @@ def _of_recording(
 
     with open_map(args.map) as reader:
         info, places = reader.info, reader.places
-        positives, tracks = _truth_of(args, source, places, info, criteria)
+        positives, plotted = _truth_of(args, source, places, info, criteria)
         answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
         conditions = _conditions(args, source, info, criteria)
-        _report(args, Evaluation(conditions, positives, answers, tracks), source, reader.image)
+        _report(args, Evaluation(conditions, positives, answers, plotted), source, reader.image)
 
 
 def _offline(args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig) -> None:
@@ -178,7 +178,7 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
 
     # What can be known to be wrong is said before the network and the queries, which take minutes.
     with open_map(args.map) as reader:
-        positives, tracks = _truth_of(args, source, reader.places, reader.info, criteria)
+        positives, plotted = _truth_of(args, source, reader.places, reader.info, criteria)
     retrieval = settings(args, RetrievalConfig())
     # Geometric verification does not change the order of the hypotheses, only what is decided.
     usual = VerificationConfig() if args.sequence else replace(VerificationConfig(), verify=0)
@@ -208,7 +208,7 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
             rerank=retrieval.rerank,
             sequence=args.sequence,
         )
-        evaluation = Evaluation(conditions, positives, answers, tracks)
+        evaluation = Evaluation(conditions, positives, answers, plotted)
         _report(args, evaluation, source, recognizer.reference_image)
     finally:
         recognizer.close()
@@ -225,11 +225,11 @@ def _truth_of(
     places: Sequence[Place],
     info: MapInfo,
     criteria: EvaluationConfig,
-) -> tuple[Positives, Tracks | None]:
+) -> tuple[Positives, PlottedPositions | None]:
     if args.without_ground_truth:
         positives: Positives = [None] * len(source)
         return positives[: args.limit], None
-    return truth_of(
+    return load_ground_truth(
         source,
         places,
         info,

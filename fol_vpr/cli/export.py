@@ -8,7 +8,7 @@ from pathlib import Path
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     metadata = export_onnx(network.weights, output, input_size=network.input_size, batch=batch)
     rows = [['file', str(output)], ['batch', args.batch], *map(list, metadata.items())]
-    print('\n'.join(align(rows, left=(0, 1))))
+    print('\n'.join(align_columns(rows, left=(0, 1))))
     return 0
 
 

@@ -19,8 +19,8 @@ from fol_vpr.config import (
     VerificationConfig,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.closures import LoopRule, Whereabouts, judge_closures
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, evaluate_closures
+from fol_vpr.evaluation.report import align_columns
 
 if TYPE_CHECKING:
     from fol_vpr.datatypes import LoopClosure, Pose
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_rule(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('ground truth', 'When two images show one place.')
-    usual = LoopRule()
+    usual = RevisitCriteria()
     for name, text in (
         ('distance', 'metres between them; 0.3 is meant for a room, a street wants some 2'),
         ('angle', 'degrees between their viewing directions'),
@@ -89,7 +89,7 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     check_writable(args.output)
-    rule = LoopRule(args.loop_distance, args.loop_angle, args.loop_gap, args.poses_of)
+    rule = RevisitCriteria(args.loop_distance, args.loop_angle, args.loop_gap, args.poses_of)
     config = RecognizerConfig(
         _network(args),
         settings(args, RetrievalConfig()),
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         within = [c for c in closures if c.session_to == recognizer.session_id]
         drive = None
         if any(pose is not None for pose in poses):
-            drive = Whereabouts(stamps, poses, rule)
+            drive = DriveTrajectory(stamps, poses, rule)
         with atomic_text(args.output) as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
             rows.append(['session', recognizer.save_session().path])
     finally:
         recognizer.close()
-    print('\n'.join(align(rows, left=(0, 1))))
+    print('\n'.join(align_columns(rows, left=(0, 1))))
     return 0
 
 
@@ -167,8 +167,8 @@ def _walk(
     return closures, stamps, poses
 
 
-def _verdict(closures: list[LoopClosure], drive: Whereabouts) -> list[list[str]]:
-    report = judge_closures(closures, drive)
+def _verdict(closures: list[LoopClosure], drive: DriveTrajectory) -> list[list[str]]:
+    report = evaluate_closures(closures, drive)
     rule = drive.rule
     precision = 'none' if math.isnan(report.precision) else f'{report.precision:.3f}'
     return [
@@ -180,7 +180,7 @@ def _verdict(closures: list[LoopClosure], drive: Whereabouts) -> list[list[str]]
     ]
 
 
-def _row(closure: LoopClosure, drive: Whereabouts | None) -> list[Any]:
+def _row(closure: LoopClosure, drive: DriveTrajectory | None) -> list[Any]:
     relative = closure.relative
     transform: list[Any] = [''] * 8
     if relative is not None:

@@ -15,7 +15,7 @@ from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +137,7 @@ def _build(args: argparse.Namespace) -> int:
             raise
     if skipped.count:
         print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
-    print('\n'.join(align(map_changes.info_rows(info), left=(0, 1))))
+    print('\n'.join(align_columns(map_changes.info_rows(info), left=(0, 1))))
     return 0
 
 
@@ -173,13 +173,15 @@ def _info(args: argparse.Namespace) -> int:
         if args.json:
             print_json(counts)
         else:
-            print('\n'.join(align([[name, f'{n}'] for name, n in counts.items()], left=(0,))))
+            print(
+                '\n'.join(align_columns([[name, f'{n}'] for name, n in counts.items()], left=(0,)))
+            )
         return 0
     info = read_info(args.map)
     if args.json:
         print_json(_plain(dataclasses.asdict(info)))
     else:
-        print('\n'.join(align(map_changes.info_rows(info), left=(0, 1))))
+        print('\n'.join(align_columns(map_changes.info_rows(info), left=(0, 1))))
     return 0
 
 

@@ -11,7 +11,7 @@ from fol_vpr.cli.common.console import Progress, check_map_name
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 Verbs = Any  # argparse has no public name for what add_subparsers gives
 
@@ -142,7 +142,7 @@ def _split(args: argparse.Namespace) -> int:
                 progress=progress,
             )
     rows = [[info.path, f'{info.places} references'] for info in infos]
-    print('\n'.join(align(rows, left=(0, 1))))
+    print('\n'.join(align_columns(rows, left=(0, 1))))
     return 0
 
 
@@ -211,7 +211,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 
 def _show(info: MapInfo) -> int:
-    print('\n'.join(align(info_rows(info), left=(0, 1))))
+    print('\n'.join(align_columns(info_rows(info), left=(0, 1))))
     return 0
 
 

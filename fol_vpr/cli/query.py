@@ -23,7 +23,7 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import UNTRAINED, align
+from fol_vpr.evaluation.report import UNTRAINED, align_columns
 
 DECIDING = ('verify', 'min_inliers', 'min_inlier_ratio', 'consecutive')
 
@@ -176,7 +176,9 @@ def _as_table(recognition: Recognition) -> str:
         head += '; the map is uncalibrated: decided by defaults'
     else:
         head += f'; not in the map {recognition.p_not_in_map:.3f}'
-    return '\n'.join([f'{head}; {seconds * 1000:.0f} ms', '', *align(rows, left=(1, 6, 7, 8))])
+    return '\n'.join(
+        [f'{head}; {seconds * 1000:.0f} ms', '', *align_columns(rows, left=(1, 6, 7, 8))]
+    )
 
 
 def _row(h: PlaceHypothesis) -> list[str]:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from fol_vpr.cli.common.console import Progress, print_json
-from fol_vpr.evaluation.report import align
+from fol_vpr.evaluation.report import align_columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def _list(args: argparse.Namespace) -> int:
         )
     else:
         rows = [[entry.name, entry.status, entry.note] for entry in entries]
-        print('\n'.join(align(rows, left=(0, 1, 2))))
+        print('\n'.join(align_columns(rows, left=(0, 1, 2))))
     return 0
 
 
@@ -82,5 +82,5 @@ def _info(args: argparse.Namespace) -> int:
         print_json(values)
     else:
         rows = [[name, 'not known' if v is None else str(v)] for name, v in values.items()]
-        print('\n'.join(align(rows, left=(0, 1))))
+        print('\n'.join(align_columns(rows, left=(0, 1))))
     return 0

@@ -18,7 +18,7 @@ VIEW_AXES = {'base': (1.0, 0.0, 0.0), 'camera': (0.0, 0.0, 1.0)}
 
 
 @dataclass(frozen=True)
-class LoopRule:
+class RevisitCriteria:
     """When two images of a drive show one place, as loops.csv of the TUM sequences has it.
 
     Attributes:
@@ -43,7 +43,7 @@ class LoopRule:
             )
 
 
-class Whereabouts:
+class DriveTrajectory:
     """Where and when the images of a drive were taken.
 
     Args:
@@ -52,14 +52,14 @@ class Whereabouts:
         rule: when two of them show one place.
     """
 
-    def __init__(self, stamps: Sequence[int], poses: Sequence[Pose | None], rule: LoopRule):
+    def __init__(self, stamps: Sequence[int], poses: Sequence[Pose | None], rule: RevisitCriteria):
         self.stamps = np.asarray(stamps, np.int64)
         self.rule = rule
         axis = np.array(VIEW_AXES[rule.poses_of])
         nowhere = np.full(3, math.nan)
         self._at = np.array([nowhere if p is None else p.position for p in poses]).reshape(-1, 3)
         self._view = np.array(
-            [nowhere if p is None else rotated(p.orientation, axis) for p in poses]
+            [nowhere if p is None else rotate(p.orientation, axis) for p in poses]
         ).reshape(-1, 3)
         self._row = {int(stamp): row for row, stamp in enumerate(self.stamps)}
 
@@ -83,7 +83,7 @@ class Whereabouts:
             return None
         return bool(self._loops(np.array([first]))[0, second])
 
-    def with_loop(self) -> np.ndarray:
+    def is_revisit(self) -> np.ndarray:
         """[N] bool, the images that have an earlier one of the same place."""
         found = np.zeros(len(self.stamps), bool)
         for first in range(0, len(found), BLOCK):
@@ -102,7 +102,7 @@ class Whereabouts:
         return loops
 
 
-def rotated(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
+def rotate(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """A vector [3] turned by a unit quaternion x, y, z, w."""
     axis, real = orientation[:3], orientation[3]
     across = 2 * np.cross(axis, vector)
@@ -188,14 +188,14 @@ class ClosureReport:
         return self.right / judged if judged else math.nan
 
 
-def judge_closures(closures: Sequence[LoopClosure], drive: Whereabouts) -> ClosureReport:
+def evaluate_closures(closures: Sequence[LoopClosure], drive: DriveTrajectory) -> ClosureReport:
     """Compare the closures within a drive with its ground truth.
 
     Raises:
         InputError: a closure ties stamps that are of no image.
     """
     verdicts = [drive.is_loop(closure) for closure in closures]
-    images = np.flatnonzero(drive.with_loop())
+    images = np.flatnonzero(drive.is_revisit())
     stamps = np.sort(drive.stamps[images])
     new = np.diff(stamps, prepend=-(2**62)) > drive.rule.gap * 1e9
     begins = stamps[new]

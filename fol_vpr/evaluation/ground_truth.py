@@ -26,20 +26,20 @@ COLUMNS = ('query_index', 'ref_indices')
 
 
 @dataclass(frozen=True, eq=False)
-class Whereabouts:
+class CapturedPosition:
     """Where a query or a reference was taken, as far as it is known."""
 
     pose: Pose | None = None
     geo: GeoPosition | None = None
 
     @classmethod
-    def of(cls, item: Capture | Place) -> Whereabouts:
+    def of(cls, item: Capture | Place) -> CapturedPosition:
         """The position of a query or of a reference."""
         return cls(item.pose, item.geo)
 
 
 @dataclass(frozen=True, eq=False)
-class Tracks:
+class PlottedPositions:
     """Where queries and references were taken, in metres of one frame.
 
     Attributes:
@@ -52,8 +52,8 @@ class Tracks:
 
     @classmethod
     def of(
-        cls, queries: Sequence[Whereabouts], references: Sequence[Whereabouts]
-    ) -> Tracks | None:
+        cls, queries: Sequence[CapturedPosition], references: Sequence[CapturedPosition]
+    ) -> PlottedPositions | None:
         """Of poses in the frame of the map; None where one side has none."""
         found = [_coordinates(items, 'pose')[0][:, :2] for items in (queries, references)]
         if any(np.isnan(xy).all() for xy in found):
@@ -132,7 +132,9 @@ def _index(text: str | None, count: int, column: str, what: str, where: str) -> 
 
 
 def positives_by_position(
-    queries: Sequence[Whereabouts], references: Sequence[Whereabouts], config: EvaluationConfig
+    queries: Sequence[CapturedPosition],
+    references: Sequence[CapturedPosition],
+    config: EvaluationConfig,
 ) -> Positives:
     """References that were taken near a query and looked the same way.
 
@@ -177,12 +179,12 @@ def positives_by_position(
     return positives
 
 
-def _kinds(items: Sequence[Whereabouts]) -> str:
+def _kinds(items: Sequence[CapturedPosition]) -> str:
     poses, geo = sum(i.pose is not None for i in items), sum(i.geo is not None for i in items)
     return f'{poses} poses and {geo} geodetic positions of {len(items)}'
 
 
-def _coordinates(items: Sequence[Whereabouts], kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _coordinates(items: Sequence[CapturedPosition], kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are unknown."""
     xyz, axes = np.full((len(items), 3), math.nan), np.full((len(items), 4), math.nan)
     for row, item in enumerate(items):

@@ -12,7 +12,7 @@ import numpy as np
 
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
-from fol_vpr.evaluation.ground_truth import Tracks
+from fol_vpr.evaluation.ground_truth import PlottedPositions
 from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, outcome, outcomes
 from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
@@ -79,10 +79,10 @@ def draw_evaluation(
         figure.supxlabel(UNTRAINED, fontsize=7, color=ORANGE)
     grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
     axis = figure.add_subplot(grid[:, 0])
-    if evaluation.tracks is None:
+    if evaluation.plotted is None:
         _scatter(axis, evaluation)
     else:
-        _trajectory(axis, evaluation, evaluation.tracks)
+        _trajectory(axis, evaluation, evaluation.plotted)
     for row, index in enumerate(shown):
         answer = evaluation.answers[index]
         best = answer.ranking[0]
@@ -136,16 +136,16 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     axis.legend(loc='upper left', fontsize=8, title='grey: ground truth', title_fontsize=8)
 
 
-def _trajectory(axis: Axes, evaluation: Evaluation, tracks: Tracks) -> None:
+def _trajectory(axis: Axes, evaluation: Evaluation, plotted: PlottedPositions) -> None:
     """Queries where they were taken, in the colour of what came of them."""
-    axis.plot(*tracks.references.T, '.', color='#cccccc', ms=3, label='references', zorder=1)
+    axis.plot(*plotted.references.T, '.', color='#cccccc', ms=3, label='references', zorder=1)
     for came, answers in outcomes(evaluation).items():
         if came.misplaced:
             for answer in answers:
-                ends = tracks.queries[answer.index], tracks.references[answer.ranking[0]]
+                ends = plotted.queries[answer.index], plotted.references[answer.ranking[0]]
                 faint = 0.7 if came.filled else 0.3
                 axis.plot(*np.transpose(ends), color=ORANGE, lw=0.6, alpha=faint, zorder=2)
-        _points(axis, tracks.queries[[answer.index for answer in answers]], came)
+        _points(axis, plotted.queries[[answer.index for answer in answers]], came)
     axis.set_aspect('equal', 'datalim')
     axis.set_xlabel('x in metres')
     axis.set_ylabel('y in metres')

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.decisions import Decisions
-from fol_vpr.evaluation.ground_truth import Positives, Tracks
+from fol_vpr.evaluation.ground_truth import PlottedPositions, Positives
 from fol_vpr.evaluation.metrics import RECALL_AT, Share, first_hit, percentiles, recall_at
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 
@@ -62,13 +62,13 @@ class Evaluation:
     Attributes:
         positives: for each query, answered or not, the references that show its place; None
             where that is not known.
-        tracks: where they were taken, where that is known of both sides.
+        plotted: where they were taken, where that is known of both sides.
     """
 
     conditions: Conditions
     positives: Positives
     given: Answers
-    tracks: Tracks | None = None
+    plotted: PlottedPositions | None = None
 
     @property
     def answers(self) -> list[QueryAnswer]:
@@ -199,14 +199,14 @@ class Evaluation:
         table = [['', *(f'Recall@{k}' for k in RECALL_AT)]]
         for name, shares in rows:
             table.append([name, *(_with_interval(shares[k]) for k in RECALL_AT)])
-        return align(table)
+        return align_columns(table)
 
     def _latency_lines(self) -> list[str]:
         latency = percentiles(a.timings for a in self.answers)
         table = [['milliseconds', 'p50', 'p95', 'p99', 'mean']]
         for stage, values in latency.items():
             table.append([stage, *(f'{values[c] * 1000:.1f}' for c in table[0][1:])])
-        return align(table)
+        return align_columns(table)
 
     def write_per_query(self, file: TextIO) -> None:
         """One CSV line for each query: where its first positive ended up, and what came first."""
@@ -231,7 +231,7 @@ class Evaluation:
             )  # fmt: skip
 
 
-def align(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+def align_columns(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
     """Rows of cells as lines; the columns in `left` to the left, the others to the right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [

@@ -10,9 +10,9 @@ import pytest
 from helpers.calibration_drives import drive
 from helpers.observations import EVERYWHERE, clear, place
 
-from fol_vpr.calibration import Drive, Example, fit
+from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit_calibration
 from fol_vpr.calibration.drives import masked_references
-from fol_vpr.calibration.fit import Statement, _held_out
+from fol_vpr.calibration.fit import FilterBelief, held_out_reliability
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Pose
 from fol_vpr.decision import FEATURES, Decision, gather
@@ -23,7 +23,7 @@ CONFIG = VerificationConfig()
 
 @pytest.fixture(scope='module')
 def fitted():
-    return fit([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
+    return fit_calibration([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
 
 
 def test_right_places_get_better_odds_than_wrong_ones(fitted):
@@ -63,7 +63,7 @@ def test_it_says_what_it_was_made_from(fitted):
 
 
 def test_the_same_drives_give_the_same_calibration(fitted):
-    again = fit([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
+    again = fit_calibration([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
     assert again.calibration.to_rows() == fitted.calibration.to_rows()
 
 
@@ -76,24 +76,26 @@ def test_a_stream_outside_the_map_is_called_so(fitted):
 
 def test_too_little_to_learn_from_is_refused():
     with pytest.raises(InputError, match='at least 20'):
-        fit([drive(10)], CONFIG, {})
+        fit_calibration([drive(10)], CONFIG, {})
     nowhere = [replace_positives(e) for e in drive().examples]
     with pytest.raises(InputError, match='0 images show a place'):
-        fit([Drive('nowhere', nowhere)], CONFIG, {})
-    perfect = [Example(clear(i, i % 40), frozenset([(i + 7) % 40]), None) for i in range(40)]
+        fit_calibration([CalibrationDrive('nowhere', nowhere)], CONFIG, {})
+    perfect = [
+        CalibrationExample(clear(i, i % 40), frozenset([(i + 7) % 40]), None) for i in range(40)
+    ]
     with pytest.raises(InputError, match='ground truth belongs'):
-        fit([Drive('wrong', perfect)], CONFIG, {})
+        fit_calibration([CalibrationDrive('wrong', perfect)], CONFIG, {})
 
 
 def test_a_map_that_is_too_small_to_leave_anything_out_is_named():
     alone = [
         replace(seen, hypotheses=seen.hypotheses[:1]) for seen in map(clear, range(40), range(40))
     ]
-    examples = [Example(seen, frozenset([i]), None) for i, seen in enumerate(alone)]
+    examples = [CalibrationExample(seen, frozenset([i]), None) for i, seen in enumerate(alone)]
     with pytest.raises(
         InputError, match=r'every place that was found is right, .* --positive-radius'
     ):
-        fit([Drive('small', examples)], CONFIG, {})
+        fit_calibration([CalibrationDrive('small', examples)], CONFIG, {})
 
 
 def test_the_error_that_is_shown_is_that_of_the_probabilities_that_are_published():
@@ -103,17 +105,17 @@ def test_the_error_that_is_shown_is_that_of_the_probabilities_that_are_published
     def part():
         for share in rng.choice([0.2, 1.0], 400):
             right = bool(rng.random() < (0.9 if share == 1 else 0.2))
-            yield Statement(0.9, float(share), right, 0.1, False)
+            yield FilterBelief(0.9, float(share), right, 0.1, False)
 
     parts = [list(part()) for _ in range(4)]
-    place, _ = _held_out(parts)
+    place, _ = held_out_reliability(parts)
     shown = sum(each.count * each.said for each in place) / sum(each.count for each in place)
-    right = np.mean([statement.right for part in parts for statement in part])
+    right = np.mean([belief.is_right for part in parts for belief in part])
     assert shown == pytest.approx(right, abs=0.02)
 
 
-def replace_positives(example: Example) -> Example:
-    return Example(example.observation, frozenset(), None)
+def replace_positives(example: CalibrationExample) -> CalibrationExample:
+    return CalibrationExample(example.observation, frozenset(), None)
 
 
 def test_masks_take_out_what_is_around_a_positive():

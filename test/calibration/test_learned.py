@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import replace
 
@@ -11,17 +10,16 @@ import pytest
 from helpers.calibration_drives import drive
 from helpers.observations import hypothesis, observation
 
-from fol_vpr.calibration import Drive, Example
+from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit, likelihoods
 from fol_vpr.config import VerificationConfig
 from fol_vpr.decision import FEATURES, Scaling, gather
 
-steps = importlib.import_module('fol_vpr.calibration.fit')
 CONFIG = VerificationConfig()
 
 
 @pytest.fixture(scope='module')
 def fitted():
-    return steps.fit([drive(seed=0), drive(seed=1)], CONFIG, {})
+    return fit.fit_calibration([drive(seed=0), drive(seed=1)], CONFIG, {})
 
 
 def test_every_leading_place_is_an_example_with_and_without_the_right_one(fitted):
@@ -32,9 +30,13 @@ def test_every_leading_place_is_an_example_with_and_without_the_right_one(fitted
 def test_a_place_beside_the_right_one_is_no_example():
     near = VerificationConfig(place_radius=20.0)  # 30 m away: beside
     seen = [hypothesis(5, 0.9, 99), hypothesis(6, 0.8, 99, rank=1), hypothesis(9, 0.7, 9, rank=2)]
-    _, labels = steps._rows([Example(observation(0, seen), frozenset([5]), None)], near)
+    _, labels = likelihoods.training_rows(
+        [CalibrationExample(observation(0, seen), frozenset([5]), None)], near
+    )
     assert labels.tolist() == [True, False]
-    _, labels = steps._rows([Example(observation(0, seen), frozenset([5]), None)], CONFIG)
+    _, labels = likelihoods.training_rows(
+        [CalibrationExample(observation(0, seen), frozenset([5]), None)], CONFIG
+    )
     assert labels.tolist() == [True, False, False]
 
 
@@ -45,8 +47,8 @@ def test_evidence_that_tells_nothing_is_worth_nothing_however_rare_right_places_
     for number in range(400):
         seen = [hypothesis(5, 0.6, int(rng.integers(50, 200)), int(rng.integers(10, 90)))]
         positives = frozenset([5] if number % 5 == 0 else [30])
-        examples.append(Example(observation(number, seen), positives, None))
-    learned = steps._ratios(examples, CONFIG)
+        examples.append(CalibrationExample(observation(number, seen), positives, None))
+    learned = likelihoods.fit_likelihood_ratios(examples, CONFIG)
     ratios = [learned.log_ratio(gather(each.observation, CONFIG)[0].features) for each in examples]
     assert abs(np.mean(ratios)) < 0.2
 
@@ -57,33 +59,37 @@ def test_how_often_the_right_place_is_not_even_looked_at_is_counted(every):
     for number in range(60):
         shown = 30 if number % every == 0 else 5
         examples.append(
-            Example(observation(number, [hypothesis(shown, 0.6, 99)]), frozenset([5]), None)
+            CalibrationExample(
+                observation(number, [hypothesis(shown, 0.6, 99)]), frozenset([5]), None
+            )
         )
-    assert steps._miss(examples, CONFIG) == pytest.approx((60 / every + 1) / 62)
+    assert likelihoods.miss_rate(examples, CONFIG) == pytest.approx((60 / every + 1) / 62)
 
 
 def test_how_often_a_wrong_place_comes_again_is_counted():
     def repeat(places: list[int]) -> float:
         masked = [observation(i, [hypothesis(at, 0.6, 99)]) for i, at in enumerate(places)]
-        return steps._repeat([Example(each, frozenset([1]), each) for each in masked], CONFIG)
+        return likelihoods.repeat_rate(
+            [CalibrationExample(each, frozenset([1]), each) for each in masked], CONFIG
+        )
 
     assert repeat([20, 20, 21] * 20) == pytest.approx((20 + 1) / (59 + 2))
-    assert repeat([20, 25] * 30) == steps.MIN_REPEAT
-    assert repeat([20] * 60) == steps.MAX_CHANCE
+    assert repeat([20, 25] * 30) == likelihoods.MIN_REPEAT
+    assert repeat([20] * 60) == likelihoods.MAX_RATE
 
 
 def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):
     learned_from = []
-    ratios = steps._ratios
+    ratios = likelihoods.fit_likelihood_ratios
 
     def watched(examples, config):
         learned_from.append([id(each) for each in examples])
         return ratios(examples, config)
 
-    monkeypatch.setattr(steps, '_ratios', watched)
+    monkeypatch.setattr(fit, 'fit_likelihood_ratios', watched)
     whole = drive()
-    parts = np.array_split([id(each) for each in whole.examples], steps.PARTS)
-    steps.fit([whole], CONFIG, {})
+    parts = np.array_split([id(each) for each in whole.examples], fit.PARTS)
+    fit.fit_calibration([whole], CONFIG, {})
     *held_out, everything = learned_from
     assert len(everything) == len(whole.examples)
     for part, others in zip(parts, held_out, strict=True):
@@ -93,9 +99,9 @@ def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):
 
 def test_what_is_shown_of_a_part_is_scaled_by_the_others():
     def statements(right: int, count: int = 100) -> list:
-        return [steps.Statement(0.5, 1.0, i < right, 0.5, i < right) for i in range(count)]
+        return [fit.FilterBelief(0.5, 1.0, i < right, 0.5, i < right) for i in range(count)]
 
-    place, nowhere = steps._held_out([statements(100), statements(10), statements(10)])
+    place, nowhere = fit.held_out_reliability([statements(100), statements(10), statements(10)])
     for bins in (place, nowhere):
         # Of the first part by the two others (0.1), and of those by it and the other one (0.55).
         assert [each.count for each in bins] == [100, 200]
@@ -104,9 +110,9 @@ def test_what_is_shown_of_a_part_is_scaled_by_the_others():
 
 def test_that_the_map_has_no_such_place_is_learned_from_where_it_has_none():
     """Not from where another place led, which is in the map all the same."""
-    wrong = [steps.Statement(0.5, 1.0, False, 0.05, False)] * 50
-    outside = [steps.Statement(0.1, 1.0, False, 0.9, True)] * 50
-    scaling = steps._nowhere_scaling([*wrong, *outside])
+    wrong = [fit.FilterBelief(0.5, 1.0, False, 0.05, False)] * 50
+    outside = [fit.FilterBelief(0.1, 1.0, False, 0.9, True)] * 50
+    scaling = fit.fit_outside_scaling([*wrong, *outside])
     assert scaling.probability(0.05) < 0.1 and scaling.probability(0.9) > 0.9
 
 
@@ -115,8 +121,8 @@ def test_all_that_was_learned_goes_into_the_map(fitted):
     assert calibration.place != Scaling() and calibration.nowhere != Scaling()
     assert calibration.place.slope > 0 and calibration.nowhere.slope > 0
     examples = [*drive(seed=0).examples, *drive(seed=1).examples]
-    assert calibration.miss == steps._miss(examples, CONFIG)
-    assert calibration.repeat == steps._repeat(examples, CONFIG)
+    assert calibration.miss == likelihoods.miss_rate(examples, CONFIG)
+    assert calibration.repeat == likelihoods.repeat_rate(examples, CONFIG)
 
 
 def test_the_worst_of_two_that_speak_against_a_place_goes_and_the_other_may_speak_for_it():
@@ -125,23 +131,23 @@ def test_the_worst_of_two_that_speak_against_a_place_goes_and_the_other_may_spea
     labels = truth > 0
     # truth = -1.67 first - 0.67 second, and by itself the second one speaks for it.
     features = np.stack([-truth - 0.4 * noise, truth + noise], axis=1)
-    weights, _ = steps._signed_regression(features, labels, [True, True], 1.0)
+    weights, _ = likelihoods.constrained_regression(features, labels, [True, True], 1.0)
     assert weights[0] == 0 and weights[1] > 0.5
-    free, _ = steps._signed_regression(features, labels, [False, False], 1.0)
+    free, _ = likelihoods.constrained_regression(features, labels, [False, False], 1.0)
     assert free[0] < free[1] < 0
 
 
 def test_where_nothing_speaks_for_a_place_its_share_is_all_that_is_known():
     features = np.linspace(1, 0, 40)[:, None]
     labels = np.arange(40) >= 30
-    weights, intercept = steps._signed_regression(features, labels, [True], 1.0)
+    weights, intercept = likelihoods.constrained_regression(features, labels, [True], 1.0)
     assert weights.tolist() == [0.0] and intercept == pytest.approx(math.log(0.25 / 0.75))
 
 
 def test_images_of_which_nothing_is_left_without_the_right_place_are_learned_from_as_well():
     whole = drive()
     unmasked = [replace(each, masked=None) for each in whole.examples[:40]]
-    mixed = Drive('mixed', [*unmasked, *whole.examples[40:]])
-    found = steps.fit([mixed], CONFIG, {})
+    mixed = CalibrationDrive('mixed', [*unmasked, *whole.examples[40:]])
+    found = fit.fit_calibration([mixed], CONFIG, {})
     assert found.rows == (80, 80 + 40)
     assert len(found.calibration.weights) == len(FEATURES)

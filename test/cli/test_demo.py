@@ -9,7 +9,7 @@ import cv2
 import pytest
 from helpers.scenes import write_folder
 
-from fol_vpr.cli.demo.scene import is_folder
+from fol_vpr.cli.demo.inputs import is_folder
 from fol_vpr.cli.main import main
 from fol_vpr.evaluation.ground_truth import read_ground_truth
 

@@ -9,11 +9,11 @@ import pytest
 from fol_vpr.datatypes import LoopClosure, Pose, Verification
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.closures import (
-    LoopRule,
-    Whereabouts,
-    judge_closures,
+    DriveTrajectory,
+    RevisitCriteria,
+    evaluate_closures,
     precision_recall,
-    rotated,
+    rotate,
 )
 from fol_vpr.sources import ImageFolder
 
@@ -32,19 +32,21 @@ def closure(now: int, then: int) -> LoopClosure:
     )  # fmt: skip
 
 
-def drive(*poses: Pose | None, **rule) -> Whereabouts:
-    return Whereabouts([i * SECOND for i in range(len(poses))], poses, LoopRule(**rule))
+def drive(*poses: Pose | None, **rule) -> DriveTrajectory:
+    return DriveTrajectory([i * SECOND for i in range(len(poses))], poses, RevisitCriteria(**rule))
 
 
 def test_the_rule_of_the_desk_sequence_gives_its_list(data):
     folder = ImageFolder(data / 'tum_fr1_desk' / 'rgb', data / 'tum_fr1_desk' / 'frames.csv')
     captures = list(folder.captures())
-    where = Whereabouts(
-        [c.stamp_ns for c in captures], [c.pose for c in captures], LoopRule(poses_of='camera')
+    where = DriveTrajectory(
+        [c.stamp_ns for c in captures],
+        [c.pose for c in captures],
+        RevisitCriteria(poses_of='camera'),
     )
     with (data / 'tum_fr1_desk' / 'loops.csv').open() as file:
         listed = {int(row[0]): set(map(int, row[1].split())) for row in list(csv.reader(file))[1:]}
-    assert set(np.flatnonzero(where.with_loop())) == set(listed)
+    assert set(np.flatnonzero(where.is_revisit())) == set(listed)
     for image, earlier in listed.items():
         stamps = [c.stamp_ns for c in captures]
         found = {i for i in range(image) if where.same_place(stamps[image], stamps[i])}
@@ -58,7 +60,7 @@ def test_distance_direction_and_time_all_count():
     assert where.is_loop(closure(3, 0))
     assert not where.is_loop(closure(4, 0)), 'turned too far'
     assert not where.is_loop(closure(5, 0)), 'too far'
-    assert where.with_loop().tolist() == [False, False, True, True, False, True]
+    assert where.is_revisit().tolist() == [False, False, True, True, False, True]
 
 
 def test_the_direction_is_that_of_the_robot_or_of_its_camera():
@@ -66,14 +68,14 @@ def test_the_direction_is_that_of_the_robot_or_of_its_camera():
     assert drive(pose(0), rolled, gap=0).is_loop(closure(1, 0)), 'about the axis it looks along'
     camera = drive(pose(0), rolled, gap=0, poses_of='camera')
     assert not camera.is_loop(closure(1, 0))
-    np.testing.assert_allclose(rotated(pose(0, 90).orientation, np.array([1.0, 0, 0])), [0, 1, 0],
+    np.testing.assert_allclose(rotate(pose(0, 90).orientation, np.array([1.0, 0, 0])), [0, 1, 0],
                                atol=1e-12)  # fmt: skip
 
 
 def test_without_a_pose_nothing_is_known():
     where = drive(pose(0), None, pose(0), gap=0.5)
     assert where.is_loop(closure(1, 0)) is None
-    assert where.with_loop().tolist() == [False, False, True]
+    assert where.is_revisit().tolist() == [False, False, True]
     with pytest.raises(InputError, match='no image'):
         where.is_loop(closure(7, 0))
 
@@ -81,16 +83,16 @@ def test_without_a_pose_nothing_is_known():
 def test_revisits_are_counted_once_and_found_by_a_right_closure():
     poses = [pose(x) for x in (0, 10, 20, 0, 30, 40, 10, 10, 50, 60)]
     where = drive(*poses, gap=2.0)
-    report = judge_closures([closure(6, 1), closure(7, 1), closure(3, 2)], where)
+    report = evaluate_closures([closure(6, 1), closure(7, 1), closure(3, 2)], where)
     assert (report.right, report.wrong, report.unknown) == (2, 1, 0)
     assert (report.images, report.revisits, report.found) == (3, 2, 1)
     assert report.precision == pytest.approx(2 / 3)
-    nothing = judge_closures([], where)
+    nothing = evaluate_closures([], where)
     assert nothing.found == 0 and math.isnan(nothing.precision)
 
 
 def test_a_drive_without_loops():
-    report = judge_closures([], drive(pose(0), pose(5)))
+    report = evaluate_closures([], drive(pose(0), pose(5)))
     assert (report.images, report.revisits, report.found) == (0, 0, 0)
 
 
@@ -114,6 +116,6 @@ def test_nonsense_is_refused():
     with pytest.raises(InputError, match='only 1 can be'):
         precision_recall([1, 2], [True, True], 1)
     with pytest.raises(InputError, match='base or camera'):
-        LoopRule(poses_of='lens')
+        RevisitCriteria(poses_of='lens')
     with pytest.raises(InputError, match='over 0'):
-        LoopRule(distance=0)
+        RevisitCriteria(distance=0)

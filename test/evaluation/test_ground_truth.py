@@ -9,7 +9,11 @@ import pytest
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.ground_truth import Whereabouts, positives_by_position, read_ground_truth
+from fol_vpr.evaluation.ground_truth import (
+    CapturedPosition,
+    positives_by_position,
+    read_ground_truth,
+)
 
 
 def csv_file(folder: Path, text: str) -> Path:
@@ -57,15 +61,17 @@ def test_what_is_no_csv(tmp_path):
         read_ground_truth(path, 1, 1)
 
 
-def at(x: float, y: float = 0.0, heading: float = 0.0) -> Whereabouts:
+def at(x: float, y: float = 0.0, heading: float = 0.0) -> CapturedPosition:
     half = math.radians(heading) / 2
     quaternion = np.array([0, 0, math.sin(half), math.cos(half)])
-    return Whereabouts(pose=Pose(np.array([x, y, 0.0]), quaternion))
+    return CapturedPosition(pose=Pose(np.array([x, y, 0.0]), quaternion))
 
 
 def test_poses_within_the_radius():
-    references = [at(0), at(24), at(26), Whereabouts()]
-    found = positives_by_position([at(0), at(100), Whereabouts()], references, EvaluationConfig())
+    references = [at(0), at(24), at(26), CapturedPosition()]
+    found = positives_by_position(
+        [at(0), at(100), CapturedPosition()], references, EvaluationConfig()
+    )
     # Of the last one it is not known where it was taken, which is not to be nowhere.
     assert found == [{0, 1}, set(), None]
 
@@ -78,7 +84,7 @@ def test_poses_that_look_another_way():
 
 def test_orientations_count_only_where_both_are_known():
     covariance = np.diag([0, 0, 0, *[np.float32(UNKNOWN_ANGLE_VARIANCE)] * 3])
-    nowhere = Whereabouts(pose=Pose(np.zeros(3), np.array([0, 0, 0, 1.0]), covariance))
+    nowhere = CapturedPosition(pose=Pose(np.zeros(3), np.array([0, 0, 0, 1.0]), covariance))
     config = EvaluationConfig(positive_angle=40)
     assert positives_by_position([at(0, heading=180)], [nowhere, at(0)], config) == [{0}]
     assert positives_by_position([nowhere], [nowhere, at(0, heading=180)], config) == [{0, 1}]
@@ -88,16 +94,16 @@ def test_geodetic_positions_in_metres_across_the_date_line():
     # One degree of longitude at 60 degrees north is half of one at the equator: 55.6 km.
     step = 20 / 55_597
     references = [
-        Whereabouts(geo=GeoPosition(60, 179.9999)),
-        Whereabouts(geo=GeoPosition(60, -179.9999)),
-        Whereabouts(geo=GeoPosition(60, 179.9999 - 2 * step)),
+        CapturedPosition(geo=GeoPosition(60, 179.9999)),
+        CapturedPosition(geo=GeoPosition(60, -179.9999)),
+        CapturedPosition(geo=GeoPosition(60, 179.9999 - 2 * step)),
     ]
-    query = Whereabouts(geo=GeoPosition(60, 179.9999))
+    query = CapturedPosition(geo=GeoPosition(60, 179.9999))
     found = positives_by_position([query], references, EvaluationConfig())
     assert found == [{0, 1}]
 
 
 def test_nothing_to_compare_is_said():
-    geo = Whereabouts(geo=GeoPosition(1, 2))
+    geo = CapturedPosition(geo=GeoPosition(1, 2))
     with pytest.raises(InputError, match=r'queries: 1 poses and 0 geodetic .*--ground-truth'):
         positives_by_position([at(0)], [geo], EvaluationConfig())

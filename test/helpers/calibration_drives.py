@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from helpers.observations import EVERYWHERE, hypothesis, observation
 
-from fol_vpr.calibration import Drive, Example
+from fol_vpr.calibration import CalibrationDrive, CalibrationExample
 
 
-def drive(count: int = 80, seed: int = 0, name: str = 'drive') -> Drive:
+def drive(count: int = 80, seed: int = 0, name: str = 'drive') -> CalibrationDrive:
     """Through all 40 places, two images at each; a tenth of the images leads elsewhere."""
     rng = np.random.default_rng(seed)
     examples = []
@@ -33,5 +33,5 @@ def drive(count: int = 80, seed: int = 0, name: str = 'drive') -> Drive:
             candidates=[c for c in masked.candidates if c.index != right],
             places=[p for p in masked.places if p.index != right],
         )
-        examples.append(Example(seen, frozenset([right]), masked))
-    return Drive(name, examples)
+        examples.append(CalibrationExample(seen, frozenset([right]), masked))
+    return CalibrationDrive(name, examples)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.scenes import frames, view, write_folder
 
-from fol_vpr.calibration import store
+from fol_vpr.calibration import store_calibration
 from fol_vpr.config import (
     MappingConfig,
     NetworkConfig,
@@ -304,7 +304,7 @@ def calibrated(recognizer: PlaceRecognizer, town: Path, tmp_path: Path) -> Place
     """With the town's map, and made-up numbers as its calibration."""
     path = tmp_path / 'town.folmap'
     shutil.copy(town, path)
-    store(path, CALIBRATED)
+    store_calibration(path, CALIBRATED)
     recognizer.set_config(CONFIG)
     recognizer.load_map(path)
     return recognizer

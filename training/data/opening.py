@@ -9,7 +9,11 @@ import numpy as np
 
 from fol_vpr.config import Checked, EvaluationConfig
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.ground_truth import Whereabouts, positives_by_position, read_ground_truth
+from fol_vpr.evaluation.ground_truth import (
+    CapturedPosition,
+    positives_by_position,
+    read_ground_truth,
+)
 from fol_vpr.sources import ImageFolder
 from training.data.config import (
     DrivesSource,
@@ -87,7 +91,7 @@ def _vpr(source: VprSource) -> ValidationSet:
             f'{root} has no {" and no ".join(missing)}, expected folders database and queries'
         )
     folders = [ImageFolder(root / name) for name in ('database', 'queries')]
-    where = [[Whereabouts.of(capture) for capture in folder.captures()] for folder in folders]
+    where = [[CapturedPosition.of(capture) for capture in folder.captures()] for folder in folders]
     criteria = EvaluationConfig(positive_radius=source.radius)
     positives = positives_by_position(where[1], where[0], criteria)
     return ValidationSet(root.name, _items(folders[0]), _items(folders[1]), positives)

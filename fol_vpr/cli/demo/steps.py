@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fol_vpr.cli.common.processes import Runner
-from fol_vpr.cli.demo.scene import Scene, is_folder
+from fol_vpr.cli.demo.inputs import Scene, is_folder
 from fol_vpr.config import DemoConfig, EvaluationConfig, NetworkConfig
 
 PLACES = '/localizer/places'

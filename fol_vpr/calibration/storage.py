@@ -1,4 +1,4 @@
-"""Puts a calibration into the map that it was made for."""
+"""Stores a calibration in its map."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from fol_vpr.datatypes import MapInfo
 from fol_vpr.decision import Calibration
 
 
-def store(
+def store_calibration(
     path: str | Path,
     calibration: Calibration,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> MapInfo:
-    """Replace the calibration of a map, whose file appears whole or stays as it was.
+    """Replace the calibration of a map. The file is replaced as a whole or stays as it was.
 
     Args:
         path: the map; changes beside it are saved with it.
-        calibration: to be stored.
-        progress: called with places written and places in all.
+        calibration: the new calibration.
+        progress: called with the number of places written and of all places.
 
     Returns:
-        What the map says of itself from now on.
+        The description of the calibrated map.
 
     Raises:
-        MapBusyError: another process changes the map.
+        MapBusyError: another process is changing the map.
         MapError: the map is damaged.
-        StorageError: no space or no permission.
+        StorageError: no space on the disk, or no permission.
     """
     with MapEditor(path) as editor:
         return editor.calibrate(calibration.to_rows(), progress=progress)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import (
+    CapturedPosition,
+    PlottedPositions,
     Positives,
-    Tracks,
-    Whereabouts,
     positives_by_position,
     read_ground_truth,
 )
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fol_vpr.sources import FrameSource
 
 
-def truth_of(
+def load_ground_truth(
     source: FrameSource,
     places: Sequence[Place],
     info: MapInfo,
@@ -30,7 +30,7 @@ def truth_of(
     ground_truth: str | None = None,
     limit: int | None = None,
     instead: str = '',
-) -> tuple[Positives, Tracks | None]:
+) -> tuple[Positives, PlottedPositions | None]:
     """For each query that is asked, readable or not, the references that show its place.
 
     And where both were taken, where that is what tells it.
@@ -49,12 +49,12 @@ def truth_of(
     if ground_truth is not None:
         return read_ground_truth(ground_truth, len(source), len(places))[:limit], None
     _check_frames(source, places, info, instead)
-    queries = [Whereabouts.of(each) for each in islice(source.captures(), limit)]
+    queries = [CapturedPosition.of(each) for each in islice(source.captures(), limit)]
     # A damaged bag may hold fewer images than it promises.
-    queries += [Whereabouts()] * (len(source) - len(queries))
-    references = [Whereabouts.of(place) for place in places]
+    queries += [CapturedPosition()] * (len(source) - len(queries))
+    references = [CapturedPosition.of(place) for place in places]
     positives = positives_by_position(queries, references, criteria)
-    return positives[:limit], Tracks.of(queries, references)
+    return positives[:limit], PlottedPositions.of(queries, references)
 
 
 def _check_frames(
