@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 import gtsam
-import rclpy
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry, Path
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.exceptions import ParameterException
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.logging import get_logger
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from examples.pose_graph_backend.closures import Answer
 from examples.pose_graph_backend.geometry import pose3
@@ -31,6 +24,7 @@ from examples.pose_graph_backend.messages import (
 from examples.pose_graph_backend.mounts import Mounts
 from examples.pose_graph_backend.pose_graph import PoseGraph
 from examples.pose_graph_backend.settings import GraphSettings
+from examples.running import ExampleNode, run
 from fol_vpr_msgs.msg import LoopClosureCandidateArray, LoopClosureFeedback
 
 # Whoever publishes odometry may be best effort, and a lost message of many does no harm.
@@ -42,7 +36,7 @@ TRANSFORM_PERIOD = 0.1
 LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class PoseGraphBackend(Node):
+class PoseGraphBackend(ExampleNode):
     """Feeds a `PoseGraph` from topics, as README.md describes."""
 
     def __init__(self) -> None:
@@ -191,25 +185,4 @@ class PoseGraphBackend(Node):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit status."""
-    stopped: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stopped.append(number))
-    # With rclpy's own handlers nothing could be published any more once a signal came.
-    rclpy.init(
-        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
-    )
-    try:
-        node = PoseGraphBackend()
-    except (ValueError, ParameterException) as error:
-        get_logger('pose_graph_backend').fatal(f'wrong parameter: {error}')
-        rclpy.shutdown()
-        return 2
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while not stopped:
-        executor.spin_once(timeout_sec=0.1)
-    node.close()
-    executor.shutdown()
-    node.destroy_node()
-    rclpy.shutdown()
-    return 0
+    return run(PoseGraphBackend, 'pose_graph_backend', args)
