@@ -165,7 +165,7 @@ class Bridge(ExampleNode):
     def _mount_of(self, frame: str) -> Pose:
         if frame and frame == self._base_frame:
             return STANDING
-        mount = self._mount or self._mounts.get(self._base_frame, frame)
+        mount = self._mount or self._mounts.find(self._base_frame, frame)
         if mount is None:
             raise WaitError(
                 f'where {frame or "a camera without a frame"} sits on {self._base_frame} is not '
