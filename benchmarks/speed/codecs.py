@@ -32,7 +32,7 @@ from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.database import CODECS, Codec, MapHeader, MapReader, MapWriter
 from fol_vpr.datatypes import Candidate, Features, Frame
 from fol_vpr.network import FeatureExtractor
-from fol_vpr.retrieval import Coarse, FlatIndex, match_candidates, rerank
+from fol_vpr.retrieval import CoarseFeatures, FlatIndex, match_candidates, rerank
 from fol_vpr.sources import decode_bytes
 
 TIMED_CANDIDATES = 20
@@ -183,7 +183,7 @@ def _ranked(
         reader.local_features,
         config,
         threshold=codec.threshold(config.match_threshold),
-        coarse=Coarse(codec.coarse_query(given), codec.coarse),
+        coarse=CoarseFeatures(codec.coarse_query(given), codec.coarse),
     )
 
 

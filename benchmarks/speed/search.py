@@ -96,7 +96,7 @@ class Contender:
         rng = np.random.default_rng(1)
         ids = np.arange(source.rows)
         drawn = np.sort(rng.permutation(ids)[:REDUCTION_SAMPLE])
-        self._reduction = Reduction.learned(source.read(drawn), REDUCED_DIM, 1)
+        self._reduction = Reduction.fit(source.read(drawn), REDUCED_DIM, 1)
         self._index = faiss.index_factory(self._reduction.dim, factory)
         drawn = np.sort(rng.permutation(ids)[: 39 * max(256, _list_count(source.rows))])
         self._index.train(self._reduced(drawn))

@@ -1,45 +1,45 @@
 """Multi-view geometry: rigid motions, verified image pairs, measured relative poses."""
 
 from fol_vpr.geometry.metric.alignment import (
-    Texture,
-    align,
-    carried,
-    corners,
-    texture,
-    texture_of_jpeg,
+    AlignmentImage,
+    alignment_image,
+    alignment_image_from_jpeg,
+    detect_corners,
+    move_with_nearest,
+    track_points,
 )
-from fol_vpr.geometry.metric.bundle import Tracks
+from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
 from fol_vpr.geometry.metric.refinement import refine_pose
-from fol_vpr.geometry.metric.three_views import MIN_POINTS, along_epipolar_lines, metric_pose
+from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose, sample_epipolar_lines
 from fol_vpr.geometry.rigid import compose, inverse, quaternion, rotation_matrix
-from fol_vpr.geometry.two_view.cover import patches, rescale
+from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
 from fol_vpr.geometry.two_view.pair import PairGeometry, verify_pair
-from fol_vpr.geometry.viewing_rays import Rays, fits, matching_camera, rays
+from fol_vpr.geometry.viewing_rays import Rays, camera_fits, matching_camera, pixels_to_rays
 
 __all__ = [
     'MIN_POINTS',
+    'AlignmentImage',
     'PairGeometry',
     'Rays',
-    'Texture',
-    'Tracks',
-    'align',
-    'along_epipolar_lines',
-    'carried',
+    'ThreeViewTracks',
+    'alignment_image',
+    'alignment_image_from_jpeg',
+    'camera_fits',
     'compose',
-    'corners',
+    'detect_corners',
     'fit_homography',
-    'fits',
     'inverse',
     'matching_camera',
     'metric_pose',
-    'patches',
+    'move_with_nearest',
+    'patch_ids',
+    'pixels_to_rays',
     'quaternion',
-    'rays',
     'refine_pose',
     'rescale',
     'rotation_matrix',
-    'texture',
-    'texture_of_jpeg',
+    'sample_epipolar_lines',
+    'track_points',
     'verify_pair',
 ]

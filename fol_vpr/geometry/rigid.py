@@ -53,7 +53,7 @@ def cross_matrix(vectors: np.ndarray) -> np.ndarray:
     return np.asarray((vectors @ _GENERATORS.reshape(3, 9)).reshape(*vectors.shape, 3))
 
 
-def rotation_about(vectors: np.ndarray) -> np.ndarray:
+def rotation_from_vector(vectors: np.ndarray) -> np.ndarray:
     """[..., 3, 3] rotations about vectors [..., 3] by their length in radians (Rodrigues)."""
     angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
     cross = cross_matrix(vectors)

@@ -55,7 +55,7 @@ class Rays:
         return np.concatenate([self.xy, np.ones((len(self.xy), 1))], axis=1)
 
 
-def rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Rays:
+def pixels_to_rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Rays:
     """Directions of pixels.
 
     Args:
@@ -86,11 +86,11 @@ def rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Rays:
     return Rays(found, derivative * (scale[:, None] * REFERENCE_WIDTH / max(size)))
 
 
-def pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def project_to_pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """[K, 2] pixel positions of points [K, 3] in the camera's frame; NaN for those behind it.
 
     Args:
-        size: width and height of the image, as of `rays`.
+        size: width and height of the image, as of `pixels_to_rays`.
     """
     ahead = points[:, 2] > 1e-6
     found = np.full((len(points), 2), np.nan)
@@ -100,7 +100,7 @@ def pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndar
     return found
 
 
-def fits(camera: Camera, size: tuple[int, int]) -> bool:
+def camera_fits(camera: Camera, size: tuple[int, int]) -> bool:
     """Whether images of this size are of the calibrated shape, perhaps scaled."""
     wide, high = size[0] / camera.size[0], size[1] / camera.size[1]
     # Half a pixel of rounding on either side is no other shape.
@@ -109,12 +109,12 @@ def fits(camera: Camera, size: tuple[int, int]) -> bool:
 
 def matching_camera(camera: Camera | None, size: tuple[int, int]) -> Camera | None:
     """The camera, or None where it is not one of images of this shape."""
-    return camera if camera is not None and fits(camera, size) else None
+    return camera if camera is not None and camera_fits(camera, size) else None
 
 
 def _scale(camera: Camera, size: tuple[int, int]) -> np.ndarray:
     """[2] factors from the calibrated image to one of this size."""
-    if not fits(camera, size):
+    if not camera_fits(camera, size):
         raise InputError(
             f'the camera is calibrated for images of {camera.size[0]}x{camera.size[1]} pixels, '
             f'the image has {size[0]}x{size[1]}, which is another shape: give the calibration of '

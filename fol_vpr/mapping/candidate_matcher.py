@@ -22,7 +22,7 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.geometry import matching_camera, verify_pair
-from fol_vpr.retrieval import Coarse, mutual_matches, rerank, unit_rows
+from fol_vpr.retrieval import CoarseFeatures, match_pair, rerank, unit_rows
 
 
 class References(Protocol):
@@ -80,7 +80,7 @@ class CandidateMatcher:
             self._config.retrieval,
             device=self._device,
             threshold=self._threshold,
-            coarse=Coarse(codec.coarse_query(self._query), codec.coarse),
+            coarse=CoarseFeatures(codec.coarse_query(self._query), codec.coarse),
             matches=self._matches,
         )
 
@@ -144,7 +144,7 @@ def verify_hypothesis(
         camera: of the query, where it is known.
     """
     if pairs is None:
-        pairs = mutual_matches(query.descriptors, reference.descriptors, threshold, device=device)
+        pairs = match_pair(query.descriptors, reference.descriptors, threshold, device=device)
     query_xy = query.positions[pairs[:, 0]]
     reference_xy = reference.positions[pairs[:, 1]]
     ours, theirs = query.descriptors[pairs[:, 0]], reference.descriptors[pairs[:, 1]]
@@ -157,7 +157,7 @@ def verify_hypothesis(
         config,
         query_camera=matching_camera(camera, size),
         reference_camera=matching_camera(place.camera, place.image_size),
-        likeness=np.einsum('kc,kc->k', unit_rows(ours), unit_rows(theirs)),
+        cosines=np.einsum('kc,kc->k', unit_rows(ours), unit_rows(theirs)),
     )
     passed = Verification.LOCAL if geometry.matches else Verification.NONE
     return replace(

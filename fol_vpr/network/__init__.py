@@ -1,7 +1,7 @@
 """The FoL network: its layers, its weights, and how it runs on a device."""
 
 from fol_vpr.network.extractor import FeatureExtractor
-from fol_vpr.network.model.fol import Encoded, FoL, FoLOutput, build_fol
+from fol_vpr.network.model.fol import EncoderOutput, FoL, FoLOutput, build_fol
 from fol_vpr.network.preprocessing import PreparedImage
 from fol_vpr.network.weights.checkpoint import (
     WeightsInfo,
@@ -19,7 +19,7 @@ from fol_vpr.network.weights.registry import (
 
 __all__ = [
     'AvailableWeights',
-    'Encoded',
+    'EncoderOutput',
     'FeatureExtractor',
     'FoL',
     'FoLOutput',

@@ -21,7 +21,7 @@ RELEASED_SIZE = 322
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """Of red, green and blue from 0 to 1 over ImageNet, after the mean of the same."""
-_LEAST_PATCHES = 4
+_MIN_PATCHES_PER_SIDE = 4
 
 
 def preprocessing_id(config: NetworkConfig) -> str:
@@ -60,7 +60,7 @@ def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int
         return side, side
     patches = (side // PATCH) ** 2
     rows = round(math.sqrt(patches * height / width))
-    rows = min(max(rows, _LEAST_PATCHES), patches // _LEAST_PATCHES)
+    rows = min(max(rows, _MIN_PATCHES_PER_SIDE), patches // _MIN_PATCHES_PER_SIDE)
     columns = round(patches / rows)
     return rows * PATCH, columns * PATCH
 

@@ -1,17 +1,17 @@
 """Finding the references that look like a query, and ordering them by local matching."""
 
 from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, index_layouts, open_index
-from fol_vpr.retrieval.matching import match_candidates, match_scores, mutual_matches, unit_rows
-from fol_vpr.retrieval.reranking import Coarse, rerank
+from fol_vpr.retrieval.matching import match_candidates, match_pair, match_scores, unit_rows
+from fol_vpr.retrieval.reranking import CoarseFeatures, rerank
 
 __all__ = [
-    'Coarse',
+    'CoarseFeatures',
     'FlatIndex',
     'PlaceIndex',
     'index_layouts',
     'match_candidates',
+    'match_pair',
     'match_scores',
-    'mutual_matches',
     'open_index',
     'rerank',
     'unit_rows',

@@ -103,7 +103,7 @@ def match_candidates(
     return found
 
 
-def mutual_matches(
+def match_pair(
     query: np.ndarray,
     reference: np.ndarray,
     threshold: float = RetrievalConfig.match_threshold,
@@ -143,7 +143,7 @@ def _match_groups(
     most = max(1, GROUP_BYTES // max(1, 4 * blocks * len(rows)))
     first = 0
     while first < len(checked):
-        if prefilter.pays(len(checked[first])):
+        if prefilter.is_worthwhile(len(checked[first])):
             size, matches = 1, _match_reduced(columns, checked[first], threshold, prefilter)
         else:
             size = most

@@ -52,7 +52,7 @@ class Prefilter:
         self._threshold = threshold
         self._paid = 0
 
-    def pays(self, rows: int) -> bool:
+    def is_worthwhile(self, rows: int) -> bool:
         """Whether to reduce a candidate of so many rows."""
         large = rows * len(self._query) >= MIN_PAIRS
         return self._useful and large and self._paid > -2

@@ -28,13 +28,13 @@ import numpy as np
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
 from fol_vpr.retrieval.matching import match_candidates
-from fol_vpr.retrieval.spatial_score import MatchEvidence
+from fol_vpr.retrieval.spatial_score import SpatialScorer
 
 # Local features of candidates that are held at the same time, in bytes.
 LOADED_BYTES = 64 << 20
 
 
-class Coarse(NamedTuple):
+class CoarseFeatures(NamedTuple):
     """Few rows that tell roughly what all of them do.
 
     Attributes:
@@ -61,7 +61,7 @@ def rerank(
     *,
     device: str = 'cpu',
     threshold: float | None = None,
-    coarse: Coarse | None = None,
+    coarse: CoarseFeatures | None = None,
     matches: dict[int, np.ndarray] | None = None,
 ) -> list[Candidate]:
     """Order the first candidates by local evidence.
@@ -95,7 +95,7 @@ def rerank(
     matches = {} if matches is None else matches
     threshold = config.match_threshold if threshold is None else threshold
     relative = _relative_similarities(candidates)
-    count = _in_doubt(relative, config)
+    count = _match_limit(relative, config)
     doubted = [ScoredCandidate(candidates[row], float(relative[row])) for row in range(count)]
     held = FeatureCache(load)
     left: list[ScoredCandidate] = []
@@ -103,7 +103,7 @@ def rerank(
         doubted, left = _shortlisted(doubted, held, coarse, config, threshold, device)
     scored: list[ScoredCandidate] = []
     evidence: list[float] = []
-    by_evidence = MatchEvidence(query, threshold)
+    by_evidence = SpatialScorer(query, threshold)
     for group in _loaded(doubted, held.get):
         rows = [local.descriptors for _, local in group]
         found = match_candidates(query.descriptors, rows, threshold, device=device)
@@ -143,7 +143,7 @@ class FeatureCache:
 def _shortlisted(
     doubted: list[ScoredCandidate],
     held: FeatureCache,
-    coarse: Coarse,
+    coarse: CoarseFeatures,
     config: RetrievalConfig,
     threshold: float,
     device: str,
@@ -155,7 +155,7 @@ def _shortlisted(
         return doubted, []
     rows = [local.descriptors for local in coarsened]
     found = match_candidates(coarse.query.descriptors, rows, threshold, device=device)
-    by_evidence = MatchEvidence(coarse.query, threshold)
+    by_evidence = SpatialScorer(coarse.query, threshold)
     evidence = [
         by_evidence.of(local, pairs) for local, pairs in zip(coarsened, found, strict=True)
     ]
@@ -186,7 +186,7 @@ def _relative_similarities(candidates: list[Candidate]) -> np.ndarray:
     return relative
 
 
-def _in_doubt(relative: np.ndarray, config: RetrievalConfig) -> int:
+def _match_limit(relative: np.ndarray, config: RetrievalConfig) -> int:
     """How many candidates, best first, local matching may still bring to the top."""
     if config.rerank_score == 'match_count':
         return min(config.rerank, len(relative))

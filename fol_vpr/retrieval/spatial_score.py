@@ -21,7 +21,7 @@ from fol_vpr.retrieval.matching import unit_rows
 CELL = 0.075
 
 
-class MatchEvidence:
+class SpatialScorer:
     """What the matches of one query with references say.
 
     Args:

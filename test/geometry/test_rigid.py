@@ -10,14 +10,14 @@ from fol_vpr.geometry.rigid import (
     compose,
     inverse,
     quaternion,
-    rotation_about,
+    rotation_from_vector,
     rotation_matrix,
     rotation_vector,
 )
 
 
 def random_pose(rng: np.random.Generator, covariance: np.ndarray | None = None) -> Pose:
-    turned = rotation_about(rng.normal(0, 1, 3))
+    turned = rotation_from_vector(rng.normal(0, 1, 3))
     return Pose(rng.normal(0, 5, 3), quaternion(turned), covariance)
 
 
@@ -33,7 +33,7 @@ def homogeneous(pose: Pose) -> np.ndarray:
 
 
 def disturbed(pose: Pose, offset: np.ndarray) -> Pose:
-    turned = rotation_about(offset[3:]) @ rotation_matrix(pose.orientation)
+    turned = rotation_from_vector(offset[3:]) @ rotation_matrix(pose.orientation)
     return Pose(pose.position + offset[:3], quaternion(turned))
 
 
@@ -57,7 +57,7 @@ def test_composition_and_inverse_are_those_of_matrices(seed):
 @pytest.mark.parametrize('angle', [0.0, 1e-9, 1e-4, 1.0, 3.0, np.pi])
 def test_a_rotation_vector_comes_back(angle):
     axis = np.array([2.0, -1, 2]) / 3
-    back = rotation_vector(rotation_about(angle * axis))
+    back = rotation_vector(rotation_from_vector(angle * axis))
     np.testing.assert_allclose(back, angle * axis, rtol=1e-6, atol=1e-14)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
-from fol_vpr.geometry.viewing_rays import fits, rays
+from fol_vpr.geometry.viewing_rays import camera_fits, pixels_to_rays
 
 SIZE = (640, 480)
 MATRIX = np.array([[300.0, 0, 322.0], [0, 310.0, 236.0], [0, 0, 1]])
@@ -27,7 +27,7 @@ def directions(widest: float) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def pixels(model: str, xy: np.ndarray) -> np.ndarray:
+def projected(model: str, xy: np.ndarray) -> np.ndarray:
     points = np.concatenate([xy, np.ones((len(xy), 1))], axis=1)[:, None]
     project = cv2.fisheye.projectPoints if model == 'equidistant' else cv2.projectPoints
     still = np.zeros(3)
@@ -38,7 +38,7 @@ def pixels(model: str, xy: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize('model', LENSES)
 def test_a_direction_comes_back_from_its_pixel(model):
     expected = directions(2.0 if model == 'equidistant' else 1.0)
-    found = rays(camera(model), pixels(model, expected), SIZE)
+    found = pixels_to_rays(camera(model), projected(model, expected), SIZE)
     assert found.valid.all()
     np.testing.assert_allclose(found.xy, expected, atol=1e-6)
 
@@ -46,19 +46,19 @@ def test_a_direction_comes_back_from_its_pixel(model):
 @pytest.mark.parametrize('model', LENSES)
 def test_the_derivative_is_that_of_the_projection(model):
     xy = directions(0.9)
-    found = rays(camera(model), pixels(model, xy), SIZE)
+    found = pixels_to_rays(camera(model), projected(model, xy), SIZE)
     step = np.array([1e-4, -2e-4])
-    moved = pixels(model, xy + step / 2) - pixels(model, xy - step / 2)
+    moved = projected(model, xy + step / 2) - projected(model, xy - step / 2)
     np.testing.assert_allclose(found.to_pixels @ step, moved, atol=1e-5)
 
 
 def test_an_image_of_half_the_size_sees_the_same_directions():
-    full = pixels('plumb_bob', directions(0.8))
+    full = projected('plumb_bob', directions(0.8))
     halved = (full + 0.5) / 2 - 0.5
-    found = rays(camera('plumb_bob'), halved, (320, 240))
+    found = pixels_to_rays(camera('plumb_bob'), halved, (320, 240))
     np.testing.assert_allclose(found.xy, directions(0.8), atol=1e-6)
     # An error is told in pixels of an image of 640, whatever the size.
-    same = rays(camera('plumb_bob'), full, SIZE).to_pixels
+    same = pixels_to_rays(camera('plumb_bob'), full, SIZE).to_pixels
     np.testing.assert_allclose(found.to_pixels, same, rtol=1e-5)
 
 
@@ -67,23 +67,23 @@ def test_an_image_that_was_scaled_unevenly_has_the_derivative_of_its_own_pixels(
     lens, size = camera('plumb_bob'), (320, 241)
     xy, step = directions(0.9), np.array([1e-4, -2e-4])
     scale = np.divide(size, SIZE)
-    ends = [(pixels('plumb_bob', xy + sign * step / 2) + 0.5) * scale - 0.5 for sign in (1, -1)]
-    found = rays(lens, (pixels('plumb_bob', xy) + 0.5) * scale - 0.5, size)
+    ends = [(projected('plumb_bob', xy + sign * step / 2) + 0.5) * scale - 0.5 for sign in (1, -1)]
+    found = pixels_to_rays(lens, (projected('plumb_bob', xy) + 0.5) * scale - 0.5, size)
     np.testing.assert_allclose(found.to_pixels @ step, 2 * (ends[0] - ends[1]), atol=2e-6)
 
 
 @pytest.mark.parametrize('size', [(640, 360), (480, 640), (640, 500)])
 def test_an_image_of_another_shape_is_refused(size):
-    assert not fits(camera(''), size)
+    assert not camera_fits(camera(''), size)
     with pytest.raises(InputError, match='another shape'):
-        rays(camera(''), np.zeros((1, 2)), size)
+        pixels_to_rays(camera(''), np.zeros((1, 2)), size)
 
 
 def test_pixels_that_no_direction_leads_to_have_none():
     strong = Camera(SIZE, MATRIX, 'plumb_bob', np.array([-0.6, 0.0, 0.0, 0.0]))
-    found = rays(strong, np.array([[322.0, 236.0], [10_000.0, 236.0]]), SIZE)
+    found = pixels_to_rays(strong, np.array([[322.0, 236.0], [10_000.0, 236.0]]), SIZE)
     assert found.valid.tolist() == [True, False]
 
 
 def test_no_pixels_are_no_directions():
-    assert len(rays(camera('equidistant'), np.zeros((0, 2)), SIZE)) == 0
+    assert len(pixels_to_rays(camera('equidistant'), np.zeros((0, 2)), SIZE)) == 0

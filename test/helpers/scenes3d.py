@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fol_vpr.datatypes import Camera, RelativePose
-from fol_vpr.geometry.rigid import rotation_about, rotation_matrix, rotation_vector
+from fol_vpr.geometry.rigid import rotation_from_vector, rotation_matrix, rotation_vector
 
 SIZE = (640, 480)
 MATRIX = np.array([[400.0, 0, 319.5], [0, 410.0, 239.5], [0, 0, 1]])
@@ -43,7 +43,7 @@ def two_views(
     xy = rng.uniform([0, 0], SIZE, (count, 2))
     rays = np.concatenate([xy, np.ones((count, 1))], axis=1) @ np.linalg.inv(MATRIX).T
     points = rays * rng.uniform(*depth, count)[:, None]
-    rotation, translation = rotation_about(np.array(turn)), np.array(translation)
+    rotation, translation = rotation_from_vector(np.array(turn)), np.array(translation)
     query = project(points @ rotation.T + translation)
     query += rng.normal(0, noise, query.shape)
     mismatched = int(wrong * count)

@@ -9,17 +9,19 @@ import numpy as np
 from helpers.scenes3d import MATRIX, SIZE
 
 from fol_vpr.datatypes import Place, Pose
-from fol_vpr.geometry.rigid import quaternion, rotation_about, rotation_matrix
+from fol_vpr.geometry.rigid import quaternion, rotation_from_vector, rotation_matrix
 
 # x forward, y left, z up of a base, in an optical frame: x right, y down, z forward.
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 MOUNTS = {
     'ahead': Pose(np.array([0.2, 0.0, 1.3]), quaternion(OPTICAL)),
     'tilted': Pose(
-        np.array([0.4, -0.1, 1.0]), quaternion(rotation_about(np.array([0, 0.35, 0])) @ OPTICAL)
+        np.array([0.4, -0.1, 1.0]),
+        quaternion(rotation_from_vector(np.array([0, 0.35, 0])) @ OPTICAL),
     ),
     'backwards': Pose(
-        np.array([-0.3, 0.1, 0.8]), quaternion(rotation_about(np.array([0, 0, np.pi])) @ OPTICAL)
+        np.array([-0.3, 0.1, 0.8]),
+        quaternion(rotation_from_vector(np.array([0, 0, np.pi])) @ OPTICAL),
     ),
 }
 # Corners of walls in the frame of the first camera, metres: two sides, a floor, and the end.
@@ -60,7 +62,7 @@ def drawn(camera_in_scene: Pose) -> np.ndarray:
 
 
 @dataclass
-class Views:
+class ReferenceImages:
     """The images of a map, drawn from poses in the scene."""
 
     places: list[Place]

@@ -11,7 +11,13 @@ from helpers.walls import MOUNTS, drawn
 
 from fol_vpr.config import LoopsConfig, NetworkConfig, RecognizerConfig, VerificationConfig
 from fol_vpr.datatypes import Camera, Frame, Pose
-from fol_vpr.geometry.rigid import compose, inverse, quaternion, rotation_about, rotation_matrix
+from fol_vpr.geometry.rigid import (
+    compose,
+    inverse,
+    quaternion,
+    rotation_from_vector,
+    rotation_matrix,
+)
 from fol_vpr.geometry.rigid import rotation_vector as vector_of
 from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
 from fol_vpr.loop_closure.revisits import BaselineView
@@ -60,7 +66,7 @@ def _fitting(image: np.ndarray) -> Camera | None:
 
 
 def test_a_closure_within_the_drive_has_a_transform_in_metres():
-    turned = quaternion(rotation_about(np.array([0, 0.06, 0])))
+    turned = quaternion(rotation_from_vector(np.array([0, 0.06, 0])))
     back = Pose(np.array([0.4, 0.0, 0.5]), turned)
     recognizer = PlaceRecognizer(CONFIG)
     try:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval import match_candidates, match_scores, matching, mutual_matches, prefilter
+from fol_vpr.retrieval import match_candidates, match_pair, match_scores, matching, prefilter
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def test_ties_and_sizes_in_tiles_of_all_sizes(
         patch.setattr(matching, 'CPU_TILE_BYTES', tile_bytes)
         patch.setattr(matching, 'GROUP_BYTES', group_bytes)
         scores = match_scores(query, candidates, threshold)
-        pairs = [mutual_matches(query, candidate, threshold) for candidate in candidates]
+        pairs = [match_pair(query, candidate, threshold) for candidate in candidates]
     expected = [plain_matches(query, candidate, threshold) for candidate in candidates]
     assert scores.tolist() == [len(matches) for matches in expected]
     for got, wanted in zip(pairs, expected, strict=True):
@@ -104,7 +104,7 @@ def test_the_authors_scores(golden, seed):
     np.testing.assert_array_equal(match_scores(query, list(candidates)), expected)
     for candidate in candidates:
         np.testing.assert_array_equal(
-            mutual_matches(query, candidate), plain_matches(query, candidate, 0.7)
+            match_pair(query, candidate), plain_matches(query, candidate, 0.7)
         )
 
 
@@ -118,7 +118,7 @@ def test_matches_close_to_the_threshold_survive_the_prefilter(monkeypatch):
     cosine = 0.7 + rng.uniform(-1e-3, 1e-3, (400, 1))
     candidate = unit(cosine * query + np.sqrt(1 - cosine**2) * across)
     expected = plain_matches(query, candidate, 0.7)
-    np.testing.assert_array_equal(mutual_matches(query, candidate), expected)
+    np.testing.assert_array_equal(match_pair(query, candidate), expected)
     assert 150 < len(expected) < 250
 
 
@@ -149,7 +149,7 @@ def test_one_match_scores_one():
     query = np.eye(4, 8, dtype=np.float32)
     candidate = np.eye(4, 8, k=3, dtype=np.float32)
     assert match_scores(query, [candidate]).tolist() == [1]
-    assert mutual_matches(query, candidate).tolist() == [[3, 0]]
+    assert match_pair(query, candidate).tolist() == [[3, 0]]
 
 
 def test_padding_is_never_matched_even_where_everything_is_allowed():
@@ -166,7 +166,7 @@ def test_no_candidates_and_no_rows():
     assert match_scores(query, []).shape == (0,)
     assert match_scores(query, [empty, query]).tolist() == [0, 5]
     assert match_scores(empty, [query]).tolist() == [0]
-    assert mutual_matches(query, empty).shape == (0, 2)
+    assert match_pair(query, empty).shape == (0, 2)
 
 
 def test_other_layouts_and_types_give_the_same():
@@ -213,7 +213,7 @@ def test_the_operations_that_a_gpu_runs_find_the_same(monkeypatch):
     rng = np.random.default_rng(5)
     query = unit(rng.standard_normal((150, 16)))
     candidates = [unit(query[:k] + 0.1 * rng.standard_normal((k, 16))) for k in (150, 1, 70)]
-    expected = [mutual_matches(query, candidate) for candidate in candidates]
+    expected = [match_pair(query, candidate) for candidate in candidates]
     monkeypatch.setattr(matching, '_natural', lambda values: values)
     monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: False)
     for found, wanted in zip(match_candidates(query, candidates), expected, strict=True):

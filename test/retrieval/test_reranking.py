@@ -9,7 +9,7 @@ import pytest
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
 from fol_vpr.errors import InputError, MapError
-from fol_vpr.retrieval import Coarse, rerank
+from fol_vpr.retrieval import CoarseFeatures, rerank
 from fol_vpr.retrieval import rerank as rerank_function
 
 QUERY = np.eye(8, 16, dtype=np.float32)
@@ -151,7 +151,7 @@ def test_without_any_match_the_order_stays():
     assert [candidate.match_score for candidate in ranked] == [0] * 4
 
 
-def test_only_candidates_in_doubt_are_matched():
+def test_only_candidates_match_limit_are_matched():
     """Their relative similarities are 1, 1/3, -1/3 and -1."""
     matches = {4: 2, 2: 5, 7: 8, 1: 8}
     for least, loaded in ((1.0, [4]), (0.3, [4, 2]), (-0.5, [4, 2, 7]), (-1.1, [4, 2, 7, 1])):
@@ -162,7 +162,7 @@ def test_only_candidates_in_doubt_are_matched():
         assert all(math.isnan(candidate.match_score) for candidate in ranked[len(loaded) :])
 
 
-def test_equally_similar_ones_are_all_in_doubt():
+def test_equally_similar_ones_are_all_match_limit():
     found = [Candidate(index, 0.5) for index in range(4)]
     store = Store({0: 1, 1: 5, 2: 3, 3: 5})
     assert order(rerank(LOCAL, found, store, EVIDENCE)) == [1, 3, 2, 0]
@@ -191,7 +191,7 @@ def part(features: LocalFeatures, rows: slice) -> LocalFeatures:
 
 
 # Some rows of `local` tell less than all eight do: of 2 and 7 these match alike.
-COARSE = Coarse(LOCAL, lambda features: part(features, slice(0, 3)))
+COARSE = CoarseFeatures(LOCAL, lambda features: part(features, slice(0, 3)))
 FEW = replace(EVIDENCE, shortlist=2, similarity_weight=0.0, min_relative_similarity=-1000.0)
 
 
@@ -222,6 +222,6 @@ def test_the_released_order_has_no_shortlist():
 
 
 def test_without_coarse_rows_all_are_matched():
-    nothing = Coarse(LOCAL, lambda _features: None)
+    nothing = CoarseFeatures(LOCAL, lambda _features: None)
     ranked = rerank(LOCAL, FOUND, Store({4: 0, 2: 3, 7: 7, 1: 1}), FEW, coarse=nothing)
     assert [candidate.match_score for candidate in ranked] == [7, 3, 1, 0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fol_vpr.datatypes import LocalFeatures
-from fol_vpr.retrieval.spatial_score import CELL, MatchEvidence
+from fol_vpr.retrieval.spatial_score import CELL, SpatialScorer
 
 THRESHOLD = 0.7
 ROWS = 60
@@ -33,19 +33,19 @@ def test_matches_that_moved_alike_count_in_full():
     query = features(spread(1))
     for offset in ((0, 0), (500, -90)):
         reference = features(spread(1) + offset, cosines)
-        evidence = MatchEvidence(query, THRESHOLD).of(reference, ALL)
+        evidence = SpatialScorer(query, THRESHOLD).of(reference, ALL)
         assert evidence == pytest.approx((cosines - THRESHOLD).sum(), rel=1e-4)
 
 
 def test_an_image_of_another_size_is_no_disagreement():
-    evidence = MatchEvidence(features(spread(1)), THRESHOLD).of(features(2.5 * spread(1)), ALL)
+    evidence = SpatialScorer(features(spread(1)), THRESHOLD).of(features(2.5 * spread(1)), ALL)
     assert evidence == pytest.approx(ROWS * (1 - THRESHOLD), rel=1e-4)
 
 
 def test_matches_that_moved_anyhow_count_less_than_half_of_them_that_agree():
     query = features(spread(1))
-    anyhow = MatchEvidence(query, THRESHOLD).of(features(spread(2)), ALL)
-    half = MatchEvidence(query, THRESHOLD).of(features(spread(1)), ALL[: ROWS // 2])
+    anyhow = SpatialScorer(query, THRESHOLD).of(features(spread(2)), ALL)
+    half = SpatialScorer(query, THRESHOLD).of(features(spread(1)), ALL[: ROWS // 2])
     assert 0 < anyhow < half
 
 
@@ -61,7 +61,7 @@ def test_it_is_what_its_description_says():
     for row in rows:
         alike = np.abs(cells[rows] - cells[row]).max(axis=1) <= 1
         total += excess[row] * np.sqrt(excess[rows][alike].sum())
-    evidence = MatchEvidence(query, THRESHOLD).of(reference, ALL[rows])
+    evidence = SpatialScorer(query, THRESHOLD).of(reference, ALL[rows])
     assert evidence == pytest.approx(total ** (2 / 3), rel=1e-4)
 
 
@@ -71,26 +71,26 @@ def test_rows_of_eight_bits_count_by_their_direction():
     coarse = LocalFeatures(
         np.rint(127 * exact.descriptors).astype(np.int8), exact.positions, exact.weights
     )
-    evidence = MatchEvidence(query, THRESHOLD).of(coarse, ALL)
-    assert evidence == pytest.approx(MatchEvidence(query, THRESHOLD).of(exact, ALL), rel=0.02)
+    evidence = SpatialScorer(query, THRESHOLD).of(coarse, ALL)
+    assert evidence == pytest.approx(SpatialScorer(query, THRESHOLD).of(exact, ALL), rel=0.02)
 
 
 def test_one_query_answers_for_many_references():
     """And for one without any rows, of which no positions can be told."""
     query, others = features(spread(1)), [features(spread(seed)) for seed in (2, 1, 2)]
-    together = MatchEvidence(query, THRESHOLD)
+    together = SpatialScorer(query, THRESHOLD)
     found = [together.of(other, ALL) for other in others]
-    assert found == [MatchEvidence(query, THRESHOLD).of(other, ALL) for other in others]
+    assert found == [SpatialScorer(query, THRESHOLD).of(other, ALL) for other in others]
     assert found[0] == found[2] != found[1]
     none = LocalFeatures(*(rows[:0] for rows in vars(query).values()))
-    assert MatchEvidence(none, THRESHOLD).of(query, ALL[:0]) == 0
+    assert SpatialScorer(none, THRESHOLD).of(query, ALL[:0]) == 0
 
 
 def test_a_match_at_the_threshold_and_none_at_all():
     query, reference = features(spread(1)), features(spread(1), 0.8)
-    assert MatchEvidence(query, 0.8 + 1e-6).of(reference, ALL) == 0
-    assert MatchEvidence(query, THRESHOLD).of(reference, ALL[:0]) == 0
-    assert MatchEvidence(query, THRESHOLD).of(reference, ALL[:1]) == pytest.approx(0.1, rel=1e-4)
+    assert SpatialScorer(query, 0.8 + 1e-6).of(reference, ALL) == 0
+    assert SpatialScorer(query, THRESHOLD).of(reference, ALL[:0]) == 0
+    assert SpatialScorer(query, THRESHOLD).of(reference, ALL[:1]) == pytest.approx(0.1, rel=1e-4)
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf, 1e38])
@@ -98,5 +98,5 @@ def test_positions_that_are_none_are_told_apart_by_nothing(value: float):
     broken = spread(1)
     broken[7] = value
     for query, reference in ((spread(1), broken), (broken, spread(1)), (broken, broken)):
-        evidence = MatchEvidence(features(query), THRESHOLD).of(features(reference), ALL)
+        evidence = SpatialScorer(features(query), THRESHOLD).of(features(reference), ALL)
         assert 0 < evidence <= ROWS * (1 - THRESHOLD) * 1.001

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fol_vpr.errors import InputError
-from fol_vpr.network.model.fol import Encoded
+from fol_vpr.network.model.fol import EncoderOutput
 from fol_vpr.network.model.local_head import select_patches
 
 Settings = ParamSpec('Settings')
@@ -79,7 +79,7 @@ class LossInputs:
     @classmethod
     def of(
         cls,
-        encoded: Encoded,
+        encoded: EncoderOutput,
         labels: Tensor,
         photographs: Tensor | None = None,
         frames: Tensor | None = None,

@@ -28,7 +28,7 @@ STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
 
 @dataclass(frozen=True, eq=False)
-class Texture:
+class AlignmentImage:
     """An image made ready to be aligned with others.
 
     Attributes:
@@ -40,13 +40,13 @@ class Texture:
     scale: float
 
 
-def texture(image: np.ndarray) -> Texture:
+def alignment_image(image: np.ndarray) -> AlignmentImage:
     """Of an image [H, W, 3] or [H, W] of uint8, RGB or grey."""
-    return _texture(image, image.shape[1])
+    return _normalised(image, image.shape[1])
 
 
 @lru_cache(maxsize=KEPT)
-def texture_of_jpeg(jpeg: bytes, size: tuple[int, int]) -> Texture | None:
+def alignment_image_from_jpeg(jpeg: bytes, size: tuple[int, int]) -> AlignmentImage | None:
     """Of an encoded image, perhaps a reduced one; None where it cannot be read.
 
     The last ones are kept: a robot stays beside the same places for several images.
@@ -55,10 +55,10 @@ def texture_of_jpeg(jpeg: bytes, size: tuple[int, int]) -> Texture | None:
         size: width and height of the image as it was.
     """
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
-    return None if image is None else _texture(image, size[0])
+    return None if image is None else _normalised(image, size[0])
 
 
-def _texture(image: np.ndarray, original_width: int) -> Texture:
+def _normalised(image: np.ndarray, original_width: int) -> AlignmentImage:
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
     reduced = min(1.0, MAX_SIDE / max(height, width))
@@ -69,11 +69,14 @@ def _texture(image: np.ndarray, original_width: int) -> Texture:
     above = smooth - cv2.GaussianBlur(smooth, (0, 0), NEIGHBOURHOOD)
     contrast = np.sqrt(cv2.GaussianBlur(above * above, (0, 0), NEIGHBOURHOOD)) + MIN_CONTRAST
     even = np.clip(128 + 50 * above / contrast, 0, 255).astype(np.uint8)
-    return Texture(even, grey.shape[1] / original_width)
+    return AlignmentImage(even, grey.shape[1] / original_width)
 
 
-def align(
-    fixed: Texture, other: Texture, fixed_xy: np.ndarray, guesses: Sequence[np.ndarray]
+def track_points(
+    fixed: AlignmentImage,
+    other: AlignmentImage,
+    fixed_xy: np.ndarray,
+    guesses: Sequence[np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the surroundings of positions in another image again (Lucas and Kanade, pyramidal).
 
@@ -105,7 +108,7 @@ def align(
     return (xy + 0.5) / other.scale - 0.5, seen
 
 
-def corners(image: Texture) -> np.ndarray:
+def detect_corners(image: AlignmentImage) -> np.ndarray:
     """[K, 2] positions, in pixels of the original image, whose surroundings are easily found."""
     # None where there are none, which OpenCV's stubs do not know.
     found = np.asarray(
@@ -116,7 +119,7 @@ def corners(image: Texture) -> np.ndarray:
     return (found.reshape(-1, 2).astype(np.float64) + 0.5) / image.scale - 0.5
 
 
-def carried(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray) -> np.ndarray:
+def move_with_nearest(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray) -> np.ndarray:
     """[K, 2] positions moved as the nearest of known ones [N, 2] is to [N, 2]."""
     apart = ((xy[:, None] - known_xy[None]) ** 2).sum(axis=2)
     nearest = apart.argmin(axis=1)
@@ -134,7 +137,7 @@ def _of_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _to_texture(image: Texture, xy: np.ndarray) -> np.ndarray:
+def _to_texture(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
     """[K, 2] float32, as OpenCV wants it."""
     reduced = (np.asarray(xy, dtype=np.float64) + 0.5) * image.scale - 0.5
     return reduced.astype(np.float32)

@@ -12,20 +12,20 @@ import numpy as np
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, Frame, Place, PlaceHypothesis, Pose, PoseSource, RelativePose
 from fol_vpr.geometry.metric.alignment import (
-    Texture,
-    align,
-    carried,
-    corners,
-    texture,
-    texture_of_jpeg,
+    AlignmentImage,
+    alignment_image,
+    alignment_image_from_jpeg,
+    detect_corners,
+    move_with_nearest,
+    track_points,
 )
-from fol_vpr.geometry.metric.bundle import Tracks
-from fol_vpr.geometry.metric.three_views import MIN_POINTS, along_epipolar_lines, metric_pose
+from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
+from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose, sample_epipolar_lines
 from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix
-from fol_vpr.geometry.two_view.cover import patches, rescale
+from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
 from fol_vpr.geometry.two_view.pair import verify_pair
-from fol_vpr.geometry.viewing_rays import matching_camera, rays
+from fol_vpr.geometry.viewing_rays import matching_camera, pixels_to_rays
 
 # Aligned positions are that much better than those of local features.
 LIMIT_SHARE = 0.5
@@ -39,7 +39,7 @@ MAX_TURN = math.radians(40.0)
 REACH = 10
 
 
-class Views(Protocol):
+class ReferenceImages(Protocol):
     """The images that places were taken from: a map's, or those of the running drive."""
 
     def image(self, number: int) -> bytes | None:
@@ -52,7 +52,7 @@ class Views(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Aligned:
+class _AlignedMatches:
     """Matches [K] of query and first view, aligned and agreeing on one motion."""
 
     query_xy: np.ndarray
@@ -60,14 +60,14 @@ class _Aligned:
     query_camera: Camera
     first_camera: Camera
     size: tuple[int, int]
-    first: Texture
+    first: AlignmentImage
     relative: RelativePose | None
 
 
 def refine_pose(
     hypothesis: PlaceHypothesis,
     frame: Frame,
-    loaded: Views,
+    loaded: ReferenceImages,
     ranked: Sequence[Place],
     config: VerificationConfig,
 ) -> PlaceHypothesis:
@@ -102,8 +102,8 @@ def refine_pose(
 
 
 def _align_with_query(
-    hypothesis: PlaceHypothesis, frame: Frame, loaded: Views, config: VerificationConfig
-) -> _Aligned | None:
+    hypothesis: PlaceHypothesis, frame: Frame, loaded: ReferenceImages, config: VerificationConfig
+) -> _AlignedMatches | None:
     """Matches moved to where the images have them; None where there is nothing to do it with."""
     place = hypothesis.place
     size = (frame.image.shape[1], frame.image.shape[0])
@@ -111,10 +111,12 @@ def _align_with_query(
     first_camera = matching_camera(place.camera, place.image_size)
     if query_camera is None or first_camera is None:
         return None
-    first = _texture_of(place, loaded)
+    first = _image_of_place(place, loaded)
     if first is None or hypothesis.query_xy is None or hypothesis.reference_xy is None:
         return None
-    query_xy, first_xy = _aligned_positions(first, texture(frame.image), hypothesis, config)
+    query_xy, first_xy = _aligned_positions(
+        first, alignment_image(frame.image), hypothesis, config
+    )
     geometry = verify_pair(
         query_xy,
         first_xy,
@@ -123,10 +125,10 @@ def _align_with_query(
         config,
         query_camera=query_camera,
         reference_camera=first_camera,
-        measure=True,
+        estimate_relative_pose=True,
     )
     agrees = geometry.inlier
-    return _Aligned(
+    return _AlignedMatches(
         query_xy[agrees],
         first_xy[agrees],
         query_camera,
@@ -138,7 +140,10 @@ def _align_with_query(
 
 
 def _aligned_positions(
-    first: Texture, query: Texture, hypothesis: PlaceHypothesis, config: VerificationConfig
+    first: AlignmentImage,
+    query: AlignmentImage,
+    hypothesis: PlaceHypothesis,
+    config: VerificationConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
     """[K, 2] positions in the query and [K, 2] in the reference that look alike.
 
@@ -148,36 +153,36 @@ def _aligned_positions(
     """
     reference_xy, query_xy = hypothesis.reference_xy, hypothesis.query_xy
     assert reference_xy is not None and query_xy is not None
-    moved, found = align(first, query, reference_xy, [query_xy])
+    moved, found = track_points(first, query, reference_xy, [query_xy])
     moved, known = moved[found], reference_xy[found].astype(np.float64)
     if len(known) < MIN_FOUND:
         return moved, known
-    distinct = corners(first)
-    guesses = [carried(distinct, known, moved)]
+    distinct = detect_corners(first)
+    guesses = [move_with_nearest(distinct, known, moved)]
     homography = fit_homography(moved, known, 10 * config.inlier_threshold)
     if homography is not None:
         mapped = np.c_[distinct, np.ones(len(distinct))] @ homography.T
         with np.errstate(all='ignore'):
             guesses.append(mapped[:, :2] / mapped[:, 2:])
-    there, seen = align(first, query, distinct, guesses)
+    there, seen = track_points(first, query, distinct, guesses)
     return np.concatenate([moved, there[seen]]), np.concatenate([known, distinct[seen]])
 
 
-def _texture_of(place: Place, loaded: Views) -> Texture | None:
+def _image_of_place(place: Place, loaded: ReferenceImages) -> AlignmentImage | None:
     jpeg = loaded.image(place.index)
-    return None if jpeg is None else texture_of_jpeg(jpeg, place.image_size)
+    return None if jpeg is None else alignment_image_from_jpeg(jpeg, place.image_size)
 
 
-def _second_views(first: Place, ranked: Sequence[Place], loaded: Views) -> list[Place]:
+def _second_views(first: Place, ranked: Sequence[Place], loaded: ReferenceImages) -> list[Place]:
     """Places beside the first one that see it from elsewhere, the most promising first."""
-    if not _stands(first):
+    if not _has_camera_pose(first):
         return []
     nearby = {place.index: place for place in [*ranked, *loaded.around(first.index, REACH)]}
     nearby.pop(first.index, None)
     position, ahead = _position_and_axis(first)
     found = []
     for place in nearby.values():
-        if not _stands(place):
+        if not _has_camera_pose(place):
             continue
         other, other_ahead = _position_and_axis(place)
         distance = float(np.linalg.norm(other - position))
@@ -187,7 +192,7 @@ def _second_views(first: Place, ranked: Sequence[Place], loaded: Views) -> list[
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].index))]
 
 
-def _stands(place: Place) -> bool:
+def _has_camera_pose(place: Place) -> bool:
     """Whether it is known where the camera stood, and how it was turned."""
     mounted = place.camera is not None and place.camera.mount is not None
     return mounted and place.pose is not None and place.pose.has_orientation
@@ -213,39 +218,39 @@ def _baseline(first: Place, second: Place) -> Pose:
 
 
 def _with_second_view(
-    aligned: _Aligned,
+    aligned: _AlignedMatches,
     place: Place,
     second: Place,
-    loaded: Views,
+    loaded: ReferenceImages,
     config: VerificationConfig,
 ) -> RelativePose | None:
     """The relative pose in metres, where a second view measures it."""
     second_camera = matching_camera(second.camera, second.image_size)
-    other = _texture_of(second, loaded)
+    other = _image_of_place(second, loaded)
     if second_camera is None or other is None:
         return None
     baseline = _baseline(place, second)
-    of_first = rays(aligned.first_camera, aligned.first_xy, place.image_size)
-    guesses = along_epipolar_lines(of_first, second_camera, second.image_size, baseline)
-    second_xy, found = align(aligned.first, other, aligned.first_xy, guesses)
+    of_first = pixels_to_rays(aligned.first_camera, aligned.first_xy, place.image_size)
+    guesses = sample_epipolar_lines(of_first, second_camera, second.image_size, baseline)
+    second_xy, found = track_points(aligned.first, other, aligned.first_xy, guesses)
     query_xy = aligned.query_xy[found]
     views = [
-        rays(aligned.query_camera, query_xy, aligned.size),
+        pixels_to_rays(aligned.query_camera, query_xy, aligned.size),
         of_first[found],
-        rays(second_camera, second_xy[found], second.image_size),
+        pixels_to_rays(second_camera, second_xy[found], second.image_size),
     ]
     valid = np.all([view.valid for view in views], axis=0)
-    tracks = Tracks(views[0][valid], views[1][valid], views[2][valid], baseline)
+    tracks = ThreeViewTracks(views[0][valid], views[1][valid], views[2][valid], baseline)
     return metric_pose(
         tracks,
-        patches(rescale(query_xy[valid], aligned.size)),
+        patch_ids(rescale(query_xy[valid], aligned.size)),
         limit=config.inlier_threshold,
-        least_patches=MIN_PATCHES,
+        min_patches=MIN_PATCHES,
         epipolar=aligned.relative,
     )
 
 
-def _base_pose(place: Place, relative: RelativePose, aligned: _Aligned) -> Pose | None:
+def _base_pose(place: Place, relative: RelativePose, aligned: _AlignedMatches) -> Pose | None:
     """Pose of the query's base in the map frame, None where its camera has no mount."""
     mount = aligned.query_camera.mount
     if mount is None:

@@ -10,11 +10,22 @@ import cv2
 import numpy as np
 
 from fol_vpr.datatypes import Camera, Pose, RelativePose
-from fol_vpr.geometry.metric.bundle import MIN_SIGMA, State, Tracks, adjust, pose_covariance
-from fol_vpr.geometry.rigid import quaternion, rotation_about, rotation_matrix, rotation_vector
-from fol_vpr.geometry.two_view.epipolar import Motion, Pairs
+from fol_vpr.geometry.metric.bundle_adjustment import (
+    MIN_SIGMA,
+    BundleState,
+    ThreeViewTracks,
+    bundle_adjust,
+    pose_covariance,
+)
+from fol_vpr.geometry.rigid import (
+    quaternion,
+    rotation_from_vector,
+    rotation_matrix,
+    rotation_vector,
+)
+from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs
 from fol_vpr.geometry.two_view.models import CONFIDENCE
-from fol_vpr.geometry.viewing_rays import Rays, pixels
+from fol_vpr.geometry.viewing_rays import Rays, project_to_pixels
 
 MIN_POINTS = 20
 # Depths, in baselines, at which a point is looked for in the second view.
@@ -28,7 +39,7 @@ MAX_UNCERTAINTY = 0.15
 MAX_DISAGREEMENT = 20.5
 
 
-def along_epipolar_lines(
+def sample_epipolar_lines(
     first: Rays, camera: Camera, size: tuple[int, int], baseline: Pose
 ) -> list[np.ndarray]:
     """Where points may be in a second view, for depths of so many baselines each.
@@ -46,16 +57,16 @@ def along_epipolar_lines(
     guesses = []
     for baselines in DEPTHS:
         points = (first.directions * (baselines * distance) - baseline.position) @ to_second.T
-        guesses.append(pixels(camera, points, size))
+        guesses.append(project_to_pixels(camera, points, size))
     return guesses
 
 
 def metric_pose(
-    tracks: Tracks,
+    tracks: ThreeViewTracks,
     patches: np.ndarray,
     *,
     limit: float,
-    least_patches: int,
+    min_patches: int,
     epipolar: RelativePose | None,
 ) -> RelativePose | None:
     """Pose of the first view's camera in the query's, in metres, or None where it is not measured.
@@ -64,7 +75,7 @@ def metric_pose(
         tracks: [K].
         patches: [K] number of the part of the image that each stands in; they err together.
         limit: pixels beyond which a position is wrong.
-        least_patches: that the points must cover.
+        min_patches: that the points must coverage.
         epipolar: what query and first view alone say, to agree with.
     """
     kept, points = _triangulate(tracks, limit)
@@ -74,11 +85,11 @@ def metric_pose(
     state = _resect(tracks.query, points, limit)
     if state is None:
         return None
-    state, linear, weights = adjust(tracks, state, limit)
+    state, linear, weights = bundle_adjust(tracks, state, limit)
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
     good = (errors <= limit) & (weights > 0) & _in_front(tracks, state)
     observations = len(np.unique(patches[good]))
-    if good.sum() < MIN_POINTS or observations < least_patches:
+    if good.sum() < MIN_POINTS or observations < min_patches:
         return None
     if good.sum() < 0.5 * len(tracks):
         return None
@@ -93,14 +104,14 @@ def metric_pose(
     return found if _plausible(found, depth, epipolar) else None
 
 
-def _triangulate(tracks: Tracks, limit: float) -> tuple[np.ndarray, np.ndarray]:
+def _triangulate(tracks: ThreeViewTracks, limit: float) -> tuple[np.ndarray, np.ndarray]:
     """Rows that the two views agree about, and their points [K, 3] in the first camera."""
     distance = float(np.linalg.norm(tracks.baseline.position))
     if distance < 1e-6 or not len(tracks):
         return np.zeros(0, np.int64), np.zeros((0, 3))
     rotation = rotation_matrix(tracks.baseline.orientation)
-    motion = Motion(rotation, tracks.baseline.position / distance)
-    pairs = Pairs(tracks.first, tracks.second)
+    motion = CameraMotion(rotation, tracks.baseline.position / distance)
+    pairs = RayPairs(tracks.first, tracks.second)
     of_first, of_second = pairs.depths(motion)
     agree = np.abs(pairs.residuals(motion.essential)) <= limit
     kept = np.flatnonzero(agree & (of_first > 0) & (of_second > 0))
@@ -108,7 +119,7 @@ def _triangulate(tracks: Tracks, limit: float) -> tuple[np.ndarray, np.ndarray]:
     return kept, tracks.first.directions[kept] * depths[:, None]
 
 
-def _resect(query: Rays, points: np.ndarray, limit: float) -> State | None:
+def _resect(query: Rays, points: np.ndarray, limit: float) -> BundleState | None:
     """The query's pose by samples of points (OpenCV)."""
     try:
         solved, rotation, translation, inliers = cv2.solvePnPRansac(
@@ -125,10 +136,10 @@ def _resect(query: Rays, points: np.ndarray, limit: float) -> State | None:
         return None
     if not solved or inliers is None or len(inliers) < MIN_POINTS:
         return None
-    return State(rotation_about(rotation.ravel()), translation.ravel(), points)
+    return BundleState(rotation_from_vector(rotation.ravel()), translation.ravel(), points)
 
 
-def _in_front(tracks: Tracks, state: State) -> np.ndarray:
+def _in_front(tracks: ThreeViewTracks, state: BundleState) -> np.ndarray:
     """[K] bool, in front of all three cameras."""
     in_query = state.points @ state.rotation[2] + state.translation[2]
     forward = rotation_matrix(tracks.baseline.orientation)[:, 2]
@@ -136,7 +147,7 @@ def _in_front(tracks: Tracks, state: State) -> np.ndarray:
     return np.asarray((in_query > 0) & (state.points[:, 2] > 0) & (in_second > 0))
 
 
-def _parallax(tracks: Tracks, points: np.ndarray) -> float:
+def _parallax(tracks: ThreeViewTracks, points: np.ndarray) -> float:
     """Pixels between the views by their distance alone, in the middle of the points."""
     to_second = rotation_matrix(tracks.baseline.orientation).T
     shifted = (points - tracks.baseline.position) @ to_second.T

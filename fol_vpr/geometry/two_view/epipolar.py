@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fol_vpr.geometry.rigid import cross_matrix, rotation_about
+from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.viewing_rays import Rays
 
 # Which of many: by number, by a mask, by indices, or by a slice.
-Rows = int | slice | list[int] | np.ndarray
+RowSelection = int | slice | list[int] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class CameraMotion:
     """Poses of the reference's camera in the query's, one or many.
 
     Attributes:
@@ -30,9 +30,9 @@ class Motion:
     rotation: np.ndarray
     direction: np.ndarray
 
-    def __getitem__(self, rows: Rows) -> Motion:
+    def __getitem__(self, rows: RowSelection) -> CameraMotion:
         """Some of many."""
-        return Motion(self.rotation[rows], self.direction[rows])
+        return CameraMotion(self.rotation[rows], self.direction[rows])
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -42,12 +42,14 @@ class Motion:
         """[..., 3, 3] matrices of which `q @ E @ r` is 0."""
         return np.asarray(cross_matrix(self.direction) @ self.rotation)
 
-    def moved(self, step: np.ndarray) -> Motion:
+    def perturbed(self, step: np.ndarray) -> CameraMotion:
         """After steps [..., 5]: two along the sphere of directions, three of rotation."""
         along = (self.tangents @ step[..., :2, None])[..., 0]
         direction = self.direction + along
         length = np.linalg.norm(direction, axis=-1, keepdims=True)
-        return Motion(rotation_about(step[..., 2:]) @ self.rotation, direction / length)
+        return CameraMotion(
+            rotation_from_vector(step[..., 2:]) @ self.rotation, direction / length
+        )
 
     @property
     def tangents(self) -> np.ndarray:
@@ -59,7 +61,7 @@ class Motion:
         return np.concatenate([first, across @ first], axis=-1)
 
     @property
-    def essential_changes(self) -> np.ndarray:
+    def essential_derivatives(self) -> np.ndarray:
         """[..., 5, 3, 3] derivatives of the essential matrices by a step."""
         tangents = np.swapaxes(self.tangents, -1, -2)
         rotation = self.rotation[..., None, :, :]
@@ -69,28 +71,28 @@ class Motion:
         return np.concatenate([by_direction, by_rotation], axis=-3)
 
 
-def together(motions: Sequence[Motion]) -> Motion:
+def stack_motions(motions: Sequence[CameraMotion]) -> CameraMotion:
     """Single motions as many."""
-    return Motion(
+    return CameraMotion(
         np.stack([motion.rotation for motion in motions]),
         np.stack([motion.direction for motion in motions]),
     )
 
 
-def motions_of(essential: np.ndarray) -> Motion:
+def decompose_essential(essential: np.ndarray) -> CameraMotion:
     """The four motions that an essential matrix may stand for (Hartley and Zisserman, 9.6.2)."""
     u, _, vt = np.linalg.svd(essential)
     u, vt = u * np.sign(np.linalg.det(u)), vt * np.sign(np.linalg.det(vt))
     quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     direction = u[:, 2]
     one, other = u @ quarter @ vt, u @ quarter.T @ vt
-    return Motion(
+    return CameraMotion(
         np.stack([one, one, other, other]),
         np.stack([direction, -direction, direction, -direction]),
     )
 
 
-class Pairs:
+class RayPairs:
     """Rays of matches in query and reference, prepared for residuals.
 
     What is asked of them is linear in the essential matrix or in the rotation, so it is a product
@@ -112,10 +114,10 @@ class Pairs:
     def __len__(self) -> int:
         return int(self._q.shape[1])
 
-    def __getitem__(self, rows: slice) -> Pairs:
+    def __getitem__(self, rows: slice) -> RayPairs:
         """Some of them."""
         query, reference = self._rays
-        return Pairs(query[rows], reference[rows])
+        return RayPairs(query[rows], reference[rows])
 
     @property
     def query_xy(self) -> np.ndarray:
@@ -127,8 +129,8 @@ class Pairs:
         _, of_q, _, of_r = self._lines(essential)
         return np.asarray(self._errors(essential) / np.sqrt(of_q + of_r + 1e-18))
 
-    def linearised(self, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
-        """Residuals [..., K], and their derivatives [..., 5, K] by a step of `Motion.moved`."""
+    def linearised(self, motion: CameraMotion) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals [..., K], and [..., 5, K] derivatives by a step of `perturbed`."""
         essential = motion.essential
         weighted_q, of_q, weighted_r, of_r = self._lines(essential)
         root = 1 / np.sqrt(of_q + of_r + 1e-18)
@@ -141,7 +143,7 @@ class Pairs:
         by_line_r = share[..., None, :] * weighted_r
         by_matrix[..., :2, :] -= self._q[:, None] * by_line_r[..., None, :, :]
         many = residuals.shape[:-1]
-        changes = motion.essential_changes.reshape(*many, 5, 9)
+        changes = motion.essential_derivatives.reshape(*many, 5, 9)
         return residuals, changes @ by_matrix.reshape(*many, 9, -1)
 
     def _errors(self, essential: np.ndarray) -> np.ndarray:
@@ -156,7 +158,7 @@ class Pairs:
         in_query = _in_noise(self._noise_q, essential[..., :2, :] @ self._r)
         return *in_query, *_in_noise(self._noise_r, back[..., :2, :] @ self._q)
 
-    def sides(self, motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def depth_fractions(self, motion: CameraMotion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """[..., K] each: depths in query and in reference, over the third, which is positive.
 
         They are those of where both rays come closest, in units of the translation's length.
@@ -170,12 +172,12 @@ class Pairs:
         of_r = across * along_q - self._square_q * along_r
         return of_q, of_r, self._square_q * self._square_r - across * across + 1e-18
 
-    def depths(self, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    def depths(self, motion: CameraMotion) -> tuple[np.ndarray, np.ndarray]:
         """[..., K] depths in query and reference, in units of the translation's length."""
-        of_q, of_r, over = self.sides(motion)
+        of_q, of_r, over = self.depth_fractions(motion)
         return of_q / over, of_r / over
 
-    def in_front(self, motion: Motion, limit: float) -> np.ndarray:
+    def fraction_in_front(self, motion: CameraMotion, limit: float) -> np.ndarray:
         """[...] share of the matches within the limit (pixels) that both cameras have ahead.
 
         Each counts by its parallax: the side of those at infinity is noise.

@@ -13,7 +13,7 @@ from enum import Enum
 import cv2
 import numpy as np
 
-from fol_vpr.geometry.rigid import cross_matrix, rotation_about
+from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.viewing_rays import Rays
 
 CONFIDENCE = 0.999
@@ -25,7 +25,7 @@ ROTATION_STARTS = 8
 ROTATION_STEPS = 5
 
 
-class Model(str, Enum):
+class MotionModel(str, Enum):
     """What relates two images; the value is how it is called in words."""
 
     NONE = ''
@@ -36,15 +36,15 @@ class Model(str, Enum):
 
 
 # Dimension of what a match is left free on, and parameters.
-FREEDOM = {
-    Model.ESSENTIAL: (3, 5),
-    Model.FUNDAMENTAL: (3, 7),
-    Model.HOMOGRAPHY: (2, 8),
-    Model.ROTATION: (2, 3),
+DIMENSIONS = {
+    MotionModel.ESSENTIAL: (3, 5),
+    MotionModel.FUNDAMENTAL: (3, 7),
+    MotionModel.HOMOGRAPHY: (2, 8),
+    MotionModel.ROTATION: (2, 3),
 }
 
 
-def gric(model: Model, squares: np.ndarray, sigma: float, observations: float) -> float:
+def gric(model: MotionModel, squares: np.ndarray, sigma: float, observations: float) -> float:
     """Torr's criterion, the less the better.
 
     Args:
@@ -52,7 +52,7 @@ def gric(model: Model, squares: np.ndarray, sigma: float, observations: float) -
         sigma: standard deviation of one coordinate, pixels.
         observations: how many of the matches are independent.
     """
-    dimension, parameters = FREEDOM[model]
+    dimension, parameters = DIMENSIONS[model]
     capped = np.minimum(squares / sigma**2, 2.0 * (4 - dimension))
     structure = dimension * np.log(4.0) * observations
     return float(
@@ -64,17 +64,17 @@ def fit_fundamental(
     query: np.ndarray,
     reference: np.ndarray,
     threshold: float,
-    likeness: np.ndarray | None = None,
+    cosines: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """F [3, 3] of `r' F q = 0`, and which [K] agree (OpenCV); None where none does.
 
     Args:
         query, reference: [K, 2] pixels.
         threshold: pixels.
-        likeness: [K] how much alike matches are. Those that are more so are sampled first
+        cosines: [K] how much alike matches are. Those that are more so are sampled first
             (PROSAC), which takes a quarter of the samples; without it this is MAGSAC++.
     """
-    order, method, iterations = _sampling(len(query), likeness)
+    order, method, iterations = _sampling(len(query), cosines)
     try:
         matrix, mask = cv2.findFundamentalMat(
             query[order],
@@ -97,18 +97,18 @@ def fit_fundamental(
 
 
 def fit_essential(
-    query: Rays, reference: Rays, threshold: float, likeness: np.ndarray | None = None
+    query: Rays, reference: Rays, threshold: float, cosines: np.ndarray | None = None
 ) -> np.ndarray | None:
     """E [3, 3] of `q' E r = 0` (OpenCV); None where no five matches agree.
 
     Args:
         query, reference: [K], all valid.
         threshold: pixels of a 640 px wide image.
-        likeness: as of `fit_fundamental`.
+        cosines: as of `fit_fundamental`.
     """
     # OpenCV's sampling is made for numbers of the size of pixels.
     size = float(np.sqrt(query.scale * reference.scale))
-    order, method, iterations = _sampling(len(query), likeness)
+    order, method, iterations = _sampling(len(query), cosines)
     try:
         matrix, _ = cv2.findEssentialMat(
             size * reference.xy[order],
@@ -125,11 +125,11 @@ def fit_essential(
     return np.asarray(matrix) if sound else None
 
 
-def _sampling(count: int, likeness: np.ndarray | None) -> tuple[np.ndarray, int, int]:
+def _sampling(count: int, cosines: np.ndarray | None) -> tuple[np.ndarray, int, int]:
     """In which order matches are given to OpenCV, how it samples them, and how often at most."""
-    if likeness is None:
+    if cosines is None:
         return np.arange(count), cv2.USAC_MAGSAC, MAX_ITERATIONS
-    return np.argsort(-likeness, kind='stable'), cv2.USAC_PROSAC, MAX_ORDERED_ITERATIONS
+    return np.argsort(-cosines, kind='stable'), cv2.USAC_PROSAC, MAX_ORDERED_ITERATIONS
 
 
 def homography_of_rays(query: Rays, reference: Rays, threshold: float) -> np.ndarray | None:
@@ -171,7 +171,9 @@ def fit_homography(
     return np.asarray(matrix)
 
 
-def sampson_squares(matrix: np.ndarray, query: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def squared_sampson_distances(
+    matrix: np.ndarray, query: np.ndarray, reference: np.ndarray
+) -> np.ndarray:
     """[K] squared distances from a fundamental matrix, pixels² (Sampson's approximation)."""
     q, r = _homogeneous(query), _homogeneous(reference)
     lines_r, lines_q = q @ matrix.T, r @ matrix
@@ -180,7 +182,9 @@ def sampson_squares(matrix: np.ndarray, query: np.ndarray, reference: np.ndarray
     return np.asarray(error**2 / (gradient + 1e-18))
 
 
-def transfer_squares(matrix: np.ndarray, query: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def squared_transfer_distances(
+    matrix: np.ndarray, query: np.ndarray, reference: np.ndarray
+) -> np.ndarray:
     """[K] squared distances from a homography, pixels²: a quarter of both transfers' errors."""
     there = _mapped(matrix, reference) - query
     back = _mapped(np.linalg.inv(matrix), query) - reference
@@ -200,7 +204,7 @@ def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
         # Kabsch's rotation, closer to the majority every time.
         u, _, vt = np.linalg.svd((q * rate[:, None]).T @ r)
         turn = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
-        squares = rotation_squares(turn, query, reference)
+        squares = squared_rotation_distances(turn, query, reference)
         rate = 1 / (1 + squares / max(limit**2, float(np.median(squares)))) ** 2
     for _ in range(ROTATION_STEPS):
         seen = r @ turn.T
@@ -211,11 +215,11 @@ def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
         normal = np.tensordot(weighted, jacobian, axes=((0, 1), (0, 1)))
         pull = np.tensordot(weighted, error, axes=((0, 1), (0, 1)))
         damping = 1e-9 * np.trace(normal) * np.eye(3)
-        turn = rotation_about(-np.linalg.solve(normal + damping, pull)) @ turn
+        turn = rotation_from_vector(-np.linalg.solve(normal + damping, pull)) @ turn
     return np.asarray(turn)
 
 
-def rotation_squares(rotation: np.ndarray, query: Rays, reference: Rays) -> np.ndarray:
+def squared_rotation_distances(rotation: np.ndarray, query: Rays, reference: Rays) -> np.ndarray:
     """[K] squared distances in pixels² from a pure rotation, in the four coordinates."""
     seen = reference.directions @ rotation.T
     return np.asarray((_in_pixels(seen, query) ** 2).sum(axis=1) / 2)

@@ -8,14 +8,14 @@ import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
-from fol_vpr.geometry.metric.bundle import MIN_SIGMA
-from fol_vpr.geometry.two_view import cover, models
-from fol_vpr.geometry.two_view.epipolar import Pairs, motions_of
-from fol_vpr.geometry.two_view.models import Model
-from fol_vpr.geometry.two_view.refine import Fit, refine
-from fol_vpr.geometry.two_view.relative_pose import Noise, choose, relative_pose
-from fol_vpr.geometry.two_view.search import find_motions
-from fol_vpr.geometry.viewing_rays import Rays, rays
+from fol_vpr.geometry.metric.bundle_adjustment import MIN_SIGMA
+from fol_vpr.geometry.two_view import coverage, models
+from fol_vpr.geometry.two_view.epipolar import RayPairs, decompose_essential
+from fol_vpr.geometry.two_view.models import MotionModel
+from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions
+from fol_vpr.geometry.two_view.motion_search import find_motions
+from fol_vpr.geometry.two_view.relative_pose import Noise, pose_from_fits, select_model
+from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays
 
 MIN_MATCHES = 8
 # Standard deviation in pixels across the narrow direction: points on one line fit any geometry.
@@ -61,7 +61,7 @@ class _Support:
     """Which matches agree with which model, and how their images would have to stand."""
 
     inlier: np.ndarray
-    model: Model
+    model: MotionModel
     relative: RelativePose | None = None
 
 
@@ -74,8 +74,8 @@ def verify_pair(
     *,
     query_camera: Camera | None = None,
     reference_camera: Camera | None = None,
-    likeness: np.ndarray | None = None,
-    measure: bool = False,
+    cosines: np.ndarray | None = None,
+    estimate_relative_pose: bool = False,
 ) -> PairGeometry:
     """Fit a motion robustly (PROSAC or MAGSAC++, OpenCV) and count what supports it.
 
@@ -86,7 +86,7 @@ def verify_pair(
         query_size, reference_size: width and height of the images in pixels.
         config: thresholds; `inlier_threshold` is in pixels of a 640 px wide image.
         query_camera, reference_camera: calibration of the images, where it is known.
-        likeness: [K] how much alike the matched features are, where that is known: matches that
+        cosines: [K] how much alike the matched features are, where that is known: matches that
             are more alike are right more often, and sampled first.
         measure: choose the model with care, and give the relative pose. That wants positions
             which were aligned by the images: local features lean towards the same position in
@@ -99,30 +99,33 @@ def verify_pair(
     unsupported = PairGeometry(count, 0, 0, False, inlier=np.zeros(count, bool))
     if count < MIN_MATCHES:
         return unsupported
-    query = cover.rescale(query_xy, query_size)
-    reference = cover.rescale(reference_xy, reference_size)
+    query = coverage.rescale(query_xy, query_size)
+    reference = coverage.rescale(reference_xy, reference_size)
     if query_camera is not None and reference_camera is not None:
         support = _calibrated(
-            rays(query_camera, query_xy, query_size),
-            rays(reference_camera, reference_xy, reference_size),
+            pixels_to_rays(query_camera, query_xy, query_size),
+            pixels_to_rays(reference_camera, reference_xy, reference_size),
             query,
             reference,
             config.inlier_threshold,
-            likeness,
-            measure,
+            cosines,
+            estimate_relative_pose,
         )
     else:
-        support = _uncalibrated(query, reference, config.inlier_threshold, likeness, measure)
+        support = _uncalibrated(
+            query, reference, config.inlier_threshold, cosines, estimate_relative_pose
+        )
     if support is None:
         return unsupported
     inlier = support.inlier
     inliers = int(inlier.sum())
-    regions = min(cover.regions(query[inlier]), cover.regions(reference[inlier]))
+    regions = min(coverage.count_regions(query[inlier]), coverage.count_regions(reference[inlier]))
     verified = (
         inliers >= config.min_inliers
         and inliers >= config.min_inlier_ratio * count
         and regions >= config.min_regions
-        and min(cover.narrowest(query[inlier]), cover.narrowest(reference[inlier])) >= MIN_SPREAD
+        and min(coverage.min_spread(query[inlier]), coverage.min_spread(reference[inlier]))
+        >= MIN_SPREAD
     )
     return PairGeometry(
         matches=count,
@@ -139,25 +142,25 @@ def _uncalibrated(
     query: np.ndarray,
     reference: np.ndarray,
     threshold: float,
-    likeness: np.ndarray | None,
-    measure: bool,
+    cosines: np.ndarray | None,
+    estimate_relative_pose: bool,
 ) -> _Support | None:
     """Epipolar support; with care named a homography where one explains it as well."""
-    found = models.fit_fundamental(query, reference, threshold, likeness)
+    found = models.fit_fundamental(query, reference, threshold, cosines)
     if found is None:
         return None
     matrix, inlier = found
-    if not measure or inlier.sum() < MIN_MATCHES:
-        return _Support(inlier, Model.FUNDAMENTAL)
+    if not estimate_relative_pose or inlier.sum() < MIN_MATCHES:
+        return _Support(inlier, MotionModel.FUNDAMENTAL)
     q, r = query[inlier], reference[inlier]
     flat = models.fit_homography(q, r, threshold)
     if flat is None:
-        return _Support(inlier, Model.FUNDAMENTAL)
-    observations = min(len(np.unique(cover.patches(xy))) for xy in (q, r))
+        return _Support(inlier, MotionModel.FUNDAMENTAL)
+    observations = min(len(np.unique(coverage.patch_ids(xy))) for xy in (q, r))
     sigma = threshold * SIGMA_OF_THRESHOLD
     squares = {
-        Model.FUNDAMENTAL: models.sampson_squares(matrix, q, r),
-        Model.HOMOGRAPHY: models.transfer_squares(flat, q, r),
+        MotionModel.FUNDAMENTAL: models.squared_sampson_distances(matrix, q, r),
+        MotionModel.HOMOGRAPHY: models.squared_transfer_distances(flat, q, r),
     }
     costs = {m: models.gric(m, squares[m], sigma, observations) for m in squares}
     return _Support(inlier, min(costs, key=lambda model: costs[model]))
@@ -169,21 +172,21 @@ def _calibrated(
     query_xy: np.ndarray,
     reference_xy: np.ndarray,
     threshold: float,
-    likeness: np.ndarray | None,
-    measure: bool,
+    cosines: np.ndarray | None,
+    estimate_relative_pose: bool,
 ) -> _Support | None:
     """Support of an essential matrix, refined, and the relative pose where it shows one."""
     valid = query.valid & reference.valid
     if valid.sum() < MIN_MATCHES:
         return None
     query, reference = query[valid], reference[valid]
-    if not measure:
-        alike = None if likeness is None else likeness[valid]
+    if not estimate_relative_pose:
+        alike = None if cosines is None else cosines[valid]
         essential = models.fit_essential(query, reference, threshold, alike)
         if essential is None:
             return None
         return _refined(essential, query, reference, valid, threshold)
-    pairs = Pairs(query, reference)
+    pairs = RayPairs(query, reference)
     rotation = models.fit_rotation(query, reference, threshold)
     homography = models.homography_of_rays(query, reference, threshold)
     fits = find_motions(query, reference, pairs, rotation, homography, threshold)
@@ -194,32 +197,34 @@ def _calibrated(
     inlier = np.zeros(len(valid), bool)
     inlier[valid] = agrees
     if agrees.sum() < MIN_MATCHES:
-        return _Support(inlier, Model.NONE)
+        return _Support(inlier, MotionModel.NONE)
     q, r = query_xy[inlier], reference_xy[inlier]
     noise = Noise(
         sigma=_position_sigma(best, agrees, MIN_SIGMA),
-        observations=min(len(np.unique(cover.patches(xy))) for xy in (q, r)),
+        observations=min(len(np.unique(coverage.patch_ids(xy))) for xy in (q, r)),
         limit=threshold,
     )
-    model = choose(best, query, reference, rotation, homography, noise)
-    if model != Model.ESSENTIAL:
+    model = select_model(best, query, reference, rotation, homography, noise)
+    if model != MotionModel.ESSENTIAL:
         return _Support(inlier, model)
-    return _Support(inlier, model, relative_pose(fits, pairs, noise))
+    return _Support(inlier, model, pose_from_fits(fits, pairs, noise))
 
 
 def _refined(
     essential: np.ndarray, query: Rays, reference: Rays, valid: np.ndarray, threshold: float
 ) -> _Support:
     """Support of the essential matrix that sampling found, refined once."""
-    pairs = Pairs(query, reference)
-    motions = motions_of(essential)
-    best = int(np.argmax(pairs.in_front(motions, threshold)))
-    refined = refine(pairs, motions[best : best + 1], threshold)
+    pairs = RayPairs(query, reference)
+    motions = decompose_essential(essential)
+    best = int(np.argmax(pairs.fraction_in_front(motions, threshold)))
+    refined = refine_motions(pairs, motions[best : best + 1], threshold)
     inlier = np.zeros(len(valid), bool)
     inlier[valid] = np.abs(refined.residuals[0]) <= threshold
-    return _Support(inlier, Model.ESSENTIAL if inlier.sum() >= MIN_MATCHES else Model.NONE)
+    return _Support(
+        inlier, MotionModel.ESSENTIAL if inlier.sum() >= MIN_MATCHES else MotionModel.NONE
+    )
 
 
-def _position_sigma(fit: Fit, agrees: np.ndarray, least: float) -> float:
+def _position_sigma(fit: MotionFit, agrees: np.ndarray, least: float) -> float:
     """Standard deviation of matched positions in pixels."""
     return max(float(fit.sigma), float(np.sqrt(np.mean(fit.residuals[agrees] ** 2))), least)

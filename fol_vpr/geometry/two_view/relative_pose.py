@@ -10,9 +10,14 @@ import numpy as np
 
 from fol_vpr.datatypes import RelativePose
 from fol_vpr.geometry.rigid import quaternion, rotation_vector
-from fol_vpr.geometry.two_view.epipolar import Pairs, together
-from fol_vpr.geometry.two_view.models import Model, gric, rotation_squares, transfer_squares
-from fol_vpr.geometry.two_view.refine import Fit, refine
+from fol_vpr.geometry.two_view.epipolar import RayPairs, stack_motions
+from fol_vpr.geometry.two_view.models import (
+    MotionModel,
+    gric,
+    squared_rotation_distances,
+    squared_transfer_distances,
+)
+from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions
 from fol_vpr.geometry.viewing_rays import Rays
 
 # A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
@@ -46,14 +51,14 @@ class Noise:
     limit: float
 
 
-def choose(
-    fit: Fit,
+def select_model(
+    fit: MotionFit,
     query: Rays,
     reference: Rays,
     rotation: np.ndarray,
     homography: np.ndarray | None,
     noise: Noise,
-) -> Model:
+) -> MotionModel:
     """ESSENTIAL where the matches show a translation and depth, else ROTATION or HOMOGRAPHY.
 
     Args:
@@ -65,16 +70,20 @@ def choose(
     inlier = np.abs(fit.residuals) <= noise.limit
     q, r = query[inlier], reference[inlier]
     squares = {
-        Model.ESSENTIAL: fit.residuals[inlier] ** 2,
-        Model.ROTATION: rotation_squares(rotation, q, r),
+        MotionModel.ESSENTIAL: fit.residuals[inlier] ** 2,
+        MotionModel.ROTATION: squared_rotation_distances(rotation, q, r),
     }
     if homography is not None:
-        squares[Model.HOMOGRAPHY] = transfer_squares(homography, q.xy, r.xy) * q.scale * r.scale
+        squares[MotionModel.HOMOGRAPHY] = (
+            squared_transfer_distances(homography, q.xy, r.xy) * q.scale * r.scale
+        )
     costs = {m: gric(m, squares[m], noise.sigma, noise.observations) for m in squares}
     return min(costs, key=lambda model: costs[model])
 
 
-def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePose | None:
+def pose_from_fits(
+    fits: Sequence[MotionFit], pairs: RayPairs, noise: Noise
+) -> RelativePose | None:
     """Rotation and direction with their covariance, or None where the direction is not known.
 
     The covariance is that of an M-estimator (Huber's sandwich), which takes every match for a
@@ -91,7 +100,7 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     inlier = np.abs(best.residuals) <= noise.limit
     if inlier.mean() < MIN_SHARE:
         return None
-    if float(pairs.in_front(best.motion, noise.limit)) < MIN_IN_FRONT:
+    if float(pairs.fraction_in_front(best.motion, noise.limit)) < MIN_IN_FRONT:
         return None
     covariance = _covariance(best, noise)
     if covariance is None:
@@ -102,7 +111,9 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     largest = np.linalg.eigvalsh(covariance[:2, :2])[-1]
     if not 0 <= largest <= MAX_DIRECTION_SIGMA**2:
         return None
-    rivals = (fit for fit in fits[1:] if pairs.in_front(fit.motion, noise.limit) >= MIN_IN_FRONT)
+    rivals = (
+        fit for fit in fits[1:] if pairs.fraction_in_front(fit.motion, noise.limit) >= MIN_IN_FRONT
+    )
     if not all(_told_apart(best, rival, noise) for rival in rivals):
         return None
     spanned = np.zeros((6, 5))
@@ -116,7 +127,7 @@ def relative_pose(fits: Sequence[Fit], pairs: Pairs, noise: Noise) -> RelativePo
     )
 
 
-def _covariance(fit: Fit, noise: Noise) -> np.ndarray | None:
+def _covariance(fit: MotionFit, noise: Noise) -> np.ndarray | None:
     """[5, 5] of a step of the motion: two of direction, three of rotation."""
     jacobian, weights = fit.jacobian, fit.weights
     counted = float(weights.sum())
@@ -132,7 +143,7 @@ def _covariance(fit: Fit, noise: Noise) -> np.ndarray | None:
     return np.asarray(together * inverse @ (scattered @ scattered.T) @ inverse)
 
 
-def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
+def _scatter_without_blocks(fit: MotionFit, pairs: RayPairs, limit: float) -> np.ndarray:
     """[5, 5] covariance by the jackknife over blocks of the query's image.
 
     It sees what errors that hold for a whole facade or for a wrong valley do to the motion, which
@@ -142,8 +153,8 @@ def _scatter_without_blocks(fit: Fit, pairs: Pairs, limit: float) -> np.ndarray:
     columns = np.searchsorted(np.quantile(x, np.arange(1, BLOCKS) / BLOCKS), x)
     blocks = 2 * columns + (y > np.median(y))
     counted = blocks != np.unique(blocks)[:, None]
-    start = together([fit.motion] * len(counted))
-    others = refine(pairs, start, limit, steps=JACKKNIFE_STEPS, counted=counted).motion
+    start = stack_motions([fit.motion] * len(counted))
+    others = refine_motions(pairs, start, limit, steps=JACKKNIFE_STEPS, counted=counted).motion
     away = others.direction @ fit.motion.tangents
     turns = [rotation_vector(rotation @ fit.motion.rotation.T) for rotation in others.rotation]
     steps = np.concatenate([away, turns], axis=1)
@@ -167,7 +178,7 @@ def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray | Non
     return np.asarray((stretched * np.maximum(widths, 1.0)) @ stretched.T)
 
 
-def _told_apart(best: Fit, rival: Fit, noise: Noise) -> bool:
+def _told_apart(best: MotionFit, rival: MotionFit, noise: Noise) -> bool:
     """Whether the matches are for the one motion more clearly than chance may have it.
 
     Where each motion has matches for it that the other has against it, their difference is no
@@ -180,7 +191,7 @@ def _told_apart(best: Fit, rival: Fit, noise: Noise) -> bool:
     return difference >= max(TOLD_APART, TOLD_APART_DEVIATIONS * deviation)
 
 
-def _against(fit: Fit, noise: Noise) -> np.ndarray:
+def _against(fit: MotionFit, noise: Noise) -> np.ndarray:
     """[K] what each match speaks against a motion, in chi²; behind a camera, as an outlier."""
     squares = np.minimum((fit.residuals / noise.sigma) ** 2, OUTLIER)
     return np.where(fit.behind, OUTLIER, squares)

@@ -22,10 +22,10 @@ DESCRIPTOR_DIM = TOKEN_DIM + CLUSTERS * CLUSTER_DIM
 _HIDDEN = 512
 _DROPOUT = 0.3
 _SINKHORN_ITERATIONS = 3
-_LEAST_ATTENTION = 0.01
+_MIN_ATTENTION = 0.01
 
 
-class Aggregated(NamedTuple):
+class AggregatorOutput(NamedTuple):
     """Result of the aggregation of B images of N patches.
 
     Attributes:
@@ -51,7 +51,7 @@ class Aggregator(nn.Module):
         self.cluster_features = _pointwise_mlp(width, CLUSTER_DIM)
         self.score = _pointwise_mlp(width, CLUSTERS)
 
-    def forward(self, tokens: Tokens) -> Aggregated:
+    def forward(self, tokens: Tokens) -> AggregatorOutput:
         """Aggregate; everything after the MLPs is float32."""
         dtype = self.score.get_parameter('0.weight').dtype
         patches = tokens.feature_map().to(dtype)
@@ -60,13 +60,13 @@ class Aggregator(nn.Module):
         token = self.token_features(tokens.cls.to(dtype)).float()
 
         attention = tokens.cls_attention
-        attention = torch.where(attention >= _LEAST_ATTENTION, attention, 0)
+        attention = torch.where(attention >= _MIN_ATTENTION, attention, 0)
         assignment = assign(scores, 1 - attention)
 
         clusters = features @ assignment.transpose(1, 2)
         parts = [F.normalize(token, dim=-1), F.normalize(clusters, dim=1).flatten(1)]
         descriptor = F.normalize(torch.cat(parts, dim=-1), dim=-1)
-        return Aggregated(descriptor, assignment, attention)
+        return AggregatorOutput(descriptor, assignment, attention)
 
 
 def _pointwise_mlp(width: int, channels: int) -> nn.Sequential:

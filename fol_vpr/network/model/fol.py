@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from fol_vpr.errors import InputError, WeightsError
-from fol_vpr.network.model.aggregation import Aggregated, Aggregator
+from fol_vpr.network.model.aggregation import Aggregator, AggregatorOutput
 from fol_vpr.network.model.initialisation import initialise
 from fol_vpr.network.model.local_head import (
     HIDDEN_DIM,
     LOCAL_DIM,
     LocalDescriptors,
-    choose,
-    gather,
+    gather_descriptors,
+    select_positions,
     upsample,
 )
 from fol_vpr.network.model.vit import ARCHITECTURES, PATCH, Tokens, VisionTransformer
@@ -41,7 +41,7 @@ class FoLOutput(NamedTuple):
     assignment: Tensor
 
 
-class Described(NamedTuple):
+class DenseOutput(NamedTuple):
     """The same before local descriptors are left out: every shape follows from the input's.
 
     This is what a CUDA graph or an ONNX file can hold.
@@ -63,11 +63,11 @@ class Described(NamedTuple):
 
     def output(self) -> FoLOutput:
         """With the chosen local descriptors alone."""
-        local = gather(self.dense, self.kept, self.weights)
+        local = gather_descriptors(self.dense, self.kept, self.weights)
         return FoLOutput(self.global_descriptor, local, self.attention, self.assignment)
 
 
-class Encoded(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What the network sees in B images, before it chooses local descriptors; what is trained.
 
     Attributes:
@@ -79,7 +79,7 @@ class Encoded(NamedTuple):
     """
 
     tokens: Tokens
-    aggregated: Aggregated
+    aggregated: AggregatorOutput
     dense: Tensor
 
 
@@ -123,14 +123,14 @@ class FoL(nn.Module):
         """
         return self.describe(images).output()
 
-    def describe(self, images: Tensor) -> Described:
+    def describe(self, images: Tensor) -> DenseOutput:
         """All of `forward` whose shapes do not depend on what the images show."""
         tokens, aggregated, dense = self.encode(images)
         descriptor, assignment, attention = aggregated
-        kept, weights = choose(assignment.mean(dim=1), tokens.grid)
-        return Described(descriptor, attention, assignment, dense, kept, weights)
+        kept, weights = select_positions(assignment.mean(dim=1), tokens.grid)
+        return DenseOutput(descriptor, attention, assignment, dense, kept, weights)
 
-    def encode(self, images: Tensor) -> Encoded:
+    def encode(self, images: Tensor) -> EncoderOutput:
         """What is trained, with gradients where they are on."""
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
@@ -139,7 +139,7 @@ class FoL(nn.Module):
         slow = not images.is_cuda and torch.is_autocast_enabled('cpu')
         with torch.autocast('cpu', enabled=False) if slow else nullcontext():
             dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
-        return Encoded(tokens, aggregated, dense)
+        return EncoderOutput(tokens, aggregated, dense)
 
     def set_precision(self, dtype: torch.dtype) -> FoL:
         """Store the weights of matrix products and convolutions in `dtype`, and compute with it.

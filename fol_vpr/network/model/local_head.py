@@ -61,7 +61,9 @@ def select_patches(mask: Tensor) -> Tensor:
     return damped.softmax(dim=-1).topk(min(_KEPT_PATCHES, patches), dim=-1).indices
 
 
-def select(dense: Tensor, mask: Tensor, grid: tuple[int, int]) -> list[LocalDescriptors]:
+def select_descriptors(
+    dense: Tensor, mask: Tensor, grid: tuple[int, int]
+) -> list[LocalDescriptors]:
     """Keep the local descriptors of the selected patches.
 
     Args:
@@ -69,10 +71,10 @@ def select(dense: Tensor, mask: Tensor, grid: tuple[int, int]) -> list[LocalDesc
         mask: [B, h·w], the aggregation mask.
         grid: h and w.
     """
-    return gather(dense, *choose(mask, grid))
+    return gather_descriptors(dense, *select_positions(mask, grid))
 
 
-def choose(mask: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def select_positions(mask: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Which positions are kept, and what each weighs.
 
     Args:
@@ -89,7 +91,7 @@ def choose(mask: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return kept > 0, weights
 
 
-def gather(dense: Tensor, kept: Tensor, weights: Tensor) -> list[LocalDescriptors]:
+def gather_descriptors(dense: Tensor, kept: Tensor, weights: Tensor) -> list[LocalDescriptors]:
     """The kept ones of the dense descriptors, with unit length, of each image.
 
     Args:

@@ -16,13 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.runtime.linear import linear
+from fol_vpr.network.model.linear import linear
 
 PATCH = 14
 _STEM_CHANNELS = 32
 _STEM_GROUPS = 8
 _INTERPOLATION_OFFSET = 0.1
-_ROWS_FOR_CLS = 8
+_ROWS_COMPUTED_FOR_CLS = 8
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
     another path in BLAS and rounds differently from the full matrix of the released code, which
     shows where patches that the aggregation likes equally well compete for the last place.
     """
-    rows = q[:, :, :_ROWS_FOR_CLS].float() @ k.float().transpose(-2, -1)
+    rows = q[:, :, :_ROWS_COMPUTED_FOR_CLS].float() @ k.float().transpose(-2, -1)
     row = (rows[:, :, 0] * q.shape[-1] ** -0.5).softmax(dim=-1)
     return row[:, :, 1:].sum(dim=1)
 

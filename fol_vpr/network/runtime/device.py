@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from fol_vpr.errors import DeviceError
-from fol_vpr.network.runtime.linear import has_fast_int8
+from fol_vpr.network.model.linear import has_fast_int8
 
 _DTYPES = {
     'float32': torch.float32,

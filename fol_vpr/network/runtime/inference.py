@@ -13,14 +13,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fol_vpr.network.model.fol import Described, FoL
+from fol_vpr.network.model.fol import DenseOutput, FoL
+from fol_vpr.network.model.linear import pack, quantize
 from fol_vpr.network.model.vit import PATCH
-from fol_vpr.network.runtime.linear import pack, quantize
 
 log = logging.getLogger(__name__)
 
-_RUNS_BEFORE = 3
-_SHAPES = 4
+_WARM_UP_RUNS = 3
+_MAX_GRAPHS = 4
 
 
 class _Recorded(NamedTuple):
@@ -28,7 +28,7 @@ class _Recorded(NamedTuple):
 
     graph: torch.cuda.CUDAGraph
     images: Tensor
-    found: Described
+    found: DenseOutput
 
 
 class InferenceNetwork:
@@ -69,7 +69,7 @@ class InferenceNetwork:
         self._met: set[tuple[int, ...]] = set()
         self._recorded: dict[tuple[int, ...], _Recorded | None] = {}
 
-    def __call__(self, images: Tensor) -> Described:
+    def __call__(self, images: Tensor) -> DenseOutput:
         """Describe images [B, 3, H, W]; to be called in inference mode."""
         shape = tuple(images.shape)
         if shape in self._met and shape not in self._recorded and self._may_record():
@@ -83,7 +83,7 @@ class InferenceNetwork:
         return recorded.found
 
     def _may_record(self) -> bool:
-        return self._device.type == 'cuda' and len(self._recorded) < _SHAPES
+        return self._device.type == 'cuda' and len(self._recorded) < _MAX_GRAPHS
 
     def _record(self, images: Tensor) -> _Recorded | None:
         """The graph for inputs like these, or None where it cannot be had."""
@@ -94,7 +94,7 @@ class InferenceNetwork:
             present, side = torch.cuda.current_stream(), torch.cuda.Stream()
             side.wait_stream(present)
             with torch.cuda.stream(side):
-                for _ in range(_RUNS_BEFORE):
+                for _ in range(_WARM_UP_RUNS):
                     self._net.describe(static)
             present.wait_stream(side)
             graph = torch.cuda.CUDAGraph()

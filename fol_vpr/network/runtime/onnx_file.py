@@ -28,7 +28,7 @@ INPUT = 'images'
 OUTPUTS = ('global_descriptor', 'local_descriptors', 'kept', 'weights', 'attention')
 _NEEDED = ('onnx', 'onnxscript')
 # A protobuf message cannot be larger than 2 GB.
-_LARGEST_SINGLE_FILE = 1_900_000_000
+_MAX_SINGLE_FILE_BYTES = 1_900_000_000
 
 
 class _Exported(nn.Module):
@@ -94,7 +94,7 @@ def export_onnx(
         )
     assert program is not None
     program.model.metadata_props.update(metadata)
-    external = 4 * info.parameters > _LARGEST_SINGLE_FILE
+    external = 4 * info.parameters > _MAX_SINGLE_FILE_BYTES
     try:
         with tempfile.TemporaryDirectory(dir=output.absolute().parent) as folder:
             program.save(Path(folder) / output.name, external_data=external)

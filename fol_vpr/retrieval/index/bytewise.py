@@ -10,12 +10,12 @@ import numpy as np
 from fol_vpr.datatypes import Candidate, Place, Prior
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
+    best_candidates,
     block_rows,
     checked_query,
     checked_rows,
-    ranked,
 )
-from fol_vpr.retrieval.index.references import References
+from fol_vpr.retrieval.index.references import ReferenceMetadata
 
 LARGEST = 127
 # References whose codes lie together. What grows by doubling is a block and not the whole: there
@@ -37,7 +37,7 @@ class ByteIndex:
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
-        self._references = References([])
+        self._references = ReferenceMetadata([])
         self._blocks: list[faiss.IndexScalarQuantizer] = []
         self._steps = np.empty(0, np.float32)
 
@@ -101,7 +101,7 @@ class ByteIndex:
         similarities, ids = self._similarities(query), self._references.ids
         if rows is not None:
             similarities, ids = similarities[rows], ids[rows]
-        return ranked(ids, similarities, max(0, k))
+        return best_candidates(ids, similarities, max(0, k))
 
     def _similarities(self, query: np.ndarray) -> np.ndarray:
         """[P] of all references, in their order."""

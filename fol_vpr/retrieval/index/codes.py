@@ -55,7 +55,7 @@ class Codes:
         self._scan = faiss.IndexPQFastScan(index)
 
     @classmethod
-    def learned(cls, sample: np.ndarray, seed: int) -> Codes:
+    def fit(cls, sample: np.ndarray, seed: int) -> Codes:
         """No rows yet, with levels and centroids of a sample [S, d] float32 of them."""
         dim = sample.shape[1]
         low, high = sample.min(axis=0), sample.max(axis=0)
@@ -74,7 +74,7 @@ class Codes:
         )
 
     @classmethod
-    def checked(cls, found: dict[str, np.ndarray], dim: int) -> Codes:
+    def from_arrays(cls, found: dict[str, np.ndarray], dim: int) -> Codes:
         """From arrays of a file, of rows of `dim` numbers.
 
         Raises:

@@ -10,12 +10,12 @@ import numpy as np
 from fol_vpr.datatypes import Candidate, Place, Prior
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
+    best_candidates,
     block_rows,
     checked_query,
     checked_rows,
-    ranked,
 )
-from fol_vpr.retrieval.index.references import References
+from fol_vpr.retrieval.index.references import ReferenceMetadata
 
 
 class FlatIndex:
@@ -31,7 +31,9 @@ class FlatIndex:
 
     def __init__(self, descriptors: np.ndarray, places: Sequence[Place] | None = None) -> None:
         rows = checked_rows(descriptors, None)
-        self._references = References.unplaced(len(rows)) if places is None else References(places)
+        self._references = (
+            ReferenceMetadata.unplaced(len(rows)) if places is None else ReferenceMetadata(places)
+        )
         self._index = faiss.IndexFlatIP(rows.shape[1])
         self._index.add(rows)
 
@@ -77,7 +79,7 @@ class FlatIndex:
             return []
         selector = None if rows is None else faiss.IDSelectorBatch(rows)
         similarities, found = self._with_ties(query[None], k, total, selector)
-        return ranked(self._references.ids[found], similarities, k)
+        return best_candidates(self._references.ids[found], similarities, k)
 
     def _with_ties(
         self, query: np.ndarray, k: int, total: int, selector: faiss.IDSelector | None

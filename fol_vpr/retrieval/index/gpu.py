@@ -12,12 +12,12 @@ from fol_vpr.errors import DeviceError
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
     Progress,
+    best_candidates,
     block_rows,
     checked_query,
     checked_rows,
-    ranked,
 )
-from fol_vpr.retrieval.index.references import References
+from fol_vpr.retrieval.index.references import ReferenceMetadata
 
 # Rounding of the query and of a product to float16 are 2^-11 of at most 1 each; a library may add
 # up parts of a product in float16 as well.
@@ -50,7 +50,7 @@ class GpuIndex:
         progress: Progress | None = None,
     ) -> None:
         self._device = torch.device(device)
-        self._references = References(places)
+        self._references = ReferenceMetadata(places)
         self._matrix = self._empty(len(places), source.dim)
         ids, size = self._references.ids, block_rows(source.dim)
         for first in range(0, len(ids), size):
@@ -113,7 +113,7 @@ class GpuIndex:
         found = possible if rows is None else rows[possible]
         # Row by row: a product with a matrix may round equal rows differently.
         exact = (self._matrix[found].float() * query).sum(dim=1).cpu().numpy()
-        return ranked(self._references.ids[found.cpu().numpy()], exact, k)
+        return best_candidates(self._references.ids[found.cpu().numpy()], exact, k)
 
     def _possible(self, products: torch.Tensor, k: int) -> torch.Tensor:
         """Rows that can be among the `k` best once rounding is taken into account."""

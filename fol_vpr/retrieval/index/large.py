@@ -15,13 +15,13 @@ from fol_vpr.retrieval.index.cache import UnusableCacheError, read_cache, write_
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
     Progress,
+    best_candidates,
     block_rows,
     checked_query,
     checked_rows,
-    ranked,
 )
 from fol_vpr.retrieval.index.reduction import Reduction
-from fol_vpr.retrieval.index.references import References, fingerprints
+from fol_vpr.retrieval.index.references import ReferenceMetadata, fingerprints
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class LargeIndex:
         progress: Progress | None = None,
     ) -> None:
         self._source = source
-        self._references = References(places)
+        self._references = ReferenceMetadata(places)
         self._added: dict[int, np.ndarray] = {}
         self._mapped = False
         self._key = {'format': FORMAT, 'content': content, 'dim': source.dim, 'to': REDUCED_DIM}
@@ -112,9 +112,9 @@ class LargeIndex:
         rng = np.random.default_rng(SEED)
         drawn = rng.permutation(ids)
         sample = checked_rows(self._source.read(np.sort(drawn[:REDUCTION_SAMPLE])))
-        self._reduction = Reduction.learned(sample, REDUCED_DIM, SEED)
+        self._reduction = Reduction.fit(sample, REDUCED_DIM, SEED)
         del sample
-        self._codes = codes.Codes.learned(self._reduced(np.sort(drawn[:CODES_SAMPLE])), SEED)
+        self._codes = codes.Codes.fit(self._reduced(np.sort(drawn[:CODES_SAMPLE])), SEED)
         self._ids = ids[:0]
         self._extend(ids, progress)
 
@@ -150,7 +150,7 @@ class LargeIndex:
             self._reduction = _reduction(found, self._source.dim)
             if len(found['fine']) != len(kept):
                 raise UnusableCacheError('its parts do not fit each other')
-            self._codes = codes.Codes.checked(found, self._reduction.dim)
+            self._codes = codes.Codes.from_arrays(found, self._reduction.dim)
         except (UnusableCacheError, OSError) as error:
             log.info('the search index %s is built: %s', path, error)
             return False
@@ -231,7 +231,7 @@ class LargeIndex:
         else:
             found = self._shortlist(query, asked, allowed)
         # Row by row: a product with a matrix may round equal rows differently.
-        return ranked(found, (self._exact(found) * query).sum(axis=1), k)
+        return best_candidates(found, (self._exact(found) * query).sum(axis=1), k)
 
     def _shortlist(self, query: np.ndarray, asked: int, allowed: np.ndarray | None) -> np.ndarray:
         """Ids of `asked` references that seem nearest."""

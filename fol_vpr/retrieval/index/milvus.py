@@ -16,11 +16,11 @@ from fol_vpr.errors import InputError, MapError
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
     Progress,
+    best_candidates,
     checked_query,
     checked_rows,
-    ranked,
 )
-from fol_vpr.retrieval.index.references import References, fingerprints
+from fol_vpr.retrieval.index.references import ReferenceMetadata, fingerprints
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class MilvusIndex:
         progress: Progress | None = None,
     ) -> None:
         self._dim = source.dim
-        self._references = References(places)
+        self._references = ReferenceMetadata(places)
         self._uri, token = _parts(uri)
         self._lite = '://' not in self._uri
         self.collection = f'fol_vpr_{content}'
@@ -238,7 +238,7 @@ class MilvusIndex:
                 break
             asked = min(2 * asked, len(self))
         ids = np.array([number for number, _ in kept], np.int64)
-        return ranked(ids, np.array([similarity for _, similarity in kept]), k)
+        return best_candidates(ids, np.array([similarity for _, similarity in kept]), k)
 
     def _search(self, query: np.ndarray, k: int, prior: Prior | None) -> list[tuple[int, float]]:
         with self._explained():

@@ -149,7 +149,7 @@ def checked_query(descriptor: np.ndarray, dim: int) -> np.ndarray:
     return query
 
 
-def ranked(ids: np.ndarray, similarities: np.ndarray, k: int) -> list[Candidate]:
+def best_candidates(ids: np.ndarray, similarities: np.ndarray, k: int) -> list[Candidate]:
     """The `k` best of some references, equal ones in the order of ids."""
     order = np.lexsort((ids, -similarities))[:k]
     return [Candidate(int(ids[row]), float(similarities[row])) for row in order]

@@ -26,7 +26,7 @@ class Reduction:
         self.basis = basis
 
     @classmethod
-    def learned(cls, sample: np.ndarray, dim: int, seed: int = 0) -> Reduction:
+    def fit(cls, sample: np.ndarray, dim: int, seed: int = 0) -> Reduction:
         """The best one for a sample of descriptors.
 
         Args:

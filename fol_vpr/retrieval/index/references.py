@@ -11,7 +11,7 @@ from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Prior
 from fol_vpr.errors import InputError
 
 
-class References:
+class ReferenceMetadata:
     """A table of references in the order in which they were added.
 
     Attributes:
@@ -24,7 +24,7 @@ class References:
         _refuse_twins(self.ids)
 
     @classmethod
-    def unplaced(cls, count: int) -> References:
+    def unplaced(cls, count: int) -> ReferenceMetadata:
         """References of which only the ids are known, from 0."""
         return cls([Place(index, '', '', 0, '', (1, 1)) for index in range(count)])
 

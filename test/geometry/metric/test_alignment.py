@@ -4,7 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from fol_vpr.geometry import align, carried, corners, texture, texture_of_jpeg
+from fol_vpr.geometry import (
+    alignment_image,
+    alignment_image_from_jpeg,
+    detect_corners,
+    move_with_nearest,
+    track_points,
+)
 
 
 @pytest.fixture(scope='module')
@@ -29,21 +35,27 @@ def positions() -> np.ndarray:
 
 def test_a_shift_is_found_to_a_fraction_of_a_pixel_from_a_few_away(picture):
     other = moved(picture, 3.3, -2.6)
-    xy, found = align(texture(picture), texture(other), positions(), [positions()])
+    xy, found = track_points(
+        alignment_image(picture), alignment_image(other), positions(), [positions()]
+    )
     assert found.mean() > 0.95
     np.testing.assert_allclose((xy - positions())[found], [[3.3, -2.6]] * found.sum(), atol=0.15)
 
 
 def test_it_is_found_in_other_light(picture):
     darker = (0.3 * moved(picture, 2.0, 1.0) + 10).astype(np.uint8)
-    xy, found = align(texture(picture), texture(darker), positions(), [positions()])
+    xy, found = track_points(
+        alignment_image(picture), alignment_image(darker), positions(), [positions()]
+    )
     assert found.mean() > 0.9
     np.testing.assert_allclose((xy - positions())[found].mean(axis=0), [2.0, 1.0], atol=0.1)
 
 
 def test_what_is_not_there_is_not_found(picture):
     other = np.ascontiguousarray(picture[::-1, ::-1])
-    _, found = align(texture(picture), texture(other), positions(), [positions()])
+    _, found = track_points(
+        alignment_image(picture), alignment_image(other), positions(), [positions()]
+    )
     assert found.mean() < 0.1
 
 
@@ -51,19 +63,21 @@ def test_a_reduced_jpeg_stands_for_the_image(picture):
     large = cv2.resize(picture, (1280, 960), interpolation=cv2.INTER_CUBIC)
     reduced = cv2.resize(moved(picture, 2.0, 0.0), (640, 480))
     jpeg = cv2.imencode('.jpg', reduced)[1].tobytes()
-    reference = texture_of_jpeg(jpeg, (1280, 960))
+    reference = alignment_image_from_jpeg(jpeg, (1280, 960))
     assert reference is not None
-    xy, found = align(texture(large), reference, 2 * positions(), [2 * positions()])
+    xy, found = track_points(alignment_image(large), reference, 2 * positions(), [2 * positions()])
     assert found.mean() > 0.9
     np.testing.assert_allclose((xy - 2 * positions())[found].mean(axis=0), [4.0, 0.0], atol=0.2)
 
 
 def test_a_broken_jpeg_is_none():
-    assert texture_of_jpeg(b'no picture', (640, 480)) is None
+    assert alignment_image_from_jpeg(b'no picture', (640, 480)) is None
 
 
 def test_no_positions_are_an_answer(picture):
-    xy, found = align(texture(picture), texture(picture), np.zeros((0, 2)), [np.zeros((0, 2))])
+    xy, found = track_points(
+        alignment_image(picture), alignment_image(picture), np.zeros((0, 2)), [np.zeros((0, 2))]
+    )
     assert xy.shape == (0, 2)
     assert found.shape == (0,)
 
@@ -72,7 +86,9 @@ def test_the_guess_that_looks_most_alike_wins(picture):
     other = moved(picture, 60.0, 0.0)
     unknown = np.full_like(positions(), np.nan)
     guesses = [positions(), unknown, positions() + np.array([58.0, 1.0])]
-    xy, found = align(texture(picture), texture(other), positions(), guesses)
+    xy, found = track_points(
+        alignment_image(picture), alignment_image(other), positions(), guesses
+    )
     inside = positions()[:, 0] < 540
     assert found[inside].mean() > 0.9
     np.testing.assert_allclose(np.median((xy - positions())[found], axis=0), [60, 0], atol=0.1)
@@ -81,34 +97,34 @@ def test_the_guess_that_looks_most_alike_wins(picture):
 def test_corners_are_where_there_is_something_to_see(picture):
     half_blank = picture.copy()
     half_blank[:, 320:] = 128
-    found = corners(texture(half_blank))
+    found = detect_corners(alignment_image(half_blank))
     assert len(found) > 50
     assert (found[:, 0] < 340).all()
-    assert len(corners(texture(np.full((480, 640, 3), 128, np.uint8)))) == 0
+    assert len(detect_corners(alignment_image(np.full((480, 640, 3), 128, np.uint8)))) == 0
 
 
 def test_positions_are_carried_along_by_their_nearest_neighbour():
     known = np.array([[0.0, 0.0], [100.0, 0.0]])
     moved = known + np.array([[5.0, 1.0], [-3.0, 2.0]])
-    found = carried(np.array([[10.0, 0.0], [90.0, 0.0]]), known, moved)
+    found = move_with_nearest(np.array([[10.0, 0.0], [90.0, 0.0]]), known, moved)
     np.testing.assert_allclose(found, [[15.0, 1.0], [87.0, 2.0]])
 
 
 def test_a_map_image_is_made_ready_once(picture):
     jpeg = cv2.imencode('.jpg', picture)[1].tobytes()
-    first = texture_of_jpeg(jpeg, (640, 480))
-    assert texture_of_jpeg(bytes(bytearray(jpeg)), (640, 480)) is first
-    assert texture_of_jpeg(jpeg, (1280, 960)).scale == 0.5
+    first = alignment_image_from_jpeg(jpeg, (640, 480))
+    assert alignment_image_from_jpeg(bytes(bytearray(jpeg)), (640, 480)) is first
+    assert alignment_image_from_jpeg(jpeg, (1280, 960)).scale == 0.5
 
 
 def test_guesses_together_find_what_any_of_them_finds_alone(picture):
     """One that looks alike but is not tracked back must not hide another that is."""
     rng = np.random.default_rng(5)
     noisy = moved(picture, 7.0, -4.0) + rng.normal(0, 60, picture.shape)
-    one, two = texture(picture), texture(np.clip(noisy, 0, 255).astype(np.uint8))
+    one, two = alignment_image(picture), alignment_image(np.clip(noisy, 0, 255).astype(np.uint8))
     guesses = [positions() + rng.normal(0, 25, (len(positions()), 2)) for _ in range(6)]
-    alone = [align(one, two, positions(), [guess]) for guess in guesses]
-    together, found = align(one, two, positions(), guesses)
+    alone = [track_points(one, two, positions(), [guess]) for guess in guesses]
+    together, found = track_points(one, two, positions(), guesses)
     np.testing.assert_array_equal(found, np.any([seen for _, seen in alone], axis=0))
     taken = [seen & (xy == together).all(axis=1) for xy, seen in alone]
     np.testing.assert_array_equal(np.any(taken, axis=0), found)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.scenes3d import MATRIX, SIZE, normalised_square
-from helpers.walls import MOUNTS, Views, drawn
+from helpers.walls import MOUNTS, ReferenceImages, drawn
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import (
@@ -22,7 +22,13 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.geometry.metric.refinement import refine_pose
-from fol_vpr.geometry.rigid import compose, inverse, quaternion, rotation_about, rotation_matrix
+from fol_vpr.geometry.rigid import (
+    compose,
+    inverse,
+    quaternion,
+    rotation_from_vector,
+    rotation_matrix,
+)
 from fol_vpr.geometry.rigid import rotation_vector as vector_of
 
 CONFIG = VerificationConfig()
@@ -40,7 +46,7 @@ def seen_at(xy: np.ndarray, first: Pose, other: Pose) -> np.ndarray:
 class Scene:
     """A map of views at the origin and beside it, and a query from elsewhere."""
 
-    views: Views
+    views: ReferenceImages
     hypothesis: PlaceHypothesis
     frame: Frame
     base: Pose
@@ -49,11 +55,13 @@ class Scene:
 def scene(mount: Pose, *, aside=(0.4, 0.0, 0.5), turn=(0.0, 0.06, 0.0), second=(0.8, 0.0, 0.0)):
     """Everything in a map frame in which the first base stands turned, somewhere."""
     camera = Camera(SIZE, MATRIX, mount=mount)
-    first_base = Pose(np.array([30.0, -7, 2]), quaternion(rotation_about(np.array([0.1, 0, 2.0]))))
+    first_base = Pose(
+        np.array([30.0, -7, 2]), quaternion(rotation_from_vector(np.array([0.1, 0, 2.0])))
+    )
     first_camera = compose(first_base, mount)
     level = np.array([0.0, 0, 0, 1])
     in_scene = [Pose(np.zeros(3), level), Pose(np.array(second, float), level)]
-    query_in_scene = Pose(np.array(aside), quaternion(rotation_about(np.array(turn))))
+    query_in_scene = Pose(np.array(aside), quaternion(rotation_from_vector(np.array(turn))))
 
     def base_of(camera_in_scene: Pose) -> Pose:
         return compose(compose(first_camera, camera_in_scene), inverse(mount))
@@ -77,7 +85,7 @@ def scene(mount: Pose, *, aside=(0.4, 0.0, 0.5), turn=(0.0, 0.06, 0.0), second=(
         pose=places[0].pose,
     )
     frame = Frame(drawn(query_in_scene), camera=camera)
-    return Scene(Views(places, jpegs), hypothesis, frame, base_of(query_in_scene))
+    return Scene(ReferenceImages(places, jpegs), hypothesis, frame, base_of(query_in_scene))
 
 
 def ask(given: Scene, config: VerificationConfig = CONFIG) -> PlaceHypothesis:
@@ -102,7 +110,7 @@ def test_the_relative_pose_is_that_of_the_reference_in_the_query():
     given = scene(MOUNTS['ahead'])
     relative = ask(given).relative
     truth = inverse(
-        Pose(np.array([0.4, 0, 0.5]), quaternion(rotation_about(np.array([0, 0.06, 0]))))
+        Pose(np.array([0.4, 0, 0.5]), quaternion(rotation_from_vector(np.array([0, 0.06, 0]))))
     )
     assert relative.metric
     np.testing.assert_allclose(relative.translation, truth.position, atol=0.03)
@@ -116,7 +124,7 @@ def test_without_a_second_view_there_is_a_direction_and_no_length():
     assert found.pose is given.hypothesis.pose
     assert not found.relative.metric
     expected = inverse(
-        Pose(np.array([0.4, 0, 0.5]), quaternion(rotation_about(np.array([0, 0.06, 0]))))
+        Pose(np.array([0.4, 0, 0.5]), quaternion(rotation_from_vector(np.array([0, 0.06, 0]))))
     ).position
     angle = np.arccos(found.relative.translation @ expected / np.linalg.norm(expected))
     assert np.degrees(angle) < 3

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.scenes3d import normalised_square
-from helpers.walls import MOUNTS, WALLS, Views, picture
+from helpers.walls import MOUNTS, WALLS, ReferenceImages, picture
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import (
@@ -23,7 +23,13 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.geometry.metric.refinement import refine_pose
-from fol_vpr.geometry.rigid import compose, inverse, quaternion, rotation_about, rotation_matrix
+from fol_vpr.geometry.rigid import (
+    compose,
+    inverse,
+    quaternion,
+    rotation_from_vector,
+    rotation_matrix,
+)
 from fol_vpr.geometry.rigid import rotation_vector as vector_of
 
 CONFIG = VerificationConfig()
@@ -86,10 +92,18 @@ def asked():
     """The hypothesis, the query, the views of the map, and where the base is."""
     in_scene = [
         Pose(np.zeros(3), LEVEL),
-        Pose(np.array([0.9, 0.1, 0.3]), quaternion(rotation_about(np.array([0.03, -0.12, 0.02])))),
-        Pose(np.array([0.4, 0.0, 0.5]), quaternion(rotation_about(np.array([0.0, 0.06, 0.01])))),
+        Pose(
+            np.array([0.9, 0.1, 0.3]),
+            quaternion(rotation_from_vector(np.array([0.03, -0.12, 0.02]))),
+        ),
+        Pose(
+            np.array([0.4, 0.0, 0.5]),
+            quaternion(rotation_from_vector(np.array([0.0, 0.06, 0.01]))),
+        ),
     ]
-    first_base = Pose(np.array([30.0, -7, 2]), quaternion(rotation_about(np.array([0.1, 0, 2.0]))))
+    first_base = Pose(
+        np.array([30.0, -7, 2]), quaternion(rotation_from_vector(np.array([0.1, 0, 2.0])))
+    )
     scene_in_map = compose(first_base, FIRST.mount)
     bases = [
         compose(compose(scene_in_map, pose), inverse(camera.mount))
@@ -101,7 +115,7 @@ def asked():
         for i, camera in enumerate(cameras)
     ]
     images = [drawn(in_scene[i], camera, camera.size) for i, camera in enumerate(cameras)]
-    views = Views(places, [cv2.imencode('.jpg', image)[1].tobytes() for image in images])
+    views = ReferenceImages(places, [cv2.imencode('.jpg', image)[1].tobytes() for image in images])
     x, y = np.meshgrid(np.arange(20, 640, 18.0), np.arange(20, 480, 18.0))
     xy = np.stack([x.ravel(), y.ravel()], axis=1)
     directions = np.c_[xy, np.ones(len(xy))] @ np.linalg.inv(FIRST.matrix).T
@@ -154,7 +168,7 @@ def test_a_second_view_that_stands_nowhere_measures_no_length(asked, lacking):
         'pose': {'pose': None},
         'orientation': {'pose': replace(second.pose, covariance=covariance)},
     }[lacking]
-    lost = Views([first, replace(second, **changed)], views.jpegs)
+    lost = ReferenceImages([first, replace(second, **changed)], views.jpegs)
     found = refine_pose(hypothesis, frame, lost, lost.places, CONFIG)
     assert found.pose_source == PoseSource.OF_MAP_IMAGE
     assert found.relative is not None and not found.relative.metric
@@ -166,7 +180,7 @@ def test_an_uncertain_pose_of_the_map_makes_an_uncertain_pose(asked):
     exact = refine_pose(hypothesis, frame, views, views.places, CONFIG).pose.covariance
     spread = np.diag([0.05, 0.02, 0.01, 0.0005, 0.0005, 0.005]) ** 2
     first = replace(views.places[0], pose=replace(views.places[0].pose, covariance=spread))
-    unsure = Views([first, views.places[1]], views.jpegs)
+    unsure = ReferenceImages([first, views.places[1]], views.jpegs)
     found = refine_pose(replace(hypothesis, place=first), frame, unsure, unsure.places, CONFIG)
     assert found.pose_source == PoseSource.REFINED
     # No less in any direction than what the pose itself is off by, as the base there sees it.
@@ -178,13 +192,13 @@ def test_an_uncertain_pose_of_the_map_makes_an_uncertain_pose(asked):
 
 
 def test_images_of_other_shapes_are_aligned():
-    from fol_vpr.geometry import align, texture
+    from fol_vpr.geometry import alignment_image, track_points
 
     wide = picture(1)[:360, :640]
     high = np.vstack([wide, picture(2)[:120, :640]])
     x, y = np.meshgrid(np.arange(60, 580, 40.0), np.arange(60, 300, 40.0))
     xy = np.stack([x.ravel(), y.ravel()], axis=1)
     for one, other in ((wide, high), (high, wide)):
-        moved, found = align(texture(one), texture(other), xy, [xy])
+        moved, found = track_points(alignment_image(one), alignment_image(other), xy, [xy])
         assert found.mean() > 0.9
         np.testing.assert_allclose(np.median(moved[found] - xy[found], axis=0), [0, 0], atol=0.05)

@@ -9,12 +9,17 @@ import pytest
 from helpers.scenes3d import MATRIX, PINHOLE, SIZE, error, normalised_square, project
 
 from fol_vpr.datatypes import Pose, RelativePose
-from fol_vpr.geometry import Tracks, metric_pose, patches, rays
-from fol_vpr.geometry.metric.bundle import State, _linearise
-from fol_vpr.geometry.rigid import quaternion, rotation_about, rotation_matrix, rotation_vector
+from fol_vpr.geometry import ThreeViewTracks, metric_pose, patch_ids, pixels_to_rays
+from fol_vpr.geometry.metric.bundle_adjustment import BundleState, _linearise
+from fol_vpr.geometry.rigid import (
+    quaternion,
+    rotation_from_vector,
+    rotation_matrix,
+    rotation_vector,
+)
 
 TRANSLATION = np.array([0.5, 0.1, 1.0])
-ROTATION = rotation_about(np.array([0.0, 0.1, 0.02]))
+ROTATION = rotation_from_vector(np.array([0.0, 0.1, 0.02]))
 
 
 def tracks(
@@ -25,25 +30,25 @@ def tracks(
     wrong: float = 0.0,
     covariance: np.ndarray | None = None,
     count: int = 300,
-) -> tuple[Tracks, np.ndarray]:
+) -> tuple[ThreeViewTracks, np.ndarray]:
     """What query and views see of points 5 to 20 m away, and the query's positions."""
     xy = rng.uniform([0, 0], SIZE, (count, 2))
     directions = np.concatenate([xy, np.ones((count, 1))], axis=1) @ np.linalg.inv(MATRIX).T
     points = directions * rng.uniform(5, 20, count)[:, None]
-    turn = rotation_about(np.array([0.02, 0.03, 0.0]))
+    turn = rotation_from_vector(np.array([0.02, 0.03, 0.0]))
     seen = [project(points @ ROTATION.T + TRANSLATION), xy, project((points - baseline) @ turn)]
     noisy = [view + rng.normal(0, noise, view.shape) for view in seen]
     mismatched = int(wrong * count)
     noisy[0][:mismatched] += rng.normal(0, 30, (mismatched, 2))
     noisy[2][mismatched : 2 * mismatched] += rng.normal(0, 30, (mismatched, 2))
-    views = [rays(PINHOLE, view, SIZE) for view in noisy]
+    views = [pixels_to_rays(PINHOLE, view, SIZE) for view in noisy]
     pose = Pose(np.array(baseline), quaternion(turn), covariance)
-    return Tracks(*views, baseline=pose), noisy[0]
+    return ThreeViewTracks(*views, baseline=pose), noisy[0]
 
 
-def measured(given: tuple[Tracks, np.ndarray], epipolar=None) -> RelativePose | None:
+def measured(given: tuple[ThreeViewTracks, np.ndarray], epipolar=None) -> RelativePose | None:
     together, query_xy = given
-    return metric_pose(together, patches(query_xy), limit=2.0, least_patches=15, epipolar=epipolar)
+    return metric_pose(together, patch_ids(query_xy), limit=2.0, min_patches=15, epipolar=epipolar)
 
 
 @pytest.mark.parametrize('baseline', [[1.0, 0.0, 0.0], [0.1, 0.0, 2.0], [-0.5, 0.3, -0.5]])
@@ -77,10 +82,13 @@ def test_uncertain_views_make_an_uncertain_pose():
         offset = rng.multivariate_normal(np.zeros(6), spread)
         believed = Pose(
             given.baseline.position + offset[:3],
-            quaternion(rotation_about(offset[3:]) @ rotation_about(np.array([0.02, 0.03, 0.0]))),
+            quaternion(
+                rotation_from_vector(offset[3:])
+                @ rotation_from_vector(np.array([0.02, 0.03, 0.0]))
+            ),
             spread,
         )
-        moved = Tracks(given.query, given.first, given.second, believed)
+        moved = ThreeViewTracks(given.query, given.first, given.second, believed)
         found = measured((moved, query_xy))
         assert found is not None
         squares.append(normalised_square(found, error(found, ROTATION, TRANSLATION)))
@@ -111,9 +119,9 @@ def test_a_pose_that_the_pair_contradicts_is_dropped():
 
 def test_unrelated_positions_measure_nothing():
     rng = np.random.default_rng(0)
-    views = [rays(PINHOLE, rng.uniform([0, 0], SIZE, (300, 2)), SIZE) for _ in range(3)]
+    views = [pixels_to_rays(PINHOLE, rng.uniform([0, 0], SIZE, (300, 2)), SIZE) for _ in range(3)]
     pose = Pose(np.array([1.0, 0, 0]), np.array([0.0, 0, 0, 1]))
-    given = Tracks(*views, baseline=pose)
+    given = ThreeViewTracks(*views, baseline=pose)
     assert measured((given, rng.uniform([0, 0], SIZE, (300, 2)))) is None
 
 
@@ -132,16 +140,20 @@ def seen(
     query_at=-TRANSLATION,
     second_at=(1.0, 0.0, 0.0),
     covariance: np.ndarray | None = None,
-) -> Tracks:
+) -> ThreeViewTracks:
     """What three views that look alike see of points, also of those behind them; exact."""
     views = [points - np.array(at) for at in (query_at, (0, 0, 0), second_at)]
     baseline = Pose(np.array(second_at, float), np.array([0.0, 0, 0, 1]), covariance)
-    return Tracks(*(rays(PINHOLE, project(view), SIZE) for view in views), baseline=baseline)
+    return ThreeViewTracks(
+        *(pixels_to_rays(PINHOLE, project(view), SIZE) for view in views), baseline=baseline
+    )
 
 
-def pose_of(given: Tracks, *, limit: float = 2.0, share: int = 1, **how) -> RelativePose | None:
+def pose_of(
+    given: ThreeViewTracks, *, limit: float = 2.0, share: int = 1, **how
+) -> RelativePose | None:
     """As metric_pose, with `share` points on each patch."""
-    how = {'least_patches': 1, 'epipolar': None, **how}
+    how = {'min_patches': 1, 'epipolar': None, **how}
     return metric_pose(given, np.arange(len(given)) // share, limit=limit, **how)
 
 
@@ -149,7 +161,7 @@ def moved(view, rows: slice, by: np.ndarray):
     """A view of which some positions are `by` pixels elsewhere."""
     xy = view.xy @ np.diag(np.diag(MATRIX)[:2]) + MATRIX[:2, 2]
     xy[rows] += by
-    return rays(PINHOLE, xy, SIZE)
+    return pixels_to_rays(PINHOLE, xy, SIZE)
 
 
 def test_twenty_points_are_needed():
@@ -229,7 +241,7 @@ def test_a_rotation_that_the_pair_contradicts_is_none():
     given = seen(points_before(np.random.default_rng(8)))
     unit = TRANSLATION / np.linalg.norm(TRANSLATION)
     for degrees, is_measured in ((0.5, True), (8.0, False)):
-        turned = quaternion(rotation_about(np.array([0, np.deg2rad(degrees), 0])))
+        turned = quaternion(rotation_from_vector(np.array([0, np.deg2rad(degrees), 0])))
         pair = RelativePose(unit, turned, np.eye(6) * 1e-4, metric=False)
         assert (pose_of(given, epipolar=pair) is not None) == is_measured
 
@@ -247,7 +259,7 @@ def test_exact_positions_are_not_taken_for_exact():
         moved(view, slice(None), rng.normal(0, 0.25, (300, 2)))
         for view in (given.query, given.first, given.second)
     ]
-    noisy = np.trace(pose_of(Tracks(*views, baseline=given.baseline)).covariance)
+    noisy = np.trace(pose_of(ThreeViewTracks(*views, baseline=given.baseline)).covariance)
     assert exact > 0.3 * noisy
 
 
@@ -257,16 +269,18 @@ def test_points_of_one_patch_err_together():
     np.testing.assert_allclose(together, 10 * alone, rtol=0.02)
 
 
-def some_tracks(step: np.ndarray, base: np.ndarray) -> tuple[Tracks, State]:
+def some_tracks(step: np.ndarray, base: np.ndarray) -> tuple[ThreeViewTracks, BundleState]:
     """Exact tracks, with the query's pose and that of the second view moved by [6] steps."""
-    turn = rotation_about(np.array([0.02, 0.03, 0.1]))
+    turn = rotation_from_vector(np.array([0.02, 0.03, 0.1]))
     at = np.array([1.0, 0.2, 0.3])
     points = points_before(np.random.default_rng(11), 40)
     views = (project(points @ ROTATION.T + TRANSLATION), project(points))
-    given = [rays(PINHOLE, view, SIZE) for view in (*views, project((points - at) @ turn))]
-    baseline = Pose(at + base[:3], quaternion(rotation_about(base[3:]) @ turn))
-    state = State(rotation_about(step[3:]) @ ROTATION, TRANSLATION + step[:3], points)
-    return Tracks(*given, baseline=baseline), state
+    given = [
+        pixels_to_rays(PINHOLE, view, SIZE) for view in (*views, project((points - at) @ turn))
+    ]
+    baseline = Pose(at + base[:3], quaternion(rotation_from_vector(base[3:]) @ turn))
+    state = BundleState(rotation_from_vector(step[3:]) @ ROTATION, TRANSLATION + step[:3], points)
+    return ThreeViewTracks(*given, baseline=baseline), state
 
 
 def test_derivatives_are_those_of_the_residuals():
@@ -303,7 +317,9 @@ def test_what_the_views_poses_are_off_by_moves_the_pose_as_stated():
 
     def pose(moved_by: np.ndarray, covariance: np.ndarray | None) -> RelativePose:
         given, _ = tracks(np.random.default_rng(13), baseline, covariance=covariance)
-        turn = rotation_about(moved_by[3:]) @ rotation_about(np.array([0.02, 0.03, 0.0]))
+        turn = rotation_from_vector(moved_by[3:]) @ rotation_from_vector(
+            np.array([0.02, 0.03, 0.0])
+        )
         at = Pose(baseline + moved_by[:3], quaternion(turn), covariance)
         return pose_of(dataclasses.replace(given, baseline=at))
 

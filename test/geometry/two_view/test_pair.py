@@ -89,21 +89,21 @@ def test_what_is_most_alike_is_sampled_first(cameras):
     """Of 80 % wrong matches those few samples that are drawn are all of them by chance."""
     views = two_views(np.random.default_rng(0), noise=0.5, wrong=0.8, count=500)
     right = np.arange(500) >= 400
-    likeness = right + np.random.default_rng(1).normal(0, 0.3, 500)
+    cosines = right + np.random.default_rng(1).normal(0, 0.3, 500)
     given = (views.query, views.reference, SIZE, SIZE, CONFIG)
-    known = verify_pair(*given, likeness=likeness, **cameras)
-    misled = verify_pair(*given, likeness=-likeness, **cameras)
+    known = verify_pair(*given, cosines=cosines, **cameras)
+    misled = verify_pair(*given, cosines=-cosines, **cameras)
     assert known.inlier[right].sum() >= 97
     assert known.inliers > misled.inliers
 
 
-def test_the_order_of_matches_does_not_matter_where_their_likeness_is_known():
+def test_the_order_of_matches_does_not_matter_where_their_cosines_are_known():
     views = two_views(np.random.default_rng(0), noise=0.5, wrong=0.5)
-    likeness = np.random.default_rng(1).random(len(views.query))
+    cosines = np.random.default_rng(1).random(len(views.query))
     order = np.random.default_rng(2).permutation(len(views.query))
-    first = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, likeness=likeness)
+    first = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, cosines=cosines)
     other = verify_pair(
-        views.query[order], views.reference[order], SIZE, SIZE, CONFIG, likeness=likeness[order]
+        views.query[order], views.reference[order], SIZE, SIZE, CONFIG, cosines=cosines[order]
     )
     assert first == other
     np.testing.assert_array_equal(first.inlier[order], other.inlier)
@@ -120,8 +120,8 @@ def test_positions_that_fit_no_geometry_are_an_answer(cameras, count, measure):
     row = np.stack([anywhere[:, 0], np.full(count, 100.0)], axis=1)
     few = np.repeat(anywhere[:4], 10, axis=0)[:count]
     for query, reference in ((one, one), (anywhere, one), (row, row + 5), (few, few + 3)):
-        for likeness in (rng.random(count), np.ones(count)):
-            given = {**cameras, 'likeness': likeness, 'measure': measure}
+        for cosines in (rng.random(count), np.ones(count)):
+            given = {**cameras, 'cosines': cosines, 'estimate_relative_pose': measure}
             found = verify_pair(query, reference, SIZE, SIZE, CONFIG, **given)
             assert not found.verified and found.relative is None
             assert found.inlier.shape == (count,)

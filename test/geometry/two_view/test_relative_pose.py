@@ -8,10 +8,10 @@ from helpers.scenes3d import PINHOLE, SIZE, TwoViews, error, normalised_square, 
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.geometry import PairGeometry, verify_pair
-from fol_vpr.geometry.two_view.epipolar import Motion, Pairs, together
-from fol_vpr.geometry.two_view.refine import refine
-from fol_vpr.geometry.two_view.relative_pose import Noise, relative_pose
-from fol_vpr.geometry.viewing_rays import rays
+from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs, stack_motions
+from fol_vpr.geometry.two_view.motion_fit import refine_motions
+from fol_vpr.geometry.two_view.relative_pose import Noise, pose_from_fits
+from fol_vpr.geometry.viewing_rays import pixels_to_rays
 
 CONFIG = VerificationConfig()
 
@@ -25,7 +25,7 @@ def measured(views: TwoViews) -> PairGeometry:
         CONFIG,
         query_camera=PINHOLE,
         reference_camera=PINHOLE,
-        measure=True,
+        estimate_relative_pose=True,
     )
 
 
@@ -111,16 +111,18 @@ def test_a_motion_is_not_claimed_where_as_many_matches_are_for_another(seed):
     rng = np.random.default_rng(seed)
     ways = [np.array([math.cos(angle), math.sin(angle), 0.2]) for angle in (0.35, -0.35)]
     both = [two_views(rng, way, noise=0.5, depth=(10.0, 80.0), count=200) for way in ways]
-    pairs = Pairs(
-        rays(PINHOLE, np.concatenate([views.query for views in both]), SIZE),
-        rays(PINHOLE, np.concatenate([views.reference for views in both]), SIZE),
+    pairs = RayPairs(
+        pixels_to_rays(PINHOLE, np.concatenate([views.query for views in both]), SIZE),
+        pixels_to_rays(PINHOLE, np.concatenate([views.reference for views in both]), SIZE),
     )
-    motions = together([Motion(both[0].rotation, way / np.linalg.norm(way)) for way in ways])
+    motions = stack_motions(
+        [CameraMotion(both[0].rotation, way / np.linalg.norm(way)) for way in ways]
+    )
     noise = Noise(sigma=0.6, observations=150, limit=CONFIG.inlier_threshold)
-    fits = refine(pairs, motions, noise.limit)
+    fits = refine_motions(pairs, motions, noise.limit)
     best, rival = (fits[int(row)] for row in np.argsort(fits.cost(noise.limit)))
-    assert relative_pose([best], pairs, noise) is not None
-    assert relative_pose([best, rival], pairs, noise) is None
+    assert pose_from_fits([best], pairs, noise) is not None
+    assert pose_from_fits([best, rival], pairs, noise) is None
 
 
 def test_a_pose_is_not_made_of_raw_matches():
@@ -143,7 +145,9 @@ def test_without_cameras_the_model_is_named():
     rng = np.random.default_rng(3)
     for depth, model in (((5.0, 25.0), 'fundamental'), ((10.0, 10.0), 'homography')):
         views = two_views(rng, noise=1.0, depth=depth)
-        geometry = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, measure=True)
+        geometry = verify_pair(
+            views.query, views.reference, SIZE, SIZE, CONFIG, estimate_relative_pose=True
+        )
         assert geometry.verified
         assert geometry.model == model
         assert geometry.inlier.sum() == geometry.inliers

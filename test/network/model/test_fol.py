@@ -8,7 +8,7 @@ from helpers.golden_rule import fill, image
 
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import build_fol
-from fol_vpr.network.model.local_head import grid_positions, select
+from fol_vpr.network.model.local_head import grid_positions, select_descriptors
 
 
 @pytest.fixture(scope='module')
@@ -84,7 +84,7 @@ def test_weights_are_those_of_the_nearest_patch(net):
     grid = (9, 9)
     mask = torch.linspace(0, 1, 81)[None]
     dense = torch.randn(1, 33, 33, 128, generator=torch.Generator().manual_seed(1))
-    local = select(dense, mask, grid)[0]
+    local = select_descriptors(dense, mask, grid)[0]
     column, row = ((local.positions - 6.5) / 14).T
     patch = (row * 4 * 9 / 33 + 1e-4).floor() * 9 + (column * 4 * 9 / 33 + 1e-4).floor()
     torch.testing.assert_close(local.weights, mask[0, patch.long()])

@@ -10,8 +10,7 @@ from helpers.golden_rule import fill
 from torch import nn
 
 from fol_vpr.network import build_fol
-from fol_vpr.network.runtime.inference import InferenceNetwork
-from fol_vpr.network.runtime.linear import (
+from fol_vpr.network.model.linear import (
     PackedLinear,
     QuantizedLinear,
     has_fast_int8,
@@ -20,6 +19,7 @@ from fol_vpr.network.runtime.linear import (
     packs,
     quantize,
 )
+from fol_vpr.network.runtime.inference import InferenceNetwork
 
 DEVICES = [
     'cpu',

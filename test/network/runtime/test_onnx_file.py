@@ -9,7 +9,7 @@ from helpers.golden_rule import fill, image
 
 from fol_vpr.errors import InputError, StorageError, WeightsError
 from fol_vpr.network import build_fol, open_weights, resolve_weights, save_weights
-from fol_vpr.network.model.local_head import gather
+from fol_vpr.network.model.local_head import gather_descriptors
 from fol_vpr.network.preprocessing import DEVIATION, MEAN
 from fol_vpr.network.runtime.onnx_file import INPUT, OPSET, OUTPUTS, export_onnx
 
@@ -39,7 +39,7 @@ def assert_same(net, run, batch: np.ndarray) -> None:
     assert (cosine >= 0.9999).all()
     np.testing.assert_allclose(found['attention'], expected.attention, atol=1e-4)
     tensors = (torch.from_numpy(found[name]) for name in OUTPUTS[1:4])
-    for ours, theirs in zip(expected.local, gather(*tensors), strict=True):
+    for ours, theirs in zip(expected.local, gather_descriptors(*tensors), strict=True):
         # Patches that the aggregation likes equally well may change places.
         there = {tuple(xy): row for row, xy in enumerate(theirs.positions.tolist())}
         rows = [(i, there[xy]) for i, xy in enumerate(map(tuple, ours.positions.tolist()))

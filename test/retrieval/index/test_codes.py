@@ -20,7 +20,7 @@ def rows() -> np.ndarray:
 
 @pytest.fixture(scope='module')
 def filled(rows) -> Codes:
-    made = Codes.learned(rows[:3000].copy(), 1)
+    made = Codes.fit(rows[:3000].copy(), 1)
     made.add(rows)
     return made
 
@@ -55,10 +55,10 @@ def test_all_are_given_where_no_more_are_there(filled):
 def test_arrays_make_the_same_codes_again(filled, rows, monkeypatch):
     monkeypatch.setattr(codes, 'SCANNED', 300)
     monkeypatch.setattr(codes, 'DIRECT', 300)
-    again = Codes.checked(filled.arrays(np.arange(COUNT)), DIM)
+    again = Codes.from_arrays(filled.arrays(np.arange(COUNT)), DIM)
     order = np.random.default_rng(4).permutation(COUNT)
-    mixed = Codes.checked(filled.arrays(order), DIM)
-    grown = Codes.checked(filled.arrays(np.arange(6000)), DIM)
+    mixed = Codes.from_arrays(filled.arrays(order), DIM)
+    grown = Codes.from_arrays(filled.arrays(np.arange(6000)), DIM)
     grown.add(rows[6000:7000])
     grown.add(rows[7000:])
     assert len(grown) == COUNT
@@ -73,7 +73,7 @@ def test_arrays_make_the_same_codes_again(filled, rows, monkeypatch):
 @pytest.mark.parametrize('count', [1, 3])
 def test_few_rows_are_enough_to_learn_from(count):
     rows = np.ones((count, 5), np.float32)
-    made = Codes.learned(rows, 1)
+    made = Codes.fit(rows, 1)
     made.add(rows)
     assert sorted(made.nearest(rows[0], 9, None).tolist()) == list(range(count))
 
@@ -92,7 +92,7 @@ def test_few_rows_are_enough_to_learn_from(count):
 )
 def test_arrays_that_make_no_sense_never_reach_faiss(filled, spoil):
     parts = filled.arrays(np.arange(COUNT))
-    Codes.checked(parts, DIM)
+    Codes.from_arrays(parts, DIM)
     spoil(parts)
     with pytest.raises(UnusableCacheError):
-        Codes.checked(parts, DIM)
+        Codes.from_arrays(parts, DIM)

@@ -8,7 +8,7 @@ from fol_vpr.retrieval.index.reduction import Reduction
 
 def test_distances_tell_cosines():
     rows, queries = structured(200, 3, dim=128)
-    reduction = Reduction.learned(rows.copy(), 129)
+    reduction = Reduction.fit(rows.copy(), 129)
     assert reduction.dim == 129  # nothing is left out
     reduced = np.stack([reduction.query(query) for query in queries[:9]])
     squared = ((reduced[:, None] - reduction.references(rows)[None]) ** 2).sum(-1)
@@ -17,7 +17,7 @@ def test_distances_tell_cosines():
 
 def test_it_keeps_as_much_as_the_best_projection():
     rows, _ = structured(500, 2, dim=256)
-    reduction = Reduction.learned(rows.copy(), 41)
+    reduction = Reduction.fit(rows.copy(), 41)
     kept = np.square(reduction.references(rows)[:, :-1]).sum()
     singular = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
     assert kept >= 0.995 * np.square(singular[:40]).sum()
@@ -26,7 +26,7 @@ def test_it_keeps_as_much_as_the_best_projection():
 
 def test_similarities_are_better_told_with_the_length_of_what_is_left_out():
     rows, queries = structured(400, 2, dim=256)
-    reduction = Reduction.learned(rows.copy(), 33)
+    reduction = Reduction.fit(rows.copy(), 33)
     references = reduction.references(rows)
     reduced = np.stack([reduction.query(query) for query in queries])
     left_out = np.square(queries - reduction.mean).sum(1) - np.square(reduced).sum(1)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning.miners import BatchHardMiner
 
-from fol_vpr.network.model.local_head import select
+from fol_vpr.network.model.local_head import select_descriptors
 from training.losses import matching
 from training.losses.local import kept_descriptors
 from training.losses.matching import mutual_nearest, weighted_mean
@@ -82,7 +82,7 @@ def test_with_stride_1_the_local_descriptors_are_those_of_re_ranking(grid: tuple
     inputs = make_inputs([0, 0, 1], grid, dtype=torch.float32)
     rows, valid = kept_descriptors(inputs, 1)
     assert valid is not None
-    for image, expected in enumerate(select(inputs.dense, inputs.aggregation, grid)):
+    for image, expected in enumerate(select_descriptors(inputs.dense, inputs.aggregation, grid)):
         torch.testing.assert_close(rows[image, valid[image]], expected.descriptors)
 
 

@@ -6,27 +6,34 @@ import numpy as np
 import pytest
 from helpers.scenes3d import PINHOLE, SIZE, two_views
 
-from fol_vpr.geometry.rigid import cross_matrix, rotation_about
-from fol_vpr.geometry.two_view.epipolar import Motion, Pairs, motions_of, together
-from fol_vpr.geometry.two_view.refine import medians, refine
-from fol_vpr.geometry.viewing_rays import Rays, rays
+from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
+from fol_vpr.geometry.two_view.epipolar import (
+    CameraMotion,
+    RayPairs,
+    decompose_essential,
+    stack_motions,
+)
+from fol_vpr.geometry.two_view.motion_fit import medians, refine_motions
+from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays
 
 LIMIT = 4.0
 
 
 def both_rays(seed: int = 0, **scene) -> tuple[Rays, Rays]:
     views = two_views(np.random.default_rng(seed), noise=0.5, **scene)
-    return rays(PINHOLE, views.query, SIZE), rays(PINHOLE, views.reference, SIZE)
+    return pixels_to_rays(PINHOLE, views.query, SIZE), pixels_to_rays(
+        PINHOLE, views.reference, SIZE
+    )
 
 
-def some_motions(count: int, seed: int = 1) -> Motion:
+def some_motions(count: int, seed: int = 1) -> CameraMotion:
     rng = np.random.default_rng(seed)
     direction = rng.normal(0, 1, (count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return Motion(rotation_about(rng.normal(0, 0.2, (count, 3))), direction)
+    return CameraMotion(rotation_from_vector(rng.normal(0, 0.2, (count, 3))), direction)
 
 
-def plain_residuals(query: Rays, reference: Rays, motion: Motion) -> np.ndarray:
+def plain_residuals(query: Rays, reference: Rays, motion: CameraMotion) -> np.ndarray:
     """Sampson's distance, match by match, with the rays' noise through the inverse derivative."""
     essential = cross_matrix(motion.direction) @ motion.rotation
     found = []
@@ -38,7 +45,7 @@ def plain_residuals(query: Rays, reference: Rays, motion: Motion) -> np.ndarray:
     return np.array(found)
 
 
-def plain_depths(query: Rays, reference: Rays, motion: Motion) -> np.ndarray:
+def plain_depths(query: Rays, reference: Rays, motion: CameraMotion) -> np.ndarray:
     """[K, 2] distances along both rays to where they come closest, by least squares."""
     found = []
     for q, r in zip(query.directions, reference.directions, strict=True):
@@ -50,7 +57,7 @@ def plain_depths(query: Rays, reference: Rays, motion: Motion) -> np.ndarray:
 def test_residuals_are_sampson_distances():
     query, reference = both_rays(count=60, wrong=0.3)
     motions = some_motions(4)
-    found = Pairs(query, reference).residuals(motions.essential)
+    found = RayPairs(query, reference).residuals(motions.essential)
     for row in range(4):
         np.testing.assert_allclose(
             found[row], plain_residuals(query, reference, motions[row]), rtol=1e-9
@@ -58,20 +65,20 @@ def test_residuals_are_sampson_distances():
 
 
 def test_the_jacobian_is_that_of_the_residuals():
-    pairs = Pairs(*both_rays(count=60, wrong=0.3))
+    pairs = RayPairs(*both_rays(count=60, wrong=0.3))
     motions = some_motions(5)
     residuals, jacobian = pairs.linearised(motions)
     np.testing.assert_allclose(residuals, pairs.residuals(motions.essential), rtol=1e-12)
     for axis in range(5):
         step = np.tile(1e-6 * np.eye(5)[axis], (5, 1))
-        ahead, back = (pairs.residuals(motions.moved(s).essential) for s in (step, -step))
+        ahead, back = (pairs.residuals(motions.perturbed(s).essential) for s in (step, -step))
         scale = np.abs(jacobian[:, axis]).max()
         np.testing.assert_allclose(jacobian[:, axis], (ahead - back) / 2e-6, atol=1e-6 * scale)
 
 
 def test_depths_are_where_the_rays_come_closest():
     query, reference = both_rays(count=60)
-    pairs = Pairs(query, reference)
+    pairs = RayPairs(query, reference)
     for motion in some_motions(3):
         of_q, of_r = pairs.depths(motion)
         expected = plain_depths(query, reference, motion)
@@ -79,11 +86,11 @@ def test_depths_are_where_the_rays_come_closest():
 
 
 def test_many_go_the_way_that_each_goes_alone():
-    pairs = Pairs(*both_rays(wrong=0.3))
+    pairs = RayPairs(*both_rays(wrong=0.3))
     motions = some_motions(6)
-    together_fit = refine(pairs, motions, LIMIT)
+    together_fit = refine_motions(pairs, motions, LIMIT)
     for row in range(6):
-        alone = refine(pairs, motions[row : row + 1], LIMIT)[0]
+        alone = refine_motions(pairs, motions[row : row + 1], LIMIT)[0]
         fit = together_fit[row]
         np.testing.assert_allclose(fit.motion.rotation, alone.motion.rotation, atol=1e-9)
         np.testing.assert_allclose(fit.motion.direction, alone.motion.direction, atol=1e-9)
@@ -95,9 +102,11 @@ def test_leaving_matches_out_is_having_none_of_them():
     query, reference = both_rays(wrong=0.2)
     start = some_motions(1)
     counted = np.random.default_rng(2).random((3, len(query))) < 0.7
-    left_out = refine(Pairs(query, reference), together([start[0]] * 3), LIMIT, counted=counted)
+    left_out = refine_motions(
+        RayPairs(query, reference), stack_motions([start[0]] * 3), LIMIT, counted=counted
+    )
     for row, kept in enumerate(counted):
-        alone = refine(Pairs(query[kept], reference[kept]), start, LIMIT)[0]
+        alone = refine_motions(RayPairs(query[kept], reference[kept]), start, LIMIT)[0]
         fit = left_out[row]
         np.testing.assert_allclose(fit.motion.direction, alone.motion.direction, atol=1e-9)
         np.testing.assert_allclose(fit.weights[kept], alone.weights, atol=1e-6)
@@ -108,18 +117,18 @@ def test_leaving_matches_out_is_having_none_of_them():
 def test_the_right_motion_is_kept_and_found_from_beside_it():
     translation = np.array([1.0, 0, 0.2])
     query, reference = both_rays(translation=translation, turn=(0, 0.05, 0), wrong=0.2)
-    truth = Motion(
-        rotation_about(np.array([0, 0.05, 0])), translation / np.linalg.norm(translation)
+    truth = CameraMotion(
+        rotation_from_vector(np.array([0, 0.05, 0])), translation / np.linalg.norm(translation)
     )
-    beside = together([truth, truth.moved(np.array([0.2, -0.1, 0.02, 0.01, -0.02]))])
-    fit = refine(Pairs(query, reference), beside, LIMIT)
+    beside = stack_motions([truth, truth.perturbed(np.array([0.2, -0.1, 0.02, 0.01, -0.02]))])
+    fit = refine_motions(RayPairs(query, reference), beside, LIMIT)
     np.testing.assert_allclose(fit.motion.direction[0], fit.motion.direction[1], atol=1e-5)
     assert np.degrees(np.arccos(fit.motion.direction @ truth.direction)).max() < 1.0
 
 
 def test_an_essential_matrix_stands_for_four_motions():
     motion = some_motions(1)[0]
-    found = motions_of(motion.essential)
+    found = decompose_essential(motion.essential)
     apart = np.abs(found.rotation - motion.rotation).max(axis=(1, 2)) + np.abs(
         found.direction - motion.direction
     ).max(axis=1)
@@ -140,7 +149,7 @@ def test_medians_are_those_of_each_row():
 
 @pytest.mark.filterwarnings('error')
 def test_matches_that_are_all_one_give_no_motion_and_no_numbers_that_are_none():
-    same = rays(PINHOLE, np.full((20, 2), 100.0), SIZE)
-    fit = refine(Pairs(same, same), some_motions(4), LIMIT)
+    same = pixels_to_rays(PINHOLE, np.full((20, 2), 100.0), SIZE)
+    fit = refine_motions(RayPairs(same, same), some_motions(4), LIMIT)
     for numbers in (fit.motion.direction, fit.residuals, fit.weights):
         assert np.isfinite(numbers).all()

@@ -15,8 +15,13 @@ import numpy as np
 
 from fol_vpr.geometry.rigid import cross_matrix
 from fol_vpr.geometry.two_view import models
-from fol_vpr.geometry.two_view.epipolar import Motion, Pairs, motions_of, together
-from fol_vpr.geometry.two_view.refine import Fit, refine, robust_cost
+from fol_vpr.geometry.two_view.epipolar import (
+    CameraMotion,
+    RayPairs,
+    decompose_essential,
+    stack_motions,
+)
+from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions, robust_cost
 from fol_vpr.geometry.viewing_rays import Rays
 
 DIRECTIONS = 160
@@ -30,11 +35,11 @@ MIN_IN_FRONT = 0.75
 def find_motions(
     query: Rays,
     reference: Rays,
-    pairs: Pairs,
+    pairs: RayPairs,
     rotation: np.ndarray,
     homography: np.ndarray | None,
     limit: float,
-) -> list[Fit]:
+) -> list[MotionFit]:
     """Refined motions that differ from each other, the likeliest first; empty where none fits.
 
     Where there are any that put the matches in front of the cameras, those alone.
@@ -48,20 +53,22 @@ def find_motions(
     """
     essential = models.fit_essential(query, reference, limit)
     some = pairs[:: max(1, len(pairs) // LOOKED_AT)]
-    found = [] if essential is None else [_nearest_ahead(motions_of(essential), pairs, limit)]
+    found = (
+        [] if essential is None else [_nearest_ahead(decompose_essential(essential), pairs, limit)]
+    )
     rotations = np.stack([rotation, *(motion.rotation for motion in found)])
     found += _directions_for(rotations, some, limit) + _motions_of_plane(homography)
-    start = together(found)
-    likely = pairs.in_front(start, limit) >= 0.5
+    start = stack_motions(found)
+    likely = pairs.fraction_in_front(start, limit) >= 0.5
     start = start[likely] if likely.any() else start[:1]
     costs = robust_cost(pairs.residuals(start.essential), limit)
-    fits = refine(pairs, start[_distinct(start, costs, APART / 2)], limit)
-    seen = pairs.in_front(fits.motion, limit) >= MIN_IN_FRONT
+    fits = refine_motions(pairs, start[_distinct(start, costs, APART / 2)], limit)
+    seen = pairs.fraction_in_front(fits.motion, limit) >= MIN_IN_FRONT
     fits = fits[seen] if seen.any() else fits
     return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), APART)]
 
 
-def _distinct(motions: Motion, costs: np.ndarray, apart: float) -> list[int]:
+def _distinct(motions: CameraMotion, costs: np.ndarray, apart: float) -> list[int]:
     """Rows of motions [B] by ascending cost, without those that are near a better one."""
     angles = angles_between(motions)
     kept: list[int] = []
@@ -71,7 +78,7 @@ def _distinct(motions: Motion, costs: np.ndarray, apart: float) -> list[int]:
     return kept
 
 
-def angles_between(motions: Motion) -> np.ndarray:
+def angles_between(motions: CameraMotion) -> np.ndarray:
     """[B, B] the larger of the angles between directions and between rotations, radians."""
     directions = motions.direction @ motions.direction.T
     flat = motions.rotation.reshape(-1, 9)
@@ -79,12 +86,12 @@ def angles_between(motions: Motion) -> np.ndarray:
     return np.asarray(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def _nearest_ahead(motions: Motion, pairs: Pairs, limit: float) -> Motion:
+def _nearest_ahead(motions: CameraMotion, pairs: RayPairs, limit: float) -> CameraMotion:
     """That of several motions which has the most matches in front of the cameras."""
-    return motions[int(np.argmax(pairs.in_front(motions, limit)))]
+    return motions[int(np.argmax(pairs.fraction_in_front(motions, limit)))]
 
 
-def _directions_for(rotations: np.ndarray, pairs: Pairs, limit: float) -> list[Motion]:
+def _directions_for(rotations: np.ndarray, pairs: RayPairs, limit: float) -> list[CameraMotion]:
     """The best of directions all over the sphere, for each of some rotations [B, 3, 3]."""
     costs = robust_cost(pairs.residuals(_CROSS @ rotations[:, None]), limit)
     turns, directions = [], []
@@ -97,12 +104,12 @@ def _directions_for(rotations: np.ndarray, pairs: Pairs, limit: float) -> list[M
                 break
         turns += [rotation] * len(numbers)
         directions += numbers
-    ways = [Motion(np.stack(turns), sign * _SPHERE[directions]) for sign in (1.0, -1.0)]
-    ahead = pairs.in_front(ways[0], limit) >= pairs.in_front(ways[1], limit)
+    ways = [CameraMotion(np.stack(turns), sign * _SPHERE[directions]) for sign in (1.0, -1.0)]
+    ahead = pairs.fraction_in_front(ways[0], limit) >= pairs.fraction_in_front(ways[1], limit)
     return [ways[0 if first else 1][row] for row, first in enumerate(ahead)]
 
 
-def _motions_of_plane(homography: np.ndarray | None) -> list[Motion]:
+def _motions_of_plane(homography: np.ndarray | None) -> list[CameraMotion]:
     """Motions that the homography of most matches may stand for.
 
     A plane is seen alike from two motions (Longuet-Higgins 1986), and with little depth about it
@@ -115,7 +122,7 @@ def _motions_of_plane(homography: np.ndarray | None) -> list[Motion]:
     for rotation, translation in zip(rotations, translations, strict=True):
         length = float(np.linalg.norm(translation))
         if length > 1e-6:
-            found.append(Motion(np.asarray(rotation), translation.ravel() / length))
+            found.append(CameraMotion(np.asarray(rotation), translation.ravel() / length))
     return found
 
 

@@ -1,4 +1,4 @@
-"""How much of an image positions cover."""
+"""How much of an image positions coverage."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def rescale(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(xy, dtype=np.float64) * (REFERENCE_WIDTH / max(size))
 
 
-def regions(xy: np.ndarray) -> int:
-    """How many cells of 1/24 of the longer side rescaled positions [K, 2] cover."""
+def count_regions(xy: np.ndarray) -> int:
+    """How many cells of 1/24 of the longer side rescaled positions [K, 2] coverage."""
     return len(np.unique(_cells(xy, REGIONS_ACROSS)))
 
 
-def patches(xy: np.ndarray) -> np.ndarray:
+def patch_ids(xy: np.ndarray) -> np.ndarray:
     """[K] number of the cell of 1/16 of the longer side that rescaled positions [K, 2] are in.
 
     That is about what the network, or a window of the alignment, looks at as one: positions in
@@ -34,7 +34,7 @@ def _cells(xy: np.ndarray, across: int) -> np.ndarray:
     return np.asarray(cells[:, 0] * 10_000 + cells[:, 1])
 
 
-def narrowest(xy: np.ndarray) -> float:
+def min_spread(xy: np.ndarray) -> float:
     """Standard deviation of positions [K, 2] across their narrowest direction, pixels."""
     if len(xy) < 2:
         return 0.0

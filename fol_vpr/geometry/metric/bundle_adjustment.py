@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fol_vpr.datatypes import Pose
-from fol_vpr.geometry.rigid import cross_matrix, rotation_about, rotation_matrix
-from fol_vpr.geometry.two_view.refine import spread, tukey_weights
+from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector, rotation_matrix
+from fol_vpr.geometry.two_view.motion_fit import spread, tukey_weights
 from fol_vpr.geometry.viewing_rays import Rays
 
 STEPS = 8
@@ -18,7 +18,7 @@ MIN_SIGMA = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Tracks:
+class ThreeViewTracks:
     """What three images see of the same points.
 
     Attributes:
@@ -31,16 +31,18 @@ class Tracks:
     second: Rays
     baseline: Pose
 
-    def __getitem__(self, rows: np.ndarray) -> Tracks:
+    def __getitem__(self, rows: np.ndarray) -> ThreeViewTracks:
         """Some of them."""
-        return Tracks(self.query[rows], self.first[rows], self.second[rows], self.baseline)
+        return ThreeViewTracks(
+            self.query[rows], self.first[rows], self.second[rows], self.baseline
+        )
 
     def __len__(self) -> int:
         return len(self.query)
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class BundleState:
     """Points [K, 3] in the first camera, which is at `rotation`, `translation` in the query's."""
 
     rotation: np.ndarray
@@ -49,7 +51,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class ReducedResiduals:
     """Residuals [K, 6] in pixels with the points eliminated, and their derivatives.
 
     Attributes:
@@ -65,7 +67,9 @@ class Linear:
     points_by_pose: np.ndarray
 
 
-def adjust(tracks: Tracks, state: State, limit: float) -> tuple[State, Linear, np.ndarray]:
+def bundle_adjust(
+    tracks: ThreeViewTracks, state: BundleState, limit: float
+) -> tuple[BundleState, ReducedResiduals, np.ndarray]:
     """Gauss-Newton over the pose, with the points eliminated, and Tukey's weights."""
     linear = _linearise(tracks, state)
     weights = _weights(linear, limit)
@@ -75,8 +79,8 @@ def adjust(tracks: Tracks, state: State, limit: float) -> tuple[State, Linear, n
         pull = np.einsum('kia,ki->a', weighted, linear.residuals)
         step = -np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(6), pull)
         points = state.points + linear.points + linear.points_by_pose @ step
-        state = State(
-            rotation_about(step[3:]) @ state.rotation, state.translation + step[:3], points
+        state = BundleState(
+            rotation_from_vector(step[3:]) @ state.rotation, state.translation + step[:3], points
         )
         linear = _linearise(tracks, state)
         weights = _weights(linear, limit)
@@ -85,12 +89,12 @@ def adjust(tracks: Tracks, state: State, limit: float) -> tuple[State, Linear, n
     return state, linear, weights
 
 
-def _weights(linear: Linear, limit: float) -> np.ndarray:
+def _weights(linear: ReducedResiduals, limit: float) -> np.ndarray:
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
     return tukey_weights(errors, max(MIN_SIGMA, float(spread(errors, limit))))
 
 
-def _linearise(tracks: Tracks, state: State) -> Linear:
+def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
     points, rotation = state.points, state.rotation
     turned = points @ rotation.T
     to_second = rotation_matrix(tracks.baseline.orientation).T
@@ -119,14 +123,14 @@ def _linearise(tracks: Tracks, state: State) -> Linear:
 
 def _eliminated(
     residuals: np.ndarray, by_point: np.ndarray, by_pose: np.ndarray, by_baseline: np.ndarray
-) -> Linear:
+) -> ReducedResiduals:
     """What is left once each point stands where it fits best."""
     normal = np.swapaxes(by_point, 1, 2) @ by_point
     # Far points are hardly held along their ray; a tiny damping keeps the inverse finite.
     traces = np.trace(normal, axis1=1, axis2=2)[:, None, None]
     to_point = np.linalg.solve(normal + 1e-9 * traces * np.eye(3), np.swapaxes(by_point, 1, 2))
     away = np.eye(6) - by_point @ to_point
-    return Linear(
+    return ReducedResiduals(
         residuals=np.einsum('kij,kj->ki', away, residuals),
         by_pose=away @ by_pose,
         by_baseline=away @ by_baseline,
@@ -147,7 +151,7 @@ def _project(rays: Rays, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pose_covariance(
-    linear: Linear, weights: np.ndarray, sigma: float, observations: int, baseline: Pose
+    linear: ReducedResiduals, weights: np.ndarray, sigma: float, observations: int, baseline: Pose
 ) -> np.ndarray | None:
     """[6, 6] of the query's pose, from the positions and from what the views' poses say."""
     weighted = linear.by_pose * weights[:, None, None]

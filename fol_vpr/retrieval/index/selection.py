@@ -29,7 +29,7 @@ DEVICE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Choice:
+class IndexChoice:
     """An index by name, and why it."""
 
     name: str
@@ -38,7 +38,7 @@ class Choice:
 
 def choose_index(
     config: RetrievalConfig, references: int, dim: int, device: str, free_bytes: int = 0
-) -> Choice:
+) -> IndexChoice:
     """The index that the settings ask for, or the one that fits a map and a machine.
 
     Args:
@@ -57,21 +57,21 @@ def choose_index(
             'of a cluster, or a file that ends in .db for Milvus Lite'
         )
     if config.index != 'auto':
-        return Choice(config.index, 'as set')
+        return IndexChoice(config.index, 'as set')
     if config.index_uri:
-        return Choice('milvus', 'a Milvus URI is set')
+        return IndexChoice('milvus', 'a Milvus URI is set')
     on_device = 2 * references * dim
     if device.startswith('cuda') and on_device <= DEVICE_SHARE * free_bytes:
-        return Choice(
+        return IndexChoice(
             'gpu',
             f'the descriptors take {on_device / 1e6:.0f} of {free_bytes / 1e6:.0f} MB that are '
             f'free on {device}',
         )
     size = 4 * references * dim
     if size <= FLAT_BYTES:
-        return Choice('flat', f'comparing all of {size / 1e6:.0f} MB of descriptors is fast')
+        return IndexChoice('flat', f'comparing all of {size / 1e6:.0f} MB of descriptors is fast')
     where = ' and more than the device has room for' if device.startswith('cuda') else ''
-    return Choice(
+    return IndexChoice(
         'large',
         f'{size / 1e6:.0f} MB of descriptors are over the {FLAT_BYTES / 1e6:.0f} MB up to which '
         f'all are compared{where}',

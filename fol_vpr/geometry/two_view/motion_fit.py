@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fol_vpr.geometry.two_view.epipolar import Motion, Pairs, Rows
+from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs, RowSelection
 
 STEPS = 15
 CONVERGED = 1e-5
@@ -19,27 +19,27 @@ MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class MotionFit:
     """Motions as refined from rays, one or many.
 
     Attributes:
         residuals: [..., K] Sampson distances in pixels of a 640 px wide image.
         sigma: [...] their robust standard deviation, pixels.
         weights: [..., K], 0 where a match did not count, to 1.
-        jacobian: [..., 5, K] derivatives of the residuals by a step of `Motion.moved`.
+        jacobian: [..., 5, K] derivatives of the residuals by a step of `CameraMotion.perturbed`.
         behind: [..., K] bool, matches that would clearly lie behind a camera.
     """
 
-    motion: Motion
+    motion: CameraMotion
     residuals: np.ndarray
     sigma: np.ndarray
     weights: np.ndarray
     jacobian: np.ndarray
     behind: np.ndarray
 
-    def __getitem__(self, rows: Rows) -> Fit:
+    def __getitem__(self, rows: RowSelection) -> MotionFit:
         """Some of many."""
-        return Fit(
+        return MotionFit(
             self.motion[rows],
             self.residuals[rows],
             self.sigma[rows],
@@ -54,14 +54,14 @@ class Fit:
         return robust_cost(worst, limit)
 
 
-def refine(
-    pairs: Pairs,
-    start: Motion,
+def refine_motions(
+    pairs: RayPairs,
+    start: CameraMotion,
     limit: float,
     *,
     steps: int = STEPS,
     counted: np.ndarray | None = None,
-) -> Fit:
+) -> MotionFit:
     """Gauss-Newton over SO(3) x S² on Sampson distances, with weights that bound every influence.
 
     A wrong match may be displaced ten times as far as the right ones, and so say a hundred times
@@ -82,7 +82,7 @@ def refine(
         longest = np.abs(step).max(axis=-1)
         step *= np.minimum(1.0, LONGEST / np.maximum(longest, 1e-12))[:, None]
         rows = None if counted is None else counted[moving]
-        fit = _weighted(pairs, fit.motion.moved(step), limit, rows)
+        fit = _weighted(pairs, fit.motion.perturbed(step), limit, rows)
         done = _replaced(done, moving, fit)
         far = longest >= CONVERGED
         if not far.all():
@@ -92,7 +92,7 @@ def refine(
     return done
 
 
-def _step(fit: Fit) -> np.ndarray:
+def _step(fit: MotionFit) -> np.ndarray:
     """[B, 5] of Gauss and Newton."""
     weighted = fit.jacobian * fit.weights[:, None]
     across = np.swapaxes(fit.jacobian, 1, 2)
@@ -102,7 +102,7 @@ def _step(fit: Fit) -> np.ndarray:
     return np.asarray(-np.linalg.solve(normal, weighted @ fit.residuals[..., None])[..., 0])
 
 
-def _replaced(done: Fit, rows: np.ndarray, fit: Fit) -> Fit:
+def _replaced(done: MotionFit, rows: np.ndarray, fit: MotionFit) -> MotionFit:
     """The fits, those of some rows by newer ones."""
     if len(rows) == len(done.motion):
         return fit
@@ -120,7 +120,9 @@ def _replaced(done: Fit, rows: np.ndarray, fit: Fit) -> Fit:
     return done
 
 
-def _weighted(pairs: Pairs, motion: Motion, limit: float, counted: np.ndarray | None) -> Fit:
+def _weighted(
+    pairs: RayPairs, motion: CameraMotion, limit: float, counted: np.ndarray | None
+) -> MotionFit:
     """The residuals of motions [B], and what each match counts."""
     residuals, jacobian = pairs.linearised(motion)
     distances = np.abs(residuals)
@@ -131,11 +133,11 @@ def _weighted(pairs: Pairs, motion: Motion, limit: float, counted: np.ndarray | 
     leverage = _leverage(jacobian[:, :2], weights)
     usual = medians(leverage, weights > 0)[:, None]
     bound = LEVERAGE * usual
-    of_q, of_r, _ = pairs.sides(motion)
+    of_q, of_r, _ = pairs.depth_fractions(motion)
     behind = ((of_q < 0) | (of_r < 0)) & (leverage > usual)
     weights *= bound / np.maximum(leverage, bound + 1e-18)
     weights *= ~behind
-    return Fit(motion, residuals, sigma, weights, jacobian, behind)
+    return MotionFit(motion, residuals, sigma, weights, jacobian, behind)
 
 
 def _leverage(by_direction: np.ndarray, weights: np.ndarray) -> np.ndarray:
