@@ -1,4 +1,4 @@
-"""Multi-view geometry: rigid motions, verified image pairs, measured relative poses."""
+"""Multi-view geometry: rigid motions, verification of image pairs, relative poses."""
 
 from fol_vpr.geometry.metric.alignment import (
     AlignmentImage,

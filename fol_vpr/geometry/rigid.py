@@ -1,8 +1,8 @@
-"""Rotations, and poses put one behind the other, with their covariances.
+"""Rotations, and composition and inversion of poses with their covariances.
 
-A covariance [6, 6] is over x, y, z and the rotation about X, Y, Z, all in the axes of the frame
-that the pose is *in*, as geometry_msgs/PoseWithCovariance has it: the true pose is
-`position + d[:3]`, `exp(d[3:]) @ rotation`. A pose without one counts as exact.
+A covariance [6, 6] is over x, y, z (metres) and the rotation about X, Y, Z (radians), all in the
+axes of the frame that the pose is *in*, as in geometry_msgs/PoseWithCovariance: the true pose is
+`position + d[:3]`, `exp(d[3:]) @ rotation`. A pose without covariance is taken as exact.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fol_vpr.datatypes import Pose
 
 
 def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
-    """[3, 3] rotation of a unit quaternion x, y, z, w."""
+    """Rotation matrix [3, 3] of a unit quaternion x, y, z, w [4]."""
     x, y, z, w = quaternion
     return np.array(
         [
@@ -25,8 +25,10 @@ def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
 
 
 def quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Unit quaternion x, y, z, w of a rotation [3, 3], as the largest eigenvector of Bar-Itzhack's
-    symmetric matrix (J. Guidance 23(6), 2000), which is stable for every angle.
+    """Unit quaternion x, y, z, w [4], with w at least 0, of a rotation matrix [3, 3].
+
+    It is the eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (J. Guidance
+    23(6), 2000), which is stable for every angle.
     """
     r = rotation
     k = np.array(
@@ -49,21 +51,21 @@ _GENERATORS = np.array(
 
 
 def cross_matrix(vectors: np.ndarray) -> np.ndarray:
-    """[..., 3, 3] matrices whose products are the cross products of vectors [..., 3]."""
+    """Matrices [..., 3, 3] with `cross_matrix(v) @ u` equal to the cross product `v × u`."""
     return np.asarray((vectors @ _GENERATORS.reshape(3, 9)).reshape(*vectors.shape, 3))
 
 
 def rotation_from_vector(vectors: np.ndarray) -> np.ndarray:
-    """[..., 3, 3] rotations about vectors [..., 3] by their length in radians (Rodrigues)."""
+    """Rotation matrices [..., 3, 3] of rotation vectors [..., 3] in radians (Rodrigues)."""
     angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
     cross = cross_matrix(vectors)
-    # sinc is sin(πx)/(πx), and (1 - cos a) / a² is sinc² of half the angle, halved.
+    # np.sinc(x) is sin(πx) / (πx), and (1 - cos a) / a² is half of the squared sinc of a / 2.
     half = np.sinc(angle / (2 * np.pi))
     return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * half**2 * cross @ cross)
 
 
 def rotation_vector(rotation: np.ndarray) -> np.ndarray:
-    """Axis times angle in radians, 0 to π, of a rotation [3, 3]."""
+    """Rotation vector [3] of a rotation matrix [3, 3]: axis times angle, 0 to π radians."""
     q = quaternion(rotation)
     sine = float(np.linalg.norm(q[:3]))
     angle = 2 * np.arctan2(sine, q[3])
@@ -72,7 +74,10 @@ def rotation_vector(rotation: np.ndarray) -> np.ndarray:
 
 
 def compose(first: Pose, second: Pose) -> Pose:
-    """Pose of C in A, of `first` (B in A) and `second` (C in B)."""
+    """Pose of C in A from `first`, the pose of B in A, and `second`, the pose of C in B.
+
+    Errors of the two are taken as independent; the covariance is propagated to first order.
+    """
     rotation = rotation_matrix(first.orientation)
     lever = rotation @ second.position
     covariance = None
@@ -89,7 +94,7 @@ def compose(first: Pose, second: Pose) -> Pose:
 
 
 def inverse(pose: Pose) -> Pose:
-    """Pose of A in B, of that of B in A."""
+    """Pose of A in B from the pose of B in A, with its covariance to first order."""
     back = rotation_matrix(pose.orientation).T
     covariance = None
     if pose.covariance is not None:

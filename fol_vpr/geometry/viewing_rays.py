@@ -1,4 +1,4 @@
-"""Pixels as directions in the camera's frame, with what the lens does to them undone."""
+"""Viewing rays of pixels in the camera's optical frame, for pinhole cameras and lens models."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
 
 REFERENCE_WIDTH = 640.0
-"""Errors are in pixels of an image whose longer side has this many."""
-NEWTON_STEPS = 4
-# In pixels: how well the ray must give its pixel again, and how well is well enough.
-WORST_RETURN = 0.05
+"""Errors are given in pixels of an image whose longer side has this many pixels."""
+# Newton steps of the undistortion, and the error in pixels below which no further one is made.
+MAX_NEWTON_STEPS = 4
 CONVERGED = 1e-7
+# Largest reprojection error of a ray in pixels; rays beyond it are invalid.
+MAX_REPROJECTION_ERROR = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Rays:
-    """Where pixels look.
+    """Viewing rays of K pixels.
 
     Attributes:
-        xy: [K, 2] float64, x / z and y / z in the optical frame; NaN where the lens model gives
-            no direction in front of the camera.
-        to_pixels: [K, 2, 2] derivative of the position in a 640 px wide image by `xy`: with it an
-            error means the same in the middle and at the edge of any lens.
+        xy: [K, 2] float64, x / z and y / z in the optical frame; NaN where the lens model has no
+            direction in front of the camera for the pixel.
+        to_pixels: [K, 2, 2] derivative of the position in a 640 px wide image by `xy`. It
+            converts errors of rays to pixels, in the middle and at the edge of any lens.
     """
 
     xy: np.ndarray
@@ -34,63 +35,73 @@ class Rays:
 
     @property
     def valid(self) -> np.ndarray:
-        """[K] bool: those that have a direction."""
+        """[K] bool: whether the pixel has a direction."""
         return np.asarray(np.isfinite(self.xy).all(axis=1))
 
     def __len__(self) -> int:
         return len(self.xy)
 
     def __getitem__(self, rows: np.ndarray | slice) -> Rays:
-        """Some of them, by a mask, by indices or by a slice."""
+        """The rays of these rows, by a mask, by indices or by a slice."""
         return Rays(self.xy[rows], self.to_pixels[rows])
 
     @property
     def scale(self) -> float:
-        """Pixels of a 640 px wide image per unit of `xy`, in the middle of the sorted ones."""
+        """Median number of pixels of a 640 px wide image per unit of `xy`."""
         return float(np.sqrt(np.median(_determinants(self.to_pixels))))
 
     @property
     def directions(self) -> np.ndarray:
-        """[K, 3], with z of 1."""
+        """[K, 3] with z = 1."""
         return np.concatenate([self.xy, np.ones((len(self.xy), 1))], axis=1)
 
 
 def pixels_to_rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Rays:
-    """Directions of pixels.
+    """Viewing rays of pixels: OpenCV's undistortion, refined by Newton's method.
 
     Args:
-        xy: [K, 2] pixel positions, the centre of the top left pixel being (0, 0).
-        size: width and height of the image that they are in; a scaled one of the calibrated.
+        camera: the calibration.
+        xy: [K, 2] pixel positions; (0, 0) is the centre of the top left pixel.
+        size: width and height of their image in pixels, which may be scaled from the calibrated
+            size.
 
     Raises:
-        InputError: the image has another shape than the calibrated ones.
+        InputError: the image has another aspect ratio than the calibration.
     """
     scale = _scale(camera, size)
-    # A pixel covers half a pixel around its centre, at any resolution.
+    # Pixel centres are at whole numbers, so the image starts at -0.5 at any resolution.
     pixels = (np.asarray(xy, dtype=np.float64).reshape(-1, 2) + 0.5) / scale - 0.5
     if not len(pixels):
         return Rays(np.zeros((0, 2)), np.zeros((0, 2, 2)))
     found = _first_guess(camera, pixels)
     seen, derivative = _project(camera, found)
-    for _ in range(NEWTON_STEPS if camera.model else 0):
+    for _ in range(MAX_NEWTON_STEPS if camera.model else 0):
         error = pixels - seen
-        # False where it is NaN: that pixel has no direction.
+        # A comparison with NaN is false: those pixels have no direction.
         if not (np.abs(error) > CONVERGED).any():
             break
         found = found + _solve(derivative, error)
         seen, derivative = _project(camera, found)
     returned = np.abs(seen - pixels).max(axis=1)
-    # Beyond the radius where a polynomial turns round, it maps two directions to one pixel.
-    wrong = ~(returned <= WORST_RETURN) | ~(_determinants(derivative) > 0)
+    # Beyond the radius where the distortion polynomial decreases, two directions share a pixel.
+    wrong = ~(returned <= MAX_REPROJECTION_ERROR) | ~(_determinants(derivative) > 0)
     found[wrong] = np.nan
     return Rays(found, derivative * (scale[:, None] * REFERENCE_WIDTH / max(size)))
 
 
 def project_to_pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """[K, 2] pixel positions of points [K, 3] in the camera's frame; NaN for those behind it.
+    """Project points to pixels.
 
     Args:
-        size: width and height of the image, as of `pixels_to_rays`.
+        camera: the calibration.
+        points: [K, 3] in the camera's optical frame.
+        size: width and height of the image in pixels.
+
+    Returns:
+        [K, 2] pixel positions; NaN for points behind the camera.
+
+    Raises:
+        InputError: the image has another aspect ratio than the calibration.
     """
     ahead = points[:, 2] > 1e-6
     found = np.full((len(points), 2), np.nan)
@@ -101,19 +112,19 @@ def project_to_pixels(camera: Camera, points: np.ndarray, size: tuple[int, int])
 
 
 def camera_fits(camera: Camera, size: tuple[int, int]) -> bool:
-    """Whether images of this size are of the calibrated shape, perhaps scaled."""
+    """Whether images of this size (width, height) have the calibrated aspect ratio."""
     wide, high = size[0] / camera.size[0], size[1] / camera.size[1]
-    # Half a pixel of rounding on either side is no other shape.
+    # Tolerates rounding by half a pixel on either side.
     return abs(wide - high) * min(camera.size) <= 1.0 or abs(wide / high - 1) <= 0.005
 
 
 def matching_camera(camera: Camera | None, size: tuple[int, int]) -> Camera | None:
-    """The camera, or None where it is not one of images of this shape."""
+    """The camera, or None where its calibration has another aspect ratio than `size`."""
     return camera if camera is not None and camera_fits(camera, size) else None
 
 
 def _scale(camera: Camera, size: tuple[int, int]) -> np.ndarray:
-    """[2] factors from the calibrated image to one of this size."""
+    """[2] factors of x and y from the calibrated image size to `size`."""
     if not camera_fits(camera, size):
         raise InputError(
             f'the camera is calibrated for images of {camera.size[0]}x{camera.size[1]} pixels, '
@@ -134,7 +145,7 @@ def _first_guess(camera: Camera, pixels: np.ndarray) -> np.ndarray:
 
 
 def _project(camera: Camera, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[K, 2] pixels of directions x / z, y / z, and [K, 2, 2] their derivatives by these."""
+    """Pixels [K, 2] of directions x / z and y / z [K, 2], and their derivatives [K, 2, 2]."""
     if not camera.model:
         linear, centre = camera.matrix[:2, :2], camera.matrix[:2, 2]
         return directions @ linear.T + centre, np.tile(linear, (len(directions), 1, 1))
@@ -145,15 +156,15 @@ def _project(camera: Camera, directions: np.ndarray) -> tuple[np.ndarray, np.nda
         pixels, by_all = project(
             points, np.zeros(3), np.zeros(3), camera.matrix, camera.distortion
         )
-    # At a distance of 1, moving the camera aside turns the directions. OpenCV's columns are the
-    # focal lengths, centre, four coefficients, rotation and translation for the one, rotation and
-    # translation first for the other.
-    aside = by_all[:, 11:13] if fisheye else by_all[:, 3:5]
-    return pixels.reshape(-1, 2), np.asarray(aside, dtype=np.float64).reshape(-1, 2, 2)
+    # For points with z = 1, the derivative by x and y of the translation is the one by x / z and
+    # y / z. cv2.fisheye has the translation in columns 11 to 13, after focal lengths, centre,
+    # coefficients and rotation; cv2 has it in columns 3 to 5, after the rotation.
+    by_xy = by_all[:, 11:13] if fisheye else by_all[:, 3:5]
+    return pixels.reshape(-1, 2), np.asarray(by_xy, dtype=np.float64).reshape(-1, 2, 2)
 
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """[K, 2] solutions of 2x2 systems; NaN where one has none."""
+    """[K, 2] solutions of K systems with matrices [K, 2, 2]; NaN where one is singular."""
     (a, b), (c, d) = matrices.transpose(1, 2, 0)
     with np.errstate(all='ignore'):
         scaled = vectors / (a * d - b * c)[:, None]
@@ -162,6 +173,6 @@ def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def _determinants(matrices: np.ndarray) -> np.ndarray:
-    """[K] of matrices [K, 2, 2]."""
+    """[K] determinants of matrices [K, 2, 2]."""
     (a, b), (c, d) = matrices.transpose(1, 2, 0)
     return np.asarray(a * d - b * c)

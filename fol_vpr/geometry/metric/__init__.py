@@ -1,1 +1,1 @@
-"""Relative poses in metres: matches aligned in the images, and a second view of known baseline."""
+"""Relative poses in metres, from tracked matches and a second map image of known pose."""

@@ -1,4 +1,8 @@
-"""Adjustment of a pose and of points that three images see, the poses of two of them fixed."""
+"""Bundle adjustment of one camera pose and of points that three cameras see.
+
+The poses of the other two cameras are fixed. The points are eliminated from the normal equations
+(Schur complement), so that each step solves for six numbers only.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,20 @@ from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector, rotation_
 from fol_vpr.geometry.two_view.motion_fit import spread, tukey_weights
 from fol_vpr.geometry.viewing_rays import Rays
 
-STEPS = 8
+MAX_STEPS = 8
+# Metres and radians: a step whose largest entry is smaller is the last one.
 CONVERGED = 1e-6
-# Pixels that an aligned position is off at least, one standard deviation.
+# Smallest standard deviation of a tracked position, pixels of a 640 px wide image.
 MIN_SIGMA = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class ThreeViewTracks:
-    """What three images see of the same points.
+    """Tracks of K points through the query and two map images.
 
     Attributes:
-        query, first, second: [K] rays, all valid.
-        baseline: pose of the camera of `second` in that of `first`, metres.
+        query, first, second: K viewing rays each, all valid.
+        baseline: pose of the camera of `second` in the camera of `first`, metres.
     """
 
     query: Rays
@@ -32,7 +37,7 @@ class ThreeViewTracks:
     baseline: Pose
 
     def __getitem__(self, rows: np.ndarray) -> ThreeViewTracks:
-        """Some of them."""
+        """The tracks of some points, by a mask or by indices [K]."""
         return ThreeViewTracks(
             self.query[rows], self.first[rows], self.second[rows], self.baseline
         )
@@ -43,7 +48,13 @@ class ThreeViewTracks:
 
 @dataclass(frozen=True, eq=False)
 class BundleState:
-    """Points [K, 3] in the first camera, which is at `rotation`, `translation` in the query's."""
+    """What bundle adjustment estimates.
+
+    Attributes:
+        rotation: [3, 3] orientation of the first camera in the query's camera.
+        translation: [3] its position there, metres.
+        points: [K, 3] in the frame of the first camera, metres.
+    """
 
     rotation: np.ndarray
     translation: np.ndarray
@@ -52,12 +63,15 @@ class BundleState:
 
 @dataclass(frozen=True, eq=False)
 class ReducedResiduals:
-    """Residuals [K, 6] in pixels with the points eliminated, and their derivatives.
+    """Reprojection errors with the points eliminated, and their derivatives.
 
     Attributes:
-        by_pose, by_baseline: [K, 6, 6] by the query's pose and by that of the second view.
-        points: [K, 3] steps of the points alone; `points_by_pose` [K, 3, 6] what a step of the
-            pose adds to them.
+        residuals: [K, 6] pixels of a 640 px wide image: x and y in the query, the first and the
+            second image, projected onto what no step of the point can remove.
+        by_pose: [K, 6, 6] derivatives by a step of the pose (translation, then rotation vector).
+        by_baseline: [K, 6, 6] derivatives by a step of the pose of the second camera.
+        points: [K, 3] Gauss-Newton steps of the points where the pose stays as it is.
+        points_by_pose: [K, 3, 6] derivatives of these steps by a step of the pose.
     """
 
     residuals: np.ndarray
@@ -70,14 +84,23 @@ class ReducedResiduals:
 def bundle_adjust(
     tracks: ThreeViewTracks, state: BundleState, limit: float
 ) -> tuple[BundleState, ReducedResiduals, np.ndarray]:
-    """Gauss-Newton over the pose, with the points eliminated, and Tukey's weights."""
+    """Refine pose and points by Gauss-Newton with Tukey's weights, at most 8 steps.
+
+    Args:
+        tracks: K points in three images.
+        state: where to start.
+        limit: pixels beyond which an observation does not count.
+
+    Returns:
+        The refined pose and points, the linearisation there, and the weights [K], from 0 to 1.
+    """
     linear = _linearise(tracks, state)
     weights = _weights(linear, limit)
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         weighted = linear.by_pose * weights[:, None, None]
         normal = np.einsum('kia,kib->ab', weighted, linear.by_pose)
-        pull = np.einsum('kia,ki->a', weighted, linear.residuals)
-        step = -np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(6), pull)
+        gradient = np.einsum('kia,ki->a', weighted, linear.residuals)
+        step = -np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(6), gradient)
         points = state.points + linear.points + linear.points_by_pose @ step
         state = BundleState(
             rotation_from_vector(step[3:]) @ state.rotation, state.translation + step[:3], points
@@ -96,64 +119,86 @@ def _weights(linear: ReducedResiduals, limit: float) -> np.ndarray:
 
 def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
     points, rotation = state.points, state.rotation
-    turned = points @ rotation.T
+    rotated = points @ rotation.T
     to_second = rotation_matrix(tracks.baseline.orientation).T
     shifted = points - tracks.baseline.position
     views = (
-        (tracks.query, turned + state.translation, rotation),
+        (tracks.query, rotated + state.translation, rotation),
         (tracks.first, points, np.eye(3)),
         (tracks.second, shifted @ to_second.T, to_second),
     )
-    residuals, by_point, by_seen = [], [], []
-    for rays, seen, turn in views:
-        error, derivative = _project(rays, seen)
+    residuals, by_point, in_camera = [], [], []
+    for rays, camera_points, to_camera in views:
+        error, derivative = _project(rays, camera_points)
         residuals.append(error)
-        by_seen.append(derivative)
-        by_point.append(derivative @ turn)
+        in_camera.append(derivative)
+        by_point.append(derivative @ to_camera)
     count = len(points)
     by_pose, by_baseline = np.zeros((2, count, 6, 6))
-    by_pose[:, :2, :3] = by_seen[0]
-    by_pose[:, :2, 3:] = -by_seen[0] @ cross_matrix(turned)
+    by_pose[:, :2, :3] = in_camera[0]
+    by_pose[:, :2, 3:] = -in_camera[0] @ cross_matrix(rotated)
     by_baseline[:, 4:, :3] = -by_point[2]
     by_baseline[:, 4:, 3:] = by_point[2] @ cross_matrix(shifted)
-    return _eliminated(
+    return _eliminate_points(
         np.concatenate(residuals, axis=1), np.concatenate(by_point, axis=1), by_pose, by_baseline
     )
 
 
-def _eliminated(
+def _eliminate_points(
     residuals: np.ndarray, by_point: np.ndarray, by_pose: np.ndarray, by_baseline: np.ndarray
 ) -> ReducedResiduals:
-    """What is left once each point stands where it fits best."""
+    """Project the residuals and derivatives onto what the best step of each point leaves.
+
+    Args:
+        residuals: [K, 6].
+        by_point: [K, 6, 3] derivatives by the point.
+        by_pose, by_baseline: [K, 6, 6].
+    """
     normal = np.swapaxes(by_point, 1, 2) @ by_point
-    # Far points are hardly held along their ray; a tiny damping keeps the inverse finite.
+    # The depth of a far point is almost undetermined; a tiny damping keeps the inverse finite.
     traces = np.trace(normal, axis1=1, axis2=2)[:, None, None]
     to_point = np.linalg.solve(normal + 1e-9 * traces * np.eye(3), np.swapaxes(by_point, 1, 2))
-    away = np.eye(6) - by_point @ to_point
+    projection = np.eye(6) - by_point @ to_point
     return ReducedResiduals(
-        residuals=np.einsum('kij,kj->ki', away, residuals),
-        by_pose=away @ by_pose,
-        by_baseline=away @ by_baseline,
+        residuals=np.einsum('kij,kj->ki', projection, residuals),
+        by_pose=projection @ by_pose,
+        by_baseline=projection @ by_baseline,
         points=-np.einsum('kij,kj->ki', to_point, residuals),
         points_by_pose=-to_point @ by_pose,
     )
 
 
-def _project(rays: Rays, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors [K, 2] in pixels of points [K, 3] in a camera, and derivatives [K, 2, 3] by them."""
-    depth = np.where(np.abs(seen[:, 2:]) > 1e-6, seen[:, 2:], 1e-6)
-    plane = seen[:, :2] / depth
-    by_seen = np.zeros((len(seen), 2, 3))
-    by_seen[:, 0, 0] = by_seen[:, 1, 1] = 1 / depth[:, 0]
-    by_seen[:, :, 2] = -plane / depth
+def _project(rays: Rays, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Reprojection errors [K, 2] in pixels of points [K, 3] in a camera's frame, and derivatives
+    [K, 2, 3] by the points.
+    """
+    depth = np.where(np.abs(points[:, 2:]) > 1e-6, points[:, 2:], 1e-6)
+    plane = points[:, :2] / depth
+    by_point = np.zeros((len(points), 2, 3))
+    by_point[:, 0, 0] = by_point[:, 1, 1] = 1 / depth[:, 0]
+    by_point[:, :, 2] = -plane / depth
     error = np.einsum('kij,kj->ki', rays.to_pixels, plane - rays.xy)
-    return error, rays.to_pixels @ by_seen
+    return error, rays.to_pixels @ by_point
 
 
 def pose_covariance(
     linear: ReducedResiduals, weights: np.ndarray, sigma: float, observations: int, baseline: Pose
 ) -> np.ndarray | None:
-    """[6, 6] of the query's pose, from the positions and from what the views' poses say."""
+    """Covariance [6, 6] of the pose: translation (metres), then rotation (radians).
+
+    It is the sandwich covariance of an M-estimator, multiplied by points per independent
+    observation, plus what the covariance of the baseline contributes.
+
+    Args:
+        linear: at the estimate.
+        weights: [K], 0 for points that do not count.
+        sigma: standard deviation of a position, pixels of a 640 px wide image.
+        observations: how many of the points are independent.
+        baseline: pose of the second camera in the first, with its covariance if it has one.
+
+    Returns:
+        None where the points do not determine the pose.
+    """
     weighted = linear.by_pose * weights[:, None, None]
     normal = np.einsum('kia,kib->ab', weighted, linear.by_pose)
     try:
@@ -162,8 +207,8 @@ def pose_covariance(
         return None
     squares = (sigma**2 + (linear.residuals**2).sum(axis=1) / 3) / 2
     scattered = np.einsum('k,kia,kib->ab', weights**2 * squares, linear.by_pose, linear.by_pose)
-    together = max(1.0, float(weights.sum()) / observations)
-    covariance = together * inverse @ scattered @ inverse
+    points_each = max(1.0, float(weights.sum()) / observations)
+    covariance = points_each * inverse @ scattered @ inverse
     if baseline.covariance is not None:
         by_baseline = inverse @ np.einsum('kia,kib->ab', weighted, linear.by_baseline)
         covariance = covariance + by_baseline @ baseline.covariance @ by_baseline.T

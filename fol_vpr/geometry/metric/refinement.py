@@ -1,4 +1,8 @@
-"""How the leading hypothesis' image stands to the query, measured from the images themselves."""
+"""Refines the pose of a verified hypothesis from the images of query and map.
+
+The matches are tracked to sub-pixel accuracy and give a relative pose, with the translation as a
+direction only. A second map image at a known distance from the first one gives it in metres.
+"""
 
 from __future__ import annotations
 
@@ -27,33 +31,49 @@ from fol_vpr.geometry.two_view.models import fit_homography
 from fol_vpr.geometry.two_view.pair import verify_pair
 from fol_vpr.geometry.viewing_rays import matching_camera, pixels_to_rays
 
-# Aligned positions are that much better than those of local features.
-LIMIT_SHARE = 0.5
+# Inlier threshold of tracked positions, as a fraction of the one for local features.
+THRESHOLD_FACTOR = 0.5
+# Fewest patches of the query that the points of a metric pose must cover.
 MIN_PATCHES = 15
-# Positions found at once, of which the others are guessed.
-MIN_FOUND = 12
-# A second view stands this far from the first, best at about the middle, and looks as it does.
-NEAREST, BEST, FARTHEST = 0.2, 1.0, 8.0
-MAX_TURN = math.radians(40.0)
-# How far to look for one in the order of the session.
-REACH = 10
+# Fewest tracked matches from which the positions of further corners are guessed.
+MIN_TRACKED = 12
+# Distance in metres of the second camera from the first: smallest, preferred and largest.
+MIN_BASELINE, PREFERRED_BASELINE, MAX_BASELINE = 0.2, 1.0, 8.0
+# Largest angle in radians between the optical axes of the two map images.
+MAX_AXIS_ANGLE = math.radians(40.0)
+# How many places before and after the first one, in the order of the session, may be the second.
+NEIGHBOURS = 10
 
 
 class ReferenceImages(Protocol):
-    """The images that places were taken from: a map's, or those of the running drive."""
+    """The images of references: those of a map, or of the current drive."""
 
     def image(self, number: int) -> bytes | None:
-        """JPEG of a place; see `LiveMap.image`."""
+        """JPEG of a place by its index, None where it has none; see `LiveMap.image`.
+
+        Raises:
+            MapError: the image is damaged.
+        """
         ...
 
     def around(self, number: int, reach: int) -> list[Place]:
-        """Places beside this one in the order of the session; see `LiveMap.around`."""
+        """Up to `reach` places before and after this one in its session; see `LiveMap.around`."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class _AlignedMatches:
-    """Matches [K] of query and first view, aligned and agreeing on one motion."""
+    """Tracked matches of query and first map image that are inliers of one motion.
+
+    Attributes:
+        query_xy: [K, 2] pixels of the query.
+        first_xy: [K, 2] pixels of the first map image.
+        query_camera, first_camera: calibration of both images.
+        size: width and height of the query in pixels.
+        first: the first map image, prepared for tracking.
+        relative: pose of the first camera in the query's, its translation a direction; None where
+            the direction cannot be determined.
+    """
 
     query_xy: np.ndarray
     first_xy: np.ndarray
@@ -67,31 +87,37 @@ class _AlignedMatches:
 def refine_pose(
     hypothesis: PlaceHypothesis,
     frame: Frame,
-    loaded: ReferenceImages,
+    references: ReferenceImages,
     ranked: Sequence[Place],
     config: VerificationConfig,
 ) -> PlaceHypothesis:
-    """A verified hypothesis with its relative pose, and with a refined pose where metres come out.
+    """Add a relative pose to a verified hypothesis, and a refined pose where one can be estimated.
 
     Args:
+        hypothesis: verified, with its matched positions.
         frame: the query.
-        loaded: what the hypothesis is a place of.
-        ranked: other places that the query may show, best first.
-        config: `inlier_threshold`, and how many second views are tried.
+        references: the images that the hypothesis' place is one of.
+        ranked: places of other hypotheses, best first; candidates for the second map image.
+        config: `inlier_threshold`, and `second_views`, how many second map images are tried.
+
+    Returns:
+        The hypothesis with `relative`, and with `pose` and `pose_source` where a second map image
+        gave metres and the query's camera has a mount. It is returned unchanged where a camera is
+        not calibrated for its image or the map image is missing.
 
     Raises:
         MapError: an image of a place is damaged.
     """
-    precise = replace(config, inlier_threshold=LIMIT_SHARE * config.inlier_threshold)
-    aligned = _align_with_query(hypothesis, frame, loaded, precise)
+    precise = replace(config, inlier_threshold=THRESHOLD_FACTOR * config.inlier_threshold)
+    aligned = _align_with_query(hypothesis, frame, references, precise)
     if aligned is None:
         return hypothesis
     relative = aligned.relative
     pose = None
     enough = len(aligned.first_xy) >= MIN_POINTS and config.second_views
-    views = _second_views(hypothesis.place, ranked, loaded) if enough else []
+    views = _second_views(hypothesis.place, ranked, references) if enough else []
     for second in views[: config.second_views]:
-        found = _with_second_view(aligned, hypothesis.place, second, loaded, precise)
+        found = _metric_with_second_image(aligned, hypothesis.place, second, references, precise)
         if found is not None:
             relative, pose = found, _base_pose(hypothesis.place, found, aligned)
             break
@@ -102,21 +128,25 @@ def refine_pose(
 
 
 def _align_with_query(
-    hypothesis: PlaceHypothesis, frame: Frame, loaded: ReferenceImages, config: VerificationConfig
+    hypothesis: PlaceHypothesis,
+    frame: Frame,
+    references: ReferenceImages,
+    config: VerificationConfig,
 ) -> _AlignedMatches | None:
-    """Matches moved to where the images have them; None where there is nothing to do it with."""
+    """The tracked inlier matches of the query and the hypothesis' image.
+
+    None where a camera is not calibrated for its image, or there is no image or no match.
+    """
     place = hypothesis.place
     size = (frame.image.shape[1], frame.image.shape[0])
     query_camera = matching_camera(frame.camera, size)
     first_camera = matching_camera(place.camera, place.image_size)
     if query_camera is None or first_camera is None:
         return None
-    first = _image_of_place(place, loaded)
+    first = _image_of_place(place, references)
     if first is None or hypothesis.query_xy is None or hypothesis.reference_xy is None:
         return None
-    query_xy, first_xy = _aligned_positions(
-        first, alignment_image(frame.image), hypothesis, config
-    )
+    query_xy, first_xy = _track_matches(first, alignment_image(frame.image), hypothesis, config)
     geometry = verify_pair(
         query_xy,
         first_xy,
@@ -139,45 +169,55 @@ def _align_with_query(
     )
 
 
-def _aligned_positions(
+def _track_matches(
     first: AlignmentImage,
     query: AlignmentImage,
     hypothesis: PlaceHypothesis,
     config: VerificationConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[K, 2] positions in the query and [K, 2] in the reference that look alike.
+    """Track the matches, and further corners of the reference, from the reference to the query.
 
-    What matched features lead to tells where corners of the reference should be in the query, as
-    on the plane that most lie in, or as their nearest neighbour: there are more of those, and they
-    are found more surely.
+    Corners are more numerous than matches and are tracked more reliably. The tracked matches give
+    two guesses of where a corner is in the query: displaced as the nearest match, and mapped by
+    the homography of most matches.
+
+    Returns:
+        [K, 2] positions in the query and [K, 2] in the reference, pixels.
     """
     reference_xy, query_xy = hypothesis.reference_xy, hypothesis.query_xy
     assert reference_xy is not None and query_xy is not None
     moved, found = track_points(first, query, reference_xy, [query_xy])
     moved, known = moved[found], reference_xy[found].astype(np.float64)
-    if len(known) < MIN_FOUND:
+    if len(known) < MIN_TRACKED:
         return moved, known
-    distinct = detect_corners(first)
-    guesses = [move_with_nearest(distinct, known, moved)]
+    found_corners = detect_corners(first)
+    guesses = [move_with_nearest(found_corners, known, moved)]
     homography = fit_homography(moved, known, 10 * config.inlier_threshold)
     if homography is not None:
-        mapped = np.c_[distinct, np.ones(len(distinct))] @ homography.T
+        mapped = np.c_[found_corners, np.ones(len(found_corners))] @ homography.T
         with np.errstate(all='ignore'):
             guesses.append(mapped[:, :2] / mapped[:, 2:])
-    there, seen = track_points(first, query, distinct, guesses)
-    return np.concatenate([moved, there[seen]]), np.concatenate([known, distinct[seen]])
+    there, tracked = track_points(first, query, found_corners, guesses)
+    return np.concatenate([moved, there[tracked]]), np.concatenate([known, found_corners[tracked]])
 
 
-def _image_of_place(place: Place, loaded: ReferenceImages) -> AlignmentImage | None:
-    jpeg = loaded.image(place.index)
+def _image_of_place(place: Place, references: ReferenceImages) -> AlignmentImage | None:
+    jpeg = references.image(place.index)
     return None if jpeg is None else alignment_image_from_jpeg(jpeg, place.image_size)
 
 
-def _second_views(first: Place, ranked: Sequence[Place], loaded: ReferenceImages) -> list[Place]:
-    """Places beside the first one that see it from elsewhere, the most promising first."""
+def _second_views(
+    first: Place, ranked: Sequence[Place], references: ReferenceImages
+) -> list[Place]:
+    """Places whose camera is a suitable distance from the first one and looks the same way.
+
+    Those whose distance is closest to the preferred baseline come first.
+    """
     if not _has_camera_pose(first):
         return []
-    nearby = {place.index: place for place in [*ranked, *loaded.around(first.index, REACH)]}
+    nearby = {
+        place.index: place for place in [*ranked, *references.around(first.index, NEIGHBOURS)]
+    }
     nearby.pop(first.index, None)
     position, ahead = _position_and_axis(first)
     found = []
@@ -186,57 +226,57 @@ def _second_views(first: Place, ranked: Sequence[Place], loaded: ReferenceImages
             continue
         other, other_ahead = _position_and_axis(place)
         distance = float(np.linalg.norm(other - position))
-        turn = math.acos(np.clip(ahead @ other_ahead, -1, 1))
-        if NEAREST <= distance <= FARTHEST and turn <= MAX_TURN:
-            found.append((abs(math.log(distance / BEST)), place))
+        angle = math.acos(np.clip(ahead @ other_ahead, -1, 1))
+        if MIN_BASELINE <= distance <= MAX_BASELINE and angle <= MAX_AXIS_ANGLE:
+            found.append((abs(math.log(distance / PREFERRED_BASELINE)), place))
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].index))]
 
 
 def _has_camera_pose(place: Place) -> bool:
-    """Whether it is known where the camera stood, and how it was turned."""
+    """Whether position and orientation of the place's camera in the map are known."""
     mounted = place.camera is not None and place.camera.mount is not None
     return mounted and place.pose is not None and place.pose.has_orientation
 
 
 def _position_and_axis(place: Place) -> tuple[np.ndarray, np.ndarray]:
-    """[3] position of the camera in the map, and [3] where it looks."""
+    """[3] position of the camera in the map frame, and [3] its optical axis, unit length."""
     assert place.pose is not None and place.camera is not None and place.camera.mount is not None
-    turn, mount = rotation_matrix(place.pose.orientation), place.camera.mount
-    axis = turn @ rotation_matrix(mount.orientation)[:, 2]
-    return place.pose.position + turn @ mount.position, axis
+    rotation, mount = rotation_matrix(place.pose.orientation), place.camera.mount
+    axis = rotation @ rotation_matrix(mount.orientation)[:, 2]
+    return place.pose.position + rotation @ mount.position, axis
 
 
 def _camera_pose(place: Place) -> Pose:
-    """Of the optical frame in the map."""
+    """Pose of the optical frame in the map frame."""
     assert place.pose is not None and place.camera is not None and place.camera.mount is not None
     return compose(place.pose, place.camera.mount)
 
 
 def _baseline(first: Place, second: Place) -> Pose:
-    """Pose of the second camera in the first; errors of both poses count as independent."""
+    """Pose of the second camera in the first, errors of the two poses taken as independent."""
     return compose(inverse(_camera_pose(first)), _camera_pose(second))
 
 
-def _with_second_view(
+def _metric_with_second_image(
     aligned: _AlignedMatches,
     place: Place,
     second: Place,
-    loaded: ReferenceImages,
+    references: ReferenceImages,
     config: VerificationConfig,
 ) -> RelativePose | None:
-    """The relative pose in metres, where a second view measures it."""
+    """The relative pose in metres from a second map image; None where it cannot be estimated."""
     second_camera = matching_camera(second.camera, second.image_size)
-    other = _image_of_place(second, loaded)
+    other = _image_of_place(second, references)
     if second_camera is None or other is None:
         return None
     baseline = _baseline(place, second)
-    of_first = pixels_to_rays(aligned.first_camera, aligned.first_xy, place.image_size)
-    guesses = sample_epipolar_lines(of_first, second_camera, second.image_size, baseline)
+    first_rays = pixels_to_rays(aligned.first_camera, aligned.first_xy, place.image_size)
+    guesses = sample_epipolar_lines(first_rays, second_camera, second.image_size, baseline)
     second_xy, found = track_points(aligned.first, other, aligned.first_xy, guesses)
     query_xy = aligned.query_xy[found]
     views = [
         pixels_to_rays(aligned.query_camera, query_xy, aligned.size),
-        of_first[found],
+        first_rays[found],
         pixels_to_rays(second_camera, second_xy[found], second.image_size),
     ]
     valid = np.all([view.valid for view in views], axis=0)
@@ -251,7 +291,7 @@ def _with_second_view(
 
 
 def _base_pose(place: Place, relative: RelativePose, aligned: _AlignedMatches) -> Pose | None:
-    """Pose of the query's base in the map frame, None where its camera has no mount."""
+    """Pose of the query's base in the map frame; None where its camera has no mount."""
     mount = aligned.query_camera.mount
     if mount is None:
         return None

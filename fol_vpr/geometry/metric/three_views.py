@@ -1,7 +1,8 @@
-"""A relative pose in metres, by two map views whose distance is known.
+"""The relative pose of query and map image in metres, with a second map image of known pose.
 
-What the first view, the second and the query all see is triangulated from the views and resected
-by the query; then the query's pose and the points are adjusted together, with the views fixed.
+Points that all three images show are triangulated from the two map images; the query's pose is
+estimated from them (PnP); then bundle adjustment refines the pose and the points, with the poses
+of the map images fixed.
 """
 
 from __future__ import annotations
@@ -27,30 +28,34 @@ from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs
 from fol_vpr.geometry.two_view.models import CONFIDENCE
 from fol_vpr.geometry.viewing_rays import Rays, project_to_pixels
 
+# Fewest points that a metric pose is estimated from.
 MIN_POINTS = 20
-# Depths, in baselines, at which a point is looked for in the second view.
+# Depths, in baselines, for which the position in the second image is guessed.
 DEPTHS = (2.0, 3.0, 4.5, 7.0, 12.0, 30.0)
-# A baseline counts where the points' parallax is this many times the error of a position.
+# Smallest median parallax, in standard deviations of a position.
 MIN_PARALLAX = 4.0
-# Of the depth of the scene: how far away the query may be, and how uncertain its position.
-FARTHEST = 1.5
+# Largest distance of the query from the first camera, and largest standard deviation of its
+# position, both as fractions of the median depth of the points.
+MAX_DISTANCE = 1.5
 MAX_UNCERTAINTY = 0.15
-# Squared normalised difference from the epipolar pose: 99.9 % of five degrees of freedom.
+# Largest squared Mahalanobis distance from the epipolar pose: 99.9 % quantile of chi² with five
+# degrees of freedom.
 MAX_DISAGREEMENT = 20.5
 
 
 def sample_epipolar_lines(
     first: Rays, camera: Camera, size: tuple[int, int], baseline: Pose
 ) -> list[np.ndarray]:
-    """Where points may be in a second view, for depths of so many baselines each.
+    """Positions on the epipolar lines in a second image, one for each depth in `DEPTHS`.
 
     Args:
-        first: [K] rays of the first view.
-        camera, size: of the second view, and of its image in pixels.
-        baseline: pose of its camera in that of the first.
+        first: K viewing rays of the first image.
+        camera: of the second image.
+        size: width and height of the second image in pixels.
+        baseline: pose of the second camera in the first.
 
     Returns:
-        For each depth [K, 2] pixel positions, NaN behind the camera.
+        For each depth [K, 2] pixel positions; NaN where the point is behind the second camera.
     """
     to_second = rotation_matrix(baseline.orientation).T
     distance = float(np.linalg.norm(baseline.position))
@@ -69,14 +74,21 @@ def metric_pose(
     min_patches: int,
     epipolar: RelativePose | None,
 ) -> RelativePose | None:
-    """Pose of the first view's camera in the query's, in metres, or None where it is not measured.
+    """Estimate the pose of the first camera in the query's camera, in metres.
 
     Args:
-        tracks: [K].
-        patches: [K] number of the part of the image that each stands in; they err together.
-        limit: pixels beyond which a position is wrong.
-        min_patches: that the points must coverage.
-        epipolar: what query and first view alone say, to agree with.
+        tracks: K points in three images.
+        patches: [K] patch of the query that each point lies in (`patch_ids`); errors of points in
+            one patch are taken as fully dependent.
+        limit: pixels (of a 640 px wide image) beyond which a position is an outlier.
+        min_patches: fewest patches that the inliers must cover.
+        epipolar: the relative pose of query and first image alone; a metric pose that contradicts
+            it is rejected. None where there is none.
+
+    Returns:
+        The pose with its covariance. None where fewer than 20 points or half of the tracks are
+        inliers, where they cover too few patches, where the parallax is too small, or where the
+        result is too far away, too uncertain or contradicts `epipolar`.
     """
     kept, points = _triangulate(tracks, limit)
     if len(points) < MIN_POINTS:
@@ -105,22 +117,24 @@ def metric_pose(
 
 
 def _triangulate(tracks: ThreeViewTracks, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that the two views agree about, and their points [K, 3] in the first camera."""
+    """Tracks that fit the baseline, as row numbers [M], and their points [M, 3] in the first
+    camera, metres.
+    """
     distance = float(np.linalg.norm(tracks.baseline.position))
     if distance < 1e-6 or not len(tracks):
         return np.zeros(0, np.int64), np.zeros((0, 3))
     rotation = rotation_matrix(tracks.baseline.orientation)
     motion = CameraMotion(rotation, tracks.baseline.position / distance)
     pairs = RayPairs(tracks.first, tracks.second)
-    of_first, of_second = pairs.depths(motion)
-    agree = np.abs(pairs.residuals(motion.essential)) <= limit
-    kept = np.flatnonzero(agree & (of_first > 0) & (of_second > 0))
-    depths = distance * of_first[kept]
+    first_depths, second_depths = pairs.depths(motion)
+    fits = np.abs(pairs.residuals(motion.essential)) <= limit
+    kept = np.flatnonzero(fits & (first_depths > 0) & (second_depths > 0))
+    depths = distance * first_depths[kept]
     return kept, tracks.first.directions[kept] * depths[:, None]
 
 
 def _resect(query: Rays, points: np.ndarray, limit: float) -> BundleState | None:
-    """The query's pose by samples of points (OpenCV)."""
+    """The query's pose from points [K, 3] by RANSAC and SQPnP (OpenCV); None where it fails."""
     try:
         solved, rotation, translation, inliers = cv2.solvePnPRansac(
             points,
@@ -140,7 +154,7 @@ def _resect(query: Rays, points: np.ndarray, limit: float) -> BundleState | None
 
 
 def _in_front(tracks: ThreeViewTracks, state: BundleState) -> np.ndarray:
-    """[K] bool, in front of all three cameras."""
+    """[K] bool: whether the point is in front of all three cameras."""
     in_query = state.points @ state.rotation[2] + state.translation[2]
     forward = rotation_matrix(tracks.baseline.orientation)[:, 2]
     in_second = (state.points - tracks.baseline.position) @ forward
@@ -148,32 +162,32 @@ def _in_front(tracks: ThreeViewTracks, state: BundleState) -> np.ndarray:
 
 
 def _parallax(tracks: ThreeViewTracks, points: np.ndarray) -> float:
-    """Pixels between the views by their distance alone, in the middle of the points."""
+    """Median displacement in the second image by the baseline's translation, pixels."""
     to_second = rotation_matrix(tracks.baseline.orientation).T
     shifted = (points - tracks.baseline.position) @ to_second.T
-    still = points @ to_second.T
-    moved = shifted[:, :2] / shifted[:, 2:] - still[:, :2] / still[:, 2:]
+    rotated = points @ to_second.T
+    moved = shifted[:, :2] / shifted[:, 2:] - rotated[:, :2] / rotated[:, 2:]
     in_pixels = np.einsum('kij,kj->ki', tracks.second.to_pixels, moved)
     return float(np.median(np.linalg.norm(in_pixels, axis=1)))
 
 
 def _plausible(found: RelativePose, depth: float, epipolar: RelativePose | None) -> bool:
-    """Near enough, certain enough, and as the query and the first view alone have it."""
+    """Whether a pose is near and certain enough for a depth, and agrees with the epipolar pose."""
     largest = float(np.linalg.eigvalsh(found.covariance[:3, :3])[-1])
     length = float(np.linalg.norm(found.translation))
-    if length > FARTHEST * depth or largest > (MAX_UNCERTAINTY * depth) ** 2:
+    if length > MAX_DISTANCE * depth or largest > (MAX_UNCERTAINTY * depth) ** 2:
         return False
     return epipolar is None or _disagreement(found, epipolar, length) <= MAX_DISAGREEMENT
 
 
 def _disagreement(found: RelativePose, epipolar: RelativePose, length: float) -> float:
-    """Squared difference of rotation and direction in units of both covariances."""
+    """Squared Mahalanobis distance of rotation and direction, with the sum of both covariances."""
     if length < 1e-9:
         return 0.0
     direction = found.translation / length
     to_direction = np.eye(6)
     to_direction[:3, :3] = (np.eye(3) - np.outer(direction, direction)) / length
     turn = rotation_matrix(found.orientation) @ rotation_matrix(epipolar.orientation).T
-    apart = np.concatenate([direction - epipolar.translation, rotation_vector(turn)])
+    difference = np.concatenate([direction - epipolar.translation, rotation_vector(turn)])
     both = to_direction @ found.covariance @ to_direction.T + epipolar.covariance
-    return float(apart @ np.linalg.pinv(both, rcond=1e-9) @ apart)
+    return float(difference @ np.linalg.pinv(both, rcond=1e-9) @ difference)

@@ -1,1 +1,1 @@
-"""Geometric verification of two images: epipolar geometry, homographies and relative pose."""
+"""Geometric verification of image pairs: epipolar geometry, homography and relative pose."""

@@ -1,4 +1,4 @@
-"""How much of an image positions coverage."""
+"""How much of an image a set of positions covers."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import numpy as np
 
 from fol_vpr.geometry.viewing_rays import REFERENCE_WIDTH
 
+# Cells along the longer side of the image.
 REGIONS_ACROSS = 24
 PATCHES_ACROSS = 16
 
 
 def rescale(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Pixel positions as they would be with a longer side of 640 pixels."""
+    """Scale pixel positions [K, 2] to an image whose longer side is 640 pixels.
+
+    Args:
+        xy: [K, 2] pixels.
+        size: width and height of their image in pixels.
+
+    Returns:
+        [K, 2] float64.
+    """
     return np.asarray(xy, dtype=np.float64) * (REFERENCE_WIDTH / max(size))
 
 
 def count_regions(xy: np.ndarray) -> int:
-    """How many cells of 1/24 of the longer side rescaled positions [K, 2] coverage."""
+    """Number of cells, 1/24 of the longer side wide, that rescaled positions [K, 2] lie in."""
     return len(np.unique(_cells(xy, REGIONS_ACROSS)))
 
 
 def patch_ids(xy: np.ndarray) -> np.ndarray:
-    """[K] number of the cell of 1/16 of the longer side that rescaled positions [K, 2] are in.
+    """[K] int64: the cell, 1/16 of the longer side wide, that each rescaled position is in.
 
-    That is about what the network, or a window of the alignment, looks at as one: positions in
-    one cell err together.
+    A cell has about the size of a network patch or a tracking window, so errors of positions in
+    one cell depend on each other.
     """
     return _cells(xy, PATCHES_ACROSS)
 
@@ -35,7 +44,7 @@ def _cells(xy: np.ndarray, across: int) -> np.ndarray:
 
 
 def min_spread(xy: np.ndarray) -> float:
-    """Standard deviation of positions [K, 2] across their narrowest direction, pixels."""
+    """Standard deviation of positions [K, 2] along their narrowest direction, pixels."""
     if len(xy) < 2:
         return 0.0
     variances = np.linalg.eigvalsh(np.cov(xy, rowvar=False))

@@ -1,7 +1,8 @@
-"""Rotation and direction of translation between two calibrated images, and what rays say of them.
+"""Relative motion of two calibrated cameras, and its epipolar residuals for matched rays.
 
-The pose is that of the reference's camera in the query's: a point at `X` in the reference is at
-`R X + t` in the query, and its rays obey `q · (t × R r) = 0` (Longuet-Higgins).
+The motion is the pose of the reference's camera in the query's camera: a point at `X` in the
+reference is at `R X + t` in the query, and its rays satisfy `q · (t × R r) = 0`
+(Longuet-Higgins).
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ import numpy as np
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.viewing_rays import Rays
 
-# Which of many: by number, by a mask, by indices, or by a slice.
+# Selects rows by number, mask, indices or slice.
 RowSelection = int | slice | list[int] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class CameraMotion:
-    """Poses of the reference's camera in the query's, one or many.
+    """Poses of the reference's camera in the query's camera, one or many, up to scale.
 
     Attributes:
         rotation: [..., 3, 3].
-        direction: [..., 3], unit vectors.
+        direction: [..., 3] unit vectors, the direction of the translation.
     """
 
     rotation: np.ndarray
     direction: np.ndarray
 
     def __getitem__(self, rows: RowSelection) -> CameraMotion:
-        """Some of many."""
+        """The motions of these rows."""
         return CameraMotion(self.rotation[rows], self.direction[rows])
 
     def __len__(self) -> int:
@@ -39,11 +40,11 @@ class CameraMotion:
 
     @property
     def essential(self) -> np.ndarray:
-        """[..., 3, 3] matrices of which `q @ E @ r` is 0."""
+        """[..., 3, 3] essential matrices E, with `q @ E @ r = 0` for exact rays."""
         return np.asarray(cross_matrix(self.direction) @ self.rotation)
 
     def perturbed(self, step: np.ndarray) -> CameraMotion:
-        """After steps [..., 5]: two along the sphere of directions, three of rotation."""
+        """The motions after steps [..., 5]: two along `tangents`, then a rotation vector."""
         along = (self.tangents @ step[..., :2, None])[..., 0]
         direction = self.direction + along
         length = np.linalg.norm(direction, axis=-1, keepdims=True)
@@ -53,7 +54,7 @@ class CameraMotion:
 
     @property
     def tangents(self) -> np.ndarray:
-        """[..., 3, 2] unit vectors across the direction, and across each other."""
+        """[..., 3, 2] two unit vectors perpendicular to the direction and to each other."""
         away = np.argmin(np.abs(self.direction), axis=-1)[..., None, None]
         across = cross_matrix(self.direction)
         first = np.take_along_axis(across, away, axis=-1)
@@ -62,7 +63,7 @@ class CameraMotion:
 
     @property
     def essential_derivatives(self) -> np.ndarray:
-        """[..., 5, 3, 3] derivatives of the essential matrices by a step."""
+        """[..., 5, 3, 3] derivatives of the essential matrices by a step of `perturbed`."""
         tangents = np.swapaxes(self.tangents, -1, -2)
         rotation = self.rotation[..., None, :, :]
         by_direction = cross_matrix(tangents) @ rotation
@@ -72,7 +73,7 @@ class CameraMotion:
 
 
 def stack_motions(motions: Sequence[CameraMotion]) -> CameraMotion:
-    """Single motions as many."""
+    """Put single motions into one `CameraMotion` of many."""
     return CameraMotion(
         np.stack([motion.rotation for motion in motions]),
         np.stack([motion.direction for motion in motions]),
@@ -80,12 +81,12 @@ def stack_motions(motions: Sequence[CameraMotion]) -> CameraMotion:
 
 
 def decompose_essential(essential: np.ndarray) -> CameraMotion:
-    """The four motions that an essential matrix may stand for (Hartley and Zisserman, 9.6.2)."""
+    """The four motions of an essential matrix [3, 3] (Hartley and Zisserman, section 9.6.2)."""
     u, _, vt = np.linalg.svd(essential)
     u, vt = u * np.sign(np.linalg.det(u)), vt * np.sign(np.linalg.det(vt))
-    quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    quarter_turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     direction = u[:, 2]
-    one, other = u @ quarter @ vt, u @ quarter.T @ vt
+    one, other = u @ quarter_turn @ vt, u @ quarter_turn.T @ vt
     return CameraMotion(
         np.stack([one, one, other, other]),
         np.stack([direction, -direction, direction, -direction]),
@@ -93,20 +94,20 @@ def decompose_essential(essential: np.ndarray) -> CameraMotion:
 
 
 class RayPairs:
-    """Rays of matches in query and reference, prepared for residuals.
+    """Matched rays of query and reference, prepared for the residuals of many motions.
 
-    What is asked of them is linear in the essential matrix or in the rotation, so it is a product
-    of that with what the rays alone say.
+    Errors and depths are linear in the essential matrix or in the rotation, so everything that
+    depends on the rays alone is computed once.
 
     Args:
-        query, reference: [K], all valid.
+        query, reference: K viewing rays each, all valid.
     """
 
     def __init__(self, query: Rays, reference: Rays) -> None:
         self._rays = (query, reference)
         self._q, self._r = (np.ascontiguousarray(rays.directions.T) for rays in (query, reference))
         self._noise_q, self._noise_r = (_noise(rays) for rays in (query, reference))
-        # `q @ M @ r` of a matrix M is the product of its nine numbers with these.
+        # [9, K]: `q @ M @ r` is the product of the nine entries of M with these.
         self._both = (self._q[:, None] * self._r).reshape(9, -1)
         self._square_q = np.einsum('ik,ik->k', self._q, self._q)
         self._square_r = np.einsum('ik,ik->k', self._r, self._r)
@@ -115,17 +116,20 @@ class RayPairs:
         return int(self._q.shape[1])
 
     def __getitem__(self, rows: slice) -> RayPairs:
-        """Some of them."""
+        """The pairs of these rows."""
         query, reference = self._rays
         return RayPairs(query[rows], reference[rows])
 
     @property
     def query_xy(self) -> np.ndarray:
-        """[2, K] x / z and y / z in the query."""
+        """[2, K] x / z and y / z of the query's rays."""
         return self._q[:2]
 
     def residuals(self, essential: np.ndarray) -> np.ndarray:
-        """Signed Sampson distances in pixels, [..., K] for essential matrices [..., 3, 3]."""
+        """Signed Sampson distances [..., K] for essential matrices [..., 3, 3].
+
+        They are in pixels of a 640 px wide image.
+        """
         _, of_q, _, of_r = self._lines(essential)
         return np.asarray(self._errors(essential) / np.sqrt(of_q + of_r + 1e-18))
 
@@ -135,52 +139,64 @@ class RayPairs:
         weighted_q, of_q, weighted_r, of_r = self._lines(essential)
         root = 1 / np.sqrt(of_q + of_r + 1e-18)
         residuals = self._errors(essential) * root
-        # A number of the matrix turns the error, and the lines that its variance depends on.
-        share = residuals * root * root
+        # An entry of the matrix changes the error, and the epipolar lines that scale it.
+        scaled = residuals * root * root
         by_line_q = self._q * root[..., None, :]
-        by_line_q[..., :2, :] -= share[..., None, :] * weighted_q
+        by_line_q[..., :2, :] -= scaled[..., None, :] * weighted_q
         by_matrix = by_line_q[..., :, None, :] * self._r
-        by_line_r = share[..., None, :] * weighted_r
+        by_line_r = scaled[..., None, :] * weighted_r
         by_matrix[..., :2, :] -= self._q[:, None] * by_line_r[..., None, :, :]
         many = residuals.shape[:-1]
         changes = motion.essential_derivatives.reshape(*many, 5, 9)
         return residuals, changes @ by_matrix.reshape(*many, 9, -1)
 
     def _errors(self, essential: np.ndarray) -> np.ndarray:
-        """[..., K] of `q @ E @ r`."""
+        """[..., K] algebraic errors `q @ E @ r`."""
         return np.asarray(essential.reshape(*essential.shape[:-2], 9) @ self._both)
 
     def _lines(
         self, essential: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """For query and reference: epipolar lines' x and y times the noise, and the variance."""
+        """Epipolar lines for query and for reference.
+
+        Returns:
+            For the query, then for the reference: x and y of the lines multiplied by the
+            covariance of the rays [..., 2, K], and the variance of the error [..., K].
+        """
         back = np.swapaxes(essential, -1, -2)
         in_query = _in_noise(self._noise_q, essential[..., :2, :] @ self._r)
         return *in_query, *_in_noise(self._noise_r, back[..., :2, :] @ self._q)
 
     def depth_fractions(self, motion: CameraMotion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """[..., K] each: depths in query and in reference, over the third, which is positive.
+        """Depths of where both rays come closest, as fractions.
 
-        They are those of where both rays come closest, in units of the translation's length.
+        Returns:
+            [..., K] each: numerators of the depths in query and in reference, in units of the
+            translation's length, and their common denominator, which is positive.
         """
         rotation = motion.rotation.reshape(*motion.rotation.shape[:-2], 9)
-        across = rotation @ self._both
+        cosines = rotation @ self._both
         along_q = motion.direction @ self._q
         in_reference = np.swapaxes(motion.rotation, -1, -2) @ motion.direction[..., None]
         along_r = in_reference[..., 0] @ self._r
-        of_q = self._square_r * along_q - across * along_r
-        of_r = across * along_q - self._square_q * along_r
-        return of_q, of_r, self._square_q * self._square_r - across * across + 1e-18
+        of_q = self._square_r * along_q - cosines * along_r
+        of_r = cosines * along_q - self._square_q * along_r
+        return of_q, of_r, self._square_q * self._square_r - cosines * cosines + 1e-18
 
     def depths(self, motion: CameraMotion) -> tuple[np.ndarray, np.ndarray]:
-        """[..., K] depths in query and reference, in units of the translation's length."""
+        """Depths [..., K] in query and in reference, in units of the translation's length."""
         of_q, of_r, over = self.depth_fractions(motion)
         return of_q / over, of_r / over
 
     def fraction_in_front(self, motion: CameraMotion, limit: float) -> np.ndarray:
-        """[...] share of the matches within the limit (pixels) that both cameras have ahead.
+        """[...] fraction of the inliers that lie in front of both cameras.
 
-        Each counts by its parallax: the side of those at infinity is noise.
+        Inliers are weighted by their parallax, because the sign of the depth of points near
+        infinity is noise.
+
+        Args:
+            motion: one or many.
+            limit: largest Sampson distance of an inlier, pixels of a 640 px wide image.
         """
         within = np.abs(self.residuals(motion.essential)) <= limit
         of_q, of_r = self.depths(motion)
@@ -191,14 +207,16 @@ class RayPairs:
 
 
 def _noise(rays: Rays) -> np.ndarray:
-    """[3, K] covariance of the rays for an error of one pixel: of x, of both, of y."""
+    """[3, K] covariance of rays for an error of one pixel: variance of x, covariance, variance of
+    y.
+    """
     (a, b), (c, d) = rays.to_pixels.transpose(1, 2, 0)
     square = (a * d - b * c) ** 2
     return np.asarray(np.stack([d * d + b * b, -(c * d + a * b), a * a + c * c]) / square)
 
 
 def _in_noise(noise: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The product [..., 2, K] of a symmetric matrix with vectors, and of that with them again."""
+    """Products N l [..., 2, K] of covariances N with lines l, and l · N l [..., K]."""
     x, y = lines[..., 0, :], lines[..., 1, :]
     weighted = np.empty_like(lines)
     weighted[..., 0, :] = noise[0] * x + noise[1] * y

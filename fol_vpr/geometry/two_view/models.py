@@ -1,9 +1,10 @@
-"""Which motion model explains matched positions best.
+"""Motion models of an image pair: fitting them, their errors, and a criterion to choose one.
 
-Torr's geometric robust information criterion (GRIC, IJCV 50(1), 2002) weighs the errors against
-what a model can bend to: a fundamental or essential matrix leaves every match free along a line,
-a homography or a rotation does not. Where the latter explain the matches as well, as in front of
-one wall or on the spot, the former are made up.
+Torr's geometric robust information criterion (GRIC, IJCV 50(1), 2002) adds a penalty for the
+freedom of a model to its errors: a fundamental or essential matrix leaves every match free along a
+line, a homography or a rotation does not. Where a homography or a rotation explains the matches
+equally well, as for a planar scene or a camera that only turned, an essential matrix has no
+meaning.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import numpy as np
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.viewing_rays import Rays
 
+# Of RANSAC: probability of a sample without outliers, and most samples.
 CONFIDENCE = 0.999
 MAX_ITERATIONS = 2000
-# Where the likeliest matches are sampled first, more of them find hardly anything better.
-MAX_ORDERED_ITERATIONS = 500
-MIN_OF_HOMOGRAPHY = 8
-ROTATION_STARTS = 8
-ROTATION_STEPS = 5
+# Most samples of PROSAC, which finds hardly anything better later.
+MAX_PROSAC_ITERATIONS = 500
+# A homography with more inliers than this is refined by least squares.
+MIN_HOMOGRAPHY_INLIERS = 8
+# Iterations of the pure rotation: reweighted Kabsch, then Gauss-Newton.
+ROTATION_KABSCH_STEPS = 8
+ROTATION_NEWTON_STEPS = 5
 
 
 class MotionModel(str, Enum):
-    """What relates two images; the value is how it is called in words."""
+    """The kind of relation between two images; the value is its name in results."""
 
     NONE = ''
     ESSENTIAL = 'essential'
@@ -35,7 +39,7 @@ class MotionModel(str, Enum):
     HOMOGRAPHY = 'homography'
 
 
-# Dimension of what a match is left free on, and parameters.
+# Dimension of the manifold of exact matches (in four coordinates), and number of parameters.
 DIMENSIONS = {
     MotionModel.ESSENTIAL: (3, 5),
     MotionModel.FUNDAMENTAL: (3, 7),
@@ -45,9 +49,10 @@ DIMENSIONS = {
 
 
 def gric(model: MotionModel, squares: np.ndarray, sigma: float, observations: float) -> float:
-    """Torr's criterion, the less the better.
+    """Torr's criterion (GRIC, IJCV 50(1), 2002); the smallest is the best model.
 
     Args:
+        model: whose errors these are.
         squares: [K] squared distances in the four coordinates of a match, pixels².
         sigma: standard deviation of one coordinate, pixels.
         observations: how many of the matches are independent.
@@ -66,13 +71,16 @@ def fit_fundamental(
     threshold: float,
     cosines: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """F [3, 3] of `r' F q = 0`, and which [K] agree (OpenCV); None where none does.
+    """Fit a fundamental matrix F with `r' F q = 0` (OpenCV).
 
     Args:
-        query, reference: [K, 2] pixels.
-        threshold: pixels.
-        cosines: [K] how much alike matches are. Those that are more so are sampled first
-            (PROSAC), which takes a quarter of the samples; without it this is MAGSAC++.
+        query, reference: [K, 2] matched positions, pixels.
+        threshold: largest distance of an inlier, pixels.
+        cosines: [K] cosine of the descriptors of each match. The most similar matches are then
+            sampled first (PROSAC), which needs a quarter of the samples. None uses MAGSAC++.
+
+    Returns:
+        F [3, 3] and the inliers [K] bool; None where no matrix was found.
     """
     order, method, iterations = _sampling(len(query), cosines)
     try:
@@ -85,9 +93,9 @@ def fit_fundamental(
             maxIters=iterations,
         )
     except cv2.error:
-        # OpenCV raises on degenerate point sets (all on one line, say): nothing was verified.
+        # OpenCV raises on degenerate point sets, such as points on one line.
         return None
-    # OpenCV's stubs do not know that there may be neither, or one without the other.
+    # OpenCV may return None for either, which its stubs do not tell.
     fundamental, agree = np.asarray(matrix), np.asarray(mask)
     if not fundamental.ndim or not agree.ndim:
         return None
@@ -99,14 +107,17 @@ def fit_fundamental(
 def fit_essential(
     query: Rays, reference: Rays, threshold: float, cosines: np.ndarray | None = None
 ) -> np.ndarray | None:
-    """E [3, 3] of `q' E r = 0` (OpenCV); None where no five matches agree.
+    """Fit an essential matrix E with `q' E r = 0` (OpenCV).
 
     Args:
-        query, reference: [K], all valid.
-        threshold: pixels of a 640 px wide image.
-        cosines: as of `fit_fundamental`.
+        query, reference: K matched viewing rays each, all valid.
+        threshold: largest distance of an inlier, pixels of a 640 px wide image.
+        cosines: as for `fit_fundamental`.
+
+    Returns:
+        E [3, 3]; None where no matrix was found.
     """
-    # OpenCV's sampling is made for numbers of the size of pixels.
+    # OpenCV's sampling expects coordinates of the magnitude of pixels.
     size = float(np.sqrt(query.scale * reference.scale))
     order, method, iterations = _sampling(len(query), cosines)
     try:
@@ -121,15 +132,15 @@ def fit_essential(
         )
     except cv2.error:
         return None
-    sound = matrix is not None and matrix.shape == (3, 3) and np.isfinite(matrix).all()
-    return np.asarray(matrix) if sound else None
+    valid = matrix is not None and matrix.shape == (3, 3) and np.isfinite(matrix).all()
+    return np.asarray(matrix) if valid else None
 
 
 def _sampling(count: int, cosines: np.ndarray | None) -> tuple[np.ndarray, int, int]:
-    """In which order matches are given to OpenCV, how it samples them, and how often at most."""
+    """Order of the matches for OpenCV, its sampling method, and the most samples."""
     if cosines is None:
         return np.arange(count), cv2.USAC_MAGSAC, MAX_ITERATIONS
-    return np.argsort(-cosines, kind='stable'), cv2.USAC_PROSAC, MAX_ORDERED_ITERATIONS
+    return np.argsort(-cosines, kind='stable'), cv2.USAC_PROSAC, MAX_PROSAC_ITERATIONS
 
 
 def homography_of_rays(query: Rays, reference: Rays, threshold: float) -> np.ndarray | None:
@@ -150,7 +161,15 @@ def homography_of_rays(query: Rays, reference: Rays, threshold: float) -> np.nda
 def fit_homography(
     query: np.ndarray, reference: np.ndarray, threshold: float
 ) -> np.ndarray | None:
-    """H [3, 3] that takes reference positions [K, 2] to query positions; None where none does."""
+    """Fit a homography that maps reference positions to query positions (MAGSAC++, OpenCV).
+
+    Args:
+        query, reference: [K, 2] matched positions.
+        threshold: largest distance of an inlier, in the unit of the positions.
+
+    Returns:
+        H [3, 3]; None where no invertible homography was found.
+    """
     try:
         matrix, mask = cv2.findHomography(
             reference,
@@ -161,8 +180,8 @@ def fit_homography(
             confidence=CONFIDENCE,
         )
         agree = np.zeros(len(query), bool) if mask is None else mask.ravel().astype(bool)
-        if agree.sum() > MIN_OF_HOMOGRAPHY:
-            # What sampling found is not yet the least of the squares.
+        if agree.sum() > MIN_HOMOGRAPHY_INLIERS:
+            # RANSAC's model comes from a minimal sample; least squares over the inliers is better.
             matrix, _ = cv2.findHomography(reference[agree], query[agree], 0)
     except cv2.error:
         return None
@@ -174,7 +193,7 @@ def fit_homography(
 def squared_sampson_distances(
     matrix: np.ndarray, query: np.ndarray, reference: np.ndarray
 ) -> np.ndarray:
-    """[K] squared distances from a fundamental matrix, pixels² (Sampson's approximation)."""
+    """[K] squared Sampson distances of matches [K, 2] from a fundamental matrix, pixels²."""
     q, r = _homogeneous(query), _homogeneous(reference)
     lines_r, lines_q = q @ matrix.T, r @ matrix
     error = np.einsum('ki,ki->k', r, lines_r)
@@ -185,55 +204,62 @@ def squared_sampson_distances(
 def squared_transfer_distances(
     matrix: np.ndarray, query: np.ndarray, reference: np.ndarray
 ) -> np.ndarray:
-    """[K] squared distances from a homography, pixels²: a quarter of both transfers' errors."""
+    """[K] a quarter of the squared symmetric transfer errors of a homography, pixels²."""
     there = _mapped(matrix, reference) - query
     back = _mapped(np.linalg.inv(matrix), query) - reference
     return np.asarray(((there**2).sum(axis=1) + (back**2).sum(axis=1)) / 4)
 
 
 def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
-    """The pure rotation [3, 3] that most matches agree with, reference to query.
+    """Fit the pure rotation that most matches agree with.
+
+    Kabsch's solution is iterated with weights that decrease with the error, then refined by
+    Gauss-Newton with Geman-McClure weights.
 
     Args:
-        query, reference: [K], all valid.
-        limit: pixels beyond which a match counts less and less.
+        query, reference: K matched viewing rays each, all valid.
+        limit: scale of the weights, pixels of a 640 px wide image.
+
+    Returns:
+        [3, 3], reference to query.
     """
     q, r = (_unit(rays.directions) for rays in (query, reference))
-    turn, rate = np.eye(3), np.ones(len(q))
-    for _ in range(ROTATION_STARTS):
-        # Kabsch's rotation, closer to the majority every time.
-        u, _, vt = np.linalg.svd((q * rate[:, None]).T @ r)
-        turn = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
-        squares = squared_rotation_distances(turn, query, reference)
-        rate = 1 / (1 + squares / max(limit**2, float(np.median(squares)))) ** 2
-    for _ in range(ROTATION_STEPS):
-        seen = r @ turn.T
+    rotation, weight = np.eye(3), np.ones(len(q))
+    for _ in range(ROTATION_KABSCH_STEPS):
+        u, _, vt = np.linalg.svd((q * weight[:, None]).T @ r)
+        rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+        squares = squared_rotation_distances(rotation, query, reference)
+        weight = 1 / (1 + squares / max(limit**2, float(np.median(squares)))) ** 2
+    for _ in range(ROTATION_NEWTON_STEPS):
+        seen = r @ rotation.T
         error = _in_pixels(seen, query)
-        rate = 1 / (1 + (error**2).sum(axis=1) / 2 / limit**2) ** 2
-        jacobian = np.stack([_turn_by(seen, axis, query) for axis in np.eye(3)], axis=2)
-        weighted = jacobian * rate[:, None, None]
+        weight = 1 / (1 + (error**2).sum(axis=1) / 2 / limit**2) ** 2
+        jacobian = np.stack(
+            [_rotation_derivative(seen, axis, query) for axis in np.eye(3)], axis=2
+        )
+        weighted = jacobian * weight[:, None, None]
         normal = np.tensordot(weighted, jacobian, axes=((0, 1), (0, 1)))
-        pull = np.tensordot(weighted, error, axes=((0, 1), (0, 1)))
+        gradient = np.tensordot(weighted, error, axes=((0, 1), (0, 1)))
         damping = 1e-9 * np.trace(normal) * np.eye(3)
-        turn = rotation_from_vector(-np.linalg.solve(normal + damping, pull)) @ turn
-    return np.asarray(turn)
+        rotation = rotation_from_vector(-np.linalg.solve(normal + damping, gradient)) @ rotation
+    return np.asarray(rotation)
 
 
 def squared_rotation_distances(rotation: np.ndarray, query: Rays, reference: Rays) -> np.ndarray:
-    """[K] squared distances in pixels² from a pure rotation, in the four coordinates."""
+    """[K] squared distances of matches from a pure rotation in the four coordinates, pixels²."""
     seen = reference.directions @ rotation.T
     return np.asarray((_in_pixels(seen, query) ** 2).sum(axis=1) / 2)
 
 
-def _turn_by(seen: np.ndarray, axis: np.ndarray, query: Rays) -> np.ndarray:
-    """[K, 2] derivative of positions in pixels by a turn about an axis."""
+def _rotation_derivative(seen: np.ndarray, axis: np.ndarray, query: Rays) -> np.ndarray:
+    """[K, 2] derivative of query positions (pixels) by a rotation about an axis [3]."""
     by = seen @ cross_matrix(axis).T
     plane = (by[:, :2] - seen[:, :2] / seen[:, 2:] * by[:, 2:]) / seen[:, 2:]
     return np.asarray((query.to_pixels @ plane[:, :, None])[:, :, 0])
 
 
 def _in_pixels(seen: np.ndarray, query: Rays) -> np.ndarray:
-    """[K, 2] where directions [K, 3] are seen, from where they should be."""
+    """[K, 2] errors in pixels of directions [K, 3] from the query's rays."""
     depth = np.where(seen[:, 2:] > 1e-3, seen[:, 2:], 1e-3)
     plane = seen[:, :2] / depth - query.xy
     return np.asarray((query.to_pixels @ plane[:, :, None])[:, :, 0])

@@ -1,4 +1,4 @@
-"""Motions refined on rays, many at once: from several beginnings, or with parts left out."""
+"""Robust refinement of relative motions on matched rays, many motions at once."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ import numpy as np
 
 from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs, RowSelection
 
-STEPS = 15
+MAX_STEPS = 15
+# Radians: a step whose largest entry is smaller is the last one.
 CONVERGED = 1e-5
-LONGEST = 0.3
-# Tukey's weight: of the spread of good matches, this many keep 95 % of what least squares knows.
+# Radians: longer steps are shortened to this largest entry.
+MAX_STEP = 0.3
+# Standard deviations at which Tukey's weight becomes 0: 95 % efficiency for normal errors.
 TUKEY = 4.685
-# Times the usual leverage, beyond which a match counts less.
-LEVERAGE = 3.0
+# Multiple of the median leverage beyond which the weight of a match is reduced.
+MAX_LEVERAGE = 3.0
+# Median absolute deviation of normal errors to their standard deviation.
 MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, eq=False)
 class MotionFit:
-    """Motions as refined from rays, one or many.
+    """Refined motions, one or many, with their residuals for K matches.
 
     Attributes:
+        motion: the refined motions.
         residuals: [..., K] Sampson distances in pixels of a 640 px wide image.
-        sigma: [...] their robust standard deviation, pixels.
-        weights: [..., K], 0 where a match did not count, to 1.
+        sigma: [...] robust standard deviation of the residuals, same unit.
+        weights: [..., K] from 0, where a match did not count, to 1.
         jacobian: [..., 5, K] derivatives of the residuals by a step of `CameraMotion.perturbed`.
-        behind: [..., K] bool, matches that would clearly lie behind a camera.
+        behind: [..., K] bool, matches whose point is clearly behind a camera.
     """
 
     motion: CameraMotion
@@ -38,7 +42,7 @@ class MotionFit:
     behind: np.ndarray
 
     def __getitem__(self, rows: RowSelection) -> MotionFit:
-        """Some of many."""
+        """The fits of these rows."""
         return MotionFit(
             self.motion[rows],
             self.residuals[rows],
@@ -49,7 +53,7 @@ class MotionFit:
         )
 
     def cost(self, limit: float) -> np.ndarray:
-        """What the matches speak against it; one behind a camera does as an outlier."""
+        """[...] robust cost; matches behind a camera cost at least as much as at the limit."""
         worst = np.where(self.behind, np.maximum(np.abs(self.residuals), limit), self.residuals)
         return robust_cost(worst, limit)
 
@@ -59,31 +63,36 @@ def refine_motions(
     start: CameraMotion,
     limit: float,
     *,
-    steps: int = STEPS,
+    max_steps: int = MAX_STEPS,
     counted: np.ndarray | None = None,
 ) -> MotionFit:
-    """Gauss-Newton over SO(3) x S² on Sampson distances, with weights that bound every influence.
+    """Refine motions by Gauss-Newton over SO(3) x S² on Sampson distances.
 
-    A wrong match may be displaced ten times as far as the right ones, and so say a hundred times
-    as much of the direction as each of them. Tukey's weight is for its residual, Mallows' for
-    that leverage (Hampel et al., Robust Statistics, 1986, 6.3).
+    A wrong match with a large displacement has a large leverage on the direction of translation:
+    ten times the displacement gives a hundred times the influence. Tukey's weights bound the
+    influence of the residual, Mallows' weights that of the leverage (Hampel et al., Robust
+    Statistics, 1986, section 6.3).
 
     Args:
-        start: [B] motions; each goes its own way.
-        limit: pixels beyond which a match is none, whatever the spread of the others.
-        steps: most that are made.
-        counted: [B, K] bool, the matches that each is refined from; None takes all.
+        pairs: K matched rays.
+        start: B motions, refined independently of each other.
+        limit: pixels (640 px wide image) beyond which a match is an outlier in any case.
+        max_steps: most Gauss-Newton steps.
+        counted: [B, K] bool, the matches that each motion is refined from; None takes all.
+
+    Returns:
+        The B refined motions.
     """
     fit = _weighted(pairs, start, limit, counted)
     done = fit
     moving = np.arange(len(start))
-    for _ in range(steps):
+    for _ in range(max_steps):
         step = _step(fit)
         longest = np.abs(step).max(axis=-1)
-        step *= np.minimum(1.0, LONGEST / np.maximum(longest, 1e-12))[:, None]
+        step *= np.minimum(1.0, MAX_STEP / np.maximum(longest, 1e-12))[:, None]
         rows = None if counted is None else counted[moving]
         fit = _weighted(pairs, fit.motion.perturbed(step), limit, rows)
-        done = _replaced(done, moving, fit)
+        done = _with_rows(done, moving, fit)
         far = longest >= CONVERGED
         if not far.all():
             moving, fit = moving[far], fit[far]
@@ -93,7 +102,7 @@ def refine_motions(
 
 
 def _step(fit: MotionFit) -> np.ndarray:
-    """[B, 5] of Gauss and Newton."""
+    """[B, 5] Gauss-Newton steps."""
     weighted = fit.jacobian * fit.weights[:, None]
     across = np.swapaxes(fit.jacobian, 1, 2)
     normal = weighted @ across
@@ -102,8 +111,8 @@ def _step(fit: MotionFit) -> np.ndarray:
     return np.asarray(-np.linalg.solve(normal, weighted @ fit.residuals[..., None])[..., 0])
 
 
-def _replaced(done: MotionFit, rows: np.ndarray, fit: MotionFit) -> MotionFit:
-    """The fits, those of some rows by newer ones."""
+def _with_rows(done: MotionFit, rows: np.ndarray, fit: MotionFit) -> MotionFit:
+    """The fits `done`, with those of some rows replaced, in place where these are not all."""
     if len(rows) == len(done.motion):
         return fit
     newer = (
@@ -123,7 +132,7 @@ def _replaced(done: MotionFit, rows: np.ndarray, fit: MotionFit) -> MotionFit:
 def _weighted(
     pairs: RayPairs, motion: CameraMotion, limit: float, counted: np.ndarray | None
 ) -> MotionFit:
-    """The residuals of motions [B], and what each match counts."""
+    """Residuals of B motions and the weights of the matches."""
     residuals, jacobian = pairs.linearised(motion)
     distances = np.abs(residuals)
     if counted is not None:
@@ -132,7 +141,7 @@ def _weighted(
     weights = tukey_weights(distances, sigma[:, None])
     leverage = _leverage(jacobian[:, :2], weights)
     usual = medians(leverage, weights > 0)[:, None]
-    bound = LEVERAGE * usual
+    bound = MAX_LEVERAGE * usual
     of_q, of_r, _ = pairs.depth_fractions(motion)
     behind = ((of_q < 0) | (of_r < 0)) & (leverage > usual)
     weights *= bound / np.maximum(leverage, bound + 1e-18)
@@ -141,32 +150,37 @@ def _weighted(
 
 
 def _leverage(by_direction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[B, K] how much each match may say of the direction: of the rotation all say about as much.
+    """[B, K] leverage of each match on the direction; that on the rotation hardly differs.
 
     Args:
-        by_direction: [B, 2, K] derivatives of the residuals.
+        by_direction: [B, 2, K] derivatives of the residuals by a step of the direction.
+        weights: [B, K].
     """
     along, across = by_direction[:, 0], by_direction[:, 1]
     weighted = along * weights
     a, b = (weighted * along).sum(axis=1), (weighted * across).sum(axis=1)
     c = (across * across * weights).sum(axis=1)
-    # The inverse of a 2x2 matrix between the derivatives.
+    # J N⁻¹ Jᵀ with the explicit inverse of the 2x2 matrix N.
     over = np.maximum(a * c - b * b, 1e-12 * a * c + 1e-300)[:, None]
     a, b, c = a[:, None], b[:, None], c[:, None]
     square = (c * along - 2 * b * across) * along + a * across * across
-    # Rounding leaves less than nothing where all derivatives are alike.
+    # Where all derivatives are equal, rounding may make it negative.
     return np.asarray(np.maximum(square, 0.0) / over)
 
 
 def spread(distances: np.ndarray, limit: float) -> np.ndarray:
-    """[...] robust standard deviation of distances [..., K] within the limit, in their unit."""
+    """[...] robust standard deviation of the distances [..., K] that are within the limit.
+
+    It is the scaled median absolute deviation, in the unit of the distances; the limit where none
+    is within it.
+    """
     within = distances <= limit
-    middle = np.maximum(MAD_TO_SIGMA * medians(distances, within), 1e-6)
-    return np.where(within.any(axis=-1), middle, limit)
+    sigma = np.maximum(MAD_TO_SIGMA * medians(distances, within), 1e-6)
+    return np.where(within.any(axis=-1), sigma, limit)
 
 
 def medians(values: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """[...] medians of those values [..., K] that are asked for; 0 where none is."""
+    """[...] medians of the values [..., K] where the mask `of` [..., K] is true; 0 without any."""
     ordered = np.sort(np.where(of, values, np.inf), axis=-1)
     count = of.sum(axis=-1, keepdims=True)
     low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=-1)
@@ -175,11 +189,16 @@ def medians(values: np.ndarray, of: np.ndarray) -> np.ndarray:
 
 
 def tukey_weights(distances: np.ndarray, sigma: np.ndarray | float) -> np.ndarray:
-    """[..., K] weights, from 1 to 0 at 4.7 standard deviations (Tukey's biweight)."""
-    share = np.minimum(distances / (TUKEY * sigma), 1.0)
-    return np.asarray((1 - share * share) ** 2)
+    """Tukey's biweight [..., K]: from 1 down to 0 at 4.685 standard deviations.
+
+    Args:
+        distances: [..., K], not negative.
+        sigma: standard deviation, in the same unit; its shape broadcasts to that of `distances`.
+    """
+    scaled = np.minimum(distances / (TUKEY * sigma), 1.0)
+    return np.asarray((1 - scaled * scaled) ** 2)
 
 
 def robust_cost(residuals: np.ndarray, limit: float) -> np.ndarray:
-    """What residuals [..., K] speak against a motion (Cauchy's loss, mean over the matches)."""
+    """[...] mean over the matches of Cauchy's loss of residuals [..., K], of scale limit / 2."""
     return np.asarray(np.log1p((residuals * (2 / limit)) ** 2).mean(axis=-1))

@@ -1,9 +1,9 @@
-"""The motions that explain matched rays, from wherever a search may have to begin.
+"""Finds all relative motions that explain matched rays: the local minima of the robust cost.
 
-Sampling five matches at a time, MAGSAC++ comes near the right motion where the parallax is large
-against the error of the positions, and else stops in one of the valleys that the cost has besides.
-So the search begins from its essential matrix, from directions all over the sphere, and from what
-a homography may stand for; each is refined, and what is left are the valleys.
+MAGSAC++ finds the right motion where the parallax is large compared with the errors of the
+positions; where it is not, it may end in another local minimum. So the search starts from its
+essential matrix, from directions spread over the sphere, and from the motions of a homography.
+Each start is refined; what remains are the distinct local minima.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from fol_vpr.geometry.two_view.epipolar import (
 from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions, robust_cost
 from fol_vpr.geometry.viewing_rays import Rays
 
+# Directions on a half of the sphere, and how many of them are refined for each rotation.
 DIRECTIONS = 160
-BEGINNINGS = 3
-# Matches, evenly taken of all, that tell which directions are worth a refinement.
-LOOKED_AT = 150
-APART = math.radians(10.0)
+STARTS_PER_ROTATION = 3
+# Matches, evenly spaced in the list, by which the directions are compared.
+SAMPLED_MATCHES = 150
+# Radians: motions that differ less are the same local minimum.
+MIN_SEPARATION = math.radians(10.0)
+# Smallest fraction of inliers in front of both cameras.
 MIN_IN_FRONT = 0.75
 
 
@@ -40,80 +43,90 @@ def find_motions(
     homography: np.ndarray | None,
     limit: float,
 ) -> list[MotionFit]:
-    """Refined motions that differ from each other, the likeliest first; empty where none fits.
+    """Find the distinct local minima of the robust epipolar cost, by ascending cost.
 
-    Where there are any that put the matches in front of the cameras, those alone.
+    Where any motion has at least 75 % of its inliers in front of both cameras, only such motions
+    are returned.
 
     Args:
-        query, reference: [K], all valid.
-        pairs: of these.
-        rotation: the pure rotation that most of them agree with.
-        homography: that most of them agree with, reference to query, or None.
-        limit: pixels beyond which a match is none.
+        query, reference: K matched viewing rays each, all valid.
+        pairs: the same rays, prepared for residuals.
+        rotation: [3, 3] the pure rotation that fits best, reference to query.
+        homography: [3, 3] the homography that fits best, reference to query, or None.
+        limit: pixels (640 px wide image) beyond which a match is an outlier.
     """
     essential = models.fit_essential(query, reference, limit)
-    some = pairs[:: max(1, len(pairs) // LOOKED_AT)]
+    sampled = pairs[:: max(1, len(pairs) // SAMPLED_MATCHES)]
     found = (
-        [] if essential is None else [_nearest_ahead(decompose_essential(essential), pairs, limit)]
+        [] if essential is None else [_most_in_front(decompose_essential(essential), pairs, limit)]
     )
     rotations = np.stack([rotation, *(motion.rotation for motion in found)])
-    found += _directions_for(rotations, some, limit) + _motions_of_plane(homography)
+    found += _best_directions(rotations, sampled, limit) + _motions_of_plane(homography)
     start = stack_motions(found)
-    likely = pairs.fraction_in_front(start, limit) >= 0.5
-    start = start[likely] if likely.any() else start[:1]
+    plausible = pairs.fraction_in_front(start, limit) >= 0.5
+    start = start[plausible] if plausible.any() else start[:1]
     costs = robust_cost(pairs.residuals(start.essential), limit)
-    fits = refine_motions(pairs, start[_distinct(start, costs, APART / 2)], limit)
-    seen = pairs.fraction_in_front(fits.motion, limit) >= MIN_IN_FRONT
-    fits = fits[seen] if seen.any() else fits
-    return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), APART)]
+    fits = refine_motions(pairs, start[_distinct(start, costs, MIN_SEPARATION / 2)], limit)
+    in_front = pairs.fraction_in_front(fits.motion, limit) >= MIN_IN_FRONT
+    fits = fits[in_front] if in_front.any() else fits
+    return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), MIN_SEPARATION)]
 
 
-def _distinct(motions: CameraMotion, costs: np.ndarray, apart: float) -> list[int]:
-    """Rows of motions [B] by ascending cost, without those that are near a better one."""
+def _distinct(motions: CameraMotion, costs: np.ndarray, separation: float) -> list[int]:
+    """Rows of B motions by ascending cost, without those closer than `separation` to a better one.
+
+    Args:
+        motions: B motions.
+        costs: [B].
+        separation: radians; see `angles_between`.
+    """
     angles = angles_between(motions)
     kept: list[int] = []
     for row in np.argsort(costs):
-        if all(angles[row, other] >= apart for other in kept):
+        if all(angles[row, other] >= separation for other in kept):
             kept.append(int(row))
     return kept
 
 
 def angles_between(motions: CameraMotion) -> np.ndarray:
-    """[B, B] the larger of the angles between directions and between rotations, radians."""
+    """[B, B] the larger of the angle between directions and that between rotations, radians."""
     directions = motions.direction @ motions.direction.T
     flat = motions.rotation.reshape(-1, 9)
     cosines = np.minimum(directions, (flat @ flat.T - 1) / 2)
     return np.asarray(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def _nearest_ahead(motions: CameraMotion, pairs: RayPairs, limit: float) -> CameraMotion:
-    """That of several motions which has the most matches in front of the cameras."""
+def _most_in_front(motions: CameraMotion, pairs: RayPairs, limit: float) -> CameraMotion:
+    """The motion with the largest fraction of inliers in front of both cameras."""
     return motions[int(np.argmax(pairs.fraction_in_front(motions, limit)))]
 
 
-def _directions_for(rotations: np.ndarray, pairs: RayPairs, limit: float) -> list[CameraMotion]:
-    """The best of directions all over the sphere, for each of some rotations [B, 3, 3]."""
+def _best_directions(rotations: np.ndarray, pairs: RayPairs, limit: float) -> list[CameraMotion]:
+    """For each rotation [B, 3, 3], motions with the directions of smallest cost on the sphere."""
     costs = robust_cost(pairs.residuals(_CROSS @ rotations[:, None]), limit)
-    turns, directions = [], []
+    repeated, directions = [], []
     for rotation, row in zip(rotations, costs, strict=True):
         numbers: list[int] = []
         for number in np.argsort(row):
-            if (np.abs(_SPHERE[numbers] @ _SPHERE[number]) < math.cos(3 * APART)).all():
+            if (np.abs(_SPHERE[numbers] @ _SPHERE[number]) < math.cos(3 * MIN_SEPARATION)).all():
                 numbers.append(int(number))
-            if len(numbers) == BEGINNINGS:
+            if len(numbers) == STARTS_PER_ROTATION:
                 break
-        turns += [rotation] * len(numbers)
+        repeated += [rotation] * len(numbers)
         directions += numbers
-    ways = [CameraMotion(np.stack(turns), sign * _SPHERE[directions]) for sign in (1.0, -1.0)]
-    ahead = pairs.fraction_in_front(ways[0], limit) >= pairs.fraction_in_front(ways[1], limit)
-    return [ways[0 if first else 1][row] for row, first in enumerate(ahead)]
+    both_signs = [
+        CameraMotion(np.stack(repeated), sign * _SPHERE[directions]) for sign in (1.0, -1.0)
+    ]
+    fractions = [pairs.fraction_in_front(motions, limit) for motions in both_signs]
+    positive = fractions[0] >= fractions[1]
+    return [both_signs[0 if first else 1][row] for row, first in enumerate(positive)]
 
 
 def _motions_of_plane(homography: np.ndarray | None) -> list[CameraMotion]:
-    """Motions that the homography of most matches may stand for.
+    """The motions that a homography [3, 3] decomposes into (OpenCV).
 
-    A plane is seen alike from two motions (Longuet-Higgins 1986), and with little depth about it
-    both are valleys of the epipolar cost.
+    Two motions explain the images of a plane equally well (Longuet-Higgins 1986), and where the
+    scene has little depth besides, both are local minima of the epipolar cost.
     """
     if homography is None:
         return []
@@ -127,7 +140,7 @@ def _motions_of_plane(homography: np.ndarray | None) -> list[CameraMotion]:
 
 
 def _half_sphere() -> np.ndarray:
-    """[DIRECTIONS, 3] unit vectors evenly over a half of the sphere (Fibonacci's lattice)."""
+    """[DIRECTIONS, 3] unit vectors spread evenly over a half of the sphere (Fibonacci lattice)."""
     number = np.arange(DIRECTIONS) + 0.5
     height = number / DIRECTIONS
     around = np.pi * (1 + math.sqrt(5)) * number

@@ -1,4 +1,4 @@
-"""Does one rigid scene explain the local matches of two images, and how do they stand?"""
+"""Geometric verification of an image pair: epipolar inliers, motion model and relative pose."""
 
 from __future__ import annotations
 
@@ -17,32 +17,35 @@ from fol_vpr.geometry.two_view.motion_search import find_motions
 from fol_vpr.geometry.two_view.relative_pose import Noise, pose_from_fits, select_model
 from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays
 
+# Fewest matches that a model is fitted to.
 MIN_MATCHES = 8
-# Standard deviation in pixels across the narrow direction: points on one line fit any geometry.
+# Smallest standard deviation of the inliers along their narrowest direction, pixels of a 640 px
+# wide image: points on one line fit any epipolar geometry.
 MIN_SPREAD = 20.0
-# Of a threshold that keeps 95 % of good matches, one standard deviation.
+# Standard deviation of a position as a fraction of the inlier threshold, which keeps 95 %.
 SIGMA_OF_THRESHOLD = 1 / 1.96
 
 
 @dataclass(frozen=True)
 class PairGeometry:
-    """What the epipolar test found.
+    """Result of the geometric verification of an image pair.
 
     Attributes:
-        matches: correspondences that were tested.
-        inliers: those that agree with the best essential matrix where both cameras are known,
-            else with the best fundamental matrix.
-        regions: cells of 1/24 of the image's longer side that the inliers cover, in the image
-            where they cover fewer. Local features are sampled more densely than the network's
-            patches, so many inliers may stand on one patch; this counts the patches.
-        verified: enough of all three, and not all on one line.
-        model: 'essential' with both cameras, 'fundamental' without; '' where none. Where the
-            model was to be chosen with care, the simplest one that explains the inliers: also
-            'rotation', or 'homography' where one plane does.
-        inlier: [matches] bool, which of them agree.
-        relative: pose of the reference's camera in that of the query, its translation a
-            direction; None where it was not to be measured, without cameras, and where the
-            direction cannot be told.
+        matches: number of matches that were tested.
+        inliers: number of matches that agree with the best essential matrix where both cameras
+            are known, else with the best fundamental matrix.
+        regions: number of cells, 1/24 of the image's longer side wide, that the inliers cover, in
+            the image where they cover fewer. Local features are denser than the network's
+            patches, so many inliers may lie on one patch; this counts about the patches.
+        verified: whether inliers, their fraction of the matches and regions reach the configured
+            minimum, and the inliers do not lie on one line.
+        model: 'essential' with both cameras, 'fundamental' without; '' where none was found. With
+            `estimate_relative_pose`, the simplest model that explains the inliers, which may also
+            be 'rotation' or 'homography'.
+        inlier: [matches] bool.
+        relative: pose of the reference's camera in the query's camera, its translation a unit
+            vector. None without `estimate_relative_pose`, without both cameras, and where the
+            direction cannot be determined.
     """
 
     matches: int
@@ -58,7 +61,7 @@ class PairGeometry:
 
 @dataclass(frozen=True, eq=False)
 class _Support:
-    """Which matches agree with which model, and how their images would have to stand."""
+    """The inliers [K] of a model, and the relative pose where one was estimated."""
 
     inlier: np.ndarray
     model: MotionModel
@@ -77,23 +80,25 @@ def verify_pair(
     cosines: np.ndarray | None = None,
     estimate_relative_pose: bool = False,
 ) -> PairGeometry:
-    """Fit a motion robustly (PROSAC or MAGSAC++, OpenCV) and count what supports it.
+    """Fit the epipolar geometry of an image pair robustly and count its inliers.
 
-    With both cameras this is an essential matrix, refined on the rays; else a fundamental one.
+    With both cameras an essential matrix is fitted and refined on the viewing rays, else a
+    fundamental matrix. Samples are drawn by PROSAC where cosines are given, else by MAGSAC++
+    (OpenCV).
 
     Args:
-        query_xy, reference_xy: [K, 2] matched pixel positions, x and y.
+        query_xy, reference_xy: [K, 2] matched positions x and y in pixels of the images.
         query_size, reference_size: width and height of the images in pixels.
         config: thresholds; `inlier_threshold` is in pixels of a 640 px wide image.
-        query_camera, reference_camera: calibration of the images, where it is known.
-        cosines: [K] how much alike the matched features are, where that is known: matches that
-            are more alike are right more often, and sampled first.
-        measure: choose the model with care, and give the relative pose. That wants positions
-            which were aligned by the images: local features lean towards the same position in
-            both, and say more of it than of the motion.
+        query_camera, reference_camera: calibration of the images, None where it is not known.
+        cosines: [K] cosine of the descriptors of each match; the most similar matches are sampled
+            first. None where they are not known.
+        estimate_relative_pose: also select the simplest motion model (GRIC) and, with both
+            cameras, estimate the relative pose. Use it with tracked positions only: matched local
+            features tend to have the same position in both images, which biases the motion.
 
     Raises:
-        InputError: an image has another shape than its camera.
+        InputError: an image has another aspect ratio than its calibration.
     """
     count = len(query_xy)
     unsupported = PairGeometry(count, 0, 0, False, inlier=np.zeros(count, bool))
@@ -145,7 +150,7 @@ def _uncalibrated(
     cosines: np.ndarray | None,
     estimate_relative_pose: bool,
 ) -> _Support | None:
-    """Epipolar support; with care named a homography where one explains it as well."""
+    """Inliers of a fundamental matrix; on request called a homography where that explains them."""
     found = models.fit_fundamental(query, reference, threshold, cosines)
     if found is None:
         return None
@@ -153,14 +158,14 @@ def _uncalibrated(
     if not estimate_relative_pose or inlier.sum() < MIN_MATCHES:
         return _Support(inlier, MotionModel.FUNDAMENTAL)
     q, r = query[inlier], reference[inlier]
-    flat = models.fit_homography(q, r, threshold)
-    if flat is None:
+    homography = models.fit_homography(q, r, threshold)
+    if homography is None:
         return _Support(inlier, MotionModel.FUNDAMENTAL)
     observations = min(len(np.unique(coverage.patch_ids(xy))) for xy in (q, r))
     sigma = threshold * SIGMA_OF_THRESHOLD
     squares = {
         MotionModel.FUNDAMENTAL: models.squared_sampson_distances(matrix, q, r),
-        MotionModel.HOMOGRAPHY: models.squared_transfer_distances(flat, q, r),
+        MotionModel.HOMOGRAPHY: models.squared_transfer_distances(homography, q, r),
     }
     costs = {m: models.gric(m, squares[m], sigma, observations) for m in squares}
     return _Support(inlier, min(costs, key=lambda model: costs[model]))
@@ -175,14 +180,14 @@ def _calibrated(
     cosines: np.ndarray | None,
     estimate_relative_pose: bool,
 ) -> _Support | None:
-    """Support of an essential matrix, refined, and the relative pose where it shows one."""
+    """Inliers of a refined essential matrix, and on request the model and the relative pose."""
     valid = query.valid & reference.valid
     if valid.sum() < MIN_MATCHES:
         return None
     query, reference = query[valid], reference[valid]
     if not estimate_relative_pose:
-        alike = None if cosines is None else cosines[valid]
-        essential = models.fit_essential(query, reference, threshold, alike)
+        valid_cosines = None if cosines is None else cosines[valid]
+        essential = models.fit_essential(query, reference, threshold, valid_cosines)
         if essential is None:
             return None
         return _refined(essential, query, reference, valid, threshold)
@@ -200,7 +205,7 @@ def _calibrated(
         return _Support(inlier, MotionModel.NONE)
     q, r = query_xy[inlier], reference_xy[inlier]
     noise = Noise(
-        sigma=_position_sigma(best, agrees, MIN_SIGMA),
+        sigma=_position_sigma(best, agrees),
         observations=min(len(np.unique(coverage.patch_ids(xy))) for xy in (q, r)),
         limit=threshold,
     )
@@ -213,7 +218,7 @@ def _calibrated(
 def _refined(
     essential: np.ndarray, query: Rays, reference: Rays, valid: np.ndarray, threshold: float
 ) -> _Support:
-    """Support of the essential matrix that sampling found, refined once."""
+    """Inliers of the essential matrix that sampling found, after refinement."""
     pairs = RayPairs(query, reference)
     motions = decompose_essential(essential)
     best = int(np.argmax(pairs.fraction_in_front(motions, threshold)))
@@ -225,6 +230,6 @@ def _refined(
     )
 
 
-def _position_sigma(fit: MotionFit, agrees: np.ndarray, least: float) -> float:
-    """Standard deviation of matched positions in pixels."""
-    return max(float(fit.sigma), float(np.sqrt(np.mean(fit.residuals[agrees] ** 2))), least)
+def _position_sigma(fit: MotionFit, agrees: np.ndarray) -> float:
+    """Standard deviation of matched positions, pixels of a 640 px wide image."""
+    return max(float(fit.sigma), float(np.sqrt(np.mean(fit.residuals[agrees] ** 2))), MIN_SIGMA)

@@ -1,4 +1,4 @@
-"""The relative pose that two calibrated images measure, or that they measure none."""
+"""Relative pose of two calibrated images with its covariance, where the matches determine it."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from fol_vpr.geometry.two_view.models import (
 from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions
 from fol_vpr.geometry.viewing_rays import Rays
 
-# A direction that may be off by more, one standard deviation, is none: the sphere is not flat.
+# Largest standard deviation of the direction in radians: beyond it, the covariance in the tangent
+# plane of the sphere describes the error poorly.
 MAX_DIRECTION_SIGMA = math.radians(5.0)
+# Smallest fraction of inliers in front of both cameras.
 MIN_IN_FRONT = 0.85
-# Where fewer of the aligned matches agree, what they agree on may be a single facade.
-MIN_SHARE = 2 / 3
-# Two motions of a lesser difference in chi² are not told apart (99 % of one degree of freedom),
-# nor where it is less than this many of its own standard deviations (99 %, one-sided).
-TOLD_APART = 6.6
-TOLD_APART_DEVIATIONS = 2.33
-# What a match speaks at most against a motion, as chi².
-OUTLIER = 9.0
-# The jackknife leaves out one of two rows of this many blocks each.
+# Smallest fraction of the matches that are inliers: fewer may all lie on a single facade.
+MIN_INLIER_FRACTION = 2 / 3
+# Smallest difference in chi² between the best motion and another (99 % quantile for one degree of
+# freedom), and the smallest in its own standard deviations (99 %, one-sided).
+MIN_CHI2_DIFFERENCE = 6.6
+MIN_DIFFERENCE_DEVIATIONS = 2.33
+# Largest chi² of a match.
+MAX_CHI2 = 9.0
+# The jackknife divides the query's image into two rows of so many blocks.
 BLOCKS = 5
 JACKKNIFE_STEPS = 5
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How far matches are to be trusted.
+    """Accuracy of the matches.
 
     Attributes:
         sigma: standard deviation of a position, pixels of a 640 px wide image.
         observations: how many of the matches are independent.
-        limit: pixels beyond which a match is none.
+        limit: pixels beyond which a match is an outlier.
     """
 
     sigma: float
@@ -59,13 +61,17 @@ def select_model(
     homography: np.ndarray | None,
     noise: Noise,
 ) -> MotionModel:
-    """ESSENTIAL where the matches show a translation and depth, else ROTATION or HOMOGRAPHY.
+    """Select the motion model with the smallest GRIC.
 
     Args:
-        query, reference: [K] rays that the fit is of.
-        rotation: the pure rotation that most of them agree with.
-        homography: the same, or None.
-        noise: of the matches.
+        fit: the best motion.
+        query, reference: K matched viewing rays each that the fit is of.
+        rotation: [3, 3] the pure rotation that fits best, reference to query.
+        homography: [3, 3] the homography that fits best, or None.
+        noise: accuracy of the matches.
+
+    Returns:
+        ESSENTIAL where the matches show a translation and depth, else ROTATION or HOMOGRAPHY.
     """
     inlier = np.abs(fit.residuals) <= noise.limit
     q, r = query[inlier], reference[inlier]
@@ -84,51 +90,56 @@ def select_model(
 def pose_from_fits(
     fits: Sequence[MotionFit], pairs: RayPairs, noise: Noise
 ) -> RelativePose | None:
-    """Rotation and direction with their covariance, or None where the direction is not known.
+    """Relative pose of the best motion with its covariance.
 
-    The covariance is that of an M-estimator (Huber's sandwich), which takes every match for a
-    measurement of its own. Neighbours err together:
-    local features are sampled more densely than the network's patches, so it is
-    scaled to that of as many measurements as patches are covered.
+    The covariance is that of an M-estimator (Huber's sandwich), which treats every match as an
+    independent measurement. Errors of matches on one patch depend on each other, so it is
+    multiplied by matches per patch. Where a jackknife over blocks of the image finds a wider
+    spread in some direction, that is taken there.
 
     Args:
-        fits: the likeliest first.
-        pairs: that they are of.
-        noise: of the matches.
+        fits: distinct local minima of the cost, the best first.
+        pairs: the matched rays that they are of.
+        noise: accuracy of the matches.
+
+    Returns:
+        Rotation and direction of the translation (unit length) with covariance [6, 6] of rank 5.
+        None where too few matches are inliers or in front of the cameras, where the direction is
+        too uncertain, or where another motion explains the matches about as well.
     """
     best = fits[0]
     inlier = np.abs(best.residuals) <= noise.limit
-    if inlier.mean() < MIN_SHARE:
+    if inlier.mean() < MIN_INLIER_FRACTION:
         return None
     if float(pairs.fraction_in_front(best.motion, noise.limit)) < MIN_IN_FRONT:
         return None
     covariance = _covariance(best, noise)
     if covariance is None:
         return None
-    covariance = _no_less_than(covariance, _scatter_without_blocks(best, pairs, noise.limit))
+    covariance = _widened(covariance, _jackknife_covariance(best, pairs, noise.limit))
     if covariance is None:
         return None
     largest = np.linalg.eigvalsh(covariance[:2, :2])[-1]
     if not 0 <= largest <= MAX_DIRECTION_SIGMA**2:
         return None
-    rivals = (
+    alternatives = (
         fit for fit in fits[1:] if pairs.fraction_in_front(fit.motion, noise.limit) >= MIN_IN_FRONT
     )
-    if not all(_told_apart(best, rival, noise) for rival in rivals):
+    if not all(_clearly_better(best, other, noise) for other in alternatives):
         return None
-    spanned = np.zeros((6, 5))
-    spanned[:3, :2] = best.motion.tangents
-    spanned[3:, 2:] = np.eye(3)
+    to_pose = np.zeros((6, 5))
+    to_pose[:3, :2] = best.motion.tangents
+    to_pose[3:, 2:] = np.eye(3)
     return RelativePose(
         translation=best.motion.direction,
         orientation=quaternion(best.motion.rotation),
-        covariance=spanned @ covariance @ spanned.T,
+        covariance=to_pose @ covariance @ to_pose.T,
         metric=False,
     )
 
 
 def _covariance(fit: MotionFit, noise: Noise) -> np.ndarray | None:
-    """[5, 5] of a step of the motion: two of direction, three of rotation."""
+    """[5, 5] sandwich covariance of a step of `CameraMotion.perturbed`, radians²."""
     jacobian, weights = fit.jacobian, fit.weights
     counted = float(weights.sum())
     if counted < 5:
@@ -139,34 +150,33 @@ def _covariance(fit: MotionFit, noise: Noise) -> np.ndarray | None:
     except np.linalg.LinAlgError:
         return None
     scattered = jacobian * (weights * np.sqrt((noise.sigma**2 + fit.residuals**2) / 2))
-    together = max(1.0, counted / noise.observations)
-    return np.asarray(together * inverse @ (scattered @ scattered.T) @ inverse)
+    matches_each = max(1.0, counted / noise.observations)
+    return np.asarray(matches_each * inverse @ (scattered @ scattered.T) @ inverse)
 
 
-def _scatter_without_blocks(fit: MotionFit, pairs: RayPairs, limit: float) -> np.ndarray:
+def _jackknife_covariance(fit: MotionFit, pairs: RayPairs, limit: float) -> np.ndarray:
     """[5, 5] covariance by the jackknife over blocks of the query's image.
 
-    It sees what errors that hold for a whole facade or for a wrong valley do to the motion, which
-    the residuals do not show.
+    It includes errors that all matches of a region share, such as those on one facade, which the
+    residuals do not show.
     """
     x, y = pairs.query_xy
     columns = np.searchsorted(np.quantile(x, np.arange(1, BLOCKS) / BLOCKS), x)
     blocks = 2 * columns + (y > np.median(y))
     counted = blocks != np.unique(blocks)[:, None]
     start = stack_motions([fit.motion] * len(counted))
-    others = refine_motions(pairs, start, limit, steps=JACKKNIFE_STEPS, counted=counted).motion
-    away = others.direction @ fit.motion.tangents
+    others = refine_motions(pairs, start, limit, max_steps=JACKKNIFE_STEPS, counted=counted).motion
+    shifts = others.direction @ fit.motion.tangents
     turns = [rotation_vector(rotation @ fit.motion.rotation.T) for rotation in others.rotation]
-    steps = np.concatenate([away, turns], axis=1)
-    apart = steps - steps.mean(axis=0)
-    return np.asarray((len(steps) - 1) / len(steps) * apart.T @ apart)
+    steps = np.concatenate([shifts, turns], axis=1)
+    centred = steps - steps.mean(axis=0)
+    return np.asarray((len(steps) - 1) / len(steps) * centred.T @ centred)
 
 
-def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+def _widened(covariance: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     """The covariance, widened along those directions in which the other one is wider.
 
-    None where it is none: rounding is all that is left of it where the matches, say all on a few
-    points, do not determine the motion.
+    None where it is not positive definite, because the matches do not determine the motion.
     """
     try:
         root = np.linalg.cholesky(covariance)
@@ -178,20 +188,20 @@ def _no_less_than(covariance: np.ndarray, other: np.ndarray) -> np.ndarray | Non
     return np.asarray((stretched * np.maximum(widths, 1.0)) @ stretched.T)
 
 
-def _told_apart(best: MotionFit, rival: MotionFit, noise: Noise) -> bool:
-    """Whether the matches are for the one motion more clearly than chance may have it.
+def _clearly_better(best: MotionFit, other: MotionFit, noise: Noise) -> bool:
+    """Whether the matches prefer the best motion to another one significantly.
 
-    Where each motion has matches for it that the other has against it, their difference is no
-    more certain than it is even over the matches (Vuong, Econometrica 57(2), 1989). It counts all
-    of them, not only those that agree with the best: a wrong motion chooses its own witnesses.
+    Vuong's test (Econometrica 57(2), 1989): the difference of chi² must be large compared with its
+    scatter over the matches. All matches count, not only the inliers of the best motion, because
+    a wrong motion has inliers of its own.
     """
-    apart = _against(rival, noise) - _against(best, noise)
-    difference = noise.observations * float(np.mean(apart))
-    deviation = math.sqrt(noise.observations) * float(np.std(apart))
-    return difference >= max(TOLD_APART, TOLD_APART_DEVIATIONS * deviation)
+    differences = _chi2(other, noise) - _chi2(best, noise)
+    difference = noise.observations * float(np.mean(differences))
+    deviation = math.sqrt(noise.observations) * float(np.std(differences))
+    return difference >= max(MIN_CHI2_DIFFERENCE, MIN_DIFFERENCE_DEVIATIONS * deviation)
 
 
-def _against(fit: MotionFit, noise: Noise) -> np.ndarray:
-    """[K] what each match speaks against a motion, in chi²; behind a camera, as an outlier."""
-    squares = np.minimum((fit.residuals / noise.sigma) ** 2, OUTLIER)
-    return np.where(fit.behind, OUTLIER, squares)
+def _chi2(fit: MotionFit, noise: Noise) -> np.ndarray:
+    """[K] chi² of each match, at most 9, which it also is for a match behind a camera."""
+    squares = np.minimum((fit.residuals / noise.sigma) ** 2, MAX_CHI2)
+    return np.where(fit.behind, MAX_CHI2, squares)
