@@ -71,7 +71,7 @@ class CandidateMatcher:
         self._matches: dict[int, np.ndarray] = {}
 
     def rank(self, found: list[Candidate]) -> list[Candidate]:
-        """The candidates by local evidence; see `rerank`."""
+        """The candidates reordered by local matching; see `rerank`."""
         codec = self._references.codec
         return rerank(
             self._query,

@@ -1,4 +1,4 @@
-"""Finding the references that look like a query, and ordering them by local matching."""
+"""Search for references by global descriptor, and re-ranking by local features."""
 
 from fol_vpr.retrieval.index import FlatIndex, PlaceIndex, index_layouts, open_index
 from fol_vpr.retrieval.matching import match_candidates, match_pair, match_scores, unit_rows

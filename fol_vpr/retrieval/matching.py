@@ -1,22 +1,22 @@
-"""Mutual nearest neighbours among the local descriptors of two images.
+"""Matches local descriptors of two images: mutual nearest neighbours with a cosine threshold.
 
 A row of the query and a row of a candidate match where each is the nearest of all rows to the
 other and their cosine is over a threshold; the number of matches is the candidate's score (FoL,
-arXiv 2504.09881, section 3.4). Of several rows that are equally near the first one counts.
+arXiv 2504.09881, section 3.4). Of several equally near rows the first one counts.
 
-All pairs of rows have to be looked at, which is a matrix product of 3.3 GFLOP for 3,600 rows of
-128 on either side. It is computed in tiles that fit the processor's cache and are reduced before
-they leave it, so that little is added to the time of the product itself, and nothing of the size
-of all similarities is ever in memory.
+All pairs of rows have to be compared, a matrix product of 3.3 GFLOP for 3,600 rows of 128 on
+either side. It is computed in tiles that fit the processor's cache and are reduced there, so that
+the whole takes little longer than the product, and the matrix of all similarities is never in
+memory.
 
-Where the processor is fast at it, a product of half the precision first tells which rows cannot
-match (see prefilter.py).
+On processors with fast bfloat16, a product in bfloat16 first rules out rows that cannot match (see
+prefilter.py).
 
-Candidates may come as int8, of which only the direction counts. They stay so until their tile is
-multiplied, and on the way to a GPU.
+Candidates may be int8, of which only the direction counts. They are converted to float32 tile by
+tile, and on a GPU after the upload.
 
-The product is torch's. What follows it is NumPy's on the CPU: its argmax is vectorised and about
-ten times faster than torch's there, and it starts no threads for the small arrays.
+The product is computed by torch. The reductions on the CPU are computed by NumPy: its argmax is
+vectorised and about ten times faster than torch's, and it starts no threads for small arrays.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from fol_vpr.config import RetrievalConfig
 from fol_vpr.errors import InputError
 from fol_vpr.retrieval.prefilter import Prefilter
 
-# Similarities of one tile, in bytes: small enough for the last level of cache, large enough for
-# the product to run at full speed. A GPU wants larger ones.
+# Bytes of the similarities of one tile: small enough for the last level of cache, large enough for
+# the product to run at full speed. A GPU needs larger ones.
 CPU_TILE_BYTES = 8 << 20
 GPU_TILE_BYTES = 256 << 20
-# What is kept of the tiles of a group of candidates: one maximum per block and query row.
+# Bytes kept of the tiles of a group of candidates: one maximum per block and query row.
 GROUP_BYTES = 16 << 20
 BLOCK_ROWS = 64
 
-# np.ndarray on the CPU, torch.Tensor elsewhere: indexing and comparing are written alike.
+# np.ndarray on the CPU, torch.Tensor elsewhere; indexing and comparison are written the same way.
 Array = Any
 
 
@@ -50,23 +50,16 @@ def match_scores(
     *,
     device: torch.device | str = 'cpu',
 ) -> np.ndarray:
-    """Score candidates by their number of matches with the query.
+    """Count the matches of each candidate with the query; see `match_candidates`.
 
     This is the score of the released code, except that a candidate with exactly one match scores
     1 here and 0 there.
-
-    Args:
-        query: [N, C], unit length.
-        candidates: arrays [Mi, C], unit length, or int8 of which only the direction counts; Mi may
-            be 0 and differ.
-        threshold: cosine that a match must exceed.
-        device: where to compute.
 
     Returns:
         [len(candidates)] int64.
 
     Raises:
-        InputError: arrays of another shape.
+        InputError: the arrays have another shape.
     """
     matches = match_candidates(query, candidates, threshold, device=device)
     return np.array([len(pairs) for pairs in matches], dtype=np.int64)
@@ -79,21 +72,21 @@ def match_candidates(
     *,
     device: torch.device | str = 'cpu',
 ) -> list[np.ndarray]:
-    """The matches that `match_scores` counts.
+    """Find the mutual nearest neighbours of the query in each candidate.
 
     Args:
         query: [N, C], unit length.
-        candidates: arrays [Mi, C], unit length, or int8 of which only the direction counts; Mi may
-            be 0 and differ.
+        candidates: arrays [Mi, C], unit length, or int8 of which only the direction counts; the Mi
+            may differ and may be 0.
         threshold: cosine that a match must exceed.
-        device: where to compute.
+        device: where to compute, as torch calls it.
 
     Returns:
-        For each candidate [K, 2] int64: row of the query, row of the candidate; ordered by the
-        former.
+        For each candidate [K, 2] int64: row of the query and row of the candidate, ordered by the
+        row of the query.
 
     Raises:
-        InputError: arrays of another shape.
+        InputError: the arrays have another shape.
     """
     found = []
     for group, matches in _match_groups(query, candidates, threshold, torch.device(device)):
@@ -110,12 +103,12 @@ def match_pair(
     *,
     device: torch.device | str = 'cpu',
 ) -> np.ndarray:
-    """`match_candidates` for a single reference [M, C]: its matches [K, 2]."""
+    """Matches [K, 2] of the query with one reference [M, C]; see `match_candidates`."""
     return match_candidates(query, [reference], threshold, device=device)[0]
 
 
 class _Block(NamedTuple):
-    """Some consecutive rows of one candidate of a group."""
+    """Consecutive rows of one candidate of a group: its number, which block, and the rows."""
 
     candidate: int
     position: int
@@ -128,7 +121,7 @@ def _match_groups(
     """Matches of a few candidates at a time.
 
     Yields:
-        Which candidates, and their matches [K, 3]: candidate counted from the first of these, row
+        Which candidates, and their matches [K, 3]: number of the candidate within the group, row
         of the candidate, row of the query.
     """
     rows = unit_rows(_checked(query, 'the query', None))
@@ -136,7 +129,7 @@ def _match_groups(
         _checked(candidate, f'candidate {number}', rows.shape[1])
         for number, candidate in enumerate(candidates)
     ]
-    # torch warns about arrays that cannot be written, such as those read from a map.
+    # torch warns about read-only arrays, such as those read from a map.
     columns = torch.from_numpy(rows if rows.flags.writeable else rows.copy()).to(device)
     prefilter = Prefilter(columns, threshold)
     blocks = -(-max(map(len, checked), default=0) // BLOCK_ROWS)
@@ -161,7 +154,7 @@ def _checked(rows: np.ndarray, what: str, dim: int | None) -> np.ndarray:
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Rows [N, C] as float32: those of int8 brought to unit length, others as they are."""
+    """Rows [N, C] as float32: int8 rows normalised to unit length, others unchanged."""
     if rows.dtype != np.int8:
         return rows
     numbers = rows.astype(np.float32)
@@ -173,9 +166,9 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
 def _match_reduced(
     query: torch.Tensor, candidate: np.ndarray, threshold: float, prefilter: Prefilter
 ) -> np.ndarray:
-    """Matches [K, 3] of one candidate, from the rows that can have any."""
+    """Matches [K, 3] of one candidate, computed from the rows that the prefilter keeps."""
     candidate = unit_rows(candidate)
-    rows, columns = prefilter.reduce(candidate)
+    rows, columns = prefilter.candidate_rows(candidate)
     matches = _match_group(query[torch.from_numpy(columns)], [candidate[rows]], threshold)
     matches[:, 1] = rows[matches[:, 1]]
     matches[:, 2] = columns[matches[:, 2]]
@@ -188,8 +181,8 @@ def _match_group(
     """Matches [K, 3] as `_match_groups` yields them.
 
     Every candidate is cut into blocks; a tile is the product of some blocks with the whole query.
-    A row's nearest query row is known within its tile. A query row's nearest row of a candidate is
-    known within each block, and the best block when all have been seen.
+    The nearest query row of a candidate's row follows from its tile alone. The nearest row of a
+    candidate for a query row is found within each block first, then among the blocks.
     """
     longest = max(map(len, candidates))
     if longest == 0 or len(query) == 0:
@@ -218,7 +211,7 @@ def _tiles(
 ) -> Iterator[tuple[list[_Block], Array]]:
     """Cosines of some blocks with the query, [blocks, block_rows, N]; -inf in padded rows.
 
-    The array is overwritten by the next tile.
+    The array is overwritten with the next tile.
     """
     blocks = [
         _Block(number, position, rows[start : start + block_rows])
@@ -250,11 +243,11 @@ def _tiles(
 def _block_matches(
     similarities: Array, best: Array, threshold: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs over the threshold that are nearest to each other within their block.
+    """Pairs over the threshold that are mutual nearest neighbours within their block.
 
     Args:
         similarities: [B, R, N].
-        best: [B, N], their maximum over R.
+        best: [B, N], the maximum of the similarities over R.
         threshold: cosine that a match must exceed.
 
     Returns:
@@ -278,10 +271,10 @@ def _maximum(similarities: Array) -> Array:
 
 
 def _natural(values: torch.Tensor) -> Array:
-    """The same memory as the kind of array that is faster on its device."""
+    """A view as the array type that is faster there: NumPy on the CPU, torch elsewhere."""
     return values.numpy() if values.device.type == 'cpu' else values
 
 
 def _host(values: Array) -> np.ndarray:
-    """As an array on the CPU."""
+    """The values as a NumPy array."""
     return values.cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

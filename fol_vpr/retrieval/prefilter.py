@@ -1,10 +1,10 @@
-"""Which rows can have a match at all, by a product of half the precision.
+"""Rules out rows of local descriptors that cannot match, by a product in bfloat16.
 
-A match needs a cosine over the threshold, so it lies where the maximum of its row and the maximum
-of its column are over it. A product in bfloat16, whose error is bounded, tells which rows and
-columns may be: none that has a match is missed. Mutual nearest neighbours among the remaining rows
-are the same pairs as among all rows, because whatever is as near to a row as its match is over the
-threshold too, and therefore remains.
+The cosine of a match is over the threshold, so the maxima of its row and of its column are, too. A
+product in bfloat16, whose rounding error is bounded, finds all rows and columns whose maximum may
+be over the threshold. Mutual nearest neighbours among the remaining rows are the same pairs as
+among all rows, because anything at least as near to a row as its match is over the threshold as
+well, and so remains.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# Unit roundoff of bfloat16. Both factors are rounded, and so is the product: 3 u, and a little for
-# their products and for the sum in float32.
+# Unit roundoff u of bfloat16. Both factors and the product are rounded, which gives 3 u; the rest
+# is for second-order terms and for the sum in float32.
 ROUNDOFF = 2.0**-8
 ERROR = 3.2 * ROUNDOFF
 
-# Where fewer pairs of rows are to be looked at, the product is too cheap to be worth it.
+# Below this number of pairs of rows the product in float32 is fast enough.
 MIN_PAIRS = 500_000
 TILE_BYTES = 4 << 20
 
@@ -36,26 +36,26 @@ def has_fast_bfloat16() -> bool:
 
 
 class Prefilter:
-    """Reduces candidates to the rows that can match a query's.
+    """Finds the rows of candidates that can match a query.
 
-    It keeps account of whether that pays, which depends on the images: where most rows of most
-    candidates remain, it is better left out.
+    It records whether filtering saves time, which depends on the images: where most rows of most
+    candidates remain, `is_worthwhile` becomes false.
 
     Args:
-        query: [N, C] float32; on another device than the CPU it never pays.
+        query: [N, C] float32; on a device other than the CPU filtering is never worthwhile.
         threshold: cosine that a match must exceed.
     """
 
     def __init__(self, query: torch.Tensor, threshold: float) -> None:
-        self._useful = query.device.type == 'cpu' and threshold > 0 and has_fast_bfloat16()
+        self._available = query.device.type == 'cpu' and threshold > 0 and has_fast_bfloat16()
         self._query = query
         self._threshold = threshold
-        self._paid = 0
+        self._balance = 0
 
     def is_worthwhile(self, rows: int) -> bool:
-        """Whether to reduce a candidate of so many rows."""
+        """Whether to filter a candidate of so many rows."""
         large = rows * len(self._query) >= MIN_PAIRS
-        return self._useful and large and self._paid > -2
+        return self._available and large and self._balance > -2
 
     @functools.cached_property
     def _rounded(self) -> torch.Tensor:
@@ -65,8 +65,15 @@ class Prefilter:
     def _norm(self) -> float:
         return _largest_norm(self._query.numpy())
 
-    def reduce(self, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of a candidate [M, C] and of the query that can have a match, ascending."""
+    def candidate_rows(self, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the rows that can have a match.
+
+        Args:
+            candidate: [M, C] float32.
+
+        Returns:
+            Row numbers of the candidate and of the query, both ascending.
+        """
         floor = self._threshold - ERROR * self._norm * _largest_norm(candidate)
         rounded = torch.from_numpy(candidate).bfloat16()
         step = max(1, TILE_BYTES // (2 * len(self._query)))
@@ -75,18 +82,19 @@ class Prefilter:
         for start in range(0, len(candidate), step):
             rows = rounded[start : start + step]
             tile = torch.mm(rows, self._rounded.T, out=product[: len(rows)])
-            # The bits of positive numbers are ordered like the numbers; negative ones stay below.
+            # Read as int16, positive bfloat16 numbers keep their order, and negative ones are
+            # negative.
             bits = tile.view(torch.int16).numpy()
             of_rows.append(bits.max(1))
             np.maximum(of_columns, bits.max(0), out=of_columns)
         kept = _over(np.concatenate(of_rows), floor), _over(of_columns, floor)
         share = len(kept[0]) * len(kept[1]) / (len(candidate) * len(self._query))
-        self._paid += 1 if share < 0.5 else -1
+        self._balance += 1 if share < 0.5 else -1
         return kept
 
 
 def _over(bits: np.ndarray, floor: float) -> np.ndarray:
-    """Indices of the bfloat16 numbers over a floor; all where that is not positive."""
+    """Indices of the bfloat16 numbers over a floor; all where the floor is not positive."""
     if floor <= 0:
         return np.arange(len(bits))
     values = torch.from_numpy(bits).view(torch.bfloat16).float().numpy()

@@ -1,20 +1,20 @@
-"""Reordering what the global search found by local matching.
+"""Re-ranking: reorders the candidates of the global search by matching local features.
 
-The released code orders candidates by their number of matches alone. A match that is barely over
-the threshold counts there as much as one beyond doubt, and where many references look alike, or
-few matches are to be had, the number is chance and the global similarity knows better. The order
-`spatial` is that of
+The released code orders candidates by their number of matches alone. There a match that is barely
+over the threshold counts as much as a very similar one, and where many references look alike, or
+matches are few, the number is random and the global similarity is the better measure. The score
+`spatial` is
 
-    evidence / most evidence + similarity_weight * relative similarity
+    spatial score / largest spatial score + similarity_weight * relative similarity
 
-Evidence of a candidate is how far its matches are over the threshold, and how well they agree with
-each other (spatial_score.py); its relative similarity is 1 for the greatest similarity and 0 for
-the median one of all candidates, which as a rule shows another place. Both terms are without a
-unit, so that one weight serves networks whose similarities lie elsewhere.
+The spatial score of a candidate measures how far the cosines of its matches exceed the threshold,
+and how consistent their displacements are (spatial_score.py). Its relative similarity is 1 for the
+most similar candidate and 0 for the median candidate, which usually shows another place. Both
+terms are without unit, so one weight serves networks with different ranges of similarities.
 
-Local matching takes most of the time, and most candidates cannot win. Only candidates of a minimum
-relative similarity are matched; of those only a shortlist is matched in full, which a few of their
-rows choose.
+Local matching takes most of the time, and most candidates cannot become the best one. So only
+candidates of a minimum relative similarity are matched. Of those, a shortlist is selected by
+matching a subsample of their features, and only the shortlist is matched with all features.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ from fol_vpr.datatypes import Candidate, LocalFeatures
 from fol_vpr.retrieval.matching import match_candidates
 from fol_vpr.retrieval.spatial_score import SpatialScorer
 
-# Local features of candidates that are held at the same time, in bytes.
+# Bytes of local descriptors that are in memory at a time: of one group, and in the cache.
 LOADED_BYTES = 64 << 20
 
 
 class CoarseFeatures(NamedTuple):
-    """Few rows that tell roughly what all of them do.
+    """Subsampled local features, from which the shortlist is selected.
 
     Attributes:
-        query: those of the query.
-        of: gives those of a candidate, or None where it has no others.
+        query: the subsample of the query's local features.
+        subsample: gives the subsample of a candidate's local features, or None where the codec
+            has none.
     """
 
     query: LocalFeatures
-    of: Callable[[LocalFeatures], LocalFeatures | None]
+    subsample: Callable[[LocalFeatures], LocalFeatures | None]
 
 
 class ScoredCandidate(NamedTuple):
@@ -64,29 +65,30 @@ def rerank(
     coarse: CoarseFeatures | None = None,
     matches: dict[int, np.ndarray] | None = None,
 ) -> list[Candidate]:
-    """Order the first candidates by local evidence.
+    """Reorder the first candidates by local matching.
 
-    At most `config.rerank` are looked at, and of those the ones whose relative similarity is at
-    least `config.min_relative_similarity`. With `config.rerank_score` at `match_count` they are
-    ordered by their number of matches, equal ones by similarity and then by index: the released
-    code, which ignores the similarity here, puts the worse candidate first.
+    At most `config.rerank` candidates are matched, and of those the ones whose relative similarity
+    is at least `config.min_relative_similarity`. With `config.rerank_score` at `match_count`, all
+    `config.rerank` candidates are matched and ordered by their number of matches, equal ones by
+    similarity and then by index; the released code, which ignores the similarity, puts the worse
+    candidate first there.
 
     Args:
         query: local features of the query.
         candidates: from the global search, best first.
         load: gives the local features of a place by `Candidate.index`.
-        config: how many, in which order, and which cosine a match must exceed.
-        device: where to compute.
-        threshold: replaces `config.match_threshold` where the features are compressed in a way
-            that changes cosines.
-        coarse: where given, its rows are matched first, and only the best `config.shortlist`
-            candidates by their evidence in full; the score `match_count` has no shortlist.
-        matches: where given, the matches [K, 2] of every reordered candidate are put into it by
-            `Candidate.index`, rows of the query first.
+        config: `rerank`, `rerank_score`, `min_relative_similarity`, `similarity_weight`,
+            `shortlist` and `match_threshold`.
+        device: where to compute, as torch calls it.
+        threshold: replaces `config.match_threshold` for codecs that change cosines.
+        coarse: subsampled features. Where given, with the score `spatial`, only the best
+            `config.shortlist` candidates by their coarse scores are matched with all features.
+        matches: where given, receives the matches [K, 2] (row of the query, row of the reference)
+            of every candidate that was matched with all features, by `Candidate.index`.
 
     Returns:
-        All candidates: the reordered ones with their `match_score`, then those that did not get
-        onto the shortlist by their coarse evidence, then the others as they came.
+        All candidates: the reordered ones with their `match_score`, then those that are not on the
+        shortlist by their coarse score, then the others in their old order.
 
     Raises:
         InputError: local descriptors of different lengths.
@@ -95,125 +97,132 @@ def rerank(
     matches = {} if matches is None else matches
     threshold = config.match_threshold if threshold is None else threshold
     relative = _relative_similarities(candidates)
-    count = _match_limit(relative, config)
-    doubted = [ScoredCandidate(candidates[row], float(relative[row])) for row in range(count)]
-    held = FeatureCache(load)
-    left: list[ScoredCandidate] = []
+    count = _candidates_to_match(relative, config)
+    selected = [ScoredCandidate(candidates[row], float(relative[row])) for row in range(count)]
+    cache = FeatureCache(load)
+    rejected: list[ScoredCandidate] = []
     if coarse is not None and config.rerank_score == 'spatial' and 0 < config.shortlist < count:
-        doubted, left = _shortlisted(doubted, held, coarse, config, threshold, device)
-    scored: list[ScoredCandidate] = []
-    evidence: list[float] = []
-    by_evidence = SpatialScorer(query, threshold)
-    for group in _loaded(doubted, held.get):
+        selected, rejected = _shortlisted(selected, cache, coarse, config, threshold, device)
+    matched: list[ScoredCandidate] = []
+    spatial_scores: list[float] = []
+    scorer = SpatialScorer(query, threshold)
+    for group in _groups(selected, cache.get):
         rows = [local.descriptors for _, local in group]
         found = match_candidates(query.descriptors, rows, threshold, device=device)
         for (item, local), pairs in zip(group, found, strict=True):
             candidate = replace(item.candidate, match_score=float(len(pairs)))
             matches[candidate.index] = pairs
-            scored.append(item._replace(candidate=candidate))
+            matched.append(item._replace(candidate=candidate))
             if config.rerank_score == 'spatial':
-                evidence.append(by_evidence.of(local, pairs))
+                spatial_scores.append(scorer.score(local, pairs))
     if config.rerank_score == 'match_count':
-        keys = [item.candidate.match_score for item in scored]
+        scores = [item.candidate.match_score for item in matched]
     else:
-        keys = _fused(evidence, scored, config.similarity_weight)
-    ordered = _by_key(scored, keys) + left
+        scores = _combined_scores(spatial_scores, matched, config.similarity_weight)
+    ordered = _by_score(matched, scores) + rejected
     return [item.candidate for item in ordered] + candidates[count:]
 
 
 class FeatureCache:
-    """Local features that were loaded once, as many as memory is granted for."""
+    """Caches loaded local features, up to `LOADED_BYTES` of descriptors."""
 
     def __init__(self, load: Callable[[int], LocalFeatures]) -> None:
         self._load = load
-        self._held: dict[int, LocalFeatures] = {}
+        self._cached: dict[int, LocalFeatures] = {}
         self._bytes = 0
 
     def get(self, index: int) -> LocalFeatures:
-        """Those of a place."""
-        local = self._held.get(index)
+        """Local features of a place by its index; raises whatever `load` raises."""
+        local = self._cached.get(index)
         if local is None:
             local = self._load(index)
             self._bytes += local.descriptors.nbytes
             if self._bytes <= LOADED_BYTES:
-                self._held[index] = local
+                self._cached[index] = local
         return local
 
 
 def _shortlisted(
-    doubted: list[ScoredCandidate],
-    held: FeatureCache,
+    items: list[ScoredCandidate],
+    cache: FeatureCache,
     coarse: CoarseFeatures,
     config: RetrievalConfig,
     threshold: float,
     device: str,
 ) -> tuple[list[ScoredCandidate], list[ScoredCandidate]]:
-    """The candidates that are worth to be matched in full, and the others; both best first."""
-    few = [coarse.of(held.get(item.candidate.index)) for item in doubted]
-    coarsened = [local for local in few if local is not None]
-    if len(coarsened) < len(few):
-        return doubted, []
-    rows = [local.descriptors for local in coarsened]
+    """The shortlist and the other candidates, both ordered by coarse score.
+
+    Where any candidate has no subsample, all are on the shortlist.
+    """
+    subsamples = [coarse.subsample(cache.get(item.candidate.index)) for item in items]
+    references = [local for local in subsamples if local is not None]
+    if len(references) < len(subsamples):
+        return items, []
+    rows = [local.descriptors for local in references]
     found = match_candidates(coarse.query.descriptors, rows, threshold, device=device)
-    by_evidence = SpatialScorer(coarse.query, threshold)
-    evidence = [
-        by_evidence.of(local, pairs) for local, pairs in zip(coarsened, found, strict=True)
+    scorer = SpatialScorer(coarse.query, threshold)
+    spatial_scores = [
+        scorer.score(local, pairs) for local, pairs in zip(references, found, strict=True)
     ]
-    ordered = _by_key(doubted, _fused(evidence, doubted, config.similarity_weight))
+    scores = _combined_scores(spatial_scores, items, config.similarity_weight)
+    ordered = _by_score(items, scores)
     return ordered[: config.shortlist], ordered[config.shortlist :]
 
 
-def _by_key(items: list[ScoredCandidate], keys: list[float]) -> list[ScoredCandidate]:
-    """Largest key first; equal ones by similarity, and then by index."""
+def _by_score(items: list[ScoredCandidate], scores: list[float]) -> list[ScoredCandidate]:
+    """Largest score first; equal ones by similarity, and then by index."""
 
-    def rank(number: int) -> tuple[float, float, int]:
+    def key(number: int) -> tuple[float, float, int]:
         candidate = items[number].candidate
-        return -keys[number], -candidate.similarity, candidate.index
+        return -scores[number], -candidate.similarity, candidate.index
 
-    return [items[number] for number in sorted(range(len(items)), key=rank)]
+    return [items[number] for number in sorted(range(len(items)), key=key)]
 
 
 def _relative_similarities(candidates: list[Candidate]) -> np.ndarray:
-    """Where each similarity lies between the median of all candidates, 0, and the best, 1."""
+    """Similarities scaled so that the median of all candidates is 0 and the best is 1."""
     similarities = np.array([candidate.similarity for candidate in candidates])
     if not len(similarities):
         return similarities
-    usual = np.median(similarities)
-    spread = similarities[0] - usual
+    median = np.median(similarities)
+    spread = similarities[0] - median
     if spread <= 0:
         return np.ones_like(similarities)
-    relative: np.ndarray = (similarities - usual) / spread
+    relative: np.ndarray = (similarities - median) / spread
     return relative
 
 
-def _match_limit(relative: np.ndarray, config: RetrievalConfig) -> int:
-    """How many candidates, best first, local matching may still bring to the top."""
+def _candidates_to_match(relative: np.ndarray, config: RetrievalConfig) -> int:
+    """How many candidates, best first, are matched locally."""
     if config.rerank_score == 'match_count':
         return min(config.rerank, len(relative))
     return int((relative[: config.rerank] >= config.min_relative_similarity).sum())
 
 
-def _fused(evidence: list[float], items: list[ScoredCandidate], weight: float) -> list[float]:
-    most = max(evidence, default=0.0)
-    shares = [one / most if most > 0 else 0.0 for one in evidence]
+def _combined_scores(
+    spatial_scores: list[float], items: list[ScoredCandidate], weight: float
+) -> list[float]:
+    """Spatial scores as fractions of the largest, plus weighted relative similarities."""
+    largest = max(spatial_scores, default=0.0)
+    fractions = [score / largest if largest > 0 else 0.0 for score in spatial_scores]
     return [
-        share + weight * item.relative_similarity
-        for share, item in zip(shares, items, strict=True)
+        fraction + weight * item.relative_similarity
+        for fraction, item in zip(fractions, items, strict=True)
     ]
 
 
-def _loaded(
+def _groups(
     items: list[ScoredCandidate], load: Callable[[int], LocalFeatures]
 ) -> Iterator[list[tuple[ScoredCandidate, LocalFeatures]]]:
-    """Candidates with their features, as many at a time as memory is granted for."""
+    """Candidates with their local features, in groups of about `LOADED_BYTES`."""
     group: list[tuple[ScoredCandidate, LocalFeatures]] = []
-    held = 0
+    size = 0
     for item in items:
         local = load(item.candidate.index)
         group.append((item, local))
-        held += local.descriptors.nbytes
-        if held >= LOADED_BYTES:
+        size += local.descriptors.nbytes
+        if size >= LOADED_BYTES:
             yield group
-            group, held = [], 0
+            group, size = [], 0
     if group:
         yield group

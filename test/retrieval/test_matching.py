@@ -126,9 +126,9 @@ def test_the_prefilter_is_left_out_where_it_does_not_pay(monkeypatch):
     reduced = []
 
     class Watched(prefilter.Prefilter):
-        def reduce(self, candidate):
+        def candidate_rows(self, candidate):
             reduced.append(len(candidate))
-            return super().reduce(candidate)
+            return super().candidate_rows(candidate)
 
     monkeypatch.setattr(matching, 'Prefilter', Watched)
     monkeypatch.setattr(prefilter, 'MIN_PAIRS', 300 * 300)

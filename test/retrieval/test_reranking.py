@@ -9,20 +9,19 @@ import pytest
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
 from fol_vpr.errors import InputError, MapError
-from fol_vpr.retrieval import CoarseFeatures, rerank
-from fol_vpr.retrieval import rerank as rerank_function
+from fol_vpr.retrieval import CoarseFeatures, rerank, reranking
 
 QUERY = np.eye(8, 16, dtype=np.float32)
 
 
 def local(matches: int, dim: int = 16) -> LocalFeatures:
-    """Features of which so many rows match the query's."""
+    """Features of which so many rows match rows of the query."""
     rows = np.eye(8, dim, k=8 - matches, dtype=np.float32)
     return LocalFeatures(rows, np.zeros((8, 2), np.float32), np.ones(8, np.float32))
 
 
 class Store:
-    """Local features by index, with a record of what was asked for."""
+    """Local features by index, which records what was loaded."""
 
     def __init__(self, matches: dict[int, int]) -> None:
         self.matches = matches
@@ -34,7 +33,7 @@ class Store:
 
 
 RELEASED = RetrievalConfig(rerank_score='match_count')
-EVIDENCE = RetrievalConfig(rerank_score='spatial')
+SPATIAL = RetrievalConfig(rerank_score='spatial')
 FOUND = [Candidate(4, 0.9), Candidate(2, 0.8), Candidate(7, 0.7), Candidate(1, 0.6)]
 LOCAL = LocalFeatures(QUERY, np.zeros((8, 2), np.float32), np.ones(8, np.float32))
 
@@ -43,7 +42,7 @@ def order(candidates: list[Candidate]) -> list[int]:
     return [candidate.index for candidate in candidates]
 
 
-def test_more_matches_come_first_where_the_released_order_is_asked_for():
+def test_match_count_orders_by_the_number_of_matches():
     ranked = rerank(LOCAL, FOUND, Store({4: 2, 2: 5, 7: 0, 1: 8}), RELEASED)
     assert order(ranked) == [1, 2, 4, 7]
     assert [candidate.match_score for candidate in ranked] == [8, 5, 2, 0]
@@ -56,7 +55,7 @@ def test_equal_scores_are_ordered_by_similarity_then_index():
     assert order(ranked) == [9, 3, 5, 1]
 
 
-def test_only_the_first_are_loaded_and_the_others_follow_as_they_were():
+def test_only_the_first_are_loaded_and_the_others_keep_their_order():
     store = Store({4: 1, 2: 3})
     ranked = rerank(LOCAL, FOUND, store, replace(RELEASED, rerank=2))
     assert order(ranked) == [2, 4, 7, 1]
@@ -64,7 +63,7 @@ def test_only_the_first_are_loaded_and_the_others_follow_as_they_were():
     assert [math.isnan(candidate.match_score) for candidate in ranked] == [False] * 2 + [True] * 2
 
 
-def test_it_can_be_turned_off_and_may_have_nothing_to_do():
+def test_re_ranking_may_be_off_and_candidates_may_be_none():
     store = Store({})
     assert rerank(LOCAL, FOUND, store, RetrievalConfig(rerank=0)) == FOUND
     assert rerank(LOCAL, [], store, RetrievalConfig()) == []
@@ -79,7 +78,7 @@ def test_the_threshold_is_the_setting():
         assert ranked.match_score == expected
 
 
-def test_candidates_are_held_a_few_at_a_time(monkeypatch):
+def test_few_candidates_are_in_memory_at_a_time(monkeypatch):
     held, most = [], 0
 
     def load(index: int) -> LocalFeatures:
@@ -91,10 +90,9 @@ def test_candidates_are_held_a_few_at_a_time(monkeypatch):
         most = max(most, len(candidates))
         return original(query, candidates, threshold, **options)
 
-    module = rerank_function.__globals__
-    original = module['match_candidates']
-    monkeypatch.setitem(module, 'match_candidates', match)
-    monkeypatch.setitem(module, 'LOADED_BYTES', 3 * QUERY.nbytes)
+    original = reranking.match_candidates
+    monkeypatch.setattr(reranking, 'match_candidates', match)
+    monkeypatch.setattr(reranking, 'LOADED_BYTES', 3 * QUERY.nbytes)
     found = [Candidate(index, 1 - index / 100) for index in range(20)]
     ranked = rerank(LOCAL, found, load, RELEASED)
     assert most == 3
@@ -103,7 +101,7 @@ def test_candidates_are_held_a_few_at_a_time(monkeypatch):
     )
 
 
-def test_what_cannot_be_loaded_or_does_not_fit_is_raised():
+def test_errors_of_loading_and_matching_are_raised():
     def broken(index: int) -> LocalFeatures:
         raise MapError('gone')
 
@@ -120,52 +118,48 @@ def shared(rows: int, cosine: float) -> LocalFeatures:
     return LocalFeatures(descriptors[:rows], LOCAL.positions[:rows], LOCAL.weights[:rows])
 
 
-def test_near_matches_weigh_more_than_many():
-    """8 matches barely over the threshold against 3 beyond doubt."""
+def test_similar_matches_count_more_than_many_matches():
+    """8 matches barely over the threshold against 3 with a cosine of 1."""
     places = {0: shared(8, 0.72), 1: shared(3, 1.0)}
     found = [Candidate(0, 0.8), Candidate(1, 0.8)]
-    ranked = rerank(LOCAL, found, places.__getitem__, EVIDENCE)
+    ranked = rerank(LOCAL, found, places.__getitem__, SPATIAL)
     assert [(c.index, c.match_score) for c in ranked] == [(1, 3), (0, 8)]
     ranked = rerank(LOCAL, found, places.__getitem__, RELEASED)
     assert [(c.index, c.match_score) for c in ranked] == [(0, 8), (1, 3)]
 
 
 def test_the_similarity_counts_as_its_weight_says():
-    """Relative similarities of 1, 0.9 and 0; the second has a quarter more evidence."""
+    """Relative similarities of 1, 0.9 and 0; the second has a spatial score a quarter larger."""
     places = {0: shared(4, 1.0), 1: shared(5, 1.0), 2: shared(0, 1.0)}
     found = [Candidate(0, 0.9), Candidate(1, 0.88), *(Candidate(2, 0.7) for _ in range(9))]
     orders = [
-        order(
-            rerank(LOCAL, found, places.__getitem__, replace(EVIDENCE, similarity_weight=weight))
-        )
+        order(rerank(LOCAL, found, places.__getitem__, replace(SPATIAL, similarity_weight=weight)))
         for weight in (0.0, 1.9, 2.1, 100.0)
     ]
     assert [found[0] for found in orders] == [1, 1, 0, 0]
 
 
 def test_without_any_match_the_order_stays():
-    ranked = rerank(
-        LOCAL, FOUND, lambda _: local(0), replace(EVIDENCE, min_relative_similarity=-9)
-    )
+    ranked = rerank(LOCAL, FOUND, lambda _: local(0), replace(SPATIAL, min_relative_similarity=-9))
     assert order(ranked) == [4, 2, 7, 1]
     assert [candidate.match_score for candidate in ranked] == [0] * 4
 
 
-def test_only_candidates_match_limit_are_matched():
+def test_only_candidates_of_the_minimum_relative_similarity_are_matched():
     """Their relative similarities are 1, 1/3, -1/3 and -1."""
     matches = {4: 2, 2: 5, 7: 8, 1: 8}
     for least, loaded in ((1.0, [4]), (0.3, [4, 2]), (-0.5, [4, 2, 7]), (-1.1, [4, 2, 7, 1])):
         store = Store(matches)
-        ranked = rerank(LOCAL, FOUND, store, replace(EVIDENCE, min_relative_similarity=least))
+        ranked = rerank(LOCAL, FOUND, store, replace(SPATIAL, min_relative_similarity=least))
         assert store.loaded == loaded
         assert order(ranked)[len(loaded) :] == order(FOUND)[len(loaded) :]
         assert all(math.isnan(candidate.match_score) for candidate in ranked[len(loaded) :])
 
 
-def test_equally_similar_ones_are_all_match_limit():
+def test_equally_similar_candidates_are_all_matched():
     found = [Candidate(index, 0.5) for index in range(4)]
     store = Store({0: 1, 1: 5, 2: 3, 3: 5})
-    assert order(rerank(LOCAL, found, store, EVIDENCE)) == [1, 3, 2, 0]
+    assert order(rerank(LOCAL, found, store, SPATIAL)) == [1, 3, 2, 0]
 
 
 def test_compressed_candidates_are_matched_at_their_own_threshold():
@@ -177,7 +171,7 @@ def test_compressed_candidates_are_matched_at_their_own_threshold():
             LOCAL,
             [Candidate(0, 0.5)],
             lambda _: compressed,
-            EVIDENCE,
+            SPATIAL,
             threshold=threshold,
             matches=matches,
         )
@@ -190,9 +184,9 @@ def part(features: LocalFeatures, rows: slice) -> LocalFeatures:
     )
 
 
-# Some rows of `local` tell less than all eight do: of 2 and 7 these match alike.
+# The first three rows of `local` match equally for candidates 2 and 7.
 COARSE = CoarseFeatures(LOCAL, lambda features: part(features, slice(0, 3)))
-FEW = replace(EVIDENCE, shortlist=2, similarity_weight=0.0, min_relative_similarity=-1000.0)
+FEW = replace(SPATIAL, shortlist=2, similarity_weight=0.0, min_relative_similarity=-1000.0)
 
 
 def test_only_the_shortlist_is_matched_in_full():
@@ -214,7 +208,7 @@ def test_a_long_enough_shortlist_changes_nothing():
         assert order(rerank(LOCAL, FOUND, Store(numbers), config, coarse=COARSE)) == plain
 
 
-def test_the_released_order_has_no_shortlist():
+def test_match_count_has_no_shortlist():
     store = Store({4: 2, 2: 5, 7: 0, 1: 8})
     ranked = rerank(LOCAL, FOUND, store, replace(RELEASED, shortlist=1), coarse=COARSE)
     assert order(ranked) == [1, 2, 4, 7]

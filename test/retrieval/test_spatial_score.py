@@ -1,4 +1,4 @@
-"""What matches say: how near they are, and how well they agree."""
+"""The spatial score of matches: how similar they are, and how consistent their displacements."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ ALL = np.repeat(np.arange(ROWS)[:, None], 2, axis=1)
 
 
 def features(positions: np.ndarray, cosines: np.ndarray | float = 1.0) -> LocalFeatures:
-    """Rows that have these cosines with the rows of the identity."""
+    """Descriptors that have these cosines with the rows of the identity matrix."""
     cosines = np.broadcast_to(cosines, len(positions))[:, None]
     rows, others = np.eye(ROWS, 2 * ROWS), np.eye(ROWS, 2 * ROWS, ROWS)
     descriptors = cosines * rows + np.sqrt(1 - cosines**2) * others
@@ -22,35 +22,35 @@ def features(positions: np.ndarray, cosines: np.ndarray | float = 1.0) -> LocalF
 
 
 def spread(seed: int) -> np.ndarray:
-    """Positions across an image of 640 x 480, its corners among them."""
+    """Random positions in an image of 640 x 480, two of its corners included."""
     positions = np.random.default_rng(seed).random((ROWS, 2)) * (640, 480)
     positions[:2] = (0, 0), (640, 480)
     return positions
 
 
-def test_matches_that_moved_alike_count_in_full():
+def test_matches_with_equal_displacements_count_in_full():
     cosines = np.random.default_rng(0).uniform(0.71, 1, ROWS)
     query = features(spread(1))
     for offset in ((0, 0), (500, -90)):
         reference = features(spread(1) + offset, cosines)
-        evidence = SpatialScorer(query, THRESHOLD).of(reference, ALL)
-        assert evidence == pytest.approx((cosines - THRESHOLD).sum(), rel=1e-4)
+        score = SpatialScorer(query, THRESHOLD).score(reference, ALL)
+        assert score == pytest.approx((cosines - THRESHOLD).sum(), rel=1e-4)
 
 
-def test_an_image_of_another_size_is_no_disagreement():
-    evidence = SpatialScorer(features(spread(1)), THRESHOLD).of(features(2.5 * spread(1)), ALL)
-    assert evidence == pytest.approx(ROWS * (1 - THRESHOLD), rel=1e-4)
+def test_images_of_different_sizes_agree():
+    score = SpatialScorer(features(spread(1)), THRESHOLD).score(features(2.5 * spread(1)), ALL)
+    assert score == pytest.approx(ROWS * (1 - THRESHOLD), rel=1e-4)
 
 
-def test_matches_that_moved_anyhow_count_less_than_half_of_them_that_agree():
+def test_random_displacements_score_less_than_half_as_many_consistent_ones():
     query = features(spread(1))
-    anyhow = SpatialScorer(query, THRESHOLD).of(features(spread(2)), ALL)
-    half = SpatialScorer(query, THRESHOLD).of(features(spread(1)), ALL[: ROWS // 2])
-    assert 0 < anyhow < half
+    scattered = SpatialScorer(query, THRESHOLD).score(features(spread(2)), ALL)
+    half = SpatialScorer(query, THRESHOLD).score(features(spread(1)), ALL[: ROWS // 2])
+    assert 0 < scattered < half
 
 
-def test_it_is_what_its_description_says():
-    """Against each match with each other one, by itself."""
+def test_the_score_follows_its_formula():
+    """Compared with a loop over all pairs of matches."""
     rng = np.random.default_rng(3)
     cosines = rng.uniform(0.71, 1, ROWS)
     query, reference = features(spread(4)), features(spread(5), cosines)
@@ -61,42 +61,44 @@ def test_it_is_what_its_description_says():
     for row in rows:
         alike = np.abs(cells[rows] - cells[row]).max(axis=1) <= 1
         total += excess[row] * np.sqrt(excess[rows][alike].sum())
-    evidence = SpatialScorer(query, THRESHOLD).of(reference, ALL[rows])
-    assert evidence == pytest.approx(total ** (2 / 3), rel=1e-4)
+    score = SpatialScorer(query, THRESHOLD).score(reference, ALL[rows])
+    assert score == pytest.approx(total ** (2 / 3), rel=1e-4)
 
 
-def test_rows_of_eight_bits_count_by_their_direction():
+def test_only_the_direction_of_int8_descriptors_counts():
     query = features(spread(1))
     exact = features(spread(1), 0.9)
     coarse = LocalFeatures(
         np.rint(127 * exact.descriptors).astype(np.int8), exact.positions, exact.weights
     )
-    evidence = SpatialScorer(query, THRESHOLD).of(coarse, ALL)
-    assert evidence == pytest.approx(SpatialScorer(query, THRESHOLD).of(exact, ALL), rel=0.02)
+    score = SpatialScorer(query, THRESHOLD).score(coarse, ALL)
+    assert score == pytest.approx(SpatialScorer(query, THRESHOLD).score(exact, ALL), rel=0.02)
 
 
-def test_one_query_answers_for_many_references():
-    """And for one without any rows, of which no positions can be told."""
+def test_one_scorer_serves_many_references():
+    """Also where the query has no local features."""
     query, others = features(spread(1)), [features(spread(seed)) for seed in (2, 1, 2)]
-    together = SpatialScorer(query, THRESHOLD)
-    found = [together.of(other, ALL) for other in others]
-    assert found == [SpatialScorer(query, THRESHOLD).of(other, ALL) for other in others]
+    scorer = SpatialScorer(query, THRESHOLD)
+    found = [scorer.score(other, ALL) for other in others]
+    assert found == [SpatialScorer(query, THRESHOLD).score(other, ALL) for other in others]
     assert found[0] == found[2] != found[1]
     none = LocalFeatures(*(rows[:0] for rows in vars(query).values()))
-    assert SpatialScorer(none, THRESHOLD).of(query, ALL[:0]) == 0
+    assert SpatialScorer(none, THRESHOLD).score(query, ALL[:0]) == 0
 
 
-def test_a_match_at_the_threshold_and_none_at_all():
+def test_matches_at_the_threshold_and_no_matches_score_zero():
     query, reference = features(spread(1)), features(spread(1), 0.8)
-    assert SpatialScorer(query, 0.8 + 1e-6).of(reference, ALL) == 0
-    assert SpatialScorer(query, THRESHOLD).of(reference, ALL[:0]) == 0
-    assert SpatialScorer(query, THRESHOLD).of(reference, ALL[:1]) == pytest.approx(0.1, rel=1e-4)
+    assert SpatialScorer(query, 0.8 + 1e-6).score(reference, ALL) == 0
+    assert SpatialScorer(query, THRESHOLD).score(reference, ALL[:0]) == 0
+    assert SpatialScorer(query, THRESHOLD).score(reference, ALL[:1]) == pytest.approx(
+        0.1, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf, 1e38])
-def test_positions_that_are_none_are_told_apart_by_nothing(value: float):
+def test_positions_that_are_not_finite_count_as_equal(value: float):
     broken = spread(1)
     broken[7] = value
     for query, reference in ((spread(1), broken), (broken, spread(1)), (broken, broken)):
-        evidence = SpatialScorer(features(query), THRESHOLD).of(features(reference), ALL)
-        assert 0 < evidence <= ROWS * (1 - THRESHOLD) * 1.001
+        score = SpatialScorer(features(query), THRESHOLD).score(features(reference), ALL)
+        assert 0 < score <= ROWS * (1 - THRESHOLD) * 1.001

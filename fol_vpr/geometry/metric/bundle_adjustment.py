@@ -12,14 +12,12 @@ import numpy as np
 
 from fol_vpr.datatypes import Pose
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector, rotation_matrix
-from fol_vpr.geometry.two_view.motion_fit import spread, tukey_weights
+from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, spread, tukey_weights
 from fol_vpr.geometry.viewing_rays import Rays
 
 MAX_STEPS = 8
 # Metres and radians: a step whose largest entry is smaller is the last one.
 CONVERGED = 1e-6
-# Smallest standard deviation of a tracked position, pixels of a 640 px wide image.
-MIN_SIGMA = 0.25
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ import numpy as np
 
 from fol_vpr.datatypes import Camera, Pose, RelativePose
 from fol_vpr.geometry.metric.bundle_adjustment import (
-    MIN_SIGMA,
     BundleState,
     ThreeViewTracks,
     bundle_adjust,
@@ -26,6 +25,7 @@ from fol_vpr.geometry.rigid import (
 )
 from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs
 from fol_vpr.geometry.two_view.models import CONFIDENCE
+from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA
 from fol_vpr.geometry.viewing_rays import Rays, project_to_pixels
 
 # Fewest points that a metric pose is estimated from.

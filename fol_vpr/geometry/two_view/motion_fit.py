@@ -19,6 +19,8 @@ TUKEY = 4.685
 MAX_LEVERAGE = 3.0
 # Median absolute deviation of normal errors to their standard deviation.
 MAD_TO_SIGMA = 1.4826
+# Smallest standard deviation assumed for a tracked position, pixels of a 640 px wide image.
+MIN_SIGMA = 0.25
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,10 @@ import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
-from fol_vpr.geometry.metric.bundle_adjustment import MIN_SIGMA
 from fol_vpr.geometry.two_view import coverage, models
 from fol_vpr.geometry.two_view.epipolar import RayPairs, decompose_essential
 from fol_vpr.geometry.two_view.models import MotionModel
-from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions
+from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, MotionFit, refine_motions
 from fol_vpr.geometry.two_view.motion_search import find_motions
 from fol_vpr.geometry.two_view.relative_pose import Noise, pose_from_fits, select_model
 from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays

@@ -1,4 +1,4 @@
-"""Indexes of references by their global descriptors, from a corridor to a city."""
+"""Search indexes over the global descriptors of references."""
 
 from fol_vpr.retrieval.index.bytewise import ByteIndex
 from fol_vpr.retrieval.index.flat import FlatIndex

@@ -1,4 +1,4 @@
-"""A search of all references on the CPU, at a byte for each number of a descriptor."""
+"""Exhaustive search on the CPU with descriptors rounded to 8 bits per number."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from fol_vpr.retrieval.index.protocol import (
 )
 from fol_vpr.retrieval.index.references import ReferenceMetadata
 
-LARGEST = 127
-# References whose codes lie together. What grows by doubling is a block and not the whole: there
-# is never a second copy of all, nor room for as many again.
+# Largest magnitude of a rounded number.
+MAX_CODE = 127
+# References per block. FAISS doubles an index that grows; blocks bound the memory that this takes.
 BLOCK = 512
 
 
 class ByteIndex:
-    """Search over all references by the inner product with rounded ones; see `PlaceIndex`.
+    """Search over all references by inner products of rounded descriptors; see `PlaceIndex`.
 
-    A number x of a descriptor becomes the integer nearest to x / s, with one step s for each
-    descriptor, the query too, that makes its largest number 127. Products of integers are exact,
-    and fast. The rounding of one of two unit vectors puts their similarity off by s / sqrt(12) as
-    a standard deviation, however long they are.
+    A number x of a descriptor becomes the integer nearest to x / s. The step s of each descriptor,
+    also of the query, is its largest magnitude divided by 127. Inner products of integers are
+    exact and fast. Rounding one of two unit vectors changes their similarity by s / sqrt(12)
+    (standard deviation), whatever their dimension.
 
     Args:
         dim: length D of a descriptor.
@@ -43,7 +43,12 @@ class ByteIndex:
 
     @classmethod
     def read(cls, source: DescriptorSource, places: Sequence[Place]) -> ByteIndex:
-        """An index of all references of a source, which is read block by block."""
+        """Build the index of all references of a source, which is read block by block.
+
+        Raises:
+            MapError: a descriptor cannot be read.
+            InputError: a descriptor is not finite.
+        """
         index = cls(source.dim)
         size = block_rows(source.dim)
         for first in range(0, len(places), size):
@@ -54,7 +59,7 @@ class ByteIndex:
 
     @staticmethod
     def memory(references: int, dim: int) -> int:
-        """Bytes that it takes."""
+        """Bytes of memory for so many references with descriptors of `dim` numbers."""
         return references * (dim + 4)
 
     def __len__(self) -> int:
@@ -65,7 +70,8 @@ class ByteIndex:
         """See `PlaceIndex.description`."""
         size = 1e-6 * self.memory(len(self), self._dim)
         return (
-            f'bytes: rounded to a byte a number, {len(self)} references, {size:.0f} MB in memory'
+            f'bytes: exhaustive search, 8 bits per number, {len(self)} references, '
+            f'{size:.0f} MB in memory'
         )
 
     def add(self, places: Sequence[Place], descriptors: np.ndarray) -> None:
@@ -104,7 +110,7 @@ class ByteIndex:
         return best_candidates(ids, similarities, max(0, k))
 
     def _similarities(self, query: np.ndarray) -> np.ndarray:
-        """[P] of all references, in their order."""
+        """[P] similarities of all references, in the order of the reference table."""
         codes, step = _rounded(query[None])
         products = np.empty(len(self), np.float32)
         first = 0
@@ -121,12 +127,12 @@ class ByteIndex:
 
 
 def _rounded(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integers [n, D] from -127 to 127 as float32, as FAISS takes them, and their steps [n]."""
-    steps = np.maximum(np.abs(rows).max(axis=1) / LARGEST, np.finfo(np.float32).tiny)
+    """Integers [n, D] from -127 to 127, as float32 for FAISS, and the steps [n]."""
+    steps = np.maximum(np.abs(rows).max(axis=1) / MAX_CODE, np.finfo(np.float32).tiny)
     return np.rint(rows / steps[:, None]), steps
 
 
 def _block(dim: int) -> faiss.IndexScalarQuantizer:
-    # Of a query that is no integers FAISS would cut the fractions off, but only for some D.
+    # The query must be integers: FAISS truncates other numbers, though not for every D.
     kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
     return faiss.IndexScalarQuantizer(dim, kind, faiss.METRIC_INNER_PRODUCT)

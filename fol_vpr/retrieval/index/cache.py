@@ -1,9 +1,9 @@
-"""Arrays in a file that can be thrown away: written at once, mapped when read, never trusted.
+"""Cache files of arrays: written atomically, memory-mapped for reading, validated before use.
 
-The layout is: arrays one after the other, a description of them in JSON, its length (8 bytes,
-little-endian), SHA-256 of all that, and eight letters. The first array begins at 0, so that what
-maps the file by itself finds it there. Nothing in it is executed or resolved, and readers check
-that what it describes lies within it.
+Layout: the arrays one after the other, their description in JSON, its length (8 bytes,
+little-endian), the SHA-256 of all that, and eight letters. The first array begins at offset 0.
+Nothing in the file is executed, and the reader checks that every described array lies within the
+file. A cache can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ LETTERS = b'FOLINDEX'
 TAIL = 8 + 32 + len(LETTERS)
 ALIGNMENT = 64
 CHUNK = 16 << 20
-# Everything else could hide objects, or take text for numbers.
+# Other types could contain objects or text.
 DTYPES = frozenset({'|u1', '<i8', '<f4'})
 
 
 class UnusableCacheError(Exception):
-    """Why a file cannot be taken; the remedy is to make it anew."""
+    """A cache file cannot be used; its message says why. The remedy is to build it again."""
 
 
 class _Hashed:
-    """Writes to a file, and hashes what it writes."""
+    """Writes to a file, and computes the SHA-256 of what was written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -47,16 +47,16 @@ class _Hashed:
 def write_cache(
     path: Path, meta: dict[str, Any], arrays: dict[str, np.ndarray | Iterable[np.ndarray]]
 ) -> None:
-    """Write a file so that its name stands for the old content or the whole new one.
+    """Write a cache file atomically: a reader sees the old content or all of the new one.
 
     Args:
-        path: whose folder must be there.
-        meta: what a reader compares; of JSON's types.
-        arrays: C-contiguous uint8, int64 or float32; one that is given in pieces is read back in
-            one dimension, as bytes.
+        path: the file; its folder must exist.
+        meta: what a reader compares; JSON types.
+        arrays: by name; C-contiguous uint8, int64 or float32. An array given in pieces is read
+            back as one-dimensional uint8.
 
     Raises:
-        OSError: no space or no permission; nothing is left behind then.
+        OSError: no space or no permission; no temporary file remains.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
@@ -64,7 +64,7 @@ def write_cache(
             _write(_Hashed(file), meta, arrays)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp gives it to its owner alone; the map beside it is everybody's.
+        # mkstemp makes files that only their owner can read, unlike the map beside it.
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)
@@ -100,29 +100,29 @@ def _write(
 def read_cache(
     path: Path, expected: dict[str, Any], kinds: dict[str, tuple[str, int]] | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The description and the arrays of a file, mapped read-only.
+    """Read the meta data of a cache file and map its arrays read-only.
 
     Args:
         path: the file.
-        expected: entries that its meta must have; compared before its content is hashed.
-        kinds: dtype and number of dimensions of arrays that it must have.
+        expected: entries that the meta data must have; compared before the content is hashed.
+        kinds: dtype and number of dimensions of arrays that it must have, by name.
 
     Returns:
-        The whole meta, and the arrays by name.
+        The meta data, and the arrays by name.
 
     Raises:
-        UnusableCacheError: there is none, it was made for something else, or is damaged.
+        UnusableCacheError: the file is missing, damaged, or was made for something else.
     """
     try:
         size = path.stat().st_size
         if size < TAIL:
-            raise UnusableCacheError('it is cut' if size else 'it is empty')
+            raise UnusableCacheError('it is truncated' if size else 'it is empty')
         whole = np.memmap(path, np.uint8, 'r')
         size = len(whole)
         meta, arrays, end = _described(whole, size)
         for key, value in expected.items():
             if meta.get(key) != value:
-                raise UnusableCacheError(f'its {key} is {meta.get(key)!r}, needed is {value!r}')
+                raise UnusableCacheError(f'its {key} is {meta.get(key)!r}, expected {value!r}')
         digest = hashlib.sha256()
         for first in range(0, size - 40, CHUNK):
             digest.update(whole[first : min(first + CHUNK, size - 40)].data)
@@ -131,21 +131,21 @@ def read_cache(
         found = {name: _view(whole[:end], entry) for name, entry in arrays.items()}
         for name, kind in (kinds or {}).items():
             if (found[name].dtype.str, found[name].ndim) != kind:
-                raise UnusableCacheError(f'its {name} are of another kind')
+                raise UnusableCacheError(f'its {name} have another type or number of dimensions')
         return meta, found
     except FileNotFoundError as error:
-        raise UnusableCacheError('there is none yet') from error
+        raise UnusableCacheError('there is no file yet') from error
     except OSError as error:
         raise UnusableCacheError(f'it cannot be read: {error.strerror}') from error
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise UnusableCacheError(f'its description makes no sense: {error!r}') from error
+        raise UnusableCacheError(f'its description is invalid: {error!r}') from error
 
 
 def _described(whole: np.ndarray, size: int) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """The meta, the descriptions of the arrays, and where these end."""
+    """The meta data, the descriptions of the arrays, and the offset where the arrays end."""
     tail = whole[size - TAIL :].tobytes()
     if not tail.endswith(LETTERS):
-        raise UnusableCacheError('it is cut, or was made by another program')
+        raise UnusableCacheError('it is truncated, or not a cache file')
     length = int.from_bytes(tail[:8], 'little')
     if length > size - TAIL:
         raise UnusableCacheError('its description is longer than the file')
@@ -155,7 +155,7 @@ def _described(whole: np.ndarray, size: int) -> tuple[dict[str, Any], dict[str, 
 
 
 def _view(body: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
-    """An array of the file; ValueError where it is none."""
+    """An array of the file; ValueError where its description is invalid."""
     shape = [int(length) for length in entry['shape']]
     if entry['dtype'] not in DTYPES or any(length < 0 for length in shape):
         raise ValueError(f'an array of {entry["dtype"]} {shape}')

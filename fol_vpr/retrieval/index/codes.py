@@ -1,11 +1,12 @@
-"""Reduced descriptors in two codes: one that is looked through as a whole, and one that is finer.
+"""Quantised descriptors: a coarse code that is scanned as a whole, and a fine code.
 
-The coarse code is product quantisation with 4 bits for each four dimensions, which FAISS compares
-with a query in registers, some two hundred million references a second on one core. Its best go on
-to the fine code, 8 bits for each dimension, which may stay in a mapped file.
+The coarse code is product quantisation with 4 bits per four dimensions, which FAISS compares with
+a query in registers, about two hundred million references a second on one core. The best
+references by the coarse code are compared by the fine code, 8 bits per dimension, which may stay
+in a mapped file.
 
-FAISS's own file format is not used: reading a hostile one is not safe. What is kept is plain
-arrays, from which the index is put together again.
+FAISS's own file format is not used, because reading an untrusted one is not safe. Plain arrays are
+stored, from which the index is rebuilt.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ import numpy as np
 
 from fol_vpr.retrieval.index.cache import UnusableCacheError
 
+# Dimensions and bits of each part of the coarse code.
 DIMS = 4
 BITS = 4
-LEVELS = 255
-# References that the coarse code leaves for the fine one; more where more are asked for.
-SCANNED = 2000
-SCANNED_FOR_EACH = 8
-# Up to so many references the fine code compares all.
-DIRECT = 8192
+# Largest number of the fine code.
+MAX_LEVEL = 255
+# References that the coarse code selects for the fine one: at least so many, and so many for each
+# one that is asked for.
+MIN_SELECTED = 2000
+SELECTED_PER_RESULT = 8
+# Up to so many references, all are compared by the fine code.
+MAX_DIRECT = 8192
+# Rows of the fine code that are decoded at a time.
 BLOCK = 4096
-# Dtype and dimensions of the arrays that make up the codes: `span` is the least number of each
-# dimension and the step between its levels.
-KINDS = {
+# Dtype and number of dimensions of the arrays that make up the codes. `span` holds the smallest
+# number of each dimension and the step between its levels.
+ARRAY_KINDS = {
     'fine': ('|u1', 2),
     'coarse': ('|u1', 2),
     'span': ('<f4', 2),
@@ -38,10 +43,10 @@ KINDS = {
 
 
 class Codes:
-    """Codes of rows [n, d] that are only ever appended to.
+    """Fine and coarse codes of rows [n, d]; rows can be appended, not removed.
 
     Args:
-        found: arrays of the `KINDS`, which may be mapped; they stay as they are.
+        found: the arrays of `ARRAY_KINDS` by name, which may be mapped; they are not changed.
     """
 
     def __init__(self, found: dict[str, np.ndarray]) -> None:
@@ -56,29 +61,29 @@ class Codes:
 
     @classmethod
     def fit(cls, sample: np.ndarray, seed: int) -> Codes:
-        """No rows yet, with levels and centroids of a sample [S, d] float32 of them."""
+        """Empty codes with levels and centroids learned from a sample [S, d] float32 of rows."""
         dim = sample.shape[1]
         low, high = sample.min(axis=0), sample.max(axis=0)
         quantiser = faiss.ProductQuantizer(_padded(dim), _padded(dim) // DIMS, BITS)
         quantiser.cp.seed = seed
         quantiser.cp.min_points_per_centroid = 1
-        # k-means wants as many points as centroids.
+        # k-means needs at least as many points as centroids.
         quantiser.train(_pad(np.resize(sample, (max(len(sample), 1 << BITS), dim))))
         return cls(
             {
                 'fine': np.empty((0, dim), np.uint8),
                 'coarse': np.empty((0, quantiser.code_size), np.uint8),
-                'span': np.stack([low, (high - low) / LEVELS]).astype(np.float32),
+                'span': np.stack([low, (high - low) / MAX_LEVEL]).astype(np.float32),
                 'centroids': faiss.vector_to_array(quantiser.centroids).astype(np.float32),
             }
         )
 
     @classmethod
     def from_arrays(cls, found: dict[str, np.ndarray], dim: int) -> Codes:
-        """From arrays of a file, of rows of `dim` numbers.
+        """Codes from the arrays of a file, for rows of `dim` numbers.
 
         Raises:
-            UnusableCacheError: they do not fit each other.
+            UnusableCacheError: the arrays have wrong shapes or are not finite.
         """
         padded = _padded(dim)
         shapes = {
@@ -89,9 +94,11 @@ class Codes:
         }
         for name, shape in shapes.items():
             if found[name].shape != shape:
-                raise UnusableCacheError(f'its {name} are {found[name].shape}, not {shape}')
+                raise UnusableCacheError(
+                    f'its {name} have shape {found[name].shape}, expected {shape}'
+                )
         if not (np.isfinite(found['span']).all() and np.isfinite(found['centroids']).all()):
-            raise UnusableCacheError('its codes stand for nothing finite')
+            raise UnusableCacheError('its codes are not finite')
         return cls(found)
 
     def __len__(self) -> int:
@@ -106,13 +113,13 @@ class Codes:
         """Append rows [n, d] float32."""
         low, step = self._span
         levels = (rows - low) / np.where(step > 0, step, 1)
-        self._fine.append(np.rint(levels).clip(0, LEVELS).astype(np.uint8))
+        self._fine.append(np.rint(levels).clip(0, MAX_LEVEL).astype(np.uint8))
         padded = _pad(rows)
         self._coarse.append(self._scan.pq.compute_codes(padded))
         self._scan.add(padded)
 
     def arrays(self, rows: np.ndarray) -> dict[str, Any]:
-        """The arrays of some rows, in this order."""
+        """The arrays of the codes of some rows, in this order, for a file."""
         return {
             'fine': self._fine.take(rows),
             'coarse': self._coarse.take(rows),
@@ -121,12 +128,17 @@ class Codes:
         }
 
     def nearest(self, query: np.ndarray, count: int, allowed: np.ndarray | None) -> np.ndarray:
-        """Rows [up to `count`] that seem nearest to a query [d] float32, in no order.
+        """Find the rows nearest to a query by the codes.
 
         Args:
-            allowed: [n] bool, the rows that come into question; None for all.
+            query: [d] float32.
+            count: how many rows are wanted.
+            allowed: [n] bool, the rows to search; None for all.
+
+        Returns:
+            Up to `count` row numbers, in no particular order.
         """
-        rows = self._scanned(query, count, allowed)
+        rows = self._selected(query, count, allowed)
         if len(rows) <= count:
             return rows
         low, step = self._span
@@ -138,12 +150,12 @@ class Codes:
         nearest: np.ndarray = rows[np.argpartition(distances, count - 1)[:count]]
         return nearest
 
-    def _scanned(self, query: np.ndarray, count: int, allowed: np.ndarray | None) -> np.ndarray:
-        """Rows for the fine code."""
+    def _selected(self, query: np.ndarray, count: int, allowed: np.ndarray | None) -> np.ndarray:
+        """Row numbers that are compared by the fine code."""
         total = len(self)
         usable = total if allowed is None else int(np.count_nonzero(allowed))
-        wanted = max(SCANNED, SCANNED_FOR_EACH * count)
-        if usable <= max(DIRECT, wanted):
+        wanted = max(MIN_SELECTED, SELECTED_PER_RESULT * count)
+        if usable <= max(MAX_DIRECT, wanted):
             return np.arange(total) if allowed is None else np.flatnonzero(allowed)
         asked = math.ceil(wanted * total / usable)
         while True:
@@ -157,7 +169,7 @@ class Codes:
 
 
 class _Rows:
-    """Rows of bytes: first ones that never change, and may be mapped, then others in memory."""
+    """Rows of bytes: fixed ones, which may be mapped, followed by appended ones in memory."""
 
     def __init__(self, first: np.ndarray) -> None:
         self._first = first

@@ -1,4 +1,4 @@
-"""The exact search on the CPU."""
+"""Exact exhaustive search on the CPU."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class FlatIndex:
 
     Args:
         descriptors: [P, D], unit length, so that inner products are cosines. Copied as float32.
-        places: what they are of; without them ids are rows, and a prior finds nothing to exclude.
+        places: the places of the descriptors. None takes row numbers as ids, and a prior then
+            excludes nothing.
 
     Raises:
-        InputError: another shape, or numbers that are not finite.
+        InputError: the descriptors have another shape or are not finite.
     """
 
     def __init__(self, descriptors: np.ndarray, places: Sequence[Place] | None = None) -> None:
@@ -39,7 +40,12 @@ class FlatIndex:
 
     @classmethod
     def read(cls, source: DescriptorSource, places: Sequence[Place]) -> FlatIndex:
-        """An index of all references of a source, which is read block by block."""
+        """Build the index of all references of a source, which is read block by block.
+
+        Raises:
+            MapError: a descriptor cannot be read.
+            InputError: a descriptor is not finite.
+        """
         size = block_rows(source.dim)
         ids = np.array([place.index for place in places], np.int64)
         index = cls(source.read(ids[:size]), places[:size])
@@ -84,9 +90,9 @@ class FlatIndex:
     def _with_ties(
         self, query: np.ndarray, k: int, total: int, selector: faiss.IDSelector | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """At least the first `k`, and all others that are as similar as the last of them.
+        """Similarities and rows of the `k` best, and of all that tie with the last of them.
 
-        FAISS keeps any of several references that tie for the last rank.
+        FAISS alone returns an arbitrary one of several references that tie for the last rank.
         """
         params = None if selector is None else faiss.SearchParameters(sel=selector)
         asked = k

@@ -1,4 +1,4 @@
-"""The exact search on a GPU, in torch."""
+"""Exact exhaustive search on a GPU, in torch."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from fol_vpr.retrieval.index.protocol import (
 )
 from fol_vpr.retrieval.index.references import ReferenceMetadata
 
-# Rounding of the query and of a product to float16 are 2^-11 of at most 1 each; a library may add
-# up parts of a product in float16 as well.
+# Bound of the error of a cosine in float16. Rounding the query and the product gives 2^-11 each; a
+# library may also sum parts of a product in float16.
 ROUNDING = 2.0**-9
 
 
 class GpuIndex:
     """Exact search over all references on a device; see `PlaceIndex`.
 
-    The descriptors lie there in float16, as the map stores them, and are read once for a query.
-    Products in half precision tell which of them can be among the best; those are computed again
-    in float32, so that the answer is the one of float32.
+    The descriptors are on the device in float16, as the map stores them. Products in float16 find
+    all references that can be among the best; their similarities are computed again in float32, so
+    that the result is that of float32.
 
     Args:
         source: where the descriptors are read from, block by block.
         places: the references of the source.
-        device: of torch.
-        progress: called while descriptors are uploaded.
+        device: as torch calls it.
+        progress: called with references done and in all while descriptors are uploaded.
 
     Raises:
-        DeviceError: no memory left on the device.
+        DeviceError: the device has not enough memory.
         MapError: a descriptor cannot be read.
     """
 
@@ -64,8 +64,8 @@ class GpuIndex:
             return torch.empty((rows, dim), dtype=torch.float16, device=self._device)
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f'{self._device} has no {2e-6 * rows * dim:.0f} MB left for the descriptors of '
-                f'{rows} references: set retrieval.index to large'
+                f'{self._device} has no {2e-6 * rows * dim:.0f} MB of free memory for the '
+                f'descriptors of {rows} references: set retrieval.index to large'
             ) from error
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class GpuIndex:
         count = len(self)
         self._references.add(places)
         if count + len(rows) > len(self._matrix):
-            # Half as much again, so that adding one by one copies each row a few times only.
+            # Grown by half, so that adding rows one by one copies each row a few times only.
             grown = self._empty(count + max(len(rows), count // 2), self._matrix.shape[1])
             grown[:count] = self._matrix[:count]
             self._matrix = grown
@@ -111,12 +111,12 @@ class GpuIndex:
             return []
         possible = self._possible(products, k)
         found = possible if rows is None else rows[possible]
-        # Row by row: a product with a matrix may round equal rows differently.
+        # Row by row: a matrix product may round equal rows differently.
         exact = (self._matrix[found].float() * query).sum(dim=1).cpu().numpy()
         return best_candidates(self._references.ids[found.cpu().numpy()], exact, k)
 
     def _possible(self, products: torch.Tensor, k: int) -> torch.Tensor:
-        """Rows that can be among the `k` best once rounding is taken into account."""
+        """Rows that can be among the `k` best, given the rounding error of the products."""
         asked = k
         while True:
             asked = min(2 * asked, len(products))

@@ -1,4 +1,4 @@
-"""The search in a map whose descriptors do not fit into memory, or take too long to scan."""
+"""Search for maps whose descriptors do not fit into memory or take too long to scan."""
 
 from __future__ import annotations
 
@@ -26,37 +26,38 @@ from fol_vpr.retrieval.index.references import ReferenceMetadata, fingerprints
 log = logging.getLogger(__name__)
 
 FORMAT = 2
-"""Of the cache file; another number makes it be built again."""
+"""Version of the cache file; a file of another version is built again."""
+# Dimensions after reduction.
 REDUCED_DIM = 512
-# References that the reduction is learned from: eight times its dimensions and more.
+# References that the reduction is learned from.
 REDUCTION_SAMPLE = 8192
-# And those that the levels and centroids of the codes are.
+# References that levels and centroids of the codes are learned from.
 CODES_SAMPLE = 32_768
-# Candidates whose exact similarity is computed; a quarter more than asked for where that is more.
+# Fewest candidates whose exact similarity is computed; at least a quarter more than are asked for.
 SHORTLIST = 128
-# Beyond this share of changed references reduction and codes are learned anew.
-WORN = 0.25
+# Fraction of changed references beyond which reduction and codes are learned again.
+MAX_CHANGED = 0.25
 SEED = 1
-KINDS = {**codes.KINDS, 'mean': ('<f4', 1), 'basis': ('<f4', 2), 'names': ('<i8', 1)}
+ARRAY_KINDS = {**codes.ARRAY_KINDS, 'mean': ('<f4', 1), 'basis': ('<f4', 2), 'names': ('<i8', 1)}
 
 
 class LargeIndex:
     """Search in reduced and quantised descriptors; see `PlaceIndex`.
 
-    Descriptors are projected to the principal components of the map and kept in two codes (see
-    codes.py), of which the coarse one is looked through for every query. The shortlist that comes
-    out is compared by the exact descriptors, which are read from the map: similarities are exact,
-    and what can be missing is a reference that did not make the shortlist.
-    `benchmarks/speed/search.py` measures this against other structures.
+    Descriptors are projected to the principal components of the map and stored in two codes (see
+    codes.py), of which the coarse one is scanned for every query. The resulting shortlist is
+    compared by the exact descriptors, which are read from the map. So all similarities are exact,
+    but a reference may be missing because it is not on the shortlist.
+    `benchmarks/speed/search.py` compares this index with others.
 
-    The codes lie in a cache file. The fine ones are mapped from there.
+    The codes are stored in a cache file, from which the fine ones are mapped.
 
     Args:
         source: exact descriptors of the references.
         places: the references of the source.
-        content: tells maps apart, and networks; a cache of another one is not taken.
-        cache: the file to take the codes from, or to write them to; None keeps them in memory.
-        progress: called while the codes are made.
+        content: identifies map and network; a cache with another value is not used.
+        cache: file to read the codes from, or to write them to; None keeps them in memory.
+        progress: called with references done and in all while the codes are computed.
 
     Raises:
         MapError: a descriptor cannot be read.
@@ -78,7 +79,7 @@ class LargeIndex:
         self._mapped = False
         self._key = {'format': FORMAT, 'content': content, 'dim': source.dim, 'to': REDUCED_DIM}
         names = fingerprints(places)
-        if cache is not None and self._taken_from(cache, names, progress):
+        if cache is not None and self._read_cache(cache, names, progress):
             return
         self._build(progress)
         if cache is not None:
@@ -94,15 +95,15 @@ class LargeIndex:
         where = 'mapped from its cache' if self._mapped else 'in memory'
         return (
             f'large: {len(self)} references, {self._reduction.dim} of {self._source.dim} '
-            f'dimensions at 1 and at 8 bits, {size:.0f} MB {where}; the first {SHORTLIST} are '
-            'compared exactly'
+            f'dimensions in a coarse and a fine code, {size:.0f} MB {where}; the best {SHORTLIST} '
+            'are compared exactly'
         )
 
     @staticmethod
     def memory(references: int, dim: int) -> int:
-        """Bytes of the codes of so many references, whose descriptors have `dim` numbers."""
+        """Bytes of the codes of so many references with descriptors of `dim` numbers."""
         reduced = min(dim, REDUCED_DIM)
-        # The coarse code twice: as it is kept, and as it is scanned.
+        # The coarse code is in memory twice: as stored, and as FAISS scans it.
         return references * (reduced + 2 * reduced // 8 + 8)
 
     # ---- building
@@ -138,21 +139,21 @@ class LargeIndex:
 
     # ---- the cache
 
-    def _taken_from(self, path: Path, names: np.ndarray, progress: Progress | None) -> bool:
-        """Take the codes from a cache, brought to what the map has now; whether that was possible.
+    def _read_cache(self, path: Path, names: np.ndarray, progress: Progress | None) -> bool:
+        """Read the codes from a cache and update them to the map; False where it cannot be used.
 
-        A cache lists its references by fingerprint, so that what the map has lost or got since is
-        told apart from what it only numbers otherwise.
+        A cache lists its references by fingerprint, so that references which were added or removed
+        are told apart from those that only have another number now.
         """
         try:
-            _, found = read_cache(path, self._key, KINDS)
+            _, found = read_cache(path, self._key, ARRAY_KINDS)
             kept, missing = self._compared(found['names'], names)
             self._reduction = _reduction(found, self._source.dim)
             if len(found['fine']) != len(kept):
-                raise UnusableCacheError('its parts do not fit each other')
+                raise UnusableCacheError('its arrays have different numbers of references')
             self._codes = codes.Codes.from_arrays(found, self._reduction.dim)
         except (UnusableCacheError, OSError) as error:
-            log.info('the search index %s is built: %s', path, error)
+            log.info('building the search index %s: %s', path, error)
             return False
         self._ids, self._mapped = kept, True
         if len(missing) or (kept < 0).any():
@@ -161,10 +162,18 @@ class LargeIndex:
         return True
 
     def _compared(self, old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The present ids of a cache's references, -1 for lost ones, and the ids it has not got.
+        """Compare the references of a cache with those of the map, by fingerprint.
+
+        Args:
+            old: [P'] fingerprints of the references in the cache.
+            new: [P] fingerprints of the references of the map.
+
+        Returns:
+            [P'] the present ids of the cache's references, -1 for removed ones, and the ids that
+            the cache does not have.
 
         Raises:
-            UnusableCacheError: too much has changed.
+            UnusableCacheError: too many references have changed.
         """
         ids = self._references.ids
         order = np.argsort(new)
@@ -172,12 +181,12 @@ class LargeIndex:
         new_ids = np.where(new[place] == old, ids[place], -1)
         missing = np.setdiff1d(ids, new_ids)
         changed = len(missing) + int((new_ids < 0).sum())
-        if changed > WORN * len(new) or len(np.unique(old)) != len(old):
+        if changed > MAX_CHANGED * len(new) or len(np.unique(old)) != len(old):
             raise UnusableCacheError(f'{changed} of {len(new)} references have changed')
         return new_ids, missing
 
     def _save(self, path: Path, names: np.ndarray) -> None:
-        """Write the cache; where that cannot be, say so and go on without."""
+        """Write the cache; where that fails, log a warning and continue without it."""
         order = np.argsort(self._ids, kind='stable')
         rows = order[np.searchsorted(self._ids, self._references.ids, sorter=order)]
         parts = {
@@ -190,8 +199,8 @@ class LargeIndex:
             write_cache(path, self._key, parts)
         except OSError as error:
             log.warning(
-                'the search index cannot be kept in %s (%s): it will be built again for the next '
-                'start', path, error.strerror,
+                'the search index cannot be written to %s (%s): it will be built again at the '
+                'next start', path, error.strerror,
             )  # fmt: skip
 
     # ---- changes
@@ -206,7 +215,7 @@ class LargeIndex:
         self._added.update(zip(ids.tolist(), rows.astype(np.float16), strict=True))
 
     def remove(self, ids: Sequence[int]) -> None:
-        """See `PlaceIndex.remove`. Their codes stay, and are passed over."""
+        """See `PlaceIndex.remove`. The codes stay, and the search ignores them."""
         self._references.remove(ids)
         self._ids = np.where(np.isin(self._ids, np.asarray(ids, np.int64)), -1, self._ids)
         for number in ids:
@@ -230,11 +239,11 @@ class LargeIndex:
             found = self._references.ids if allowed is None else allowed
         else:
             found = self._shortlist(query, asked, allowed)
-        # Row by row: a product with a matrix may round equal rows differently.
+        # Row by row: a matrix product may round equal rows differently.
         return best_candidates(found, (self._exact(found) * query).sum(axis=1), k)
 
     def _shortlist(self, query: np.ndarray, asked: int, allowed: np.ndarray | None) -> np.ndarray:
-        """Ids of `asked` references that seem nearest."""
+        """Ids of the `asked` nearest references by the codes."""
         usable: np.ndarray | None = None
         if allowed is not None:
             usable = np.isin(self._ids, allowed)
@@ -245,7 +254,7 @@ class LargeIndex:
         return found
 
     def _exact(self, ids: np.ndarray) -> np.ndarray:
-        """Exact descriptors [len(ids), D] float32."""
+        """Exact descriptors [len(ids), D] float32, from the map or of added references."""
         if not self._added:
             return self._source.read(ids)
         rows = np.empty((len(ids), self._source.dim), np.float32)
@@ -258,7 +267,7 @@ class LargeIndex:
 
     def close(self) -> None:
         """See `PlaceIndex.close`."""
-        # A mapping ends with the last reference to it.
+        # The file is unmapped when nothing refers to the arrays any more.
         del self._codes
         self._added.clear()
 
@@ -266,7 +275,7 @@ class LargeIndex:
 def _reduction(found: dict[str, Any], dim: int) -> Reduction:
     mean, basis = np.array(found['mean']), np.array(found['basis'])
     if mean.shape != (dim,) or len(basis) != dim:
-        raise UnusableCacheError('its reduction is of another dimension')
+        raise UnusableCacheError('its reduction has another dimension')
     if not (np.isfinite(mean).all() and np.isfinite(basis).all()):
         raise UnusableCacheError('its reduction is not finite')
     return Reduction(mean, basis)

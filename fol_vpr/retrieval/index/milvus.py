@@ -1,4 +1,4 @@
-"""The search in Milvus, for fleets whose map outgrows one machine."""
+"""Search in Milvus, for maps that are too large for one machine or shared by a fleet."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from fol_vpr.retrieval.index.references import ReferenceMetadata, fingerprints
 log = logging.getLogger(__name__)
 
 CONSISTENCY = 'Session'
-"""A client sees at once what it wrote itself, and what others wrote after a moment. `Strong` would
-let every search wait for the writes of all clients of the cluster."""
-# Rows of one insertion: about 8 MB of descriptors, far below the 64 MB that a message may have.
+"""Consistency level: a client sees its own writes at once, those of others after a moment. With
+`Strong`, every search would wait for the writes of all clients of the cluster."""
+# Rows per insertion: about 8 MB of descriptors; the limit of a message is 64 MB.
 BATCH = 256
+# Largest length of a session id in bytes.
 MAX_TEXT = 1024
 SCHEMA = 1
 
@@ -36,24 +37,24 @@ SCHEMA = 1
 class MilvusIndex:
     """Search in a collection of a Milvus cluster, or of Milvus Lite; see `PlaceIndex`.
 
-    The collection belongs to one map and is named by it. Opening brings it to what the map has:
-    references that the map has lost are deleted, those that are missing are inserted in batches.
-    Sessions and positions are columns of it, so that the server itself applies a prior.
+    The collection belongs to one map and is named after it. Opening synchronises it with the map:
+    references that the map no longer has are deleted, missing ones are inserted in batches.
+    Sessions and positions are columns, so that the server itself applies a prior.
 
-    Searches are exact in Milvus Lite (index FLAT). A cluster is left to choose its own index
-    (AUTOINDEX), whose recall and latency are the cluster's.
+    Searches are exact in Milvus Lite (index FLAT). A cluster chooses its own index (AUTOINDEX),
+    which determines recall and latency.
 
     Args:
-        uri: `http://HOST:19530` of a cluster, with `?token=USER:PASSWORD` where it wants one, or a
-            path that ends in .db for Milvus Lite.
+        uri: `http://HOST:19530` of a cluster, with `?token=USER:PASSWORD` where it requires one,
+            or a path that ends in .db for Milvus Lite.
         source: where missing descriptors are read from.
         places: the references of the source.
-        content: tells maps apart, and networks.
-        progress: called while missing references are inserted.
+        content: identifies map and network.
+        progress: called with references done and in all while missing ones are inserted.
 
     Raises:
-        InputError: pymilvus is not installed, or the URI cannot be one.
-        MapError: the server cannot be reached, refuses, or has a collection that does not fit.
+        InputError: pymilvus is not installed, or the URI is invalid.
+        MapError: the server cannot be reached, fails, or has a collection that does not fit.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class MilvusIndex:
         self._ids = {key: number for number, key in self._keys.items()}
         self._client = _connected(self._uri, token)
         try:
-            with self._explained():
+            with self._as_map_errors():
                 self._open()
-                self._bring_up_to_date(source, places, progress)
+                self._synchronise(source, places, progress)
         except BaseException:
             self.close()
             raise
@@ -106,8 +107,8 @@ class MilvusIndex:
         ]
         if dims != [self._dim]:
             raise MapError(
-                f'the collection {self.collection} of {self._uri} is not one of this map: it has '
-                f'descriptors of {dims}, needed is {self._dim}; drop it there'
+                f'the collection {self.collection} of {self._uri} does not fit the map: it has '
+                f'descriptors of {dims} numbers, expected {self._dim}; drop the collection'
             )
         self._client.load_collection(self.collection)
 
@@ -131,13 +132,13 @@ class MilvusIndex:
             self.collection, schema=schema, index_params=index, consistency_level=CONSISTENCY
         )
 
-    def _bring_up_to_date(
+    def _synchronise(
         self, source: DescriptorSource, places: Sequence[Place], progress: Progress | None
     ) -> None:
-        there = self._stored_keys()
-        surplus = sorted(there - self._ids.keys())
+        stored = self._stored_keys()
+        surplus = sorted(stored - self._ids.keys())
         self._delete(surplus)
-        missing = [place for place in places if self._keys[place.index] not in there]
+        missing = [place for place in places if self._keys[place.index] not in stored]
         if surplus or missing:
             log.info(
                 '%s: %d references are deleted, %d inserted',
@@ -151,7 +152,7 @@ class MilvusIndex:
                 progress(first + len(batch), len(missing))
 
     def _stored_keys(self) -> set[int]:
-        """Keys of all rows, read page by page: a query without an end is refused."""
+        """Keys of all rows, read page by page: Milvus refuses queries without a limit."""
         found: set[int] = set()
         pages = self._client.query_iterator(
             self.collection, batch_size=10_000, filter='key >= 0', output_fields=['key'],
@@ -194,7 +195,7 @@ class MilvusIndex:
         self._references.add(places)
         self._keys.update(keys)
         try:
-            with self._explained():
+            with self._as_map_errors():
                 self._insert(places, rows)
         except BaseException:
             self._references.remove(list(keys))
@@ -209,7 +210,7 @@ class MilvusIndex:
         keys = [self._keys.pop(int(number)) for number in ids]
         for key in keys:
             del self._ids[key]
-        with self._explained():
+        with self._as_map_errors():
             self._delete(keys)
 
     # ---- search
@@ -220,7 +221,8 @@ class MilvusIndex:
         """See `PlaceIndex.search`.
 
         Raises:
-            MapError: the server did not answer.
+            InputError: see `PlaceIndex.search`.
+            MapError: the server fails.
         """
         query = checked_query(descriptor, self._dim)
         k = max(0, min(k, len(self)))
@@ -231,7 +233,8 @@ class MilvusIndex:
         total = len(self) if allowed is None else len(allowed)
         asked, wanted = k, min(k, total)
         while True:
-            # The server knows a box; what lies in its corners is left out here.
+            # The server filters by a box around the region; what is outside the region is removed
+            # here.
             found = self._search(query, asked, prior)
             kept = [hit for hit in found if allowed is None or hit[0] in allowed]
             if len(kept) >= wanted or len(found) < asked or asked >= len(self):
@@ -241,7 +244,7 @@ class MilvusIndex:
         return best_candidates(ids, np.array([similarity for _, similarity in kept]), k)
 
     def _search(self, query: np.ndarray, k: int, prior: Prior | None) -> list[tuple[int, float]]:
-        with self._explained():
+        with self._as_map_errors():
             (hits,) = self._client.search(
                 self.collection, [query], limit=k, filter=prior_filter(prior),
                 anns_field='descriptor', search_params={'metric_type': 'IP'},
@@ -251,16 +254,16 @@ class MilvusIndex:
         return [(number, similarity) for number, similarity in pairs if number is not None]
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what pymilvus raises into a MapError."""
+    def _as_map_errors(self) -> Iterator[None]:
+        """Turn pymilvus' exceptions into MapErrors."""
         from pymilvus.exceptions import MilvusException
 
         try:
             yield
         except MilvusException as error:
             raise MapError(
-                f'Milvus at {self._uri} did not do what was asked ({error}): check that it runs '
-                f'and has room, or set retrieval.index to another index'
+                f'Milvus at {self._uri} failed ({error}): check that it runs and has free space, '
+                f'or set retrieval.index to another index'
             ) from error
 
     def close(self) -> None:
@@ -269,12 +272,12 @@ class MilvusIndex:
 
 
 def prior_filter(prior: Prior | None) -> str:
-    """A prior as an expression of Milvus: its sessions, and a box around its region."""
+    """A filter expression of Milvus for a prior: its sessions, and a box around its region."""
     if prior is None:
         return ''
     terms = []
     if prior.sessions:
-        # JSON quotes and escapes text as Milvus' expressions do.
+        # Milvus expressions quote and escape text as JSON does.
         terms.append(f'session in {json.dumps(sorted(map(_text, prior.sessions)))}')
     if prior.position is not None:
         x, y = prior.position
@@ -284,7 +287,7 @@ def prior_filter(prior: Prior | None) -> str:
         degrees = math.degrees(prior.reach / EARTH_RADIUS)
         box = _within('latitude', prior.geo.latitude, degrees)
         narrowest = math.cos(math.radians(min(90.0, abs(prior.geo.latitude) + degrees)))
-        # Near a pole and across the date line longitudes say nothing about the distance.
+        # Near a pole or across the date line, a range of longitudes is no bound of the distance.
         if degrees < 180 * narrowest:
             east = degrees / narrowest
             if abs(prior.geo.longitude) + east < 180:
@@ -302,12 +305,12 @@ def _keys(places: Sequence[Place]) -> list[int]:
 
 
 def _text(value: str) -> str:
-    """A session as Milvus can hold it; longer ones are told apart by their beginnings."""
+    """A session id as Milvus stores it, truncated to `MAX_TEXT` bytes."""
     return value.encode(errors='backslashreplace')[:MAX_TEXT].decode(errors='ignore')
 
 
 def _parts(uri: str) -> tuple[str, str]:
-    """Address and token of a URI."""
+    """Address and token of a URI; raises InputError where it is invalid."""
     address, _, token = uri.partition('?token=')
     if not address.startswith(('http://', 'https://', 'tcp://', 'unix:')) and (
         '://' in address or not address.endswith('.db')

@@ -1,4 +1,4 @@
-"""What every index of references can do, and what it needs of a map."""
+"""The interface of search indexes, and of what they read descriptors from."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from fol_vpr.datatypes import Candidate, Place, Prior
 from fol_vpr.errors import InputError
 
 Progress = Callable[[int, int], None]
-"""Called with the references done and those there are while an index is built."""
+"""Called with the number of references done and in all while an index is built."""
 
-# Descriptors of a map that are held at a time while an index reads all of them, in bytes.
+# Bytes of descriptors that are in memory at a time while an index reads a whole map.
 BLOCK_BYTES = 128 << 20
 
 
 class PlaceIndex(Protocol):
     """Finds references by their global descriptors.
 
-    References go by their id, which is `Place.index`: a number from 0 that belongs to one
-    reference for as long as the index is open. The caller gives ids; they need be neither
-    consecutive nor ascending. Adding and removing others never changes the id of one that stays,
-    and an id that became free may be given again.
+    References are identified by `Place.index`: a number from 0 that belongs to one reference as
+    long as the index is open. The caller chooses the ids; they need not be consecutive or
+    ascending. Adding and removing references does not change the ids of others, and an id that is
+    no longer used may be used again.
 
-    Not for several threads at once.
+    An index is not thread-safe.
     """
 
     @property
     def description(self) -> str:
-        """What it is and what it takes, in words for a log."""
+        """Kind, number of references and memory of the index, for the log."""
         ...
 
     def search(
         self, descriptor: np.ndarray, k: int, prior: Prior | None = None
     ) -> list[Candidate]:
-        """The `k` references of largest similarity to a descriptor [D], best first.
+        """Find the `k` references most similar to a descriptor, best first.
 
-        Equal similarities come in the order of ids. Where there are fewer than `k` references,
-        or the prior allows fewer, all of them are returned.
+        Equal similarities are ordered by id. Where there are fewer than `k` references, or the
+        prior allows fewer, all of them are returned.
 
         Args:
             descriptor: [D], unit length.
-            k: how many.
-            prior: searches only the references that it allows; None searches all.
+            k: number of candidates.
+            prior: restricts the search to the references that it allows; None searches all.
 
         Raises:
             InputError: the descriptor has another length, or is not finite.
@@ -52,36 +52,36 @@ class PlaceIndex(Protocol):
         ...
 
     def add(self, places: Sequence[Place], descriptors: np.ndarray) -> None:
-        """Add references, all or none of them.
+        """Add references, all of them or none.
 
         Args:
-            places: whose `index` is the id, and whose session and position a prior is about.
+            places: their `index` is the id; a prior is applied to session and position.
             descriptors: [len(places), D], unit length.
 
         Raises:
-            InputError: an id is taken, or the descriptors have another shape or are not finite.
+            InputError: an id is in use, or the descriptors have another shape or are not finite.
         """
         ...
 
     def remove(self, ids: Sequence[int]) -> None:
-        """Remove references, all or none of them.
+        """Remove references by their ids, all of them or none.
 
         Raises:
-            InputError: one of them is not there.
+            InputError: an id is not in the index.
         """
         ...
 
     def __len__(self) -> int:
-        """How many references there are."""
+        """Number of references."""
         ...
 
     def close(self) -> None:
-        """Let go of memory, device and connections."""
+        """Release memory, device and connections; the index cannot be used afterwards."""
         ...
 
 
 class DescriptorSource(Protocol):
-    """Gives the exact global descriptors of a map, such as the map file itself."""
+    """Reads the exact global descriptors of a map; the map file is one."""
 
     @property
     def dim(self) -> int:
@@ -92,13 +92,13 @@ class DescriptorSource(Protocol):
         """Descriptors [len(ids), D] float32 of references by their ids [K] int64.
 
         Raises:
-            MapError: one of them cannot be read.
+            MapError: a descriptor cannot be read.
         """
         ...
 
 
 class ArraySource:
-    """Descriptors [P, D] in memory or in a mapped file; ids are their rows."""
+    """Descriptors [P, D] in memory or in a mapped file; ids are row numbers."""
 
     def __init__(self, descriptors: np.ndarray) -> None:
         self._descriptors = descriptors
@@ -115,41 +115,47 @@ class ArraySource:
 
 
 def block_rows(dim: int) -> int:
-    """How many descriptors are held at a time while all are read."""
+    """Number of descriptors of `dim` numbers that are read at a time."""
     return max(1, BLOCK_BYTES // (4 * dim))
 
 
 def checked_rows(descriptors: np.ndarray, dim: int | None = None) -> np.ndarray:
-    """Descriptors [P, D] as float32.
+    """Descriptors [P, D] as contiguous float32; D is `dim` where that is given.
 
     Raises:
-        InputError: another shape, no rows, or numbers that are not finite.
+        InputError: they have another shape, no rows, or numbers that are not finite.
     """
     rows = np.ascontiguousarray(descriptors, dtype=np.float32)
     if rows.ndim != 2 or 0 in rows.shape or (dim is not None and rows.shape[1] != dim):
         wanted = 'D' if dim is None else dim
-        raise InputError(f'global descriptors [P, {wanted}] are needed, got shape {rows.shape}')
+        raise InputError(f'expected global descriptors [P, {wanted}], got shape {rows.shape}')
     if not np.isfinite(rows).all():
-        raise InputError('the global descriptors hold NaN or infinity')
+        raise InputError('the global descriptors contain NaN or infinity')
     return rows
 
 
 def checked_query(descriptor: np.ndarray, dim: int) -> np.ndarray:
-    """A query's descriptor [D] as float32.
+    """A query's descriptor [dim] as contiguous float32.
 
     Raises:
-        InputError: it has another length, or is not finite.
+        InputError: it has another length or is not finite.
     """
     query = np.ascontiguousarray(descriptor, dtype=np.float32)
     if query.shape != (dim,) or not np.isfinite(query).all():
         raise InputError(
-            f'a global descriptor of {dim} finite numbers is needed, got shape {query.shape}: '
-            'the map is of another network, or the image is bad'
+            f'expected a global descriptor of {dim} finite numbers, got shape {query.shape}: '
+            'the map may be of another network, or the image damaged'
         )
     return query
 
 
 def best_candidates(ids: np.ndarray, similarities: np.ndarray, k: int) -> list[Candidate]:
-    """The `k` best of some references, equal ones in the order of ids."""
+    """The `k` most similar of some references, equal ones ordered by id.
+
+    Args:
+        ids: [M].
+        similarities: [M].
+        k: number of candidates.
+    """
     order = np.lexsort((ids, -similarities))[:k]
     return [Candidate(int(ids[row]), float(similarities[row])) for row in order]

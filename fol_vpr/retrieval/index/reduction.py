@@ -1,20 +1,22 @@
-"""Fewer dimensions for global descriptors, learned from a map's own."""
+"""Dimensionality reduction of global descriptors by principal components of a map."""
 
 from __future__ import annotations
 
 import numpy as np
 
+# Extra directions and power iterations of the randomised decomposition.
 OVERSAMPLING = 16
 ITERATIONS = 2
 
 
 class Reduction:
-    """Projects descriptors so that distances tell their cosines as well as `dim` numbers can.
+    """Projects descriptors to `dim` numbers whose Euclidean distances approximate their cosines.
 
-    The first `dim` - 1 numbers are the principal components about the mean. The last one is the
-    length of what they leave out, for references; for queries it is 0. Then the squared distance
-    of the two, plus what the query leaves out, squared, is 2 - 2 cosine, but for the product of
-    the two parts that are left out, which is about 0 for directions of no common structure.
+    The first `dim` - 1 numbers are the principal components about the mean. The last one is, for
+    references, the length of the residual outside their span, and 0 for queries. The squared
+    distance of query and reference, plus the squared residual of the query, is then 2 - 2 cosine,
+    except for twice the inner product of both residuals, which is about 0 where these have no
+    common structure.
 
     Attributes:
         mean: [D] float32.
@@ -27,11 +29,12 @@ class Reduction:
 
     @classmethod
     def fit(cls, sample: np.ndarray, dim: int, seed: int = 0) -> Reduction:
-        """The best one for a sample of descriptors.
+        """Learn the reduction from a sample of descriptors.
 
         Args:
             sample: [S, D] float32; overwritten.
-            dim: of reduced descriptors; fewer come out where the sample has fewer directions.
+            dim: length of reduced descriptors; less where the sample has fewer dimensions.
+            seed: of the randomised decomposition.
         """
         mean = sample.mean(axis=0)
         sample -= mean
@@ -48,8 +51,8 @@ class Reduction:
         centred = rows - self.mean
         reduced = np.empty((len(rows), self.dim), np.float32)
         reduced[:, :-1] = centred @ self.basis
-        left_out = np.square(centred).sum(axis=1) - np.square(reduced[:, :-1]).sum(axis=1)
-        reduced[:, -1] = np.sqrt(np.maximum(left_out, 0))
+        residual = np.square(centred).sum(axis=1) - np.square(reduced[:, :-1]).sum(axis=1)
+        reduced[:, -1] = np.sqrt(np.maximum(residual, 0))
         return reduced
 
     def query(self, descriptor: np.ndarray) -> np.ndarray:
@@ -58,10 +61,10 @@ class Reduction:
 
 
 def _leading_directions(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """[D, count] orthonormal: the right singular vectors of the largest singular values.
+    """[D, count] right singular vectors of rows [S, D] for the largest singular values.
 
     Randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithms
-    4.4 and 5.1): a few passes over the sample, where a full decomposition takes minutes.
+    4.4 and 5.1): a few passes over the sample; a full decomposition takes minutes.
     """
     width = min(count + OVERSAMPLING, *rows.shape)
     span = rows @ rng.standard_normal((rows.shape[1], width), dtype=np.float32)

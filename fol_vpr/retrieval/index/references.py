@@ -1,4 +1,4 @@
-"""What an index knows of its references besides descriptors: ids, sessions, positions."""
+"""Ids, sessions and positions of the references of an index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fol_vpr.errors import InputError
 
 
 class ReferenceMetadata:
-    """A table of references in the order in which they were added.
+    """Table of the references of an index, in the order in which they were added.
 
     Attributes:
         ids: [P] int64, `Place.index`.
@@ -21,11 +21,11 @@ class ReferenceMetadata:
     def __init__(self, places: Sequence[Place]) -> None:
         self._names: dict[str, int] = {}
         self.ids, self._sessions, self._positions, self._geo = self._columns(places)
-        _refuse_twins(self.ids)
+        _check_ids(self.ids)
 
     @classmethod
     def unplaced(cls, count: int) -> ReferenceMetadata:
-        """References of which only the ids are known, from 0."""
+        """References with ids from 0, without session and position."""
         return cls([Place(index, '', '', 0, '', (1, 1)) for index in range(count)])
 
     def __len__(self) -> int:
@@ -35,35 +35,38 @@ class ReferenceMetadata:
         """Append references.
 
         Raises:
-            InputError: an id is taken.
+            InputError: an id is in use.
         """
         columns = self._columns(places)
         ids = np.concatenate([self.ids, columns[0]])
-        _refuse_twins(ids)
+        _check_ids(ids)
         self.ids = ids
         self._sessions = np.concatenate([self._sessions, columns[1]])
         self._positions = np.concatenate([self._positions, columns[2]])
         self._geo = np.concatenate([self._geo, columns[3]])
 
     def remove(self, ids: Sequence[int]) -> np.ndarray:
-        """Remove references; those that stay keep their order.
+        """Remove references; the others keep their order.
 
         Returns:
-            [P] bool, the rows that stay.
+            [P] bool: which rows remain.
 
         Raises:
-            InputError: one of them is not there.
+            InputError: an id is not in the index.
         """
         unknown = np.setdiff1d(np.asarray(ids, np.int64), self.ids)
         if len(unknown):
-            raise InputError(f'reference {unknown[0]} is to be removed, but is not in the index')
+            raise InputError(f'reference {unknown[0]} cannot be removed: it is not in the index')
         stay = ~np.isin(self.ids, np.asarray(ids, np.int64))
         self.ids, self._sessions = self.ids[stay], self._sessions[stay]
         self._positions, self._geo = self._positions[stay], self._geo[stay]
         return stay
 
     def allowed(self, prior: Prior | None) -> np.ndarray | None:
-        """Rows [M] that a prior allows; None where that is all of them."""
+        """Row numbers [M] of the references that a prior allows; None where it allows all.
+
+        A reference without a position is allowed wherever the prior's region is.
+        """
         if prior is None:
             return None
         allowed = np.ones(len(self), bool)
@@ -72,7 +75,7 @@ class ReferenceMetadata:
             allowed &= np.isin(self._sessions, wanted)
         if prior.position is not None:
             offsets = self._positions - prior.position
-            # A comparison with NaN is false, so that an unknown position is not excluded.
+            # Unknown positions are NaN; comparisons with NaN are false, so they are not excluded.
             allowed &= ~(np.hypot(offsets[:, 0], offsets[:, 1]) > prior.reach)
         elif prior.geo is not None:
             allowed &= ~(_distances(self._geo, prior.geo) > prior.reach)
@@ -94,7 +97,7 @@ class ReferenceMetadata:
 
 
 def fingerprints(places: Sequence[Place]) -> np.ndarray:
-    """[P] int64, not negative: tells the references of one map apart, however it numbers them."""
+    """[P] int64, not negative: hash of what identifies each reference within its map."""
     names = (f'{p.place_id}\0{p.session_id}\0{p.stamp_ns}\0{p.image_uri}' for p in places)
     digests = b''.join(
         hashlib.blake2b(name.encode(errors='surrogateescape'), digest_size=8).digest()
@@ -104,19 +107,19 @@ def fingerprints(places: Sequence[Place]) -> np.ndarray:
     return numbers
 
 
-def _refuse_twins(ids: np.ndarray) -> None:
+def _check_ids(ids: np.ndarray) -> None:
     found, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
-        raise InputError(f'reference {found[counts > 1][0]} is in the index already')
+        raise InputError(f'reference {found[counts > 1][0]} is already in the index')
     if len(found) and found[0] < 0:
-        raise InputError(f'ids of references count from 0, got {found[0]}')
+        raise InputError(f'the id of a reference must not be negative, got {found[0]}')
 
 
 def _distances(geo: np.ndarray, here: GeoPosition) -> np.ndarray:
-    """Metres along the ground from `here` to latitudes and longitudes [P, 2] in degrees."""
+    """[P] great-circle distances in metres from `here` to [P, 2] latitudes and longitudes."""
     latitude, longitude = np.radians(geo).T
     lower, east = np.radians([here.latitude, here.longitude])
-    # Haversine, as GeoPosition.distance.
+    # Haversine formula, as in GeoPosition.distance.
     chord = (
         np.sin((latitude - lower) / 2) ** 2
         + np.cos(latitude) * np.cos(lower) * np.sin((longitude - east) / 2) ** 2

@@ -1,4 +1,4 @@
-"""Which index a map gets, and why."""
+"""Selects and opens the search index of a map."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from fol_vpr.retrieval.index.protocol import DescriptorSource, PlaceIndex, Progr
 
 log = logging.getLogger(__name__)
 
-# Descriptors that the exact search on the CPU reads for every query, in bytes: what takes about as
-# long as 20 ms (10,000 references of 8,448 dimensions), and is little memory.
-FLAT_BYTES = 384 << 20
-# Share of the device's free memory that descriptors may take: the rest is the network's.
-DEVICE_SHARE = 0.5
+# Largest size in bytes of float32 descriptors for the exact search on the CPU, which reads all of
+# them for every query: about 20 ms (10,000 references of 8,448 dimensions).
+MAX_FLAT_BYTES = 384 << 20
+# Largest fraction of the device's free memory for descriptors; the rest is for the network.
+MAX_DEVICE_FRACTION = 0.5
 
 
 @dataclass(frozen=True)
 class IndexChoice:
-    """An index by name, and why it."""
+    """Name of the selected index, and the reason for the log."""
 
     name: str
     reason: str
@@ -39,58 +39,60 @@ class IndexChoice:
 def choose_index(
     config: RetrievalConfig, references: int, dim: int, device: str, free_bytes: int = 0
 ) -> IndexChoice:
-    """The index that the settings ask for, or the one that fits a map and a machine.
+    """Select the configured index, or with `auto` the one that suits the map and the machine.
 
     Args:
         config: `index` and `index_uri`.
-        references: of the map.
+        references: number of references in the map.
         dim: length of a descriptor.
-        device: where the network runs.
-        free_bytes: of the device's memory.
+        device: where the network runs, as torch calls it.
+        free_bytes: free memory of the device.
 
     Raises:
-        InputError: Milvus is asked for without a URI.
+        InputError: `index` is milvus and `index_uri` is empty.
     """
     if config.index == 'milvus' and not config.index_uri:
         raise InputError(
-            'retrieval.index is milvus, but retrieval.index_uri is empty: give http://HOST:19530 '
-            'of a cluster, or a file that ends in .db for Milvus Lite'
+            'retrieval.index is milvus, but retrieval.index_uri is empty: set it to '
+            'http://HOST:19530 of a cluster, or to a file that ends in .db for Milvus Lite'
         )
     if config.index != 'auto':
-        return IndexChoice(config.index, 'as set')
+        return IndexChoice(config.index, 'as configured')
     if config.index_uri:
         return IndexChoice('milvus', 'a Milvus URI is set')
     on_device = 2 * references * dim
-    if device.startswith('cuda') and on_device <= DEVICE_SHARE * free_bytes:
+    if device.startswith('cuda') and on_device <= MAX_DEVICE_FRACTION * free_bytes:
         return IndexChoice(
             'gpu',
             f'the descriptors take {on_device / 1e6:.0f} of {free_bytes / 1e6:.0f} MB that are '
             f'free on {device}',
         )
     size = 4 * references * dim
-    if size <= FLAT_BYTES:
-        return IndexChoice('flat', f'comparing all of {size / 1e6:.0f} MB of descriptors is fast')
-    where = ' and more than the device has room for' if device.startswith('cuda') else ''
+    if size <= MAX_FLAT_BYTES:
+        return IndexChoice(
+            'flat', f'{size / 1e6:.0f} MB of descriptors can be searched exhaustively'
+        )
+    where = ' and do not fit on the device' if device.startswith('cuda') else ''
     return IndexChoice(
         'large',
-        f'{size / 1e6:.0f} MB of descriptors are over the {FLAT_BYTES / 1e6:.0f} MB up to which '
-        f'all are compared{where}',
+        f'{size / 1e6:.0f} MB of descriptors exceed the {MAX_FLAT_BYTES / 1e6:.0f} MB up '
+        f'to which all are compared{where}',
     )
 
 
 def index_layouts(
     config: RetrievalConfig, references: int, dim: int, device: str
 ) -> dict[str, int]:
-    """Bytes of main memory of each index that the settings allow, the preferred one first.
+    """Main memory in bytes of each index that the settings allow, the preferred one first.
 
     Args:
         config: `index` and `index_uri`.
-        references: of the map.
+        references: number of references in the map.
         dim: length of a descriptor.
-        device: where the network runs.
+        device: where the network runs, as torch calls it.
 
     Raises:
-        InputError: Milvus is asked for without a URI.
+        InputError: `index` is milvus and `index_uri` is empty.
     """
     sizes = {
         'flat': 4 * references * dim,
@@ -118,21 +120,21 @@ def open_index(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> PlaceIndex:
-    """The index of a map, by its settings; says which one and why in the log.
+    """Open the index of a map that the settings select, and log which one and why.
 
     Args:
         config: `index` and `index_uri`.
         source: descriptors of the map.
         places: the references of the source.
         device: where the network runs, as torch calls it.
-        content: tells maps apart, and networks: letters, digits and underscores.
-        cache: file beside the map for what takes long to compute, None for none.
-        progress: called while something is computed that takes long.
+        content: identifies map and network; letters, digits and underscores.
+        cache: file beside the map for what takes long to compute; None for no cache.
+        progress: called with references done and in all while the index is built.
 
     Raises:
-        InputError: settings that cannot be followed.
-        MapError: the map cannot be read, or the Milvus server does not do what is asked.
-        DeviceError: no memory left on the device.
+        InputError: the settings cannot be used here.
+        MapError: the map cannot be read, or the Milvus server fails.
+        DeviceError: the device has not enough memory.
     """
     choice = choose_index(config, len(places), source.dim, device, _free_bytes(device))
     index: PlaceIndex

@@ -53,8 +53,8 @@ def test_all_are_given_where_no_more_are_there(filled):
 
 
 def test_arrays_make_the_same_codes_again(filled, rows, monkeypatch):
-    monkeypatch.setattr(codes, 'SCANNED', 300)
-    monkeypatch.setattr(codes, 'DIRECT', 300)
+    monkeypatch.setattr(codes, 'MIN_SELECTED', 300)
+    monkeypatch.setattr(codes, 'MAX_DIRECT', 300)
     again = Codes.from_arrays(filled.arrays(np.arange(COUNT)), DIM)
     order = np.random.default_rng(4).permutation(COUNT)
     mixed = Codes.from_arrays(filled.arrays(order), DIM)

@@ -53,7 +53,7 @@ def test_recall_where_reduction_and_both_codes_lose_something(monkeypatch):
     """12,000 references of which the coarse code leaves a tenth, in 48 of 256 dimensions."""
     monkeypatch.setattr(large, 'REDUCED_DIM', 48)
     monkeypatch.setattr(large, 'REDUCTION_SAMPLE', 2048)
-    monkeypatch.setattr(codes, 'SCANNED', 1200)
+    monkeypatch.setattr(codes, 'MIN_SELECTED', 1200)
     rows, queries = structured(1000, 12)
     rows = rows.astype(np.float16)
     index = LargeIndex(ArraySource(rows), places(len(rows)))
@@ -89,7 +89,7 @@ def test_a_mapped_index_can_change_and_its_file_stays(built, data):
 def test_the_file_of_another_map_is_not_taken(built, data, content, caplog):
     caplog.set_level(logging.INFO)
     _, read = opened(built, data[0], content=content)
-    assert read >= COUNT and "its content is 'a', needed is 'b'" in caplog.text
+    assert read >= COUNT and "its content is 'a', expected 'b'" in caplog.text
     assert opened(built, data[0], content=content)[1] == 0
 
 
@@ -139,7 +139,7 @@ def test_where_nothing_can_be_written_it_works_without(data, tmp_path, unprivile
     with unprivileged():
         index, _ = opened(folder / 'm.index', data[0])
         assert len(index.search(data[1][0], 5)) == 5
-    assert 'cannot be kept' in caplog.text and list(folder.iterdir()) == []
+    assert 'cannot be written' in caplog.text and list(folder.iterdir()) == []
 
 
 def test_building_tells_how_far_it_is(data, monkeypatch):

@@ -88,7 +88,7 @@ def test_maps_do_not_mix(data, uri):
     index = MilvusIndex(uri, ArraySource(rows[:7]), places(7), content='other')
     assert sorted(ids(index, queries[0], 50)) == list(range(7))
     index.close()
-    with pytest.raises(MapError, match=r'descriptors of \[64\], needed is 32'):
+    with pytest.raises(MapError, match=r'descriptors of \[64\] numbers, expected 32'):
         MilvusIndex(uri, ArraySource(rows[:, :32]), places(7), content='other')
 
 

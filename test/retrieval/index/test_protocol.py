@@ -111,13 +111,13 @@ def test_ids_need_not_be_rows(make, data):
 def test_nothing_changes_where_a_change_is_refused(index, data):
     rows, queries = data
     before = index.search(queries[0], 10)
-    with pytest.raises(InputError, match='reference 7 is in the index already'):
+    with pytest.raises(InputError, match='reference 7 is already in the index'):
         index.add(places(2, first=COUNT - 1)[1:] + places(1, first=7), rows[:2])
-    with pytest.raises(InputError, match=f'reference {COUNT} is to be removed'):
+    with pytest.raises(InputError, match=f'reference {COUNT} cannot be removed'):
         index.remove([3, COUNT])
     with pytest.raises(InputError, match='NaN or infinity'):
         index.add(places(1, first=COUNT), np.full((1, rows.shape[1]), np.nan))
-    with pytest.raises(InputError, match=r'\[P, 256\] are needed'):
+    with pytest.raises(InputError, match=r'expected global descriptors \[P, 256\]'):
         index.add(places(1, first=COUNT), unit(np.ones((1, 8))))
     assert len(index) == COUNT and index.search(queries[0], 10) == before
 

@@ -62,5 +62,5 @@ def test_it_says_what_was_chosen_and_why(name, caplog, tmp_path):
     config = RetrievalConfig(index=name)
     index = open_index(config, ArraySource(rows), places(6), cache=tmp_path / 'c')
     assert index.search(rows[3], 1)[0].index == 3
-    why = 'descriptors is fast' if name == 'auto' else 'as set'
+    why = 'descriptors are compared' if name == 'auto' else 'as configured'
     assert index.description in caplog.text and why in caplog.text
