@@ -51,11 +51,11 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from fol_vpr.network.weights.registry import fetch
+    from fol_vpr.network.weights.registry import fetch_weights
 
     with Progress(f'fetch {args.name}', unit='B') as progress:
         try:
-            path = fetch(args.name, progress, url=args.url)
+            path = fetch_weights(args.name, progress, url=args.url)
         except KeyboardInterrupt:
             progress.warn('interrupted: what came is kept; the same command goes on from there')
             raise

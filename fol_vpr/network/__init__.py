@@ -1,4 +1,4 @@
-"""The FoL network: its layers, its weights, and how it runs on a device."""
+"""The FoL network: its layers, its weights, and inference on a device."""
 
 from fol_vpr.network.extractor import FeatureExtractor
 from fol_vpr.network.model.fol import EncoderOutput, FoL, FoLOutput, build_fol
@@ -11,7 +11,7 @@ from fol_vpr.network.weights.checkpoint import (
 )
 from fol_vpr.network.weights.registry import (
     AvailableWeights,
-    fetch,
+    fetch_weights,
     find_weights,
     list_weights,
     resolve_weights,
@@ -26,7 +26,7 @@ __all__ = [
     'PreparedImage',
     'WeightsInfo',
     'build_fol',
-    'fetch',
+    'fetch_weights',
     'find_weights',
     'list_weights',
     'load_weights',

@@ -1,4 +1,4 @@
-"""Runs the network on images: device, precision, batches, and results as NumPy arrays."""
+"""Feature extraction: runs the network on images and returns NumPy arrays."""
 
 from __future__ import annotations
 
@@ -32,34 +32,36 @@ from fol_vpr.network.weights import registry
 
 log = logging.getLogger(__name__)
 
-# A GPU is busy with that many in parallel; a CPU is with one.
+# Images that keep a GPU busy; one image keeps a CPU busy.
 _BATCH_ON_CUDA = 16
 
 
 class FeatureExtractor:
-    """Images in, `Features` out.
+    """Extracts global and local features from images.
 
     Attributes:
+        config: the settings, with the input size that is used.
+        weights: what is known of the weights.
         model_id: architecture and SHA-256 of the weights.
-        preprocessing_id: how images are brought to the network's input.
-        weights_name: how people call the weights.
-        trained: False for the deterministic random ones.
-        device, precision: what `auto` came to.
-        descriptor_dim, local_dim: numbers of a global and of a local descriptor.
-        parameter_bytes: memory that the weights take on the device.
-        batch: how many images are best described together, where there are many.
+        preprocessing_id: name of the preprocessing; see `preprocessing.preprocessing_id`.
+        weights_name: registered name or file of the weights.
+        trained: False for the deterministic random weights.
+        device, precision: what is used, with `auto` resolved.
+        descriptor_dim, local_dim: length of a global and of a local descriptor.
+        parameter_bytes: memory of the weights on the device.
+        batch: number of images that are best processed together.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         """Load the weights onto the device.
 
         Raises:
-            WeightsError: there are no such weights, or they are damaged.
-            DeviceError: the device or precision is not to be had here.
-            InputError: the input size is no multiple of 14.
+            WeightsError: the weights do not exist or are damaged.
+            DeviceError: the device or precision is not available, or has not enough memory.
+            InputError: the input size is not a multiple of 14.
         """
         if config.input_size:
-            # Loading takes longer than telling that the size is no multiple of the patch.
+            # Checks the size before the weights are loaded, which takes longer.
             input_size(config.input_size, config.input_size, config)
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -72,18 +74,18 @@ class FeatureExtractor:
         self.preprocessing_id = preprocessing_id(config)
         if info.input_size not in (None, config.input_size):
             log.warning(
-                'the weights %s were made for an input_size of %d, set is %d: at another size '
-                'they may recognise less',
+                'the weights %s were trained for an input_size of %d, but it is set to %d, where '
+                'they may recognise fewer places',
                 info.name,
                 info.input_size,
                 config.input_size,
             )
         self._device = device
         with memory_guard('the weights', device):
-            ready = InferenceNetwork(
+            inference = InferenceNetwork(
                 net, device, dtype, config.input_size, quantized=precision == 'int8'
             )
-        self._net: InferenceNetwork | None = ready
+        self._net: InferenceNetwork | None = inference
         self.weights = info
         self.model_id = info.model_id
         self.weights_name = info.name
@@ -93,16 +95,19 @@ class FeatureExtractor:
         self.descriptor_dim = DESCRIPTOR_DIM
         self.local_dim = LOCAL_DIM
         self.batch = _BATCH_ON_CUDA if device.type == 'cuda' else 1
-        self.parameter_bytes = ready.parameter_bytes
+        self.parameter_bytes = inference.parameter_bytes
 
     def prepare(self, image: np.ndarray) -> PreparedImage:
-        """Do all to an image, [H, W, 3] uint8, RGB, that needs no network: resize it, or pin it.
+        """Resize an image for the CPU, or pin its memory for CUDA: all that needs no network.
 
         May be called from any thread while `extract` runs on another.
 
+        Args:
+            image: [H, W, 3] uint8, RGB.
+
         Raises:
-            InputError: it is of another shape or type.
-            DeviceError: there is no memory left.
+            InputError: the image has another shape or type.
+            DeviceError: there is not enough memory.
         """
         with torch.inference_mode(), memory_guard('an image', self._device):
             return prepare(image, self.config, self._device)
@@ -112,15 +117,18 @@ class FeatureExtractor:
         images: Sequence[np.ndarray | PreparedImage],
         timings: dict[str, float] | None = None,
     ) -> list[Features]:
-        """Describe images, those of one input size together in one batch.
+        """Extract features; images of one input size are processed in one batch.
 
         Args:
-            images: [H, W, 3] uint8, RGB, of any sizes, or what `prepare` made of them.
+            images: [H, W, 3] uint8, RGB, of any sizes, or results of `prepare`.
             timings: where given, the seconds spent are added to its `resize` and `forward`.
 
+        Returns:
+            Features of each image, positions in pixels of the original image.
+
         Raises:
-            InputError: an image is of another shape or type.
-            DeviceError: the device has no memory left.
+            InputError: an image has another shape or type.
+            DeviceError: the device has not enough memory, or the extractor is closed.
         """
         if self._net is None:
             raise DeviceError('the feature extractor is closed')
@@ -133,17 +141,20 @@ class FeatureExtractor:
         found: dict[int, Features] = {}
         for size in dict.fromkeys(image.size for image in prepared):
             members = [i for i, image in enumerate(prepared) if image.size == size]
-            described = self._describe(self._net, [prepared[i] for i in members], timings)
-            found.update(zip(members, described, strict=True))
+            features = self._extract_batch(self._net, [prepared[i] for i in members], timings)
+            found.update(zip(members, features, strict=True))
         return [found[i] for i in range(len(images))]
 
     def warm_up(self) -> float:
-        """Run at the input size until that is fast; returns the seconds that it took.
+        """Run the network at the input size, so that the first image is not slow.
 
-        The second run records the CUDA graph that later images of that size run by.
+        On CUDA the second run records the graph that later images of this size use.
+
+        Returns:
+            Seconds that it took.
 
         Raises:
-            DeviceError: the device has no memory left.
+            DeviceError: the device has not enough memory.
         """
         start = time.perf_counter()
         side = self.config.input_size
@@ -152,12 +163,12 @@ class FeatureExtractor:
         return time.perf_counter() - start
 
     def close(self) -> None:
-        """Give the device's memory back; the extractor cannot be used afterwards."""
+        """Free the device's memory; the extractor cannot be used afterwards."""
         self._net = None
         if self._device.type == 'cuda':
             torch.cuda.empty_cache()
 
-    def _describe(
+    def _extract_batch(
         self, net: InferenceNetwork, images: list[PreparedImage], timings: dict[str, float]
     ) -> list[Features]:
         """Features of images of one input size."""
@@ -193,9 +204,9 @@ def _add(timings: dict[str, float], stage: str, started: float) -> None:
 
 
 def _to_host(out: FoLOutput) -> list[tuple[np.ndarray, LocalFeatures]]:
-    """Global descriptor and local features of each image, positions as the network has them.
+    """Global descriptor and local features of each image, positions in the network's input.
 
-    Copies from a GPU are only begun: they are there after the device was synchronized.
+    Copies from a GPU are asynchronous: the arrays are valid after synchronisation.
     """
 
     def array(tensor: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From an RGB image to the network's input."""
+"""Preprocessing: from an RGB image to the network's input, and back to its pixels."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ RELEASED_SIZE = 322
 """Side in pixels of the input of the released evaluation."""
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
-"""Of red, green and blue from 0 to 1 over ImageNet, after the mean of the same."""
+"""Standard deviation of red, green and blue (0 to 1) on ImageNet; `MEAN` is their mean."""
+# Fewest patches along a side of the input with `keep_aspect`.
 _MIN_PATCHES_PER_SIDE = 4
 
 
 def preprocessing_id(config: NetworkConfig) -> str:
-    """Name of the way that `config` brings images to the network, as maps record it."""
+    """Name of the preprocessing that `config` selects, as maps record it."""
     return f'{config.resize}-{config.input_size}-imagenet'
 
 
 def with_preprocessing(config: NetworkConfig, recorded: str) -> NetworkConfig:
-    """`config` with the settings that a `preprocessing_id` names: its inverse.
+    """`config` with the settings that a recorded `preprocessing_id` stands for.
 
     Raises:
-        InputError: it names none that this version knows.
+        InputError: this version does not know the preprocessing.
     """
     resize, _, rest = recorded.rpartition('-')[0].rpartition('-')
     if rest.isdecimal():
@@ -46,16 +47,16 @@ def with_preprocessing(config: NetworkConfig, recorded: str) -> NetworkConfig:
 def input_size(height: int, width: int, config: NetworkConfig) -> tuple[int, int]:
     """Height and width of the network's input for an image of `height` x `width` pixels.
 
-    `keep_aspect` gives all images about as many patches, and strips at least 4 along either side:
-    their aspect ratio is kept only up to patches / 16 (1:33 at 322 px).
+    With `keep_aspect`, every image gets about as many patches as a square of `input_size`, and at
+    least 4 along each side: the aspect ratio is kept up to patches / 16 (1:33 at 322 px).
 
     Raises:
-        InputError: the configured size is no multiple of 14.
+        InputError: the configured size is not a multiple of 14.
     """
     side = config.input_size
     if side % PATCH:
-        near = round(side / PATCH) * PATCH
-        raise InputError(f'input_size is {side}, expected a multiple of {PATCH} such as {near}')
+        nearest = round(side / PATCH) * PATCH
+        raise InputError(f'input_size is {side}, expected a multiple of {PATCH} such as {nearest}')
     if config.resize == 'fixed':
         return side, side
     patches = (side // PATCH) ** 2
@@ -69,22 +70,22 @@ def check_image(image: np.ndarray) -> tuple[int, int]:
     """Height and width of an RGB image.
 
     Raises:
-        InputError: it is not [H, W, 3] of uint8.
+        InputError: it is not [H, W, 3] uint8.
     """
     shape, dtype = np.shape(image), getattr(image, 'dtype', None)
     if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
         raise InputError(
-            f'an RGB image [height, width, 3] of uint8 is needed, got {shape} of {dtype}'
+            f'expected an RGB image [height, width, 3] of uint8, got {shape} of {dtype}'
         )
     return shape[0], shape[1]
 
 
 def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Resize and normalise to what the released evaluation feeds its network.
+    """Resize and normalise an image as the released evaluation does.
 
-    That one resizes the normalised image, bilinearly without antialiasing (torchvision 0.15's
-    resize of a tensor). Interpolation weights sum to 1, so that the order makes no difference
-    beyond rounding; this one touches fewer numbers.
+    The released code normalises first and resizes then, bilinearly without antialiasing
+    (torchvision 0.15's resize of a tensor). Interpolation weights sum to 1, so the order makes no
+    difference beyond rounding; resizing first is faster.
 
     Args:
         image: [H, W, 3] uint8, RGB.
@@ -102,7 +103,7 @@ def _tensor(image: np.ndarray) -> Tensor:
 
 
 def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """[H, W, 3] uint8 to the network's input [3, height, width], where the pixels are."""
+    """[H, W, 3] uint8 to the network's input [3, height, width] float32, on the same device."""
     resized = F.interpolate(
         pixels.permute(2, 0, 1).unsqueeze(0).float(),
         size=size,
@@ -114,14 +115,14 @@ def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """Colours from 0 to 255, [..., 3, H, W] of any dtype, to the network's float32."""
+    """Normalise colours from 0 to 255, [..., 3, H, W] of any dtype, to the network's float32."""
     mean, deviation = _colours(pixels.device)
     return (pixels.float() / 255 - mean) / deviation
 
 
 @functools.cache
 def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation; kept, because bringing them to a GPU would wait for it each time."""
+    """Mean and deviation [3, 1, 1] on a device; cached, because an upload waits for the GPU."""
     with torch.inference_mode(False):
         mean, deviation = torch.tensor(MEAN, device=device), torch.tensor(DEVIATION, device=device)
         return mean.view(3, 1, 1), deviation.view(3, 1, 1)
@@ -129,14 +130,14 @@ def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class PreparedImage:
-    """An image after all that can be done to it before the network is free.
+    """An image after all preprocessing that can run while the network is busy.
 
     Attributes:
         pixels: for the CPU the network's input [3, h, w] float32. For CUDA the image itself,
-            [H, W, 3] uint8, in page-locked memory: it is smaller, and resizing takes the GPU less
-            time than the upload of a float.
+            [H, W, 3] uint8, in page-locked memory: uint8 is uploaded faster than float32, and
+            resizing on the GPU takes less time than that saves.
         size: height and width of the network's input.
-        image_size: width and height of the image.
+        image_size: width and height of the original image.
     """
 
     pixels: Tensor
@@ -145,10 +146,10 @@ class PreparedImage:
 
 
 def prepare(image: np.ndarray, config: NetworkConfig, device: torch.device) -> PreparedImage:
-    """Do what needs no network; from any thread.
+    """Do all preprocessing that needs no network; may be called from any thread.
 
     Raises:
-        InputError: the image is not [H, W, 3] of uint8.
+        InputError: the image is not [H, W, 3] uint8, or the input size is invalid.
     """
     height, width = check_image(image)
     size = input_size(height, width, config)
@@ -160,7 +161,7 @@ def prepare(image: np.ndarray, config: NetworkConfig, device: torch.device) -> P
 
 
 def to_batch(images: Sequence[PreparedImage], device: torch.device) -> Tensor:
-    """The network's input [B, 3, h, w] of images that were prepared for one size and `device`."""
+    """The network's input [B, 3, h, w] from images prepared for one input size and `device`."""
     if device.type != 'cuda':
         return torch.stack([image.pixels for image in images])
     uploads = [image.pixels.to(device, non_blocking=True) for image in images]
@@ -173,7 +174,7 @@ def to_original(
     """Move pixel positions [N, 2] from the network's input to the original image.
 
     Args:
-        positions: x and y, the centre of the top left pixel being (0, 0).
+        positions: x and y; (0, 0) is the centre of the top left pixel.
         size: height and width of the network's input.
         image_size: width and height of the original image.
     """

@@ -10,7 +10,7 @@ from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.errors import InputError, StorageError
 from fol_vpr.evaluation.report import Evaluation
 from fol_vpr.network import resolve_weights
-from fol_vpr.network.weights.checkpoint import read_checkpoint
+from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.data import ValidationSet, open_validation
 from training.data.config import PairSource
 from training.recall import evaluate

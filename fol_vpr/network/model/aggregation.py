@@ -1,7 +1,7 @@
-"""How patches become one global descriptor: optimal transport to clusters, with a dustbin.
+"""Aggregates patch features to a global descriptor by optimal transport with a dustbin.
 
-After SALAD (Izquierdo and Civera, CVPR 2024); FoL's addition is that the dustbin's logit of a
-patch falls with the attention that the patch gets from the CLS token.
+This follows SALAD (Izquierdo and Civera, CVPR 2024). In FoL the dustbin's logit of a patch is 1
+minus the attention of the CLS token to the patch.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _MIN_ATTENTION = 0.01
 
 
 class AggregatorOutput(NamedTuple):
-    """Result of the aggregation of B images of N patches.
+    """Output of the aggregation for B images of N patches.
 
     Attributes:
         descriptor: [B, 8448] float32, unit length.
-        assignment: [B, 64, N] float32, the share of each patch that goes to each cluster; what
-            is missing to 1 over the clusters went to the dustbin.
+        assignment: [B, 64, N] float32, the fraction of each patch assigned to each cluster; the
+            rest, up to 1 per patch, is assigned to the dustbin.
         attention: [B, N] float32, the extraction mask: CLS attention, values under 0.01 set to 0.
     """
 
@@ -41,7 +41,7 @@ class AggregatorOutput(NamedTuple):
 
 
 class Aggregator(nn.Module):
-    """Tokens to a global descriptor of 256 + 64·128 numbers."""
+    """Aggregates the tokens of an image to a global descriptor of 256 + 64·128 numbers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Aggregator(nn.Module):
         self.score = _pointwise_mlp(width, CLUSTERS)
 
     def forward(self, tokens: Tokens) -> AggregatorOutput:
-        """Aggregate; everything after the MLPs is float32."""
+        """Aggregate the tokens of B images; everything after the MLPs is computed in float32."""
         dtype = self.score.get_parameter('0.weight').dtype
         patches = tokens.feature_map().to(dtype)
         features = self.cluster_features(patches).flatten(2).float()
@@ -79,18 +79,18 @@ def _pointwise_mlp(width: int, channels: int) -> nn.Sequential:
 
 
 def assign(scores: Tensor, dustbin: Tensor) -> Tensor:
-    """Share of each patch that goes to each cluster, by entropic optimal transport.
+    """Assign patches to clusters by entropic optimal transport.
 
-    Sinkhorn iterations in log space, with the marginals of SuperGlue (Sarlin et al., CVPR 2020):
-    each of the m clusters takes 1 / (m + n), the dustbin takes the rest, each of the n patches
-    gives 1 / (m + n). The result is scaled by m + n, so that every patch gives 1 in all.
+    Sinkhorn iterations in log space, with marginals as in SuperGlue (Sarlin et al., CVPR 2020):
+    each of the m clusters receives 1 / (m + n), the dustbin the rest; each of the n patches gives
+    1 / (m + n). The result is scaled by m + n, so that every patch gives 1 in total.
 
     Args:
         scores: [B, m, n] logits.
         dustbin: [B, n] logits.
 
     Returns:
-        [B, m, n], without the dustbin.
+        [B, m, n] fractions, without the dustbin.
     """
     clusters, patches = scores.shape[1:]
     logits = torch.cat([scores, dustbin.unsqueeze(1)], dim=1)

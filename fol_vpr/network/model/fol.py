@@ -25,14 +25,14 @@ _MIN_PATCHES = 65
 
 
 class FoLOutput(NamedTuple):
-    """What the network says of B images of N patches each.
+    """Output of the network for B images of N patches each.
 
     Attributes:
         global_descriptor: [B, 8448] float32, unit length.
         local: the local descriptors of each image.
         attention: [B, N] float32, the extraction mask: CLS attention of the last block summed
             over heads, values under 0.01 set to 0.
-        assignment: [B, 64, N] float32, the share of each patch that goes to each cluster.
+        assignment: [B, 64, N] float32, the fraction of each patch assigned to each cluster.
     """
 
     global_descriptor: Tensor
@@ -42,15 +42,15 @@ class FoLOutput(NamedTuple):
 
 
 class DenseOutput(NamedTuple):
-    """The same before local descriptors are left out: every shape follows from the input's.
+    """Output before local descriptors are selected: all shapes follow from the input's shape.
 
-    This is what a CUDA graph or an ONNX file can hold.
+    That is required for a CUDA graph and for an ONNX file.
 
     Attributes:
         global_descriptor, attention, assignment: as in `FoLOutput`.
         dense: [B, 4h - 3, 4w - 3, 128] float32, local descriptors of all positions, not
             normalised.
-        kept: [B, 4h - 3, 4w - 3] bool, which of them are chosen.
+        kept: [B, 4h - 3, 4w - 3] bool, which of them are selected.
         weights: [B, 4h - 3, 4w - 3] float32, the aggregation mask at the nearest patch.
     """
 
@@ -62,18 +62,18 @@ class DenseOutput(NamedTuple):
     weights: Tensor
 
     def output(self) -> FoLOutput:
-        """With the chosen local descriptors alone."""
+        """The output with the selected local descriptors alone, at unit length."""
         local = gather_descriptors(self.dense, self.kept, self.weights)
         return FoLOutput(self.global_descriptor, local, self.attention, self.assignment)
 
 
 class EncoderOutput(NamedTuple):
-    """What the network sees in B images, before it chooses local descriptors; what is trained.
+    """Output of all trained layers for B images, before local descriptors are selected.
 
     Attributes:
-        tokens: of the backbone; their `cls_attention` is the extraction mask before its small
-            values are set to 0.
-        aggregated: the global descriptor and the assignment that it comes from.
+        tokens: of the backbone; their `cls_attention` is the extraction mask before values under
+            0.01 are set to 0.
+        aggregated: output of the aggregation: the global descriptor and the assignment.
         dense: [B, 4h - 3, 4w - 3, 128] float32, local descriptors of all positions, not
             normalised.
     """
@@ -84,7 +84,7 @@ class EncoderOutput(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """Holds the transformer where the released checkpoints have it, under `backbone.model`."""
+    """Wraps the transformer so that its parameter names are the released `backbone.model.*`."""
 
     def __init__(self, architecture: str) -> None:
         super().__init__()
@@ -112,26 +112,26 @@ class FoL(nn.Module):
         self.upconv2 = nn.ConvTranspose2d(HIDDEN_DIM, LOCAL_DIM, 3, stride=2, padding=1)
 
     def forward(self, images: Tensor) -> FoLOutput:
-        """Describe images.
+        """Compute global and local descriptors.
 
         Args:
-            images: [B, 3, H, W] float, normalised RGB; H and W multiples of 14 with more than 64
-                patches.
+            images: [B, 3, H, W] float, normalised RGB; H and W multiples of 14, with more than 64
+                patches in all.
 
         Raises:
-            InputError: for any other shape.
+            InputError: the images have another shape.
         """
         return self.describe(images).output()
 
     def describe(self, images: Tensor) -> DenseOutput:
-        """All of `forward` whose shapes do not depend on what the images show."""
+        """`forward` before local descriptors are selected, whose number depends on the image."""
         tokens, aggregated, dense = self.encode(images)
         descriptor, assignment, attention = aggregated
         kept, weights = select_positions(assignment.mean(dim=1), tokens.grid)
         return DenseOutput(descriptor, attention, assignment, dense, kept, weights)
 
     def encode(self, images: Tensor) -> EncoderOutput:
-        """What is trained, with gradients where they are on."""
+        """All trained layers of `forward`, with gradients where these are enabled."""
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
@@ -144,8 +144,8 @@ class FoL(nn.Module):
     def set_precision(self, dtype: torch.dtype) -> FoL:
         """Store the weights of matrix products and convolutions in `dtype`, and compute with it.
 
-        Normalisations, the residual stream, attention masks and the transport stay in float32, as
-        do transposed convolutions on a CPU, where half precision takes them twice the time.
+        Normalisations, the residual stream, attention masks and the optimal transport stay in
+        float32, as do transposed convolutions on a CPU, where half precision is half as fast.
         """
         halved: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv2d)
         if self.upconv.weight.is_cuda:
@@ -157,17 +157,17 @@ class FoL(nn.Module):
 
 
 def check_input(shape: tuple[int, ...]) -> None:
-    """Raise InputError where images of this shape do not fit the network."""
+    """Raise InputError where the network cannot process images of this shape."""
     fits = len(shape) == 4 and shape[0] > 0 and shape[1] == 3
     if not fits or shape[2] % PATCH or shape[3] % PATCH:
         raise InputError(
-            f'images [B, 3, H, W] with H and W multiples of {PATCH} are needed, got {list(shape)}'
+            f'expected images [B, 3, H, W] with H and W multiples of {PATCH}, got {list(shape)}'
         )
     patches = (shape[2] // PATCH) * (shape[3] // PATCH)
     if patches < _MIN_PATCHES:
         raise InputError(
-            f'{shape[3]}x{shape[2]} px are {patches} patches of {PATCH}x{PATCH} px; more than '
-            f'{_MIN_PATCHES - 1} are needed, such as 126x126 px'
+            f'{shape[3]}x{shape[2]} px are {patches} patches of {PATCH}x{PATCH} px, expected at '
+            f'least {_MIN_PATCHES}, such as those of 126x126 px'
         )
 
 
@@ -175,16 +175,16 @@ def build_fol(architecture: str, *, initialised: bool = True) -> FoL:
     """A FoL network in evaluation mode, on the CPU in float32.
 
     Args:
-        architecture: vits14, vitb14, vitl14 or vitg14.
-        initialised: give the parameters their deterministic random values. Without, they hold
-            no memory until `load_weights` fills them.
+        architecture: a key of `ARCHITECTURES`.
+        initialised: give the parameters deterministic random values. Otherwise they take no
+            memory until `load_weights` fills them.
 
     Raises:
         WeightsError: the architecture is unknown.
     """
     if architecture not in ARCHITECTURES:
         raise WeightsError(
-            f'there is no architecture {architecture!r}; there are {", ".join(ARCHITECTURES)}'
+            f'unknown architecture {architecture!r}, expected one of {", ".join(ARCHITECTURES)}'
         )
     with torch.device('meta'):
         net = FoL(architecture)

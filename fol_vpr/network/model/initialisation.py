@@ -1,6 +1,6 @@
-"""Random parameters that are the same everywhere.
+"""Deterministic random parameters.
 
-They depend on the parameter's name and shape alone: not on torch's version, its global random
+They depend on the parameter's name and shape alone, not on torch's version, its global random
 state, the device, or the order of the modules.
 """
 
@@ -17,10 +17,10 @@ _TOKEN_DEVIATION = 0.02
 
 
 def initialise(net: nn.Module) -> None:
-    """Give every parameter of `net` its deterministic value, in place.
+    """Set every parameter of `net` to its deterministic value, in place.
 
-    Weights keep the variance of their input (He et al., arXiv 1502.01852, with gain 1), biases
-    are 0, normalisations and LayerScale are the identity, tokens and positions are small.
+    Weights preserve the variance of their input (He et al., arXiv 1502.01852, with gain 1), biases
+    are 0, normalisations and LayerScale are 1, tokens and positions have a deviation of 0.02.
     """
     with torch.no_grad():
         for name, parameter in net.named_parameters():
@@ -38,12 +38,12 @@ def initial_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
     deviation = _TOKEN_DEVIATION if token else 1 / math.sqrt(_fan_in(name, shape))
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], 'big')
     generator = np.random.Generator(np.random.PCG64(seed))
-    # Drawn in float64, so that rounding to float32 hides what libraries of mathematics differ in.
+    # Drawn in float64: rounding to float32 removes differences between mathematical libraries.
     return (generator.standard_normal(shape) * deviation).astype(np.float32)
 
 
 def _fan_in(name: str, shape: tuple[int, ...]) -> int:
-    """Inputs that one output sums over; a transposed convolution of stride 2 sees 9/4 taps."""
+    """Inputs that one output sums over; a transposed 3x3 convolution of stride 2 has 9/4 taps."""
     if name.startswith('upconv'):
         return shape[0] * 9 // 4
     return math.prod(shape[1:])

@@ -1,4 +1,4 @@
-"""Linear layers, and their forms for inference on a CPU: packed, or in 8 bits a number."""
+"""Linear layers, and their packed and their 8 bit forms for inference on a CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 Activation = Literal['none', 'gelu']
 
-# What torch's compiler calls for frozen weights, though not documented; measured on x86 alone.
+# Undocumented operators that torch's compiler uses for frozen weights; tested on x86 only.
 _OPERATORS = ('_linear_pointwise', '_reorder_linear_weight', '_is_mkldnn_bf16_supported')
 _ONEDNN = (
     platform.machine() in ('x86_64', 'AMD64')
@@ -24,14 +24,14 @@ _ONEDNN = (
 
 
 def packs(dtype: torch.dtype) -> bool:
-    """Whether this machine has packed linear layers of a dtype."""
+    """Whether packed linear layers of a dtype are available on this machine."""
     if dtype == torch.bfloat16:
         return _ONEDNN and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return _ONEDNN and dtype == torch.float32
 
 
 def linear(layer: nn.Module, x: Tensor, activation: Activation = 'none') -> Tensor:
-    """The layer of x [..., C], and GELU of that where asked for, in the dtype of the weights."""
+    """Apply a linear layer to x [..., C], then the activation, in the dtype of the weights."""
     if isinstance(layer, (PackedLinear, QuantizedLinear)):
         return layer(x, activation)
     assert isinstance(layer, nn.Linear)
@@ -40,14 +40,14 @@ def linear(layer: nn.Module, x: Tensor, activation: Activation = 'none') -> Tens
 
 
 class PackedLinear(nn.Module):
-    """A linear layer with its weights in the order that oneDNN's matrix product reads them in.
+    """A linear layer whose weights are stored in the memory layout of oneDNN's matrix product.
 
-    torch would rearrange them in each call, copy the bias into the result before the product, and
-    pass over the result once more for GELU.
+    An ordinary layer converts the weights in every call, copies the bias into the result before
+    the product, and computes GELU in a second pass.
 
     Args:
         layer: on the CPU; its weights are copied.
-        rows: how many rows the input will have, about; others are computed as well.
+        rows: expected number of rows of the input; other numbers work as well.
     """
 
     def __init__(self, layer: nn.Linear, rows: int) -> None:
@@ -56,8 +56,8 @@ class PackedLinear(nn.Module):
         self._bias = None if layer.bias is None else layer.bias.detach()
 
     def forward(self, x: Tensor, activation: Activation = 'none') -> Tensor:
-        """The layer of x [..., C], and GELU of that where asked for; gives no gradients."""
-        # The exact GELU is the algorithm that oneDNN calls none.
+        """Apply the layer to x [..., C], then the activation; computes no gradients."""
+        # Algorithm `none` of oneDNN is the exact GELU.
         algorithm = 'none' if activation == 'gelu' else ''
         return torch.ops.mkldnn._linear_pointwise(
             x.to(self._weight.dtype), self._weight, self._bias, activation, [], algorithm
@@ -66,7 +66,7 @@ class PackedLinear(nn.Module):
 
 @functools.cache
 def has_fast_int8() -> bool:
-    """Whether this processor multiplies 8 bit numbers faster than float32, and torch uses it."""
+    """Whether processor and torch multiply 8 bit integers faster than float32."""
     try:
         flags = set(Path('/proc/cpuinfo').read_text().split())
     except OSError:
@@ -76,10 +76,10 @@ def has_fast_int8() -> bool:
 
 
 class QuantizedLinear(nn.Module):
-    """A linear layer whose product is one of 8 bit numbers.
+    """A linear layer whose product is computed with 8 bit integers.
 
-    Each row of the weights has a scale of its own, and so has each input, which is quantised when
-    it comes; bias, result and GELU are float32.
+    Each row of the weights has its own scale, and each input is quantised with its own scale when
+    the layer is called; bias, result and GELU are float32.
 
     Args:
         layer: on the CPU, float32; its weights are copied.
@@ -95,7 +95,7 @@ class QuantizedLinear(nn.Module):
         self._packed = torch.ops.quantized.linear_prepack(rounded, bias)
 
     def forward(self, x: Tensor, activation: Activation = 'none') -> Tensor:
-        """The layer of x [..., C], and GELU of that where asked for; gives no gradients."""
+        """Apply the layer to x [..., C], then the activation; computes no gradients."""
         x = torch.ops.quantized.linear_dynamic(x.float(), self._packed, False)
         return F.gelu(x) if activation == 'gelu' else x
 
@@ -103,7 +103,7 @@ class QuantizedLinear(nn.Module):
 def quantize(net: nn.Module) -> None:
     """Replace the linear layers in `net`, on the CPU in float32, by quantised ones, in place."""
     with warnings.catch_warnings():
-        # torch means its own tools for quantising whole networks, not the operators.
+        # The warning is about torch's tools for whole networks, not about these operators.
         warnings.filterwarnings('ignore', message='.*quant', category=Warning)
         for module in net.modules():
             for name, child in module.named_children():
@@ -115,7 +115,7 @@ def pack(net: nn.Module, rows: int) -> None:
     """Replace the linear layers in `net` by packed ones, in place, where this machine has them.
 
     Args:
-        net: on the CPU; its parameters in these layers are gone afterwards.
+        net: on the CPU; the replaced layers' parameters are no longer in it afterwards.
         rows: as for `PackedLinear`.
     """
     for module in net.modules():

@@ -1,7 +1,8 @@
-"""Dense local descriptors, and which of them the aggregation kept.
+"""Dense local descriptors, and the selection of those in discriminative regions.
 
-Two transposed convolutions bring h x w patches to (4h - 3) x (4w - 3) positions, a quarter of a
-patch apart; kept are the positions whose nearest patch is among the most kept ones.
+Two transposed convolutions upsample h x w patches to (4h - 3) x (4w - 3) positions, a quarter of a
+patch apart. Selected are the positions whose nearest patch is among the 225 patches with the
+largest aggregation mask.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from fol_vpr.network.model.vit import PATCH
 LOCAL_DIM = 128
 HIDDEN_DIM = 256
 _KEPT_PATCHES = 225
+# How many of the largest mask values are lowered, and the rank, as a fraction of all patches, of
+# the value that they are lowered to.
 _DAMPED = 3
 _DAMPED_TO = 0.05
 
 
 class LocalDescriptors(NamedTuple):
-    """Local descriptors of one image, row by row over the upsampled grid.
+    """Local descriptors of one image, in row-major order of the upsampled grid.
 
     Attributes:
         descriptors: [N, 128] float32, unit length.
-        positions: [N, 2] float32, x and y in pixels of the network's input, the centre of the
-            top left pixel being (0, 0).
+        positions: [N, 2] float32, x and y in pixels of the network's input; (0, 0) is the centre
+            of the top left pixel.
         weights: [N] float32, the aggregation mask (mean of the assignment over the clusters) at
             the nearest patch.
     """
@@ -44,11 +47,11 @@ def upsample(patches: Tensor, upconv: nn.ConvTranspose2d, upconv2: nn.ConvTransp
 
 
 def select_patches(mask: Tensor) -> Tensor:
-    """Indices [B, min(225, n)] of the patches that give local descriptors.
+    """Indices [B, min(225, n)] of the patches whose local descriptors are selected.
 
-    The three largest values are first lowered to the value at rank 5 %, and the choice is made
-    after a softmax, whose rounding in float32 ties close values. Neither changes the idea, both
-    change the choice, and the released models were evaluated with them.
+    The three largest values are first lowered to the value at rank 5 %, and the largest are taken
+    after a softmax, whose rounding in float32 makes close values equal. Both change the selection
+    slightly; the released models were evaluated with them.
 
     Args:
         mask: [B, n], the aggregation mask.
@@ -64,7 +67,7 @@ def select_patches(mask: Tensor) -> Tensor:
 def select_descriptors(
     dense: Tensor, mask: Tensor, grid: tuple[int, int]
 ) -> list[LocalDescriptors]:
-    """Keep the local descriptors of the selected patches.
+    """Select the local descriptors of the patches with the largest aggregation mask.
 
     Args:
         dense: [B, 4h - 3, 4w - 3, 128], not normalised.
@@ -75,14 +78,15 @@ def select_descriptors(
 
 
 def select_positions(mask: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Which positions are kept, and what each weighs.
+    """Select positions of the upsampled grid, and give their weights.
 
     Args:
         mask: [B, h·w], the aggregation mask.
         grid: h and w.
 
     Returns:
-        [B, 4h - 3, 4w - 3] bool, and the same of float32: the mask at the nearest patch.
+        [B, 4h - 3, 4w - 3] bool, which are selected, and [B, 4h - 3, 4w - 3] float32, the mask at
+        the nearest patch.
     """
     size = (4 * grid[0] - 3, 4 * grid[1] - 3)
     chosen = torch.zeros_like(mask).scatter(1, select_patches(mask), 1)
@@ -92,11 +96,11 @@ def select_positions(mask: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tenso
 
 
 def gather_descriptors(dense: Tensor, kept: Tensor, weights: Tensor) -> list[LocalDescriptors]:
-    """The kept ones of the dense descriptors, with unit length, of each image.
+    """The selected local descriptors of each image, scaled to unit length.
 
     Args:
         dense: [B, H, W, 128], not normalised.
-        kept: [B, H, W] bool.
+        kept: [B, H, W] bool, which are selected.
         weights: [B, H, W].
     """
     found = []
@@ -111,10 +115,10 @@ def gather_descriptors(dense: Tensor, kept: Tensor, weights: Tensor) -> list[Loc
 
 
 def grid_positions(index: Tensor, columns: int) -> Tensor:
-    """Pixel positions [N, 2] of flat indices [N] into the upsampled grid.
+    """Pixel positions [N, 2] of flat indices [N] into an upsampled grid of `columns` columns.
 
-    Stride 2 with kernel 3 and padding 1 puts output 2i over input i, so that every fourth
-    position lies on the centre of a patch and the others between.
+    A transposed convolution of kernel 3, stride 2 and padding 1 centres output 2i on input i. So
+    every fourth position is the centre of a patch, and the others lie between.
     """
     step, first = PATCH / 4, (PATCH - 1) / 2
     xy = torch.stack([index % columns, index // columns], dim=1)

@@ -1,9 +1,9 @@
 """The DINOv2 vision transformer (Oquab et al., arXiv 2304.07193), without register tokens.
 
-Parameter names are those of the released DINOv2 models. The small networks of this project differ
-in two things that networks trained on few images gain from: convolutions before the first block,
-and a smaller table of positions. The last block also gives the attention
-from the CLS token to the patches, which FoL takes for how discriminative a region is.
+Parameter names are those of the released DINOv2 models. The small networks of this project have
+convolutions before the first block and a smaller table of position embeddings, which both help
+when few images are available for training. The last block also returns the attention of the CLS
+token to the patches, by which FoL measures how discriminative a region is.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Architecture:
         depth: transformer blocks.
         heads: attention heads.
         swiglu: gated feed-forward layers instead of an MLP.
-        convolutions: patches are embedded by three convolutions that overlap, not by one linear
+        convolutions: patches are embedded by three overlapping convolutions instead of one linear
             map (Xiao et al., Early Convolutions Help Transformers See Better, NeurIPS 2021).
-        positions: side of the grid that position embeddings are learned for.
+        positions: side of the grid of learned position embeddings.
     """
 
     width: int
@@ -57,11 +57,11 @@ ARCHITECTURES = {
 
 
 class Tokens(NamedTuple):
-    """What the backbone sees in B images of N = h·w patches.
+    """Output of the backbone for B images of N = h·w patches.
 
     Attributes:
-        cls: [B, C] float32, normalised.
-        patches: [B, N, C] float32, normalised, row by row.
+        cls: [B, C] float32, after the last LayerNorm.
+        patches: [B, N, C] float32, after the last LayerNorm, in row-major order.
         cls_attention: [B, N] float32, attention from the CLS token in the last block, softmaxed
             per head over all tokens and summed over heads.
         grid: h and w.
@@ -81,8 +81,8 @@ class Tokens(NamedTuple):
 class VisionTransformer(nn.Module):
     """DINOv2 ViT/14 for any input whose sides are multiples of 14.
 
-    Matrix products run in the dtype of their weights; the residual stream and the normalisations
-    stay in float32, which is what keeps half precision close to float32.
+    Matrix products are computed in the dtype of their weights; the residual stream and the
+    normalisations stay in float32, so that half precision stays close to float32.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -112,8 +112,8 @@ class VisionTransformer(nn.Module):
     def position_embedding(self, grid: tuple[int, int]) -> Tensor:
         """Position embedding [1, 1 + h·w, C] for a grid of h x w patches.
 
-        The bicubic resampling takes its scale from a grid that is 0.1 patches larger than asked
-        for: the released models were trained and evaluated with that, so it is part of them.
+        The scale of the bicubic resampling is computed for a grid that is 0.1 patches larger, as
+        in DINOv2: the released models were trained and evaluated that way.
         """
         side = math.isqrt(self.pos_embed.shape[1])
         if grid == (side, side):
@@ -139,7 +139,7 @@ class PatchEmbedding(nn.Module):
 
 
 class ConvolutionalEmbedding(nn.Module):
-    """Patches from three convolutions; their receptive fields overlap by a sixth of a patch."""
+    """Patches from three convolutions; receptive fields overlap by a sixth of a patch."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -202,9 +202,9 @@ class Attention(nn.Module):
 def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
     """Row of the CLS token, summed over heads: [B, heads, 1 + N, C] twice to [B, N].
 
-    A handful of rows is computed for the one that is needed: a product with a single row takes
-    another path in BLAS and rounds differently from the full matrix of the released code, which
-    shows where patches that the aggregation likes equally well compete for the last place.
+    Eight rows are computed although one is needed: BLAS computes a product with a single row
+    differently, and its rounding differs from that of the full matrix in the released code. That
+    can change the selection among patches whose aggregation masks are almost equal.
     """
     rows = q[:, :, :_ROWS_COMPUTED_FOR_CLS].float() @ k.float().transpose(-2, -1)
     row = (rows[:, :, 0] * q.shape[-1] ** -0.5).softmax(dim=-1)
@@ -212,14 +212,14 @@ def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
 
 
 class LayerScale(nn.Module):
-    """A learned factor per channel for what a branch adds to the residual stream."""
+    """A learned factor per channel of what a branch adds to the residual stream."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(width))
 
     def forward(self, x: Tensor, branch: Tensor) -> Tensor:
-        """The stream [..., C] and what is added to it, of the same shape, in one pass."""
+        """Add the scaled branch [..., C] to the residual stream x [..., C]."""
         return torch.addcmul(x, branch, self.gamma)
 
 

@@ -1,1 +1,1 @@
-"""How the network runs: devices, packed and quantised layers, CUDA graphs, ONNX export."""
+"""Inference: devices, CUDA graphs, ONNX export."""

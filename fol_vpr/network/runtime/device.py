@@ -1,4 +1,4 @@
-"""Which device and precision a setting comes to, and what running out of memory means."""
+"""Resolves the device and precision settings, and turns out-of-memory errors into DeviceError."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _DTYPES = {
     'float32': torch.float32,
     'bfloat16': torch.bfloat16,
     'float16': torch.float16,
-    # All but the products with weights.
+    # For everything except the products with weights.
     'int8': torch.float32,
 }
 
 
 def choose_device(setting: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means here.
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` stands for on this machine.
 
     Raises:
-        DeviceError: there is none such.
+        DeviceError: the setting is invalid, or there is no such device.
     """
     if setting == 'auto':
         setting = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -46,16 +46,16 @@ def choose_device(setting: str) -> torch.device:
 
 
 def choose_precision(setting: str, device: torch.device) -> tuple[str, torch.dtype]:
-    """The precision of matrix products that a setting means on `device`, and the dtype it takes.
+    """The precision of matrix products that a setting stands for on `device`, and its dtype.
 
     Raises:
-        DeviceError: int8 where it is no faster.
+        DeviceError: int8 is set where it is not faster.
     """
     if setting == 'auto':
         setting = 'bfloat16' if device.type == 'cuda' else 'float32'
     if setting == 'int8' and not (device.type == 'cpu' and has_fast_int8()):
         raise DeviceError(
-            f'precision is int8, which {device} is not faster with: it needs a CPU with AVX-512 '
+            f'precision is int8, which is not faster on {device}: it needs a CPU with AVX-512 '
             'VNNI or AVX VNNI; use bfloat16 or float32'
         )
     return setting, _DTYPES[setting]
@@ -63,10 +63,10 @@ def choose_precision(setting: str, device: torch.device) -> tuple[str, torch.dty
 
 @contextlib.contextmanager
 def memory_guard(what: str, device: torch.device) -> Iterator[None]:
-    """Turn running out of memory into a DeviceError that names `what` did not fit.
+    """Turn torch's out-of-memory errors into a DeviceError that names `what` did not fit.
 
     Raises:
-        DeviceError: in place of torch's error.
+        DeviceError: there is not enough memory.
     """
     try:
         yield
@@ -76,11 +76,11 @@ def memory_guard(what: str, device: torch.device) -> Iterator[None]:
         if device.type == 'cuda':
             torch.cuda.empty_cache()
         raise DeviceError(
-            f'{device} has no memory left for {what}; use a smaller input_size or network, '
-            'or free memory there'
+            f'{device} has not enough free memory for {what}; use a smaller input_size or '
+            'network, or free memory on it'
         ) from error
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch says so; for the CPU it has no class of its own."""
+    """Whether an error of torch is one; on the CPU it has no class of its own."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or 'allocate memory' in str(error)

@@ -1,8 +1,8 @@
-"""The network made ready for one device, for inference alone.
+"""The network prepared for inference on one device.
 
-On a CPU the weights of the transformer are packed once. On CUDA, where a forward pass of one image
-is several hundred kernels that mostly take less time than Python takes to launch them, all of them
-are recorded as a CUDA graph, which launches them at once.
+On a CPU the weights of the transformer are packed once. On CUDA, a forward pass of one image is
+several hundred kernels, most of which run for less time than Python takes to launch them; they are
+recorded as a CUDA graph, which launches them together.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from fol_vpr.network.model.vit import PATCH
 
 log = logging.getLogger(__name__)
 
+# Runs before a graph is recorded, and most input shapes that get a graph.
 _WARM_UP_RUNS = 3
 _MAX_GRAPHS = 4
 
 
 class _Recorded(NamedTuple):
-    """A graph, the input that it reads, and the output that it writes."""
+    """A CUDA graph, the input tensor that it reads, and the output that it writes."""
 
     graph: torch.cuda.CUDAGraph
     images: Tensor
@@ -32,22 +33,22 @@ class _Recorded(NamedTuple):
 
 
 class InferenceNetwork:
-    """Calls `FoL.describe`, in the fastest way that the device has.
+    """Runs `FoL.describe` as fast as the device allows.
 
-    The CUDA graph of a shape is recorded when the shape comes for the second time, for the first
-    few shapes; all else, and what cannot be recorded, is computed without. What a call returns is
-    overwritten by the next one.
+    On CUDA, the graph of an input shape is recorded when the shape occurs for the second time, for
+    the first four such shapes; other shapes, and networks that cannot be recorded, run without a
+    graph. The tensors that a call returns are overwritten by the next call.
 
     Args:
-        net: in evaluation mode; is changed, and of no other use afterwards.
-        device: where it is to run.
+        net: in evaluation mode; it is changed and must not be used otherwise afterwards.
+        device: where to run.
         dtype: of matrix products and convolutions.
         size: side in pixels of most inputs.
-        quantized: whether the transformer's products with weights are those of 8 bit numbers; on
-            a CPU, in float32.
+        quantized: compute the transformer's products with weights in 8 bit integers; requires a
+            CPU and float32.
 
     Attributes:
-        parameter_bytes: memory that the weights take on the device.
+        parameter_bytes: memory of the weights on the device.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class InferenceNetwork:
         self._recorded: dict[tuple[int, ...], _Recorded | None] = {}
 
     def __call__(self, images: Tensor) -> DenseOutput:
-        """Describe images [B, 3, H, W]; to be called in inference mode."""
+        """Output for images [B, 3, H, W]; to be called in inference mode."""
         shape = tuple(images.shape)
         if shape in self._met and shape not in self._recorded and self._may_record():
             self._recorded[shape] = self._record(images)
@@ -86,26 +87,28 @@ class InferenceNetwork:
         return self._device.type == 'cuda' and len(self._recorded) < _MAX_GRAPHS
 
     def _record(self, images: Tensor) -> _Recorded | None:
-        """The graph for inputs like these, or None where it cannot be had."""
+        """Record the graph for inputs of this shape; None where that fails."""
         with torch.cuda.device(self._device):
-            # Libraries choose algorithms and allocate workspaces in the first runs, which must
-            # not be recorded, nor happen on the stream that is.
+            # In the first runs, libraries select algorithms and allocate workspaces, which must
+            # not be recorded, nor happen on the recorded stream.
             static = images.clone()
-            present, side = torch.cuda.current_stream(), torch.cuda.Stream()
-            side.wait_stream(present)
+            current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+            side.wait_stream(current)
             with torch.cuda.stream(side):
                 for _ in range(_WARM_UP_RUNS):
                     self._net.describe(static)
-            present.wait_stream(side)
+            current.wait_stream(side)
             graph = torch.cuda.CUDAGraph()
             try:
-                # Other threads go on pinning and uploading images meanwhile.
+                # Other threads pin and upload images meanwhile.
                 with torch.cuda.graph(graph, capture_error_mode='thread_local'):
                     found = self._net.describe(static)
             except torch.cuda.OutOfMemoryError:
                 raise
             except RuntimeError as error:
                 reason = str(error).strip().split('\n', 1)[0]
-                log.warning('no CUDA graph (%s): the network runs kernel by kernel', reason)
+                log.warning(
+                    'no CUDA graph can be recorded (%s): the network runs kernel by kernel', reason
+                )
                 return None
         return _Recorded(graph, static, found)

@@ -1,4 +1,4 @@
-"""The network as an ONNX file, for runtimes other than torch: ONNX Runtime, TensorRT."""
+"""Exports the network to an ONNX file, for ONNX Runtime, TensorRT and similar."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OPSET = 18
 INPUT = 'images'
 OUTPUTS = ('global_descriptor', 'local_descriptors', 'kept', 'weights', 'attention')
 _NEEDED = ('onnx', 'onnxscript')
-# A protobuf message cannot be larger than 2 GB.
+# Parameters beyond this many bytes go to a second file: protobuf messages are at most 2 GB.
 _MAX_SINGLE_FILE_BYTES = 1_900_000_000
 
 
 class _Exported(nn.Module):
-    """`FoL.describe` with outputs that need no knowledge of this package."""
+    """`FoL.describe` with a tuple of tensors as output and local descriptors of unit length."""
 
     def __init__(self, net: FoL) -> None:
         super().__init__()
@@ -48,35 +48,40 @@ class _Exported(nn.Module):
 def export_onnx(
     weights: str, output: str | Path, *, input_size: int = 0, batch: int | None = 1
 ) -> dict[str, str]:
-    """Write the network with its weights to an ONNX file, whole or not at all.
+    """Write the network with its weights to an ONNX file; on failure no file is left.
 
-    Input is `images`, [B, 3, S, S] float32: RGB, resized bilinearly without antialiasing, from 0
-    to 1, less the mean and over the deviation that the file's metadata names. Outputs, for grids
-    of h = S / 14 patches and H = 4 h - 3 positions along a side, are `global_descriptor`
-    [B, 8448]; `local_descriptors` [B, H, H, 128], unit length; `kept` [B, H, H] bool, those of
-    them that are used, about 3,400; `weights` [B, H, H], the aggregation mask there; `attention`
-    [B, h²]. The centre of position (row, column) is at pixel (6.5 + 3.5 column, 6.5 + 3.5 row)
-    of the input. Weights that do not fit into one file lie in `output` with `.data` appended.
+    The input is `images`, [B, 3, S, S] float32: RGB from 0 to 1, resized bilinearly without
+    antialiasing, minus the mean and divided by the deviation in the file's metadata. The outputs,
+    with h = S / 14 patches and H = 4 h - 3 positions along a side, are:
+
+    - `global_descriptor` [B, 8448];
+    - `local_descriptors` [B, H, H, 128], unit length;
+    - `kept` [B, H, H] bool, the selected ones, about 3,400;
+    - `weights` [B, H, H], the aggregation mask at the nearest patch;
+    - `attention` [B, h²], the extraction mask.
+
+    Position (row, column) is at x = 6.5 + 3.5 column and y = 6.5 + 3.5 row in pixels of the input.
+    Weights that do not fit into one file are written to `output` with `.data` appended.
 
     Args:
-        weights: name or file.
+        weights: registered name or file.
         output: the file to write.
-        input_size: side of the input in pixels; 0 takes that of the weights.
-        batch: images in a run; None leaves it to each run.
+        input_size: side S of the input in pixels; 0 takes the one that the weights are made for.
+        batch: number of images B per run; None leaves it open.
 
     Returns:
-        The metadata that the file was given.
+        The metadata of the file.
 
     Raises:
-        InputError: the size does not fit the network, or a package is missing.
-        WeightsError: there are no such weights.
+        InputError: the network cannot process the size, or a package is missing.
+        WeightsError: the weights do not exist or are damaged.
         StorageError: the file cannot be written.
     """
     _check_packages()
     output = Path(output)
     net, info = registry.load(weights)
     size = input_size or info.input_size or RELEASED_SIZE
-    # Two images, because torch takes one for a constant.
+    # Two images, because torch.export would fix a batch of one.
     example = torch.zeros(batch or 2, 3, size, size)
     check_input(tuple(example.shape))
     _fix_positions(net, size)
@@ -98,7 +103,7 @@ def export_onnx(
     try:
         with tempfile.TemporaryDirectory(dir=output.absolute().parent) as folder:
             program.save(Path(folder) / output.name, external_data=external)
-            # Weights first: the file that names them must never be there without them.
+            # The .data file first: the file that refers to it must not exist without it.
             for part in sorted(Path(folder).iterdir(), key=lambda path: path.name == output.name):
                 os.replace(part, output.with_name(part.name))
     except OSError as error:
@@ -107,7 +112,7 @@ def export_onnx(
 
 
 def _fix_positions(net: FoL, size: int) -> None:
-    """Resample the position embedding once for all, so that no runtime has to agree about how."""
+    """Resample the position embedding before export: runtimes differ in bicubic resampling."""
     backbone, side = net.backbone.model, size // PATCH
     with torch.no_grad():
         backbone.pos_embed = nn.Parameter(backbone.position_embedding((side, side)))
@@ -135,7 +140,7 @@ def _check_packages() -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter says about its own insides."""
+    """Suppress the exporter's warnings about its own internals."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield

@@ -1,1 +1,1 @@
-"""Weights of the network: found by name, downloaded, read, checked and written."""
+"""Weights of the network: names, downloads, reading, validation and writing of checkpoints."""

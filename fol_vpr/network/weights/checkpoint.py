@@ -1,8 +1,4 @@
-"""Checkpoint files: the authors' .pth as released, and this project's .safetensors.
-
-A file is read without running code from it, and goes into a network only if every name and every
-shape is right.
-"""
+"""Loads networks from checkpoints, which must fit in every name and shape, and saves them."""
 
 from __future__ import annotations
 
@@ -13,38 +9,36 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
 from fol_vpr.errors import StorageError, WeightsError
 from fol_vpr.network.model.fol import FoL, build_fol
 from fol_vpr.network.model.vit import ARCHITECTURES, Architecture
+from fol_vpr.network.weights.checkpoint_file import Checkpoint, read_checkpoint
 
 IMAGENET = 'imagenet'
 _FORMAT = 'fol_vpr.weights'
-_PREFIX = 'module.'
 _BACKBONE = 'backbone.model.'
 
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What is known of a set of weights.
+    """What is known about a set of weights.
 
     Attributes:
-        name: how people call them: a registered name, or the file's name.
+        name: registered name, or name of the file.
         architecture: a key of `ARCHITECTURES`.
-        sha256: of names, shapes and float32 values of all tensors; the same for the same weights
-            in any container.
-        parameters: how many numbers they are.
-        trained: False for the deterministic random ones.
-        input_size: side in pixels that they were made for, or None where the file does not say.
-        preprocessing: `imagenet`, the mean and deviation that images are normalised by.
-        path: of the file, or None where there is none.
+        sha256: of names, shapes and float32 values of all tensors; independent of the file format.
+        parameters: number of parameters.
+        trained: False for the deterministic random weights.
+        input_size: side in pixels of the input that they were trained for; None where the file
+            does not say.
+        preprocessing: `imagenet`: images are normalised by ImageNet's mean and deviation.
+        path: the file; None for weights without a file.
     """
 
     name: str
@@ -58,38 +52,25 @@ class WeightsInfo:
 
     @property
     def model_id(self) -> str:
-        """What a map records: architecture and hash."""
+        """Architecture and SHA-256, as maps record them."""
         return f'{self.architecture}:{self.sha256}'
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """Tensors of a file by parameter name, and the file's own words about them."""
-
-    path: Path
-    tensors: dict[str, Tensor]
-    metadata: dict[str, str]
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each tensor by its name."""
-        return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
-
-
 def load_weights(net: FoL, path: str | Path) -> WeightsInfo:
-    """Fill `net` from a checkpoint; a failed load leaves it as it was.
+    """Load a checkpoint into `net`; where that fails, `net` is unchanged.
 
     Raises:
-        WeightsError: the file is missing, damaged, or does not fit `net`; every missing or
-            unexpected name and every misshapen or non-finite tensor is named.
+        WeightsError: the file is missing, damaged, or does not fit `net`. The message names every
+            missing or unexpected tensor, wrong shape and tensor that is not finite.
     """
     return _fill(net, read_checkpoint(path))
 
 
 def open_weights(path: str | Path) -> tuple[FoL, WeightsInfo]:
-    """A network of the architecture that the checkpoint is of, filled from it.
+    """Build the network of a checkpoint's architecture and load the checkpoint into it.
 
     Raises:
-        WeightsError: as `load_weights`.
+        WeightsError: as for `load_weights`.
     """
     checkpoint = read_checkpoint(path)
     net = build_fol(infer_architecture(checkpoint), initialised=False)
@@ -119,23 +100,26 @@ def save_weights(
     trained: bool = True,
     dtype: torch.dtype = torch.float32,
 ) -> WeightsInfo:
-    """Write a .safetensors file with what it is, whole or not at all.
+    """Write parameters and their description to a .safetensors file, atomically.
 
     Args:
-        net: whose parameters are written.
+        net: the network.
         path: the file.
-        input_size: side in pixels that they are made for.
+        input_size: side in pixels of the input that the parameters were trained for.
         preprocessing: how images are normalised.
-        trained: False for random ones.
-        dtype: to round the parameters to; in float16 the file has half the size.
+        trained: False for random parameters.
+        dtype: type of the stored parameters; float16 halves the size of the file.
+
+    Returns:
+        What a later load will know about them.
 
     Raises:
         WeightsError: the name does not end in .safetensors.
-        StorageError: it cannot be written there.
+        StorageError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix != '.safetensors':
-        raise WeightsError(f'weights are saved as .safetensors, got the name {path}')
+        raise WeightsError(f'expected a file name that ends in .safetensors, got {path}')
     tensors = {
         name: tensor.detach().to('cpu', dtype).contiguous()
         for name, tensor in net.state_dict().items()
@@ -152,7 +136,7 @@ def save_weights(
         metadata['input_size'] = str(input_size)
     partial = path.with_name(path.name + '.partial')
     try:
-        # Not save_file, whose files only their owner can read.
+        # Not `save_file`, which writes files that only their owner can read.
         partial.write_bytes(save(tensors, metadata))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
@@ -162,47 +146,17 @@ def save_weights(
     return _describe(Checkpoint(path, tensors, metadata), net.architecture)
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Tensors of a .safetensors or .pth file under this project's names, on the CPU.
-
-    Raises:
-        WeightsError: the file is missing, damaged, or holds something else.
-    """
-    path = Path(path)
-    if not is_file(path):
-        raise WeightsError(f'there is no weights file {path}')
-    if path.suffix == '.safetensors':
-        tensors, metadata = _read_safetensors(path)
-    else:
-        tensors, metadata = _read_pth(path), {}
-    return Checkpoint(path, {_plain_name(name): t for name, t in tensors.items()}, metadata)
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is a file.
-
-    Raises:
-        WeightsError: it cannot be told, for lack of permission or because the name is too long.
-    """
-    try:
-        return path.is_file()
-    except OSError as error:
-        raise WeightsError(
-            f'{path} cannot be looked for ({error.strerror}): check its name and permissions'
-        ) from error
-
-
 def infer_architecture(checkpoint: Checkpoint) -> str:
-    """The architecture whose dimensions the tensors have.
+    """The key in `ARCHITECTURES` of the architecture that the tensors have the shapes of.
 
     Raises:
-        WeightsError: it is none of the known ones.
+        WeightsError: it is none of them.
     """
     shapes = checkpoint.shapes()
     token = shapes.get(_BACKBONE + 'cls_token')
     if not token:
         raise WeightsError(
-            f'{checkpoint.path} is no FoL checkpoint: it has no {_BACKBONE}cls_token among its '
+            f'{checkpoint.path} is not a FoL checkpoint: {_BACKBONE}cls_token is not among its '
             f'{len(shapes)} tensors'
         )
     blocks = {
@@ -223,7 +177,7 @@ def infer_architecture(checkpoint: Checkpoint) -> str:
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and float32 values, in the order of the names."""
+    """SHA-256 of names, shapes and float32 values, in alphabetical order of the names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         values = tensors[name].detach().to('cpu', torch.float32).contiguous()
@@ -266,7 +220,7 @@ def _describe(checkpoint: Checkpoint, architecture: str) -> WeightsInfo:
 
 
 def _check_fit(net: FoL, checkpoint: Checkpoint) -> None:
-    """Raise one WeightsError that names everything about the file that does not fit."""
+    """Raise one WeightsError that lists everything in the file that does not fit `net`."""
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     found = checkpoint.shapes()
     problems = [f'missing: {name}' for name in expected if name not in found]
@@ -283,51 +237,3 @@ def _check_fit(net: FoL, checkpoint: Checkpoint) -> None:
             f'{checkpoint.path} does not fit {net.architecture}, '
             f'{len(problems)} problems:\n  ' + '\n  '.join(sorted(problems))
         )
-
-
-def _plain_name(name: str) -> str:
-    return name.removeprefix(_PREFIX)
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework='pt', device='cpu') as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(_damaged(path, error)) from error
-
-
-def _read_pth(path: Path) -> dict[str, Tensor]:
-    try:
-        with torch.serialization.safe_globals(_released_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    # A damaged file makes the unpickler fail in ways that torch does not list.
-    except Exception as error:
-        raise WeightsError(_damaged(path, error)) from error
-    state = content.get('model_state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(state, Mapping):
-        raise WeightsError(f'{path} is no checkpoint: it holds a {type(content).__name__}')
-    strange = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
-    if strange or not all(isinstance(name, str) for name in state):
-        raise WeightsError(
-            f'{path} is no checkpoint: these entries are no tensors: {", ".join(strange)}'
-        )
-    return dict(state)
-
-
-def _released_globals() -> list[Any]:
-    """What the training code of FoL keeps beside the tensors: recalls as a NumPy array."""
-    makers: list[Any] = [np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]]
-    kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64)]
-    # NumPy 1 wrote another module name for the same functions.
-    aliases = [(maker, f'numpy.core.multiarray.{maker.__name__}') for maker in makers]
-    return [*makers, *aliases, np.ndarray, np.dtype, *kinds]
-
-
-def _damaged(path: Path, error: Exception) -> str:
-    reason = str(error).strip().split('\n', 1)[0][:200] or type(error).__name__
-    return (
-        f'{path} cannot be read as weights ({reason}); it is cut short, damaged or something '
-        'else: copy or download it again'
-    )

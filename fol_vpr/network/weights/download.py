@@ -1,4 +1,4 @@
-"""Downloads of large files over HTTP that go on where an interrupted one stopped."""
+"""Resumable downloads of large files over HTTP."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from typing import NamedTuple
 from fol_vpr.errors import StorageError, WeightsError
 
 Progress = Callable[[int, int], None]
+# Bytes read at a time.
 _CHUNK = 1 << 20
+# Seconds.
 _TIMEOUT = 30.0
 _PARTIAL_CONTENT = 206
 
 
 class _Version(NamedTuple):
-    """What tells one version of a remote file from another: its size, and its ETag or date."""
+    """Identifies a version of a remote file: its size, and its ETag or date."""
 
     size: int
     validator: str
 
 
 def download(url: str, partial: Path, progress: Progress | None = None) -> None:
-    """Bring `url` to the file `partial`, or what is missing of it from an earlier call.
+    """Download `url` to the file `partial`, continuing an earlier download.
 
-    Beside it stands a small .json that says which version of the remote file the bytes are of;
-    where that has changed since, the download starts over.
+    A small .json file beside it records which version of the remote file the bytes are of. Where
+    the remote file has changed since, the download starts again.
 
     Args:
         url: http or https.
-        partial: its folder is made where there is none.
-        progress: is told the bytes that are there, and those that there will be.
+        partial: the file to write; its folder is created where it does not exist.
+        progress: called with the bytes that are present and the bytes in all.
 
     Raises:
-        WeightsError: the network or the server fails; what is there already is kept.
-        StorageError: it cannot be written there.
+        WeightsError: the network or the server fails; the bytes received so far are kept.
+        StorageError: the file cannot be written.
     """
     record = partial.with_name(partial.name + '.json')
     with _exclusive(partial) as file:
@@ -54,7 +56,7 @@ def download(url: str, partial: Path, progress: Progress | None = None) -> None:
             with _request(url, present, known) as response:
                 start, version = _range(response)
                 with _storage_errors(partial):
-                    # In this order: old bytes must never stand beside the record of new ones.
+                    # In this order, so that the record of a new version is never beside old bytes.
                     file.truncate(start)
                     record.write_text(json.dumps(version._asdict()))
                 _receive(response, file, start, version.size, progress)
@@ -70,7 +72,7 @@ def discard(partial: Path) -> None:
 
 
 def _request(url: str, present: int, known: _Version | None) -> http.client.HTTPResponse:
-    """Ask for what follows the first `present` bytes of the known version, else for all of it."""
+    """Request what follows the first `present` bytes of the known version, else the whole file."""
     if known and known.validator and 0 < present < known.size:
         headers = {'Range': f'bytes={present}-', 'If-Range': known.validator}
         with suppress(urllib.error.HTTPError):
@@ -88,7 +90,7 @@ def _open(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
 
 
 def _range(response: http.client.HTTPResponse) -> tuple[int, _Version]:
-    """First byte of what the response brings, and the version of the whole file."""
+    """Offset of the response's first byte, and the version of the whole file."""
     validator = response.headers.get('ETag') or response.headers.get('Last-Modified') or ''
     if response.status == _PARTIAL_CONTENT:
         content_range = response.headers.get('Content-Range', '')
@@ -98,7 +100,7 @@ def _range(response: http.client.HTTPResponse) -> tuple[int, _Version]:
         return int(match[1]), _Version(int(match[2]), validator)
     length = response.headers.get('Content-Length', '')
     if not length.isdecimal():
-        raise WeightsError(f'{response.url} does not say how long it is; is it the right address?')
+        raise WeightsError(f'{response.url} sent no Content-Length: check the address')
     return 0, _Version(int(length), validator)
 
 
@@ -124,7 +126,7 @@ def _receive(
 
 @contextmanager
 def _exclusive(partial: Path) -> Iterator[FileIO]:
-    """The file opened for appending, and locked against a second download of the same."""
+    """The file opened for appending, and locked against a second download at the same time."""
     with _storage_errors(partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
         file = open(partial, 'ab', buffering=0)  # noqa: SIM115

@@ -1,8 +1,7 @@
-"""Names of weights, the folder where downloaded ones are kept, and how they get there."""
+"""Finds weights by name or file, and downloads published ones into the weights folder."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +12,12 @@ from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.vit import ARCHITECTURES
 from fol_vpr.network.weights.checkpoint import (
     WeightsInfo,
-    is_file,
     open_weights,
-    read_checkpoint,
     untrained_weights,
 )
+from fol_vpr.network.weights.checkpoint_file import is_file, read_checkpoint
 from fol_vpr.network.weights.download import Progress, discard, download
+from fol_vpr.network.weights.recorded_hash import record_of, sha256_of_file, verify_recorded
 
 _UNTRAINED = 'untrained-'
 _SUFFIXES = ('.pth', '.safetensors')
@@ -26,12 +25,12 @@ _SUFFIXES = ('.pth', '.safetensors')
 
 @dataclass(frozen=True)
 class Release:
-    """Weights that somebody publishes.
+    """Published weights.
 
     Attributes:
-        name: how this project calls them.
-        file: name of the file, there and here.
-        url: where it is.
+        name: their name in this project.
+        file: name of the file, at the publisher and in the weights folder.
+        url: address of the file.
     """
 
     name: str
@@ -53,7 +52,7 @@ SHIPPED = {
     path.stem: path
     for path in sorted((Path(__file__).parents[1] / 'shipped').glob('*.safetensors'))
 }
-"""Weights that come with the package, by name; beside each lies its model card."""
+"""Weights that come with the package, by name; each has a model card beside it."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,10 @@ class AvailableWeights:
     """A line of `fol_vpr weights list`.
 
     Attributes:
-        name: what to give as `weights`.
+        name: value of the setting `weights`.
         status: one of `shipped`, `built in`, `downloaded`, `not downloaded`, `file`, `damaged`.
-        note: what else there is to say.
-        path: where the file is or would be; None for built-in ones.
+        note: further information for people.
+        path: where the file is or would be; None for built-in weights.
     """
 
     name: str
@@ -74,10 +73,11 @@ class AvailableWeights:
 
 
 def weights_folder() -> Path:
-    """$FOL_VPR_WEIGHTS, or fol_vpr/weights in the user's cache folder (XDG).
+    """The folder of downloaded weights: $FOL_VPR_WEIGHTS, or fol_vpr/weights in the user's cache
+    folder (XDG).
 
     Raises:
-        WeightsError: there is no home folder to find it in.
+        WeightsError: there is no home folder.
     """
     chosen = os.environ.get('FOL_VPR_WEIGHTS')
     try:
@@ -92,9 +92,9 @@ def weights_folder() -> Path:
 
 
 def list_weights() -> list[AvailableWeights]:
-    """All names that `load` takes: built-in, published, and files in the weights folder.
+    """All names for `load`: shipped, built in, published, and files in the weights folder.
 
-    Files with a recorded SHA-256 are compared with it, which takes seconds per gigabyte.
+    Files with a recorded SHA-256 are verified, which takes seconds per gigabyte.
 
     Raises:
         WeightsError: the weights folder cannot be read.
@@ -104,7 +104,7 @@ def list_weights() -> list[AvailableWeights]:
         for name, path in SHIPPED.items()
     ]
     found += [
-        AvailableWeights(_UNTRAINED + name, 'built in', 'deterministic random numbers, untrained')
+        AvailableWeights(_UNTRAINED + name, 'built in', 'random parameters, untrained')
         for name in ARCHITECTURES
     ]
     folder = weights_folder()
@@ -113,13 +113,13 @@ def list_weights() -> list[AvailableWeights]:
         if is_file(path):
             found.append(_entry(release.name, 'downloaded', path))
         else:
-            note = f'`fol_vpr weights fetch {release.name}` brings {release.url}'
+            note = f'`fol_vpr weights fetch {release.name}` downloads {release.url}'
             found.append(AvailableWeights(release.name, 'not downloaded', note, path))
     return found + [_entry(path.name, 'file', path) for path in _own_files()]
 
 
 def _own_files() -> list[Path]:
-    """Files in the weights folder that nobody publishes."""
+    """Files in the weights folder that are not published ones."""
     published = {release.file for release in RELEASES.values()}
     folder = weights_folder()
     try:
@@ -127,18 +127,22 @@ def _own_files() -> list[Path]:
     except OSError as error:
         raise WeightsError(
             f'the weights folder {folder} cannot be read ({error.strerror}): check permissions, '
-            'or set FOL_VPR_WEIGHTS to another'
+            'or set FOL_VPR_WEIGHTS to another folder'
         ) from error
     return [path for path in present if path.suffix in _SUFFIXES and path.name not in published]
 
 
 def resolve_weights(name_or_path: str) -> Path | str:
-    """The file that is meant, or the architecture where `untrained-<architecture>` is.
+    """The file of weights, or the architecture for `untrained-<architecture>`.
 
-    A path wins over the same name in the weights folder.
+    Where a path and a file in the weights folder have the same name, the path is taken.
+
+    Args:
+        name_or_path: a name of `list_weights`, or the path of a file.
 
     Raises:
-        WeightsError: there is none, it is not downloaded, or it cannot be looked for.
+        WeightsError: there are no such weights, they are not downloaded, or the file cannot be
+            accessed.
     """
     if name_or_path.startswith(_UNTRAINED):
         return name_or_path.removeprefix(_UNTRAINED)
@@ -168,14 +172,21 @@ def resolve_weights(name_or_path: str) -> Path | str:
 
 
 def find_weights(recorded: str, beside: Path) -> str:
-    """What brings back, on this machine, the weights that a map records.
+    """Find the weights that a map records, on this machine.
 
     A map may come from another machine. Where its weights are not at the recorded place, a file
-    of that name is taken from the weights folder, or else from the folder `beside`. Whether its
-    content is right is for the caller to see: `WeightsInfo.model_id`.
+    of the same name is taken from the weights folder, or else from the folder `beside`. The caller
+    has to compare `WeightsInfo.model_id`, because the file may be a different one.
+
+    Args:
+        recorded: name or path of the weights in the map.
+        beside: folder of the map.
+
+    Returns:
+        Name or path for `load`.
 
     Raises:
-        WeightsError: they are nowhere.
+        WeightsError: they are not found.
     """
     try:
         resolve_weights(recorded)
@@ -189,26 +200,31 @@ def find_weights(recorded: str, beside: Path) -> str:
 
 
 def _first_file(paths: Sequence[Path]) -> Path | None:
-    """The first that is a file; a path that cannot be looked for counts only where none is."""
-    trouble = None
+    """The first path that is a file, or None.
+
+    Raises:
+        WeightsError: none is a file, and one of them cannot be accessed.
+    """
+    failure = None
     for path in paths:
         try:
             if is_file(path):
                 return path
         except WeightsError as error:
-            trouble = trouble or error
-    if trouble is not None:
-        raise trouble
+            failure = failure or error
+    if failure is not None:
+        raise failure
     return None
 
 
 def load(name_or_path: str) -> tuple[FoL, WeightsInfo]:
-    """The network that a name or a file stands for.
+    """Load the network of a name or a file.
 
-    `WeightsInfo.name` of the result brings the same weights back.
+    Loading `WeightsInfo.name` of the result gives the same weights again.
 
     Raises:
-        WeightsError: there is none, its SHA-256 is not the recorded one, or it cannot be used.
+        WeightsError: there are no such weights, their SHA-256 is not the recorded one, or they do
+            not fit the network.
     """
     resolved = resolve_weights(name_or_path)
     if isinstance(resolved, str):
@@ -220,26 +236,28 @@ def load(name_or_path: str) -> tuple[FoL, WeightsInfo]:
     return net, replace(info, name=named)
 
 
-def fetch(name: str, progress: Progress | None = None, *, url: str | None = None) -> Path:
-    """Download published weights into the weights folder, whole or not at all.
+def fetch_weights(name: str, progress: Progress | None = None, *, url: str | None = None) -> Path:
+    """Download published weights into the weights folder.
 
-    An interrupted download is continued by the next call. The SHA-256 of what came is written
-    beside it, in the format of sha256sum.
+    The file appears there when it is complete; an interrupted download is continued by the next
+    call. Its SHA-256 is written beside it, in the format of sha256sum.
 
     Args:
         name: a key of `RELEASES`.
-        progress: is told the bytes that are there, and those that there will be.
-        url: a mirror, in place of the published address.
+        progress: called with the bytes that are present and the bytes in all.
+        url: a mirror to use instead of the published address.
 
     Returns:
-        Where the file is; at once where it was there already.
+        Path of the file; without a download where it is present already.
 
     Raises:
-        WeightsError: the name is unknown, the download failed, or no checkpoint came.
+        WeightsError: the name is unknown, the download failed, or its content is not a checkpoint.
         StorageError: there is no space or no permission.
     """
     if name not in RELEASES:
-        raise WeightsError(f'nobody publishes weights {name!r}; there are {", ".join(RELEASES)}')
+        raise WeightsError(
+            f'unknown published weights {name!r}, expected one of {", ".join(RELEASES)}'
+        )
     release = RELEASES[name]
     target = weights_folder() / release.file
     if is_file(target):
@@ -250,69 +268,38 @@ def fetch(name: str, progress: Progress | None = None, *, url: str | None = None
         download(url or release.url, partial, progress)
     except WeightsError as error:
         raise WeightsError(
-            f'{error}; run the command again to go on, or download {release.url} by hand '
+            f'{error}; run the command again to continue, or download {release.url} by hand '
             f'and put it at {target}'
         ) from error
     try:
         read_checkpoint(partial)
     except WeightsError as error:
         discard(partial)
-        raise WeightsError(f'what {url or release.url} sent is not used: {error}') from error
+        raise WeightsError(
+            f'the content of {url or release.url} cannot be used: {error}'
+        ) from error
     _keep(partial, target)
     return target
-
-
-def verify_recorded(path: Path) -> None:
-    """Compare a file with the SHA-256 recorded beside it, if there is one.
-
-    Raises:
-        WeightsError: they differ.
-    """
-    record = _record_of(path)
-    if not is_file(record):
-        return
-    try:
-        recorded = record.read_text(errors='replace').split()[:1]
-        actual = _sha256(path)
-    except OSError as error:
-        raise WeightsError(f'cannot read {error.filename}: {error.strerror}') from error
-    if recorded != [actual]:
-        raise WeightsError(
-            f'{path} is damaged: its SHA-256 is {actual}, {record.name} says '
-            f'{" ".join(recorded)}; remove both and fetch it again'
-        )
 
 
 def _entry(name: str, status: str, path: Path) -> AvailableWeights:
     try:
         verify_recorded(path)
-        recorded = is_file(_record_of(path))
+        recorded = is_file(record_of(path))
     except WeightsError as error:
         return AvailableWeights(name, 'damaged', str(error), path)
-    checked = 'its SHA-256 is the recorded one' if recorded else 'not recorded'
+    checked = 'SHA-256 as recorded' if recorded else 'no SHA-256 recorded'
     return AvailableWeights(name, status, f'{path.stat().st_size / 1e6:.0f} MB, {checked}', path)
 
 
 def _keep(partial: Path, target: Path) -> None:
-    """Make a complete download durable, record its hash, and move it into place."""
-    record = _record_of(target)
+    """Flush a complete download to disk, record its hash, and move it into place."""
+    record = record_of(target)
     try:
         with open(partial, 'rb') as file:
             os.fsync(file.fileno())
-        record.write_text(f'{_sha256(partial)}  {target.name}\n')
+        record.write_text(f'{sha256_of_file(partial)}  {target.name}\n')
         os.replace(partial, target)
     except OSError as error:
         raise StorageError(f'cannot write {target}: {error.strerror or error}') from error
     discard(partial)
-
-
-def _record_of(path: Path) -> Path:
-    return path.with_name(path.name + '.sha256')
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -69,9 +69,7 @@ def choose_index(
         )
     size = 4 * references * dim
     if size <= MAX_FLAT_BYTES:
-        return IndexChoice(
-            'flat', f'{size / 1e6:.0f} MB of descriptors can be searched exhaustively'
-        )
+        return IndexChoice('flat', f'all {size / 1e6:.0f} MB of descriptors are compared')
     where = ' and do not fit on the device' if device.startswith('cuda') else ''
     return IndexChoice(
         'large',

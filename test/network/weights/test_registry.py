@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from fol_vpr.errors import StorageError, WeightsError
-from fol_vpr.network import build_fol, fetch, find_weights, list_weights, resolve_weights
+from fol_vpr.network import build_fol, fetch_weights, find_weights, list_weights, resolve_weights
 from fol_vpr.network.weights.registry import RELEASES, load, weights_folder
 
 FILE = RELEASES['vitb14'].file
@@ -105,7 +105,7 @@ def names(folder: Path) -> set[str]:
 
 def test_fetched_weights_are_whole_recorded_and_usable_by_name(remote, folder, checkpoint):
     seen = []
-    path = fetch('vitb14', lambda done, size: seen.append((done, size)), url=remote.url)
+    path = fetch_weights('vitb14', lambda done, size: seen.append((done, size)), url=remote.url)
     assert path == folder / FILE
     assert path.read_bytes() == checkpoint
     assert names(folder) == {FILE, f'{FILE}.sha256'}
@@ -114,21 +114,21 @@ def test_fetched_weights_are_whole_recorded_and_usable_by_name(remote, folder, c
     assert seen[0] == (0, len(checkpoint)) and seen[-1] == (len(checkpoint), len(checkpoint))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert load('vitb14')[1].name == 'vitb14'
-    assert fetch('vitb14', url=remote.url) == path
+    assert fetch_weights('vitb14', url=remote.url) == path
     assert len(remote.asked) == 1, 'what is there must not be downloaded again'
 
 
 def test_interrupted_download_goes_on_where_it_stopped(remote, folder, checkpoint):
     remote.cut_after = 1_000_000
     with pytest.raises(WeightsError, match=r'too early.*run the command again.*by hand'):
-        fetch('vitb14', url=remote.url)
+        fetch_weights('vitb14', url=remote.url)
     assert not (folder / FILE).exists()
     assert (folder / f'{FILE}.partial').read_bytes() == checkpoint[:1_000_000]
     remote.cut_after = None
     seen = []
-    assert fetch('vitb14', lambda *counts: seen.append(counts), url=remote.url).read_bytes() == (
-        checkpoint
-    )
+    assert fetch_weights(
+        'vitb14', lambda *counts: seen.append(counts), url=remote.url
+    ).read_bytes() == (checkpoint)
     assert remote.asked == [None, 'bytes=1000000-']
     assert seen[0] == (1_000_000, len(checkpoint))
     assert names(folder) == {FILE, f'{FILE}.sha256'}
@@ -137,42 +137,42 @@ def test_interrupted_download_goes_on_where_it_stopped(remote, folder, checkpoin
 def test_download_starts_over_where_the_file_has_changed(remote, folder, checkpoint):
     remote.content, remote.etag, remote.cut_after = b'\1' * len(checkpoint), '"old"', 500_000
     with pytest.raises(WeightsError):
-        fetch('vitb14', url=remote.url)
+        fetch_weights('vitb14', url=remote.url)
     remote.content, remote.etag, remote.cut_after = checkpoint, '"new"', None
-    assert fetch('vitb14', url=remote.url).read_bytes() == checkpoint
+    assert fetch_weights('vitb14', url=remote.url).read_bytes() == checkpoint
 
 
 def test_download_starts_over_where_the_server_knows_no_ranges(remote, folder, checkpoint):
     remote.ranges, remote.cut_after = False, 500_000
     with pytest.raises(WeightsError):
-        fetch('vitb14', url=remote.url)
+        fetch_weights('vitb14', url=remote.url)
     remote.cut_after = None
-    assert fetch('vitb14', url=remote.url).read_bytes() == checkpoint
+    assert fetch_weights('vitb14', url=remote.url).read_bytes() == checkpoint
 
 
 def test_complete_partial_needs_no_server(remote, folder, checkpoint):
     remote.cut_after = len(checkpoint) - 1
     with pytest.raises(WeightsError):
-        fetch('vitb14', url=remote.url)
+        fetch_weights('vitb14', url=remote.url)
     with open(folder / f'{FILE}.partial', 'ab') as file:
         file.write(checkpoint[-1:])
-    assert fetch('vitb14', url='http://127.0.0.1:9/').read_bytes() == checkpoint
+    assert fetch_weights('vitb14', url='http://127.0.0.1:9/').read_bytes() == checkpoint
 
 
 def test_redirects_are_followed_with_the_range(remote, folder, checkpoint):
     moved = remote.url.replace('/weights', '/moved/weights')
     remote.cut_after = 300_000
     with pytest.raises(WeightsError):
-        fetch('vitb14', url=moved)
+        fetch_weights('vitb14', url=moved)
     remote.cut_after = None
-    assert fetch('vitb14', url=moved).read_bytes() == checkpoint
+    assert fetch_weights('vitb14', url=moved).read_bytes() == checkpoint
     assert remote.asked[-1] == 'bytes=300000-'
 
 
 def test_without_a_network_the_error_says_what_to_do(monkeypatch, folder):
     monkeypatch.setenv('no_proxy', '127.0.0.1')
     with pytest.raises(WeightsError) as raised:
-        fetch('vitb14', url='http://127.0.0.1:9/weights')
+        fetch_weights('vitb14', url='http://127.0.0.1:9/weights')
     words = str(raised.value)
     assert 'https://huggingface.co/shunpeng/FoL/resolve/main/FoL_base.pth' in words
     assert str(folder / FILE) in words
@@ -182,30 +182,30 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, folder):
 
 def test_absent_file(remote):
     with pytest.raises(WeightsError, match='404'):
-        fetch('vitb14', url=remote.url + '/elsewhere')
+        fetch_weights('vitb14', url=remote.url + '/elsewhere')
 
 
 def test_what_is_no_checkpoint_is_thrown_away(remote, folder):
     remote.content = b'<html>Please log in</html>'
-    with pytest.raises(WeightsError, match='is not used'):
-        fetch('vitb14', url=remote.url)
+    with pytest.raises(WeightsError, match='cannot be used'):
+        fetch_weights('vitb14', url=remote.url)
     assert names(folder) == set()
 
 
 def test_unknown_name():
     with pytest.raises(WeightsError, match=r'vits15.*vitl14, vitb14'):
-        fetch('vits15')
+        fetch_weights('vits15')
 
 
 def test_folder_that_cannot_be_written(monkeypatch, tmp_path, remote):
     (tmp_path / 'file').write_text('')
     monkeypatch.setenv('FOL_VPR_WEIGHTS', str(tmp_path / 'file'))
     with pytest.raises(StorageError, match=r'cannot write.*Not a directory|File exists'):
-        fetch('vitb14', url=remote.url)
+        fetch_weights('vitb14', url=remote.url)
 
 
 def test_damage_after_the_download_is_noticed(remote, folder):
-    path = fetch('vitb14', url=remote.url)
+    path = fetch_weights('vitb14', url=remote.url)
     assert {entry.name: entry.status for entry in list_weights()}['vitb14'] == 'downloaded'
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -289,7 +289,11 @@ def test_folders_that_cannot_be_searched(tmp_path, folder, checkpoint, unprivile
         assert find_weights(str(locked / 'own.pth'), tmp_path) == str(folder / 'own.pth')
     folder.chmod(0)
     with unprivileged():
-        for look in (list_weights, lambda: resolve_weights('own.pth'), lambda: fetch('vitb14')):
+        for look in (
+            list_weights,
+            lambda: resolve_weights('own.pth'),
+            lambda: fetch_weights('vitb14'),
+        ):
             with pytest.raises(WeightsError, match='permissions'):
                 look()
     folder.chmod(0o755)

@@ -1,0 +1,48 @@
+"""SHA-256 of a downloaded file, recorded beside it in the format of sha256sum."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fol_vpr.errors import WeightsError
+from fol_vpr.network.weights.checkpoint_file import is_file
+
+
+def verify_recorded(path: Path) -> None:
+    """Compare a file with the SHA-256 recorded beside it, where there is one.
+
+    Raises:
+        WeightsError: they differ, or a file cannot be read.
+    """
+    record = record_of(path)
+    if not is_file(record):
+        return
+    try:
+        recorded = record.read_text(errors='replace').split()[:1]
+        actual = sha256_of_file(path)
+    except OSError as error:
+        raise WeightsError(f'cannot read {error.filename}: {error.strerror}') from error
+    if recorded != [actual]:
+        raise WeightsError(
+            f'{path} is damaged: its SHA-256 is {actual}, {record.name} says '
+            f'{" ".join(recorded)}; remove both and fetch it again'
+        )
+
+
+def record_of(path: Path) -> Path:
+    """The file beside `path` that its SHA-256 is recorded in."""
+    return path.with_name(path.name + '.sha256')
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
