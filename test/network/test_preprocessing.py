@@ -114,5 +114,5 @@ def test_ids_name_the_settings_and_bring_them_back():
     ],
 )
 def test_other_arrays_are_refused(image):
-    with pytest.raises(InputError, match='uint8 is needed'):
+    with pytest.raises(InputError, match='of uint8'):
         check_image(image)

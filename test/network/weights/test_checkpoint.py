@@ -152,7 +152,7 @@ def test_truncated_file(net, tmp_path, suffix):
 def test_something_else(tmp_path, name):
     path = tmp_path / name
     path.write_text('<html>Log in to the network of this airport</html>' * 100)
-    with pytest.raises(WeightsError, match='something else'):
+    with pytest.raises(WeightsError, match='not a checkpoint'):
         open_weights(path)
     with pytest.raises(WeightsError, match='no weights file'):
         open_weights(tmp_path / 'absent.pth')
@@ -168,7 +168,7 @@ def test_pth_that_holds_other_things(tmp_path):
     with pytest.raises(WeightsError, match='contains a list'):
         open_weights(path)
     torch.save({'lr': 0.1, 'weight': torch.zeros(2)}, path)
-    with pytest.raises(WeightsError, match='no tensors: lr'):
+    with pytest.raises(WeightsError, match='not tensors: lr'):
         open_weights(path)
 
 
