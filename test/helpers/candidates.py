@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fol_vpr.datatypes import Pose
-from fol_vpr.geometry.rigid import compose, inverse, rotation_about, rotation_matrix
+from fol_vpr.geometry.rigid import compose, inverse, rotation_from_vector, rotation_matrix
 from fol_vpr.ros.messages.conversions import time_from_ns
 from fol_vpr_msgs.msg import LoopClosureCandidate
 
@@ -55,7 +55,7 @@ def drawn_errors() -> np.ndarray:
     base = rotation_matrix(BASES.orientation)
     found = []
     for noise in rng.multivariate_normal(np.zeros(6), stated_covariance(), 6000):
-        cameras = rotation_about(noise[3:]) @ rotation, position + noise[:3]
+        cameras = rotation_from_vector(noise[3:]) @ rotation, position + noise[:3]
         (r_from, p_from), (r_to, p_to) = mounts
         whole = r_from @ cameras[0] @ r_to.T
         moved = r_from @ cameras[1] + p_from - whole @ p_to
