@@ -27,7 +27,8 @@ from fol_vpr.decision import (
     Calibration,
     Decision,
     Observation,
-    Scaling,
+    PlattScaling,
+    calibration_to_rows,
     log_odds,
 )
 from fol_vpr.errors import InputError
@@ -63,13 +64,13 @@ class FittedCalibration:
     Attributes:
         calibration: fitted to all drives, to be stored.
         place: reliability of the probability of the leading place, on held-out parts.
-        nowhere: reliability of the probability that the map has no such place, on held-out parts.
+        outside: reliability of the probability that the map has no such place, on held-out parts.
         rows: number of right and of wrong places in the fit.
     """
 
     calibration: Calibration
     place: list[Bin]
-    nowhere: list[Bin]
+    outside: list[Bin]
     rows: tuple[int, int]
 
     def evidence(self) -> list[EvidenceWeight]:
@@ -80,6 +81,10 @@ class FittedCalibration:
             EvidenceWeight(name, words, *(float(value) for value in column))
             for (name, words), column in zip(FEATURES.items(), columns, strict=True)
         ]
+
+    def to_json(self) -> str:
+        """The calibration as JSON, as the map stores it."""
+        return next(iter(calibration_to_rows(self.calibration).values()))
 
     @property
     def error(self) -> float:
@@ -108,14 +113,14 @@ class FilterBelief:
 
 
 def fit_calibration(
-    drives: Sequence[CalibrationDrive], config: VerificationConfig, made: dict[str, Any]
+    drives: Sequence[CalibrationDrive], config: VerificationConfig, provenance: dict[str, Any]
 ) -> FittedCalibration:
     """Fit a calibration to drives whose true places are known.
 
     Args:
         drives: through the map, with their images in the order in which they were taken.
         config: the settings that the images were recognised with.
-        made: facts about the fit that are stored with the calibration.
+        provenance: facts about the fit that are stored with the calibration.
 
     Raises:
         InputError: too few images show a place of the map, or all places found are right, or all
@@ -133,27 +138,27 @@ def fit_calibration(
         others = [each for i, each in enumerate(parts) if i != number]
         ratios = fit_likelihood_ratios([e for each in others for e in each], config)
         beliefs.append(list(filter_beliefs(part, config, ratios)))
-    place, nowhere = held_out_reliability(beliefs)
+    place, outside = held_out_reliability(beliefs)
     examples = [e for part in parts for e in part]
     pooled = [belief for part in beliefs for belief in part]
     whole = fit_likelihood_ratios(examples, config)
     _, labels = training_rows(examples, config)
     calibration = replace(
         whole,
-        place=fit_place_scaling(pooled),
-        nowhere=fit_outside_scaling(pooled),
-        made={
-            **made,
+        place_scaling=fit_place_scaling(pooled),
+        outside_scaling=fit_outside_scaling(pooled),
+        provenance={
+            **provenance,
             'drives': [drive.name for drive in drives],
             'images': len(examples),
             'images_in_map': known,
             'calibration_error': calibration_error(place),
-            'calibration_error_nowhere': calibration_error(nowhere),
+            'calibration_error_outside': calibration_error(outside),
             'reliability': [[b.count, b.said, b.right] for b in place],
         },
     )
     rows = int(labels.sum()), int((~labels).sum())
-    return FittedCalibration(calibration, place, nowhere, rows)
+    return FittedCalibration(calibration, place, outside, rows)
 
 
 def _parts(drives: Sequence[CalibrationDrive]) -> Iterator[list[CalibrationExample]]:
@@ -199,36 +204,36 @@ def _filter_belief(
     belief = result.belief
     assert belief is not None
     outside = masked or not example.positives
-    if not belief.shown:
+    if not belief.probabilities:
         return FilterBelief(None, 0.0, False, belief.p_outside_map, outside)
-    leader = int(np.argmax(np.multiply(belief.shown, belief.share)))
+    leader = int(np.argmax(np.multiply(belief.probabilities, belief.shares)))
     right = not masked and is_right(result.evidence[leader], example.positives)
     return FilterBelief(
-        belief.shown[leader], belief.share[leader], right, belief.p_outside_map, outside
+        belief.probabilities[leader], belief.shares[leader], right, belief.p_outside_map, outside
     )
 
 
-def fit_place_scaling(beliefs: Sequence[FilterBelief]) -> Scaling:
+def fit_place_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
     """From the belief in the leading place to the probability that it is right."""
     led = [b for b in beliefs if b.p_place is not None]
     inputs = [(log_odds(b.p_place or 0.0), math.log(max(b.share, MIN_SHARE))) for b in led]
     return _fit_scaling(np.array(inputs), [b.is_right for b in led])
 
 
-def fit_outside_scaling(beliefs: Sequence[FilterBelief]) -> Scaling:
+def fit_outside_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
     """From the belief outside the map to the probability that the map has no such place."""
     inputs = [(log_odds(b.p_outside_map), 0.0) for b in beliefs]
     return _fit_scaling(np.array(inputs), [b.is_outside_map for b in beliefs])
 
 
-def _fit_scaling(inputs: np.ndarray, right: Sequence[bool]) -> Scaling:
+def _fit_scaling(inputs: np.ndarray, right: Sequence[bool]) -> PlattScaling:
     """The scaling of [N, 2] log odds and logs of shares; the identity where all are one class."""
     if len(set(right)) < 2:
-        return Scaling()
+        return PlattScaling()
     slopes, offset = constrained_regression(
         inputs, np.array(right), [True, True], SCALING_REGULARISATION
     )
-    return Scaling(float(slopes[0]), offset, float(slopes[1]))
+    return PlattScaling(float(slopes[0]), offset, float(slopes[1]))
 
 
 def held_out_reliability(
@@ -243,15 +248,15 @@ def held_out_reliability(
         Reliability of the leading place, and of there being none in the map.
     """
     place: list[tuple[float, bool]] = []
-    nowhere: list[tuple[float, bool]] = []
+    outside: list[tuple[float, bool]] = []
     for number, part in enumerate(beliefs):
         others = [b for i, each in enumerate(beliefs) if i != number for b in each]
         scale_place, scale_outside = fit_place_scaling(others), fit_outside_scaling(others)
         for b in part:
-            nowhere.append((scale_outside.probability(b.p_outside_map), b.is_outside_map))
+            outside.append((scale_outside.probability(b.p_outside_map), b.is_outside_map))
             if b.p_place is not None:
                 place.append((scale_place.probability(b.p_place, b.share), b.is_right))
     return (
         reliability([p for p, _ in place], [r for _, r in place]),
-        reliability([p for p, _ in nowhere], [r for _, r in nowhere]),
+        reliability([p for p, _ in outside], [r for _, r in outside]),
     )

@@ -21,7 +21,7 @@ from fol_vpr.decision import (
     Calibration,
     Locations,
     PlaceEvidence,
-    gather,
+    collect_evidence,
     same_place,
 )
 from fol_vpr.errors import InputError
@@ -48,14 +48,14 @@ def training_rows(
     features: list[np.ndarray] = []
     labels: list[bool] = []
     for example in examples:
-        for evidence in gather(example.observation, config)[:LEADING]:
+        for evidence in collect_evidence(example.observation, config)[:LEADING]:
             right = is_right(evidence, example.positives)
             # A neighbour of the right place is an example of neither right nor wrong.
             if right or not is_near(evidence, example, config):
                 features.append(evidence.features)
                 labels.append(right)
         if example.masked is not None:
-            for evidence in gather(example.masked, config)[:LEADING]:
+            for evidence in collect_evidence(example.masked, config)[:LEADING]:
                 features.append(evidence.features)
                 labels.append(False)
     return np.array(features).reshape(-1, len(FEATURES)), np.array(labels, bool)
@@ -113,8 +113,8 @@ def fit_likelihood_ratios(
         scale,
         weights,
         offset=intercept - math.log(right / wrong),
-        miss=miss_rate(examples, config),
-        repeat=repeat_rate(examples, config),
+        miss_rate=miss_rate(examples, config),
+        repeat_rate=repeat_rate(examples, config),
     )
 
 
@@ -160,7 +160,7 @@ def miss_rate(examples: Sequence[CalibrationExample], config: VerificationConfig
     missed = sum(
         not any(
             is_right(each, e.positives) or is_near(each, e, config)
-            for each in gather(e.observation, config)
+            for each in collect_evidence(e.observation, config)
         )
         for e in known
     )
@@ -171,7 +171,7 @@ def repeat_rate(examples: Sequence[CalibrationExample], config: VerificationConf
     """Fraction of images without their place in the map that lead to the place of the last one."""
     leaders = []
     for example in examples:
-        groups = gather(example.masked, config)[:1] if example.masked is not None else []
+        groups = collect_evidence(example.masked, config)[:1] if example.masked is not None else []
         leaders.append(groups[0].best.place if groups else None)
     pairs = [(a, b) for a, b in pairwise(leaders) if a and b]
     alike = sum(same_place(a, b, config) for a, b in pairs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fol_vpr.database import MapEditor
 from fol_vpr.datatypes import MapInfo
-from fol_vpr.decision import Calibration
+from fol_vpr.decision import Calibration, calibration_to_rows
 
 
 def store_calibration(
@@ -32,4 +32,4 @@ def store_calibration(
         StorageError: no space on the disk, or no permission.
     """
     with MapEditor(path) as editor:
-        return editor.calibrate(calibration.to_rows(), progress=progress)
+        return editor.calibrate(calibration_to_rows(calibration), progress=progress)

@@ -100,8 +100,8 @@ def run(args: argparse.Namespace) -> int:
         drives = _drives(args, recognizer, sources, criteria)
         info = recognizer.map_info
         assert info is not None
-        made = {
-            'made': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        provenance = {
+            'created': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
             'model_id': info.model_id,
             'codec': info.codec,
             'places': info.places,
@@ -114,15 +114,15 @@ def run(args: argparse.Namespace) -> int:
         }
     finally:
         recognizer.close()
-    fitted = fit_calibration(drives, verification, made)
+    fitted = fit_calibration(drives, verification, provenance)
     print('\n'.join(_lines(fitted)))
     if args.json is not None:
         with atomic_text(args.json) as file:
-            file.write(next(iter(fitted.calibration.to_rows().values())) + '\n')
+            file.write(fitted.to_json() + '\n')
     if args.picture is not None:
         from fol_vpr.evaluation.pictures import draw_reliability
 
-        curves = {'leading place': fitted.place, 'not in the map': fitted.nowhere}
+        curves = {'leading place': fitted.place, 'not in the map': fitted.outside}
         draw_reliability(args.picture, curves)
         print(f'picture: {args.picture}', file=sys.stderr)
     if args.dry_run:
@@ -223,24 +223,26 @@ def _drives(
 
 
 def _lines(fitted: FittedCalibration) -> list[str]:
-    calibration, made = fitted.calibration, fitted.calibration.made
+    calibration, provenance = fitted.calibration, fitted.calibration.provenance
     right, wrong = fitted.rows
     table = [['evidence', 'weight', 'per', 'around', 'what it is']]
     for each in fitted.evidence():
         numbers = (f'{each.weight:+.2f}', f'{each.scale:.2f}', f'{each.mean:.2f}')
         table.append([each.name, *numbers, each.words])
     return [
-        f'{made["images"]} images of {len(made["drives"])} drive(s), {made["images_in_map"]} of '
-        f'them in the map; {right} right and {wrong} wrong places',
+        f'{provenance["images"]} images of {len(provenance["drives"])} drive(s), '
+        f'{provenance["images_in_map"]} of them in the map; {right} right and {wrong} wrong '
+        'places',
         '',
         *align_columns(table, left=(0, 4)),
         '',
-        f'offset {calibration.offset:+.2f}; the right place is missed in {calibration.miss:.1%} '
-        f'of the images; a wrong one is repeated in {calibration.repeat:.1%}',
+        f'offset {calibration.offset:+.2f}; the right place is missed in '
+        f'{calibration.miss_rate:.1%} of the images; a wrong one is repeated in '
+        f'{calibration.repeat_rate:.1%}',
         '',
         *_diagram('probability of the leading place', fitted.place),
         '',
-        *_diagram('probability that the map has no such place', fitted.nowhere),
+        *_diagram('probability that the map has no such place', fitted.outside),
     ]
 
 

@@ -1,8 +1,15 @@
 """From scores to a statement: evidence, calibration, Bayes filter over time, image quality."""
 
-from fol_vpr.decision.calibration import MIN_SHARE, Calibration, Scaling, log_odds
+from fol_vpr.decision.calibration import MIN_SHARE, Calibration, PlattScaling, log_odds
+from fol_vpr.decision.calibration_rows import calibration_from_rows, calibration_to_rows
 from fol_vpr.decision.decision import Decision, LocalizationResult
-from fol_vpr.decision.evidence import FEATURES, MORE_IS_BETTER, Observation, PlaceEvidence, gather
+from fol_vpr.decision.evidence import (
+    FEATURES,
+    MORE_IS_BETTER,
+    Observation,
+    PlaceEvidence,
+    collect_evidence,
+)
 from fol_vpr.decision.image_quality import ImageQuality, assess_image
 from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations, same_place
 
@@ -18,9 +25,11 @@ __all__ = [
     'Locations',
     'Observation',
     'PlaceEvidence',
-    'Scaling',
+    'PlattScaling',
     'assess_image',
-    'gather',
+    'calibration_from_rows',
+    'calibration_to_rows',
+    'collect_evidence',
     'log_odds',
     'same_place',
 ]

@@ -1,4 +1,4 @@
-"""What speaks for each place that an image may show, in numbers."""
+"""The evidence of one image for each place that it may show, as numbers."""
 
 from __future__ import annotations
 
@@ -14,38 +14,41 @@ from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations
 
 FEATURES = {
     'similarity': 'cosine of the global descriptors',
-    'standing': 'similarity over the median candidate, in standard deviations of all of them',
-    'margin': 'similarity over the best candidate of a place farther off, in the same unit',
-    'matches': 'local matches, log(1 + n)',
-    'match_margin': 'the same, less that of the best other place',
-    'inliers': 'inliers of the geometry, log(1 + n)',
+    'similarity_zscore': 'similarity above the median of the candidates, in their standard '
+    'deviations',
+    'similarity_margin': 'similarity above the best candidate of a place farther off, in standard '
+    'deviations of the candidates',
+    'matches': 'local matches n, as log(1 + n)',
+    'match_margin': 'log(1 + n) of the local matches, less that of the best other place',
+    'inliers': 'inliers n of the geometric verification, as log(1 + n)',
     'inlier_ratio': 'share of the matches that are inliers',
-    'regions': 'image regions that the inliers cover, log(1 + n)',
-    'checked': '1 where the geometry was run',
+    'regions': 'image regions n that the inliers cover, as log(1 + n)',
+    'geometry_checked': '1 where the geometric verification was run, else 0',
 }
-"""The numbers of a place, in the order of `PlaceEvidence.features`."""
+"""The features of a place, in the order of `PlaceEvidence.features`, and what each means."""
 
-MORE_IS_BETTER = tuple(name for name in FEATURES if name != 'checked')
-"""More of these never makes a place less probable."""
+MORE_IS_BETTER = tuple(name for name in FEATURES if name != 'geometry_checked')
+"""Features whose weight is never negative: more of one never makes a place less probable."""
 
 MAX_PLACES = 6
-# Similarities that lie closer together than this differ by chance.
+# Standard deviations of the similarities below this are within chance.
 MIN_SPREAD = 1e-3
-# In logarithms: twenty times as many matches as any other place, or no other place at all.
+# Largest match margin: log of twenty times as many matches as any other place.
 MAX_MARGIN = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What one image gave.
+    """The result of retrieval and verification for one image: the input of the decision.
 
     Attributes:
+        stamp_ns: time of exposure of the image.
         candidates: of the global search, best first.
-        places: what they are.
-        hypotheses: those that were re-ranked or verified, best first.
+        places: the references of these candidates, in the same order.
+        hypotheses: the candidates that were re-ranked or verified, best first.
         descriptor: [D] global descriptor of the image, unit length, or None.
-        odometry: pose of the base in the frame of the odometry, or None.
-        quality: of the image, 0 (unusable) to 1.
+        odometry: pose of the base in the odometry frame, or None.
+        quality: quality score of the image, 0 (unusable) to 1.
     """
 
     stamp_ns: int
@@ -57,8 +60,8 @@ class Observation:
     quality: float = 1.0
 
     @property
-    def usual_similarity(self) -> float:
-        """That of the median candidate, which as a rule shows another place."""
+    def median_similarity(self) -> float:
+        """Similarity of the median candidate, which as a rule shows another place."""
         similarities = [candidate.similarity for candidate in self.candidates]
         return float(np.median(similarities)) if similarities else 0.0
 
@@ -68,10 +71,9 @@ class PlaceEvidence:
     """The hypotheses of one image that show one place, taken together.
 
     Attributes:
-        best: the one to believe if the place is right: the verified one with most inliers, else
-            the first.
+        best: the verified hypothesis with most inliers, or the first one where none is verified.
         members: `Place.index` of all of them.
-        features: [F] numbers named by `FEATURES`, each the best that one of them has.
+        features: [F] numbers named by `FEATURES`, each the maximum over the hypotheses.
     """
 
     best: PlaceHypothesis
@@ -79,39 +81,44 @@ class PlaceEvidence:
     features: np.ndarray
 
 
-def gather(observation: Observation, config: VerificationConfig) -> list[PlaceEvidence]:
-    """Evidence for each of the leading places of an image, at most `MAX_PLACES`, best first."""
-    groups = _grouped(observation.hypotheses, config)
+def collect_evidence(observation: Observation, config: VerificationConfig) -> list[PlaceEvidence]:
+    """Evidence for each of the leading places of an image, at most `MAX_PLACES`, best first.
+
+    Args:
+        observation: of the image.
+        config: `place_radius` and `place_index_gap`, which tell the references of one place.
+    """
+    groups = _group_by_place(observation.hypotheses, config)
     if not groups:
         return []
     similarities = np.array([c.similarity for c in observation.candidates])
     spread = max(float(similarities.std()), MIN_SPREAD) if len(similarities) else 1.0
-    usual = observation.usual_similarity
+    median = observation.median_similarity
     locations = Locations(observation.places)
     leaders = Locations([group[0].place for group in groups])
     matches = np.array([_matches(group) for group in groups])
-    found = []
+    evidence = []
     for number, group in enumerate(groups[:MAX_PLACES]):
         best = _best(group)
         similarity = max(h.similarity for h in group)
         others = similarities[~locations.same(best.place, config, radius_factor=NEIGHBOUR_FACTOR)]
-        rival = float(others.max()) if len(others) else usual
+        rival = float(others.max()) if len(others) else median
         apart = ~leaders.same(best.place, config, radius_factor=NEIGHBOUR_FACTOR)
-        other_matches = float(matches[apart].max(initial=0.0))
+        rival_matches = float(matches[apart].max(initial=0.0))
         features = [
             similarity,
-            (similarity - usual) / spread,
+            (similarity - median) / spread,
             (similarity - rival) / spread,
             float(matches[number]),
-            min(float(matches[number]) - other_matches, MAX_MARGIN),
+            min(float(matches[number]) - rival_matches, MAX_MARGIN),
             *_geometry(group),
         ]
         members = frozenset(h.place.index for h in group)
-        found.append(PlaceEvidence(best, members, np.array(features)))
-    return found
+        evidence.append(PlaceEvidence(best, members, np.array(features)))
+    return evidence
 
 
-def _grouped(
+def _group_by_place(
     hypotheses: Sequence[PlaceHypothesis], config: VerificationConfig
 ) -> list[list[PlaceHypothesis]]:
     """Hypotheses of one place together, in the order of the best of each."""
@@ -132,13 +139,18 @@ def _best(group: list[PlaceHypothesis]) -> PlaceHypothesis:
 
 
 def _matches(group: list[PlaceHypothesis]) -> float:
-    """Those that the geometry was given, which has rivals too, else those of re-ranking."""
+    """log(1 + n) of the matches given to the geometric verification, else of re-ranking.
+
+    Rivals are verified too, so that matches of the geometric verification are compared with
+    their like.
+    """
     checked = [float(h.matches) for h in group if h.query_xy is not None]
     scores = [h.match_score for h in group if not math.isnan(h.match_score)]
     return math.log1p(max(checked or scores, default=0.0))
 
 
 def _geometry(group: list[PlaceHypothesis]) -> tuple[float, float, float, float]:
+    """The last four of `FEATURES`."""
     checked = [h for h in group if h.query_xy is not None]
     if not checked:
         return 0.0, 0.0, 0.0, 0.0

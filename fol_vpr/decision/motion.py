@@ -1,4 +1,4 @@
-"""How a robot moves between two images, and where a place that it was at is by then."""
+"""How the robot moves between two images, and where an observed place is predicted by then."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ import numpy as np
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Place, Pose
 from fol_vpr.decision.places import Locations, geo_metres
+from fol_vpr.geometry import rotation_matrix
 
-# Odometry over a place whose pose is not quite the robot's: metres to the side for each metre.
+# The pose of a reference is not quite that of the robot, so that odometry added to it drifts:
+# metres of deviation for each metre driven.
 DRIFT = 0.2
-# Where neither odometry nor time is known, an image moves by this share of a place's extent.
+# Without odometry and time stamps, the robot moves by this share of a place's extent per image.
 STEP = 0.5
-# An image this new is that of a robot that moves as fast as it may.
-MOVING = 0.3
-# No robot goes so many metres between two images: odometry that says so has gone astray.
-FARTHEST = 1e6
+# An image of at least this novelty is that of a robot that moves at its full speed.
+MOVING_NOVELTY = 0.3
+# Odometry that reports more metres than this between two images is taken as missing.
+MAX_DISTANCE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
-    """What the robot did between two images.
+class RobotMotion:
+    """Motion of the robot's base between two images.
 
     Attributes:
-        seconds: that passed; 0 where the images carry no times.
-        translation: [3] metres in the frame of the base at the first image, or None.
-        rotation: [3, 3] of the base at the second image in that frame, or None.
+        seconds: time between the images; 0 where they carry no time stamps.
+        translation: [3] metres in the base frame at the first image; None without odometry.
+        rotation: [3, 3] rotation of the base at the second image in that frame; None without
+            odometry.
     """
 
     seconds: float
@@ -36,25 +39,31 @@ class Motion:
     rotation: np.ndarray | None = None
 
     @classmethod
-    def between(cls, before: Pose | None, after: Pose | None, seconds: float) -> Motion:
-        """The motion between two poses of the odometry, where both are known."""
+    def between(cls, before: Pose | None, after: Pose | None, seconds: float) -> RobotMotion:
+        """The motion between two poses of the base in the odometry frame.
+
+        Args:
+            before: at the first image; None without odometry.
+            after: at the second image; None without odometry.
+            seconds: between the images.
+        """
         if before is None or after is None:
             return cls(seconds)
         with np.errstate(over='ignore'):
-            way = after.position - before.position
-        if np.abs(way).max() > FARTHEST:
+            displacement = after.position - before.position
+        if np.abs(displacement).max() > MAX_DISTANCE:
             return cls(seconds)
-        start, end = matrix(before.orientation), matrix(after.orientation)
-        return cls(seconds, start.T @ way, start.T @ end)
+        start, end = rotation_matrix(before.orientation), rotation_matrix(after.orientation)
+        return cls(seconds, start.T @ displacement, start.T @ end)
 
     @property
     def metres(self) -> float | None:
-        """How far, as the crow flies; None without odometry."""
+        """Straight distance between the two images in metres; None without odometry."""
         return None if self.translation is None else float(np.linalg.norm(self.translation))
 
     @property
     def degrees(self) -> float | None:
-        """By how much it turned; None without odometry."""
+        """Angle of the rotation between the two images, 0 to 180; None without odometry."""
         if self.rotation is None:
             return None
         cosine = (float(np.trace(self.rotation)) - 1) / 2
@@ -63,77 +72,77 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class PredictedPose:
-    """Where a place is that the robot was seen at, moved on with the robot.
+    """Predicted pose of a robot that was observed at a place, after the motion since then.
 
     Attributes:
-        place: the reference.
-        position: [3] metres in the frame of the map, or None where it has no pose.
-        rotation: [3, 3] of the base in that frame, or None.
-        spread: metres by which the robot may be off by now, beyond the extent of a place.
-        steps: the same in references of a session, for places without positions.
+        place: the reference that it was observed at.
+        position: [3] metres in the map frame; None where the map has no positions.
+        rotation: [3, 3] rotation of the base in the map frame; None where it is unknown.
+        spread: uncertainty of the position in metres, beyond the extent of a place.
+        index_spread: uncertainty in references of the session, for places without positions.
     """
 
     place: Place
     position: np.ndarray | None
     rotation: np.ndarray | None
     spread: float = 0.0
-    steps: float = 0.0
+    index_spread: float = 0.0
 
     @classmethod
     def of(cls, place: Place) -> PredictedPose:
-        """The predicted of a place that was just seen."""
+        """The pose at a place that was observed just now."""
         if place.pose is not None:
-            turned = matrix(place.pose.orientation) if place.pose.has_orientation else None
-            return cls(place, place.pose.position, turned)
+            oriented = place.pose.has_orientation
+            rotation = rotation_matrix(place.pose.orientation) if oriented else None
+            return cls(place, place.pose.position, rotation)
         return cls(place, geo_metres(place), None)
 
-    def moved(self, motion: Motion, novelty: float, config: VerificationConfig) -> PredictedPose:
-        """Where it is after a motion of the robot.
+    def moved(
+        self, motion: RobotMotion, novelty: float, config: VerificationConfig
+    ) -> PredictedPose:
+        """The predicted pose after a motion.
 
         Args:
             motion: of the robot.
-            novelty: how different the images before and after it are, 0 to 1. Where nothing else
-                tells how far the robot moved, images that hardly differ do.
-            config: the extent of a place, and the speed of the robot.
+            novelty: how different the images before and after the motion are, 0 to 1. Without
+                odometry, images that hardly differ tell that the robot hardly moved.
+            config: `place_radius`, `place_index_gap` and `speed`.
         """
         position, rotation = self.position, self.rotation
-        moving = min(1.0, novelty / MOVING)
+        moving = min(1.0, novelty / MOVING_NOVELTY)
         if motion.metres is None:
-            way = moving * (config.speed * motion.seconds or STEP * config.place_radius)
+            spread = moving * (config.speed * motion.seconds or STEP * config.place_radius)
         elif position is None or rotation is None or motion.translation is None:
-            way = motion.metres
+            spread = motion.metres
         else:
             position = position + rotation @ motion.translation
             rotation = rotation @ motion.rotation
-            way = DRIFT * motion.metres
-        steps = moving * STEP * (config.place_index_gap + 0.5)
-        return PredictedPose(self.place, position, rotation, self.spread + way, self.steps + steps)
+            spread = DRIFT * motion.metres
+        index_spread = moving * STEP * (config.place_index_gap + 0.5)
+        return PredictedPose(
+            self.place,
+            position,
+            rotation,
+            self.spread + spread,
+            self.index_spread + index_spread,
+        )
 
-    def reach(self, places: Locations, config: VerificationConfig) -> np.ndarray:
-        """For each of some places [N], 0 to 1: would it be shown if the robot is here?
+    def proximity(self, places: Locations, config: VerificationConfig) -> np.ndarray:
+        """How well places [N] agree with this pose, 0 to 1.
 
-        1 within the extent of a place, and less the farther away, and the less is known.
+        1 within the extent of a place, falling off as a Gaussian beyond it. A larger spread
+        widens the Gaussian and lowers its maximum.
         """
         if self.position is None:
-            return _kernel(places.steps(self.place), config.place_index_gap + 0.5, self.steps)
+            return _kernel(
+                places.index_gaps(self.place), config.place_index_gap + 0.5, self.index_spread
+            )
         metres = places.metres_from(self.position, geodetic=self.place.pose is None)
         return _kernel(metres, max(config.place_radius, 0.01), self.spread)
 
 
-def matrix(quaternion: np.ndarray) -> np.ndarray:
-    """[3, 3] rotation of a unit quaternion x, y, z, w."""
-    x, y, z, w = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
 def _kernel(distance: np.ndarray, extent: float, spread: float) -> np.ndarray:
-    """Gaussian around the extent of a place, lower the wider it is."""
+    """Values [N] of a Gaussian around the extent of a place; NaN distances give 0."""
     beyond = np.maximum(distance - extent, 0.0) / (spread + extent / 4)
-    reached = np.exp(-0.5 * np.square(np.nan_to_num(beyond, nan=np.inf, posinf=np.inf)))
-    return np.asarray(reached * extent / (extent + spread))
+    gaussian = np.exp(-0.5 * np.square(np.nan_to_num(beyond, nan=np.inf, posinf=np.inf)))
+    return np.asarray(gaussian * extent / (extent + spread))

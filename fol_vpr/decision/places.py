@@ -16,13 +16,13 @@ NEIGHBOUR_FACTOR = 2.0
 
 
 class Locations:
-    """Where some references were taken, so that one can be compared with all of them at once.
+    """Where references were taken, as arrays, to compare all of them with one at a time.
 
-    Two references are compared by the first that both have: metres between their poses, metres
-    between their geodetic positions, their order within one session.
+    Two references are compared by the first of these that both have: the distance between their
+    poses, the distance between their geodetic positions, their order within one session.
 
     Args:
-        places: the references.
+        places: the references [N].
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -33,7 +33,7 @@ class Locations:
         self._sessions = np.array([place.session_id for place in places], object)
 
     def metres(self, place: Place) -> np.ndarray:
-        """Metres [N] from a reference; NaN where they have no positions of one kind."""
+        """Distances [N] in metres from a reference; NaN where no kind of position is shared."""
         metres = np.full(len(self.places), math.nan)
         if place.pose is not None:
             metres = np.linalg.norm(self._poses - place.pose.position, axis=1)
@@ -43,48 +43,59 @@ class Locations:
         return metres
 
     def metres_from(self, position: np.ndarray, *, geodetic: bool) -> np.ndarray:
-        """Metres [N] from a position [3]; NaN where they have none of its kind."""
+        """Distances [N] in metres from a position; NaN for references without a position.
+
+        Args:
+            position: [3] metres, in the map frame or as `geo_metres` gives it.
+            geodetic: whether it is one of `geo_metres`.
+        """
         rows = self._geo if geodetic else self._poses
         return np.asarray(np.linalg.norm(rows - position, axis=1))
 
-    def steps(self, place: Place) -> np.ndarray:
-        """Places [N] between, in the order of one session; infinite in another session."""
-        apart = np.abs(self._index - place.index).astype(np.float64)
-        return np.where(self._sessions == place.session_id, apart, math.inf)
+    def index_gaps(self, place: Place) -> np.ndarray:
+        """Differences [N] of `Place.index` from a reference; infinite in another session."""
+        gaps = np.abs(self._index - place.index).astype(np.float64)
+        return np.where(self._sessions == place.session_id, gaps, math.inf)
 
     def same(
         self, place: Place, config: VerificationConfig, *, radius_factor: float = 1.0
     ) -> np.ndarray:
-        """Which of them [N] show the same place as a reference, or one so near to it.
+        """Which references [N], bool, show the same place as a reference, or a near one.
 
         Args:
             place: the reference.
-            config: the extent of a place.
-            radius_factor: how many radius_factor of a place are near; see `NEIGHBOUR_FACTOR`.
+            config: `place_radius` in metres and, for references without positions,
+                `place_index_gap`.
+            radius_factor: both limits are multiplied by this; see `NEIGHBOUR_FACTOR`.
         """
         metres = self.metres(place)
-        near = self.steps(place) <= radius_factor * config.place_index_gap
+        near = self.index_gaps(place) <= radius_factor * config.place_index_gap
         return np.where(np.isnan(metres), near, metres <= radius_factor * config.place_radius)
 
 
 def same_place(a: Place, b: Place, config: VerificationConfig) -> bool:
-    """Whether two references show one place: by metres where the map has positions, else by
-    their order within one session.
+    """Whether two references show one place.
+
+    Decided by metres where both have positions, else by their order within one session.
     """
     return bool(Locations([a]).same(b, config)[0])
 
 
 def geo_metres(place: Place) -> np.ndarray | None:
-    """[3] position on a sphere in metres, between which chords are as long as the way there."""
+    """[3] position in metres on a sphere of the earth's mean radius, from its centre.
+
+    Chords between such positions approximate distances along the ground. None where the place
+    has no geodetic position.
+    """
     if place.geo is None:
         return None
     lat, lon = math.radians(place.geo.latitude), math.radians(place.geo.longitude)
-    around = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
-    return EARTH_RADIUS * np.array(around)
+    direction = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+    return EARTH_RADIUS * np.array(direction)
 
 
 def _rows(positions: list[np.ndarray | None]) -> np.ndarray:
-    """[N, 3], NaN where there is none."""
+    """[N, 3] positions; NaN for those that are None."""
     unknown = np.full(3, math.nan)
     rows = [unknown if position is None else position for position in positions]
     return np.array(rows, np.float64).reshape(-1, 3)

@@ -46,7 +46,7 @@ def calibration_in_words(calibration: Calibration | None, config: RecognizerConf
     """What decisions go by; names settings that had other values when the map was calibrated."""
     if calibration is None:
         return 'uncalibrated: by defaults'
-    made = calibration.made.get('settings')
+    made = calibration.provenance.get('settings')
     ours = {**asdict(config.retrieval), **asdict(config.verification)}
     others = [
         f'{name} was {value}, is {ours[name]}'

@@ -23,7 +23,14 @@ from fol_vpr.datatypes import (
     Recognition,
     Verification,
 )
-from fol_vpr.decision import Calibration, Decision, LocalizationResult, Observation, assess_image
+from fol_vpr.decision import (
+    Calibration,
+    Decision,
+    LocalizationResult,
+    Observation,
+    assess_image,
+    calibration_from_rows,
+)
 from fol_vpr.errors import MapError
 from fol_vpr.loop_closure.detector import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
@@ -91,7 +98,7 @@ class PlaceRecognizer:
     def _swap_map(self, loaded: LiveMap, *, other: bool = True) -> None:
         """Use a map instead of the present one; `other` where it is not the same one grown."""
         try:
-            calibration = Calibration.from_rows(loaded.calibration(), str(loaded.path))
+            calibration = calibration_from_rows(loaded.calibration(), str(loaded.path))
         except MapError:
             loaded.close()
             raise
@@ -348,7 +355,6 @@ class PlaceRecognizer:
             loaded,
             self.config,
             device=self.extractor.device,
-            same_place=self._decision.same_place,
             timings=timings,
             prior=prior,
             exclude=exclude,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import Candidate, Features, Frame, Place, PlaceHypothesis, Prior
-from fol_vpr.decision import ImageQuality, Observation, assess_image
+from fol_vpr.decision import ImageQuality, Observation, assess_image, same_place
 from fol_vpr.mapping import LiveMap
 from fol_vpr.mapping.candidate_matcher import CandidateMatcher, hypothesis_of
-
-SamePlace = Callable[[Place, Place], bool]
 
 
 class Seen(NamedTuple):
@@ -40,7 +38,6 @@ def look(
     config: RecognizerConfig,
     *,
     device: str,
-    same_place: SamePlace,
     timings: dict[str, float],
     prior: Prior | None = None,
     exclude: frozenset[int] = frozenset(),
@@ -53,7 +50,6 @@ def look(
         loaded: the map.
         config: how many are looked at, and how closely.
         device: where local features are compared.
-        same_place: whether two references show one place.
         timings: seconds by stage; what these stages take is added.
         prior: what is known of the place.
         exclude: references, by `Place.index`, that are left out as if the map had none.
@@ -71,7 +67,7 @@ def look(
         ranked = comparison.rank(found)
     with timed(timings, 'verify'):
         places = [loaded.place(candidate.index) for candidate in ranked]
-        checked = comparison.verify(ranked, _ranks_to_verify(places, config, same_place))
+        checked = comparison.verify(ranked, _ranks_to_verify(places, config))
         quality = assess_image(frame.image)
     observation = Observation(
         stamp_ns=frame.stamp_ns,
@@ -85,12 +81,11 @@ def look(
     return Seen(ranked, checked, quality, observation)
 
 
-def _ranks_to_verify(
-    places: list[Place], config: RecognizerConfig, same_place: SamePlace
-) -> list[int]:
+def _ranks_to_verify(places: list[Place], config: RecognizerConfig) -> list[int]:
     """The best, the best one of another place as its rival, then the next ones; ascending."""
     reach = range(1, min(len(places), max(config.retrieval.rerank, config.verification.verify)))
-    rival = [rank for rank in reach if not same_place(places[rank], places[0])][:1]
+    verification = config.verification
+    rival = [r for r in reach if not same_place(places[r], places[0], verification)][:1]
     order = dict.fromkeys([0, *rival, *reach]) if places else {}
     return sorted(list(order)[: config.verification.verify])
 

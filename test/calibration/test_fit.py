@@ -15,7 +15,7 @@ from fol_vpr.calibration.drives import masked_references
 from fol_vpr.calibration.fit import FilterBelief, held_out_reliability
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Pose
-from fol_vpr.decision import FEATURES, Decision, gather
+from fol_vpr.decision import FEATURES, Decision, collect_evidence
 from fol_vpr.errors import InputError
 
 CONFIG = VerificationConfig()
@@ -29,7 +29,7 @@ def fitted():
 def test_right_places_get_better_odds_than_wrong_ones(fitted):
     ratios = {True: [], False: []}
     for example in drive(seed=5).examples:
-        for evidence in gather(example.observation, CONFIG):
+        for evidence in collect_evidence(example.observation, CONFIG):
             right = evidence.best.place.index in example.positives
             ratios[right].append(fitted.calibration.log_ratio(evidence.features))
     assert np.median(ratios[True]) > 2 and np.median(ratios[False]) < -2
@@ -49,13 +49,13 @@ def test_what_is_called_probable_is_right_so_often_on_another_drive(fitted):
 
 def test_no_weight_is_against_what_is_known_to_be_better(fitted):
     weights = dict(zip(FEATURES, fitted.calibration.weights, strict=True))
-    assert all(weight >= 0 for name, weight in weights.items() if name != 'checked')
-    assert weights['similarity'] + weights['inliers'] + weights['margin'] > 0
+    assert all(weight >= 0 for name, weight in weights.items() if name != 'geometry_checked')
+    assert weights['similarity'] + weights['inliers'] + weights['similarity_margin'] > 0
     assert [each.name for each in fitted.evidence()] == list(FEATURES)
 
 
 def test_it_says_what_it_was_made_from(fitted):
-    made = fitted.calibration.made
+    made = fitted.calibration.provenance
     assert made['model_id'] == 'm' and made['drives'] == ['drive', 'drive']
     assert (made['images'], made['images_in_map']) == (160, 160)
     assert made['calibration_error'] == fitted.error
@@ -64,7 +64,7 @@ def test_it_says_what_it_was_made_from(fitted):
 
 def test_the_same_drives_give_the_same_calibration(fitted):
     again = fit_calibration([drive(seed=0), drive(seed=1)], CONFIG, {'model_id': 'm'})
-    assert again.calibration.to_rows() == fitted.calibration.to_rows()
+    assert again.to_json() == fitted.to_json()
 
 
 def test_a_stream_outside_the_map_is_called_so(fitted):
@@ -144,7 +144,7 @@ def test_odometry_is_used_where_the_drive_has_it(fitted):
     here = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
     for number in range(4):
         decision.update(clear(number, 5, odometry=here))
-    first = decision.update(clear(4, 7, odometry=here)).belief.shown[0]
+    first = decision.update(clear(4, 7, odometry=here)).belief.probabilities[0]
     decision.reset()
     for number in range(4):
         decision.update(clear(number, 5))

@@ -12,7 +12,7 @@ from helpers.observations import hypothesis, observation
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit, likelihoods
 from fol_vpr.config import VerificationConfig
-from fol_vpr.decision import FEATURES, Scaling, gather
+from fol_vpr.decision import FEATURES, PlattScaling, collect_evidence
 
 CONFIG = VerificationConfig()
 
@@ -49,7 +49,8 @@ def test_evidence_that_tells_nothing_is_worth_nothing_however_rare_right_places_
         positives = frozenset([5] if number % 5 == 0 else [30])
         examples.append(CalibrationExample(observation(number, seen), positives, None))
     learned = likelihoods.fit_likelihood_ratios(examples, CONFIG)
-    ratios = [learned.log_ratio(gather(each.observation, CONFIG)[0].features) for each in examples]
+    leaders = [collect_evidence(each.observation, CONFIG)[0] for each in examples]
+    ratios = [learned.log_ratio(each.features) for each in leaders]
     assert abs(np.mean(ratios)) < 0.2
 
 
@@ -118,11 +119,12 @@ def test_that_the_map_has_no_such_place_is_learned_from_where_it_has_none():
 
 def test_all_that_was_learned_goes_into_the_map(fitted):
     calibration = fitted.calibration
-    assert calibration.place != Scaling() and calibration.nowhere != Scaling()
-    assert calibration.place.slope > 0 and calibration.nowhere.slope > 0
+    assert calibration.place_scaling != PlattScaling()
+    assert calibration.outside_scaling != PlattScaling()
+    assert calibration.place_scaling.slope > 0 and calibration.outside_scaling.slope > 0
     examples = [*drive(seed=0).examples, *drive(seed=1).examples]
-    assert calibration.miss == likelihoods.miss_rate(examples, CONFIG)
-    assert calibration.repeat == likelihoods.repeat_rate(examples, CONFIG)
+    assert calibration.miss_rate == likelihoods.miss_rate(examples, CONFIG)
+    assert calibration.repeat_rate == likelihoods.repeat_rate(examples, CONFIG)
 
 
 def test_the_worst_of_two_that_speak_against_a_place_goes_and_the_other_may_speak_for_it():

@@ -17,7 +17,7 @@ from fol_vpr.cli.main import main
 from fol_vpr.config import RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import LocalizationState, Recognition
-from fol_vpr.decision import Calibration
+from fol_vpr.decision import calibration_from_rows
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
 from fol_vpr.recognizer.compatibility import calibration_in_words
 from fol_vpr.sources import open_source
@@ -68,10 +68,10 @@ def test_the_map_holds_what_was_learned(walk, calibrated):
     with MapReader(path) as reader, MapReader(walk.map) as before:
         assert reader.info.calibrated and not before.info.calibrated
         assert reader.info.map_id == before.info.map_id
-        found = Calibration.from_rows(reader.calibration(), str(path))
-    assert found.made['images'] == PLACES
-    assert found.made['codec'] == before.info.codec
-    assert json.loads((folder / 'out.json').read_text())['made'] == found.made
+        found = calibration_from_rows(reader.calibration(), str(path))
+    assert found.provenance['images'] == PLACES
+    assert found.provenance['codec'] == before.info.codec
+    assert json.loads((folder / 'out.json').read_text())['provenance'] == found.provenance
     assert cv2.imread(str(folder / 'out.png')) is not None
 
 
@@ -90,7 +90,7 @@ def test_images_taken_nobody_knows_where_are_no_examples(walk):
 def test_all_settings_that_the_evidence_depends_on_are_remembered(calibrated):
     """Or else a node with others goes by a calibration that does not fit, without a word."""
     with MapReader(calibrated[0]) as reader:
-        found = Calibration.from_rows(reader.calibration(), '')
+        found = calibration_from_rows(reader.calibration(), '')
     for config in (
         RecognizerConfig(retrieval=RetrievalConfig(min_relative_similarity=0.9)),
         RecognizerConfig(retrieval=RetrievalConfig(similarity_weight=3.0)),

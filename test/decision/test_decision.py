@@ -9,22 +9,22 @@ from helpers.observations import clear, hypothesis, observation, place, poor
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Pose, Verification
-from fol_vpr.decision import FEATURES, Calibration, Decision, Scaling, gather
+from fol_vpr.decision import FEATURES, Calibration, Decision, PlattScaling, collect_evidence
 from fol_vpr.errors import InputError
 
 UNKNOWN, NOT_IN_MAP, AMBIGUOUS, LOCALIZED = LocalizationState
 CONFIG = VerificationConfig(max_gap=5.0)
 # Mean, scale and weight, as if they had been learned from this map; the others count nothing.
 LEARNED = {
-    'standing': (1.9, 0.8, 0.35),
-    'margin': (0.0, 1.1, 0.65),
+    'similarity_zscore': (1.9, 0.8, 0.35),
+    'similarity_margin': (0.0, 1.1, 0.65),
     'match_margin': (0.7, 1.4, 0.5),
     'inliers': (3.6, 1.5, 1.65),
     'inlier_ratio': (0.3, 0.2, 0.4),
     'regions': (3.4, 1.5, 0.9),
 }
 COLUMNS = np.array([LEARNED.get(name, (0.0, 1.0, 0.0)) for name in FEATURES]).T
-CALIBRATED = Calibration(*COLUMNS, -2.7, miss=0.1, repeat=0.25)
+CALIBRATED = Calibration(*COLUMNS, -2.7, miss_rate=0.1, repeat_rate=0.25)
 
 
 def decision(config: VerificationConfig = CONFIG, calibration=CALIBRATED) -> Decision:
@@ -157,7 +157,7 @@ def test_ambiguous_is_said_of_places_that_the_image_itself_speaks_for():
         assert update(observation(i, two_places(300))).state in (UNKNOWN, AMBIGUOUS)
     faint = [hypothesis(5, 0.45, 90, 9), hypothesis(25, 0.45, 90, 9, 1)]
     said = update(observation(4, faint))
-    assert sum(said.belief.shown) > 0.7 and said.state == UNKNOWN
+    assert sum(said.belief.probabilities) > 0.7 and said.state == UNKNOWN
 
 
 def test_ambiguous_places_are_as_probable_together_as_one_has_to_be():
@@ -168,7 +168,7 @@ def test_ambiguous_places_are_as_probable_together_as_one_has_to_be():
         for i in range(2):
             said = update(observation(i, seen))
         states[asked] = said.state
-        assert 0.5 < sum(said.belief.shown) < 0.999
+        assert 0.5 < sum(said.belief.probabilities) < 0.999
     assert states == {0.5: AMBIGUOUS, 0.999: UNKNOWN}
 
 
@@ -181,13 +181,13 @@ def test_a_place_that_is_far_less_probable_is_no_rival():
 
     even, uneven = said(290), said(150)
     assert even.state == AMBIGUOUS
-    assert sum(uneven.belief.shown) > 0.95 and uneven.state == UNKNOWN
-    assert min(uneven.belief.shown) < 0.2 * max(uneven.belief.shown)
+    assert sum(uneven.belief.probabilities) > 0.95 and uneven.state == UNKNOWN
+    assert min(uneven.belief.probabilities) < 0.2 * max(uneven.belief.probabilities)
 
 
 def test_what_is_beside_a_place_has_its_share_of_the_probability():
     def probability(share: float) -> float:
-        scaled = replace(CALIBRATED, place=Scaling(share=share))
+        scaled = replace(CALIBRATED, place_scaling=PlattScaling(share_slope=share))
         update = decision(BESIDE_ONE_ANOTHER, scaled).update
         return [update(observation(i, two_places(300, apart=1))) for i in range(3)][
             -1
@@ -200,10 +200,13 @@ def test_any_other_place_is_no_more_probable_than_what_is_left_for_it():
     update = decision().update
     for observed in (poor(0, 3), poor(1, 9), clear(2, 5), clear(3, 5)):
         said = update(observed)
-        assert said.other == pytest.approx(
-            min(said.belief.p_unvisited * CALIBRATED.repeat, 1 - max(said.probabilities.values()))
+        assert said.p_other_place == pytest.approx(
+            min(
+                said.belief.p_unvisited * CALIBRATED.repeat_rate,
+                1 - max(said.probabilities.values()),
+            )
         )
-        assert said.probability(place(39)) == said.other
+        assert said.probability(place(39)) == said.p_other_place
 
 
 def test_the_user_asks_for_a_probability_and_gets_less_the_more_it_is():
@@ -227,7 +230,7 @@ def test_a_poor_image_counts_for_less_and_an_unusable_one_for_nothing():
             update(clear(i, 5))
         return update(clear(2, 30, quality=quality)).belief
 
-    believed = [after(quality).shown[0] for quality in (0.0, 0.3, 1.0)]
+    believed = [after(quality).probabilities[0] for quality in (0.0, 0.3, 1.0)]
     assert believed == sorted(believed) and 100 * believed[0] < believed[2]
     assert after(0.0).images[0] == 0 and after(0.3).images[0] == 1
 
@@ -261,7 +264,7 @@ def test_images_of_a_robot_that_stands_still_are_not_independent():
             descriptor = other / np.linalg.norm(other) if moves else same
             fields = {'descriptor': descriptor, 'odometry': here}
             said = update(observation(i, seen, **fields))
-        odds = said.belief.shown[0] / said.belief.p_outside_map
+        odds = said.belief.probabilities[0] / said.belief.p_outside_map
         return abs(math.log(odds))
 
     assert believed(True) > 1.5 * believed(False)
@@ -285,7 +288,7 @@ def test_odometry_tells_that_images_alike_are_of_different_views(further):
         update = decision().update
         for i, pose in enumerate((here, second)):
             said = update(observation(i, seen, descriptor=view, odometry=pose))
-        return abs(math.log(said.belief.shown[0] / said.belief.p_outside_map))
+        return abs(math.log(said.belief.probabilities[0] / said.belief.p_outside_map))
 
     assert odds(further) > 1.2 * odds(here)
 
@@ -301,7 +304,7 @@ def test_a_robot_that_was_parked_is_localized_all_the_same():
 def test_a_single_query_counts_by_the_quality_of_its_image():
     update = decision().update
     shown = [
-        update(clear(0, 5, quality=quality), sequence=False).belief.shown[0]
+        update(clear(0, 5, quality=quality), sequence=False).belief.probabilities[0]
         for quality in (0.1, 0.5, 1.0)
     ]
     assert shown == sorted(shown) and shown[0] < 0.8 * shown[-1]
@@ -333,7 +336,7 @@ def test_more_inliers_or_matches_never_make_a_place_less_probable():
             inliers = changes['inliers']
             changes['regions'] = inliers // 2
         seen = [replace(first, **changes), hypothesis(20, 0.5, 150, 20, 1)]
-        return calibration.log_ratio(gather(observation(0, seen), CONFIG)[0].features)
+        return calibration.log_ratio(collect_evidence(observation(0, seen), CONFIG)[0].features)
 
     for name, values in {
         'inliers': range(0, 200, 10),
@@ -351,7 +354,10 @@ def test_odometry_that_went_astray_leaves_probabilities_what_they_are(far):
         x = {6: far, 7: -far}.get(i, 0.1 * i)
         here = Pose(np.array([x, 0.0, 0.0]), np.array([0.0, 0, 0, 1]))
         said, plain = with_it.update(clear(i, 5, odometry=here)), without.update(clear(i, 5))
-        assert all(0 <= p <= 1 for p in (said.p_not_in_map, said.other, *said.belief.shown))
+        assert all(
+            0 <= p <= 1
+            for p in (said.p_not_in_map, said.p_other_place, *said.belief.probabilities)
+        )
     assert said.state == LOCALIZED and said.believed.place.index == 5
     assert said.belief.images == plain.belief.images
 
@@ -365,4 +371,4 @@ def test_no_hypotheses_are_no_evidence_for_any_place():
     update = decision().update
     for i in range(6):
         said = update(observation(i, []))
-    assert said.believed is None and said.belief.shown == ()
+    assert said.believed is None and said.belief.probabilities == ()

@@ -11,7 +11,7 @@ from helpers.observations import hypothesis, place
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, PlaceHypothesis
-from fol_vpr.decision import FEATURES, Observation, gather
+from fol_vpr.decision import FEATURES, Observation, collect_evidence
 from fol_vpr.decision.evidence import MAX_MARGIN, MAX_PLACES, MIN_SPREAD
 
 # Places lie 30 m apart: 0, 1 and 2 are one place, up to 4 is beside it.
@@ -27,7 +27,7 @@ def evidence_of(
     """The numbers of each place by their names."""
     candidates = [Candidate(index, similarity) for index, similarity in similarities.items()]
     places = [place(index) for index in similarities]
-    found = gather(Observation(0, candidates, places, hypotheses), config)
+    found = collect_evidence(Observation(0, candidates, places, hypotheses), config)
     return [dict(zip(FEATURES, each.features.tolist(), strict=True)) for each in found]
 
 
@@ -36,21 +36,21 @@ def test_similarity_is_compared_with_the_median_and_with_the_best_place_farther_
     spread = float(np.std(list(similarities.values())))
     (first,) = evidence_of(similarities, [hypothesis(0, 0.9, 10)], CONFIG)
     assert first['similarity'] == 0.9
-    assert first['standing'] == pytest.approx((0.9 - 0.65) / spread)
+    assert first['similarity_zscore'] == pytest.approx((0.9 - 0.65) / spread)
     # 1 is the same place and 4 is beside it: neither contradicts.
-    assert first['margin'] == pytest.approx((0.9 - 0.6) / spread)
+    assert first['similarity_margin'] == pytest.approx((0.9 - 0.6) / spread)
 
 
 def test_where_no_other_place_was_found_the_margin_is_over_the_median():
     (only,) = evidence_of({0: 0.9, 1: 0.8, 2: 0.5}, [hypothesis(0, 0.9, 10)], CONFIG)
-    assert only['margin'] == only['standing'] > 0
+    assert only['similarity_margin'] == only['similarity_zscore'] > 0
 
 
 def test_similarities_that_hardly_differ_differ_by_chance():
     (alike,) = evidence_of({0: 0.5 + 1e-6, 9: 0.5, 20: 0.5}, [hypothesis(0, 0.5, 10)])
-    assert abs(alike['standing']) <= 1e-6 / MIN_SPREAD + 1e-9
+    assert abs(alike['similarity_zscore']) <= 1e-6 / MIN_SPREAD + 1e-9
     (single,) = evidence_of({0: 0.5}, [hypothesis(0, 0.5, 10)])
-    assert single['standing'] == 0.0
+    assert single['similarity_zscore'] == 0.0
 
 
 def test_matches_are_those_that_the_geometry_was_given_and_else_those_of_re_ranking():
@@ -59,7 +59,7 @@ def test_matches_are_those_that_the_geometry_was_given_and_else_those_of_re_rank
     unmatched = replace(hypothesis(40, 0.7, 0, rank=2), match_score=math.nan)
     found = evidence_of({0: 0.9, 20: 0.8, 40: 0.7}, [checked, ranked, unmatched])
     assert [each['matches'] for each in found] == pytest.approx([math.log(100), math.log(50), 0.0])
-    assert [each['checked'] for each in found] == [1, 0, 0]
+    assert [each['geometry_checked'] for each in found] == [1, 0, 0]
     assert [each['match_margin'] for each in found] == pytest.approx(
         [math.log(2), math.log(0.5), -math.log(100)]
     )
@@ -86,7 +86,7 @@ def test_the_geometry_of_a_place_is_the_best_that_one_of_its_references_has():
     assert one['regions'] == pytest.approx(math.log(31))
     nothing = hypothesis(20, 0.9, 0, 0)
     (empty,) = evidence_of({20: 0.9}, [nothing])
-    assert (empty['inlier_ratio'], empty['checked']) == (0.0, 1.0)
+    assert (empty['inlier_ratio'], empty['geometry_checked']) == (0.0, 1.0)
 
 
 def test_the_references_of_one_place_are_taken_together_and_the_surest_is_believed():
@@ -98,11 +98,11 @@ def test_the_references_of_one_place_are_taken_together_and_the_surest_is_believ
     ]
     candidates = [Candidate(h.place.index, h.similarity) for h in seen]
     places = [h.place for h in seen]
-    first, other = gather(Observation(0, candidates, places, seen), CONFIG)
+    first, other = collect_evidence(Observation(0, candidates, places, seen), CONFIG)
     assert first.members == {0, 1, 2} and other.members == {20}
     # The first one was not verified, and the last one is no better than the one before it.
     assert first.best is seen[2]
-    assert gather(Observation(0, [], [], []), CONFIG) == []
+    assert collect_evidence(Observation(0, [], [], []), CONFIG) == []
 
 
 def test_only_the_leading_places_are_gone_into():

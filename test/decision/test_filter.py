@@ -7,11 +7,11 @@ import pytest
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Place, Pose
-from fol_vpr.decision.filter import ENTER, JUMP, LEAVE, Belief, PlaceFilter, PlaceLikelihood
-from fol_vpr.decision.motion import Motion
+from fol_vpr.decision.filter import P_ENTER, P_JUMP, P_LEAVE, Belief, PlaceFilter, PlaceLikelihood
+from fol_vpr.decision.motion import RobotMotion
 
 CONFIG = VerificationConfig(place_radius=5.0, speed=2.0)
-MISS, DIVERSITY = 0.1, 4.0
+MISS_RATE, DIVERSITY = 0.1, 4.0
 STRONG = 5.0
 
 
@@ -24,20 +24,23 @@ def place(index: int, x: float = math.nan, yaw: float = 0.0) -> Place:
 
 
 def filter_() -> PlaceFilter:
-    return PlaceFilter(CONFIG, MISS, DIVERSITY)
+    return PlaceFilter(CONFIG, MISS_RATE, DIVERSITY)
 
 
-def ahead(metres: float, turn: float = 0.0) -> Motion:
+def ahead(metres: float, turn: float = 0.0) -> RobotMotion:
     """By odometry, a second later."""
     start = Pose(np.zeros(3), np.array([0, 0, 0, 1.0]))
     quaternion = np.array([0, 0, math.sin(turn / 2), math.cos(turn / 2)])
-    return Motion.between(start, Pose(np.array([metres, 0.0, 0.0]), quaternion), 1.0)
+    return RobotMotion.between(start, Pose(np.array([metres, 0.0, 0.0]), quaternion), 1.0)
 
 
 def step(
-    belief_of: PlaceFilter, *shown: tuple[Place, float], motion: Motion | None = None, novelty=1.0
+    belief_of: PlaceFilter,
+    *shown: tuple[Place, float],
+    motion: RobotMotion | None = None,
+    novelty=1.0,
 ) -> Belief:
-    belief_of.predict(motion or Motion(1.0), novelty)
+    belief_of.predict(motion or RobotMotion(1.0), novelty)
     return belief_of.update([PlaceLikelihood(*each) for each in shown], novelty)
 
 
@@ -46,9 +49,9 @@ def test_the_first_image_is_bayes_rule_with_a_flat_prior():
     # Half of the belief is new with likelihood 1; of the other half 1 / DIVERSITY is at the place
     # with DIVERSITY times the ratio, and the rest is missed.
     there, new = 0.5 * math.exp(2.0), 0.5
-    missed = 0.5 * (1 - 1 / DIVERSITY) * MISS
+    missed = 0.5 * (1 - 1 / DIVERSITY) * MISS_RATE
     total = there + new + missed
-    assert belief.shown[0] == pytest.approx(there / total)
+    assert belief.probabilities[0] == pytest.approx(there / total)
     assert belief.p_outside_map == pytest.approx(new / total)
     assert belief.p_unvisited == pytest.approx(missed / total)
 
@@ -57,7 +60,7 @@ def test_two_places_share_the_belief_by_their_ratios():
     belief = filter_().update(
         [PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 100.0), 1.0)], 1.0
     )
-    assert belief.shown[0] / belief.shown[1] == pytest.approx(math.exp(2.0))
+    assert belief.probabilities[0] / belief.probabilities[1] == pytest.approx(math.exp(2.0))
 
 
 def test_all_belief_adds_up_to_one():
@@ -65,7 +68,7 @@ def test_all_belief_adds_up_to_one():
     filtered = filter_()
     for _ in range(200):
         shown = [(place(i, 30.0 * i), float(rng.normal(0, 4))) for i in rng.permutation(9)[:4]]
-        step(filtered, *shown, motion=Motion(float(rng.uniform(0, 3))))
+        step(filtered, *shown, motion=RobotMotion(float(rng.uniform(0, 3))))
         total = (
             sum(a.mass for a in filtered.anchors) + filtered._p_outside_map + filtered._p_unvisited
         )
@@ -75,12 +78,12 @@ def test_all_belief_adds_up_to_one():
 
 def test_what_moves_between_the_states_is_what_the_rates_say():
     filtered = filter_()
-    filtered.predict(Motion(1.0), 1.0)
-    assert filtered._p_outside_map == pytest.approx(0.5 + LEAVE * 0.5 - ENTER * 0.5)
+    filtered.predict(RobotMotion(1.0), 1.0)
+    assert filtered._p_outside_map == pytest.approx(0.5 + P_LEAVE * 0.5 - P_ENTER * 0.5)
     filtered.update([PlaceLikelihood(place(0, 0.0), 7.0)], 1.0)
     before = filtered.anchors[0].mass
-    filtered.predict(Motion(1.0), 1.0)
-    assert filtered.anchors[0].mass == pytest.approx(before * (1 - LEAVE - JUMP))
+    filtered.predict(RobotMotion(1.0), 1.0)
+    assert filtered.anchors[0].mass == pytest.approx(before * (1 - P_LEAVE - P_JUMP))
 
 
 @pytest.mark.parametrize('novelty', [0.0, 0.1, 0.7, 1.0])
@@ -91,7 +94,7 @@ def test_going_on_neither_makes_nor_loses_belief(novelty):
     )
     before = filtered._p_unvisited
     for _ in range(3):
-        filtered.predict(Motion(1.0), novelty)
+        filtered.predict(RobotMotion(1.0), novelty)
         total = (
             sum(a.mass for a in filtered.anchors) + filtered._p_outside_map + filtered._p_unvisited
         )
@@ -105,11 +108,11 @@ def test_a_place_that_was_expected_may_still_show_what_no_candidate_has():
     filtered.update([PlaceLikelihood(place(0, 0.0), 7.0)], 1.0)
     mass, new = filtered.anchors[0].mass, filtered._p_outside_map
     filtered.update([PlaceLikelihood(place(0, 0.0), 0.0)], 1.0)
-    # 0.95 of it shows it, with DIVERSITY times the ratio; the rest is missed, MISS of the time.
+    # 0.95 of it shows it, with DIVERSITY times the ratio; the rest is missed, MISS_RATE of it.
     odds = [a.mass / filtered._p_outside_map for a in filtered.anchors]
     chance = (1 - mass - new) / DIVERSITY
     assert odds[0] == pytest.approx((0.95 * mass + chance) * DIVERSITY / new)
-    assert odds[1] == pytest.approx(0.05 * mass * MISS / new)
+    assert odds[1] == pytest.approx(0.05 * mass * MISS_RATE / new)
 
 
 @pytest.mark.parametrize(('metres', 'reach'), [(500.0, 0.0), (8.0, math.exp(-0.5 * 2.4**2))])
@@ -120,7 +123,7 @@ def test_a_place_hardly_in_reach_gets_as_little_of_the_belief(metres, reach):
     filtered.update([PlaceLikelihood(place(1, metres), 0.0)], 1.0)
     kept = {a.place.index: a.mass for a in filtered.anchors}
     assert kept[0] / filtered._p_outside_map == pytest.approx(
-        (1 - 0.95 * reach) * mass * MISS / new
+        (1 - 0.95 * reach) * mass * MISS_RATE / new
     )
 
 
@@ -140,7 +143,7 @@ def test_a_drive_along_the_map_is_believed():
     filtered = filter_()
     for i in range(4):
         belief = step(filtered, (place(i, 3.0 * i), 1.0), motion=ahead(3.0))
-    assert belief.shown[0] > 0.95 and belief.images == (4,)
+    assert belief.probabilities[0] > 0.95 and belief.images == (4,)
 
 
 def test_a_flash_of_a_look_alike_does_not_teleport():
@@ -148,9 +151,9 @@ def test_a_flash_of_a_look_alike_does_not_teleport():
     for i in range(6):
         step(filtered, (place(i, 3.0 * i), 2.0), motion=ahead(3.0))
     flash = step(filtered, (place(90, 500.0), STRONG), motion=ahead(3.0))
-    assert flash.shown[0] < 0.95 and flash.images == (1,)
+    assert flash.probabilities[0] < 0.95 and flash.images == (1,)
     back = step(filtered, (place(7, 21.0), 2.0), motion=ahead(3.0))
-    assert back.shown[0] > 0.95 and back.images == (7,)
+    assert back.probabilities[0] > 0.95 and back.images == (7,)
 
 
 def test_a_kidnapped_robot_is_found_within_a_few_images():
@@ -158,7 +161,7 @@ def test_a_kidnapped_robot_is_found_within_a_few_images():
     for i in range(20):
         step(filtered, (place(i, 3.0 * i), 3.0), motion=ahead(3.0))
     beliefs = [
-        step(filtered, (place(90 + i, 500.0 + 3 * i), 3.0), motion=ahead(3.0)).shown[0]
+        step(filtered, (place(90 + i, 500.0 + 3 * i), 3.0), motion=ahead(3.0)).probabilities[0]
         for i in range(5)
     ]
     assert beliefs[0] < 0.95
@@ -174,7 +177,7 @@ def test_images_without_a_known_place_lead_to_somewhere_new():
     assert belief.p_outside_map > 0.95
     belief = step(filtered, (place(50, 300.0), 5.0), motion=ahead(3.0))
     belief = step(filtered, (place(51, 303.0), 5.0), motion=ahead(3.0))
-    assert belief.shown[0] > 0.95
+    assert belief.probabilities[0] > 0.95
 
 
 def test_a_robot_that_stands_still_does_not_become_sure_by_counting():
@@ -203,13 +206,13 @@ def test_an_image_that_counts_nothing_changes_nothing():
 def test_odometry_carries_the_belief_to_where_the_robot_is():
     """60 m to the north of a place that was passed northwards; without it only 2 m/s."""
     beliefs = {}
-    for name, motion in (('odometry', ahead(60.0)), ('none', Motion(1.0))):
+    for name, motion in (('odometry', ahead(60.0)), ('none', RobotMotion(1.0))):
         filtered = filter_()
         for _ in range(4):
             step(filtered, (place(0, 0.0, yaw=math.pi), 2.0), motion=ahead(0.0))
         # Facing -x: 60 m ahead is at -60.
-        beliefs[name] = step(filtered, (place(40, -60.0), 0.0), motion=motion).shown[0]
-        behind = step(filtered, (place(20, 60.0), 0.0), motion=Motion(0.0)).shown[0]
+        beliefs[name] = step(filtered, (place(40, -60.0), 0.0), motion=motion).probabilities[0]
+        behind = step(filtered, (place(20, 60.0), 0.0), motion=RobotMotion(0.0)).probabilities[0]
         assert behind < 0.3
     assert beliefs['odometry'] > 0.9
     assert beliefs['none'] < 0.3
@@ -228,9 +231,9 @@ def test_without_positions_the_order_in_the_session_is_the_way():
     filtered = filter_()
     for i in range(5):
         belief = step(filtered, (place(3 * i), 0.5))
-    assert belief.shown[0] > 0.9 and belief.images == (5,)
+    assert belief.probabilities[0] > 0.9 and belief.images == (5,)
     far = step(filtered, (place(300), 0.5))
-    assert far.shown[0] < 0.2 and far.images == (1,)
+    assert far.probabilities[0] < 0.2 and far.images == (1,)
 
 
 def test_a_place_is_believed_together_with_what_is_beside_it():
@@ -240,8 +243,8 @@ def test_a_place_is_believed_together_with_what_is_beside_it():
     alone = filter_().update(
         [PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 80.0), 3.0)], 1.0
     )
-    assert belief.shown[0] == pytest.approx(2 * alone.shown[0])
-    assert belief.share == pytest.approx((0.5, 0.5)) and alone.share == pytest.approx((1.0, 1.0))
+    assert belief.probabilities[0] == pytest.approx(2 * alone.probabilities[0])
+    assert belief.shares == pytest.approx((0.5, 0.5)) and alone.shares == pytest.approx((1.0, 1.0))
 
 
 def test_the_cost_does_not_grow_with_what_was_seen():

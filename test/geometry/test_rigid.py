@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from fol_vpr.datatypes import Pose
 from fol_vpr.geometry.rigid import (
@@ -95,3 +96,11 @@ def test_the_covariance_of_an_inverse_is_that_of_samples():
     draws = rng.multivariate_normal(np.zeros(6), pose.covariance, 8000)
     samples = [difference(inverse(disturbed(pose, each)), turned) for each in draws]
     assert_covariance(np.array(samples), turned.covariance)
+
+
+def test_the_rotation_matrix_is_that_of_the_quaternion():
+    for seed in range(20):
+        turned = Rotation.random(random_state=seed)
+        np.testing.assert_allclose(
+            rotation_matrix(turned.as_quat()), turned.as_matrix(), atol=1e-12
+        )

@@ -7,11 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from fol_vpr.datatypes import Candidate, Place, PlaceHypothesis, Pose, Verification
-from fol_vpr.decision import Observation
+from fol_vpr.decision import FEATURES, Calibration, Observation, PlattScaling
 
 SECOND = 1_000_000_000
 EVERYWHERE = 40
 SPACING = 30.0
+LEARNED = Calibration(
+    mean=np.linspace(-1, 1, len(FEATURES)),
+    scale=np.linspace(0.5, 2, len(FEATURES)),
+    weights=np.linspace(0, 1, len(FEATURES)),
+    offset=-0.3,
+    miss_rate=0.1,
+    repeat_rate=0.2,
+    place_scaling=PlattScaling(0.7, -0.2, 1.5),
+    outside_scaling=PlattScaling(0.9, 0.4),
+    provenance={'drives': ['monday'], 'images': 100, 'reliability': [[10, 0.5, 0.4]]},
+)
 
 
 def place(index: int) -> Place:

@@ -28,7 +28,7 @@ from fol_vpr.datatypes import (
     Prior,
     Verification,
 )
-from fol_vpr.decision import Calibration, LocalizationResult
+from fol_vpr.decision import Calibration, LocalizationResult, calibration_to_rows
 from fol_vpr.decision.calibration import DEFAULTS
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
 from fol_vpr.mapping import build_map
@@ -293,9 +293,9 @@ CALIBRATED = Calibration(
     DEFAULTS.scale,
     DEFAULTS.weights,
     3.0,
-    miss=0.1,
-    repeat=0.25,
-    made={'settings': {'verify': 3}},
+    miss_rate=0.1,
+    repeat_rate=0.25,
+    provenance={'settings': {'verify': 3}},
 )
 
 
@@ -312,7 +312,7 @@ def calibrated(recognizer: PlaceRecognizer, town: Path, tmp_path: Path) -> Place
 
 def test_a_calibrated_map_gives_probabilities(calibrated, monkeypatch):
     assert calibrated.map_info.calibrated
-    assert calibrated.calibration.to_rows() == CALIBRATED.to_rows()
+    assert calibration_to_rows(calibrated.calibration) == calibration_to_rows(CALIBRATED)
     monkeypatch.setattr(calibrated.extractor, 'trained', True)
     for stamp in range(4):
         answer = calibrated.recognize(Frame(view(2), stamp_ns=stamp))

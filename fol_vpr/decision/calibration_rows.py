@@ -1,0 +1,190 @@
+"""A calibration as the JSON that the calibration table of a map keeps, checked when it is read.
+
+Versions of the format:
+
+1. features `standing`, `margin` and `checked`; keys `miss`, `repeat`, `place`, `nowhere` and
+   `made`; settings by the names that they had then.
+2. the names of `FEATURES`, of the fields of `Calibration` and of today's settings.
+
+Version 2 is written; both are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fol_vpr.decision.calibration import Calibration, PlattScaling
+from fol_vpr.decision.evidence import FEATURES, MORE_IS_BETTER
+from fol_vpr.errors import MapError
+
+ROW = 'decision'
+"""Name of the row in the calibration table of a map."""
+VERSION = 2
+# Numbers outside these are refused: quotients of them would overflow.
+_MIN_NUMBER = 1e-6
+_MAX_NUMBER = 1e6
+
+# From the names of version 1 to those of version 2.
+_KEYS_1 = {
+    'miss': 'miss_rate',
+    'repeat': 'repeat_rate',
+    'place': 'place_scaling',
+    'nowhere': 'outside_scaling',
+    'made': 'provenance',
+}
+_FEATURES_1 = {
+    'standing': 'similarity_zscore',
+    'margin': 'similarity_margin',
+    'checked': 'geometry_checked',
+}
+_SCALING_1 = {'share': 'share_slope'}
+_PROVENANCE_1 = {
+    'made': 'created',
+    'calibration_error_nowhere': 'calibration_error_outside',
+}
+_SETTINGS_1 = {
+    'agreement_radius': 'place_radius',
+    'agreement_index': 'place_index_gap',
+    'order': 'rerank_score',
+    'least_standing': 'min_relative_similarity',
+    'measure': 'refine_pose',
+}
+_RERANK_SCORES_1 = {'evidence': 'spatial', 'matches': 'match_count'}
+
+
+def calibration_to_rows(calibration: Calibration) -> dict[str, str]:
+    """Rows for the calibration table of a map: JSON by name.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    columns = zip(FEATURES, calibration.mean, calibration.scale, calibration.weights, strict=True)
+    value = {
+        'version': VERSION,
+        'features': {
+            name: {'mean': float(mean), 'scale': float(scale), 'weight': float(weight)}
+            for name, mean, scale, weight in columns
+        },
+        'offset': calibration.offset,
+        'miss_rate': calibration.miss_rate,
+        'repeat_rate': calibration.repeat_rate,
+        'place_scaling': asdict(calibration.place_scaling),
+        'outside_scaling': asdict(calibration.outside_scaling),
+        'provenance': dict(calibration.provenance),
+    }
+    return {ROW: json.dumps(value, allow_nan=False)}
+
+
+def calibration_from_rows(rows: Mapping[str, str], path: str) -> Calibration | None:
+    """The calibration in the calibration table of a map; None where it has none.
+
+    Args:
+        rows: of the table, JSON by name.
+        path: of the map, for messages.
+
+    Raises:
+        MapError: the row is not JSON, of an unknown version, or holds values out of range.
+    """
+    if ROW not in rows:
+        return None
+    try:
+        value: Any = json.loads(rows[ROW], parse_constant=_refuse_constant)
+        if value['version'] == 1:
+            value = _upgrade(value)
+        if value['version'] != VERSION:
+            raise ValueError(f'it is of version {value["version"]}, expected {VERSION}')
+        return _parse(value)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise MapError(
+            f'the calibration in {path} cannot be used ({error}): make it again with '
+            f'`fol_vpr calibrate --map {path}`'
+        ) from error
+
+
+def _parse(value: Any) -> Calibration:
+    if set(value['features']) != set(FEATURES):
+        raise ValueError(f'its features are {", ".join(value["features"])}')
+    columns = [value['features'][name] for name in FEATURES]
+    mean, scale, weights = (
+        np.array([_number(column[key]) for column in columns])
+        for key in ('mean', 'scale', 'weight')
+    )
+    if (scale < _MIN_NUMBER).any():
+        raise ValueError(f'a scale is under {_MIN_NUMBER}')
+    if any(w < 0 for n, w in zip(FEATURES, weights, strict=True) if n in MORE_IS_BETTER):
+        raise ValueError('a weight is negative')
+    provenance = value['provenance']
+    if not isinstance(provenance, dict):
+        raise TypeError('what it was made from is missing')
+    return Calibration(
+        mean,
+        scale,
+        weights,
+        offset=_number(value['offset']),
+        miss_rate=_rate(value['miss_rate']),
+        repeat_rate=_rate(value['repeat_rate']),
+        place_scaling=_scaling(value['place_scaling']),
+        outside_scaling=_scaling(value['outside_scaling']),
+        provenance=provenance,
+    )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f'{value!r} is not a number')
+    if not abs(value) <= _MAX_NUMBER:
+        raise ValueError(f'{value} is not within ±{_MAX_NUMBER:.0f}')
+    return float(value)
+
+
+def _rate(value: Any) -> float:
+    number = _number(value)
+    if not _MIN_NUMBER <= number <= 1 - _MIN_NUMBER:
+        raise ValueError(f'{number} is not between 0 and 1')
+    return number
+
+
+def _scaling(value: Any) -> PlattScaling:
+    names = ('slope', 'offset', 'share_slope')
+    scaling = PlattScaling(*(_number(value[name]) for name in names))
+    if min(scaling.slope, scaling.share_slope) < 0:
+        raise ValueError(f'a slope is {min(scaling.slope, scaling.share_slope)}')
+    return scaling
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f'{constant} is not a number of JSON')
+
+
+# ---- version 1
+
+
+def _upgrade(value: dict[str, Any]) -> dict[str, Any]:
+    """A calibration of version 1 in the names of version 2; what is malformed stays so."""
+    value = {**_renamed(value, _KEYS_1), 'version': VERSION}
+    value['features'] = _renamed(value['features'], _FEATURES_1)
+    for name in ('place_scaling', 'outside_scaling'):
+        value[name] = _renamed(value[name], _SCALING_1)
+    if isinstance(value['provenance'], dict):
+        value['provenance'] = _renamed(value['provenance'], _PROVENANCE_1)
+        settings = value['provenance'].get('settings')
+        if isinstance(settings, dict):
+            value['provenance']['settings'] = _renamed_settings(settings)
+    return value
+
+
+def _renamed_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    renamed = _renamed(settings, _SETTINGS_1)
+    score = renamed.get('rerank_score')
+    if isinstance(score, str):
+        renamed['rerank_score'] = _RERANK_SCORES_1.get(score, score)
+    return renamed
+
+
+def _renamed(value: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): each for key, each in value.items()}

@@ -1,0 +1,209 @@
+"""A calibration on its way into a map and back, and what is refused on that way."""
+
+import json
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from helpers.observations import LEARNED
+
+from fol_vpr.config import RetrievalConfig, VerificationConfig
+from fol_vpr.database.format.schema import DECISION
+from fol_vpr.decision import (
+    FEATURES,
+    MORE_IS_BETTER,
+    PlattScaling,
+    calibration_from_rows,
+    calibration_to_rows,
+)
+from fol_vpr.decision.calibration_rows import ROW
+from fol_vpr.errors import MapError
+
+# As version 1 of the format was written, of a map of the synthetic town.
+VERSION_1 = (
+    '{"version": 1, "features": {'
+    '"similarity": {"mean": 0.6156280216410619, "scale": 0.15805101184429024, '
+    '"weight": 0.39155958008513225}, '
+    '"standing": {"mean": 1.0305245326541386, "scale": 0.6866553727282781, '
+    '"weight": 1.1663427590191116}, '
+    '"margin": {"mean": 0.22082906673544533, "scale": 0.80015135753474, '
+    '"weight": 0.12106253709629482}, '
+    '"matches": {"mean": 5.307117606375464, "scale": 0.25182251127935995, '
+    '"weight": 2.4262372728277866}, '
+    '"match_margin": {"mean": 1.2577823757017956, "scale": 1.5114074274028415, '
+    '"weight": 0.0}, '
+    '"inliers": {"mean": 3.9831007916940973, "scale": 1.1948793593195888, '
+    '"weight": 0.6856739501308243}, '
+    '"inlier_ratio": {"mean": 0.36317604013726645, "scale": 0.18831327792792385, '
+    '"weight": 2.303006999855808}, '
+    '"regions": {"mean": 3.861679823678506, "scale": 1.1396062444073174, '
+    '"weight": 0.4194922794715816}, '
+    '"checked": {"mean": 0.9388379204892966, "scale": 0.2396273764423205, '
+    '"weight": -0.9719655051503436}}, '
+    '"offset": -0.550681343151103, "miss": 0.02, "repeat": 0.5, '
+    '"place": {"slope": 0.49950843548382085, "offset": 0.35966051482567246, '
+    '"share": 5.482661665747463}, '
+    '"nowhere": {"slope": 0.5956181408839177, "offset": -0.5529312364906126, "share": 0.0}, '
+    '"made": {"made": "2026-11-28T17:52:53Z", '
+    '"model_id": "fol_tiny:11e76558f40b31260693b45097e553a769103d64d047223ddf02e3c623ad602a", '
+    '"codec": "fine", "places": 134, "ground_truth": "5 m", '
+    '"settings": {"candidates": 100, "rerank": 20, "order": "evidence", "shortlist": 6, '
+    '"match_threshold": 0.7, "similarity_weight": 0.15, "least_standing": 0.3, "verify": 3, '
+    '"agreement_radius": 10.0, "agreement_index": 5, "max_gap": 5.0, "speed": 3.0, '
+    '"inlier_threshold": 4.0}, '
+    '"drives": ["overcast"], "images": 121, "images_in_map": 121, '
+    '"calibration_error": 0.04298035612517037, '
+    '"calibration_error_nowhere": 0.037516812927227895, '
+    '"reliability": [[122, 0.035205677025041876, 0.0], [202, 0.9820417631311749, '
+    '0.9653465346534653]]}}'
+)
+
+
+def changed(path: str, value: object) -> dict[str, str]:
+    """Rows with one value replaced; `path` is keys separated by blanks."""
+    rows = calibration_to_rows(LEARNED)
+    whole = json.loads(rows[ROW])
+    part = whole
+    *keys, last = path.split()
+    for key in keys:
+        part = part[key]
+    part[last] = value
+    return {ROW: json.dumps(whole)}
+
+
+def test_what_was_stored_is_what_is_read():
+    read = calibration_from_rows(calibration_to_rows(LEARNED), 'm.folmap')
+    for name in ('mean', 'scale', 'weights'):
+        np.testing.assert_array_equal(getattr(read, name), getattr(LEARNED, name))
+    for name in (
+        'offset', 'miss_rate', 'repeat_rate', 'place_scaling', 'outside_scaling', 'provenance'
+    ):  # fmt: skip
+        assert getattr(read, name) == getattr(LEARNED, name)
+    features = np.linspace(0, 2, len(FEATURES))
+    assert read.log_ratio(features) == LEARNED.log_ratio(features)
+    assert calibration_from_rows({}, 'm.folmap') is None
+    assert ROW == DECISION  # which is what calls a map calibrated
+
+
+@pytest.mark.parametrize(
+    ('path', 'value'),
+    [
+        ('version', 3),
+        ('features', {}),
+        ('features similarity', None),
+        ('features inliers weight', -0.1),
+        ('features inliers weight', 1e9),
+        ('features inliers weight', True),
+        ('features inliers weight', '1'),
+        ('features inliers scale', 0),
+        ('features geometry_checked scale', 5e-324),
+        ('offset', None),
+        ('miss_rate', 0),
+        ('miss_rate', 1.5),
+        ('repeat_rate', -1),
+        ('repeat_rate', 1e-307),
+        ('place_scaling slope', -1),
+        ('place_scaling', []),
+        ('outside_scaling', {}),
+        ('provenance', 'yesterday'),
+    ],
+)
+def test_garbage_is_refused_with_the_remedy(path, value):
+    with pytest.raises(MapError, match=r'somewhere\.folmap.*fol_vpr calibrate'):
+        calibration_from_rows(changed(path, value), 'somewhere.folmap')
+
+
+@pytest.mark.parametrize('name', FEATURES)
+def test_what_speaks_for_a_place_speaks_against_none(name):
+    rows = changed(f'features {name} weight', -0.1)
+    if name not in MORE_IS_BETTER:
+        assert calibration_from_rows(rows, 'm.folmap').weights.min() == -0.1
+        return
+    with pytest.raises(MapError, match='negative'):
+        calibration_from_rows(rows, 'm.folmap')
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', 'NaN', '{"version": NaN}', '1', '[' * 100_000])
+def test_what_is_no_calibration_at_all_is_refused(text):
+    with pytest.raises(MapError):
+        calibration_from_rows({ROW: text}, 'm.folmap')
+
+
+def test_numbers_that_json_does_not_have_are_refused_on_both_ways():
+    text = calibration_to_rows(LEARNED)[ROW].replace('"offset": -0.3', '"offset": Infinity')
+    with pytest.raises(MapError, match='Infinity'):
+        calibration_from_rows({ROW: text}, 'm.folmap')
+    with pytest.raises(ValueError, match='JSON compliant'):
+        calibration_to_rows(replace(LEARNED, offset=math.inf))
+
+
+def test_version_1_is_read_with_its_numbers_under_the_names_of_today():
+    read = calibration_from_rows({ROW: VERSION_1}, 'm.folmap')
+    written = json.loads(VERSION_1)
+    columns = written['features']
+    old = ['similarity', 'standing', 'margin', 'matches', 'match_margin', 'inliers',
+           'inlier_ratio', 'regions', 'checked']  # fmt: skip
+    assert list(FEATURES) == [
+        'similarity', 'similarity_zscore', 'similarity_margin', 'matches', 'match_margin',
+        'inliers', 'inlier_ratio', 'regions', 'geometry_checked',
+    ]  # fmt: skip
+    assert read.mean.tolist() == [columns[name]['mean'] for name in old]
+    assert read.scale.tolist() == [columns[name]['scale'] for name in old]
+    assert read.weights.tolist() == [columns[name]['weight'] for name in old]
+    assert (read.offset, read.miss_rate, read.repeat_rate) == (-0.550681343151103, 0.02, 0.5)
+    assert read.place_scaling == PlattScaling(*written['place'].values())
+    assert read.outside_scaling == PlattScaling(*written['nowhere'].values())
+    assert read.provenance['created'] == '2026-11-28T17:52:53Z'
+    assert read.provenance['calibration_error_outside'] == 0.037516812927227895
+    assert read.provenance['drives'] == ['overcast']
+
+
+def test_version_1_names_settings_as_they_are_called_today():
+    settings = calibration_from_rows({ROW: VERSION_1}, 'm.folmap').provenance['settings']
+    assert settings['rerank_score'] == RetrievalConfig().rerank_score
+    assert settings['min_relative_similarity'] == RetrievalConfig().min_relative_similarity
+    assert settings['place_radius'] == VerificationConfig().place_radius
+    assert settings['place_index_gap'] == VerificationConfig().place_index_gap
+    today = {
+        field.name for config in (RetrievalConfig, VerificationConfig) for field in fields(config)
+    }
+    assert set(settings) <= today
+    other = VERSION_1.replace('"order": "evidence"', '"order": "matches", "measure": false')
+    settings = calibration_from_rows({ROW: other}, 'm.folmap').provenance['settings']
+    assert (settings['rerank_score'], settings['refine_pose']) == ('match_count', False)
+
+
+def test_version_1_is_written_as_version_2_and_stays_the_same():
+    read = calibration_from_rows({ROW: VERSION_1}, 'm.folmap')
+    rows = calibration_to_rows(read)
+    assert json.loads(rows[ROW])['version'] == 2
+    assert calibration_from_rows(rows, 'm.folmap') == read
+
+
+@pytest.mark.parametrize(
+    ('part', 'instead', 'words'),
+    [
+        ('"miss": 0.02', '"miss": 0', 'not between 0 and 1'),
+        ('"miss": 0.02, ', '', 'miss_rate'),
+        ('"standing"', '"similarity_rank"', 'features'),
+        ('"weight": 1.1663427590191116', '"weight": -1', 'negative'),
+        ('"share": 0.0', '"share": -1.0', 'slope'),
+        ('"version": 1', '"version": 2', 'features'),
+    ],
+)
+def test_what_is_wrong_in_version_1_is_refused_too(part, instead, words):
+    assert part in VERSION_1
+    with pytest.raises(MapError, match=words):
+        calibration_from_rows({ROW: VERSION_1.replace(part, instead)}, 'm.folmap')
+
+
+@pytest.mark.parametrize('path', ['features', 'place', 'made'])
+@pytest.mark.parametrize('value', [None, [], 'text', {}])
+def test_parts_of_another_type_in_version_1_are_refused(path, value):
+    whole = {**json.loads(VERSION_1), path: value}
+    if (path, value) == ('made', {}):
+        assert calibration_from_rows({ROW: json.dumps(whole)}, 'm.folmap').provenance == {}
+        return
+    with pytest.raises(MapError):
+        calibration_from_rows({ROW: json.dumps(whole)}, 'm.folmap')
