@@ -30,7 +30,7 @@ os.environ.pop('ROS_DISCOVERY_SERVER', None)
 
 # What a module of tests may import and a machine may lack. Where it is missing, the module is
 # skipped with the reason.
-ROS = ('rclpy', 'fol_vpr_msgs', 'geographic_msgs', 'helpers.live')
+ROS = ('rclpy', 'fol_vpr_msgs', 'geographic_msgs')
 OPTIONAL = (*ROS, 'gtsam')
 
 
@@ -46,7 +46,7 @@ class _SkippedModule(pytest.Module):
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector):
     """Leave out a module of tests that imports what is not installed."""
     for name in sorted(_imports(module_path) & set(OPTIONAL)):
-        if reason := _reason_for_absence('rclpy' if name == 'helpers.live' else name):
+        if reason := _reason_for_absence(name):
             skipped = _SkippedModule.from_parent(parent, path=module_path)
             skipped.reason = reason
             return skipped
@@ -55,16 +55,20 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector):
 
 @cache
 def _imports(path: Path) -> set[str]:
-    """Packages that a module imports at its top level; modules of helpers by their full name."""
-    found = set()
+    """Packages that a module imports at its top level, by itself and by way of helpers."""
+    names = set()
     for node in ast.parse(path.read_text(), str(path)).body:
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition('.')[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == 'helpers':
-            found |= {f'helpers.{alias.name}' for alias in node.names}
+            names |= {f'helpers.{alias.name}' for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            helper = node.module.startswith('helpers.')
-            found.add(node.module if helper else node.module.partition('.')[0])
+            names.add(node.module)
+    found = set()
+    for name in names:
+        package, _, module = name.partition('.')
+        helper = ROOT / 'test' / 'helpers' / f'{module}.py'
+        found |= _imports(helper) if package == 'helpers' else {package}
     return found
 
 

@@ -78,7 +78,9 @@ class Bridge(ExampleNode):
         self._mount = mount_pose(mount) if any(mount) else None
         self._base_frame = str(
             self.declared(
-                'base_frame', 'base_link', 'Frame of the robot whose poses the back-end estimates.'
+                'base_frame',
+                'base_link',
+                'Frame of the robot whose poses the back-end estimates and odom gives.',
             )
         )
         self._mounts = StaticMounts()
