@@ -1,124 +1,110 @@
-"""The live service ~/relocalize: it waits while images go on being answered."""
+"""The service ~/relocalize, without the lifecycle of the node and without images."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from builtin_interfaces.msg import Duration
-from helpers import live, scenes
-from helpers.messages import covered_picture, picture
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image
-from std_srvs.srv import SetBool
+from helpers.bench import Bench, bench
 
-from fol_vpr_msgs.msg import PlaceHypothesisArray
+from fol_vpr.ros.node.inputs.images import TopicReport
+from fol_vpr.ros.node.services.relocalize import RelocalizeService
+from fol_vpr_msgs.msg import PlaceHypothesis, PlaceHypothesisArray
 from fol_vpr_msgs.srv import Relocalize
 
-PLACES = 6
-# What it takes is tried elsewhere: here a single image that is verified is enough.
-EASY = {
-    'verification.consecutive': 1,
-    'verification.probability': 0.5,
-    'verification.place_index_gap': 0,
-    'verification.min_inliers': 8,
-    'verification.min_regions': 4,
-    'verification.min_inlier_ratio': 0.1,
-}
 Response = Relocalize.Response
+LOCALIZED = PlaceHypothesisArray(
+    state=PlaceHypothesisArray.LOCALIZED, hypotheses=[PlaceHypothesis(place_id='gate')]
+)
+AMBIGUOUS = PlaceHypothesisArray(state=PlaceHypothesisArray.AMBIGUOUS)
 
 
-@pytest.fixture(scope='module')
-def node(tmp_path_factory) -> Iterator[live.Localizer]:
-    folder = tmp_path_factory.mktemp('relocalize')
-    path = live.small_map(scenes.write_folder(folder / 'images', PLACES), folder / 'm.folmap')
-    parameters = {'map': path, 'autostart': True, **EASY}
-    with live.localizer(folder / 'node.log', parameters) as process:
-        yield process
+class Recognizer(SimpleNamespace):
+    """Counts how often it is told to forget the past images."""
+
+    def __init__(self, **attributes) -> None:
+        super().__init__(map_info='a map', resets=0, **attributes)
+
+    def reset_sequence(self) -> None:
+        self.resets += 1
 
 
 @pytest.fixture
-def watch(node) -> Iterator[live.Observer]:
-    with live.observer() as watcher:
-        if watcher.state() == 'inactive':
-            assert watcher.change('activate')
-        watcher.until(lambda: watcher.status('node')[1] == 'active')
-        yield watcher
+def made() -> Iterator[Bench]:
+    with bench() as made:
+        made.service = RelocalizeService(made.context)
+        made.recognizer = Recognizer()
+        made.activate(made.recognizer)
+        yield made
 
 
-def ask(watch: live.Observer, seconds: float) -> object:
-    """The call, which is answered later."""
-    client = watch.node.create_client(Relocalize, 'localizer/relocalize')
-    watch.until(client.service_is_ready)
+def ask(made: Bench, seconds: float):
+    """The future of a call that has begun to wait for answers."""
+    client = made.watch.node.create_client(Relocalize, 'localizer/relocalize')
+    made.watch.until(client.service_is_ready)
     timeout = Duration(sec=int(seconds), nanosec=int(seconds % 1 * 1e9))
-    return client.call_async(Relocalize.Request(timeout=timeout))
+    future = client.call_async(Relocalize.Request(timeout=timeout))
+    made.watch.until(lambda: future.done() or made.service._pending is not None)
+    return future
 
 
-def answered(watch: live.Observer, future) -> Response:
-    watch.until(future.done)
+def answered(made: Bench, future) -> Response:
+    made.watch.until(future.done)
     return future.result()
 
 
-def test_it_answers_once_the_robot_is_localized(watch):
-    publisher = watch.publisher(Image, '/image')
-    publisher.publish(picture(2, stamp=10))
-    watch.until(lambda: watch.answers)
-    future = ask(watch, 60)
-    watch.spin(1.0)
+def test_it_waits_for_the_answer_that_is_localized(made):
+    future = ask(made, 60)
+    assert made.recognizer.resets == 1
+    # That image was taken up before the call.
+    made.service.on_result(LOCALIZED, time.perf_counter() - 60)
+    made.service.on_result(AMBIGUOUS, time.perf_counter())
+    made.watch.spin(0.2)
     assert not future.done()
-    # Nothing to be seen: answered all the same, while the call waits.
-    publisher.publish(covered_picture(stamp=11))
-    watch.until(lambda: watch.answers[-1].header.stamp.sec == 11)
-    assert not future.done()
-    publisher.publish(picture(3, stamp=12))
-    response = answered(watch, future)
-    assert response.result == Response.OK, response.message
-    assert response.places.state == PlaceHypothesisArray.LOCALIZED
-    assert response.places.header.stamp.sec == 12
-    assert response.places.hypotheses[0].place_id.endswith('000003')
+    made.service.on_result(LOCALIZED, time.perf_counter())
+    response = answered(made, future)
+    assert (response.result, response.message) == (Response.OK, 'localized at gate')
+    assert response.places == LOCALIZED
 
 
-def test_without_a_timeout_it_only_forgets(watch):
-    response = answered(watch, ask(watch, 0))
-    assert response.result == Response.OK and 'forgotten' in response.message
+def test_out_of_time_it_returns_the_last_answer(made):
+    future = ask(made, 0.5)
+    made.service.on_result(AMBIGUOUS, time.perf_counter())
+    response = answered(made, future)
+    assert response.result == Response.NOT_LOCALIZED and 'AMBIGUOUS' in response.message
+    assert response.places == AMBIGUOUS
 
 
-def test_a_place_that_is_not_found_is_said_with_the_last_answer(watch):
-    publisher = watch.publisher(Image, '/image')
-    future = ask(watch, 3)
-    watch.spin(0.5)
-    publisher.publish(covered_picture(stamp=21))
-    response = answered(watch, future)
-    assert response.result == Response.NOT_LOCALIZED, response.message
-    assert response.places.header.stamp.sec == 21
+def test_without_answers_it_names_who_publishes_images(made):
+    response = answered(made, ask(made, 0.1))
+    assert response.result == Response.NO_IMAGES and 'see ~/enable' in response.message
+    made.pipeline.reports = [TopicReport('/image', 'sensor_msgs/msg/Image', ['/camera'])]
+    message = answered(made, ask(made, 0.1)).message
+    assert message.endswith('/image is published by /camera')
 
 
-def test_without_images_it_names_who_publishes_where(watch):
-    response = answered(watch, ask(watch, 1))
-    assert response.result == Response.NO_IMAGES
-    assert '/image' in response.message
+def test_a_deactivation_ends_the_call(made):
+    future = ask(made, 60)
+    made.service.interrupt('the node was deactivated meanwhile')
+    response = answered(made, future)
+    assert (response.result, response.message) == (
+        Response.NOT_READY,
+        'the node was deactivated meanwhile',
+    )
 
 
-def test_nonsense_and_other_states_are_refused(watch):
-    request = Relocalize.Request(timeout=Duration(sec=-1))
-    assert watch.call(Relocalize, 'relocalize', request).result == Response.BAD_REQUEST
-    assert watch.change('deactivate')
-    assert answered(watch, ask(watch, 1)).result == Response.NOT_READY
-    assert watch.change('activate')
+def test_without_a_timeout_it_only_forgets(made):
+    response = answered(made, ask(made, 0))
+    assert response.result == Response.OK and made.recognizer.resets == 1
 
 
-def test_deactivation_ends_the_waiting(watch):
-    future = ask(watch, 60)
-    watch.spin(1.0)
-    assert watch.change('deactivate')
-    response = answered(watch, future)
-    assert response.result == Response.NOT_READY and 'deactivated' in response.message
-    assert watch.change('activate')
-
-
-def test_odometry_is_listened_to_while_active(watch):
-    assert watch.node.count_subscribers('/odom') == 1
-    watch.publisher(Odometry, '/odom', reliable=False).publish(Odometry())
-    assert watch.call(SetBool, 'enable', SetBool.Request(data=False)).success
-    watch.until(lambda: watch.node.count_subscribers('/odom') == 0)
-    assert watch.call(SetBool, 'enable', SetBool.Request(data=True)).success
+def test_what_it_refuses(made):
+    assert answered(made, ask(made, -1)).result == Response.BAD_REQUEST
+    made.recognizer.map_info = None
+    assert answered(made, ask(made, 1)).result == Response.NOT_FOUND
+    made.state = 'inactive'
+    assert answered(made, ask(made, 1)).result == Response.NOT_READY
+    assert made.recognizer.resets == 0

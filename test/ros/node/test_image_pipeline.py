@@ -1,0 +1,171 @@
+"""The path of an image through the node, without the lifecycle of the node."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from helpers.bench import PARAMETERS, Bench, RecordingPublishers, bench, recognizer_with_map
+from helpers.messages import picture
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import CameraInfo, Image
+
+from fol_vpr.errors import InputError
+from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.ros.node.diagnostics.monitor import Monitor
+from fol_vpr.ros.node.image_pipeline import ImagePipeline
+
+PLACES = 3
+
+
+@pytest.fixture(scope='module')
+def recognizer(tmp_path_factory) -> Iterator[PlaceRecognizer]:
+    with recognizer_with_map(tmp_path_factory.mktemp('pipeline'), PLACES) as made:
+        yield made
+
+
+class Piped:
+    """A bench with an image pipeline."""
+
+    def __init__(self, made: Bench, recognizer: PlaceRecognizer) -> None:
+        self.watch, self.context, self.made = made.watch, made.context, made
+        self.monitor, self.publishers = Monitor(), RecordingPublishers()
+        self.results: list[tuple[object, float]] = []
+        self.pipeline = ImagePipeline(
+            made.node,
+            recognizer=recognizer,
+            publishers=self.publishers,
+            settings=made.context.live_settings,
+            camera=made.context.camera,
+            odometry=made.context.odometry.track,
+            monitor=self.monitor,
+            on_result=lambda *result: self.results.append(result),
+        )
+        self.pipeline.subscribe()
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Received, answered, dropped, bad."""
+        now = self.monitor.snapshot()
+        return now.received, now.answered, now.dropped, now.bad
+
+
+@pytest.fixture(params=[False, True], ids=['live', 'replay'])
+def piped(request, recognizer) -> Iterator[Piped]:
+    with bench(replay=request.param) as made:
+        piped = Piped(made, recognizer)
+        yield piped
+        piped.pipeline.unsubscribe()
+        piped.pipeline.stop()
+
+
+def test_an_image_is_recognized_published_counted_and_shown(piped):
+    images = piped.watch.publisher(Image, '/image')
+    images.publish(picture(2, stamp=77))
+    piped.watch.until(lambda: piped.publishers.visualized)
+    (answer,) = piped.publishers.answers
+    assert answer.stamp_ns == 77 * 10**9
+    assert answer.hypotheses[0].place.place_id.endswith('000002')
+    assert [result for result, _ in piped.results] == [answer] == piped.publishers.visualized
+    assert piped.counts() == (1, 1, 0, 0)
+    stages = set(piped.monitor.snapshot().latency)
+    assert {'decode', 'resize', 'publish', 'total'} < stages
+    (report,) = [r for r in piped.pipeline.topic_reports() if r.publishers]
+    assert report.name == '/image' and '/observer' in report.publishers[0]
+
+
+def test_a_bad_image_is_counted_and_the_next_one_is_answered(piped):
+    images = piped.watch.publisher(Image, '/image')
+    broken = picture(1)
+    broken.encoding = 'rgb9'
+    images.publish(broken)
+    piped.watch.until(lambda: piped.monitor.snapshot().bad)
+    assert 'rgb9' in piped.monitor.snapshot().last_bad
+    images.publish(picture(1))
+    piped.watch.until(lambda: piped.publishers.answers)
+
+
+def test_a_defect_is_counted_and_logged_and_does_not_end_the_threads(piped, monkeypatch):
+    def fail(*_args, **_options) -> None:
+        raise ZeroDivisionError
+
+    images = piped.watch.publisher(Image, '/image')
+    with monkeypatch.context() as patched:
+        patched.setattr(piped.pipeline._recognizer, 'recognize', fail)
+        images.publish(picture(1))
+        piped.watch.until(lambda: piped.monitor.snapshot().bad)
+    assert 'defect: ZeroDivisionError' in piped.monitor.snapshot().last_bad
+    images.publish(picture(1))
+    piped.watch.until(lambda: piped.publishers.answers)
+
+
+def test_camera_odometry_and_parameters_go_with_the_image(piped, monkeypatch):
+    seen = []
+    recognizer, recognize = piped.pipeline._recognizer, piped.pipeline._recognizer.recognize
+    monkeypatch.setattr(
+        recognizer, 'recognize', lambda frame, **o: seen.append(frame) or recognize(frame, **o)
+    )
+    piped.context.camera._on_info(
+        CameraInfo(k=[250.0, 0.0, 159.5, 0.0, 250.0, 119.5, 0.0, 0.0, 1.0])
+    )
+    odometry = Odometry(child_frame_id='base_link')
+    odometry.header.stamp.sec = 5
+    odometry.pose.pose.orientation.w = 1.0
+    odometry.pose.pose.position.x = 4.0
+    piped.context.odometry.track.add(odometry)
+    assert piped.made.set('retrieval.hypotheses', 1) == ''
+    piped.watch.publisher(Image, '/image').publish(picture(1, stamp=5))
+    piped.watch.until(lambda: piped.publishers.answers)
+    assert seen[0].camera.matrix[0, 0] == 250 and seen[0].odometry.position[0] == 4
+    assert len(piped.publishers.answers[0].hypotheses) == 1
+    recognizer.set_config(piped.context.settings.changed({'retrieval.hypotheses': 10}).recognizer)
+
+
+def test_once_stopped_it_publishes_nothing(piped):
+    images = piped.watch.publisher(Image, '/image')
+    piped.pipeline.stop()
+    images.publish(picture(1))
+    piped.watch.spin(0.5)
+    assert piped.counts() == (0, 0, 0, 0) and piped.publishers.answers == []
+
+
+def test_waiting_images_are_dropped_when_it_stops_listening(piped, monkeypatch):
+    go_on, prepare = threading.Event(), piped.pipeline._recognizer.prepare
+    monkeypatch.setattr(
+        piped.pipeline._recognizer, 'prepare', lambda frame: go_on.wait(20) and prepare(frame)
+    )
+    images = piped.watch.publisher(Image, '/image')
+    for stamp in (1, 2):
+        images.publish(picture(1, stamp=stamp))
+        received = stamp
+        piped.watch.until(lambda: piped.counts()[0] == received)  # noqa: B023 called at once
+        piped.watch.spin(0.1)
+    piped.pipeline.unsubscribe()
+    go_on.set()
+    piped.pipeline.wait_idle()
+    assert piped.counts() == (2, 1, 1, 0)
+    assert [answer.stamp_ns for answer in piped.publishers.answers] == [10**9]
+
+
+def test_a_picture_that_cannot_be_made_does_not_make_the_image_bad(piped, monkeypatch):
+    def fail(*_args) -> None:
+        raise InputError('no JPEG')
+
+    monkeypatch.setattr(piped.publishers, 'publish_visualization', fail)
+    images = piped.watch.publisher(Image, '/image')
+    images.publish(picture(1))
+    piped.watch.until(lambda: piped.counts()[1])
+    piped.pipeline.wait_idle()
+    assert piped.counts() == (1, 1, 0, 0)
+
+
+def test_without_a_map_only_the_quality_is_told():
+    with bench() as made:
+        recognizer = PlaceRecognizer(made.context.settings.changed(PARAMETERS).recognizer)
+        piped = Piped(made, recognizer)
+        made.watch.publisher(Image, '/image').publish(picture(1))
+        made.watch.until(lambda: piped.publishers.answers)
+        assert piped.publishers.answers[0].hypotheses == ()
+        piped.pipeline.unsubscribe()
+        piped.pipeline.stop()
+        recognizer.close()
