@@ -30,8 +30,8 @@ os.environ.pop('ROS_DISCOVERY_SERVER', None)
 
 # What a module of tests may import and a machine may lack. Where it is missing, the module is
 # skipped with the reason.
-ROS = ('rclpy', 'fol_vpr_msgs', 'geographic_msgs')
-OPTIONAL = (*ROS, 'gtsam')
+ROS = {'rclpy', 'ament_index_python', 'builtin_interfaces', 'rcl_interfaces', 'std_srvs'}
+OPTIONAL = {'gtsam'}
 
 
 class _SkippedModule(pytest.Module):
@@ -45,31 +45,50 @@ class _SkippedModule(pytest.Module):
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector):
     """Leave out a module of tests that imports what is not installed."""
-    for name in sorted(_imports(module_path) & set(OPTIONAL)):
+    needed = {name for name in _imports(module_path) if _is_ros(name) or name in OPTIONAL}
+    for name in sorted(needed):
         if reason := _reason_for_absence(name):
             skipped = _SkippedModule.from_parent(parent, path=module_path)
-            skipped.reason = reason
+            skipped.reason = f'{module_path.relative_to(ROOT)}: {reason}'
             return skipped
     return None
 
 
+def _is_ros(package: str) -> bool:
+    """Whether a package comes with ROS 2, or with the messages that are built here."""
+    return package in ROS or package.endswith('_msgs')
+
+
 @cache
-def _imports(path: Path) -> set[str]:
-    """Packages that a module imports at its top level, by itself and by way of helpers."""
-    names = set()
+def _imports(path: Path) -> frozenset[str]:
+    """Packages that a module imports at its top level.
+
+    Imports of test/helpers/ and of fol_vpr/ros/ are followed: what these import counts.
+    """
+    names: list[str] = []
     for node in ast.parse(path.read_text(), str(path)).body:
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == 'helpers':
-            names |= {f'helpers.{alias.name}' for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    found = set()
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f'{node.module}.{alias.name}' for alias in node.names]
+    found: set[str] = set()
     for name in names:
-        package, _, module = name.partition('.')
-        helper = ROOT / 'test' / 'helpers' / f'{module}.py'
-        found |= _imports(helper) if package == 'helpers' else {package}
-    return found
+        followed = _followed_file(name)
+        found |= {name.partition('.')[0]} if followed is None else _imports(followed)
+    return frozenset(found)
+
+
+def _followed_file(name: str) -> Path | None:
+    """The file of a helper or of a module of fol_vpr/ros/, or of what it defines; else None."""
+    if not name.startswith(('helpers.', 'fol_vpr.ros.')):
+        return None
+    folder = ROOT / 'test' if name.startswith('helpers.') else ROOT
+    # The last part may be a module, or a name that the module before it defines.
+    for module in (name, name.rpartition('.')[0]):
+        path = folder.joinpath(*module.split('.')).with_suffix('.py')
+        if path.is_file():
+            return path
+    return None
 
 
 @cache
@@ -79,7 +98,7 @@ def _reason_for_absence(library: str) -> str:
         importlib.import_module(library)
     except ImportError as error:
         remedy = (
-            'call make setup, or source install/setup.bash' if library in ROS else 'install it'
+            'call make setup, or source install/setup.bash' if _is_ros(library) else 'install it'
         )
         return f'{error}; {remedy}'
     return ''
@@ -88,7 +107,7 @@ def _reason_for_absence(library: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need ROS; skip those that take long unless asked for."""
     for item in items:
-        if _imports(item.path) & set(ROS):
+        if any(map(_is_ros, _imports(item.path))):
             item.add_marker(pytest.mark.ros)
         if item.get_closest_marker('slow') and not os.environ.get('FOL_VPR_SLOW'):
             item.add_marker(pytest.mark.skip(reason='takes minutes; FOL_VPR_SLOW=1 runs it'))
