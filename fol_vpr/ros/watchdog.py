@@ -1,9 +1,14 @@
-"""Ends a process in time, whatever the middleware does.
+"""Ends the process if a block takes too long, even while the block holds Python's lock.
 
-When Fast DDS 2.14 deletes a participant while news of another one's end arrive, it may wait for
-ever: it takes and gives back, without a pause, the lock that the other thread needs to finish (see
-eProsima/Fast-DDS#6513). That was seen in two of some eight hundred endings. rclpy calls it with
-Python's lock held, so that neither a thread nor a signal handler written in Python would notice.
+When Fast DDS 2.14 deletes a participant at the same time as another one leaves, it may wait for
+ever: it takes and releases, without a pause, the lock that its other thread needs
+(eProsima/Fast-DDS#6513). This was seen at the end of two of about eight hundred processes. rclpy
+calls Fast DDS with Python's lock held, so that neither a thread nor a signal handler written in
+Python runs meanwhile. Therefore a timer of the C library calls `_exit`.
+
+`faulthandler.dump_traceback_later(exit=True)` also works without Python's lock, but it always ends
+the process with the status 1, and prints a traceback. Here the work is done before the block
+begins, and the status must tell launch files, systemd and scripts how the work ended.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ _SIGEV_THREAD = 2
 
 
 class _Event(ctypes.Structure):
-    """`struct sigevent` of Linux: a function that is called on a thread of its own."""
+    """`struct sigevent` of Linux for SIGEV_THREAD: a function that is called on a new thread."""
 
     _fields_ = (
         ('value', ctypes.c_void_p),
@@ -31,7 +36,7 @@ class _Event(ctypes.Structure):
 
 
 class _Schedule(ctypes.Structure):
-    """`struct itimerspec`: the interval, zero for once, and the time until the first call."""
+    """`struct itimerspec`: the interval, zero for a single call, and the time until the call."""
 
     _fields_ = tuple(
         (name, ctypes.c_long) for name in ('every_s', 'every_ns', 'after_s', 'after_ns')
@@ -40,10 +45,17 @@ class _Schedule(ctypes.Structure):
 
 @contextmanager
 def exit_after(seconds: float, status: int = 0) -> Iterator[None]:
-    """End the process with a status if the block takes longer, even where it holds Python's lock.
+    """End the process if the block takes longer than a time.
 
-    What has been written to standard output and standard error before is flushed; no other
-    clean-up runs then.
+    Standard output and standard error are flushed before the block begins. No other clean-up runs
+    when the process is ended.
+
+    Args:
+        seconds: that the block may take.
+        status: exit status of the process if it takes longer.
+
+    Raises:
+        OSError: the timer cannot be created.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -52,7 +64,7 @@ def exit_after(seconds: float, status: int = 0) -> Iterator[None]:
     end = ctypes.cast(libc._exit, ctypes.c_void_p)
     event = _Event(value=status, notify=_SIGEV_THREAD, function=end.value)
     if libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
-        raise OSError(ctypes.get_errno(), 'no timer could be had')
+        raise OSError(ctypes.get_errno(), 'the timer of the watchdog cannot be created')
     whole, rest = divmod(round(seconds * 1e9), 1_000_000_000)
     libc.timer_settime(timer, 0, ctypes.byref(_Schedule(0, 0, whole, rest)), None)
     try:

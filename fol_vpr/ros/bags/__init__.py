@@ -1,1 +1,1 @@
-"""Bags played to ROS topics and recorded from them."""
+"""Plays bags to ROS topics, and records topics into bags."""

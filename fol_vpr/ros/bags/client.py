@@ -1,4 +1,4 @@
-"""A node for the length of a command, and what playing and recording both need of types."""
+"""What playing and recording share: a temporary node, and message types by name."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from rclpy.signals import SignalHandlerOptions
 from fol_vpr.errors import FolVprError
 from fol_vpr.ros.watchdog import exit_after
 
-TEARDOWN = 5.0  # s
+# Seconds for leaving the ROS graph.
+TEARDOWN_TIMEOUT = 5.0
 
 
 @contextmanager
 def client_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    """A node and the executor that spins it; signals stay with the caller.
+    """A node and its executor for the length of a block; signals are left to the caller.
 
-    Say within the block what came of it: where taking the node down takes longer than a few
-    seconds, the process ends there and then.
+    The caller must report its result within the block: the process is ended if leaving the ROS
+    graph takes longer than TEARDOWN_TIMEOUT.
+
+    Args:
+        name: of the node.
     """
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = Node(name)
@@ -34,7 +38,7 @@ def client_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
         yield node, executor
         status = 0
     finally:
-        with exit_after(TEARDOWN, status):
+        with exit_after(TEARDOWN_TIMEOUT, status):
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()
@@ -56,18 +60,18 @@ def message_class(type_name: str) -> Any:
         ) from error
 
 
-def not_played(topic: str, type_name: str) -> str:
-    """That a topic of a bag is left out, as its type is not installed, and what to do instead."""
-    words = f'{topic} is not played: {type_name} is not installed here'
+def not_played_message(topic: str, type_name: str) -> str:
+    """The message that a topic of a bag is left out, as its type is not installed."""
+    message = f'{topic} is not played: {type_name} is not installed here'
     if topic != '/tf_static':
-        return words
+        return message
     return (
-        f'{words}; tell localizer where the camera sits on the robot by '
+        f'{message}; tell localizer where the camera sits on the robot by '
         '-p "camera_mount:=[X, Y, Z, QX, QY, QZ, QW]", every number with a decimal point'
     )
 
 
 def topic_type(node: Node, topic: str) -> str | None:
-    """The type that somebody publishes on a topic, None where nobody does."""
+    """Name of the type that is published on a topic, None if nobody publishes on it."""
     endpoints = node.get_publishers_info_by_topic(topic)
     return endpoints[0].topic_type if endpoints else None

@@ -1,4 +1,4 @@
-"""Plays a bag over ROS: with its own stamps, in its own time or as fast as the answers come."""
+"""Plays a bag: with its own stamps, at a rate, or as fast as its images are answered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.config import PlayerConfig
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.ros.bags.client import client_node, message_class, not_played, topic_type
+from fol_vpr.ros.bags.client import client_node, message_class, not_played_message, topic_type
 from fol_vpr.ros.messages.conversions import stamp_to_ns, time_from_ns
 from fol_vpr.sources import Bag, Message
 
@@ -30,10 +30,11 @@ Progress = Callable[[int, int], None]
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 LATCHED = ('/tf_static', '/robot_description')
-# After discovery both ends still exchange what they need for the first message to arrive.
-SETTLE = 0.5
-NAP = 0.05
-LAST_WORDS = Duration(seconds=10)
+# Seconds after discovery until the first message is sure to arrive.
+DISCOVERY_TIME = 0.5
+# Seconds that one turn of the executor may take.
+SPIN_TIME = 0.05
+ACKNOWLEDGEMENT_TIMEOUT = Duration(seconds=10)
 
 
 @dataclass
@@ -41,10 +42,10 @@ class PlaySummary:
     """What was played.
 
     Attributes:
-        images: images sent.
-        sent: messages by topic, under the name that they were published with.
+        images: number of images sent.
+        sent: number of messages by the topic that they were published on.
         skipped: topics whose types are not installed here.
-        answered, unanswered: images, where answers were waited for.
+        answered, unanswered: number of images; None unless answers were waited for.
         seconds: from the first message to the last.
     """
 
@@ -67,23 +68,23 @@ def play(
     report: Report = lambda _: None,
     progress: Progress | None = None,
 ) -> None:
-    """Publish the messages of a bag, as they were recorded.
+    """Publish the messages of a bag as they were recorded.
 
     Args:
         path: the bag.
         config: speed, clock, reliability, waiting.
-        topics: of the bag; all whose types are installed where empty.
-        remap: other names to publish under.
-        answers: topic with a header on which every image is answered under its own stamp; then
-            never more than `in_flight` images are sent ahead of the answers, so that nothing has
-            to be dropped however slow the other side is.
-        conclude: told what was played, once the last message has arrived.
-        report: told in words what goes on.
-        progress: told the messages sent and their total in one pass.
+        topics: topics of the bag to play; if empty, all whose types are installed.
+        remap: topic of the bag -> topic to publish on.
+        answers: topic on which every image is answered by a message with the stamp of the image in
+            its header. At most `in_flight` images are then sent ahead of the answers, so that
+            none is dropped, however slow the other side is. Empty: do not wait for answers.
+        conclude: called with what was played, after the last message has arrived.
+        report: called with messages for the user.
+        progress: called with the number of messages sent, and the total of one pass.
 
     Raises:
         InputError: the bag cannot be read, or has no such topic.
-        FolVprError: nobody listens, or nobody answers.
+        FolVprError: nobody subscribes, or nobody publishes answers.
     """
     bag = Bag(path)
     chosen = [bag.find_topic(name).name for name in topics] or list(bag.topics)
@@ -91,7 +92,7 @@ def play(
     with client_node('bag_player') as (node, executor):
         publishers = _publishers(node, bag, chosen, remap or {}, config, summary)
         for name in summary.skipped:
-            report(not_played(name, bag.topics[name].msgtype))
+            report(not_played_message(name, bag.topics[name].msgtype))
         player = _Player(node, executor, publishers, config, summary)
         player.wait_for_subscriber()
         if answers:
@@ -116,7 +117,7 @@ def _publishers(
     config: PlayerConfig,
     summary: PlaySummary,
 ) -> dict[str, Publisher]:
-    """Publishers by the topic's name in the bag."""
+    """Publishers by the name of the topic in the bag; adds the other topics to the summary."""
     unknown = sorted(set(remap) - set(topics))
     if unknown:
         raise InputError(
@@ -166,10 +167,10 @@ class _Player:
         self._clock_due = 0.0
 
     def wait_for_subscriber(self) -> None:
-        """Wait until somebody listens to an image topic, or to any where there is none.
+        """Wait for a subscriber of an image topic, or of any topic if no images are played.
 
         Raises:
-            FolVprError: nobody does.
+            FolVprError: there is none after `wait_for` seconds.
         """
         if not self._config.wait_for:
             return
@@ -183,14 +184,14 @@ class _Player:
                     f'nobody listened to {names} for {self._config.wait_for:g} s: start the '
                     'subscriber, rename the topics, or compare ROS_DOMAIN_ID'
                 )
-            self._executor.spin_once(timeout_sec=NAP)
-        self._nap_until(time.monotonic() + SETTLE)
+            self._executor.spin_once(timeout_sec=SPIN_TIME)
+        self._spin_until(time.monotonic() + DISCOVERY_TIME)
 
     def listen(self, topic: str) -> None:
         """Subscribe to the answers.
 
         Raises:
-            FolVprError: nobody publishes them.
+            FolVprError: nobody publishes them within `wait_for` seconds.
         """
         deadline = time.monotonic() + self._config.wait_for
         while (type_name := topic_type(self._node, topic)) is None:
@@ -199,13 +200,13 @@ class _Player:
                     f'nobody publishes answers on {topic} after {self._config.wait_for:g} s: '
                     'give the topic of the node, e.g. /localizer/places'
                 )
-            self._executor.spin_once(timeout_sec=NAP)
+            self._executor.spin_once(timeout_sec=SPIN_TIME)
         self._node.create_subscription(
             message_class(type_name), topic, self._on_answer, QoSProfile(depth=1000)
         )
         self._listening = True
         self._summary.answered = self._summary.unanswered = 0
-        self._nap_until(time.monotonic() + SETTLE)
+        self._spin_until(time.monotonic() + DISCOVERY_TIME)
 
     def play_once(self, bag: Bag, progress: Progress | None, total: int) -> None:
         """Publish all messages once."""
@@ -216,20 +217,20 @@ class _Player:
             if elapsed < 0 and message.topic not in LATCHED:
                 continue
             if self._config.rate:
-                self._nap_until(started + elapsed / self._config.rate, message.receive_ns)
+                self._spin_until(started + elapsed / self._config.rate, message.receive_ns)
             self._send(message)
             if progress is not None:
                 progress(number, total)
         self._summary.seconds += time.monotonic() - started
 
     def finish(self) -> None:
-        """Wait until the last messages have arrived, and have been answered."""
+        """Wait until the last messages have arrived and the last images have been answered."""
         self._wait_for_answers(0)
         if self._config.reliability == 'reliable':
             for publisher in self._publishers.values():
-                publisher.wait_for_all_acked(LAST_WORDS)
+                publisher.wait_for_all_acked(ACKNOWLEDGEMENT_TIMEOUT)
         else:
-            self._nap_until(time.monotonic() + SETTLE)
+            self._spin_until(time.monotonic() + DISCOVERY_TIME)
 
     def _send(self, message: Message) -> None:
         publisher = self._publishers[message.topic]
@@ -239,18 +240,18 @@ class _Player:
             self._outstanding.append(_stamp_of(message))
         if self._clock is not None:
             self._publish_clock(message.receive_ns)
-        # Both ends speak CDR: what was recorded goes out as it is, without being parsed.
+        # The bag and the middleware both use CDR: the recorded bytes are published unparsed.
         publisher.publish(message.data)
         sent = self._summary.sent
         sent[publisher.topic_name] = sent.get(publisher.topic_name, 0) + 1
         self._summary.images += is_image
 
     def _wait_for_answers(self, allowed: int) -> None:
-        """Wait until at most so many images are unanswered, or give the oldest ones up."""
+        """Wait until at most `allowed` images are unanswered; give up those that take too long."""
         deadline = time.monotonic() + self._config.answer_timeout
         known = len(self._outstanding)
         while len(self._outstanding) > allowed:
-            self._executor.spin_once(timeout_sec=NAP)
+            self._executor.spin_once(timeout_sec=SPIN_TIME)
             if len(self._outstanding) < known:
                 known = len(self._outstanding)
                 deadline = time.monotonic() + self._config.answer_timeout
@@ -262,7 +263,7 @@ class _Player:
         stamp_ns = stamp_to_ns(answer.header.stamp)
         if stamp_ns not in self._outstanding:
             return
-        # Images are answered in their order: those before this one never will be.
+        # Images are answered in order: those before this one will not be answered any more.
         passed = self._outstanding.index(stamp_ns)
         for _ in range(passed + 1):
             self._outstanding.popleft()
@@ -273,14 +274,14 @@ class _Player:
         summary.answered = (summary.answered or 0) + answered
         summary.unanswered = (summary.unanswered or 0) + unanswered
 
-    def _nap_until(self, moment: float, next_ns: int | None = None) -> None:
-        """Spin until a moment of the monotonic clock, with /clock running up to `next_ns`."""
+    def _spin_until(self, moment: float, next_ns: int | None = None) -> None:
+        """Spin until a time of the monotonic clock; meanwhile /clock advances to `next_ns`."""
         while (left := moment - time.monotonic()) > 0:
             if self._clock is not None and next_ns is not None:
                 if time.monotonic() >= self._clock_due:
                     self._publish_clock(next_ns - round(left * self._config.rate * 1e9))
                 left = min(left, max(0.0, self._clock_due - time.monotonic()))
-            self._executor.spin_once(timeout_sec=min(left, NAP))
+            self._executor.spin_once(timeout_sec=min(left, SPIN_TIME))
 
     def _publish_clock(self, now_ns: int) -> None:
         assert self._clock is not None
@@ -289,10 +290,10 @@ class _Player:
 
 
 def _stamp_of(message: Message) -> int:
-    """Stamp of a serialised message that begins with a header; -1 where it is too short."""
+    """Stamp in nanoseconds of a serialised message with a header; -1 if it is too short."""
     if len(message.data) < 12:
         return -1
-    # The second byte of the CDR encapsulation tells the byte order.
+    # The second byte of the CDR encapsulation gives the byte order.
     order = '<' if message.data[1] & 1 else '>'
     seconds, rest = struct.unpack_from(f'{order}iI', message.data, 4)
     return int(seconds) * 1_000_000_000 + int(rest)

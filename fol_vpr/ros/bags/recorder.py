@@ -1,4 +1,4 @@
-"""Records topics into a bag, with the definitions of their types."""
+"""Records topics into a bag, together with the definitions of their types."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from fol_vpr.errors import FolVprError, InputError, StorageError
 from fol_vpr.ros.bags.client import client_node, message_class, topic_type
 
 Report = Callable[[str], None]
-NAP = 0.1
-DEPTH = 1000
+# Seconds that one turn of the executor may take.
+SPIN_TIME = 0.1
+# Messages that may wait to be written.
+QUEUE_DEPTH = 1000
 BAG_VERSION: Literal[9] = 9  # of ROS 2 Jazzy
 STORAGES = {'sqlite3': StoragePlugin.SQLITE3, 'mcap': StoragePlugin.MCAP}
 
@@ -34,9 +36,9 @@ class RecordSummary:
     """What was recorded.
 
     Attributes:
-        recorded: messages by topic.
+        recorded: number of messages by topic.
         missing: topics that nobody published.
-        seconds: from the first subscription to the end.
+        seconds: duration of the recording.
     """
 
     recorded: dict[str, int] = field(default_factory=dict)
@@ -53,20 +55,21 @@ def record(
     report: Report = lambda _: None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Record topics until told to stop, or as `config` says.
+    """Record topics until `is_stopped`, or until the end that `config` sets.
 
     Args:
-        output: folder of the bag, to be made.
-        topics: names; their types are found out.
-        config: storage, when to end.
-        conclude: told what was recorded, once the bag is complete.
-        report: told in words what goes on.
-        is_stopped: asked about ten times a second. An exception cannot do this: one that is
-            raised while rclpy cleans up is swallowed, and the bag stays without its metadata.
+        output: folder of the bag; must not exist.
+        topics: names of the topics; their types are those that are published.
+        config: storage format, and when to end.
+        conclude: called with what was recorded, after the bag is complete.
+        report: called with messages for the user.
+        is_stopped: called about ten times a second; returns whether to end. An exception cannot
+            end the recording: rclpy discards one that is raised while it cleans up, and the bag
+            would lack its metadata.
 
     Raises:
         InputError: `output` exists.
-        StorageError: no space or no permission; what was recorded before stays.
+        StorageError: no space or no permission; the messages recorded before are kept.
         FolVprError: nobody publishes any of the topics, or a type is not installed.
     """
     output = Path(output)
@@ -82,7 +85,7 @@ def record(
             raise StorageError(f'{output} cannot be written: {error}') from error
         finally:
             if not writer.connections:
-                # An empty bag would only be in the way of the next attempt.
+                # An empty bag would prevent the next attempt from using its name.
                 shutil.rmtree(output, ignore_errors=True)
         conclude(summary)
 
@@ -116,13 +119,13 @@ class _Recorder:
                 self._report('interrupted')
                 break
             self._subscribe_to_new()
-            self._executor.spin_once(timeout_sec=NAP)
+            self._executor.spin_once(timeout_sec=SPIN_TIME)
         self._summary.seconds = time.monotonic() - started
         return self._summary
 
     def _is_over(self, started: float) -> bool:
         now, config, summary = time.monotonic(), self._config, self._summary
-        if not self._node_subscribed() and now - started > config.wait_for:
+        if not self._has_subscriptions() and now - started > config.wait_for:
             offered = ', '.join(name for name, _ in self._node.get_topic_names_and_types())
             raise FolVprError(
                 f'nobody published {", ".join(summary.missing)} within {config.wait_for:g} s; '
@@ -132,7 +135,7 @@ class _Recorder:
             return True
         return bool(config.idle and summary.recorded and now - self._last > config.idle)
 
-    def _node_subscribed(self) -> bool:
+    def _has_subscriptions(self) -> bool:
         return any(True for _ in self._node.subscriptions)
 
     def _subscribe_to_new(self) -> None:
@@ -144,7 +147,7 @@ class _Recorder:
             self._register(type_name)
             connection = self._writer.add_connection(topic, type_name, typestore=self._typestore)
             qos = QoSProfile(
-                depth=DEPTH,
+                depth=QUEUE_DEPTH,
                 reliability=ReliabilityPolicy.BEST_AVAILABLE,
                 durability=DurabilityPolicy.BEST_AVAILABLE,
             )
@@ -161,7 +164,7 @@ class _Recorder:
         self._last = time.monotonic()
 
     def _register(self, type_name: str) -> None:
-        """Add a type and those that it is made of, from their installed definitions."""
+        """Add a type and the types of its fields, from their installed definitions."""
         if type_name in self._typestore.types:
             return
         package, _, name = type_name.partition('/msg/')
@@ -182,11 +185,11 @@ def _definition(package: str, name: str) -> str:
 
 
 def _field_types(definition: str, package: str) -> list[str]:
-    """Full names of the message types that a definition is made of."""
+    """Full names of the message types of the fields in a definition."""
     names = []
     for line in definition.splitlines():
-        word = line.split('#')[0].split(maxsplit=1)[:1]
-        kind = word[0].split('[')[0].split('<')[0] if word else ''
+        words = line.split('#')[0].split(maxsplit=1)
+        kind = words[0].split('[')[0].split('<')[0] if words else ''
         if '/' in kind:
             owner, _, name = kind.partition('/')
             names.append(f'{owner}/msg/{name.removeprefix("msg/")}')

@@ -1,4 +1,4 @@
-"""Between ROS messages and the package's own values; nothing here knows of a running node."""
+"""Conversions between ROS messages and the types of `fol_vpr.datatypes`; no node is needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def stamp_to_ns(stamp: Any) -> int:
 
 
 def time_from_ns(stamp_ns: int) -> Time:
-    """A stamp; what lies outside of the message's 32 bit of seconds becomes its nearest end."""
+    """The stamp of a time in nanoseconds, limited to the 32 bit seconds of the message."""
     seconds, rest = divmod(stamp_ns, NS)
     if not -LAST_SECOND <= seconds <= LAST_SECOND:
         return Time(sec=int(math.copysign(LAST_SECOND, seconds)))
@@ -45,16 +45,20 @@ def time_from_ns(stamp_ns: int) -> Time:
 
 
 def duration_from_seconds(seconds: float) -> Duration:
-    """A duration of at least 0 s."""
+    """The duration of a number of seconds; negative ones become 0."""
     whole, rest = divmod(max(0, round(seconds * NS)), NS)
     return Duration(sec=min(whole, LAST_SECOND), nanosec=rest)
 
 
 def frame_from_image(message: Any, uri: str) -> Frame:
-    """A frame of a sensor_msgs Image or CompressedImage.
+    """The frame of a sensor_msgs Image or CompressedImage.
+
+    Args:
+        message: the image.
+        uri: where it comes from, e.g. its topic.
 
     Raises:
-        InputError: the image cannot be decoded; says why.
+        InputError: the image cannot be decoded, with the reason.
     """
     return Frame(
         image=decode_image(message),
@@ -65,14 +69,14 @@ def frame_from_image(message: Any, uri: str) -> Frame:
 
 
 def pose_message(pose: Pose) -> PoseMsg:
-    """geometry_msgs/Pose: metres and a unit quaternion."""
+    """The geometry_msgs/Pose of a pose: metres and a unit quaternion."""
     x, y, z = (float(value) for value in pose.position)
     qx, qy, qz, qw = (float(value) for value in pose.orientation)
     return PoseMsg(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
 
 
 def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
-    """The pose with its covariance, which is all zero where the map has none."""
+    """The pose with its covariance, which is all zero if it is not known."""
     message = PoseWithCovariance(pose=pose_message(pose))
     if pose.covariance is not None:
         message.covariance = np.ascontiguousarray(pose.covariance, dtype=np.float64).reshape(36)
@@ -82,10 +86,10 @@ def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
 def pose_from_message(message: Any) -> Pose:
     """The pose of a geometry_msgs/PoseWithCovariance.
 
-    Zeros, or -1 for a variance, mean that no covariance is known.
+    A covariance of zeros, or with a variance of -1, is taken as unknown.
 
     Raises:
-        InputError: numbers that are not finite, or no unit quaternion.
+        InputError: a number is not finite, or the orientation is not a unit quaternion.
     """
     at, turned = message.pose.position, message.pose.orientation
     covariance = np.array(message.covariance, np.float64)
@@ -102,7 +106,7 @@ def geo_from_point(message: Any) -> GeoPosition:
     """The position of a geographic_msgs/GeoPoint.
 
     Raises:
-        InputError: it is not on Earth.
+        InputError: latitude or longitude is out of range.
     """
     return GeoPosition(message.latitude, message.longitude, message.altitude)
 
@@ -110,32 +114,32 @@ def geo_from_point(message: Any) -> GeoPosition:
 def robot_pose(
     pose: Pose, position_stddev: float, orientation_stddev: float
 ) -> PoseWithCovariance:
-    """Pose of the robot that was recognised at the pose of a map image.
+    """The pose of the robot when it is localized at a map image.
 
-    A match of two images says that they show the same place, not that they were taken from the
-    same point, so the covariance of the map is widened by how far apart they may be.
+    A match means that two images show the same place, not that they were taken from the same
+    point. Variances for the distance between both are therefore added to the covariance.
 
     Args:
         pose: of the map image.
-        position_stddev: metres.
-        orientation_stddev: degrees.
+        position_stddev: standard deviation of each coordinate in metres.
+        orientation_stddev: standard deviation about each axis in degrees.
     """
     message = pose_with_covariance(pose)
-    spread = np.repeat([position_stddev**2, math.radians(orientation_stddev) ** 2], 3)
+    added = np.repeat([position_stddev**2, math.radians(orientation_stddev) ** 2], 3)
     known = np.zeros((6, 6)) if pose.covariance is None else pose.covariance
-    message.covariance = (known + np.diag(spread)).reshape(36)
+    message.covariance = (known + np.diag(added)).reshape(36)
     return message
 
 
 def geo_point(geo: GeoPosition | None) -> GeoPoint:
-    """Geodetic position in degrees and metres, all NaN where there is none."""
+    """The geodetic position in degrees and metres; all NaN without one."""
     if geo is None:
         return GeoPoint(latitude=math.nan, longitude=math.nan, altitude=math.nan)
     return GeoPoint(latitude=geo.latitude, longitude=geo.longitude, altitude=geo.altitude)
 
 
 def geo_pose(geo: GeoPosition, pose: Pose | None) -> GeoPose:
-    """Geodetic pose; the orientation is the map's, or the identity where it has none."""
+    """The geodetic pose; its orientation is that of `pose`, or the identity without one."""
     message = GeoPose(position=geo_point(geo))
     if pose is None:
         message.orientation.w = 1.0
@@ -145,7 +149,7 @@ def geo_pose(geo: GeoPosition, pose: Pose | None) -> GeoPose:
 
 
 def hypothesis_message(hypothesis: PlaceHypothesis) -> fol.PlaceHypothesis:
-    """fol_vpr_msgs/PlaceHypothesis."""
+    """The fol_vpr_msgs/PlaceHypothesis of a hypothesis."""
     place = hypothesis.place
     message = fol.PlaceHypothesis(
         place_id=place.place_id,
@@ -172,10 +176,13 @@ def places_message(
     model_id: str,
     processing_time: float,
 ) -> fol.PlaceHypothesisArray:
-    """fol_vpr_msgs/PlaceHypothesisArray with the stamp of the image.
+    """The fol_vpr_msgs/PlaceHypothesisArray of an answer, with the stamp of the image.
 
     Args:
-        processing_time: seconds from taking the image up.
+        recognition: the answer.
+        map_frame: frame of the poses.
+        model_id: of the network.
+        processing_time: seconds since decoding of the image began.
     """
     return fol.PlaceHypothesisArray(
         header=Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=map_frame),
@@ -191,24 +198,25 @@ def places_message(
 
 
 def closures_messages(recognition: Recognition) -> list[fol.LoopClosureCandidateArray]:
-    """fol_vpr_msgs/LoopClosureCandidateArray, with the header of the image.
+    """The fol_vpr_msgs/LoopClosureCandidateArrays of an answer, with the header of the image.
 
-    One for the closures within the drive, whose map_id is empty, and one for those with the map.
+    One for closures within the running session, with an empty map_id, and one for closures with
+    the map; an array without candidates is left out.
     """
     header = Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=recognition.frame_id)
-    within = [c for c in recognition.loop_closures if c.session_to == c.session_from]
-    beyond = [c for c in recognition.loop_closures if c.session_to != c.session_from]
+    in_session = [c for c in recognition.loop_closures if c.session_to == c.session_from]
+    with_map = [c for c in recognition.loop_closures if c.session_to != c.session_from]
     return [
         fol.LoopClosureCandidateArray(
             header=header, map_id=map_id, candidates=[_closure_message(c) for c in closures]
         )
-        for map_id, closures in (('', within), (recognition.map_id, beyond))
+        for map_id, closures in (('', in_session), (recognition.map_id, with_map))
         if closures
     ]
 
 
 def relative_pose_message(relative: RelativePose) -> PoseWithCovariance:
-    """A measured relative pose: metres, or a direction of length 1, and a unit quaternion."""
+    """A measured relative pose: metres, or a unit vector if the scale is unknown; quaternion."""
     message = PoseWithCovariance(
         pose=pose_message(Pose(relative.translation, relative.orientation))
     )
@@ -240,7 +248,7 @@ def _closure_message(closure: LoopClosure) -> fol.LoopClosureCandidate:
 
 
 def map_info_message(info: MapInfo | None) -> fol.MapInfo:
-    """fol_vpr_msgs/MapInfo; all empty where no map is loaded."""
+    """The fol_vpr_msgs/MapInfo of a map; all fields are empty without a map."""
     if info is None:
         return fol.MapInfo(datum=geo_point(None))
     return fol.MapInfo(

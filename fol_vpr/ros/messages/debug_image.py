@@ -1,4 +1,4 @@
-"""The query beside the reference that it matched best, for people."""
+"""The debug image: the query beside the best reference, with their local matches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_bytes
 
 JPEG_QUALITY = 80
-LINES = 150
+# At most so many matches are drawn.
+MAX_LINES = 150
 LINE_COLOUR, TEXT_COLOUR, BAR_COLOUR = (90, 220, 90), (255, 255, 255), (30, 30, 30)
 BAR_HEIGHT = 44
 
@@ -24,9 +25,12 @@ def render_match(
 
     Args:
         frame: the query.
-        recognition: its answer.
-        reference_jpeg: image of the best reference, None where the map keeps none.
+        recognition: the answer to it.
+        reference_jpeg: image of the best reference, None if the map stores none.
         height: of both images in pixels.
+
+    Raises:
+        InputError: the image is too large for JPEG.
     """
     best = recognition.hypotheses[0] if recognition.hypotheses else None
     left, left_scale = _scaled(frame.image, height)
@@ -37,9 +41,9 @@ def render_match(
         right, right_scale = _scaled(reference, height)
     canvas = np.ascontiguousarray(np.hstack([left, right]))
     if best is not None and best.query_xy is not None and right_scale:
-        # Positions count in pixels of the original reference, whatever size the map kept.
-        to_kept = reference.shape[1] / best.place.image_size[0] if reference is not None else 1.0
-        _draw_matches(canvas, best, left_scale, right_scale * to_kept, left.shape[1])
+        # Positions are in pixels of the original reference; the map may store a smaller image.
+        to_stored = reference.shape[1] / best.place.image_size[0] if reference is not None else 1.0
+        _draw_matches(canvas, best, left_scale, right_scale * to_stored, left.shape[1])
     return _encode(np.vstack([canvas, _caption(canvas.shape[1], recognition, best)]))
 
 
@@ -54,7 +58,7 @@ def _draw_matches(
     canvas: np.ndarray, best: PlaceHypothesis, left: float, right: float, offset: int
 ) -> None:
     assert best.query_xy is not None and best.reference_xy is not None
-    step = max(1, math.ceil(len(best.query_xy) / LINES))
+    step = max(1, math.ceil(len(best.query_xy) / MAX_LINES))
     for query, reference in zip(best.query_xy[::step], best.reference_xy[::step], strict=True):
         start = tuple(int(v) for v in np.round(query * left))
         end = tuple(int(v) for v in np.round(reference * right + (offset, 0)))

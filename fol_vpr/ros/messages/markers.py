@@ -18,11 +18,12 @@ COLOURS = {
     LocalizationState.AMBIGUOUS: ColorRGBA(r=0.95, g=0.45, b=0.1, a=1.0),
     LocalizationState.LOCALIZED: ColorRGBA(r=0.1, g=0.8, b=0.3, a=1.0),
 }
+# Metres.
 PLACE_SIZE, HYPOTHESIS_SIZE, ARROW_LENGTH = 0.4, 0.8, 1.5
 
 
 def place_markers(places: Sequence[Place], map_frame: str) -> MarkerArray:
-    """All places of the map that have a pose, as one list of spheres; replaces earlier ones."""
+    """One list of spheres for all places with a pose; it replaces an earlier list."""
     points = []
     for place in places:
         if place.pose is not None:
@@ -42,7 +43,7 @@ def place_markers(places: Sequence[Place], map_frame: str) -> MarkerArray:
 
 
 def hypothesis_markers(recognition: Recognition, map_frame: str) -> MarkerArray:
-    """The hypotheses of one image: spheres that fade with the rank, an arrow at the best one."""
+    """An arrow at the best hypothesis of an image, and spheres that fade with the rank."""
     header = Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=map_frame)
     clear = Marker(header=header, ns='hypotheses', action=Marker.DELETEALL)
     markers = [clear]

@@ -20,7 +20,7 @@ from fol_vpr.ros.node.inputs.camera import CameraInput
 from fol_vpr.ros.node.inputs.feedback import FeedbackInput
 from fol_vpr.ros.node.inputs.odometry import OdometryInput
 from fol_vpr.ros.node.outputs.publishers import Publishers
-from fol_vpr.ros.node.parameters.settings import Settings, user_path, with_network_of
+from fol_vpr.ros.node.parameters.settings import Settings, user_path, with_network_of_map
 from fol_vpr.ros.node.runtime import Runtime
 from fol_vpr.ros.node.services.enable import EnableService
 from fol_vpr.ros.node.services.load_map import LoadMapService
@@ -125,7 +125,7 @@ class Localizer(LifecycleNode):
         map_path = user_path(settings.node.map) if settings.node.map else None
         weights_of_map = False
         if map_path is not None:
-            settings, weights_of_map = with_network_of(
+            settings, weights_of_map = with_network_of_map(
                 map_path, settings, self.get_logger().warning
             )
         context.live_settings.begin(settings)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import live, scenes
 
-from fol_vpr.ros.bags.client import not_played
+from fol_vpr.ros.bags.client import not_played_message
 from fol_vpr.ros.bags.recorder import _field_types
 from fol_vpr.sources import Bag
 from fol_vpr.sources.bags.from_images import write_bag_from_images
@@ -30,8 +30,8 @@ def bag(tmp_path_factory) -> Path:
 
 
 def test_a_mount_that_cannot_be_played_is_to_be_told_as_a_parameter():
-    assert 'camera_mount:=' in not_played('/tf_static', 'tf2_msgs/msg/TFMessage')
-    other = not_played('/scan', 'my_msgs/msg/Scan')
+    assert 'camera_mount:=' in not_played_message('/tf_static', 'tf2_msgs/msg/TFMessage')
+    other = not_played_message('/scan', 'my_msgs/msg/Scan')
     assert other == '/scan is not played: my_msgs/msg/Scan is not installed here'
 
 

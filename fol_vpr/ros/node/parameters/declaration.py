@@ -1,4 +1,4 @@
-"""Parameters of the node: declared from the settings, checked apart from being applied."""
+"""Declares the parameters of the node from the settings, reads them, and checks changes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def declare_parameters(node: Node) -> None:
     """Declare every setting with its default, range and description.
 
     Raises:
-        InputError: one was given a value of another type; names the parameter.
-        ParameterException: one was given a value outside its range.
+        InputError: a parameter was given a value of another type; names the parameter.
+        ParameterException: a parameter was given a value outside its range.
     """
     for name, spec, default in parameters(Settings()):
-        # Of an empty tuple no type can be told.
+        # The type of the elements of an empty tuple is unknown.
         kind = Parameter.Type.DOUBLE_ARRAY if default == () else default
         try:
             node.declare_parameter(name, kind, _descriptor(name, spec, default))
         except InvalidParameterTypeException as error:
-            raise InputError(f'{error}{_decimal_point(node, name, default)}') from error
+            raise InputError(f'{error}{_decimal_point_hint(node, name, default)}') from error
 
 
-def _decimal_point(node: Node, name: str, default: Any) -> str:
-    """What to write where a whole number was given for a float, else nothing."""
+def _decimal_point_hint(node: Node, name: str, default: Any) -> str:
+    """What to write if a whole number was given for a float; else empty."""
     given = node._parameter_overrides[name].value
     if isinstance(default, float) and type(given) is int:
         return f': write {given}.0'
@@ -46,21 +46,21 @@ def _decimal_point(node: Node, name: str, default: Any) -> str:
 
 
 def misnamed_parameters(node: Node) -> list[str]:
-    """Parameters that were given and are none of the node's, with the like that are, in words."""
+    """Names that were given but are no parameters, each with similar names of parameters."""
     names = [name for name, _, _ in parameters(Settings())]
     found = []
     for given in sorted(node._parameter_overrides):
-        # Subscriptions declare theirs when they are made.
+        # Those of QoS are declared with the subscriptions.
         if node.has_parameter(given) or given.startswith('qos_overrides.'):
             continue
-        near = [name for name in names if name.rpartition('.')[2] == given]
-        near = near or get_close_matches(given, names, n=2, cutoff=0.7)
-        found.append(f'{given} (is {" or ".join(near)} meant?)' if near else given)
+        similar = [name for name in names if name.rpartition('.')[2] == given]
+        similar = similar or get_close_matches(given, names, n=2, cutoff=0.7)
+        found.append(f'{given} (is {" or ".join(similar)} meant?)' if similar else given)
     return found
 
 
 def read_parameters(node: Node) -> Settings:
-    """The settings as the node's parameters have them now.
+    """The settings by the parameters of the node now.
 
     Raises:
         InputError: a value is outside what its setting allows; names the parameter.
@@ -76,19 +76,26 @@ def _value(parameter: Parameter, default: Any) -> Any:
     return tuple(parameter.value or ()) if isinstance(default, tuple) else parameter.value
 
 
-def checked(settings: Settings, changes: Iterable[Parameter], *, configured: bool) -> Settings:
-    """The settings after `changes`, of which those of other owners (QoS, clock) are left out.
+def settings_after(
+    settings: Settings, changes: Iterable[Parameter], *, configured: bool
+) -> Settings:
+    """The settings after `changes`; parameters for QoS and the clock are ignored.
+
+    Args:
+        settings: before the changes.
+        changes: of parameters.
+        configured: whether the node is configured, and some parameters therefore cannot change.
 
     Raises:
         InputError: a value is not allowed, or not while the node is configured.
     """
     defaults = {name: default for name, _, default in parameters(Settings())}
-    ours = {
+    changed = {
         change.name: _value(change, defaults[change.name])
         for change in changes
         if change.name in defaults
     }
-    fixed = sorted(FIXED_WHILE_CONFIGURED.intersection(ours)) if configured else []
+    fixed = sorted(FIXED_WHILE_CONFIGURED.intersection(changed)) if configured else []
     if fixed == ['map']:
         raise InputError('the map of a configured node is changed by calling ~/load_map')
     if fixed:
@@ -96,7 +103,7 @@ def checked(settings: Settings, changes: Iterable[Parameter], *, configured: boo
             f'{", ".join(fixed)} cannot change while the node is configured: '
             'deactivate and clean up first'
         )
-    return settings.changed(ours)
+    return settings.changed(changed)
 
 
 def _descriptor(name: str, spec: Field[Any], default: Any) -> ParameterDescriptor:

@@ -45,7 +45,7 @@ def parameter_yaml() -> str:
 
 
 def parameter_markdown() -> str:
-    """The same for readers, as tables."""
+    """The parameters as tables in Markdown."""
     lines = [
         '# Parameters of the node `localizer`',
         '',
@@ -109,8 +109,8 @@ def _comment(text: str, indent: int) -> list[str]:
 
 def _constraints(name: str, spec: Field[Any]) -> str:
     allowed, changes = _allowed(spec), _changes(name, spec)
-    told = [text for text in (allowed, '' if changes == 'any time' else changes) if text]
-    return f'({"; ".join(told)})' if told else ''
+    parts = [text for text in (allowed, '' if changes == 'any time' else changes) if text]
+    return f'({"; ".join(parts)})' if parts else ''
 
 
 def _allowed(spec: Field[Any]) -> str:

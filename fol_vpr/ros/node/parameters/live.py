@@ -12,10 +12,10 @@ from rclpy.parameter import Parameter
 
 from fol_vpr.errors import InputError
 from fol_vpr.ros.node.parameters.declaration import (
-    checked,
     declare_parameters,
     misnamed_parameters,
     read_parameters,
+    settings_after,
 )
 from fol_vpr.ros.node.parameters.settings import Settings
 
@@ -79,7 +79,7 @@ class LiveSettings:
     def _check(self, changes: Sequence[Parameter]) -> SetParametersResult:
         configured = self._is_configured() and not self._setting_map
         try:
-            checked(self.current, changes, configured=configured)
+            settings_after(self.current, changes, configured=configured)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

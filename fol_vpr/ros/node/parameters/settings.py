@@ -1,4 +1,4 @@
-"""The settings of the node as one value, and the names that ROS knows them by; without rclpy."""
+"""The settings of the node as one value, and their names as ROS parameters; needs no rclpy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fol_vpr.errors import InputError
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the node can be told, in the groups that its parameter names have."""
+    """All settings of the node, in the groups that their parameter names have."""
 
     node: NodeConfig = field(default_factory=NodeConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -33,17 +33,20 @@ class Settings:
 
     @property
     def recognizer(self) -> RecognizerConfig:
-        """The share of PlaceRecognizer."""
+        """The settings of PlaceRecognizer."""
         return RecognizerConfig(
             self.network, self.retrieval, self.verification, self.storage, self.loops
         )
 
     def map_frame(self, recognition: Recognition) -> str:
-        """Frame of the poses in an answer."""
+        """Name of the frame that the poses in an answer are in."""
         return self.node.map_frame or recognition.map_frame or 'map'
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
-        """A copy with other values, by parameter name.
+        """A copy with other values.
+
+        Args:
+            values: by parameter name.
 
         Raises:
             InputError: a name is unknown, or a value outside its range; names the parameter.
@@ -74,15 +77,18 @@ def parameters(settings: Settings) -> Iterator[tuple[str, Field[Any], Any]]:
             yield join_name(group.name, spec.name), spec, getattr(part, spec.name)
 
 
-def with_network_of(
+def with_network_of_map(
     map_path: Path, settings: Settings, warn: Callable[[str], Any]
 ) -> tuple[Settings, bool]:
-    """The settings with what a map was made with, and whether its weights are among that.
+    """The settings with the preprocessing, and by default the weights, that a map was made with.
 
     Args:
         map_path: the map.
         settings: of the node; weights other than the default are kept.
-        warn: is told of a setting that the map overrules.
+        warn: called with a message for each setting that the map replaces.
+
+    Returns:
+        The settings, and whether the weights are those that the map names.
 
     Raises:
         MapError: no such map, or a damaged one.
@@ -90,24 +96,24 @@ def with_network_of(
     """
     from fol_vpr.recognizer import network_config_from_map
 
-    given, usual = settings.network, NetworkConfig()
-    # Other weights may be the same ones elsewhere: loading the map compares their content.
-    of_map = given.weights == usual.weights
-    recorded = network_config_from_map(map_path, None if of_map else given.weights)
+    given, default = settings.network, NetworkConfig()
+    # Other weights may be a copy of those of the map: loading the map compares their content.
+    weights_of_map = given.weights == default.weights
+    recorded = network_config_from_map(map_path, None if weights_of_map else given.weights)
     for name in ('resize', 'input_size'):
-        if getattr(given, name) not in (getattr(recorded, name), getattr(usual, name)):
+        if getattr(given, name) not in (getattr(recorded, name), getattr(default, name)):
             warn(
                 f'network.{name} is {getattr(given, name)}, but {map_path} was made with '
-                f'{getattr(recorded, name)}, which is taken'
+                f'{getattr(recorded, name)}, which is used'
             )
     network = replace(
         given, weights=recorded.weights, resize=recorded.resize, input_size=recorded.input_size
     )
-    return replace(settings, network=network), of_map
+    return replace(settings, network=network), weights_of_map
 
 
 def user_path(given: str) -> Path:
-    """A path, of which ~ may be the first part.
+    """The path that a user gave; a ~ at its begin becomes the home folder.
 
     Raises:
         InputError: there is no such user.
@@ -119,7 +125,7 @@ def user_path(given: str) -> Path:
 
 
 def join_name(group: str, key: str) -> str:
-    """Parameter name of a setting: those of the node itself stand without a group."""
+    """Parameter name of a setting; the settings of the node itself have no group."""
     return key if group == 'node' else f'{group}.{key}'
 
 
@@ -140,13 +146,13 @@ _PARTS = {
     group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
     for group in fields(Settings)
 }
-_OF_THE_SESSION = tuple(
+_SESSION_SETTINGS = tuple(
     f'loops.{key}' for key in ('enabled', 'session_file', 'frame', 'codec', 'store_images')
 )
-# They are built into the loaded network, the buffers around it, the map and its index.
+# The loaded network, its buffers, the map, its index and the session depend on them.
 FIXED_WHILE_CONFIGURED = frozenset(
     name
     for name, _, _ in parameters(Settings())
-    if name in ('map', 'retrieval.index', 'retrieval.index_uri', *_OF_THE_SESSION)
+    if name in ('map', 'retrieval.index', 'retrieval.index_uri', *_SESSION_SETTINGS)
     or name.startswith(('network.', 'storage.'))
 )
