@@ -25,7 +25,7 @@ from fol_vpr.network import FeatureExtractor
 from fol_vpr.sources import ImageFolder
 from fol_vpr_msgs.msg import MapInfo, PlaceHypothesisArray
 
-# A loaded machine takes its time; nothing waits so long where all is well.
+# Seconds after which a test fails; enough for a machine under load.
 PATIENCE = 60.0
 NETWORK = NetworkConfig(input_size=126, threads=1)
 QUICK = {'network.threads': 1, 'retrieval.rerank': 4, 'verification.verify': 1}
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def small_map(folder: Path, output: Path, network: NetworkConfig = NETWORK) -> Path:
-    """A map of the images of a folder, with random weights at the least input size."""
+    """Build a map of the images in a folder, with a small input size; returns its path."""
     extractor = FeatureExtractor(network)
     build_map(ImageFolder(folder), output, extractor, MappingConfig())
     extractor.close()
@@ -63,7 +63,7 @@ class Observer:
             self.diagnostics[status.name.rpartition(': ')[2]] = status
 
     def spin(self, seconds: float) -> None:
-        """Let messages arrive for a while."""
+        """Spin for a number of seconds."""
         self.until(lambda: False, seconds, fail=False)
 
     def until(
@@ -76,7 +76,7 @@ class Observer:
             if result:
                 return result
             if time.monotonic() > deadline:
-                assert not fail, f'waited in vain; the node says {self.said()}'
+                assert not fail, f'timed out; diagnostics: {self.diagnostics_summary()}'
                 return result
             self.executor.spin_once(timeout_sec=0.05)
 
@@ -86,13 +86,13 @@ class Observer:
         return (-1, '') if status is None else (ord(status.level), status.message)
 
     def count(self, key: str) -> int:
-        """A counter of the images, as the diagnostics have it."""
+        """A counter of the images in the diagnostics, -1 before the first."""
         status = self.diagnostics.get('images')
         values = {} if status is None else {value.key: value.value for value in status.values}
         return int(values.get(key, -1))
 
-    def said(self) -> dict[str, tuple[int, str]]:
-        """All that the diagnostics say."""
+    def diagnostics_summary(self) -> dict[str, tuple[int, str]]:
+        """Level and message of all diagnostic statuses."""
         return {part: self.status(part) for part in self.diagnostics}
 
     def call(self, service: type, name: str, request: Any) -> Any:
@@ -109,13 +109,13 @@ class Observer:
         return self.call(GetState, 'get_state', GetState.Request()).current_state.label
 
     def change(self, label: str) -> bool:
-        """Ask for a lifecycle transition; whether it went well."""
+        """Request a lifecycle transition; returns whether it succeeded."""
         request = ChangeState.Request()
         request.transition.label = label
         return self.call(ChangeState, 'change_state', request).success
 
     def publisher(self, kind: type, topic: str, *, reliable: bool = True) -> Any:
-        """A publisher that somebody listens to."""
+        """A publisher that has a subscriber."""
         policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         publisher = self.node.create_publisher(
             kind, topic, QoSProfile(depth=10, reliability=policy)
@@ -125,7 +125,7 @@ class Observer:
         return publisher
 
     def close(self) -> None:
-        """Leave, but not while news of another's end arrive, which may block Fast DDS for ever."""
+        """Leave the graph, but not at the same time as another node, which may block Fast DDS."""
         self.spin(0.3)
         self.executor.shutdown()
         self.node.destroy_node()
@@ -143,7 +143,7 @@ def observer() -> Iterator[Observer]:
 
 
 def localizer_command(parameters: dict[str, Any], *extra: str) -> list[str]:
-    """How to start the node with parameters."""
+    """The command that starts the node with parameters."""
     command = [sys.executable, '-m', 'fol_vpr.ros.node.main', '--ros-args']
     for name, value in parameters.items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -172,7 +172,7 @@ class Localizer:
         return status, time.monotonic() - started
 
     def close(self) -> None:
-        """End the process, however it takes it."""
+        """End the process, by force if it does not react."""
         # A process that is killed leaves its shared memory behind, some 32 MiB.
         self.process.terminate()
         try:

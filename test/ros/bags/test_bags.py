@@ -29,7 +29,7 @@ def bag(tmp_path_factory) -> Path:
     return folder / 'bag'
 
 
-def test_a_mount_that_cannot_be_played_is_to_be_told_as_a_parameter():
+def test_a_camera_mount_that_cannot_be_played_can_be_given_as_a_parameter():
     assert 'camera_mount:=' in not_played_message('/tf_static', 'tf2_msgs/msg/TFMessage')
     other = not_played_message('/scan', 'my_msgs/msg/Scan')
     assert other == '/scan is not played: my_msgs/msg/Scan is not installed here'
@@ -69,7 +69,7 @@ def test_real_time_and_clock(bag):
         times, images = [], []
         watch.node.create_subscription(Clock, '/clock', times.append, 100)
         watch.node.create_subscription(Image, RAW, images.append, 100)
-        arguments = ['--topics', RAW, '--rate', '2', '--clock', '100', '--start-offset', '0.1']
+        arguments = ['--topics', RAW, '--rate', '0.5', '--clock', '100', '--start-offset', '0.1']
         player = live.fol_vpr('bag', 'play', bag, *arguments, '--json')
         watch.until(lambda: player.poll() is not None)
         output, errors = player.communicate()
@@ -79,7 +79,7 @@ def test_real_time_and_clock(bag):
         # Every 50 ms from 1.0 s; what lies before 1.1 s is left out.
         assert summary['images'] == len(images) == IMAGES - 2
         assert images[0].header.stamp.nanosec == 100_000_000
-        assert summary['seconds'] > 0.22
+        assert summary['seconds'] > 0.88
         seconds = [t.clock.sec + t.clock.nanosec / 1e9 for t in times]
         assert len(seconds) > IMAGES
         assert seconds == sorted(seconds)
@@ -94,7 +94,7 @@ def test_nobody_listens(bag):
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'words'),
+    ('arguments', 'text'),
     [
         (['--topics', '/nothing'], 'has no topic /nothing'),
         (['--remap', '/nothing:=/x'], '/nothing'),
@@ -102,10 +102,10 @@ def test_nobody_listens(bag):
         (['--rate', '-1'], '--rate'),
     ],
 )
-def test_play_refuses_what_makes_no_sense(bag, arguments, words):
+def test_play_refuses_wrong_arguments(bag, arguments, text):
     status, _, errors = finish(live.fol_vpr('bag', 'play', bag, *arguments))
     assert status == 2
-    assert words in errors and 'Traceback' not in errors
+    assert text in errors and 'Traceback' not in errors
 
 
 def test_record_does_not_overwrite_or_wait_for_ever(bag, tmp_path):

@@ -1,4 +1,4 @@
-"""Between messages and the package's values."""
+"""Conversions between messages and the package's types."""
 
 from __future__ import annotations
 
@@ -141,20 +141,20 @@ def test_the_message_of_an_answer():
     assert second.pose.covariance.tolist() == [0.0] * 36 and math.isnan(second.match_score)
 
 
-def test_a_place_without_a_position_says_nan():
+def test_a_place_without_a_position_has_nan():
     place = Place(0, 'p', 's', 0, '', (1, 1))
     message = conversions.hypothesis_message(hypothesis(place=place, pose=None))
     assert math.isnan(message.position.latitude)
 
 
-def test_a_geodetic_pose_is_turned_as_the_map_says():
+def test_a_geodetic_pose_has_the_orientation_of_the_map():
     message = conversions.geo_pose(GEO, POSE)
     assert (message.position.latitude, message.position.longitude) == (-27.5, 153.0)
     assert (message.orientation.z, message.orientation.w) == (0.6, 0.8)
     assert conversions.geo_pose(GEO, None).orientation.w == 1.0
 
 
-def test_what_a_map_says_of_itself():
+def test_the_message_of_a_map():
     info = MapInfo(
         path='m.folmap', map_id='id', name='campus', schema_version=2, model_id='w',
         preprocessing_id='p', codec='fine', places=7, sessions=2, descriptor_dim=8448,
@@ -176,7 +176,7 @@ def test_the_robots_pose_is_less_certain_than_the_map_images():
     np.testing.assert_allclose(spread, np.diag(variance))
 
 
-def test_a_loop_closure_claims_no_transform():
+def test_a_loop_closure_without_a_measurement_has_no_transform():
     closure = LoopClosure(
         3, 'live', 'drive', STAMP, 5, 'camera', '', 0.9, math.nan, Verification.GEOMETRY, 80, 60
     )
@@ -222,7 +222,7 @@ def test_a_measured_transform_is_passed_on():
     assert first.from_t_to.covariance.tolist() == list(range(36))
 
 
-def test_closures_within_the_drive_name_no_map():
+def test_closures_within_the_session_name_no_map():
     geometry = Verification.GEOMETRY
     within, beyond = (
         LoopClosure(i, 'live', to, STAMP, 5, 'camera', '', 0.9, math.nan, geometry, 80, 60)

@@ -1,4 +1,4 @@
-"""What cameras and bags should not send, and do: none of it ends the node."""
+"""Faulty messages of cameras and bags: none of them ends the node."""
 
 from __future__ import annotations
 

@@ -91,33 +91,37 @@ def test_an_image_is_answered_with_its_own_stamp(watch):
 
 
 def test_diagnostics_go_on_while_the_node_configures(maps, tmp_path, node):
-    """It imports torch, and loads weights and a map, on the thread that the others come from."""
-    heard: list[dict[str, DiagnosticStatus]] = []
+    """Loading torch, weights and a map occupies the thread of the diagnostics timer."""
+    published: list[dict[str, DiagnosticStatus]] = []
 
-    def hear(message: DiagnosticArray) -> None:
+    def on_diagnostics(message: DiagnosticArray) -> None:
         if message.status[0].name == 'slow: node':
-            heard.append({each.name.partition(': ')[2]: each for each in message.status})
+            published.append({each.name.partition(': ')[2]: each for each in message.status})
 
     parameters = {'map': maps['good'], 'diagnostics_period': 0.1}
     renamed = ['-r', '__node:=slow']
     with live.localizer(tmp_path / 'log', parameters, *renamed), live.observer() as watcher:
         watcher.name = 'slow'
-        watcher.node.create_subscription(DiagnosticArray, '/diagnostics', hear, 1000)
-        watcher.until(lambda: heard and heard[-1]['node'].message.startswith('unconfigured'))
+        watcher.node.create_subscription(DiagnosticArray, '/diagnostics', on_diagnostics, 1000)
+        watcher.until(
+            lambda: published and published[-1]['node'].message.startswith('unconfigured')
+        )
         assert watcher.change('configure')
-        watcher.until(lambda: heard[-1]['node'].message.startswith('inactive'))
+        watcher.until(lambda: published[-1]['node'].message.startswith('inactive'))
         watcher.spin(0.5)
-    said = [each['node'].message.partition(':') for each in heard]
-    order = [state for state, *_ in said]
+    messages = [each['node'].message.partition(':') for each in published]
+    order = [state for state, *_ in messages]
     begun, done = order.index('configuring'), order.index('inactive')
     assert set(order[:begun]) == {'unconfigured'} and set(order[begun:done]) == {'configuring'}
     assert set(order[done:]) == {'inactive'}
-    assert {words.partition(',')[0] for _, _, words in said[begun:done]} >= {' loads the network'}
-    for each in heard[begun:done]:
+    assert {text.partition(',')[0] for _, _, text in messages[begun:done]} >= {
+        ' loads the network'
+    }
+    for each in published[begun:done]:
         assert {status.level for status in each.values()} == {DiagnosticStatus.OK}
 
 
-def test_diagnostics_name_the_topic_that_is_silent(watch):
+def test_diagnostics_name_a_topic_without_images(watch):
     assert watch.change('deactivate')
     assert watch.change('activate')
     level, message = watch.until(
@@ -127,7 +131,7 @@ def test_diagnostics_name_the_topic_that_is_silent(watch):
     assert '/image and /image/compressed' in message
 
 
-def test_images_that_are_to_be_had_compressed_only_are_named_in_the_log_too(maps, tmp_path, node):
+def test_a_camera_that_publishes_compressed_images_only_is_named_in_the_log(maps, tmp_path, node):
     log = tmp_path / 'node.log'
     remapped = ['-r', '__node:=eyes', '-r', 'image:=/eye/raw']
     parameters = {'map': maps['good'], 'autostart': True}
@@ -146,7 +150,7 @@ def test_diagnostics_name_a_publisher_of_another_type(watch):
 
 
 @pytest.mark.parametrize(
-    ('which', 'result', 'words'),
+    ('which', 'result', 'text'),
     [
         ('missing', LoadMap.Response.NOT_FOUND, 'is not there'),
         ('cut', LoadMap.Response.CORRUPT, ''),
@@ -156,7 +160,7 @@ def test_diagnostics_name_a_publisher_of_another_type(watch):
         ('long', LoadMap.Response.NOT_FOUND, 'is not there'),
     ],
 )
-def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, which, result, words):
+def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, which, result, text):
     paths = {
         **maps,
         'missing': tmp_path / 'no.folmap',
@@ -167,7 +171,7 @@ def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, whic
     before = watch.until(lambda: watch.maps)[-1].map_id
     response = load(watch, paths[which])
     assert response.result == result, response.message
-    assert words in response.message
+    assert text in response.message
     assert response.info.map_id == before
     publisher = watch.publisher(Image, '/image')
     publisher.publish(picture(1, stamp=1))
@@ -175,7 +179,7 @@ def test_a_map_that_does_not_load_leaves_the_old_one(watch, maps, tmp_path, whic
     watch.until(lambda: 'another map failed to load' in watch.status('map')[1])
 
 
-def test_another_map_is_taken_while_active(watch, maps):
+def test_another_map_is_loaded_while_active(watch, maps):
     response = load(watch, maps['other'])
     assert response.result == LoadMap.Response.OK
     assert response.info.places == 2
@@ -198,7 +202,7 @@ def test_services_wait_for_their_lifecycle_state(watch, maps):
     assert 'unconfigured' in response.message
 
 
-def test_a_query_that_cleanup_overtakes_says_so(watch):
+def test_a_query_during_a_cleanup_is_not_ready(watch):
     client = watch.node.create_client(QueryPlace, 'localizer/query_place')
     watch.until(client.service_is_ready)
     large = QueryPlace.Request(image=picture(5, stamp=1))
@@ -275,7 +279,7 @@ def test_parameters_describe_themselves(watch):
     assert 'bfloat16' in precision.additional_constraints
 
 
-def test_autostart_without_its_map_stays_and_can_be_mended(maps, tmp_path, node):
+def test_a_node_that_started_without_its_map_can_load_it_later(maps, tmp_path, node):
     missing = tmp_path / 'late.folmap'
     parameters = {'map': missing, 'autostart': True}
     log = tmp_path / 'node.log'
@@ -290,7 +294,7 @@ def test_autostart_without_its_map_stays_and_can_be_mended(maps, tmp_path, node)
         assert watcher.state() == 'active'
 
 
-def test_weights_given_by_hand_keep_the_preprocessing_of_the_map(maps, tmp_path, node):
+def test_weights_that_are_given_keep_the_preprocessing_of_the_map(maps, tmp_path, node):
     """A robot names the file where it lies; the map says at which size it was made."""
     parameters = {'map': maps['mismatch'], 'autostart': True, 'network.weights': 'none.pth'}
     log = tmp_path / 'node.log'
@@ -354,15 +358,15 @@ def test_help_is_printed_and_starts_no_node():
     assert 'docs/reference/parameters.md' in done.stdout
 
 
-@pytest.mark.parametrize('words', [['--ros-args', 'map:=x.folmap'], ['x.folmap']])
-def test_arguments_that_are_none_say_how_they_are_given(words):
-    done = start(*words)
+@pytest.mark.parametrize('arguments', [['--ros-args', 'map:=x.folmap'], ['x.folmap']])
+def test_wrong_arguments_are_explained(arguments):
+    done = start(*arguments)
     assert done.returncode == 2
     assert 'x.folmap' in done.stderr and '-p NAME:=VALUE' in done.stderr
     assert 'Traceback' not in done.stderr
 
 
-def test_a_start_says_what_it_waits_for_and_what_it_ignores(tmp_path):
+def test_the_log_tells_what_the_node_waits_for_and_what_it_ignores(tmp_path):
     overrides = tmp_path / 'given.yaml'
     overrides.write_text(
         '/**:\n  ros__parameters:\n    use_sim_time: false\n    rerank: 3\n    exposure: 5\n'
@@ -374,6 +378,6 @@ def test_a_start_says_what_it_waits_for_and_what_it_ignores(tmp_path):
         while 'autostart:=true' not in log.read_text():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        said = log.read_text()
-    assert 'exposure, mapp (is map meant?), rerank (is retrieval.rerank meant?)' in said
-    assert 'use_sim_time' not in said and 'qos_overrides' not in said
+        output = log.read_text()
+    assert 'exposure, mapp (is map meant?), rerank (is retrieval.rerank meant?)' in output
+    assert 'use_sim_time' not in output and 'qos_overrides' not in output

@@ -1,4 +1,4 @@
-"""A node that finds loops in its own drive, hears what a back-end says, and saves the drive."""
+"""A node that finds loop closures in its own session, uses feedback, and saves the session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fol_vpr.database import FEEDBACK, MapReader, check_map
 from fol_vpr_msgs.msg import LoopClosureCandidateArray, LoopClosureFeedback
 
 PLACES = 5
-# Seconds and places as metres: without odometry the clock counts.
+# Without odometry, revisits are told from neighbours by time.
 PARAMETERS = {
     'autostart': True,
     'replay': True,
@@ -50,18 +50,18 @@ def values(watch: live.Observer) -> dict[str, str]:
     return {} if status is None else {value.key: value.value for value in status.values}
 
 
-def test_a_drive_without_a_map_its_feedback_and_its_file(node, watch, tmp_path):
-    heard: list[LoopClosureCandidateArray] = []
+def test_loop_closures_feedback_and_session_file_without_a_map(node, watch, tmp_path):
+    arrays: list[LoopClosureCandidateArray] = []
     watch.node.create_subscription(
-        LoopClosureCandidateArray, 'localizer/loop_closures', heard.append, 100
+        LoopClosureCandidateArray, 'localizer/loop_closures', arrays.append, 100
     )
     images = watch.publisher(Image, 'image')
     for number in range(2 * PLACES):
         images.publish(picture(number % PLACES, 100 + number, shift=4 * (number // PLACES)))
         watch.until(lambda: len(watch.answers) == number + 1)  # noqa: B023 called at once
     assert not any(answer.hypotheses for answer in watch.answers)
-    watch.until(lambda: heard)
-    for array in heard:
+    watch.until(lambda: arrays)
+    for array in arrays:
         (candidate,) = array.candidates
         assert array.map_id == '' and array.header.frame_id == 'camera'
         assert array.header.stamp == candidate.stamp_from
@@ -71,7 +71,7 @@ def test_a_drive_without_a_map_its_feedback_and_its_file(node, watch, tmp_path):
 
     answers = watch.publisher(LoopClosureFeedback, 'loop_closure_feedback')
     rejected = LoopClosureFeedback(
-        candidate_id=heard[0].candidates[0].candidate_id,
+        candidate_id=arrays[0].candidates[0].candidate_id,
         status=LoopClosureFeedback.REJECTED,
         reason='residual 4 m',
     )
@@ -98,7 +98,7 @@ def test_a_drive_without_a_map_its_feedback_and_its_file(node, watch, tmp_path):
     assert (answer['status'], answer['reason']) == ('rejected', 'residual 4 m')
 
 
-def test_each_configure_begins_another_drive(watch, tmp_path):
+def test_each_configure_begins_another_session(watch, tmp_path):
     images = watch.publisher(Image, 'image')
     images.publish(picture(0, 100, shift=0))
     watch.until(lambda: watch.answers)
@@ -109,7 +109,7 @@ def test_each_configure_begins_another_drive(watch, tmp_path):
     assert values(watch)['keyframes'] == '0'
 
 
-def test_the_temporary_file_of_a_drive_goes_with_the_node(tmp_path, monkeypatch):
+def test_the_temporary_session_file_is_removed_with_the_node(tmp_path, monkeypatch):
     """A day of keyframes with their images would fill the disk run by run."""
     monkeypatch.setenv('TMPDIR', str(tmp_path))
     with live.localizer(tmp_path / 'node.log', PARAMETERS) as node, live.observer() as watcher:
@@ -122,7 +122,7 @@ def test_the_temporary_file_of_a_drive_goes_with_the_node(tmp_path, monkeypatch)
     assert not list(tmp_path.glob('fol_vpr_session_*'))
 
 
-def test_a_drive_that_is_not_kept_cannot_be_saved(tmp_path):
+def test_a_session_that_is_not_recorded_cannot_be_saved(tmp_path):
     parameters = {**PARAMETERS, 'loops.enabled': False}
     with live.localizer(tmp_path / 'node.log', parameters), live.observer() as watcher:
         watcher.until(lambda: watcher.status('node')[1] == 'active')

@@ -1,4 +1,4 @@
-"""The live service ~/relocalize: it waits while images go on being answered."""
+"""The service ~/relocalize of a running node: it waits while images are answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fol_vpr_msgs.msg import PlaceHypothesisArray
 from fol_vpr_msgs.srv import Relocalize
 
 PLACES = 6
-# What it takes is tried elsewhere: here a single image that is verified is enough.
+# A single verified image is enough to be LOCALIZED; the decision itself is tested elsewhere.
 EASY = {
     'verification.consecutive': 1,
     'verification.probability': 0.5,
@@ -83,7 +83,7 @@ def test_without_a_timeout_it_only_forgets(watch):
     assert response.result == Response.OK and 'forgotten' in response.message
 
 
-def test_a_place_that_is_not_found_is_said_with_the_last_answer(watch):
+def test_an_unknown_place_gives_the_last_answer(watch):
     publisher = watch.publisher(Image, '/image')
     future = ask(watch, 3)
     watch.spin(0.5)
@@ -99,7 +99,7 @@ def test_without_images_it_names_who_publishes_where(watch):
     assert '/image' in response.message
 
 
-def test_nonsense_and_other_states_are_refused(watch):
+def test_wrong_requests_and_states_are_refused(watch):
     request = Relocalize.Request(timeout=Duration(sec=-1))
     assert watch.call(Relocalize, 'relocalize', request).result == Response.BAD_REQUEST
     assert watch.change('deactivate')

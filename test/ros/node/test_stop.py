@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the node in good order, whatever it is doing.
+"""SIGINT and SIGTERM end the node cleanly, whatever it is doing.
 
 That takes less than two seconds on an idle machine (benchmarks/results/node.md). The only limit
 that is asserted here is the one that tells a hanging process: other load on the machine is no
@@ -16,16 +16,16 @@ from helpers import live, scenes
 from helpers.messages import picture
 from sensor_msgs.msg import Image
 
-# At this size one forward pass on one thread takes seconds, which a stop is not to wait for.
+# At this size a forward pass on one thread takes seconds; a stop must not wait for it.
 LONG = live.NetworkConfig(input_size=980, threads=1)
 MOMENTS = [0.0, 0.7, 1.4, 2.5, 4.0]
 
 
 def assert_stops(node: live.Localizer, number: signal.Signals) -> None:
     status, _ = node.stop(number)
-    said = node.log.read_text()
-    assert status == 0, said[-2000:]
-    assert 'Traceback' not in said
+    output = node.log.read_text()
+    assert status == 0, output[-2000:]
+    assert 'Traceback' not in output
 
 
 def wait_for(condition) -> None:
@@ -52,7 +52,7 @@ def test_at_any_moment_after_the_start(images, tmp_path, turn, moment):
         assert_stops(node, (signal.SIGINT, signal.SIGTERM)[turn % 2])
 
 
-def test_in_the_middle_of_warming_up(tmp_path):
+def test_while_it_warms_up(tmp_path):
     log = tmp_path / 'log'
     parameters = {'network.input_size': LONG.input_size, 'autostart': True}
     with live.localizer(log, parameters) as node:
@@ -62,7 +62,7 @@ def test_in_the_middle_of_warming_up(tmp_path):
         assert 'warmed up' not in log.read_text()
 
 
-def test_in_the_middle_of_an_image(images, tmp_path):
+def test_while_it_recognizes_an_image(images, tmp_path):
     large = live.small_map(images, tmp_path / 'm.folmap', LONG)
     parameters = {'map': large, 'autostart': True, 'replay': True}
     with live.observer() as watch, live.localizer(tmp_path / 'log', parameters) as node:
@@ -75,13 +75,13 @@ def test_in_the_middle_of_an_image(images, tmp_path):
         assert not watch.answers
 
 
-def test_what_it_leaves_behind(images, tmp_path):
+def test_it_leaves_the_graph_at_once(images, tmp_path):
     log = tmp_path / 'log'
     parameters = {'map': live.small_map(images, tmp_path / 'm.folmap'), 'autostart': True}
     with live.observer() as watch, live.localizer(log, parameters) as node:
         watch.until(lambda: watch.status('node')[1] == 'active')
         assert node.stop()[0] == 0
         assert 'warmed up in' in log.read_text()
-        # A process that does not take its leave is listed until DDS gives it up after 20 s.
+        # A process that does not leave the graph is listed by others for 20 s.
         watch.until(lambda: 'localizer' not in watch.node.get_node_names(), patience=15)
         assert watch.node.count_publishers('/localizer/places') == 0

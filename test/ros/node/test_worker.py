@@ -1,4 +1,4 @@
-"""The mailbox and the thread behind it."""
+"""Queues and the threads behind them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fol_vpr.ros.node.worker import TwoStageWorker, Worker
 
 
 class Slow:
-    """Answers only when told to."""
+    """Processes an item only when the test lets it."""
 
     def __init__(self, **options) -> None:
         self.answered: list[int] = []
@@ -60,7 +60,7 @@ def test_otherwise_it_fills_up_and_keeps_the_order():
     assert slow.worker.stop(20)
 
 
-def test_discarding_leaves_the_item_at_hand():
+def test_discarding_leaves_the_current_item():
     slow = Slow(capacity=5, newest_wins=False)
     slow.busy_with(1)
     slow.worker.put(2)
@@ -80,7 +80,7 @@ def test_stopping_does_not_wait_for_an_item_that_takes_too_long():
 
 
 class Stages:
-    """Prepares and answers only when told to; what is negative cannot be prepared."""
+    """Prepares and processes only when the test lets it; negative items cannot be prepared."""
 
     def __init__(self, **options) -> None:
         self.answered: list[int] = []
@@ -157,7 +157,7 @@ def test_a_newer_prepared_item_displaces_the_one_that_waits():
     assert stages.worker.stop(20)
 
 
-def test_without_displacement_the_pipeline_fills_up():
+def test_without_displacement_both_queues_fill_up():
     stages = Stages(capacity=1, newest_wins=False)
     stages.worker.put(1)
     stages.let(stages.go_prepare, stages.answering)

@@ -79,8 +79,8 @@ def test_they_go_on_while_a_transition_occupies_the_executor(made):
         # Nothing spins meanwhile.
         time.sleep(1.0)
     assert made.diagnostics.progress == ''
-    heard: list[str] = []
-    made.watch.until(lambda: heard.append(made.watch.status('node')[1]) or len(heard) > 30)
-    assert any(message.startswith('configuring: warms up, for ') for message in heard), heard
+    messages: list[str] = []
+    made.watch.until(lambda: messages.append(made.watch.status('node')[1]) or len(messages) > 30)
+    assert any(message.startswith('configuring: warms up, for ') for message in messages), messages
     level = made.watch.diagnostics['node'].level
     assert level == DiagnosticStatus.OK

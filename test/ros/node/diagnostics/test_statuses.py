@@ -44,7 +44,7 @@ def answer(quality_reason: str = '', **timings: float) -> tuple[Recognition, dic
 
 
 @pytest.fixture
-def say():
+def status_of():
     topic = TopicReport('/cam', 'sensor_msgs/msg/Image')
     facts = NodeFacts(
         state='active',
@@ -67,7 +67,7 @@ def say():
         loops=None,
     )
 
-    def speak(part: str, monitor: Monitor | None = None, **changes) -> tuple[int, str]:
+    def status_of(part: str, monitor: Monitor | None = None, **changes) -> tuple[int, str]:
         if 'problems' in changes:
             changes['topics'] = [
                 dataclasses.replace(topic, problems=changes.pop('problems'), publishers=['x'])
@@ -76,57 +76,57 @@ def say():
             changes['topics'] = [dataclasses.replace(topic, publishers=changes.pop('publishers'))]
         if 'settings' in changes:
             changes['settings'] = NodeConfig(**changes['settings'])
-        told = statuses(
+        published = statuses(
             'n', dataclasses.replace(facts, **changes), (monitor or Monitor()).snapshot()
         )
-        status = next(each for each in told if each.name == f'n: {part}')
+        status = next(each for each in published if each.name == f'n: {part}')
         return ord(status.level), status.message
 
-    speak.facts = facts
-    return speak
+    status_of.facts = facts
+    return status_of
 
 
-def seen(stamp_s: float, now_s: float) -> Monitor:
+def monitor_after(stamp_s: float, now_s: float) -> Monitor:
     monitor = Monitor()
     monitor.received(round(stamp_s * NS), round(now_s * NS), lost=0)
     return monitor
 
 
-def test_a_transition_under_way_says_so_and_not_what_was_wrong_before(say):
+def test_a_running_transition_hides_earlier_failures(status_of):
     busy = 'configuring: loads the map m, for 7 s'
     old = {'state': 'configuring', 'failure': 'configure failed', 'map_failure': 'damaged'}
-    assert say('node', transition=busy, **old) == (0, busy)
-    assert say('map', transition=busy, **old) == (0, 'not loaded')
-    assert say('map', transition=busy, map_info=INFO)[1] == 'm: 4 places'
-    assert say('node', **old)[0] == say('map', **old)[0] == 2
+    assert status_of('node', transition=busy, **old) == (0, busy)
+    assert status_of('map', transition=busy, **old) == (0, 'not loaded')
+    assert status_of('map', transition=busy, map_info=INFO)[1] == 'm: 4 places'
+    assert status_of('node', **old)[0] == status_of('map', **old)[0] == 2
 
 
-def test_silence_names_topic_and_cause(say):
-    assert say('images') == (2, say('images')[1])
-    assert 'no images on /cam: nobody publishes there' in say('images')[1]
-    assert 'QoS' in say('images', problems=['the QoS of /p does not fit'])[1]
-    assert say('images', state='inactive')[0] == 0
-    assert say('images', enabled=False) == (0, 'not listening')
+def test_missing_images_are_reported_with_topic_and_cause(status_of):
+    assert status_of('images') == (2, status_of('images')[1])
+    assert 'no images on /cam: nobody publishes there' in status_of('images')[1]
+    assert 'QoS' in status_of('images', problems=['the QoS of /p does not fit'])[1]
+    assert status_of('images', state='inactive')[0] == 0
+    assert status_of('images', enabled=False) == (0, 'not listening')
 
 
-def test_bad_images_are_a_warning_with_the_reason(say):
-    monitor = seen(5, 5)
-    assert say('images', monitor)[0] == 0
+def test_bad_images_are_a_warning_with_the_reason(status_of):
+    monitor = monitor_after(5, 5)
+    assert status_of('images', monitor)[0] == 0
     monitor.bad('JPEG is cut short')
-    level, message = say('images', monitor)
+    level, message = status_of('images', monitor)
     assert level == 1 and 'JPEG is cut short' in message
 
 
 @pytest.mark.parametrize('replay', [False, True])
-def test_lost_images_are_a_warning_for_a_while(say, monkeypatch, replay):
-    monitor = seen(5, 5)
+def test_lost_images_are_a_warning_for_a_while(status_of, monkeypatch, replay):
+    monitor = monitor_after(5, 5)
     monitor.received(6 * NS, 6 * NS, lost=3)
-    level, message = say('images', monitor, settings={'replay': replay})
+    level, message = status_of('images', monitor, settings={'replay': replay})
     assert level == 1 and '3 images were lost' in message and 'fastdds_shm.xml' in message
     later = time.monotonic() + 60
     monkeypatch.setattr(time, 'monotonic', lambda: later)
     settings = {'replay': replay, 'image_timeout': 600.0}
-    assert say('images', monitor, settings=settings)[0] == 0
+    assert status_of('images', monitor, settings=settings)[0] == 0
     assert monitor.snapshot().lost == 3
 
 
@@ -134,45 +134,51 @@ def test_lost_images_are_a_warning_for_a_while(say, monkeypatch, replay):
     ('stamp', 'now', 'word'),
     [(100, 100, 'as expected'), (103, 100, 'future'), (100, 200, 'old'), (0, 5, 'no stamp')],
 )
-def test_stamps_against_the_clock(say, stamp, now, word):
-    assert word in say('stamps', seen(stamp, now))[1]
+def test_stamps_against_the_clock(status_of, stamp, now, word):
+    assert word in status_of('stamps', monitor_after(stamp, now))[1]
 
 
-def test_a_replay_is_not_held_against_the_clock(say):
-    assert say('stamps', seen(100, 200), settings={'replay': True})[0] == 0
+def test_stamps_of_a_replay_are_not_compared_with_the_clock(status_of):
+    assert status_of('stamps', monitor_after(100, 200), settings={'replay': True})[0] == 0
 
 
-def test_map_and_network(say):
-    assert 'no map' in say('map')[1]
-    assert say('map', map_failure='made with other weights') == (2, 'made with other weights')
-    assert say('recognition')[0] == 0
-    assert 'untrained' in say('recognition', trained=False)[1]
-    assert say('node', failure='configure failed: x') == (2, 'configure failed: x')
-    assert '/clock' in say('node', clock_missing=True)[1]
+def test_map_and_network(status_of):
+    assert 'no map' in status_of('map')[1]
+    assert status_of('map', map_failure='made with other weights') == (
+        2,
+        'made with other weights',
+    )
+    assert status_of('recognition')[0] == 0
+    assert 'untrained' in status_of('recognition', trained=False)[1]
+    assert status_of('node', failure='configure failed: x') == (2, 'configure failed: x')
+    assert '/clock' in status_of('node', clock_missing=True)[1]
 
 
-def test_a_poor_image_is_named(say):
-    monitor = seen(1, 1)
+def test_a_poor_image_is_named(status_of):
+    monitor = monitor_after(1, 1)
     monitor.answered(*answer(quality_reason='blurred', total=0.1))
-    assert say('recognition', monitor) == (1, 'poor image: blurred')
+    assert status_of('recognition', monitor) == (1, 'poor image: blurred')
 
 
-def test_what_is_wrong_with_camera_and_odometry_is_named(say):
-    monitor = seen(1, 1)
+def test_what_is_wrong_with_camera_and_odometry_is_named(status_of):
+    monitor = monitor_after(1, 1)
     monitor.answered(*answer(total=0.1))
-    assert say('images', monitor, camera_problem='of another camera') == (1, 'of another camera')
-    assert say('recognition', monitor, odometry_problem='a gap') == (1, 'a gap')
+    assert status_of('images', monitor, camera_problem='of another camera') == (
+        1,
+        'of another camera',
+    )
+    assert status_of('recognition', monitor, odometry_problem='a gap') == (1, 'a gap')
 
 
-def test_a_node_that_waits_says_for_what(say):
-    assert say('node') == (0, 'active')
-    assert say('node', enabled=False) == (0, 'disabled by ~/enable')
-    assert 'manager to configure' in say('node', state='unconfigured')[1]
-    assert 'manager to activate' in say('node', state='inactive')[1]
+def test_a_waiting_node_tells_for_what(status_of):
+    assert status_of('node') == (0, 'active')
+    assert status_of('node', enabled=False) == (0, 'disabled by ~/enable')
+    assert 'manager to configure' in status_of('node', state='unconfigured')[1]
+    assert 'manager to activate' in status_of('node', state='inactive')[1]
 
 
-def test_the_log_names_a_silence_once_and_again_when_it_is_another(say):
-    log, facts = NoImagesLog(), say.facts
+def test_the_log_reports_missing_images_once_for_each_cause(status_of):
+    log, facts = NoImagesLog(), status_of.facts
     inactive = dataclasses.replace(facts, state='inactive')
     driver = dataclasses.replace(
         facts, topics=[dataclasses.replace(facts.topics[0], publishers=['/driver'])]
@@ -187,74 +193,74 @@ def test_the_log_names_a_silence_once_and_again_when_it_is_another(say):
     assert log.next_message(driver, 12.0, 125.0) == ''
 
 
-def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(say):
-    monitor = seen(1, 1)
-    assert say('images', monitor, problems=['the QoS of /p']) == (1, 'the QoS of /p')
+def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(status_of):
+    monitor = monitor_after(1, 1)
+    assert status_of('images', monitor, problems=['the QoS of /p']) == (1, 'the QoS of /p')
 
 
-def test_a_camera_that_fell_silent_is_said_since_when(say, monkeypatch):
-    monitor = seen(1, 1)
+def test_missing_images_are_reported_with_their_duration(status_of, monkeypatch):
+    monitor = monitor_after(1, 1)
     later = time.monotonic() + 60
     monkeypatch.setattr(time, 'monotonic', lambda: later)
-    level, message = say('images', monitor)
+    level, message = status_of('images', monitor)
     assert level == 2 and 'no images on /cam for 60 s: nobody' in message
-    silent = say('images', monitor, publishers=['/driver'])
+    silent = status_of('images', monitor, publishers=['/driver'])
     assert 'does the camera run?' in silent[1]
 
 
-def test_an_answer_of_long_ago_is_no_state_of_now(say, monkeypatch):
-    monitor = seen(1, 1)
-    assert say('recognition', monitor) == (0, 'no answer yet')
+def test_an_old_answer_is_not_reported_as_the_current_state(status_of, monkeypatch):
+    monitor = monitor_after(1, 1)
+    assert status_of('recognition', monitor) == (0, 'no answer yet')
     monitor.answered(*answer(total=0.1))
-    assert say('recognition', monitor) == (0, 'AMBIGUOUS')
-    assert say('recognition', monitor, state='inactive') == (0, 'not listening')
-    assert say('recognition', monitor, enabled=False) == (0, 'not listening')
+    assert status_of('recognition', monitor) == (0, 'AMBIGUOUS')
+    assert status_of('recognition', monitor, state='inactive') == (0, 'not listening')
+    assert status_of('recognition', monitor, enabled=False) == (0, 'not listening')
     later = time.monotonic() + 7
     monkeypatch.setattr(time, 'monotonic', lambda: later)
-    assert say('recognition', monitor) == (1, 'no answer for 7 s')
-    assert say('recognition', monitor, settings={'image_timeout': 8.0})[0] == 0
+    assert status_of('recognition', monitor) == (1, 'no answer for 7 s')
+    assert status_of('recognition', monitor, settings={'image_timeout': 8.0})[0] == 0
 
 
 @pytest.mark.parametrize('replay', [False, True])
-def test_stamps_that_stand_still_are_named_for_a_while(say, monkeypatch, replay):
-    monitor = seen(100, 100)
+def test_stamps_that_stand_still_are_named_for_a_while(status_of, monkeypatch, replay):
+    monitor = monitor_after(100, 100)
     settings = {'replay': replay}
-    assert say('stamps', monitor, settings=settings)[0] == 0
+    assert status_of('stamps', monitor, settings=settings)[0] == 0
     monitor.received(100 * NS, 100 * NS, lost=0)
-    level, message = say('stamps', monitor, settings=settings)
+    level, message = status_of('stamps', monitor, settings=settings)
     assert level == 1 and 'the stamp of the one before' in message
     monitor.received(101 * NS, 101 * NS, lost=0)
     later = time.monotonic() + 60
     monkeypatch.setattr(time, 'monotonic', lambda: later)
-    assert say('stamps', monitor, settings=settings)[0] == 0
+    assert status_of('stamps', monitor, settings=settings)[0] == 0
 
 
-def test_stamps_that_went_back_are_named_for_a_while(say, monkeypatch):
-    monitor = seen(100, 100)
+def test_stamps_that_went_back_are_named_for_a_while(status_of, monkeypatch):
+    monitor = monitor_after(100, 100)
     monitor.received(97 * NS, 97 * NS, lost=0)
-    assert say('stamps', monitor) == (1, say('stamps', monitor)[1])
-    assert 'jumped back by 3.000 s' in say('stamps', monitor)[1]
+    assert status_of('stamps', monitor) == (1, status_of('stamps', monitor)[1])
+    assert 'jumped back by 3.000 s' in status_of('stamps', monitor)[1]
     later = time.monotonic() + 60
     monkeypatch.setattr(time, 'monotonic', lambda: later)
-    assert say('stamps', monitor)[0] == 0
+    assert status_of('stamps', monitor)[0] == 0
 
 
-def test_hits_that_cannot_be_written_are_named_with_the_map(say):
-    assert say('map', map_info=INFO) == (0, 'm: 4 places')
-    level, message = say('map', map_info=INFO, hits_problem='no space left')
+def test_hits_that_cannot_be_written_are_named_with_the_map(status_of):
+    assert status_of('map', map_info=INFO) == (0, 'm: 4 places')
+    level, message = status_of('map', map_info=INFO, hits_problem='no space left')
     assert level == 1 and 'no space left' in message
-    level, message = say('map', map_info=INFO, hits_problem='x', map_failure='other weights')
+    level, message = status_of('map', map_info=INFO, hits_problem='x', map_failure='other weights')
     assert level == 1 and 'kept m' in message and 'other weights' in message
 
 
-def test_loops_say_how_it_is_going_and_what_is_in_the_way(say):
+def test_loops_report_counts_and_problems(status_of):
     status = LoopStatus(True, 12, '/d/s.folmap', FeedbackCounts(published=3, accepted=2), '')
-    assert say('loops', loops=status) == (0, '3 published, 2 accepted')
-    assert say('map', loops=status)[0] == 0
-    assert say('map', loops=status, map_failure='damaged') == (2, 'damaged')
-    assert say('map', loops=dataclasses.replace(status, enabled=False))[0] == 2
+    assert status_of('loops', loops=status) == (0, '3 published, 2 accepted')
+    assert status_of('map', loops=status)[0] == 0
+    assert status_of('map', loops=status, map_failure='damaged') == (2, 'damaged')
+    assert status_of('map', loops=dataclasses.replace(status, enabled=False))[0] == 2
     full = dataclasses.replace(status, problem='no space left')
-    assert say('loops', loops=full) == (1, 'no space left')
+    assert status_of('loops', loops=full) == (1, 'no space left')
     stray = dataclasses.replace(status.counts, ignored=1, last_ignored='feedback to 9')
     stray_status = dataclasses.replace(status, counts=stray)
-    assert say('loops', loops=stray_status) == (1, 'ignored feedback to 9')
+    assert status_of('loops', loops=stray_status) == (1, 'ignored feedback to 9')

@@ -1,4 +1,4 @@
-"""What is published once a place is believed, which random weights never bring about."""
+"""What is published while LOCALIZED, a state that random weights never reach."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def recognizer(tmp_path_factory):
 def publish(recognizer):
     """Publishes a real answer as if its state were another; what arrived, by topic."""
     with live.observer() as watch:
-        heard = defaultdict(list)
+        received = defaultdict(list)
         for name, kind in TOPICS.items():
-            watch.node.create_subscription(kind, f'publisher/{name}', heard[name].append, 10)
+            watch.node.create_subscription(kind, f'publisher/{name}', received[name].append, 10)
         node = LifecycleNode('publisher')
         watch.executor.add_node(node)
         node.trigger_configure()
@@ -87,12 +87,12 @@ def publish(recognizer):
             model_id = recognizer.extractor.model_id
             publishers.publish_answer(answer, model_id, Settings(node=settings), 0.25)
             publishers.publish_visualization(frame, answer, recognizer, Settings(node=settings))
-            watch.until(lambda: heard['places'] and len(heard['markers']) == 2)
+            watch.until(lambda: received['places'] and len(received['markers']) == 2)
             watch.spin(0.5)
             run.tf_problem = publishers.tf_problem
             publishers.close()
             odometry.unsubscribe()
-            return heard
+            return received
 
         run.watch = watch
         yield run
@@ -109,25 +109,29 @@ def closure(answer_stamp: int) -> LoopClosure:
 
 def test_a_localized_image_gives_a_pose_with_its_own_stamp(publish):
     settings = NodeConfig(position_stddev=3.0)
-    heard = publish(LocalizationState.LOCALIZED, settings, (closure(STAMP),))
-    (pose,), (geopose,), (closures,) = heard['pose'], heard['geopose'], heard['loop_closures']
-    for message in (pose, geopose, closures, heard['places'][0]):
+    received = publish(LocalizationState.LOCALIZED, settings, (closure(STAMP),))
+    (pose,), (geopose,), (closures,) = (
+        received['pose'],
+        received['geopose'],
+        received['loop_closures'],
+    )
+    for message in (pose, geopose, closures, received['places'][0]):
         assert stamp_to_ns(message.header.stamp) == STAMP
     assert pose.header.frame_id == 'map'
     assert (pose.pose.pose.position.x, pose.pose.pose.position.y) == (10.0, 5.0)
     assert pose.pose.covariance[0] >= 9.0
     assert geopose.pose.position.latitude == pytest.approx(-27.1)
     assert closures.header.frame_id == 'camera'
-    assert heard['places'][0].processing_time.nanosec == 250_000_000
-    assert [len(markers.markers) > 0 for markers in heard['markers']] == [True, True]
+    assert received['places'][0].processing_time.nanosec == 250_000_000
+    assert [len(markers.markers) > 0 for markers in received['markers']] == [True, True]
 
 
 def test_a_measured_pose_has_the_uncertainty_that_was_measured(publish, recognizer):
     found = recognizer.recognize(scenes.frames(2)[1]).hypotheses[0]
     measured = Pose(np.array([1.0, 2.0, 0.0]), scenes.IDENTITY, 0.01 * np.eye(6))
     refined = dataclasses.replace(found, pose=measured, pose_source=PoseSource.REFINED)
-    heard = publish(LocalizationState.LOCALIZED, NodeConfig(), hypotheses=(refined,))
-    (pose,) = heard['pose']
+    received = publish(LocalizationState.LOCALIZED, NodeConfig(), hypotheses=(refined,))
+    (pose,) = received['pose']
     assert pose.pose.pose.position.x == 1.0
     np.testing.assert_allclose(np.reshape(pose.pose.covariance, (6, 6)), 0.01 * np.eye(6))
 
@@ -136,35 +140,35 @@ def test_a_measured_pose_has_the_uncertainty_that_was_measured(publish, recogniz
     'state',
     [LocalizationState.UNKNOWN, LocalizationState.NOT_IN_MAP, LocalizationState.AMBIGUOUS],
 )
-def test_any_other_state_gives_none(publish, state):
-    heard = publish(state, NodeConfig())
-    assert heard['places'][0].state == state
-    assert not heard['pose'] and not heard['geopose'] and not heard['loop_closures']
+def test_in_any_other_state_no_pose_is_published(publish, state):
+    received = publish(state, NodeConfig())
+    assert received['places'][0].state == state
+    assert not received['pose'] and not received['geopose'] and not received['loop_closures']
 
 
-@pytest.mark.parametrize(('named', 'told'), [('', 'map'), ('site', 'site')])
-def test_what_is_said_of_the_map_has_the_frame_of_the_answers(recognizer, named, told):
+@pytest.mark.parametrize(('map_frame', 'expected'), [('', 'map'), ('site', 'site')])
+def test_map_info_has_the_frame_of_the_answers(recognizer, map_frame, expected):
     with live.observer() as watch:
         node = LifecycleNode('localizer')
-        settings = Settings(node=NodeConfig(map_frame=named))
+        settings = Settings(node=NodeConfig(map_frame=map_frame))
         publishers = Publishers(node, settings, OdometryInput(node).track)
         publishers.publish_map(recognizer, settings)
-        (heard,) = watch.until(lambda: watch.maps)
-        assert (heard.frame_id, heard.map_id) == (told, recognizer.map_info.map_id)
+        (received,) = watch.until(lambda: watch.maps)
+        assert (received.frame_id, received.map_id) == (expected, recognizer.map_info.map_id)
         publishers.close()
         node.destroy_node()
 
 
 def test_the_map_frame_can_be_named(publish):
-    heard = publish(LocalizationState.LOCALIZED, NodeConfig(map_frame='site'))
-    assert heard['places'][0].header.frame_id == heard['pose'][0].header.frame_id == 'site'
+    received = publish(LocalizationState.LOCALIZED, NodeConfig(map_frame='site'))
+    assert received['places'][0].header.frame_id == received['pose'][0].header.frame_id == 'site'
 
 
 @pytest.fixture
 def broadcast(publish, monkeypatch):
     """Publishes with `publish_tf`, and gives the transforms.
 
-    tf2_ros comes with a ROS installation only: its broadcaster is stood in for.
+    tf2_ros comes only with a ROS installation: a stand-in replaces its broadcaster.
     """
     transforms = []
 
@@ -202,7 +206,7 @@ def test_map_to_odom_is_published_through_tf2(publish, broadcast, base, sent):
         assert transform.transform.translation.x == pytest.approx(6.0)
 
 
-def test_map_to_odom_is_by_the_pose_that_was_measured(broadcast, recognizer):
+def test_map_to_odom_uses_the_measured_pose(broadcast, recognizer):
     """And not by that of the map image, which is 10 m along x."""
     found = recognizer.recognize(scenes.frames(2)[1]).hypotheses[0]
     measured = Pose(np.array([11.5, 5.0, 0.0]), scenes.IDENTITY, 0.01 * np.eye(6))
@@ -212,6 +216,6 @@ def test_map_to_odom_is_by_the_pose_that_was_measured(broadcast, recognizer):
 
 
 def test_an_answer_without_hypotheses_is_published(publish, recognizer):
-    heard = publish(LocalizationState.UNKNOWN, NodeConfig(), hypotheses=())
-    assert heard['places'][0].hypotheses == []
+    received = publish(LocalizationState.UNKNOWN, NodeConfig(), hypotheses=())
+    assert received['places'][0].hypotheses == []
     assert isinstance(recognizer.recognize(scenes.frames(1)[0]), Recognition)

@@ -1,4 +1,4 @@
-"""map -> odom against matrices worked out by other means."""
+"""map -> odom, compared with products of homogeneous matrices."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_odometry_is_interpolated_to_the_image():
 
 
 @pytest.mark.parametrize(
-    ('stamps', 'image', 'base', 'words'),
+    ('stamps', 'image', 'base', 'text'),
     [
         ([], 0, 'base_link', 'no odometry'),
         ([0, 1000], 500, 'base_link', 'gap of 1.0'),
@@ -91,12 +91,12 @@ def test_odometry_is_interpolated_to_the_image():
         ([0, 100], 50, 'chassis', 'set base_frame'),
     ],
 )
-def test_odometry_that_does_not_fit_is_named(stamps, image, base, words):
+def test_odometry_that_does_not_fit_is_named(stamps, image, base, text):
     track = OdometryTrack()
     for milliseconds in stamps:
         track.add(odometry(milliseconds * 1_000_000, [0, 0, 0], [0, 0, 0, 1], base))
     robot = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=text):
         map_to_odom(track, robot, 'map', image * 1_000_000, NodeConfig())
 
 
@@ -168,7 +168,7 @@ def driven(track: OdometryTrack, *tenths: int) -> None:
         track.add(odometry(tenth * SECOND // 10, [0.3 * tenth, 0, 0], turned))
 
 
-def test_an_image_ahead_of_the_odometry_is_where_the_robot_was_going():
+def test_the_pose_of_an_image_after_the_odometry_is_extrapolated():
     track = OdometryTrack()
     driven(track, 0, 1, 2, 3)
     for ahead in (20, 100, 190):
@@ -181,7 +181,7 @@ def test_an_image_ahead_of_the_odometry_is_where_the_robot_was_going():
     assert 'a gap of 0.210 s' in track.problem
 
 
-def test_odometry_by_another_clock_is_told_from_none():
+def test_odometry_of_another_clock_is_not_reported_as_missing():
     track = OdometryTrack()
     assert track.pose_at(1000 * SECOND, NodeConfig()) is None
     assert track.problem == ''
@@ -191,14 +191,14 @@ def test_odometry_by_another_clock_is_told_from_none():
 
 
 @pytest.mark.parametrize('tenths', [(4,), (1, 4)])
-def test_where_nothing_tells_where_it_was_going_it_is_where_it_was(tenths):
+def test_without_two_messages_the_pose_is_not_extrapolated(tenths):
     track = OdometryTrack()
     driven(track, *tenths)
     pose = track.pose_at(SECOND // 2, NodeConfig())
     np.testing.assert_allclose(pose.position, [1.2, 0, 0], atol=1e-9)
 
 
-def test_an_image_before_all_odometry_is_where_that_begins():
+def test_the_pose_of_an_image_before_the_odometry_is_the_first_pose():
     track = OdometryTrack()
     driven(track, 4, 5)
     np.testing.assert_allclose(track.pose_at(int(0.35 * SECOND), WIDE).position, [1.2, 0, 0])
@@ -229,7 +229,7 @@ def test_odometry_of_another_frame_is_carried_over_to_the_base():
     np.testing.assert_allclose(to_matrix(transform), np.eye(4), atol=1e-9)
 
 
-def test_odometry_that_does_not_say_of_which_frame_it_is_counts_as_the_base():
+def test_odometry_without_a_child_frame_is_taken_as_that_of_the_base():
     track = OdometryTrack()
     track.add(odometry(SECOND, [1, 2, 3], [0, 0, 0, 1], base=''))
     np.testing.assert_array_equal(track.pose_at(SECOND, WIDE).position, [1, 2, 3])
@@ -248,7 +248,7 @@ def test_odometry_in_no_frame_gives_no_transform():
         map_to_odom(track, robot, 'map', SECOND, WIDE)
 
 
-def test_half_of_a_quick_turn_is_half_of_it():
+def test_a_quick_turn_is_interpolated():
     track, up = OdometryTrack(), np.array([0.0, 0, 1])
     track.add(odometry(0, [0, 0, 0], axis_angle(up, 0.0)[0]))
     track.add(odometry(SECOND, [0, 0, 0], -axis_angle(up, math.pi / 2)[0]))
@@ -256,7 +256,7 @@ def test_half_of_a_quick_turn_is_half_of_it():
     np.testing.assert_allclose(pose.orientation, axis_angle(up, math.pi / 4)[0], atol=1e-9)
 
 
-def test_odometry_that_is_heard_and_of_no_use_is_named():
+def test_odometry_that_cannot_be_used_is_reported():
     track, up = OdometryTrack(), np.array([0.0, 0, 1])
     assert track.pose_at(0, NodeConfig()) is None
     assert track.problem == ''  # There is none, which is no problem.

@@ -49,7 +49,7 @@ def test_another_map_is_loaded_published_and_named(recognizer, tmp_path):
         assert made.context.map_failure == response.message != ''
 
 
-def test_a_cleanup_during_the_loading_is_said(tmp_path):
+def test_a_cleanup_during_the_loading_makes_it_fail(tmp_path):
     path = tmp_path / 'm.folmap'
     path.touch()
     go_on = threading.Event()

@@ -1,4 +1,4 @@
-"""The node in this process, where its threads can be held and counted."""
+"""The lifecycle node in the process of the test, where its threads can be blocked and counted."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PLACES = 4
 
 @pytest.fixture(scope='module')
 def path(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp('inside')
+    folder = tmp_path_factory.mktemp('in_process')
     return live.small_map(scenes.write_folder(folder / 'images', PLACES), folder / 'm.folmap')
 
 
-class Inside:
-    """A node and who watches it, on one executor."""
+class InProcess:
+    """A node and its observer on one executor."""
 
     def __init__(self, watch: live.Observer, **parameters: object) -> None:
         self.watch = watch
@@ -57,21 +57,21 @@ class Inside:
 
 
 @pytest.fixture
-def inside(path) -> Iterator[Inside]:
-    with live.observer() as watch, contextlib.closing(Inside(watch, map=str(path))) as made:
+def in_process(path) -> Iterator[InProcess]:
+    with live.observer() as watch, contextlib.closing(InProcess(watch, map=str(path))) as made:
         made.change('configure', 'activate')
         yield made
 
 
-def test_a_deactivation_while_it_forgets_ends_relocalize_too(inside):
-    """What is waited for here is the image at hand, which may take seconds."""
-    watch, recognizer = inside.watch, inside.node.node_context.recognizer
+def test_a_deactivation_while_it_forgets_ends_relocalize_too(in_process):
+    """The call waits for the current image, which may take seconds."""
+    watch, recognizer = in_process.watch, in_process.node.node_context.recognizer
     client = watch.node.create_client(Relocalize, 'localizer/relocalize')
     watch.until(client.service_is_ready)
     with held(recognizer._lock):
         future = client.call_async(Relocalize.Request(timeout=Duration(sec=50)))
         watch.until(lambda: any(t.name == 'service' for t in threading.enumerate()))
-        inside.change('deactivate')
+        in_process.change('deactivate')
     watch.until(future.done, 20)
     assert future.result().result == Relocalize.Response.NOT_READY
     assert 'inactive' in future.result().message
@@ -97,18 +97,18 @@ def held(lock: threading.RLock) -> Iterator[None]:
         thread.join()
 
 
-def test_a_single_query_goes_by_the_parameters_as_they_are(inside):
+def test_a_query_uses_the_current_parameters(in_process):
     """Though no image has come since they were set."""
-    inside.set({'retrieval.hypotheses': 2, 'map_frame': 'site'})
+    in_process.set({'retrieval.hypotheses': 2, 'map_frame': 'site'})
     request = QueryPlace.Request(image=picture(1, stamp=5))
-    response = inside.watch.call(QueryPlace, 'query_place', request)
+    response = in_process.watch.call(QueryPlace, 'query_place', request)
     assert response.result == QueryPlace.Response.OK, response.message
     assert len(response.places.hypotheses) == 2
     assert response.places.header.frame_id == 'site'
 
 
-def test_without_a_map_an_answer_still_says_how_good_the_image_is(path):
-    with live.observer() as watch, contextlib.closing(Inside(watch)) as made:
+def test_without_a_map_an_answer_has_the_image_quality(path):
+    with live.observer() as watch, contextlib.closing(InProcess(watch)) as made:
         made.set({'network.weights': 'untrained-vits14', 'network.input_size': 126})
         made.change('configure', 'activate')
         images = watch.publisher(Image, '/image')
@@ -120,56 +120,56 @@ def test_without_a_map_an_answer_still_says_how_good_the_image_is(path):
         assert (answer.header.stamp.sec, answer.sensor_frame) == (9, 'camera')
 
 
-def test_feedback_that_says_neither_yes_nor_no_is_no_rejection(inside):
+def test_feedback_with_an_unknown_status_is_not_a_rejection(in_process):
     received = []
-    inside.node._feedback._on_feedback = lambda *values: received.append(values) or ''
-    feedback = inside.watch.publisher(LoopClosureFeedback, 'loop_closure_feedback')
+    in_process.node._feedback._on_feedback = lambda *values: received.append(values) or ''
+    feedback = in_process.watch.publisher(LoopClosureFeedback, 'loop_closure_feedback')
     for status in (7, LoopClosureFeedback.REJECTED, LoopClosureFeedback.ACCEPTED):
         feedback.publish(LoopClosureFeedback(candidate_id=status, status=status))
-    inside.watch.until(lambda: len(received) >= 2)
-    inside.watch.spin(0.3)
+    in_process.watch.until(lambda: len(received) >= 2)
+    in_process.watch.spin(0.3)
     assert received == [(1, False, ''), (0, True, '')]
 
 
-def test_odometry_of_before_a_deactivation_is_forgotten(inside):
+def test_a_deactivation_forgets_the_odometry(in_process):
     """It may begin anew elsewhere by the time that the node goes on."""
-    track = inside.node.node_context.odometry.track
-    inside.watch.publisher(Odometry, '/odom').publish(Odometry())
-    inside.watch.until(lambda: track._messages)
-    inside.change('deactivate')
-    assert not track._messages and inside.node.node_context.runtime is not None
-    inside.change('activate')
+    track = in_process.node.node_context.odometry.track
+    in_process.watch.publisher(Odometry, '/odom').publish(Odometry())
+    in_process.watch.until(lambda: track._messages)
+    in_process.change('deactivate')
+    assert not track._messages and in_process.node.node_context.runtime is not None
+    in_process.change('activate')
 
 
-def test_ten_lives_leave_no_threads_publishers_or_subscriptions(inside):
+def test_ten_lifecycles_leave_no_threads_publishers_or_subscriptions(in_process):
     """With images and odometry in between."""
-    watch, node = inside.watch, inside.node
+    watch, node = in_process.watch, in_process.node
     images = watch.publisher(Image, '/image')
     odometry = watch.publisher(Odometry, '/odom')
 
-    def live_once(number: int) -> None:
+    def run_once(number: int) -> None:
         odometry.publish(Odometry())
         answered(watch, images, number)
-        inside.change('deactivate', 'cleanup')
+        in_process.change('deactivate', 'cleanup')
         assert node.node_context.runtime is None
-        inside.change('configure', 'activate')
+        in_process.change('configure', 'activate')
         watch.until(images.get_subscription_count)
         watch.spin(0.2)
 
-    def left() -> tuple[list[str], int, int, int]:
+    def remaining() -> tuple[list[str], int, int, int]:
         names = sorted(thread.name for thread in threading.enumerate())
         # What rclpy itself keeps of a node is counted too.
         owned = len(list(node.publishers)), len(list(node.subscriptions)), len(list(node.timers))
         return names, *owned
 
-    live_once(0)
-    before = left()
+    run_once(0)
+    before = remaining()
     for number in range(1, 10):
-        live_once(number)
-    assert left() == before
+        run_once(number)
+    assert remaining() == before
 
 
-def test_twenty_lives_leave_no_memory(path, tmp_path):
+def test_twenty_lifecycles_do_not_leak_memory(path, tmp_path):
     """In a process of its own: what else a process did moves its memory too."""
     with (
         live.observer() as watch,
