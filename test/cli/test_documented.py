@@ -28,7 +28,7 @@ def lines_of_blocks(page: str) -> Iterator[str]:
     """Lines of fenced blocks, continued lines joined."""
     for block in BLOCK.findall(page):
         for line in block.replace('\\\n', ' ').splitlines():
-            yield line.strip()
+            yield line.strip().removesuffix('&')
 
 
 def commands(page: str) -> Iterator[str]:
