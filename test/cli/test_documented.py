@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fol_vpr.cli.main import _parse
+from fol_vpr.ros.node.parameters.settings import Settings, parameters
 from fol_vpr.sources.positions import _ALIASES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,7 @@ PAGES = [
     *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob('*.md'))),
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+PARAMETERS = {name for name, _, _ in parameters(Settings())}
 BLOCK = re.compile(r'^ *```\w*\n(.*?)^ *```', re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 
@@ -112,6 +114,14 @@ def test_paths_in_the_text_exist(page):
     for name in re.findall(rf'`((?:{parts})/[\w./-]+)`', page.read_text(encoding='utf-8')):
         # Paths in a page of a folder may be relative to it.
         assert (ROOT / name).exists() or (page.parent / name).exists(), name
+
+
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_parameters_in_yaml_and_commands_exist(page):
+    text = page.read_text(encoding='utf-8')
+    groups = {name.partition('.')[0] for name in PARAMETERS if '.' in name}
+    named = set(re.findall(rf'\b((?:{"|".join(groups)})\.[a-z][a-z_]*)(?= ?:|`)', text))
+    assert {name for name in named if not name.endswith('.md')} <= PARAMETERS
 
 
 def test_every_page_can_be_reached_from_the_readme():
