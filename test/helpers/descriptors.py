@@ -1,4 +1,4 @@
-"""Descriptors of made-up maps that are structured as those of images are."""
+"""Synthetic global descriptors with a structure similar to that of real images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def structured(
     locations: int, views: int, dim: int = 256, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Descriptors [locations * views, dim] of places, and of one more view [locations, dim] each.
+    """References [locations * views, dim] and one query per location [locations, dim].
 
-    Variances fall with a power of their rank, about a common mean; views of one location differ
-    by a smaller noise of the same kind.
+    Descriptors have a common mean and variances that fall with a power of their rank; views of one
+    location differ by smaller noise of the same distribution.
     """
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.standard_normal((dim, dim)))[0]
@@ -35,7 +35,7 @@ def structured(
 
 
 def places(count: int, *, first: int = 0, sessions: int = 2, located: bool = True) -> list[Place]:
-    """Places a metre apart along x, from sessions s0, s1, ... in turn."""
+    """Places one metre apart along x, in sessions s0, s1, ... alternately."""
     return [
         Place(
             index=index,

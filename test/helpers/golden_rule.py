@@ -1,6 +1,6 @@
-"""Parameters and images that anybody can rebuild, for comparing with the authors' code.
+"""Reproducible parameters and images for comparisons with the authors' code.
 
-The expected figures in this folder are what the released network computes for them.
+`test/network/model/expected.npz` holds what the released network computes for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import nn
 
 
 def parameter(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Value of the parameter called `name`, float32: large enough to make every part count."""
+    """Value of the parameter `name`, float32: large enough that every part affects the output."""
     noise = _generator(zlib.crc32(name.encode())).standard_normal(shape).astype(np.float32)
     *path, leaf = name.split('.')
     if leaf == 'gamma':
@@ -30,7 +30,7 @@ def parameter(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def image(seed: int, height: int, width: int) -> np.ndarray:
-    """Smooth waves plus 15 % noise: float32 [3, height, width] in [0, 1]."""
+    """Smooth waves with 15 % noise, float32 [3, height, width] in [0, 1]."""
     rng = _generator(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     waves = np.zeros((3, height, width))
@@ -44,14 +44,14 @@ def image(seed: int, height: int, width: int) -> np.ndarray:
 
 
 def fill(net: nn.Module, prefix: str = '') -> None:
-    """Give every parameter of `net` its value by the rule."""
+    """Set every parameter of `net` to the value of `parameter`, in place."""
     with torch.no_grad():
         for name, values in net.named_parameters():
             values.copy_(torch.from_numpy(parameter(prefix + name, tuple(values.shape))))
 
 
 def projections(rows: np.ndarray, count: int = 24) -> np.ndarray:
-    """`rows` [N, C] in a few numbers, each of which depends on every entry and its place.
+    """Summarise `rows` [N, C] in a few numbers that depend on every entry and its position.
 
     Returns:
         [count + C]: projections of the flat rows on fixed random directions, and a mean of the

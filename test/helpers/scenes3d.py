@@ -1,4 +1,4 @@
-"""Points in space, seen by cameras whose poses are known."""
+"""Points in space and their images in cameras of known pose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def project(points: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class TwoViews:
-    """Positions [K, 2] in query and reference, and how the reference stands in the query."""
+    """Matched positions [K, 2], and the pose of the reference's camera in the query's camera."""
 
     query: np.ndarray
     reference: np.ndarray
@@ -39,7 +39,7 @@ def two_views(
     wrong: float = 0.0,
     count: int = 400,
 ) -> TwoViews:
-    """Points spread over the reference's image; `wrong` is the share that is matched at random."""
+    """Matches spread over the reference's image; `wrong` is the fraction of random matches."""
     xy = rng.uniform([0, 0], SIZE, (count, 2))
     rays = np.concatenate([xy, np.ones((count, 1))], axis=1) @ np.linalg.inv(MATRIX).T
     points = rays * rng.uniform(*depth, count)[:, None]
@@ -52,11 +52,11 @@ def two_views(
 
 
 def error(found: RelativePose, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """[6] error of the translation, and of the rotation as a vector."""
+    """[6] error of the translation, and of the rotation as a rotation vector."""
     turn = rotation_matrix(found.orientation) @ rotation.T
     return np.concatenate([found.translation - translation, rotation_vector(turn)])
 
 
 def normalised_square(found: RelativePose, away: np.ndarray) -> float:
-    """Squared error in units of the stated covariance, over what it leaves uncertain."""
+    """Squared Mahalanobis distance of an error [6] for the stated covariance."""
     return float(away @ np.linalg.pinv(found.covariance, rcond=1e-9) @ away)

@@ -1,4 +1,4 @@
-"""Textured walls as a pinhole camera sees them, and the images of a map of such views."""
+"""Renders textured walls for a camera, and serves such images as those of a map."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from helpers.scenes3d import MATRIX, SIZE
+from helpers.scenes3d import MATRIX, SIZE, normalised_square
 
-from fol_vpr.datatypes import Place, Pose
-from fol_vpr.geometry.rigid import quaternion, rotation_from_vector, rotation_matrix
+from fol_vpr.datatypes import Place, PlaceHypothesis, Pose, PoseSource, RelativePose
+from fol_vpr.geometry.rigid import (
+    quaternion,
+    rotation_from_vector,
+    rotation_matrix,
+    rotation_vector,
+)
 
-# x forward, y left, z up of a base, in an optical frame: x right, y down, z forward.
+# Orientation of an optical frame (x right, y down, z forward) in a base (x forward, y left, z up).
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 MOUNTS = {
     'ahead': Pose(np.array([0.2, 0.0, 1.3]), quaternion(OPTICAL)),
@@ -34,6 +39,7 @@ WALLS = (
 
 
 def picture(seed: int) -> np.ndarray:
+    """[768, 768] uint8, the texture of a wall."""
     rng = np.random.default_rng(seed)
     coarse = cv2.resize(rng.uniform(0, 255, (48, 48)).astype(np.float32), (768, 768))
     fine = cv2.GaussianBlur(rng.uniform(0, 255, (768, 768)).astype(np.float32), (0, 0), 2)
@@ -42,8 +48,13 @@ def picture(seed: int) -> np.ndarray:
 
 
 def drawn(camera_in_scene: Pose) -> np.ndarray:
-    """[480, 640, 3] what the pinhole sees of the walls from there."""
-    image = np.full((SIZE[1], SIZE[0]), 128, np.uint8)
+    """[480, 640, 3] image of the walls from a pinhole camera at this pose."""
+    return np.repeat(drawn_grey(camera_in_scene, MATRIX, SIZE)[:, :, None], 3, axis=2)
+
+
+def drawn_grey(camera_in_scene: Pose, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """[H, W] image of the walls from a pinhole camera with this matrix [3, 3]."""
+    image = np.full((size[1], size[0]), 128, np.uint8)
     turn = rotation_matrix(camera_in_scene.orientation).T
     for seed, (origin, right, below) in enumerate(WALLS):
         o, r, b = (
@@ -51,14 +62,27 @@ def drawn(camera_in_scene: Pose) -> np.ndarray:
         )
         # A plane's point is o + u (r - o) + v (b - r), with u and v from 0 to 1.
         plane = np.stack([(r - o) / 768, (b - r) / 768, o], axis=1)
-        homography = MATRIX @ plane
-        drawn_wall = cv2.warpPerspective(picture(seed), homography, SIZE)
-        covers = cv2.warpPerspective(np.full((768, 768), 255, np.uint8), homography, SIZE)
-        x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
+        homography = matrix @ plane
+        wall = cv2.warpPerspective(picture(seed), homography, size)
+        covers = cv2.warpPerspective(np.full((768, 768), 255, np.uint8), homography, size)
+        x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
         texels = np.stack([x, y, np.ones_like(x)], axis=2) @ np.linalg.inv(homography).T
         covers[texels[:, :, 2] <= 0] = 0
-        image[covers == 255] = drawn_wall[covers == 255]
-    return np.repeat(image[:, :, None], 3, axis=2)
+        image[covers == 255] = wall[covers == 255]
+    return image
+
+
+def assert_refined(found: PlaceHypothesis, base: Pose, metres: float, degrees: float) -> None:
+    """The pose is refined, within these errors of the true one, and its covariance fits them."""
+    assert found.pose_source == PoseSource.REFINED
+    assert found.pose is not None and found.pose.covariance is not None
+    np.testing.assert_allclose(found.pose.position, base.position, atol=metres)
+    turn = rotation_matrix(found.pose.orientation) @ rotation_matrix(base.orientation).T
+    assert np.linalg.norm(rotation_vector(turn)) < np.radians(degrees)
+    error = np.concatenate([found.pose.position - base.position, rotation_vector(turn)])
+    stated = RelativePose(found.pose.position, found.pose.orientation, found.pose.covariance, True)
+    # The 99.9 % quantile of chi² with six degrees of freedom.
+    assert normalised_square(stated, error) < 22.5
 
 
 @dataclass

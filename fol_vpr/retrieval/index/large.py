@@ -142,8 +142,8 @@ class LargeIndex:
     def _read_cache(self, path: Path, names: np.ndarray, progress: Progress | None) -> bool:
         """Read the codes from a cache and update them to the map; False where it cannot be used.
 
-        A cache lists its references by fingerprint, so that references which were added or removed
-        are told apart from those that only have another number now.
+        A cache lists its references by fingerprint, so that added and removed references are
+        recognised even where the map numbers its references differently.
         """
         try:
             _, found = read_cache(path, self._key, ARRAY_KINDS)
