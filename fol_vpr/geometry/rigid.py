@@ -87,8 +87,8 @@ def compose(first: Pose, second: Pose) -> Pose:
         covariance = moved @ first.covariance @ moved.T
     if second.covariance is not None:
         turned = np.kron(np.eye(2), rotation)
-        carried = turned @ second.covariance @ turned.T
-        covariance = carried if covariance is None else covariance + carried
+        rotated = turned @ second.covariance @ turned.T
+        covariance = rotated if covariance is None else covariance + rotated
     turned_to = rotation @ rotation_matrix(second.orientation)
     return Pose(first.position + lever, quaternion(turned_to), covariance)
 
@@ -98,7 +98,7 @@ def inverse(pose: Pose) -> Pose:
     back = rotation_matrix(pose.orientation).T
     covariance = None
     if pose.covariance is not None:
-        carried = np.kron(np.eye(2), -back)
-        carried[:3, 3:] = -back @ cross_matrix(pose.position)
-        covariance = carried @ pose.covariance @ carried.T
+        jacobian = np.kron(np.eye(2), -back)
+        jacobian[:3, 3:] = -back @ cross_matrix(pose.position)
+        covariance = jacobian @ pose.covariance @ jacobian.T
     return Pose(-back @ pose.position, quaternion(back), covariance)

@@ -30,7 +30,7 @@ def packs(dtype: torch.dtype) -> bool:
     return _ONEDNN and dtype == torch.float32
 
 
-def linear(layer: nn.Module, x: Tensor, activation: Activation = 'none') -> Tensor:
+def apply_linear(layer: nn.Module, x: Tensor, activation: Activation = 'none') -> Tensor:
     """Apply a linear layer to x [..., C], then the activation, in the dtype of the weights."""
     if isinstance(layer, (PackedLinear, QuantizedLinear)):
         return layer(x, activation)

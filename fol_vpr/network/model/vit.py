@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.model.linear import linear
+from fol_vpr.network.model.linear import apply_linear
 
 PATCH = 14
 _STEM_CHANNELS = 32
@@ -192,10 +192,10 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
         """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
         batch, tokens, width = x.shape
-        qkv = linear(self.qkv, x)
+        qkv = apply_linear(self.qkv, x)
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        mixed = linear(self.proj, mixed.transpose(1, 2).reshape(batch, tokens, width))
+        mixed = apply_linear(self.proj, mixed.transpose(1, 2).reshape(batch, tokens, width))
         return mixed, _attention_from_cls(q, k) if attend_from_cls else None
 
 
@@ -233,7 +233,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] to the same."""
-        return linear(self.fc2, linear(self.fc1, x, 'gelu'))
+        return apply_linear(self.fc2, apply_linear(self.fc1, x, 'gelu'))
 
 
 class SwiGlu(nn.Module):
@@ -247,5 +247,5 @@ class SwiGlu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] to the same."""
-        gate, value = linear(self.w12, x).chunk(2, dim=-1)
-        return linear(self.w3, F.silu(gate) * value)
+        gate, value = apply_linear(self.w12, x).chunk(2, dim=-1)
+        return apply_linear(self.w3, F.silu(gate) * value)

@@ -31,7 +31,7 @@ class _Version(NamedTuple):
     validator: str
 
 
-def download(url: str, partial: Path, progress: Progress | None = None) -> None:
+def download_file(url: str, partial: Path, progress: Progress | None = None) -> None:
     """Download `url` to the file `partial`, continuing an earlier download.
 
     A small .json file beside it records which version of the remote file the bytes are of. Where

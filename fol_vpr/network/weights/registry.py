@@ -16,7 +16,7 @@ from fol_vpr.network.weights.checkpoint import (
     untrained_weights,
 )
 from fol_vpr.network.weights.checkpoint_file import is_file, read_checkpoint
-from fol_vpr.network.weights.download import Progress, discard, download
+from fol_vpr.network.weights.download import Progress, discard, download_file
 from fol_vpr.network.weights.recorded_hash import record_of, sha256_of_file, verify_recorded
 
 _UNTRAINED = 'untrained-'
@@ -265,7 +265,7 @@ def fetch_weights(name: str, progress: Progress | None = None, *, url: str | Non
         return target
     partial = target.with_name(target.name + '.partial')
     try:
-        download(url or release.url, partial, progress)
+        download_file(url or release.url, partial, progress)
     except WeightsError as error:
         raise WeightsError(
             f'{error}; run the command again to continue, or download {release.url} by hand '

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from fol_vpr.datatypes import EARTH_RADIUS, Candidate, Place, Prior
+from fol_vpr.datatypes import Candidate, Place, Prior
 from fol_vpr.errors import InputError, MapError
+from fol_vpr.retrieval.index.milvus_filter import MAX_TEXT, prior_filter, session_text
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
     Progress,
@@ -29,8 +28,6 @@ CONSISTENCY = 'Session'
 `Strong`, every search would wait for the writes of all clients of the cluster."""
 # Rows per insertion: about 8 MB of descriptors; the limit of a message is 64 MB.
 BATCH = 256
-# Largest length of a session id in bytes.
-MAX_TEXT = 1024
 SCHEMA = 1
 
 
@@ -172,7 +169,7 @@ class MilvusIndex:
                 {
                     'key': self._keys[place.index],
                     'descriptor': descriptor,
-                    'session': _text(place.session_id),
+                    'session': session_text(place.session_id),
                     'has_position': pose is not None, 'x': x, 'y': y,
                     'has_geo': geo is not None,
                     'latitude': 0.0 if geo is None else geo.latitude,
@@ -271,42 +268,8 @@ class MilvusIndex:
         self._client.close()
 
 
-def prior_filter(prior: Prior | None) -> str:
-    """A filter expression of Milvus for a prior: its sessions, and a box around its region."""
-    if prior is None:
-        return ''
-    terms = []
-    if prior.sessions:
-        # Milvus expressions quote and escape text as JSON does.
-        terms.append(f'session in {json.dumps(sorted(map(_text, prior.sessions)))}')
-    if prior.position is not None:
-        x, y = prior.position
-        terms.append(f'(not has_position or ({_within("x", x, prior.reach)} and '
-                     f'{_within("y", y, prior.reach)}))')  # fmt: skip
-    elif prior.geo is not None:
-        degrees = math.degrees(prior.reach / EARTH_RADIUS)
-        box = _within('latitude', prior.geo.latitude, degrees)
-        narrowest = math.cos(math.radians(min(90.0, abs(prior.geo.latitude) + degrees)))
-        # Near a pole or across the date line, a range of longitudes is no bound of the distance.
-        if degrees < 180 * narrowest:
-            east = degrees / narrowest
-            if abs(prior.geo.longitude) + east < 180:
-                box += f' and {_within("longitude", prior.geo.longitude, east)}'
-        terms.append(f'(not has_geo or ({box}))')
-    return ' and '.join(terms)
-
-
-def _within(name: str, centre: float, reach: float) -> str:
-    return f'{name} >= {centre - reach:.9f} and {name} <= {centre + reach:.9f}'
-
-
 def _keys(places: Sequence[Place]) -> list[int]:
     return [int(key) for key in fingerprints(places)]
-
-
-def _text(value: str) -> str:
-    """A session id as Milvus stores it, truncated to `MAX_TEXT` bytes."""
-    return value.encode(errors='backslashreplace')[:MAX_TEXT].decode(errors='ignore')
 
 
 def _parts(uri: str) -> tuple[str, str]:

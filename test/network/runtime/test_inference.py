@@ -13,8 +13,8 @@ from fol_vpr.network import build_fol
 from fol_vpr.network.model.linear import (
     PackedLinear,
     QuantizedLinear,
+    apply_linear,
     has_fast_int8,
-    linear,
     pack,
     packs,
     quantize,
@@ -72,8 +72,8 @@ def test_a_packed_layer_computes_what_the_layer_does(dtype, activation):
     with torch.inference_mode():
         for shape in [(1, 82, 48), (3, 50, 48), (1, 48)]:
             x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-            found = linear(holder[0], x, activation)
-            expected = linear(layer, x, activation)
+            found = apply_linear(holder[0], x, activation)
+            expected = apply_linear(layer, x, activation)
             assert found.dtype == expected.dtype == dtype
             tolerance = 1e-5 if dtype == torch.float32 else 0.02
             torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
@@ -101,7 +101,10 @@ def test_a_quantized_layer_computes_nearly_what_the_layer_does(activation, bias)
     assert isinstance(holder[0], QuantizedLinear)
     x = torch.randn((3, 50, 256), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        found, expected = linear(holder[0], x, activation), linear(layer, x, activation)
+        found, expected = (
+            apply_linear(holder[0], x, activation),
+            apply_linear(layer, x, activation),
+        )
     assert found.shape == expected.shape
     assert found.dtype == torch.float32
     cosine = torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0)

@@ -10,7 +10,8 @@ from helpers.descriptors import places, structured
 
 from fol_vpr.datatypes import GeoPosition, Prior
 from fol_vpr.errors import MapError
-from fol_vpr.retrieval.index.milvus import MilvusIndex, prior_filter
+from fol_vpr.retrieval.index.milvus import MilvusIndex
+from fol_vpr.retrieval.index.milvus_filter import prior_filter
 from fol_vpr.retrieval.index.protocol import ArraySource
 
 pytest.importorskip('pymilvus', reason='pymilvus is not installed: pip install fol_vpr[milvus]')
