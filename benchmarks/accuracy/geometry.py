@@ -81,7 +81,7 @@ def measure(recognizer: PlaceRecognizer, bag: Path, every: int) -> dict[str, obj
         leading = [h for h in answer.hypotheses if h.verification == Verification.GEOMETRY]
         verified += bool(leading)
         if leading:
-            seconds.append(answer.timings['measure'])
+            seconds.append(answer.timings['refine_pose'])
         for hypothesis in leading:
             if _apart(hypothesis.place.pose, frame.pose) > SAME_PLACE:
                 wrong += hypothesis.relative is not None

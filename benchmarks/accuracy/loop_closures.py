@@ -38,7 +38,7 @@ from fol_vpr.config import (
     RecognizerConfig,
     RetrievalConfig,
 )
-from fol_vpr.datatypes import Camera, Frame, PlaceHypothesis, Pose
+from fol_vpr.datatypes import Camera, Frame, Pose
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, precision_recall
 from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
 from fol_vpr.loop_closure.revisits import find_revisits
@@ -249,7 +249,8 @@ def _with_map(sequence: PlaceSet, config: RecognizerConfig, path: Path) -> list[
         for number, frame in _stream(sequence):
             recognition = recognizer.recognize(frame)
             if recognition.loop_closures:
-                believed: PlaceHypothesis = recognition.hypotheses[0]
+                believed = recognition.believed
+                assert believed is not None
                 right = believed.place.index in sequence.positives[number]
                 answers.append(Answer(believed.inliers, right))
     finally:

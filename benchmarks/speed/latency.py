@@ -37,7 +37,8 @@ QUERIES = 7
 SEARCHED = 10_000
 DIM = 8448
 STAGES = (
-    'decode', 'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'measure', 'publish',
+    'decode', 'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'refine_pose',
+    'publish',
 )  # fmt: skip
 DRIVES = Path('build/town')
 MEASURED = 12
@@ -111,7 +112,7 @@ def measure_milliseconds(drives: Path = DRIVES) -> list[float] | str:
         for _, frame in open_source(evening).frames():
             answer = recognizer.recognize(frame, sequence=False)
             if any(each.relative is not None for each in answer.hypotheses):
-                found.append(1000 * answer.timings['measure'])
+                found.append(1000 * answer.timings['refine_pose'])
             if len(found) == MEASURED:
                 break
         recognizer.close()
@@ -150,15 +151,15 @@ def measure(weights: Sequence[str]) -> dict[str, object]:
     if isinstance(publications, str):
         result['publish'] = f'not measured: {publications}'
     if isinstance(measurements, str):
-        result['measure'] = measurements
+        result['refine_pose'] = measurements
     for name in weights:
         stages = stage_milliseconds(name, images)
         stages['search'] = searches
         # Untrained weights are not decided by, and nothing is measured with them.
         stages['decide'] = decisions
-        stages.pop('measure', None)
+        stages.pop('refine_pose', None)
         if not isinstance(measurements, str):
-            stages['measure'] = measurements
+            stages['refine_pose'] = measurements
         if not isinstance(publications, str):
             stages['publish'] = [1000 * seconds for seconds in publications]
         result[name] = {
@@ -182,15 +183,17 @@ def print_table(result: dict[str, object]) -> None:
         'rerank': f'{retrieval.rerank} candidates',
         'verify': f'{verification.verify} hypotheses',
         'decide': f'{RERANKED} candidates, on one core',
-        'measure': str(result.get('measure', 'where the robot is localised, images of 320x240')),
+        'refine_pose': str(
+            result.get('refine_pose', 'where the robot is localised, images of 320x240')
+        ),
         'publish': str(result.get('publish', '10 hypotheses')),
     }
-    print(f'{"":10}' + ''.join(f'{name:>26}' for name in names))
+    print(f'{"":12}' + ''.join(f'{name:>26}' for name in names))
     for stage in STAGES:
         cells = [result[name].get(stage) for name in names]  # type: ignore[attr-defined]
         shown = [f'{c["median"]:.1f} ({c["best"]:.1f})' if c else 'not measured' for c in cells]
         print(
-            f'{stage:10}' + ''.join(f'{cell:>26}' for cell in shown) + f'  {notes.get(stage, "")}'
+            f'{stage:12}' + ''.join(f'{cell:>26}' for cell in shown) + f'  {notes.get(stage, "")}'
         )
 
 

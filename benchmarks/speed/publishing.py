@@ -59,7 +59,9 @@ def _recognition() -> Recognition:
         )
         for rank in range(HYPOTHESES)
     )
-    return Recognition(1, 'camera', LocalizationState.LOCALIZED, hypotheses)
+    return Recognition(
+        1, 'camera', LocalizationState.LOCALIZED, hypotheses, believed=hypotheses[0]
+    )
 
 
 def _measure() -> list[float]:

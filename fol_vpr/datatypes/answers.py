@@ -48,7 +48,7 @@ class PlaceHypothesis:
         probability: calibrated probability of being the right place; NaN where uncalibrated.
         inliers: of geometric verification; 0 where not run.
         verification: the strongest check that was passed.
-        regions: image regions that the inliers cover, see `verification.PairGeometry`.
+        regions: image regions that the inliers cover, see `geometry.PairGeometry`.
         relative: pose of the reference's camera in that of the query, where it was measured.
         query_xy, reference_xy: [K, 2] matched pixel positions that the geometric verification was
             given; None where not run.
@@ -105,12 +105,14 @@ class Recognition:
     """The answer to one query image.
 
     Attributes:
-        hypotheses: best first; the first one is believed where the state is LOCALIZED.
+        hypotheses: best first.
+        believed: the hypothesis that LOCALIZED rests on, the first of `hypotheses`; None in any
+            other state.
         p_not_in_map: NaN where uncalibrated.
         image_quality: 0 (unusable) to 1.
         quality_reason: what is wrong with the image, empty where nothing is.
-        timings: seconds by stage: resize, forward, search, rerank, verify, decide, measure,
-            loops; and `total`.
+        timings: seconds by stage: resize, forward, search, rerank, verify, decide,
+            refine_pose, loops; and `total`.
         global_ranking: the candidates in the order of the global similarity, before re-ranking.
         map_id, map_frame: of the map that was searched, which may have been replaced since.
     """
@@ -119,6 +121,7 @@ class Recognition:
     frame_id: str
     state: LocalizationState
     hypotheses: tuple[PlaceHypothesis, ...]
+    believed: PlaceHypothesis | None = None
     loop_closures: tuple[LoopClosure, ...] = ()
     p_not_in_map: float = math.nan
     image_quality: float = 1.0

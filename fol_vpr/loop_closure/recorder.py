@@ -196,7 +196,7 @@ class SessionRecorder:
         with self._use:
             return self._session_map().place(number)
 
-    def around(self, number: int, reach: int) -> list[Place]:
+    def neighbours(self, number: int, reach: int) -> list[Place]:
         """Keyframes within `reach` of this one in their order, nearest first; without itself."""
         numbers = range(max(0, number - reach), min(self.keyframes, number + reach + 1))
         found = [self.place(each) for each in numbers if each != number]

@@ -51,9 +51,9 @@ class BaselineView:
         """JPEG of a keyframe; see `SessionRecorder.image`."""
         return self._session.image(number)
 
-    def around(self, number: int, reach: int) -> list[Place]:
-        """Keyframes beside one; see `SessionRecorder.around`."""
-        nearby = self._session.around(number, reach)
+    def neighbours(self, number: int, reach: int) -> list[Place]:
+        """Keyframes beside one; see `SessionRecorder.neighbours`."""
+        nearby = self._session.neighbours(number, reach)
         return [self.view(place) for place in nearby if self.reaches(place)]
 
 

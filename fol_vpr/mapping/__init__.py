@@ -1,7 +1,7 @@
 """Maps: built from a source of frames, loaded, searched, and grown while they are in use."""
 
 from fol_vpr.mapping.build import build_map
-from fol_vpr.mapping.candidate_matcher import CandidateMatcher, hypothesis_of
+from fol_vpr.mapping.candidate_matcher import CandidateMatcher, make_hypothesis
 from fol_vpr.mapping.keyframes import KeyframeSelector
 from fol_vpr.mapping.live import LiveMap
 from fol_vpr.mapping.memory import MemoryPlan, plan_memory
@@ -12,6 +12,6 @@ __all__ = [
     'LiveMap',
     'MemoryPlan',
     'build_map',
-    'hypothesis_of',
+    'make_hypothesis',
     'plan_memory',
 ]

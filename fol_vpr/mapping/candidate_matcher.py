@@ -25,8 +25,8 @@ from fol_vpr.geometry import matching_camera, verify_pair
 from fol_vpr.retrieval import CoarseFeatures, match_pair, rerank, unit_rows
 
 
-class References(Protocol):
-    """What holds the references."""
+class ReferenceStore(Protocol):
+    """Holds references: a loaded map, or the recorded session of the running drive."""
 
     @property
     def codec(self) -> Codec:
@@ -34,22 +34,26 @@ class References(Protocol):
         ...
 
     def place(self, number: int, /) -> Place:
-        """One by its number."""
+        """A reference by its number."""
         ...
 
     def local_features(self, number: int, /) -> LocalFeatures:
-        """Its local features; MapError where they are damaged."""
+        """Local features of a reference.
+
+        Raises:
+            MapError: they are damaged.
+        """
         ...
 
 
 class CandidateMatcher:
-    """One image against candidates, ordered first and then verified.
+    """Matches the local features of one image with those of candidates: `rank`, then `verify`.
 
     Args:
         frame: the image.
-        features: what the network says of it.
-        references: that the candidates are among.
-        config: how closely they are looked at.
+        features: of the image, as the network extracts them.
+        references: that the candidates are from.
+        config: settings of re-ranking and of the geometric verification.
         device: where local features are matched.
     """
 
@@ -57,7 +61,7 @@ class CandidateMatcher:
         self,
         frame: Frame,
         features: Features,
-        references: References,
+        references: ReferenceStore,
         config: RecognizerConfig,
         device: str,
     ) -> None:
@@ -70,12 +74,12 @@ class CandidateMatcher:
         self._query = references.codec.transform_query(features.local)
         self._matches: dict[int, np.ndarray] = {}
 
-    def rank(self, found: list[Candidate]) -> list[Candidate]:
+    def rank(self, candidates: list[Candidate]) -> list[Candidate]:
         """The candidates reordered by local matching; see `rerank`."""
         codec = self._references.codec
         return rerank(
             self._query,
-            found,
+            candidates,
             self._references.local_features,
             self._config.retrieval,
             device=self._device,
@@ -85,16 +89,24 @@ class CandidateMatcher:
         )
 
     def verify(self, ranked: Sequence[Candidate], ranks: Iterable[int]) -> list[PlaceHypothesis]:
-        """The hypotheses of these ranks, with their geometric verification."""
+        """Hypotheses with their geometric verification.
+
+        Args:
+            ranked: candidates, as `rank` returns them.
+            ranks: of the candidates to verify, from 0.
+
+        Returns:
+            A hypothesis for each of `ranks`.
+        """
         codec, query, matches = self._references.codec, self._query, self._matches
-        # Where few rows are kept, as few of the query find more partners that stand where they
-        # do: mutual matches of all of them fit a geometry less often.
+        # A codec that keeps few local features of a reference takes as few of the query: mutual
+        # matches of all of them fit a geometry less often.
         thinned = codec.subsample(self._features.local)
         if len(thinned.positions) < len(query.positions):
             query, matches = codec.transform_query(thinned), {}
         return [
             verify_hypothesis(
-                hypothesis_of(self._references.place(ranked[rank].index), ranked[rank], rank),
+                make_hypothesis(self._references.place(ranked[rank].index), ranked[rank], rank),
                 query,
                 self._features.image_size,
                 self._references.local_features(ranked[rank].index),
@@ -108,8 +120,8 @@ class CandidateMatcher:
         ]
 
 
-def hypothesis_of(place: Place, candidate: Candidate, rank: int) -> PlaceHypothesis:
-    """A candidate with the pose that it implies."""
+def make_hypothesis(place: Place, candidate: Candidate, rank: int) -> PlaceHypothesis:
+    """The hypothesis that an image shows a candidate, whose pose is that of the reference."""
     return PlaceHypothesis(
         place=place,
         rank=rank,
@@ -135,11 +147,13 @@ def verify_hypothesis(
     """A hypothesis with its geometric verification.
 
     Args:
-        query: local features as the codec of the reference prepares them.
+        hypothesis: of `make_hypothesis`.
+        query: local features of the image, transformed by the codec of the reference.
         size: width and height of the query in pixels.
         reference: local features of the hypothesis' place.
-        pairs: [K, 2] matches of these features, where they are known.
-        threshold: least cosine of a match, as the codec wants it.
+        pairs: [K, 2] rows of matches in `query` and `reference`; None matches them here.
+        config: limits of the geometric verification.
+        threshold: least cosine of a match, adjusted by the codec.
         device: where features are matched.
         camera: of the query, where it is known.
     """

@@ -11,7 +11,17 @@ import psutil
 
 from fol_vpr.config import RetrievalConfig, StorageConfig
 from fol_vpr.database import Codec, HitCounter, MapEditor, MapReader, Store
-from fol_vpr.datatypes import Candidate, Features, Frame, LocalFeatures, MapInfo, Place, Prior
+from fol_vpr.datatypes import (
+    Candidate,
+    Features,
+    Frame,
+    LocalFeatures,
+    MapInfo,
+    Place,
+    PlaceHypothesis,
+    Prior,
+    Verification,
+)
 from fol_vpr.errors import MapBusyError, MapError, StorageError
 from fol_vpr.mapping.build import thumbnail
 from fol_vpr.mapping.index import open_map_index
@@ -83,7 +93,7 @@ class LiveMap:
         """The place of this number, also where it was removed meanwhile."""
         return self._places[number]
 
-    def around(self, number: int, reach: int) -> list[Place]:
+    def neighbours(self, number: int, reach: int) -> list[Place]:
         """Places of the same session that were inserted within `reach` of this one, nearest first.
 
         Without the place itself.
@@ -162,7 +172,7 @@ class LiveMap:
             MapBusyError: another process changes the map, or has changed it.
             StorageError: no space or no permission; the map is as before.
         """
-        editor = self._own_editor()
+        editor = self._editor_for_changes()
         stored = editor.add(
             frame,
             features,
@@ -191,17 +201,17 @@ class LiveMap:
             MapBusyError: another process changes the map, or has changed it.
             StorageError: no space or no permission; the map is as before.
         """
-        gone = set(self._own_editor().remove(place_ids, session_ids))
-        numbers = [place.index for place in self.places if place.place_id in gone]
+        removed_ids = set(self._editor_for_changes().remove(place_ids, session_ids))
+        numbers = [place.index for place in self.places if place.place_id in removed_ids]
         with self._searching:
             self._index.remove(numbers)
         self._removed.update(numbers)
-        self._update_info(removed=len(gone))
-        return len(gone)
+        self._update_info(removed=len(removed_ids))
+        return len(removed_ids)
 
     def annotate(self, name: str, parameters: str) -> None:
         """Write a row of the calibration table; see `MapEditor.annotate`."""
-        self._own_editor().annotate(name, parameters)
+        self._editor_for_changes().annotate(name, parameters)
 
     def _update_info(self, added: int = 0, removed: int = 0, geo: bool = False) -> None:
         places = self.places
@@ -214,7 +224,7 @@ class LiveMap:
             georeferenced=self.info.georeferenced or geo,
         )
 
-    def _own_editor(self) -> MapEditor:
+    def _editor_for_changes(self) -> MapEditor:
         """The right to change the map, from the first change until the map is closed."""
         if self._editor is None:
             editor = MapEditor(self.path)
@@ -239,7 +249,7 @@ class LiveMap:
             MapError: the other file exists.
             StorageError: no space or no permission; what was there before is untouched.
         """
-        return self._own_editor().save(path, overwrite=overwrite)
+        return self._editor_for_changes().save(path, overwrite=overwrite)
 
     def reopened(self) -> LiveMap:
         """The map as its file is now, with the right to change it; this one has it no more.
@@ -259,11 +269,19 @@ class LiveMap:
 
     # ---- hits
 
-    def hit(self, number: int) -> None:
-        """Count that a place was recognised, where that is wanted.
+    def count_hits(self, hypotheses: Sequence[PlaceHypothesis]) -> None:
+        """Count the places that passed the geometric verification, where hits are recorded.
 
-        Never fails; `hit_problem` says what is in the way.
+        Raises nothing; `hit_problem` holds the message of an error.
+
+        Args:
+            hypotheses: of one image.
         """
+        for hypothesis in hypotheses:
+            if hypothesis.verification == Verification.GEOMETRY:
+                self._count_hit(hypothesis.place.index)
+
+    def _count_hit(self, number: int) -> None:
         if self._hits is None:
             return
         try:

@@ -1,75 +1,83 @@
-"""From what an image showed, and what was decided of it, to the hypotheses of its answer."""
+"""From the verified hypotheses of an image, and the decision on it, to the published ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Verification
 from fol_vpr.decision import LocalizationResult
-from fol_vpr.geometry.metric.refinement import refine_pose
+from fol_vpr.geometry import refine_pose
 from fol_vpr.mapping import LiveMap
-from fol_vpr.mapping.candidate_matcher import hypothesis_of
-from fol_vpr.recognizer.retrieval import Seen
+
+
+class RankedHypotheses(NamedTuple):
+    """The hypotheses of an image in the order that they are published in.
+
+    Attributes:
+        hypotheses: best first.
+        believed: the one of them that LOCALIZED rests on; None in any other state.
+    """
+
+    hypotheses: list[PlaceHypothesis]
+    believed: PlaceHypothesis | None
 
 
 def rank_hypotheses(
-    seen: Seen, result: LocalizationResult, loaded: LiveMap, published: int
-) -> list[PlaceHypothesis]:
-    """Hypotheses with their probabilities, the believed one first.
+    hypotheses: list[PlaceHypothesis], result: LocalizationResult, published: int
+) -> RankedHypotheses:
+    """Hypotheses with their probabilities; the believed one leads.
 
     Args:
-        seen: what the image showed of the map.
-        result: what was decided.
-        loaded: the map.
-        published: how many are asked for; those that were verified are there as well.
+        hypotheses: of all candidates, in the order after re-ranking.
+        result: the decision.
+        published: how many are asked for. Verified ones of a lower rank follow them, because
+            `refine_leading_pose` takes those into account.
     """
-    answer = [
-        hypothesis_of(loaded.place(candidate.index), candidate, rank)
-        for rank, candidate in enumerate(seen.ranked[:published])
-    ]
-    for hypothesis in seen.checked:
-        answer[hypothesis.rank : hypothesis.rank + 1] = [hypothesis]
-    if result.believed is not None:
-        answer = _with_first(result.believed, answer)
-    return [replace(h, probability=result.probability(h.place)) for h in answer]
+    rest = [h for h in hypotheses[published:] if h.query_xy is not None]
+    ranked = [*hypotheses[:published], *rest]
+    if result.believed is None:
+        return RankedHypotheses([_ranked(h, h.rank, result) for h in ranked], None)
+    others = [h for h in ranked if h.place is not result.believed.place]
+    ranked = [_ranked(h, rank, result) for rank, h in enumerate([result.believed, *others])]
+    return RankedHypotheses(ranked, ranked[0])
 
 
-def with_poses(
-    answer: list[PlaceHypothesis],
-    frame: Frame,
-    loaded: LiveMap,
-    config: VerificationConfig,
-    *,
-    believed: bool,
-) -> list[PlaceHypothesis]:
-    """The answer, with the relative and the refined pose of its leading hypothesis.
+def _ranked(hypothesis: PlaceHypothesis, rank: int, result: LocalizationResult) -> PlaceHypothesis:
+    return replace(hypothesis, rank=rank, probability=result.probability(hypothesis.place))
+
+
+def refine_leading_pose(
+    ranking: RankedHypotheses, frame: Frame, loaded: LiveMap, config: VerificationConfig
+) -> RankedHypotheses:
+    """The ranking, with the measured relative and refined pose of its leading hypothesis.
+
+    The believed hypothesis leads, or the verified one of most inliers where none is believed.
 
     Args:
-        answer: of `rank_hypotheses`.
+        ranking: of `rank_hypotheses`.
         frame: the image.
         loaded: the map.
         config: how poses are measured.
-        believed: whether the first hypothesis is; else the one leads that most inliers speak for.
+
+    Raises:
+        MapError: an image of the map is damaged.
     """
-    leading = answer[0] if believed else _best_verified(answer)
+    hypotheses, believed = ranking
+    leading = believed or _best_verified(hypotheses)
     if leading is None or leading.verification != Verification.GEOMETRY:
-        return answer
-    ranked = [hypothesis.place for hypothesis in answer]
-    found = refine_pose(leading, frame, loaded, ranked, config)
-    return [found if hypothesis is leading else hypothesis for hypothesis in answer]
+        return ranking
+    places = [hypothesis.place for hypothesis in hypotheses]
+    refined = refine_pose(leading, frame, loaded, places, config)
+    return RankedHypotheses(
+        [refined if hypothesis is leading else hypothesis for hypothesis in hypotheses],
+        None if believed is None else refined,
+    )
 
 
 def _best_verified(hypotheses: Sequence[PlaceHypothesis]) -> PlaceHypothesis | None:
-    """The one that most inliers speak for, None where none passed."""
-    passed = (h for h in hypotheses if h.verification == Verification.GEOMETRY)
-    return max(passed, key=lambda h: (h.inliers, -h.rank), default=None)
-
-
-def _with_first(
-    believed: PlaceHypothesis, hypotheses: list[PlaceHypothesis]
-) -> list[PlaceHypothesis]:
-    """The believed hypothesis, then the others in their order, ranked anew."""
-    others = [h for h in hypotheses if h.place is not believed.place]
-    return [replace(h, rank=rank) for rank, h in enumerate([believed, *others])]
+    """The verified hypothesis of most inliers; None where none is verified."""
+    verified = (h for h in hypotheses if h.verification == Verification.GEOMETRY)
+    return max(verified, key=lambda h: (h.inliers, -h.rank), default=None)

@@ -1,112 +1,132 @@
-"""What an image shows of a map: search, re-ranking, verification. Nothing is decided here."""
+"""One image searched in a map: retrieval, re-ranking, geometric verification."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property
 from typing import NamedTuple
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import Candidate, Features, Frame, Place, PlaceHypothesis, Prior
 from fol_vpr.decision import ImageQuality, Observation, assess_image, same_place
-from fol_vpr.mapping import LiveMap
-from fol_vpr.mapping.candidate_matcher import CandidateMatcher, hypothesis_of
+from fol_vpr.mapping import CandidateMatcher, LiveMap, make_hypothesis
 
 
-class Seen(NamedTuple):
-    """What an image gave.
+class RetrievalResult(NamedTuple):
+    """The candidates of one image as hypotheses, before anything is decided.
 
     Attributes:
-        ranked: all candidates in their order after re-ranking.
-        checked: the hypotheses that were verified geometrically, best first.
+        hypotheses: one for each candidate, in the order after re-ranking; the leading ones carry
+            their geometric verification.
+        observation: the input of the decision.
         quality: of the image.
-        observation: the evidence.
     """
 
-    ranked: list[Candidate]
-    checked: list[PlaceHypothesis]
-    quality: ImageQuality
+    hypotheses: list[PlaceHypothesis]
     observation: Observation
+    quality: ImageQuality
 
 
-def look(
-    frame: Frame,
-    features: Features,
-    loaded: LiveMap,
-    config: RecognizerConfig,
-    *,
-    device: str,
-    timings: dict[str, float],
-    prior: Prior | None = None,
-    exclude: frozenset[int] = frozenset(),
-) -> Seen:
-    """Search a map for an image, re-rank what is found, and verify the leaders.
+class MapQuery:
+    """The steps of one image through a map: `retrieve`, `rerank`, `verify`, in this order.
 
     Args:
         frame: the image.
-        features: what the network says of it.
+        features: of the image, as the network extracts them.
         loaded: the map.
-        config: how many are looked at, and how closely.
-        device: where local features are compared.
-        timings: seconds by stage; what these stages take is added.
-        prior: what is known of the place.
-        exclude: references, by `Place.index`, that are left out as if the map had none.
-
-    Raises:
-        MapError: the map cannot be read any more.
-        DeviceError: the device ran out of memory.
+        config: how many candidates each step takes, and its limits.
+        device: where local features are matched.
     """
-    retrieval = config.retrieval
-    with timed(timings, 'search'):
-        found = loaded.search(features, retrieval.candidates + len(exclude), prior)
-        found = [each for each in found if each.index not in exclude][: retrieval.candidates]
-    with timed(timings, 'rerank'):
-        comparison = CandidateMatcher(frame, features, loaded, config, device)
-        ranked = comparison.rank(found)
-    with timed(timings, 'verify'):
-        places = [loaded.place(candidate.index) for candidate in ranked]
-        checked = comparison.verify(ranked, _ranks_to_verify(places, config))
-        quality = assess_image(frame.image)
-    observation = Observation(
-        stamp_ns=frame.stamp_ns,
-        candidates=found,
-        places=[loaded.place(candidate.index) for candidate in found],
-        hypotheses=_looked_at(places, ranked, checked),
-        descriptor=features.global_descriptor,
-        odometry=frame.odometry,
-        quality=quality.score,
-    )
-    return Seen(ranked, checked, quality, observation)
+
+    def __init__(
+        self,
+        frame: Frame,
+        features: Features,
+        loaded: LiveMap,
+        config: RecognizerConfig,
+        device: str,
+    ) -> None:
+        self._frame = frame
+        self._features = features
+        self._loaded = loaded
+        self._config = config
+        self._device = device
+
+    @cached_property
+    def _matcher(self) -> CandidateMatcher:
+        return CandidateMatcher(
+            self._frame, self._features, self._loaded, self._config, self._device
+        )
+
+    def retrieve(
+        self, prior: Prior | None = None, exclude: frozenset[int] = frozenset()
+    ) -> list[Candidate]:
+        """The references of largest global similarity, best first.
+
+        Args:
+            prior: what is known of the place; only references that it allows are searched.
+            exclude: references, by `Place.index`, that are left out as if the map had none.
+        """
+        count = self._config.retrieval.candidates
+        found = self._loaded.search(self._features, count + len(exclude), prior)
+        return [each for each in found if each.index not in exclude][:count]
+
+    def rerank(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates in the order of their local matches.
+
+        Raises:
+            MapError: the map cannot be read any more.
+            DeviceError: the device ran out of memory.
+        """
+        return self._matcher.rank(candidates)
+
+    def verify(self, candidates: list[Candidate], ranked: list[Candidate]) -> RetrievalResult:
+        """Verify the leading candidates geometrically, and assess the image.
+
+        Args:
+            candidates: in the order of `retrieve`.
+            ranked: the same in the order of `rerank`.
+
+        Raises:
+            MapError: the map cannot be read any more.
+            DeviceError: the device ran out of memory.
+        """
+        places = [self._loaded.place(candidate.index) for candidate in ranked]
+        ranks = ranks_to_verify(places, self._config)
+        verified = {each.rank: each for each in self._matcher.verify(ranked, ranks)}
+        hypotheses = [
+            verified.get(rank) or make_hypothesis(place, candidate, rank)
+            for rank, (place, candidate) in enumerate(zip(places, ranked, strict=True))
+        ]
+        quality = assess_image(self._frame.image)
+        observation = Observation(
+            stamp_ns=self._frame.stamp_ns,
+            candidates=candidates,
+            places=[self._loaded.place(candidate.index) for candidate in candidates],
+            hypotheses=[h for h in hypotheses if h.rank in verified or _is_reranked(h)],
+            descriptor=self._features.global_descriptor,
+            odometry=self._frame.odometry,
+            quality=quality.score,
+        )
+        return RetrievalResult(hypotheses, observation, quality)
 
 
-def _ranks_to_verify(places: list[Place], config: RecognizerConfig) -> list[int]:
-    """The best, the best one of another place as its rival, then the next ones; ascending."""
-    reach = range(1, min(len(places), max(config.retrieval.rerank, config.verification.verify)))
+def ranks_to_verify(places: list[Place], config: RecognizerConfig) -> list[int]:
+    """Ranks of the candidates to verify, ascending.
+
+    These are the best one, then the best one of another place, which is its rival, then the next
+    ones, `verification.verify` of them together.
+
+    Args:
+        places: of the candidates, in the order after re-ranking.
+        config: `retrieval.rerank`, `verification.verify` and the extent of a place.
+    """
     verification = config.verification
+    reach = range(1, min(len(places), max(config.retrieval.rerank, verification.verify)))
     rival = [r for r in reach if not same_place(places[r], places[0], verification)][:1]
     order = dict.fromkeys([0, *rival, *reach]) if places else {}
-    return sorted(list(order)[: config.verification.verify])
+    return sorted(list(order)[: verification.verify])
 
 
-def _looked_at(
-    places: list[Place], ranked: list[Candidate], checked: list[PlaceHypothesis]
-) -> list[PlaceHypothesis]:
-    """The hypotheses that were re-ranked or verified, best first."""
-    by_rank = {hypothesis.rank: hypothesis for hypothesis in checked}
-    return [
-        by_rank.get(rank) or hypothesis_of(places[rank], candidate, rank)
-        for rank, candidate in enumerate(ranked)
-        if rank in by_rank or not math.isnan(candidate.match_score)
-    ]
-
-
-@contextmanager
-def timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the seconds of a block to those of a stage."""
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - started
+def _is_reranked(hypothesis: PlaceHypothesis) -> bool:
+    return not math.isnan(hypothesis.match_score)

@@ -95,5 +95,5 @@ class ReferenceImages:
     def image(self, number: int) -> bytes | None:
         return self.jpegs[number]
 
-    def around(self, number: int, reach: int) -> list[Place]:
+    def neighbours(self, number: int, reach: int) -> list[Place]:
         return [place for place in self.places if 0 < abs(place.index - number) <= reach]

@@ -220,8 +220,8 @@ def test_keyframes_keep_pose_stamp_path_and_local_features():
     local = session.local_features(3)
     np.testing.assert_array_equal(local.positions, features(3).local.positions)
     assert session.image(3)[:2] == b'\xff\xd8'
-    assert [p.index for p in session.around(3, 2)] == [2, 4, 1, 5]
-    assert [p.index for p in session.around(0, 2)] == [1, 2]
+    assert [p.index for p in session.neighbours(3, 2)] == [2, 4, 1, 5]
+    assert [p.index for p in session.neighbours(0, 2)] == [1, 2]
     session.close()
 
 

@@ -117,7 +117,7 @@ def test_of_the_odometry_only_the_way_between_two_keyframes_counts():
             session.add_if_keyframe(frame, features(i))
         beside = BaselineView(session, 1, config)
         assert not beside.view(session.place(1)).pose.covariance.any()
-        nearest = {place.index: place.pose.covariance for place in beside.around(1, 2)}
+        nearest = {place.index: place.pose.covariance for place in beside.neighbours(1, 2)}
         assert sorted(nearest) == [0, 2, 3]
         np.testing.assert_allclose(np.diag(nearest[3])[:3], 6 * 0.01)
         np.testing.assert_allclose(np.diag(nearest[2])[3:], 3 * np.radians(2.0) ** 2)
@@ -129,7 +129,7 @@ def test_of_the_odometry_only_the_way_between_two_keyframes_counts():
             Frame(np.zeros((54, 96, 3), np.uint8), 30 * SECOND, odometry=odometry), features(9)
         )
         assert not beside.reaches(session.place(4)) and beside.reaches(session.place(3))
-        assert [place.index for place in session.around(3, 1)] == [2, 4]
-        assert [place.index for place in BaselineView(session, 3, config).around(3, 1)] == [2]
+        assert [place.index for place in session.neighbours(3, 1)] == [2, 4]
+        assert [place.index for place in BaselineView(session, 3, config).neighbours(3, 1)] == [2]
     finally:
         session.close()

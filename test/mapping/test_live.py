@@ -9,7 +9,7 @@ from helpers.small_maps import build, features
 
 from fol_vpr.config import RetrievalConfig, StorageConfig
 from fol_vpr.database import MapEditor, MapReader, check_map, read_hits
-from fol_vpr.datatypes import Frame
+from fol_vpr.datatypes import Frame, PlaceHypothesis, Verification
 from fol_vpr.errors import InputError, MapBusyError, NotInMapError
 from fol_vpr.mapping import LiveMap
 
@@ -144,7 +144,11 @@ def test_local_features_are_the_same_wherever_they_are_held(path, held):
 def test_hits_are_counted_only_where_they_are_wanted(path):
     for wanted in (False, True):
         live = opened(path, record_hits=wanted)
-        live.hit(2)
+        verified, doubtful = (
+            PlaceHypothesis(live.place(number), 0, 0.9, verification=verification)
+            for number, verification in ((2, Verification.GEOMETRY), (1, Verification.LOCAL))
+        )
+        live.count_hits([verified, doubtful])
         live.close()
         assert read_hits(path) == ({'drive-0/000002': 1} if wanted else {})
     with MapReader(path) as reader:

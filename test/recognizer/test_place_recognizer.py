@@ -34,6 +34,7 @@ from fol_vpr.errors import MapError, MapMismatchError, WeightsError
 from fol_vpr.mapping import build_map
 from fol_vpr.network import build_fol, save_weights
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
+from fol_vpr.recognizer.map_manager import MapManager
 from fol_vpr.sources import open_source
 
 PLACES = 8
@@ -85,7 +86,8 @@ def test_the_answer_carries_the_evidence(loaded):
     assert best.pose is None and best.pose_source == PoseSource.NONE
     assert math.isnan(best.probability) and math.isnan(answer.p_not_in_map)
     stages = {
-        'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'measure', 'loops', 'total'
+        'resize', 'forward', 'search', 'rerank', 'verify', 'decide', 'refine_pose',
+        'loops', 'total',
     }  # fmt: skip
     assert set(answer.timings) == stages
     assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
@@ -121,7 +123,7 @@ def test_untrained_weights_never_localize(loaded):
     loaded.set_config(replace(CONFIG, verification=VerificationConfig(consecutive=1)))
     answer = loaded.recognize(Frame(view(1)))
     assert answer.hypotheses[0].verification == Verification.GEOMETRY
-    assert answer.state == LocalizationState.UNKNOWN
+    assert answer.state == LocalizationState.UNKNOWN and answer.believed is None
     assert answer.loop_closures == ()
 
 
@@ -131,7 +133,8 @@ def test_the_number_of_hypotheses_can_be_asked_for(loaded):
 
 def test_without_a_map_the_error_says_what_to_do(recognizer):
     fresh = PlaceRecognizer.__new__(PlaceRecognizer)
-    fresh.__dict__.update(recognizer.__dict__, _map=None)
+    none = MapManager(recognizer.extractor, recognizer._lock, recognizer._on_map_loaded)
+    fresh.__dict__.update(recognizer.__dict__, _maps=none)
     with pytest.raises(MapError, match='no map is loaded'):
         fresh.recognize(Frame(view(0)))
 
@@ -280,6 +283,7 @@ def test_the_hypothesis_that_is_believed_comes_first(loaded):
         del loaded._decide
     for answer, believed in zip(answers, asked, strict=True):
         assert answer.hypotheses[0].place is believed.place
+        assert answer.believed is answer.hypotheses[0]
         assert [h.rank for h in answer.hypotheses] == list(range(len(answer.hypotheses)))
         assert len({h.place.index for h in answer.hypotheses}) == len(answer.hypotheses)
     # The same place once more tells nothing new.

@@ -56,8 +56,8 @@ class ReferenceImages(Protocol):
         """
         ...
 
-    def around(self, number: int, reach: int) -> list[Place]:
-        """Up to `reach` places before and after this one in its session; see `LiveMap.around`."""
+    def neighbours(self, number: int, reach: int) -> list[Place]:
+        """Up to `reach` places before and after one in its session; see `LiveMap.neighbours`."""
         ...
 
 
@@ -216,7 +216,7 @@ def _second_views(
     if not _has_camera_pose(first):
         return []
     nearby = {
-        place.index: place for place in [*ranked, *references.around(first.index, NEIGHBOURS)]
+        place.index: place for place in [*ranked, *references.neighbours(first.index, NEIGHBOURS)]
     }
     nearby.pop(first.index, None)
     position, ahead = _position_and_axis(first)

@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from fol_vpr.datatypes import Frame, LocalizationState, PlaceHypothesis, PoseSource, Recognition
+from fol_vpr.datatypes import Frame, PlaceHypothesis, PoseSource, Recognition
 from fol_vpr.errors import MapError
 from fol_vpr.ros.messages import conversions
 from fol_vpr.ros.messages.debug_image import render_match
@@ -93,10 +93,8 @@ class Publishers:
         self._places.publish(message)
         for closures in conversions.closures_messages(recognition):
             self._closures.publish(closures)
-        if recognition.state == LocalizationState.LOCALIZED and recognition.hypotheses:
-            self._publish_pose(
-                recognition.hypotheses[0], recognition.stamp_ns, map_frame, settings
-            )
+        if recognition.believed is not None:
+            self._publish_pose(recognition.believed, recognition.stamp_ns, map_frame, settings)
         return message
 
     def publish_visualization(

@@ -82,6 +82,8 @@ def publish(recognizer):
             frame = dataclasses.replace(scenes.frames(2)[1], stamp_ns=STAMP)
             answer = recognizer.recognize(frame)
             answer = dataclasses.replace(answer, state=state, loop_closures=closures, **changes)
+            if state == LocalizationState.LOCALIZED:
+                answer = dataclasses.replace(answer, believed=answer.hypotheses[0])
             if settings.publish_tf:
                 watch.until(lambda: publishers._transforms._track._messages)
             model_id = recognizer.extractor.model_id
