@@ -32,4 +32,4 @@ def store_calibration(
         StorageError: no space on the disk, or no permission.
     """
     with MapEditor(path) as editor:
-        return editor.calibrate(calibration_to_rows(calibration), progress=progress)
+        return editor.set_calibration(calibration_to_rows(calibration), progress=progress)

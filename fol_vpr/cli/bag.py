@@ -57,7 +57,7 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
 
 
 def _from_images(args: argparse.Namespace) -> int:
-    from fol_vpr.sources.bags.from_images import write_bag_from_images
+    from fol_vpr.sources.bags.writing.from_images import write_bag_from_images
 
     chosen = settings(args, BagWriterConfig())
     with Progress('writing') as progress:

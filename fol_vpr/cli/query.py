@@ -145,9 +145,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(path: str, config: CameraConfig) -> Frame:
-    from fol_vpr.sources import decode_bytes, given_camera, misfit
+    from fol_vpr.sources import configured_camera, decode_bytes, size_mismatch
 
-    camera = given_camera(config)
+    camera = configured_camera(config)
     if config.camera_mount and camera is None:
         raise InputError('--camera-mount is of no use without --camera FILE')
 
@@ -156,7 +156,7 @@ def _read(path: str, config: CameraConfig) -> Frame:
     except OSError as error:
         raise InputError(f'the image {path} cannot be read: {error.strerror}') from error
     image = decode_bytes(data, path)
-    if camera is not None and (problem := misfit(camera, (image.shape[1], image.shape[0]))):
+    if camera is not None and (problem := size_mismatch(camera, (image.shape[1], image.shape[0]))):
         raise InputError(f'{config.camera} is not of the camera of {path}: {problem}')
     return Frame(image, uri=path, camera=camera)
 

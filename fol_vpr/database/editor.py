@@ -1,40 +1,41 @@
-"""Changes a map while it is in use: what a call has done is on the disk when it returns."""
+"""Changes a map while it is in use; each change is on the disk when its call returns."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 
-from fol_vpr.database.format.records import encode, insert, place_of_frame, session_row, text
-from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader, set_meta
+from fol_vpr.database.format.records import storable_text
+from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.storage.changes import ChangesFile
+from fol_vpr.database.storage.changes_file import ChangesFile
 from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.database.storage.opening import connect_read_only
 from fol_vpr.database.storage.store import Store
-from fol_vpr.database.writer import MapWriter
+from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import Features, Frame, MapInfo, Place
 from fol_vpr.errors import InputError, NotInMapError
 
-Progress = Callable[[int, int], None]
-
 
 class MapEditor:
-    """Adds places to a map and removes some, as the only one who may.
+    """Adds places to a map and removes places from it, under an exclusive lock.
 
-    The file of the map stays as it is until `save`; the changes lie beside it (`MAP.changes`), and
-    every `MapReader` that is opened from then on shows the map with them. Each call is one
-    transaction, and on the disk when it returns. May be used by several threads; they take turns.
+    The map file stays unchanged until `save`. The changes go to a file beside it (`MAP.changes`),
+    and every `MapReader` that is opened afterwards includes them. Each call is one transaction,
+    which is on the disk when the call returns. Thread-safe.
 
     Args:
         path: the map file.
 
+    Attributes:
+        info: the summary of the map when it was opened or last saved.
+        header: what all places of the map have in common.
+
     Raises:
-        MapBusyError: another editor has the map.
-        MapError: it cannot be read.
+        MapBusyError: another editor has the map open.
+        MapError: the map cannot be read.
         StorageError: no permission.
     """
 
@@ -42,9 +43,9 @@ class MapEditor:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._turn = threading.RLock()
+        self._thread_lock = threading.RLock()
         with MapReader(self.path):
-            pass  # says better what is wrong with it than the lock would
+            pass  # reports what is wrong with the file more precisely than the lock does
         self._lock = MapLock(self.path)
         self._file: ChangesFile | None = None
         try:
@@ -62,7 +63,7 @@ class MapEditor:
 
     @property
     def place_ids(self) -> tuple[str, ...]:
-        """Names of the places of the map as it is now, in their order."""
+        """Ids of the places that the map has now, in order."""
         return tuple(self._ids)
 
     def _changes(self) -> ChangesFile:
@@ -96,37 +97,26 @@ class MapEditor:
             `reader_of_added`.
 
         Raises:
-            InputError: features that do not fit, values that cannot be stored, or a place_id
-                that is taken.
+            InputError: features that do not fit the map, values that cannot be stored, or a
+                place_id that the map already has.
             MapError: the changes are damaged.
-            StorageError: no space or no permission; the map is as before.
+            StorageError: no space or no permission; the map is unchanged.
         """
-        with self._turn:
-            session_id = text(session_id)
-            place_id = text(place_id) or self._free_name(session_id)
+        with self._thread_lock:
+            session_id = storable_text(session_id)
+            place_id = storable_text(place_id) or self._unused_id(session_id)
             if place_id in self._ids:
                 raise InputError(
                     f'the place_id {place_id!r} is in the map already: they must be unique'
                 )
-            file = self._changes()
-            connection = file.connection
-            with file.transaction():
-                row = connection.execute('SELECT coalesce(max(place) + 1, 0) FROM places')
-                place = place_of_frame(
-                    frame,
-                    features,
-                    index=int(row.fetchone()[0]),
-                    place_id=place_id,
-                    session_id=session_id,
-                )
-                record = encode(self.header, place, features, image_jpeg)
-                insert(connection, record, session_row(connection, session_id))
-                self._count(file)
+            place = self._changes().add_place(
+                frame, features, session_id=session_id, place_id=place_id, image_jpeg=image_jpeg
+            )
             self._ids[place_id] = session_id
             self._next += 1
-            return record.place
+            return place
 
-    def _free_name(self, session_id: str) -> str:
+    def _unused_id(self, session_id: str) -> str:
         number = self._next
         while (name := f'{session_id}/{number:06d}') in self._ids:
             number += 1
@@ -135,27 +125,30 @@ class MapEditor:
     def remove(
         self, place_ids: Iterable[str] = (), session_ids: Iterable[str] = ()
     ) -> tuple[str, ...]:
-        """Remove places by name, and all places of some sessions; all or none.
+        """Remove places by id, and all places of some sessions, in one transaction.
 
         Returns:
-            Names of the places that are gone.
+            Ids of the removed places.
 
         Raises:
-            InputError: a name is not in the map, or nothing would be left of it.
-            StorageError: no space or no permission; the map is as before.
+            NotInMapError: an id is not in the map; nothing was removed.
+            InputError: the map would have no places left; nothing was removed.
+            StorageError: no space or no permission; the map is unchanged.
         """
-        with self._turn:
-            gone = self._named(tuple(place_ids), tuple(session_ids))
-            if len(gone) == len(self._ids):
+        with self._thread_lock:
+            chosen = self._matching_ids(tuple(place_ids), tuple(session_ids))
+            if len(chosen) == len(self._ids):
                 raise InputError(
-                    f'this would remove all {len(gone)} places of {self.path}: a map needs at '
-                    'least one; delete the file if it is not needed any more'
+                    f'this would remove all {len(chosen)} places of {self.path}: a map needs at '
+                    'least one place; delete the file if it is not needed any more'
                 )
-            if gone:
-                self._remove(gone)
-            return gone
+            if chosen:
+                self._changes().remove_places(chosen)
+            for place_id in chosen:
+                del self._ids[place_id]
+            return chosen
 
-    def _named(self, places: tuple[str, ...], sessions: tuple[str, ...]) -> tuple[str, ...]:
+    def _matching_ids(self, places: tuple[str, ...], sessions: tuple[str, ...]) -> tuple[str, ...]:
         known = set(self._ids.values()) if sessions else set()
         unknown = [name for name in places if name not in self._ids]
         unknown += [name for name in sessions if name not in known]
@@ -170,58 +163,35 @@ class MapEditor:
             name for name, session in self._ids.items() if name in wanted or session in of_sessions
         )
 
-    def _remove(self, gone: Sequence[str]) -> None:
-        file = self._changes()
-        connection = file.connection
-        with file.transaction():
-            for name in gone:
-                row = connection.execute('SELECT place FROM places WHERE place_id = ?', (name,))
-                added = row.fetchone()
-                if added is None:
-                    connection.execute('INSERT INTO removed VALUES (?)', (name,))
-                    continue
-                for table in ('images', 'local_features', 'global_descriptors', 'places'):
-                    connection.execute(f'DELETE FROM {table} WHERE place = ?', added)
-            self._count(file)
-        for name in gone:
-            del self._ids[name]
-
-    @staticmethod
-    def _count(file: ChangesFile) -> None:
-        (places,) = file.connection.execute('SELECT count(*) FROM places').fetchone()
-        set_meta(file.connection, {'places': str(places)})
-
     def reader_of_added(self) -> Store:
-        """Reads what was added, by the `index` that `add` gave, until the caller closes it.
+        """A reader of the added places, by the `index` that `add` returned.
 
-        It goes on to do so after the map was saved.
+        It stays usable after the map was saved. The caller closes it.
 
         Raises:
             MapError: the changes cannot be read.
         """
-        with self._turn:
+        with self._thread_lock:
             path = self._changes().path
             store = Store(path, connect_read_only(path), self.header)
-            # The log is opened by the first query, and gone once the map was saved.
+            # SQLite opens its log with the first query; after a save the log no longer exists.
             with store.reading() as connection:
                 connection.execute('SELECT count(*) FROM meta').fetchone()
             return store
 
     def annotate(self, name: str, parameters: str) -> None:
-        """Write a row of the calibration table, in place of one of that name.
+        """Write a row of the calibration table, replacing one of the same name.
+
+        Args:
+            name: of the row.
+            parameters: its content, JSON.
 
         Raises:
             MapError: the changes are damaged.
-            StorageError: no space or no permission; the map is as before.
+            StorageError: no space or no permission; the map is unchanged.
         """
-        with self._turn:
-            file = self._changes()
-            with file.transaction():
-                file.connection.execute(
-                    'INSERT OR REPLACE INTO calibration VALUES (?, ?)',
-                    (text(name), text(parameters)),
-                )
-                self._count(file)
+        with self._thread_lock:
+            self._changes().set_calibration_row(name, parameters)
 
     # ---- saving
 
@@ -232,24 +202,24 @@ class MapEditor:
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> MapInfo:
-        """Write the map with all changes to one file, which appears whole or not at all.
+        """Write the map with all changes to one file, completely or not at all.
 
-        A map of an older schema becomes one of the newest, also where nothing was changed.
+        A map of an older schema becomes one of the newest, even if nothing was changed.
 
         Args:
-            path: another file, which becomes a map of its own while this one and its changes
-                stay; None replaces the file of this map, and its changes are done with.
-            overwrite: replace another file where it exists.
-            progress: called with places written and places in all.
+            path: another file, which becomes a separate map, while this map and its changes stay
+                as they are. None replaces the file of this map and removes its changes.
+            overwrite: replace the other file if it exists.
+            progress: called with the number of places written and of places in all.
 
         Returns:
-            What the written map says of itself.
+            The summary of the written map.
 
         Raises:
             MapError: the other file exists, or is being changed; or this map is damaged.
-            StorageError: no space or no permission; what was there before is untouched.
+            StorageError: no space or no permission; existing files are unchanged.
         """
-        with self._turn:
+        with self._thread_lock:
             own = path is None or _same_file(Path(path), self.path)
             changed = self._file is not None or self.info.added or self.info.removed
             if own and not changed and self.info.schema_version == SCHEMA_VERSION:
@@ -258,33 +228,33 @@ class MapEditor:
             with MapReader(self.path) as reader:
                 info = self._write(reader, target, own, overwrite, progress, reader.calibration())
             if own:
-                self._start_anew()
+                self._reload()
             return info
 
-    def calibrate(
+    def set_calibration(
         self, calibration: Mapping[str, str], *, progress: Progress | None = None
     ) -> MapInfo:
-        """Replace the calibration of the map, and save it with all changes beside it.
+        """Replace the calibration of the map, and save the map with all changes.
 
-        What a back-end said of loop closures stays.
+        The feedback of a SLAM back-end on loop closures stays in the map.
 
         Args:
-            calibration: rows of the calibration table.
-            progress: called with places written and places in all.
+            calibration: rows of the calibration table by name.
+            progress: called with the number of places written and of places in all.
 
         Returns:
-            What the written map says of itself.
+            The summary of the written map.
 
         Raises:
             MapError: the map is damaged.
-            StorageError: no space or no permission; the map is as before.
+            StorageError: no space or no permission; the map is unchanged.
         """
-        with self._turn:
+        with self._thread_lock:
             with MapReader(self.path) as reader:
                 kept = {k: v for k, v in reader.calibration().items() if k == FEEDBACK}
                 rows = {**kept, **calibration}
                 info = self._write(reader, self.path, True, True, progress, rows)
-            self._start_anew()
+            self._reload()
             return info
 
     def _write(
@@ -303,44 +273,41 @@ class MapEditor:
             source_id=reader.meta['source_id'],
             overwrite=own or overwrite,
             resumable=False,
-            owned=self._lock if own else None,
+            lock_of_replaced=self._lock if own else None,
         )
         with writer:
-            writer.calibrate(calibration)
+            writer.set_calibration(calibration)
             if own:
                 changed = self._file is not None or self.info.added or self.info.removed
                 merged = self._changes().id if changed else ''
                 writer.keep_identity(reader.meta, merged_changes=merged)
-            for first in range(0, total, 256):
-                last = min(first + 256, total)
-                writer.copy(reader.record(index) for index in range(first, last))
-                if progress is not None:
-                    progress(last, total)
+            records = (reader.record(index) for index in range(total))
+            writer.copy(records, total=total, progress=progress)
             info = writer.finish()
             if own:
                 self._lock.release()
                 self._lock = writer.take_lock()
         return info
 
-    def _start_anew(self) -> None:
+    def _reload(self) -> None:
         if self._file is not None:
             self._file.close()
         self._file = None
         self._load()
 
     def discard(self) -> None:
-        """Undo everything since the map was saved.
+        """Discard all changes since the map was last saved.
 
         Raises:
             StorageError: no permission.
         """
-        with self._turn:
+        with self._thread_lock:
             self._changes().remove()
-            self._start_anew()
+            self._reload()
 
     def close(self) -> None:
-        """Let others change the map; the changes stay beside it."""
-        with self._turn:
+        """Release the lock; the changes stay in their file beside the map."""
+        with self._thread_lock:
             if self._file is not None:
                 self._file.close()
             self._lock.release()
@@ -348,12 +315,7 @@ class MapEditor:
     def __enter__(self) -> MapEditor:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

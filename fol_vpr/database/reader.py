@@ -1,48 +1,45 @@
-"""Reads a map: its places at once, descriptors and features when they are asked for."""
+"""Reads a map: its places at once, descriptors and local features when they are asked for."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from fol_vpr.database.format import schema
 from fol_vpr.database.format.codecs import CODECS, Codec
-from fol_vpr.database.format.records import Record
+from fol_vpr.database.format.records import PlaceRecord
 from fol_vpr.database.format.schema import MapHeader, damaged
-from fol_vpr.database.storage.changes import ChangesReader, open_changes
-from fol_vpr.database.storage.opening import open_map_file
-from fol_vpr.database.storage.store import Store, explained
+from fol_vpr.database.storage.changes import ChangesReader
+from fol_vpr.database.storage.info import open_with_changes, read_meta_and_info
+from fol_vpr.database.storage.store import Store, map_errors
 from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
-from fol_vpr.errors import InputError, MapError
+from fol_vpr.errors import InputError
 
 
 class MapReader:
-    """An open map, with the changes that lie beside its file.
+    """An open map, including the changes in the file beside it.
 
-    Needs read permission only, and may be used by several threads. A map that is replaced or
-    changed meanwhile stays readable here as it was.
+    Needs read permission only, and is thread-safe. If the map is replaced or changed while it is
+    open, the reader goes on showing the state that it opened.
 
     Args:
         path: the map file.
-        changes: False leaves the changes out, and reads the file alone.
+        changes: False ignores the changes and reads the map file alone.
 
     Attributes:
-        info: what the map says of itself.
-        header: what all its places have in common.
-        codec: how local features are stored, and what queries are to be compared by.
-        meta: the meta table of the file.
+        info: the summary of the map.
+        header: what all places of the map have in common.
+        codec: decodes local features, and transforms those of a query for comparison.
+        meta: the meta table of the map file.
         places: the references; `Place.index` is the row of `global_descriptors`.
 
     Raises:
         MapError: the file is missing, not a map, unfinished, cut, damaged, empty, or of a newer
-            schema; or there are changes that belong to another map.
+            schema; or the changes belong to another map.
     """
 
     info: MapInfo
@@ -54,12 +51,14 @@ class MapReader:
     def __init__(self, path: str | os.PathLike[str], *, changes: bool = True) -> None:
         self.path = Path(path)
         with ExitStack() as opened:
-            connection, found = _open(self.path, changes)
+            connection, found = open_with_changes(self.path, changes=changes)
             opened.callback(connection.close)
             if found is not None:
                 opened.callback(found.close)
-            with explained(self.path):
-                self.meta, self.header, self.info = _read_info(self.path, connection, found)
+            with map_errors(self.path):
+                self.meta, self.header, self.info = read_meta_and_info(
+                    self.path, connection, found
+                )
             self.codec = CODECS[self.header.codec]
             self._base = Store(self.path, connection, self.header)
             self._added = None if found is None else found.store
@@ -80,22 +79,23 @@ class MapReader:
         return places
 
     def _merge(self, base: list[Place], changes: ChangesReader) -> None:
-        """Take the places that are left of the file, then the added ones; numbered anew.
+        """Number the remaining places of the map file first, then those of the changes.
 
-        `_rows` holds their rows: those of the file as they are, those of the changes as -1 - row.
+        `_rows` holds the row of each place: a row r of the map file as r, a row r of the changes
+        as -1 - r.
         """
         added = changes.store.places()
-        left = [place for place in base if place.place_id not in changes.removed]
+        remaining = [place for place in base if place.place_id not in changes.removed]
         if len(added) != int(changes.meta['places']):
             raise damaged(
                 changes.path, f'it lists {len(added)} of {changes.meta["places"]} places'
             )
-        self._rows = [place.index for place in left] + [-1 - place.index for place in added]
+        self._rows = [place.index for place in remaining] + [-1 - place.index for place in added]
         self.places = tuple(
             place if place.index == index else replace(place, index=index)
-            for index, place in enumerate([*left, *added])
+            for index, place in enumerate([*remaining, *added])
         )
-        removed = len(base) - len(left)
+        removed = len(base) - len(remaining)
         self.info = replace(
             self.info,
             places=len(self.places),
@@ -110,10 +110,10 @@ class MapReader:
         )
 
     def _located(self, index: int) -> tuple[Store, int]:
-        """The file that a place lies in, and its row there."""
+        """The file that holds a place, and the row of the place in that file."""
         if not 0 <= index < len(self.places):
             last = len(self.places) - 1
-            raise InputError(f'place {index} is asked for, the map has 0 to {last}')
+            raise InputError(f'place {index} is asked for, expected 0 to {last}')
         row = int(index) if self._rows is None else self._rows[index]
         if row >= 0:
             return self._base, row
@@ -121,41 +121,43 @@ class MapReader:
         return self._added, -1 - row
 
     def global_descriptors(self) -> np.ndarray:
-        """All global descriptors, [P, D] float32; read from the file, and not kept here.
+        """All global descriptors, [P, D] float32; each call reads them from the file.
 
         Raises:
-            MapError: one of them is missing or damaged.
+            MapError: a descriptor is missing or damaged.
         """
-        descriptors = self._room(len(self.places))
+        descriptors = self._allocate(len(self.places))
         for index, descriptor in self.iterate_descriptors():
             descriptors[index] = descriptor
         return descriptors
 
     def descriptors(self, indices: Sequence[int]) -> np.ndarray:
-        """Global descriptors [K, D] float32 of some places; each is verified.
+        """Global descriptors [K, D] float32 of some places; each is compared with its digest.
 
         Raises:
-            InputError: there is no such place.
-            MapError: one of them is missing or damaged.
+            InputError: an index is out of range.
+            MapError: a descriptor is missing or damaged.
         """
-        descriptors = self._room(len(indices))
+        descriptors = self._allocate(len(indices))
         for position, index in enumerate(indices):
             store, row = self._located(index)
             descriptors[position] = store.descriptor(row)
         return descriptors
 
-    def _room(self, count: int) -> np.ndarray:
-        """For `count` descriptors, where the files are large enough to hold so many."""
+    def _allocate(self, count: int) -> np.ndarray:
+        """An array for `count` descriptors, after a check that the files can hold so many."""
         dim = self.header.descriptor_dim
         if dim < 1 or 2 * min(count, len(self.places)) * dim > self.info.bytes:
-            raise damaged(self.path, f'it has no room for {count} x {dim} descriptors')
+            raise damaged(
+                self.path, f'the file is too small for {count} descriptors of {dim} numbers'
+            )
         return np.empty((count, dim), np.float32)
 
     def iterate_descriptors(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Index and global descriptor [D] float16 of every place, in order.
+        """Index and global descriptor [D] float16 of every place, in order of the index.
 
         Raises:
-            MapError: one of them is missing or damaged.
+            MapError: a descriptor is missing or damaged.
         """
         rows = self._rows
         if rows is None:
@@ -170,53 +172,55 @@ class MapReader:
             yield index, descriptor
 
     def local_features(self, index: int) -> LocalFeatures:
-        """Local features of a place, read from the file; verified where read the first time.
+        """Local features of a place, read from the file.
+
+        They are compared with their digest when they are read for the first time.
 
         Raises:
-            InputError: there is no such place.
+            InputError: `index` is out of range.
             MapError: the features are damaged.
         """
         store, row = self._located(index)
         return store.local_features(row)
 
     def image(self, index: int) -> bytes | None:
-        """JPEG of a place, or None where the map keeps none of it.
+        """JPEG of a place, or None if the map stores no image of it.
 
         Raises:
-            InputError: there is no such place.
+            InputError: `index` is out of range.
             MapError: the image is damaged.
         """
         store, row = self._located(index)
         return store.image(row)
 
-    def record(self, index: int) -> Record:
-        """All that the map holds of a place, for copying it to another map.
+    def record(self, index: int) -> PlaceRecord:
+        """Everything that the map stores of a place, for copying it to another map.
 
         Raises:
-            InputError: there is no such place.
-            MapError: anything of it is damaged.
+            InputError: `index` is out of range.
+            MapError: a part of the record is damaged.
         """
         store, row = self._located(index)
         return store.record(row)
 
     def calibration(self) -> dict[str, str]:
-        """The rows of the calibration table, those of the changes in place of the map's."""
+        """Rows of the calibration table by name; those of the changes replace the map's."""
         with self._base.reading() as connection:
             rows = connection.execute('SELECT name, parameters FROM calibration').fetchall()
         return {**dict(rows), **self._changed_calibration}
 
     def hold_local_features(self) -> None:
-        """Keep the local features of all places in memory from now on; see `local_bytes`.
+        """Read the local features of all places into memory, `local_bytes` in all.
 
         Raises:
-            MapError: they are damaged.
+            MapError: the features of a place are damaged.
         """
         for store in (self._base, self._added):
             if store is not None:
                 store.hold_local_features()
 
     def local_bytes(self) -> int:
-        """Bytes of the local features of all places, as they are stored."""
+        """Number of bytes of the encoded local features of all places."""
         total = 0
         for store in (self._base, self._added):
             if store is not None:
@@ -226,7 +230,7 @@ class MapReader:
         return total
 
     def close(self) -> None:
-        """Close the file; the reader is of no use afterwards."""
+        """Close the files; nothing can be read afterwards."""
         self._base.close()
         if self._added is not None:
             self._added.close()
@@ -234,17 +238,12 @@ class MapReader:
     def __enter__(self) -> MapReader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 def _complete(store: Store, rows: range | list[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """The descriptors of some rows, ascending; MapError where the store lacks or has others."""
+    """Descriptors of these rows, ascending; MapError if one is missing."""
     wanted = iter(rows)
     expected = next(wanted, None)
     found = 0
@@ -258,94 +257,27 @@ def _complete(store: Store, rows: range | list[int]) -> Iterator[tuple[int, np.n
     if expected is not None:
         raise damaged(
             store.path,
-            f'the global descriptor of place {expected} is missing: it has {found} global '
-            f'descriptors for {len(rows)} places',
+            f'the global descriptor of place {expected} is missing ({found} global descriptors '
+            f'for {len(rows)} places)',
         )
 
 
 def read_info(path: str | os.PathLike[str]) -> MapInfo:
-    """What a map says of itself, without its places and descriptors: a matter of milliseconds.
+    """The summary of a map, read in milliseconds, without its places and descriptors.
 
-    Where there are changes beside the map, its places have to be read.
+    If there is a file of changes beside the map, the places have to be read too.
 
     Raises:
-        MapError: as for `MapReader`, but damage outside the meta table and the sessions is not
-            looked for.
+        MapError: as for `MapReader`, except that damage outside the meta table and the sessions
+            is not detected.
     """
     path = Path(path)
     with ExitStack() as opened:
-        connection, found = _open(path, changes=True)
+        connection, found = open_with_changes(path, changes=True)
         opened.callback(connection.close)
         if found is None:
-            with explained(path):
-                return _read_info(path, connection, None)[2]
+            with map_errors(path):
+                return read_meta_and_info(path, connection, None)[2]
         found.close()
     with MapReader(path) as reader:
         return reader.info
-
-
-def _open(path: Path, changes: bool) -> tuple[sqlite3.Connection, ChangesReader | None]:
-    """The map, and the changes that are to be applied to it; see `open_changes` for the order."""
-    with ExitStack() as opened:
-        found = open_changes(path) if changes else None
-        if found is not None:
-            opened.callback(found.close)
-        connection = open_map_file(path)
-        opened.callback(connection.close)
-        if found is not None:
-            with explained(path):
-                apply = found.belong_to(schema.read_meta(connection))
-            if not apply:
-                found.close()
-                found = None
-        opened.pop_all()
-    return connection, found
-
-
-def _read_info(
-    path: Path, connection: sqlite3.Connection, changes: ChangesReader | None
-) -> tuple[dict[str, str], MapHeader, MapInfo]:
-    meta = schema.read_meta(connection)
-    if meta.get('state') != 'complete':
-        raise MapError(f'{path} is an unfinished map: run its build again to go on')
-    header = MapHeader.from_meta(meta)
-    if header.codec not in CODECS:
-        raise MapError(
-            f'{path} stores local features with the codec {header.codec!r}, known '
-            f'are {", ".join(CODECS)}: use a newer fol_vpr, or build the map again'
-        )
-    if meta.get('digest') != schema.meta_digest(connection):
-        raise damaged(path, 'the meta table or the sessions have changed')
-    if int(meta['places']) < 1:
-        raise MapError(f'{path} has no places: build it again')
-
-    def number(query: str) -> int:
-        return int(connection.execute(query).fetchone()[0])
-
-    geo_positions = number('SELECT count(latitude) FROM places')
-    info = MapInfo(
-        path=str(path),
-        map_id=meta['map_id'],
-        name=header.name,
-        schema_version=schema.file_version(connection),
-        model_id=header.model_id,
-        preprocessing_id=header.preprocessing_id,
-        weights_name=header.weights_name,
-        codec=header.codec,
-        places=int(meta['places']),
-        sessions=number('SELECT count(*) FROM sessions'),
-        descriptor_dim=header.descriptor_dim,
-        local_dim=header.local_dim,
-        bytes=path.stat().st_size + (0 if changes is None else changes.path.stat().st_size),
-        frame_id=header.frame_id,
-        georeferenced=header.datum is not None or geo_positions > 0,
-        datum=header.datum,
-        calibrated=number(f"SELECT count(*) FROM calibration WHERE name = '{schema.DECISION}'")
-        > 0,
-        content_id=meta.get('content_id', meta['map_id']),
-        cameras=number('SELECT count(camera) FROM places'),
-        mounts=number('SELECT count(mount) FROM places JOIN cameras USING (camera)'),
-        poses=number('SELECT count(x) FROM places'),
-        geo_positions=geo_positions,
-    )
-    return meta, header, info

@@ -1,7 +1,7 @@
-"""Writes a map, one place at a time, so that an interruption loses nothing.
+"""Writes a map, one place at a time, so that an interruption loses no place.
 
-The map grows in `PATH.partial`, one transaction per place. `finish` gives it its name, so that
-`PATH` is absent, the old map, or the whole new one, whatever happens.
+The map grows in `PATH.partial`, one transaction per place. `finish` renames that file to `PATH`,
+so that at any time `PATH` is absent, the old map, or the complete new one.
 """
 
 from __future__ import annotations
@@ -10,51 +10,58 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.format.records import (
-    Record,
-    encode,
-    insert,
-    int64,
+    PlaceRecord,
+    checked_int64,
+    encode_place,
+    insert_record,
     place_of_frame,
     session_row,
-    text,
+    storable_text,
 )
 from fol_vpr.database.format.schema import MapHeader, read_meta, set_meta
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.storage.build_file import PartialMap
+from fol_vpr.database.storage.build_file import BuildFile
 from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.datatypes import Features, Frame, MapInfo, Place
 from fol_vpr.errors import InputError, MapError, StorageError
 
 COPIED_AT_ONCE = 64
 
+Progress = Callable[[int, int], None]
+"""Called with the number of places done and the number of places in all."""
+
 
 class MapWriter:
-    """Makes a map file, or goes on with one that was begun from the same source.
+    """Makes a map file, or resumes an unfinished build from the same source.
 
-    Use it as a context manager. Leaving without `finish` keeps what was added in `PATH.partial`,
-    from which a writer with the same header and source goes on; a partial without any place is
-    removed. Not for several threads at once.
+    Use it as a context manager. Leaving it without `finish` keeps the added places in
+    `PATH.partial`, and a later writer with the same header and source resumes from there. A
+    build without any place is removed. Not thread-safe.
 
     Args:
-        path: the map to be made.
-        header: what all its places have in common.
-        source_id: tells sources apart; an unfinished map of another source is not gone on with.
-        overwrite: replace an existing map, and discard an unfinished one that differs.
-        resumable: False starts anew in any case, and leaves nothing where it does not finish.
-        owned: the lock of the map that is replaced, where the caller has it.
+        path: the map file to make.
+        header: what all places of the map have in common.
+        source_id: identifies the source; an unfinished build from another source is not resumed.
+        overwrite: replace an existing map, and discard an unfinished build that differs.
+        resumable: False always starts from the beginning, and removes the unfinished file when
+            the writer is closed without `finish`.
+        lock_of_replaced: the lock of the map to be replaced, if the caller holds it.
+
+    Attributes:
+        resumed: number of places that the resumed build already had, 0 for a new one.
+        source_position: `source_position` of the last place that was added, 0 without any.
 
     Raises:
-        MapError: the map exists, an unfinished one of something else is in the way, or another
-            writer is at work on it.
-        InputError: the header cannot be used.
+        MapError: the map exists, an unfinished build of another map is in the way, or another
+            process is writing it.
+        InputError: the header is invalid.
         StorageError: no space, no permission, or no such folder.
     """
 
@@ -66,23 +73,23 @@ class MapWriter:
         source_id: str = '',
         overwrite: bool = False,
         resumable: bool = True,
-        owned: MapLock | None = None,
+        lock_of_replaced: MapLock | None = None,
     ) -> None:
         self.path = Path(path)
         self.header = _checked_header(header)
         self._overwrite = overwrite
         self._resumable = resumable
-        self._owned = owned
+        self._owned = lock_of_replaced
         self._lock: MapLock | None = None
         self._finished = False
         self._calibration: dict[str, str] = {}
         self._extra_meta: dict[str, str] = {}
         self._check_target()
-        self._partial = PartialMap(self.path, '.partial' if resumable else '.rewrite')
+        self._build = BuildFile(self.path, '.partial' if resumable else '.rewrite')
         try:
-            self._resume_or_begin({**self.header.to_meta(), 'source_id': text(source_id)})
+            self._resume_or_begin({**self.header.to_meta(), 'source_id': storable_text(source_id)})
         except BaseException:
-            self._partial.close()
+            self._build.close()
             raise
 
     def _check_target(self) -> None:
@@ -106,23 +113,23 @@ class MapWriter:
             )
 
     def _resume_or_begin(self, identity: dict[str, str]) -> None:
-        partial = self._partial
-        differences = partial.differences(identity)
+        build = self._build
+        differences = build.differences(identity)
         if differences and self._resumable and not self._overwrite:
             raise MapError(
-                f'{partial.path} is an unfinished map of something else '
-                f'({"; ".join(differences)}): finish that one with the same settings as before, '
+                f'{build.path} is an unfinished build of another map '
+                f'({"; ".join(differences)}): finish it with the settings that it was begun with, '
                 'delete the file, or replace it (--overwrite)'
             )
         if differences or (differences is not None and not self._resumable):
-            partial.restart()
+            build.restart()
             differences = None
         if differences is None:
             now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             progress = {'source_position': '0', 'state': 'building'}
-            partial.begin({**identity, 'map_id': uuid.uuid4().hex, 'created': now, **progress})
-        with partial.storage():
-            self._load_progress(partial.connection)
+            build.begin({**identity, 'map_id': uuid.uuid4().hex, 'created': now, **progress})
+        with build.write_errors():
+            self._load_progress(build.connection)
 
     def _load_progress(self, connection: sqlite3.Connection) -> None:
         (self._count,) = connection.execute('SELECT count(*) FROM places').fetchone()
@@ -141,7 +148,7 @@ class MapWriter:
         place_id: str = '',
         image_jpeg: bytes | None = None,
     ) -> Place:
-        """Append a reference; once this returns, it survives the end of the process.
+        """Append a place; once this returns, the place survives a killed process.
 
         Args:
             frame: the image, with the pose of the base in the map frame where it is known. Its
@@ -158,11 +165,11 @@ class MapWriter:
             The place as it is stored.
 
         Raises:
-            InputError: shapes, types or values that do not fit the header, or a place_id that is
-                taken.
-            StorageError: no space left; what was added before is safe.
+            InputError: shapes, types or values that do not fit the header, or a place_id that
+                the map already has.
+            StorageError: no space left; the places that were added before are safe.
         """
-        session_id = text(session_id)
+        session_id = storable_text(session_id)
         place = place_of_frame(
             frame,
             features,
@@ -170,9 +177,9 @@ class MapWriter:
             place_id=place_id or f'{session_id}/{self._count:06d}',
             session_id=session_id,
         )
-        record = encode(self.header, place, features, image_jpeg)
-        position = int64(source_position, 'source_position')
-        with self._partial.transaction():
+        record = encode_place(self.header, place, features, image_jpeg)
+        position = checked_int64(source_position, 'source_position')
+        with self._build.transaction():
             self._insert(record)
             self._set_meta('source_position', str(position))
             self._set_meta('state', 'building')
@@ -180,93 +187,114 @@ class MapWriter:
         self.source_position = position
         return record.place
 
-    def copy(self, records: Iterable[Record]) -> None:
-        """Append places of other maps of the same header as they are, many to a transaction.
+    def copy(
+        self,
+        records: Iterable[PlaceRecord],
+        *,
+        total: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        """Append places of other maps with the same header, unchanged except for their index.
 
-        They get new indices; everything else of them stays.
+        Args:
+            records: the places, as `MapReader.record` gives them.
+            total: number of records, for `progress`.
+            progress: called after every 64 places, and at the end.
 
         Raises:
-            InputError: a place_id is taken.
+            InputError: the map already has a place_id.
             StorageError: no space left.
         """
         pending = iter(records)
+        done = 0
         while batch := list(islice(pending, COPIED_AT_ONCE)):
-            with self._partial.transaction():
+            with self._build.transaction():
                 for number, record in enumerate(batch, self._count):
                     self._insert(replace(record, place=replace(record.place, index=number)))
             self._count += len(batch)
+            done += len(batch)
+            if progress is not None:
+                progress(done, total)
 
-    def _insert(self, record: Record) -> None:
-        connection = self._partial.connection
-        insert(connection, record, session_row(connection, record.place.session_id))
+    def _insert(self, record: PlaceRecord) -> None:
+        connection = self._build.connection
+        insert_record(connection, record, session_row(connection, record.place.session_id))
 
     def _set_meta(self, key: str, value: str) -> None:
-        execute = self._partial.connection.execute
+        execute = self._build.connection.execute
         execute('INSERT OR REPLACE INTO meta VALUES (?, ?)', (key, value))
 
-    # ---- ending
+    # ---- finishing
 
     def keep_identity(self, meta: Mapping[str, str], *, merged_changes: str = '') -> None:
-        """Become another state of the map with this meta table, rather than a new map."""
+        """Make the file a new state of an existing map instead of a new map.
+
+        Args:
+            meta: the meta table of the existing map; its `map_id`, `created`, `source_id` and
+                `source_position` are taken over, while the `content_id` is new.
+            merged_changes: id of the changes file that the places include; empty for none.
+        """
         kept = {key: meta[key] for key in ('map_id', 'created', 'source_id', 'source_position')}
         self._extra_meta = {**kept, 'content_id': uuid.uuid4().hex}
         if merged_changes:
             self._extra_meta['merged_changes'] = merged_changes
 
-    def calibrate(self, calibration: Mapping[str, str]) -> None:
-        """Store a calibration, as `MapReader.calibration` gave it."""
+    def set_calibration(self, calibration: Mapping[str, str]) -> None:
+        """Store rows of the calibration table, as `MapReader.calibration` gives them."""
         self._calibration = dict(calibration)
 
     def finish(self) -> MapInfo:
-        """Make the map whole: everything on the disk, under its own name.
+        """Complete the map: write everything to the disk and give the file its name.
+
+        Returns:
+            The summary of the finished map.
 
         Raises:
             InputError: no place was added.
-            MapError: the map came into being meanwhile, and overwrite was not asked for.
-            StorageError: no space; the partial stays, and the same build can go on from it.
+            MapError: another process has made the map meanwhile, and `overwrite` is False.
+            StorageError: no space; the unfinished file stays, and the build can be resumed.
         """
         if self._count == 0:
             raise InputError(f'{self.path} would be empty: a map needs at least one place')
         self._check_target()
-        connection = self._partial.connection
-        with self._partial.transaction():
+        connection = self._build.connection
+        with self._build.transaction():
             (sessions,) = connection.execute('SELECT count(*) FROM sessions').fetchone()
             counts = {'places': str(self._count), 'sessions': str(sessions)}
             connection.executemany(
                 'INSERT OR REPLACE INTO calibration VALUES (?, ?)', self._calibration.items()
             )
             set_meta(connection, {**counts, **self._extra_meta, 'state': 'complete'})
-        self._lock = self._partial.publish(self._owned)
+        self._lock = self._build.publish(self._owned)
         self._finished = True
         with MapReader(self.path) as reader:
             return reader.info
 
     def take_lock(self) -> MapLock:
-        """The lock of the finished map, for the caller to release."""
+        """Hand over the lock of the finished map; the caller has to release it.
+
+        Raises:
+            MapError: `finish` was not called.
+        """
         lock, self._lock = self._lock, None
         if lock is None:
-            raise MapError(f'{self.path} is not finished')
+            raise MapError(f'{self.path} is not finished: call finish() first')
         return lock
 
     def close(self) -> None:
-        """Stop here. What was added stays in the partial; an empty one is removed."""
+        """Close the file. The added places stay in it; a file without any is removed."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
         if not self._finished and (self._count == 0 or not self._resumable):
-            self._partial.remove()
+            self._build.remove()
         else:
-            self._partial.close()
+            self._build.close()
 
     def __enter__(self) -> MapWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -280,10 +308,10 @@ def _checked_header(header: MapHeader) -> MapHeader:
         )
     return replace(
         header,
-        name=text(header.name),
-        model_id=text(header.model_id),
-        preprocessing_id=text(header.preprocessing_id),
-        weights_name=text(header.weights_name),
-        frame_id=text(header.frame_id),
-        origin=text(header.origin),
+        name=storable_text(header.name),
+        model_id=storable_text(header.model_id),
+        preprocessing_id=storable_text(header.preprocessing_id),
+        weights_name=storable_text(header.weights_name),
+        frame_id=storable_text(header.frame_id),
+        origin=storable_text(header.origin),
     )

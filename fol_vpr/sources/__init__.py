@@ -2,16 +2,16 @@
 
 from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize, typestore
 from fol_vpr.sources.bags.camera import BagCamera
-from fol_vpr.sources.bags.from_images import BagSummary, write_bag_from_images
 from fol_vpr.sources.bags.images import BagImages
-from fol_vpr.sources.bags.output import Record, write_bag
 from fol_vpr.sources.bags.topics import choose_image_topic
+from fol_vpr.sources.bags.writing.from_images import BagSummary, write_bag_from_images
+from fol_vpr.sources.bags.writing.writer import TimedMessage, write_bag
 from fol_vpr.sources.cameras import (
     camera_from_info,
-    given_camera,
+    configured_camera,
     image_size,
     is_rectified,
-    misfit,
+    size_mismatch,
 )
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.images.decode import decode_bytes, decode_image
@@ -29,19 +29,19 @@ __all__ = [
     'ImageFolder',
     'Message',
     'OnBad',
-    'Record',
+    'TimedMessage',
     'Topic',
     'camera_from_info',
     'choose_image_topic',
+    'configured_camera',
     'decode_bytes',
     'decode_image',
     'deserialize',
-    'given_camera',
     'image_size',
     'is_bag',
     'is_rectified',
-    'misfit',
     'open_source',
+    'size_mismatch',
     'typestore',
     'write_bag',
     'write_bag_from_images',

@@ -13,12 +13,12 @@ from fol_vpr.datatypes import Camera, Pose
 from fol_vpr.errors import InputError
 
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-UNUSED = 'the images count as those of an uncalibrated camera'
-_MOST_BYTES = 100_000
+WITHOUT_CAMERA = 'the images count as those of an uncalibrated camera'
+_MAX_BYTES = 100_000
 _NEEDED = 'a YAML file as camera_calibration of ROS writes it is needed'
 
 
-def given_camera(config: CameraConfig) -> Camera | None:
+def configured_camera(config: CameraConfig) -> Camera | None:
     """The camera of the calibration file that was given, None where there is none.
 
     Raises:
@@ -29,7 +29,7 @@ def given_camera(config: CameraConfig) -> Camera | None:
     return None
 
 
-def fingerprint(config: CameraConfig) -> bytes:
+def camera_fingerprint(config: CameraConfig) -> bytes:
     """What changes when the camera that is given does."""
     content = Path(config.camera).read_bytes() if config.camera else b''
     return f'{config}'.encode() + content
@@ -48,7 +48,7 @@ def read_camera_file(path: str | Path, mount: Pose | None = None) -> Camera:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise InputError(f'{path} is too large for a calibration: {_NEEDED}')
         content = yaml.safe_load(path.read_text('utf-8'))
     except OSError as error:
@@ -168,14 +168,14 @@ def is_rectified(topic: str) -> bool:
     return 'rect' in name.split('_')
 
 
-def info_topics_of(topic: str) -> list[str]:
+def camera_info_topics(topic: str) -> list[str]:
     """Where image_transport has the CameraInfo of an image topic, the likeliest name first."""
     plain = topic.removesuffix('/compressed')
     folders = dict.fromkeys(each.rpartition('/')[0] for each in (plain, topic))
     return [f'{folder}/camera_info' for folder in folders]
 
 
-def misfit(camera: Camera, image_size: tuple[int, int]) -> str:
+def size_mismatch(camera: Camera, image_size: tuple[int, int]) -> str:
     """Why a camera is not that of images of this size; empty where it can be."""
     if camera.size == image_size:
         return ''

@@ -13,10 +13,15 @@ import numpy as np
 from fol_vpr.config import CameraConfig
 from fol_vpr.datatypes import Camera, Frame
 from fol_vpr.errors import InputError
-from fol_vpr.sources.cameras import UNUSED, fingerprint, given_camera, misfit
+from fol_vpr.sources.cameras import (
+    WITHOUT_CAMERA,
+    camera_fingerprint,
+    configured_camera,
+    size_mismatch,
+)
 from fol_vpr.sources.images.decode import MAX_ENCODED_BYTES, decode_bytes
 from fol_vpr.sources.positions import Location, location_from_name, read_locations
-from fol_vpr.sources.source import Capture, FrameSelector, OnBad, looking_at
+from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -65,7 +70,7 @@ class ImageFolder:
         """
         self.path = Path(path)
         self.warnings: list[str] = []
-        with looking_at(self.path):
+        with path_errors(self.path):
             self.files, self.skipped = list_images(self.path)
         if self.skipped:
             self._warn(
@@ -78,13 +83,13 @@ class ImageFolder:
                 f'{", ".join(sorted(IMAGE_SUFFIXES))}, in subfolders or directly'
             )
         self._camera_config = camera or CameraConfig()
-        self._camera = given_camera(self._camera_config)
+        self._camera = configured_camera(self._camera_config)
         csv_path = None if positions_csv is None else Path(positions_csv)
         self._locations = self._locate(csv_path)
         self.session_id = self.path.resolve().name
         self.frame_id = self._frame_of_poses(csv_path, frame_id)
         self.description = f'{len(self.files)} images of {self.path}'
-        with looking_at(self.path):
+        with path_errors(self.path):
             self.fingerprint = self._fingerprint(csv_path)
 
     def __len__(self) -> int:
@@ -126,9 +131,9 @@ class ImageFolder:
 
     def _camera_of(self, pixels: np.ndarray) -> Camera | None:
         size = (pixels.shape[1], pixels.shape[0])
-        if self._camera is None or not (problem := misfit(self._camera, size)):
+        if self._camera is None or not (problem := size_mismatch(self._camera, size)):
             return self._camera
-        self._warn(f'{self._camera_config.camera}: {problem}; {UNUSED}')
+        self._warn(f'{self._camera_config.camera}: {problem}; {WITHOUT_CAMERA}')
         return None
 
     def stamps(self) -> list[int | None]:
@@ -166,7 +171,7 @@ class ImageFolder:
             digest.update(f'{name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
         if csv_path is not None:
             digest.update(csv_path.read_bytes())
-        digest.update(fingerprint(self._camera_config))
+        digest.update(camera_fingerprint(self._camera_config))
         return digest.hexdigest()
 
     def _warn(self, message: str) -> None:

@@ -9,7 +9,7 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import is_storage
 from fol_vpr.sources.bags.images import BagImages
 from fol_vpr.sources.folder import ImageFolder, list_images
-from fol_vpr.sources.source import FrameSource, looking_at
+from fol_vpr.sources.source import FrameSource, path_errors
 
 
 def open_source(
@@ -83,7 +83,7 @@ def is_bag(path: Path) -> bool:
     Raises:
         InputError: there is no such path, or it cannot be looked at.
     """
-    with looking_at(path):
+    with path_errors(path):
         if not path.exists():
             raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
         if path.is_file() or (path / 'metadata.yaml').is_file():

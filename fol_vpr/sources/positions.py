@@ -38,7 +38,7 @@ _COLUMN_OF = {alias: column for column, aliases in _ALIASES.items() for alias in
 _QUATERNION = ('qx', 'qy', 'qz', 'qw')
 _TUM_COLUMNS = ('timestamp', 'x', 'y', 'z', *_QUATERNION)
 
-_LAST_STAMP_NS = 2**63 - 1
+_MAX_STAMP_NS = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def parse_seconds(text: str) -> int:
         nanoseconds = int(stamp.to_integral_value())
     except (InvalidOperation, ValueError, OverflowError) as error:
         raise ValueError(f'{text!r} is no time in seconds') from error
-    if not 0 <= nanoseconds <= _LAST_STAMP_NS:
+    if not 0 <= nanoseconds <= _MAX_STAMP_NS:
         raise ValueError(
             f'{text!r} is not a time in seconds between 1970 and 2262; name the column stamp_ns '
             'if it holds nanoseconds'
@@ -293,7 +293,7 @@ def _geo(row: _Row) -> GeoPosition | None:
 def _stamp(row: _Row) -> int | None:
     if 'stamp_ns' in row.cells:
         text = row.cells['stamp_ns']
-        if not re.fullmatch(r'\d{1,19}', text) or int(text) > _LAST_STAMP_NS:
+        if not re.fullmatch(r'\d{1,19}', text) or int(text) > _MAX_STAMP_NS:
             raise ValueError(f'stamp_ns is {text!r}, expected whole nanoseconds')
         return int(text)
     return parse_seconds(row.cells['timestamp']) if 'timestamp' in row.cells else None

@@ -83,7 +83,7 @@ class FrameSource(Protocol):
 
 
 @contextmanager
-def looking_at(path: Path) -> Iterator[None]:
+def path_errors(path: Path) -> Iterator[None]:
     """Turn the system's refusal to look at a path, or below it, into an InputError."""
     try:
         yield

@@ -370,8 +370,8 @@ def test_a_calibration_replaces_the_one_before_and_keeps_what_the_map_is(path):
         before = reader.info
     assert not before.calibrated
     with MapEditor(path) as editor:
-        first = editor.calibrate({'decision': '{"a": 1}'})
-        second = editor.calibrate({'decision': '{"a": 2}'})
+        first = editor.set_calibration({'decision': '{"a": 1}'})
+        second = editor.set_calibration({'decision': '{"a": 2}'})
     assert first.calibrated and (first.map_id, first.places) == (before.map_id, before.places)
     assert len({before.content_id, first.content_id, second.content_id}) == 3
     with MapReader(path) as reader:
@@ -383,7 +383,7 @@ def test_a_calibration_replaces_the_one_before_and_keeps_what_the_map_is(path):
 def test_a_calibration_saves_the_changes_beside_the_map_with_it(path):
     with MapEditor(path) as editor:
         add(editor, 100)
-        info = editor.calibrate({'decision': '{}'})
+        info = editor.set_calibration({'decision': '{}'})
         assert (info.places, info.added, info.calibrated) == (COUNT + 1, 0, True)
         add(editor, 101)
         info = editor.save()
@@ -407,7 +407,7 @@ def test_a_note_is_kept_with_the_changes_and_after_saving(path):
         assert reader.calibration() == {FEEDBACK: '{"rejected": 2}', 'other': '{}'}
         assert not reader.info.calibrated, 'nor is what nobody knows'
     with MapEditor(path) as editor:
-        editor.calibrate({'decision': '{}'})
+        editor.set_calibration({'decision': '{}'})
     with MapReader(path) as reader:
         assert reader.calibration() == {FEEDBACK: '{"rejected": 2}', 'decision': '{}'}
     changed = sqlite3.connect(path)

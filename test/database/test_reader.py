@@ -14,7 +14,7 @@ from helpers.small_maps import GLOBAL_DIM, add, assert_content, build, features,
 
 from fol_vpr.database import SCHEMA_VERSION, MapReader, MapWriter, check_map, read_info
 from fol_vpr.database.format.records import COLUMNS, place_digest
-from fol_vpr.database.format.schema import SEE_CHECK, digest, meta_digest
+from fol_vpr.database.format.schema import CHECK_HINT, digest, meta_digest
 from fol_vpr.datatypes import GeoPosition, Pose
 from fol_vpr.errors import InputError, MapError
 
@@ -186,7 +186,7 @@ def refused(path: Path) -> str:
     with pytest.raises(MapError) as caught, MapReader(path) as reader:
         reader.global_descriptors()
     if os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
-        assert str(caught.value).replace(SEE_CHECK, '') in check_map(path)
+        assert str(caught.value).replace(CHECK_HINT, '') in check_map(path)
     else:
         with pytest.raises(MapError, match=re.escape(str(caught.value))):
             check_map(path)

@@ -336,7 +336,7 @@ def test_a_calibration_that_cannot_be_used_keeps_the_old_map(calibrated, town, t
     path = tmp_path / 'strange.folmap'
     shutil.copy(town, path)
     with MapEditor(path) as editor:
-        editor.calibrate({'decision': '{"version": 99}'})
+        editor.set_calibration({'decision': '{"version": 99}'})
     before = calibrated.map_info
     with pytest.raises(MapError, match=r'strange\.folmap cannot be used .*version 99'):
         calibrated.load_map(path)

@@ -11,8 +11,8 @@ from helpers.source_files import AHEAD, CALIBRATION, camera_info, image_folder, 
 from fol_vpr.config import CameraConfig
 from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
-from fol_vpr.sources import ImageFolder, camera_from_info, given_camera, is_rectified
-from fol_vpr.sources.cameras import info_topics_of, read_camera_file
+from fol_vpr.sources import ImageFolder, camera_from_info, configured_camera, is_rectified
+from fol_vpr.sources.cameras import camera_info_topics, read_camera_file
 
 
 @pytest.fixture
@@ -72,11 +72,11 @@ def test_no_calibration_file(tmp_path: Path) -> None:
 
 
 def test_a_mount_that_was_given(calibration: Path) -> None:
-    camera = given_camera(CameraConfig(camera=str(calibration), camera_mount=AHEAD))
+    camera = configured_camera(CameraConfig(camera=str(calibration), camera_mount=AHEAD))
     assert camera is not None and camera.mount is not None
     np.testing.assert_array_equal(camera.mount.position, AHEAD[:3])
     np.testing.assert_array_equal(camera.mount.orientation, AHEAD[3:])
-    assert given_camera(CameraConfig(camera_mount=AHEAD)) is None
+    assert configured_camera(CameraConfig(camera_mount=AHEAD)) is None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_camera_info_that_makes_no_sense(changes, said: str) -> None:
 )  # fmt: skip
 def test_what_the_name_of_a_topic_tells(topic: str, rectified: bool, infos: list[str]) -> None:
     assert is_rectified(topic) is rectified
-    assert info_topics_of(topic) == infos
+    assert camera_info_topics(topic) == infos
 
 
 # ---- folders

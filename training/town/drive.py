@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fol_vpr.sources import Record, write_bag
+from fol_vpr.sources import TimedMessage, write_bag
 from training.town import messages
 from training.town.camera.conditions import Condition
 from training.town.camera.effects import develop, encode
@@ -108,7 +108,7 @@ def write_drive(
     count = math.floor(config.duration * config.rate) + 1
     done = itertools.count(1)
 
-    def tell(record: Record) -> None:
+    def tell(record: TimedMessage) -> None:
         if progress and record.topic == '/camera/image/compressed':
             progress(next(done), count)
 
@@ -143,7 +143,7 @@ def _pictures(
     config: DriveConfig,
     condition: Condition,
     count: int,
-) -> Iterator[Record]:
+) -> Iterator[TimedMessage]:
     """Records that render when they are written; they have to be written in their order."""
     film = _Film(town, renderer, track, config, condition)
     for index in range(count):
@@ -157,8 +157,8 @@ def _pictures(
             math.radians(config.fov),
             condition.distortion,
         )
-        yield Record(stamp, '/camera/camera_info', info)
-        yield Record(stamp, '/camera/image/compressed', partial(film.message, stamp, index))
+        yield TimedMessage(stamp, '/camera/camera_info', info)
+        yield TimedMessage(stamp, '/camera/image/compressed', partial(film.message, stamp, index))
 
 
 class _Film:
@@ -201,9 +201,9 @@ class _Film:
         return messages.image(stamp_ns, encode(picture, condition.jpeg))
 
 
-def _state_records(town: Town, track: Track, config: DriveConfig) -> Iterator[Record]:
+def _state_records(town: Town, track: Track, config: DriveConfig) -> Iterator[TimedMessage]:
     """Everything but the camera."""
-    yield Record(
+    yield TimedMessage(
         _stamp(config, 0.0),
         '/tf_static',
         partial(
@@ -221,9 +221,11 @@ def _state_records(town: Town, track: Track, config: DriveConfig) -> Iterator[Re
         way = config.speed * float(track.time[index])
         place, yaw, spread = drifted[0][index], float(drifted[1][index]), 1e-4 + (0.03 * way) ** 2
         truth = (stamp, 'map', track.position[index], float(track.yaw[index]), motion)
-        yield Record(stamp, '/ground_truth', partial(messages.odometry, *truth, (1e-6, 1e-6)))
+        yield TimedMessage(
+            stamp, '/ground_truth', partial(messages.odometry, *truth, (1e-6, 1e-6))
+        )
         turned = 1e-5 + config.drift[1] ** 2 * way
-        yield Record(
+        yield TimedMessage(
             stamp,
             '/odom',
             partial(messages.odometry, stamp, 'odom', place, yaw, motion, (spread, turned)),
@@ -248,7 +250,7 @@ def _drift(track: Track, config: DriveConfig) -> tuple[np.ndarray, np.ndarray]:
     return place, yaw
 
 
-def _fixes(town: Town, track: Track, config: DriveConfig) -> Iterator[Record]:
+def _fixes(town: Town, track: Track, config: DriveConfig) -> Iterator[TimedMessage]:
     """One a second; none in corridors. The error wanders, as multipath does."""
     rng = stream(config.seed, 205, config.drive)
     error = rng.normal(0, config.gnss, 2)
@@ -258,7 +260,7 @@ def _fixes(town: Town, track: Track, config: DriveConfig) -> Iterator[Record]:
         stamp = _stamp(config, float(track.time[index]))
         measured = position + np.array([*error, 0.0])
         outside = not town.indoors(position)
-        yield Record(
+        yield TimedMessage(
             stamp,
             '/gnss/fix',
             partial(messages.fix, stamp, measured, config.datum, config.gnss, outside),

@@ -9,7 +9,7 @@ import numpy as np
 
 from fol_vpr.datatypes import EARTH_RADIUS
 from fol_vpr.sources import typestore
-from fol_vpr.sources.bags.messages import header
+from fol_vpr.sources.bags.writing.messages import header
 
 TYPES = {
     '/tf_static': 'tf2_msgs/msg/TFMessage',

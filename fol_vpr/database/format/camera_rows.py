@@ -1,4 +1,4 @@
-"""Cameras as rows of the table of a map."""
+"""Cameras as rows of a table of the map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KNOWN = (
 
 
 def camera_row(connection: sqlite3.Connection, camera: Camera) -> int:
-    """The row of a camera, which is made where there is no equal one yet."""
+    """The row of a camera; inserts one if the table has no equal camera yet."""
     values = camera_values(camera)
     found = connection.execute(_KNOWN, values).fetchone()
     if found is not None:
@@ -32,7 +32,7 @@ def camera_row(connection: sqlite3.Connection, camera: Camera) -> int:
 
 
 def camera_values(camera: Camera) -> tuple[object, ...]:
-    """What equal cameras have in common: the columns but for the number of the row."""
+    """The values of all columns except the row number and the digest; equal for equal cameras."""
     mount = None
     if camera.mount is not None:
         mount = _blob(np.concatenate([camera.mount.position, camera.mount.orientation]))
@@ -47,14 +47,15 @@ def _blob(numbers: np.ndarray) -> bytes:
 def read_cameras(
     path: Path, connection: sqlite3.Connection, of_place: int | None = None
 ) -> dict[int, Camera]:
-    """Cameras by their row; each is compared with its digest.
+    """Cameras by row; each row is compared with its digest.
 
     Args:
         path: the file, for messages.
-        of_place: only that of this place.
+        connection: to the file.
+        of_place: row of a place, to read the camera of that place only; None reads all cameras.
 
     Raises:
-        MapError: one has changed since it was written.
+        MapError: a row has changed since it was written.
         ValueError, InputError: a value is out of its range.
     """
     query, values = f'SELECT {COLUMNS}, digest FROM cameras', list[int]()

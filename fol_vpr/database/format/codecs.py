@@ -1,9 +1,10 @@
-"""How the local features of a place become one blob, and features again.
+"""Codecs: how the local features of a place are encoded as one blob, and decoded again.
 
-A map names its codec in the meta table, so that a file tells by itself how it is read. A codec may
-keep fewer rows of a reference and coarser numbers than the network gives. A query keeps all of its
-rows and all of their precision: what a reference saw at the centre of a patch lies between the
-centres of patches there, and its cost is in memory for the moment of the query only.
+A map names its codec in the meta table, so that the file itself tells how to read it. A codec may
+store a subset of the rows of a reference, and less precise numbers than the network gives. A
+query always keeps all rows at full precision: a region that lies at the centre of a patch in the
+reference may lie between the centres in the query, and a query needs memory only while it is
+answered.
 """
 
 from __future__ import annotations
@@ -22,37 +23,46 @@ STEPS = np.iinfo(np.uint16).max
 
 
 class Codec(Protocol):
-    """Turns local features into bytes and back.
+    """Encodes local features as bytes, and decodes them.
 
-    What `decode` gives for what `encode` took may differ by the codec's loss, but never in the
-    number or order of rows. All numbers are little-endian.
+    Decoded numbers may differ from the encoded ones by the loss of the codec; the number and the
+    order of rows never do. All numbers are little-endian.
+
+    Attributes:
+        name: key of the codec in `CODECS`, and in the meta table of a map.
     """
 
     name: str
 
     def subsample(self, features: LocalFeatures) -> LocalFeatures:
-        """The rows of a reference that the codec keeps."""
+        """The rows of a reference that the codec stores."""
         ...
 
     def transform_query(self, features: LocalFeatures) -> LocalFeatures:
-        """Features of a query as they are to be compared with decoded ones; the same rows.
+        """The features of a query, transformed for comparison with decoded ones; the same rows.
 
-        Takes descriptors in float32.
+        Args:
+            features: with descriptors [N, C] in float32.
         """
         ...
 
     def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
-        """The few rows of decoded features that tell roughly what all of them do: those on the
-        centres of patches. None where no others are kept.
+        """The decoded features on the centres of patches, for a fast approximate comparison.
+
+        None if the codec stores no other rows.
         """
         ...
 
     def coarse_query(self, features: LocalFeatures) -> LocalFeatures:
-        """The rows of a query that are compared with those of `coarse`: every second line."""
+        """The rows of a query to compare with those of `coarse`: every second line."""
         ...
 
     def threshold(self, cosine: float) -> float:
-        """The cosine of a prepared and a decoded row that stands for one of the original rows."""
+        """The cosine between a transformed and a decoded row that corresponds to `cosine`.
+
+        Args:
+            cosine: between the two original rows.
+        """
         ...
 
     def encode(self, features: LocalFeatures) -> bytes:
@@ -65,41 +75,63 @@ class Codec(Protocol):
         Descriptors are float32, or int8 of which only the direction counts.
 
         Raises:
-            ValueError: the blob has another size than these need.
+            ValueError: the blob has another size than `count` and `dim` require.
         """
         ...
 
 
-class PlainCodec:
-    """All rows: positions and weights in float32, then descriptors in a float type of choice.
+class _GridCodec:
+    """What the codecs have in common: a name, and the rows of the dense grid that are stored.
 
-    Positions are pixels of images that may be thousands wide, where float16 would round to whole
-    pixels; together with the weights they are 12 of 268 bytes per row at C = 128 in float16.
+    Args:
+        name: of the codec.
+        stride: of the stored lines and columns of the dense grid; 1 stores all rows.
     """
 
-    def __init__(self, name: str, dtype: str) -> None:
+    def __init__(self, name: str, stride: int) -> None:
         self.name = name
-        self._dtype = np.dtype(dtype)
+        self._stride = stride
 
     def subsample(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.subsample`: all rows."""
-        return features
+        """See `Codec.subsample`: features that lie on no grid are kept completely."""
+        if self._stride == 1:
+            return features
+        return _rows(features, on_stride(features.positions, self._stride))
 
     def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
         """See `Codec.coarse`."""
-        return _rows(features, on_stride(features.positions, PATCH_STRIDE))
+        if self._stride == PATCH_STRIDE:
+            return None
+        return _rows(features, on_stride(features.positions, PATCH_STRIDE, self._stride))
 
     def coarse_query(self, features: LocalFeatures) -> LocalFeatures:
         """See `Codec.coarse_query`."""
         return _rows(features, on_stride(features.positions, PATCH_STRIDE // 2))
 
     def transform_query(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.transform_query`: as they are."""
+        """See `Codec.transform_query`: unchanged."""
         return features
 
     def threshold(self, cosine: float) -> float:
-        """See `Codec.threshold`: the same."""
+        """See `Codec.threshold`: unchanged."""
         return cosine
+
+
+class PlainCodec(_GridCodec):
+    """All rows: positions and weights in float32, then descriptors in a float type of choice.
+
+    Positions are pixels of images that may be thousands of pixels wide, where float16 would round
+    them to whole pixels. Together with the weights they are 12 of 268 bytes per row at C = 128 in
+    float16.
+
+    Args:
+        name: of the codec.
+        dtype: NumPy type of the descriptors, little-endian.
+    """
+
+    def __init__(self, name: str, dtype: str) -> None:
+        super().__init__(name, stride=1)
+        self._dtype = np.dtype(dtype)
 
     def encode(self, features: LocalFeatures) -> bytes:
         """See `Codec.encode`."""
@@ -123,44 +155,18 @@ class PlainCodec:
         )
 
 
-class ReducedCodec:
-    """Some of the rows, eight bits a number, positions in 65,535 steps across the image.
+class ReducedCodec(_GridCodec):
+    """A subset of the rows, eight bits a number, positions in 65,535 steps across the image.
 
     Layout: offset and step of x and y, [4] float32; positions [N, 2] uint16; weights [N] float16;
-    descriptors [N, C] int8. A row is scaled so that its largest number is ±127: descriptors are of
-    unit length, so the scale need not be kept.
+    descriptors [N, C] int8. Each row is scaled so that its largest number is ±127. The scale is
+    not stored, because descriptors have unit length.
 
     Args:
         name: of the codec.
-        stride: every how many lines and columns of the dense grid are kept; `PATCH_STRIDE` keeps
-            the centres of the network's patches, of which the others are interpolations.
+        stride: of the stored lines and columns of the dense grid; `PATCH_STRIDE` keeps the
+            centres of the network's patches, from which the other rows are interpolated.
     """
-
-    def __init__(self, name: str, stride: int) -> None:
-        self.name = name
-        self._stride = stride
-
-    def subsample(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.subsample`: features that lie on no grid are kept whole."""
-        return _rows(features, on_stride(features.positions, self._stride))
-
-    def coarse(self, features: LocalFeatures) -> LocalFeatures | None:
-        """See `Codec.coarse`."""
-        if self._stride == PATCH_STRIDE:
-            return None
-        return _rows(features, on_stride(features.positions, PATCH_STRIDE, self._stride))
-
-    def coarse_query(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.coarse_query`."""
-        return _rows(features, on_stride(features.positions, PATCH_STRIDE // 2))
-
-    def transform_query(self, features: LocalFeatures) -> LocalFeatures:
-        """See `Codec.transform_query`: as they are."""
-        return features
-
-    def threshold(self, cosine: float) -> float:
-        """See `Codec.threshold`: the same."""
-        return cosine
 
     def encode(self, features: LocalFeatures) -> bytes:
         """See `Codec.encode`."""
@@ -191,7 +197,8 @@ class ReducedCodec:
         return dim
 
     def _pack(self, descriptors: np.ndarray) -> np.ndarray:
-        # Decoded rows are eight bits wide, which hold no scale, nor the size of -128.
+        # Decoded rows stay int8: the largest number becomes ±127, because the absolute value of
+        # -128 does not fit.
         numbers = descriptors.astype(np.float32, copy=False)
         largest = np.abs(numbers).max(axis=1, initial=0, keepdims=True)
         scale = np.divide(127, largest, out=np.zeros_like(largest), where=largest > 0)
@@ -203,13 +210,14 @@ class ReducedCodec:
 
 
 class BinaryCodec(ReducedCodec):
-    """As `ReducedCodec`, but one bit a number: the sign after a fixed rotation.
+    """As `ReducedCodec`, but one bit a number: its sign after a fixed rotation.
 
-    The rotation spreads what a descriptor says evenly over its numbers, so that each sign tells
-    about the same; it is an orthogonal matrix that follows from the length alone. A query keeps
-    its numbers. For directions spread evenly over the sphere the expected cosine with such signs
-    is sqrt(2/π) times the cosine with the row itself (the mean of |x| of a standard normal x),
-    which is what `threshold` says.
+    The rotation spreads the information of a descriptor evenly over its numbers, so that all
+    signs carry about the same. It is an orthogonal matrix that depends on the length C alone. The
+    numbers of a query are rotated and keep their precision. For directions that are uniform on
+    the sphere, the expected cosine between a query row and such signs is sqrt(2/π) times the
+    cosine between the original rows (the mean of |x| for a standard normal x); `threshold`
+    applies this factor.
     """
 
     def transform_query(self, features: LocalFeatures) -> LocalFeatures:
@@ -237,7 +245,7 @@ class BinaryCodec(ReducedCodec):
 def rotation(dim: int) -> np.ndarray:
     """An orthogonal matrix [dim, dim] float32, the same on every machine.
 
-    Its numbers come from NumPy's legacy generator, whose stream is frozen.
+    It is made from NumPy's legacy random generator, whose stream is guaranteed not to change.
     """
     q, r = np.linalg.qr(np.random.RandomState(dim).standard_normal((dim, dim)))
     matrix: np.ndarray = (q * np.sign(np.diag(r))).astype(np.float32)
@@ -256,7 +264,7 @@ def _check_size(blob: bytes, count: int, expected: int) -> None:
 
 
 def _quantised(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and step of x and y [4] float32, and positions [N, 2] uint16 in these steps."""
+    """Offset and step of x and y, [4] float32, and positions [N, 2] uint16 in these steps."""
     if not len(positions):
         return np.zeros(FRAME_NUMBERS, '<f4'), np.zeros((0, 2), '<u2')
     low = positions.min(axis=0).astype('<f4')
@@ -277,4 +285,4 @@ CODECS: dict[str, Codec] = {
         BinaryCodec('tiny', PATCH_STRIDE),
     )
 }
-"""The codecs by the name that a map gives; docs/reference/map_format.md describes each."""
+"""The codecs by name; docs/reference/map_format.md compares them."""

@@ -1,4 +1,4 @@
-"""Places as rows of the tables of a map, and what has to hold of them."""
+"""Places as rows of the tables of a map, and the checks on their values."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ COLUMNS = (
 )
 INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 21)})'
 
-Row = tuple[Any, ...]
+SqlRow = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
-    """Everything that a map holds of one place, as it is stored.
+class PlaceRecord:
+    """Everything that a map stores of one place, encoded.
 
     Attributes:
+        place: the place.
         descriptor: the global descriptor, D float16.
-        count: rows of local features.
-        features: the local features in the codec of the map.
-        jpeg: the image, or None where the map keeps none of it.
+        count: number N of local features.
+        features: the local features, encoded by the codec of the map.
+        jpeg: the image, or None if the map stores none.
     """
 
     place: Place
@@ -67,37 +68,47 @@ def place_of_frame(
     )
 
 
-def encode(
+def encode_place(
     header: MapHeader, place: Place, features: Features, jpeg: bytes | None = None
-) -> Record:
-    """What a map with this header stores of an image.
+) -> PlaceRecord:
+    """Encode a place for a map with this header.
+
+    Args:
+        header: of the map.
+        place: the place.
+        features: of its image.
+        jpeg: the image, or None.
 
     Raises:
         InputError: shapes, types or values that do not fit the header or cannot be stored.
     """
     if min(features.image_size) < 1:
-        raise InputError(f'an image needs pixels, got the size {features.image_size}')
+        raise InputError(f'the image size is {features.image_size}, expected at least 1 x 1')
     descriptor = encode_global(features.global_descriptor, header.descriptor_dim)
     codec = CODECS[header.codec]
     local = codec.subsample(_checked_local(features.local, header.local_dim))
     blob = codec.encode(local)
-    return Record(storable(place), descriptor, len(local.weights), blob, jpeg)
+    return PlaceRecord(storable_place(place), descriptor, len(local.weights), blob, jpeg)
 
 
 def encode_global(descriptor: np.ndarray, dim: int) -> bytes:
-    """A global descriptor [dim] of unit length as it is stored.
+    """The bytes of a global descriptor in float16.
+
+    Args:
+        descriptor: [dim], unit length.
+        dim: of the map.
 
     Raises:
         InputError: another shape, another length, or numbers that are not finite.
     """
     if np.shape(descriptor) != (dim,) or not np.isfinite(descriptor).all():
         raise InputError(
-            f'a global descriptor of {dim} finite numbers is needed, got shape '
-            f'{np.shape(descriptor)}: the header is of another network, or the image is bad'
+            f'the global descriptor has shape {np.shape(descriptor)} or numbers that are not '
+            f'finite, expected {dim} finite numbers: use the network that the map was made with'
         )
     norm = float(np.linalg.norm(descriptor.astype(np.float32, copy=False)))
     if abs(norm - 1) > 0.01:
-        raise InputError(f'a global descriptor of unit length is needed, got length {norm:g}')
+        raise InputError(f'the global descriptor has length {norm:g}, expected unit length')
     return np.ascontiguousarray(descriptor, '<f2').tobytes()
 
 
@@ -106,51 +117,58 @@ def _checked_local(local: LocalFeatures, dim: int) -> LocalFeatures:
     shapes = (local.descriptors.shape, local.positions.shape, local.weights.shape)
     if shapes != ((count, dim), (count, 2), (count,)):
         raise InputError(
-            f'local features [N, {dim}], positions [N, 2] and weights [N] are needed, got {shapes}'
+            f'local descriptors, positions and weights have the shapes {shapes}, expected '
+            f'[N, {dim}], [N, 2] and [N]'
         )
     arrays = (local.descriptors, local.positions, local.weights)
     if not all(np.isfinite(array).all() for array in arrays):
-        raise InputError('local features hold NaN or infinity')
+        raise InputError('local features hold NaN or infinity, expected finite numbers')
     return local
 
 
-def storable(place: Place) -> Place:
-    """The place with texts and numbers that SQLite can hold.
+def storable_place(place: Place) -> Place:
+    """The place with texts and numbers that SQLite can store.
 
     Raises:
-        InputError: a stamp of more than 64 bit.
+        InputError: the stamp does not fit 64 bits.
     """
     return replace(
         place,
-        place_id=text(place.place_id),
-        session_id=text(place.session_id),
-        stamp_ns=int64(place.stamp_ns, 'stamp_ns'),
-        image_uri=text(place.image_uri),
+        place_id=storable_text(place.place_id),
+        session_id=storable_text(place.session_id),
+        stamp_ns=checked_int64(place.stamp_ns, 'stamp_ns'),
+        image_uri=storable_text(place.image_uri),
         image_size=(int(place.image_size[0]), int(place.image_size[1])),
-        sensor_frame=text(place.sensor_frame),
+        sensor_frame=storable_text(place.sensor_frame),
     )
 
 
-def text(value: str) -> str:
-    """Text that SQLite can hold: names of files may have bytes that are no UTF-8."""
+def storable_text(value: str) -> str:
+    """Text that SQLite can store; bytes of file names that are no UTF-8 are escaped."""
     return value.encode('utf-8', 'backslashreplace').decode()
 
 
-def int64(value: int, name: str) -> int:
-    """An integer that SQLite can hold, InputError otherwise."""
+def checked_int64(value: int, name: str) -> int:
+    """An integer that SQLite can store.
+
+    Raises:
+        InputError: it does not fit 64 bits; `name` is in the message.
+    """
     if not -(2**63) <= value < 2**63:
         raise InputError(f'{name} is {value}, expected a 64-bit integer')
     return int(value)
 
 
-def insert(connection: sqlite3.Connection, record: Record, session: int) -> None:
-    """Write a record to the tables, in the caller's transaction.
+def insert_record(connection: sqlite3.Connection, record: PlaceRecord, session: int) -> None:
+    """Insert a record into the tables, within the caller's transaction.
 
     Args:
-        session: the row of its session, which is there already.
+        connection: to the map or its changes.
+        record: the place and its blobs.
+        session: existing row of its session.
 
     Raises:
-        InputError: its place_id is taken.
+        InputError: the map already has the place_id.
     """
     place = record.place
     try:
@@ -176,7 +194,7 @@ def insert(connection: sqlite3.Connection, record: Record, session: int) -> None
 
 
 def session_row(connection: sqlite3.Connection, session_id: str) -> int:
-    """The row of a session, which is made where it is not there yet."""
+    """The row of a session; inserts it if the table does not have it yet."""
     found = connection.execute('SELECT session FROM sessions WHERE session_id = ?', (session_id,))
     row = found.fetchone()
     if row is not None:
@@ -186,7 +204,7 @@ def session_row(connection: sqlite3.Connection, session_id: str) -> int:
     return int(made[0])
 
 
-def place_row(place: Place, session: int, camera: int | None) -> Row:
+def place_row(place: Place, session: int, camera: int | None) -> SqlRow:
     """The values of `COLUMNS` and the digest over them."""
     row = (
         place.index,
@@ -204,21 +222,27 @@ def place_row(place: Place, session: int, camera: int | None) -> Row:
 
 
 def place_digest(row: Sequence[object]) -> bytes:
-    """The digest over a row of `COLUMNS`; a place without a camera has that of version 1."""
+    """The digest of a row of `COLUMNS`.
+
+    The column `camera` is left out where it is NULL, so that digests of schema version 1, which
+    has no cameras, stay valid.
+    """
     return record_digest(row if row[-1] is not None else row[:-1])
 
 
 def place_from_row(
-    row: Row, sessions: Mapping[int, str], cameras: Mapping[int, Camera] | None
+    row: SqlRow, sessions: Mapping[int, str], cameras: Mapping[int, Camera] | None
 ) -> Place:
     """The place of a row of `COLUMNS`.
 
     Args:
-        cameras: by their row; None leaves the place without.
+        row: values of `COLUMNS`.
+        sessions: session ids by row.
+        cameras: cameras by row; None makes a place without a camera.
 
     Raises:
-        KeyError: the row's session is unknown.
-        ValueError, InputError: its camera is unknown, or a value is out of its range.
+        KeyError: the session is unknown.
+        ValueError, InputError: the camera is unknown, or a value is out of its range.
     """
     index, place_id, session, stamp_ns, image_uri, sensor_frame, width, height = row[:8]
     if width < 1 or height < 1:
@@ -237,22 +261,25 @@ def place_from_row(
     )
 
 
-def _camera(row: Row, cameras: Mapping[int, Camera]) -> Camera | None:
+def _camera(row: SqlRow, cameras: Mapping[int, Camera]) -> Camera | None:
     number = row[19]
     if number is not None and number not in cameras:
-        raise ValueError(f'camera {number}, that of place {row[0]}, is missing')
+        raise ValueError(f'camera {number} of place {row[0]} is missing')
     return None if number is None else cameras[number]
 
 
-def _pose_values(pose: Pose | None) -> Row:
+def _pose_values(pose: Pose | None) -> SqlRow:
     if pose is None:
         return (None,) * 8
     covariance = None if pose.covariance is None else pose.covariance.astype('<f8').tobytes()
-    numbers = (pose.position + 0.0, pose.orientation + 0.0)  # SQLite has no -0.0 either
+    numbers = (
+        pose.position + 0.0,
+        pose.orientation + 0.0,
+    )  # SQLite does not keep the sign of -0.0
     return (*numbers[0].tolist(), *numbers[1].tolist(), covariance)
 
 
-def _pose(values: Row, covariance: bytes | None) -> Pose | None:
+def _pose(values: SqlRow, covariance: bytes | None) -> Pose | None:
     if values[0] is None:
         return None
     return Pose(
@@ -262,7 +289,7 @@ def _pose(values: Row, covariance: bytes | None) -> Pose | None:
     )
 
 
-def _geo_values(geo: GeoPosition | None) -> Row:
+def _geo_values(geo: GeoPosition | None) -> SqlRow:
     if geo is None:
         return (None, None, None)
     # SQLite has no NaN; an unknown altitude is NULL.

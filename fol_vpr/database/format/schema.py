@@ -1,6 +1,6 @@
-"""Tables of the map file, its version, and the way from older versions to this one.
+"""Tables of the map file, its schema version, and the migration from older versions.
 
-docs/reference/map_format.md describes the same for people; change both together.
+docs/reference/map_format.md documents the same; change both together.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ CREATE TABLE calibration (
 ) STRICT;
 """
 
-# Rows of the calibration table: the one that makes a map calibrated, and what a SLAM back-end
-# said of loop closures.
 DECISION = 'decision'
+"""Row of the calibration table that makes a map calibrated."""
 FEEDBACK = 'loop_closure_feedback'
+"""Row of the calibration table with the feedback of a SLAM back-end on loop closures."""
 
-# What a file of changes has besides, see docs/reference/map_format.md.
+# A file of changes has another application id and one more table.
 CHANGES_ID = int.from_bytes(b'FOLC', 'big')
 REMOVED_TABLE = """
 CREATE TABLE removed (
@@ -107,13 +107,13 @@ def _add_cameras(connection: sqlite3.Connection) -> None:
     connection.execute('ALTER TABLE places ADD COLUMN camera INTEGER REFERENCES cameras')
 
 
-# MIGRATIONS[i] brings a file of version i + 1 to version i + 2 for good. Entries are never changed
-# once released; a new schema is a new entry at the end, together with the new TABLES above.
+# MIGRATIONS[i] rewrites a file of version i + 1 as version i + 2. Released entries are never
+# changed; a new schema is a new entry at the end, together with the new TABLES above.
 MIGRATIONS: tuple[Migration, ...] = (_add_cameras,)
 SCHEMA_VERSION = 1 + len(MIGRATIONS)
 
-# Temporary views by which a file of an older version reads as one of the newest, and stays as it
-# is. An entry for each older version; all of them follow the newest TABLES.
+# Temporary views that present a file of an older version as the newest one without writing to
+# it. One entry for each older version; all entries must match the newest TABLES.
 READ_AS_NEWEST: dict[int, tuple[str, ...]] = {
     1: (
         'CREATE TEMP VIEW cameras AS SELECT NULL AS camera, NULL AS width, NULL AS height, '
@@ -126,19 +126,20 @@ READ_AS_NEWEST: dict[int, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class MapHeader:
-    """What every place of a map has in common, fixed when the map is begun.
+    """What all places of a map have in common, fixed when the build is begun.
 
     Attributes:
-        model_id: hash of the weights that make the descriptors, with the architecture.
-        preprocessing_id: how images are brought to the network's input.
-        weights_name: the name or file that the weights were loaded by, for people.
+        name: of the map, for people.
+        model_id: architecture of the network and hash of its weights.
+        preprocessing_id: how images are prepared for the network.
+        weights_name: name or file that the weights were loaded from, for people.
         codec: how local features are stored, a key of `CODECS`.
         descriptor_dim: length D of global descriptors.
         local_dim: length C of local descriptors.
         frame_id: the frame that poses are given in.
-        datum: geodetic position of that frame's origin, or None.
-        origin: the drive whose beginning the poses count from, as those of odometry do; empty
-            where the frame is a fixed one.
+        datum: geodetic position of the origin of that frame, or None.
+        origin: session whose start is the origin of the poses, as with odometry; empty if the
+            frame is a fixed one.
     """
 
     name: str
@@ -171,7 +172,11 @@ class MapHeader:
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, str]) -> MapHeader:
-        """The inverse of `to_meta`; KeyError or ValueError where a row is missing or unusable."""
+        """The inverse of `to_meta`.
+
+        Raises:
+            KeyError, ValueError: a row is missing or invalid.
+        """
         datum = json.loads(meta['datum'])
         return cls(
             name=meta['name'],
@@ -188,9 +193,9 @@ class MapHeader:
 
 
 def create_tables(connection: sqlite3.Connection, *, changes: bool = False) -> None:
-    """Make an empty database a map without places, or changes to one without any.
+    """Create the tables of a map, or of a file of changes, in an empty database.
 
-    Within the caller's transaction.
+    Runs within the caller's transaction.
     """
     for statement in (TABLES + REMOVED_TABLE if changes else TABLES).split(';'):
         if statement.strip():
@@ -205,15 +210,19 @@ def file_version(connection: sqlite3.Connection) -> int:
 
 
 def read_as_newest(connection: sqlite3.Connection) -> None:
-    """Let a connection see a file of an older version as one of the newest, writing nothing."""
+    """Present a file of an older version as the newest one to a connection, without writing."""
     for statement in READ_AS_NEWEST.get(file_version(connection), ()):
         connection.execute(statement)
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring an older file to the newest version for good, all steps in one transaction.
+    """Rewrite an older file as the newest version, in one transaction.
 
-    The connection is in autocommit mode. Whatever interrupts this leaves the file as it was.
+    An interruption leaves the file unchanged.
+
+    Args:
+        connection: in autocommit mode.
+        migrations: the steps from version 1 on.
     """
     connection.execute('BEGIN IMMEDIATE')
     try:
@@ -228,30 +237,30 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
 
 
 def digest(data: bytes | memoryview) -> bytes:
-    """What the `digest` columns hold of the blob beside them: SHA-256."""
+    """SHA-256 of a blob, as the `digest` columns store it."""
     return hashlib.sha256(data).digest()
 
 
 def intact(blob: object, stored: object) -> bool:
-    """Whether a blob is what its digest was made of; damaged pages may hold other types."""
+    """Whether a value is a blob with this digest; damaged pages may hold other types."""
     return isinstance(blob, bytes) and digest(blob) == stored
 
 
 def record_digest(values: Sequence[object]) -> bytes:
-    """SHA-256 over several columns of a row, through JSON, which keeps floats exactly."""
-    # Damage makes blobs of texts, also within the rows of a list.
+    """SHA-256 of the JSON of several columns of a row; JSON keeps floats exactly."""
+    # Columns may hold blobs, and damage can turn a text into one: write them as hexadecimals.
     return digest(json.dumps(list(values), default=bytes.hex).encode())
 
 
 def meta_digest(connection: sqlite3.Connection) -> str:
-    """Hexadecimal SHA-256 over the meta table, the sessions, and the calibration if there is one.
+    """Hexadecimal SHA-256 of the meta table, the sessions, and the calibration if it has rows.
 
-    In a file of changes also over what is removed.
+    In a file of changes it includes the ids of the removed places.
     """
     meta = connection.execute("SELECT key, value FROM meta WHERE key != 'digest' ORDER BY key")
     sessions = connection.execute('SELECT session, session_id FROM sessions ORDER BY session')
     values = [meta.fetchall(), sessions.fetchall()]
-    # A damaged map may lack the table, which is found out elsewhere.
+    # A damaged map may lack the table; other checks report that.
     if has_table(connection, 'calibration'):
         rows = connection.execute('SELECT name, parameters FROM calibration ORDER BY name')
         values += [found] if (found := rows.fetchall()) else []
@@ -267,22 +276,27 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def set_meta(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    """Write rows of the meta table, and the digest that goes with them."""
+    """Write rows of the meta table, and update the digest row."""
     insert = 'INSERT OR REPLACE INTO meta VALUES (?, ?)'
     connection.executemany(insert, values.items())
     connection.execute(insert, ('digest', meta_digest(connection)))
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
-    """The meta table."""
+    """The rows of the meta table by key."""
     return dict(connection.execute('SELECT key, value FROM meta'))
 
 
-SEE_CHECK = '; `fol_vpr map check` tells more'
+CHECK_HINT = '; `fol_vpr map check` lists all damage'
 
 
 def damaged(path: Path, what: str) -> MapError:
-    """The error for a file that was a map once."""
+    """The error for a damaged map.
+
+    Args:
+        path: the file.
+        what: the damage, in words.
+    """
     return MapError(
-        f'{path} is damaged: {what}{SEE_CHECK}. Take a copy of it that is whole, or build it again'
+        f'{path} is damaged: {what}{CHECK_HINT}. Restore it from a copy, or build it again'
     )

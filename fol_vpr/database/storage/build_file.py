@@ -1,4 +1,4 @@
-"""The unfinished map beside its later name: locked, transactional, published in one step."""
+"""The file of an unfinished build: locked, transactional, and renamed in one step at the end."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fol_vpr.database.storage.sqlite_files import DatabaseFile, fsync, remove_si
 from fol_vpr.errors import MapError
 
 
-class PartialMap(DatabaseFile):
-    """`PATH.partial`, a SQLite file in WAL mode under an exclusive lock until it is closed.
+class BuildFile(DatabaseFile):
+    """`PATH.partial`: a SQLite file in WAL mode, under an exclusive lock until it is closed.
 
     Args:
-        path: the name that it gets when it is published.
-        suffix: in place of `.partial`.
+        path: the name that `publish` gives to the file.
+        suffix: appended to `path` until then.
 
     Raises:
-        MapError: another process is at work on it, or it is something else.
+        MapError: another process is writing the file, or it is no SQLite database.
         StorageError: no space or no permission.
     """
 
@@ -37,14 +37,14 @@ class PartialMap(DatabaseFile):
 
     def _set_up(self) -> None:
         try:
-            with self.storage():
+            with self.write_errors():
                 execute = self.connection.execute
                 execute(f'PRAGMA page_size = {PAGE_SIZE}')
                 execute('PRAGMA locking_mode = EXCLUSIVE')
                 execute('PRAGMA journal_mode = WAL')
-                # Survives the end of this process at once and power failure up to the last
-                # checkpoint, without waiting for the disk at each place: what is lost can be
-                # built again.
+                # A place survives a killed process at once, and a power failure from the next
+                # checkpoint on. Waiting for the disk at each place would be slower, and lost
+                # places can be built again.
                 execute('PRAGMA synchronous = NORMAL')
                 execute('PRAGMA foreign_keys = ON')
                 execute('BEGIN EXCLUSIVE')
@@ -56,7 +56,7 @@ class PartialMap(DatabaseFile):
             raise
 
     def begin(self, meta: Mapping[str, str]) -> None:
-        """Make an empty file a map without places."""
+        """Create the tables in an empty file, with these rows of the meta table."""
         try:
             with self.transaction():
                 create_tables(self.connection)
@@ -66,13 +66,17 @@ class PartialMap(DatabaseFile):
             raise
 
     def differences(self, meta: Mapping[str, str]) -> list[str] | None:
-        """What tells the content from a map with these rows of meta; None where it is empty."""
-        with self.storage():
+        """How the file differs from a build with these rows of meta; None if it is empty.
+
+        Returns:
+            One text for each difference; an empty list if the build can be resumed.
+        """
+        with self.write_errors():
             (tables,) = self._row('SELECT count(*) FROM sqlite_schema')
             if tables == 0:
                 return None
             if self._row('PRAGMA application_id') != (APPLICATION_ID,):
-                return ['it is a database of another program']
+                return ['the file is a database of another program']
             (version,) = self._row('PRAGMA user_version')
             if version != SCHEMA_VERSION:
                 return [f'schema_version is {version}, not {SCHEMA_VERSION}']
@@ -87,30 +91,30 @@ class PartialMap(DatabaseFile):
         row: tuple[int, ...] = self.connection.execute(query).fetchone()
         return row
 
-    def publish(self, owned: MapLock | None = None) -> MapLock:
-        """Close the file, wait until it is on the disk, and give it its name.
+    def publish(self, lock_of_replaced: MapLock | None = None) -> MapLock:
+        """Close the file, wait until it is on the disk, and rename it to `path`.
 
-        A map of that name is replaced, with its changes, which are part of what is replaced.
+        An existing map of that name is replaced, together with its file of changes.
 
         Args:
-            owned: the lock of the map that is replaced, where the caller has it.
+            lock_of_replaced: the lock of the existing map, if the caller holds it.
 
         Returns:
             The lock of the new map.
 
         Raises:
-            MapError: another process is changing the map that would be replaced.
-            StorageError: no space or no permission; the partial stays.
+            MapError: another process is changing the existing map.
+            StorageError: no space or no permission; the unfinished file stays.
         """
         target = self.known_as
-        with self.storage():
-            # Without WAL the map can be read from folders and media that cannot be written.
+        with self.write_errors():
+            # A file without WAL can be read from folders and media that are read-only.
             self.connection.execute('PRAGMA synchronous = FULL')
             self.connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
             self.connection.execute('PRAGMA journal_mode = DELETE')
             self.connection.close()
             fsync(self.path)
-            replaced = MapLock(target) if owned is None and target.exists() else None
+            replaced = MapLock(target) if lock_of_replaced is None and target.exists() else None
             lock = MapLock(self.path)
             try:
                 remove_sidecars(target)
@@ -126,7 +130,7 @@ class PartialMap(DatabaseFile):
         return lock
 
     def restart(self) -> None:
-        """Throw the content away."""
+        """Discard the content and start again with an empty file."""
         self.remove()
         super().__init__(self.path, self.known_as)
         self._set_up()

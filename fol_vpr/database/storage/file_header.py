@@ -1,4 +1,4 @@
-"""What the first bytes of a SQLite file tell, before SQLite opens it."""
+"""Reads the header of a SQLite file, before SQLite opens the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class FileHeader:
-    """The fields of SQLite's own file header that tell what a file is.
+    """Fields of the header that every SQLite file begins with.
 
     Offsets: https://www.sqlite.org/fileformat2.html#the_database_header
     """
@@ -21,12 +21,16 @@ class FileHeader:
 
     @property
     def expected_bytes(self) -> int:
-        """Size of the whole file."""
+        """Size of the complete file in bytes."""
         return self.page_size * self.page_count
 
 
 def read_file_header(path: Path) -> FileHeader | None:
-    """The header of a SQLite file, or None where the file does not begin like one."""
+    """The header of a SQLite file, or None if the file does not begin like one.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     with path.open('rb') as file:
         raw = file.read(100)
     if len(raw) < 100 or not raw.startswith(b'SQLite format 3\0'):

@@ -1,8 +1,8 @@
-"""Counts how often each place of a map was recognised, for pruning those that never are.
+"""Counts how often each place of a map was recognised, so that unused places can be pruned.
 
-The counts lie beside the map in `MAP.hits`, and not in it: a map is read without ever being
-written, by several nodes at once, from media that cannot be written. Losing the counts loses no
-place, so that they are written now and then, and need not be on the disk at once.
+The counts are stored beside the map, in `MAP.hits`: a map file may be on read-only media, and
+several nodes may read it at once. Lost counts lose no place, so they are written only from time
+to time, and without waiting for the disk.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ ON CONFLICT DO UPDATE SET count = count + excluded.count, last = excluded.last
 
 
 def hits_path(path: Path) -> Path:
-    """Where the counts of a map lie, if there are any."""
+    """Path of the file of counts that belongs to a map."""
     return path.with_name(path.name + SUFFIX)
 
 
 class HitCounter:
-    """Collects hits, and adds them to those beside the map from time to time.
+    """Collects hits in memory, and adds them to the file beside the map from time to time.
 
-    Several processes may count for one map. Not for several threads at once.
+    Several processes may count hits of one map. Not thread-safe.
 
     Args:
-        path: the map.
-        interval: seconds between writing.
+        path: the map file.
+        interval: minimum number of seconds between two writes.
     """
 
     def __init__(self, path: str | os.PathLike[str], interval: float = 30.0) -> None:
@@ -54,29 +54,29 @@ class HitCounter:
         self._written = time.monotonic()
 
     def count(self, place_id: str) -> None:
-        """Count one hit.
+        """Count one hit, and write all counts if `interval` has passed.
 
         Raises:
-            StorageError: it was time to write, and there is no space or no permission; the hits
-                are kept for the next time.
+            MapError: the file beside the map holds something else.
+            StorageError: no space or no permission; the hits are kept for the next write.
         """
         self._pending[place_id] += 1
         if time.monotonic() - self._written >= self._interval:
             self.write()
 
     def write(self) -> None:
-        """Add what was counted to the file.
+        """Add the collected hits to the file.
 
         Raises:
-            MapError: the file beside the map is something else.
-            StorageError: no space or no permission.
+            MapError: the file beside the map holds something else.
+            StorageError: no space or no permission; the hits are kept for the next write.
         """
         self._written = time.monotonic()
         if not self._pending:
             return
         file = DatabaseFile(hits_path(self._map), known_as=hits_path(self._map), timeout=5)
-        with closing(file), file.storage():
-            # Recognition does not wait for the disk: a power failure may cost the counts.
+        with closing(file), file.write_errors():
+            # Recognition must not wait for the disk; a power failure may lose the counts.
             file.connection.execute('PRAGMA synchronous = OFF')
             self._add(file)
         self._pending.clear()
@@ -84,10 +84,13 @@ class HitCounter:
     def _add(self, file: DatabaseFile) -> None:
         now = int(time.time())
         with file.transaction():
-            (kind,) = file.connection.execute('PRAGMA application_id').fetchone()
+            (application_id,) = file.connection.execute('PRAGMA application_id').fetchone()
             (tables,) = file.connection.execute('SELECT count(*) FROM sqlite_schema').fetchone()
-            if tables and kind != HITS_ID:
-                raise MapError(f'{file.path} is in the way: move it away, or count no hits')
+            if tables and application_id != HITS_ID:
+                raise MapError(
+                    f'{file.path} is not a file of hit counts: move it away, or set '
+                    'storage.record_hits to false'
+                )
             file.connection.execute(f'PRAGMA application_id = {HITS_ID}')
             file.connection.execute(TABLE)
             rows = [(name, number, now) for name, number in self._pending.items()]
@@ -95,10 +98,13 @@ class HitCounter:
 
 
 def read_hits(path: str | os.PathLike[str]) -> dict[str, int]:
-    """Hits by place_id; empty where none were counted.
+    """Number of hits by place_id; empty if none were counted.
+
+    Args:
+        path: the map file.
 
     Raises:
-        MapError: the file of the counts is damaged.
+        MapError: the file of counts is damaged.
     """
     file = hits_path(Path(path))
     if not file.exists():
@@ -108,5 +114,5 @@ def read_hits(path: str | os.PathLike[str]) -> dict[str, int]:
             return dict(opened.execute('SELECT place_id, count FROM hits').fetchall())
     except sqlite3.Error as error:
         raise MapError(
-            f'{file} cannot be read ({error}): delete it, and the counting starts anew'
+            f'{file} cannot be read ({error}): delete it to start counting again'
         ) from error

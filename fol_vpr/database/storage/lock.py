@@ -1,4 +1,4 @@
-"""Who may change a map: one process at a time."""
+"""The lock under which one process at a time may change a map."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from fol_vpr.errors import AccessError, MapBusyError
 
 
 class MapLock:
-    """The right to change a map, until it is released or the process ends, however it does.
+    """An exclusive lock on a map, held until `release` or the end of the process.
 
-    An flock(2) of the map file itself, which readers do not look at: the file is never written in
-    place, only replaced. It needs no file of its own, leaves nothing behind, and what SQLite locks
-    by fcntl(2) is not touched.
+    It is an flock(2) of the map file itself, which readers ignore: the file is never written in
+    place, only replaced. The lock needs no file of its own, leaves nothing behind when a process
+    is killed, and does not interfere with SQLite, which locks by fcntl(2).
+
+    Args:
+        path: the map file.
 
     Raises:
-        MapBusyError: another writer has it, in this process or another.
+        MapBusyError: another writer, in this process or another one, holds the lock.
         AccessError: the file cannot be opened.
     """
 
@@ -33,20 +36,20 @@ class MapLock:
                 ) from error
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # It may have been replaced between opening and locking.
+                # The file may have been replaced between opening and locking.
                 if os.path.samestat(os.fstat(file), path.stat()):
                     self._file = file
             except BlockingIOError as error:
                 raise MapBusyError(
-                    f'{path} is being changed by another process: wait until that has ended or '
-                    'has let go of the map, or work on a copy'
+                    f'{path} is being changed by another process: wait until that process has '
+                    'ended or closed the map, or work on a copy'
                 ) from error
             finally:
                 if self._file is None:
                     os.close(file)
 
     def release(self) -> None:
-        """Let others change the map."""
+        """Release the lock; does nothing if it was released before."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,4 +1,4 @@
-"""Opens the files of a map for reading, after a look at them from the outside."""
+"""Opens the files of a map for reading, after checking their kind, version and size."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fol_vpr.database.storage.file_header import FileHeader, read_file_header
 from fol_vpr.database.storage.store import unreadable
 from fol_vpr.errors import MapError
 
-# How often a file may have been replaced while it was opened.
-REPLACED = 10
-NEEDED = 'a .folmap file made by `fol_vpr map build` is needed'
+MAX_ATTEMPTS = 10
+"""How often opening is tried again because the file was replaced in the meantime."""
+EXPECTED = 'expected a .folmap file made by `fol_vpr map build`'
 
 
 def open_map_file(path: Path) -> sqlite3.Connection:
-    """A read-only connection to what looks like a map; an older one reads as one of the newest.
+    """A read-only connection to a map file; an older schema is presented as the newest one.
 
     Raises:
-        MapError: it is no map, cut, of a newer schema, or may not be read.
+        MapError: the file is no map, is cut, has a newer schema, or cannot be read.
     """
     check_file(path)
     connection = connect_read_only(path)
@@ -36,10 +36,10 @@ def open_map_file(path: Path) -> sqlite3.Connection:
 
 
 def check_file(path: Path) -> None:
-    """Tell from the outside whether a file can be a map.
+    """Check by its name, kind, header and size whether a file can be a map.
 
     Raises:
-        MapError: it cannot, or the version is newer than known.
+        MapError: it cannot, or its schema version is newer than this program knows.
     """
     try:
         _check_kind(path)
@@ -48,7 +48,7 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise unreadable(path, error) from error
     if header is None:
-        raise MapError(f'{path} is not a map: {NEEDED}')
+        raise MapError(f'{path} is not a map: {EXPECTED}')
     _check_header(path, header, size)
 
 
@@ -57,22 +57,22 @@ def _check_kind(path: Path) -> None:
         partial = path.with_name(path.name + '.partial')
         if partial.exists():
             raise MapError(
-                f'{path} is not finished, {partial.name} is what there is of it: run its build '
-                'again to go on'
+                f'{path} is not finished, only {partial.name} exists: run its build again to '
+                'resume it'
             )
         raise MapError(f'{path} does not exist: check the name, or build a map first')
     if path.name.endswith('.partial'):
-        raise MapError(f'{path} is an unfinished map: run its build again to go on')
+        raise MapError(f'{path} is an unfinished map: run its build again to resume it')
     if not path.is_file():
-        raise MapError(f'{path} is a folder or a device: a map is a single file')
+        raise MapError(f'{path} is a folder or a device: expected a map, which is a single file')
 
 
 def _check_header(path: Path, header: FileHeader, size: int) -> None:
     if header.application_id != schema.APPLICATION_ID:
-        raise MapError(f'{path} is a database of another program: {NEEDED}')
+        raise MapError(f'{path} is a database of another program: {EXPECTED}')
     if header.user_version > schema.SCHEMA_VERSION:
         raise MapError(
-            f'{path} has schema version {header.user_version}, this fol_vpr knows up to '
+            f'{path} has schema version {header.user_version}, expected at most '
             f'{schema.SCHEMA_VERSION}: use a newer fol_vpr, or build the map again with this one'
         )
     if header.user_version < 1:
@@ -82,28 +82,32 @@ def _check_header(path: Path, header: FileHeader, size: int) -> None:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that any thread may use, one at a time, and that never writes."""
+    """A connection that never writes; threads may use it one at a time.
+
+    Raises:
+        MapError: the file cannot be opened.
+    """
     try:
         return _connect(path, 'mode=ro')
     except (sqlite3.Error, OSError) as error:
-        raise MapError(f'{path} cannot be opened ({error}): check permissions') from error
+        raise MapError(f'{path} cannot be opened ({error}): check its permissions') from error
 
 
 def connect_to_changes(path: Path) -> sqlite3.Connection:
-    """A connection that sees changes as they are now, whatever is written meanwhile.
+    """A connection that keeps showing a file of changes as it is now.
 
-    The file is in WAL mode, of which a reader needs the shared memory file beside it, and makes it
-    where it is not there. Where it may not, the file is read as it is, unless a log beside it has
-    more.
+    The file is in WAL mode, for which a reader needs the shared memory file beside it, and
+    creates it if it is missing. Without permission to create it, the file is read without its
+    log, provided that the log is empty.
 
     Raises:
-        MapError: it may not be read, or only where it can also be written.
-        FileNotFoundError: it is gone.
-        sqlite3.Error: it is damaged.
+        MapError: the file cannot be read, or its log can only be read with write permission.
+        FileNotFoundError: the file does not exist.
+        sqlite3.Error: the file is damaged.
     """
-    # A save removes the file and its log one after the other, and another change makes new ones:
-    # parts of both must not be taken for one.
-    for _ in range(REPLACED):
+    # A save removes the file and its log one after the other, and the next change creates new
+    # ones. The file of one must not be combined with the log of the other.
+    for _ in range(MAX_ATTEMPTS):
         with _still_there(path) as still_there:
             try:
                 connection = _connect_to_changes(path)
@@ -114,15 +118,21 @@ def connect_to_changes(path: Path) -> sqlite3.Connection:
             if still_there():
                 return connection
             connection.close()
-    raise MapError(f'{path} is replaced again and again by another process: wait for its end')
+    raise MapError(
+        f'{path} was replaced {MAX_ATTEMPTS} times by another process while it was opened: wait '
+        'until that process has ended'
+    )
 
 
 @contextmanager
 def _still_there(path: Path) -> Iterator[Callable[[], bool]]:
-    """Tells whether a file still has its name; FileNotFoundError where there is none.
+    """A function that tells whether `path` is still the same file.
 
-    Holding it keeps its inode from being used again. Such a handle, unlike one for reading, does
-    not take SQLite's locks away when it is closed.
+    The open handle keeps the inode from being reused. Unlike a handle for reading, an O_PATH
+    handle does not release SQLite's locks when it is closed.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
     """
     handle = os.open(path, os.O_PATH)
 
@@ -141,7 +151,7 @@ def _still_there(path: Path) -> Iterator[Callable[[], bool]]:
 def _connect_to_changes(path: Path) -> sqlite3.Connection:
     connection = connect_read_only(path)
     try:
-        _hold(connection)
+        _begin_read(connection)
         return connection
     except sqlite3.OperationalError as error:
         connection.close()
@@ -151,19 +161,19 @@ def _connect_to_changes(path: Path) -> sqlite3.Connection:
             raise
         if log.exists() and log.stat().st_size > 0:
             raise MapError(
-                f'{path} was left by a process that ended at once, and can be read only where it '
-                'can also be written: call `fol_vpr map save` there once'
+                f'{path} was not closed by the process that wrote it, and can only be read with '
+                'write permission: run `fol_vpr map save` once with that permission'
             ) from error
     except sqlite3.Error:
         connection.close()
         raise
     connection = _connect(path, 'mode=ro&immutable=1')
-    _hold(connection)
+    _begin_read(connection)
     return connection
 
 
-def _hold(connection: sqlite3.Connection) -> None:
-    """Begin a read transaction, which lasts until the connection is closed."""
+def _begin_read(connection: sqlite3.Connection) -> None:
+    """Begin a read transaction that lasts until the connection is closed."""
     connection.execute('BEGIN')
     connection.execute('SELECT count(*) FROM sqlite_schema').fetchone()
 
@@ -171,8 +181,8 @@ def _hold(connection: sqlite3.Connection) -> None:
 def _connect(path: Path, options: str) -> sqlite3.Connection:
     uri = f'{path.absolute().as_uri()}?{options}'
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    # The file may be from anybody: its schema must not run functions, and its pages are looked
-    # at before they are believed.
+    # The file may come from an untrusted source: its schema must not run functions, and its
+    # pages are checked before they are used.
     connection.execute('PRAGMA trusted_schema = OFF')
     connection.execute('PRAGMA cell_size_check = ON')
     return connection

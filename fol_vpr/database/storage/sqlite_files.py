@@ -1,4 +1,4 @@
-"""What SQLite keeps beside a database, and what it says when the disk does not play along."""
+"""SQLite files that are written: their logs, transactions, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from fol_vpr.errors import AccessError, MapBusyError, MapError, StorageError
 
-# A WAL beside the map, or a rollback journal, would be replayed into whatever file bears its name.
+# SQLite would apply a left-over WAL or rollback journal to any file that later gets the name.
 SIDECARS = ('-wal', '-shm', '-journal')
 
 
 def fsync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    """Wait until the content of a file, or the list of names of a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -30,18 +30,25 @@ def remove_sidecars(path: Path) -> None:
 
 
 def remove_database(path: Path) -> None:
-    """Remove a database that is not open for writing; its logs last, so that none is missed."""
+    """Remove a database that is not open for writing, and then its logs.
+
+    In the other order, a reader could open the database without the transactions of its log.
+    """
     path.unlink(missing_ok=True)
     remove_sidecars(path)
 
 
 class DatabaseFile:
-    """A SQLite file that is open for writing, in autocommit mode; write through `transaction`.
+    """A SQLite file that is open for writing, in autocommit mode; write within `transaction`.
 
     Args:
         path: the file.
-        known_as: the file that people know of.
-        timeout: seconds to wait for others to let go of it.
+        known_as: the file that error messages name.
+        timeout: seconds to wait for other processes to release their locks.
+
+    Raises:
+        MapError: another process is writing the file.
+        StorageError: no space or no permission.
     """
 
     connection: sqlite3.Connection
@@ -49,15 +56,15 @@ class DatabaseFile:
     def __init__(self, path: Path, known_as: Path, timeout: float = 0) -> None:
         self.path = path
         self.known_as = known_as
-        with self.storage():
+        with self.write_errors():
             self.connection = sqlite3.connect(
                 path, timeout=timeout, isolation_level=None, check_same_thread=False
             )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is executed within."""
-        with self.storage():
+        """Run what is executed within as one transaction; undo all of it on an exception."""
+        with self.write_errors():
             self.connection.execute('BEGIN IMMEDIATE')
             try:
                 yield
@@ -68,25 +75,30 @@ class DatabaseFile:
                 raise
 
     @contextmanager
-    def storage(self) -> Iterator[None]:
-        """Turn what SQLite and the operating system report into errors that tell the remedy."""
+    def write_errors(self) -> Iterator[None]:
+        """Translate errors of SQLite and the operating system into errors with a remedy.
+
+        Raises:
+            MapError: the file is locked, closed, damaged, or no database.
+            StorageError: no space or no permission.
+        """
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from error
 
     def _explain(self, error: Exception) -> MapError | StorageError:
-        # Python 3.10 has no error codes of SQLite; its messages have been the same for long.
+        # Python 3.10 gives no SQLite error codes; the messages have not changed for years.
         reason = str(error)
         if 'locked' in reason:
             return MapBusyError(
-                f'{self.known_as} is being written by another process: wait until that has '
-                'ended, or choose another name'
+                f'{self.known_as} is being written by another process: wait until that process '
+                'has ended, or choose another name'
             )
         if 'closed' in reason:
             return MapError(f'{self.known_as} is finished or closed; nothing more can be written')
         if 'not a database' in reason or 'malformed' in reason:
-            return MapError(f'{self.path} is in the way, or damaged ({reason}): delete it')
+            return MapError(f'{self.path} is damaged, or no database ({reason}): delete it')
         denied = any(word in reason for word in ('unable to open', 'readonly', 'Read-only'))
         if denied or isinstance(error, PermissionError):
             return AccessError(
@@ -94,16 +106,16 @@ class DatabaseFile:
                 f'{self.path.parent}, or choose another folder'
             )
         return StorageError(
-            f'{self.path} cannot be written ({reason}): free some space on that disk; what was '
-            'added before is safe, and the same can be tried again'
+            f'{self.path} cannot be written ({reason}): free some space on that disk and try '
+            'again; what was added before is safe'
         )
 
     def close(self) -> None:
-        """Close the file, which stays."""
+        """Close the file without removing it."""
         self.connection.close()
 
     def remove(self) -> None:
         """Close the file and remove it."""
         self.close()
-        with self.storage():
+        with self.write_errors():
             remove_database(self.path)

@@ -1,4 +1,4 @@
-"""Reads the tables of one file: a map, or the changes to one. Nothing is believed unverified."""
+"""Reads the tables of one file, a map or its changes, and verifies every row by its digest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ import numpy as np
 
 from fol_vpr.database.format.camera_rows import read_cameras
 from fol_vpr.database.format.codecs import CODECS
-from fol_vpr.database.format.records import COLUMNS, Record, Row, place_digest, place_from_row
+from fol_vpr.database.format.records import (
+    COLUMNS,
+    PlaceRecord,
+    SqlRow,
+    place_digest,
+    place_from_row,
+)
 from fol_vpr.database.format.schema import MapHeader, damaged, intact
 from fol_vpr.datatypes import Camera, LocalFeatures, Place
 from fol_vpr.errors import InputError, MapError
@@ -23,18 +29,18 @@ CONTENT = {
     'local_features': ('features', 'local features'),
     'images': ('jpeg', 'image'),
 }
-"""Tables that hold a blob for each place: the column, and what it is called."""
+"""Tables with a blob for each place: the column, and its name in messages."""
 
 
 class Store:
-    """The rows of one file, by their number; each is compared with its digest when it is read.
+    """The places of one file, by row number; each row is compared with its digest when read.
 
-    May be used by several threads; they take turns.
+    Thread-safe: threads use the connection one at a time.
 
     Args:
         path: the file, for messages.
-        connection: to be closed by `close`.
-        header: what all its places have in common.
+        connection: to the file; `close` closes it.
+        header: what all places of the file have in common.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, header: MapHeader) -> None:
@@ -43,14 +49,14 @@ class Store:
         self._connection = connection
         self._codec = CODECS[header.codec]
         self._lock = threading.Lock()
-        self._sound: set[int] = set()
-        self._held: dict[int, Row] = {}
+        self._verified: set[int] = set()
+        self._cached_rows: dict[int, SqlRow] = {}
 
     def places(self) -> list[Place]:
-        """All places; `Place.index` is the number of the row.
+        """All places in order of their rows; `Place.index` is the row.
 
         Raises:
-            MapError: a record has changed since it was written.
+            MapError: a row is damaged.
         """
         with self.reading() as connection:
             sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
@@ -59,7 +65,7 @@ class Store:
             return [self._place(row, sessions, cameras) for row in rows]
 
     def _place(
-        self, row: Row, sessions: dict[int, str], cameras: dict[int, Camera] | None
+        self, row: SqlRow, sessions: dict[int, str], cameras: dict[int, Camera] | None
     ) -> Place:
         *values, stored = row
         if place_digest(values) != stored:
@@ -67,10 +73,10 @@ class Store:
         return place_from_row(tuple(values), sessions, cameras)
 
     def descriptors(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Row number and global descriptor [D] float16 of every place, by number.
+        """SqlRow and global descriptor [D] float16 of every place, in order of the rows.
 
         Raises:
-            MapError: one is damaged.
+            MapError: a descriptor is damaged.
         """
         with self.reading() as connection:
             rows = connection.execute(
@@ -83,7 +89,7 @@ class Store:
         """Global descriptor [D] float16 of a row.
 
         Raises:
-            MapError: it is missing or damaged.
+            MapError: the descriptor is missing or damaged.
         """
         query = 'SELECT descriptor, digest FROM global_descriptors WHERE place = ?'
         with self.reading() as connection:
@@ -108,40 +114,40 @@ class Store:
         return descriptor
 
     def local_features(self, place: int) -> LocalFeatures:
-        """Local features of a row; verified where read the first time.
+        """Local features of a row; compared with their digest when first read.
 
         Raises:
-            MapError: they are missing or damaged.
+            MapError: the features are missing or damaged.
         """
         count, blob, stored = self._features_row(place)
-        verified = place in self._sound
+        verified = place in self._verified
         if not verified and not intact(blob, stored):
             raise damaged(self.path, f'the local features of place {place} have changed')
         local = self._decoded(place, blob, count)
         if not verified:
             self._check_finite(place, local)
-            self._sound.add(place)
+            self._verified.add(place)
         return local
 
     def hold_local_features(self) -> None:
-        """Read and verify the local features of all rows, and keep them in memory as stored.
+        """Read and verify the local features of all rows, and keep them in memory, encoded.
 
         Raises:
-            MapError: they are damaged.
+            MapError: the features of a row are damaged.
         """
         query = 'SELECT place, count, features, digest FROM local_features'
         with self.reading() as connection:
             for place, count, blob, stored in connection.execute(query):
                 if not intact(blob, stored):
                     raise damaged(self.path, f'the local features of place {place} have changed')
-                self._held[place] = (count, blob, stored)
+                self._cached_rows[place] = (count, blob, stored)
 
-    def _features_row(self, place: int) -> Row:
-        if place in self._held:
-            return self._held[place]
+    def _features_row(self, place: int) -> SqlRow:
+        if place in self._cached_rows:
+            return self._cached_rows[place]
         query = 'SELECT count, features, digest FROM local_features WHERE place = ?'
         with self.reading() as connection:
-            row: Row | None = connection.execute(query, (place,)).fetchone()
+            row: SqlRow | None = connection.execute(query, (place,)).fetchone()
         if row is None:
             raise damaged(self.path, f'the local features of place {place} are missing')
         return row
@@ -158,10 +164,10 @@ class Store:
             raise damaged(self.path, f'the local features of place {place} hold NaN or infinity')
 
     def image(self, place: int) -> bytes | None:
-        """JPEG of a row, or None where there is none.
+        """JPEG of a row, or None if the file has no image of it.
 
         Raises:
-            MapError: it is damaged.
+            MapError: the image is damaged.
         """
         query = 'SELECT jpeg, digest FROM images WHERE place = ?'
         with self.reading() as connection:
@@ -173,16 +179,24 @@ class Store:
         jpeg: bytes = row[0]
         return jpeg
 
-    def record(self, place: int) -> Record:
-        """All of a row, as it is stored.
+    def record(self, place: int) -> PlaceRecord:
+        """Everything that the file stores of a place.
 
         Raises:
-            MapError: anything of it is missing or damaged.
+            MapError: a part of the record is missing or damaged.
         """
         return replace(self.record_without_image(place), jpeg=self.image(place))
 
-    def record_without_image(self, place: int, *, camera: bool = True) -> Record:
-        """`record` for whoever can do without a damaged image, or a damaged camera."""
+    def record_without_image(self, place: int, *, camera: bool = True) -> PlaceRecord:
+        """A record without its image, for the repair of a file whose image may be damaged.
+
+        Args:
+            place: the row.
+            camera: False leaves the camera out too.
+
+        Raises:
+            MapError: another part of the record is missing or damaged.
+        """
         with self.reading() as connection:
             sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
             row = connection.execute(
@@ -201,23 +215,23 @@ class Store:
         if not intact(blob, stored):
             raise damaged(self.path, f'the local features of place {place} have changed')
         self._check_finite(place, self._decoded(place, blob, count))
-        return Record(known, found[0], count, blob)
+        return PlaceRecord(known, found[0], count, blob)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection for one thread at a time; whatever it finds broken is a MapError."""
-        with self._lock, explained(self.path):
+        """The connection, for one thread at a time; errors of a damaged file become MapError."""
+        with self._lock, map_errors(self.path):
             yield self._connection
 
     def close(self) -> None:
-        """Close the file; the store is of no use afterwards."""
+        """Close the file; nothing can be read afterwards."""
         with self._lock:
             self._connection.close()
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what a broken map makes SQLite and its readers raise into a MapError."""
+def map_errors(path: Path) -> Iterator[None]:
+    """Translate the errors that a damaged or closed file causes into MapError."""
     try:
         yield
     except sqlite3.ProgrammingError as error:
@@ -229,5 +243,5 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def unreadable(path: Path, error: OSError) -> MapError:
-    """The error for a file that the operating system does not give out."""
+    """The error for a file that the operating system refuses to read."""
     return MapError(f'{path} cannot be read ({error.strerror}): check its name and permissions')

@@ -1,4 +1,4 @@
-"""Looks for damage in a map, all of it, rather than only in what is needed at the moment."""
+"""Checks a complete map for damage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from fol_vpr.database.format.camera_rows import COLUMNS as CAMERA_COLUMNS
 from fol_vpr.database.format.records import COLUMNS, place_digest
 from fol_vpr.database.format.schema import (
-    SEE_CHECK,
+    CHECK_HINT,
     intact,
     meta_digest,
     read_as_newest,
@@ -27,17 +27,21 @@ from fol_vpr.database.storage.opening import check_file, connect_read_only, conn
 from fol_vpr.database.storage.store import CONTENT
 from fol_vpr.errors import FolVprError, MapError
 
-MANY = 20
+MAX_PROBLEMS = 20
+"""Problems of each kind that are listed."""
 
 
 def check_map(path: str | os.PathLike[str]) -> list[str]:
-    """Read a map and its changes from end to end and compare everything with its digests.
+    """Read a map and its changes completely, and compare everything with its digests.
+
+    Args:
+        path: the map file.
 
     Returns:
-        Problems in words, at most a few dozen; empty where the map is sound.
+        The problems in words, at most a few dozen; empty if the map is undamaged.
 
     Raises:
-        MapError: there is no such file, which is no problem of a map.
+        MapError: there is no such file.
     """
     path = Path(path)
     if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
@@ -45,23 +49,23 @@ def check_map(path: str | os.PathLike[str]) -> list[str]:
     problems: list[str] = []
     try:
         check_file(path)
-        problems.extend(_limited(_size_problems(path)))
+        problems.extend(_first_problems(_size_problems(path)))
         with closing(connect_read_only(path)) as connection:
-            problems.extend(_limited(_database_problems(connection)))
+            problems.extend(_first_problems(_database_problems(connection)))
         changes = changes_path(path)
         if changes.exists():
-            problems.extend(_limited(_changes_problems(changes)))
+            problems.extend(_first_problems(_changes_problems(changes)))
         with MapReader(path) as reader:
-            problems.extend(_limited(_local_problems(reader)))
+            problems.extend(_first_problems(_local_problems(reader)))
     except MapError as error:
-        problems.append(str(error).replace(SEE_CHECK, ''))
+        problems.append(str(error).replace(CHECK_HINT, ''))
     return problems
 
 
-def _limited(problems: Iterator[str]) -> Iterator[str]:
+def _first_problems(problems: Iterator[str]) -> Iterator[str]:
     for number, problem in enumerate(problems):
-        if number == MANY:
-            yield 'and more of the kind'
+        if number == MAX_PROBLEMS:
+            yield 'and more problems of this kind'
             return
         yield problem
 
@@ -81,7 +85,7 @@ def _changes_problems(path: Path) -> Iterator[str]:
         return
     with closing(connection):
         try:
-            # A file that was made and never written to; whoever opens the map looks closer.
+            # A process was killed before its first transaction; opening the map checks for this.
             empty = connection.execute('PRAGMA page_count').fetchone()[0] <= 1
         except sqlite3.Error:
             empty = False
@@ -91,15 +95,15 @@ def _changes_problems(path: Path) -> Iterator[str]:
 
 
 def _database_problems(connection: sqlite3.Connection) -> Iterator[str]:
-    # What SQLite says of damaged text quotes it.
+    # Messages of SQLite quote damaged text, which may not be UTF-8.
     connection.text_factory = lambda text: text.decode('utf-8', 'replace')
     try:
         read_as_newest(connection)
-        for (line,) in connection.execute(f'PRAGMA integrity_check({MANY})'):
+        for (line,) in connection.execute(f'PRAGMA integrity_check({MAX_PROBLEMS})'):
             if line != 'ok':
                 yield f'SQLite: {line}'
         for table, row, parent, _ in connection.execute('PRAGMA foreign_key_check'):
-            yield f'row {row} of {table} has no match in {parent}'
+            yield f'row {row} of {table} refers to a missing row of {parent}'
         if read_meta(connection).get('digest') != meta_digest(connection):
             yield 'the meta table, the sessions or the calibration have changed'
         yield from _camera_problems(connection)
@@ -139,4 +143,4 @@ def _local_problems(reader: MapReader) -> Iterator[str]:
         try:
             reader.local_features(place.index)
         except FolVprError as error:
-            yield str(error).replace(SEE_CHECK, '')
+            yield str(error).replace(CHECK_HINT, '')

@@ -1,4 +1,4 @@
-"""Cameras of a map in the JSON of a plain folder."""
+"""Cameras of a map in the JSON of an exported folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from fol_vpr.datatypes import Camera, Place, Pose
 
 
 class NumberedCameras:
-    """The different cameras of some places, in the order in which they come.
+    """The distinct cameras of some places, in order of their first place.
+
+    Args:
+        places: the places.
 
     Attributes:
-        as_json: the cameras, as `camera_from_json` reads them.
+        as_json: the cameras as JSON objects; `camera_from_json` reads them.
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
@@ -28,7 +31,7 @@ class NumberedCameras:
                     self.as_json.append(_to_json(place.camera))
 
     def number(self, place: Place) -> int | str:
-        """Where the camera of a place stands in `as_json`; empty where it has none."""
+        """Index in `as_json` of the camera of a place; an empty text if it has none."""
         return '' if place.camera is None else self._numbers[camera_values(place.camera)]
 
 
@@ -46,10 +49,10 @@ def _to_json(camera: Camera) -> dict[str, Any]:
 
 
 def camera_from_json(values: dict[str, Any]) -> Camera:
-    """The camera that was written so.
+    """The camera of a JSON object from `NumberedCameras.as_json`.
 
     Raises:
-        KeyError, TypeError, ValueError, InputError: it is none.
+        KeyError, TypeError, ValueError, InputError: a value is missing or invalid.
     """
     mount = values['mount']
     width, height = (int(side) for side in values['size'])

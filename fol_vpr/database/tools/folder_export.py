@@ -1,18 +1,17 @@
-"""Maps as plain folders that any tool can read, and back.
+"""Exports a map as a folder of files in common formats that other programs can read.
 
 ```
 FOLDER/map.json                       what all places have in common, and the cameras
 FOLDER/places.csv                     one line for each place
 FOLDER/global_descriptors.npy         [P, D] float16, in the order of the lines
 FOLDER/covariances.npy                [P, 6, 6] float64 of the poses, NaN where there is none
-FOLDER/images/000000.jpg              where the map keeps images
+FOLDER/images/000000.jpg              if the map stores images
 FOLDER/local_features/000000.npz      descriptors [N, C], positions [N, 2], weights [N]
-FOLDER/local_features/000000.blob     the codec's own bytes, where encoding again would not give
-                                      them back
+FOLDER/local_features/000000.blob     the encoded features, if encoding the decoded ones again
+                                      gives other bytes
 ```
 
-A folder that was exported and is imported again gives the same descriptors, images and records,
-bit for bit.
+Importing an exported folder gives the same descriptors, images and records, bit for bit.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +29,9 @@ from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.sqlite_files import fsync
 from fol_vpr.database.tools.folder_cameras import NumberedCameras
+from fol_vpr.database.writer import Progress
 from fol_vpr.datatypes import MapInfo, Place
 from fol_vpr.errors import InputError, StorageError
-
-Progress = Callable[[int, int], None]
-PathLike = str | os.PathLike[str]
 
 FORMAT = 2
 COLUMNS = (
@@ -45,13 +41,26 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = None) -> MapInfo:
-    """Write a map as a plain folder, which must not be there yet.
+def export_map(
+    path: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+) -> MapInfo:
+    """Export a map as a new folder.
+
+    Args:
+        path: the map file.
+        folder: the folder to make.
+        progress: called with the number of places written and of places in all.
+
+    Returns:
+        The summary of the map.
 
     Raises:
-        InputError: the folder is there.
+        InputError: the folder exists already.
         MapError: the map is damaged.
-        StorageError: no space or no permission; nothing is left of the folder.
+        StorageError: no space or no permission; the unfinished folder was removed.
     """
     folder = Path(folder)
     if folder.exists():
@@ -69,8 +78,8 @@ def export_map(path: PathLike, folder: PathLike, *, progress: Progress | None = 
             fsync(folder.parent)
         except OSError as error:
             raise StorageError(
-                f'{folder} cannot be written ({error.strerror}): check the space on that disk, '
-                'and the permissions'
+                f'{folder} cannot be written ({error.strerror}): check the free space and the '
+                'permissions'
             ) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -139,6 +148,6 @@ def _fields(place: Place) -> list[object]:
 
 
 def _narrowed(values: np.ndarray) -> np.ndarray:
-    """As float16 where that loses nothing."""
+    """The values as float16 if that is exact, unchanged otherwise."""
     narrow = values.astype(np.float16)
     return narrow if np.array_equal(narrow.astype(values.dtype), values) else values

@@ -1,10 +1,11 @@
-"""Maps from plain folders, as `plain` describes them."""
+"""Makes a map from an exported folder; `folder_export` describes the files."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from fol_vpr.database.format.codecs import CODECS
-from fol_vpr.database.format.records import Record, encode
+from fol_vpr.database.format.records import PlaceRecord, encode_place
 from fol_vpr.database.format.schema import MapHeader
 from fol_vpr.database.tools.folder_cameras import camera_from_json
-from fol_vpr.database.tools.folder_export import COLUMNS, FORMAT, PathLike, Progress
-from fol_vpr.database.writer import MapWriter
+from fol_vpr.database.tools.folder_export import COLUMNS, FORMAT
+from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import Camera, Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
 from fol_vpr.errors import InputError
 
@@ -28,21 +29,30 @@ POSE, GEO = COLUMNS[7:14], COLUMNS[14:17]
 
 
 def import_map(
-    folder: PathLike,
-    target: PathLike,
+    folder: str | os.PathLike[str],
+    target: str | os.PathLike[str],
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> MapInfo:
-    """Make a map of a folder as `export_map` writes it.
+    """Make a map from a folder that `export_map` wrote.
 
-    File names come from the number of the line alone, so that a folder from somebody else cannot
-    name files elsewhere.
+    The names of all files follow from the line numbers, so that a folder from an untrusted source
+    cannot make this function read files elsewhere.
+
+    Args:
+        folder: the exported folder.
+        target: the map file to make.
+        overwrite: replace an existing map.
+        progress: called with the number of places written and of places in all.
+
+    Returns:
+        The summary of the new map.
 
     Raises:
-        InputError: the folder is not whole, or holds values that cannot be; names the file.
-        MapError: the target exists.
-        StorageError: no space or no permission; nothing is left of the map.
+        InputError: a file of the folder is missing or has invalid values; the message names it.
+        MapError: the target exists, and `overwrite` is False.
+        StorageError: no space or no permission; the unfinished map was removed.
     """
     folder = Path(folder)
     header, calibration, count, cameras = _read_common(folder)
@@ -54,15 +64,13 @@ def import_map(
     with MapWriter(
         target, header, source_id=source, overwrite=overwrite, resumable=False
     ) as writer:
-        writer.calibrate(calibration)
+        writer.set_calibration(calibration)
 
-        def records() -> Iterator[Record]:
+        def records() -> Iterator[PlaceRecord]:
             for place in _read_places(folder, count, covariances, cameras):
                 yield _record(folder, header, place, descriptors[place.index])
-                if progress is not None:
-                    progress(place.index + 1, count)
 
-        writer.copy(records())
+        writer.copy(records(), total=count, progress=progress)
         return writer.finish()
 
 
@@ -71,14 +79,14 @@ def _read_common(folder: Path) -> tuple[MapHeader, dict[str, str], int, list[Cam
     try:
         common = json.loads(path.read_text('utf-8'))
         if common['format'] not in KNOWN_FORMATS:
-            _refuse(path, f'its format is {common["format"]}, known is up to {FORMAT}')
+            _refuse(path, f'its format is {common["format"]}, expected at most {FORMAT}')
         calibration = {str(k): str(v) for k, v in common['calibration'].items()}
         cameras = [camera_from_json(each) for each in common.get('cameras', [])]
         return MapHeader.from_meta(common['map']), calibration, int(common['places']), cameras
     except OSError as error:
         raise InputError(
-            f'{path} cannot be read ({error.strerror}): a folder made by `fol_vpr map export` is '
-            'needed'
+            f'{path} cannot be read ({error.strerror}): expected a folder made by '
+            '`fol_vpr map export`'
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         _refuse(path, f'{type(error).__name__} {error}')
@@ -86,7 +94,7 @@ def _read_common(folder: Path) -> tuple[MapHeader, dict[str, str], int, list[Cam
 
 def _refuse(path: Path, reason: str) -> NoReturn:
     raise InputError(
-        f'{path} cannot be used ({reason}): export the map again, or put right what was changed'
+        f'{path} cannot be used ({reason}): correct the file, or export the map again'
     )
 
 
@@ -111,7 +119,7 @@ def _read_places(
             needed = COLUMNS if cameras else COLUMNS[:-1]
             missing = [name for name in needed if name not in (rows.fieldnames or ())]
             if missing:
-                _refuse(path, f'no column {", ".join(missing)}')
+                _refuse(path, f'the column {", ".join(missing)} is missing')
             for number, row in enumerate(rows, 1):
                 if number > count:
                     break
@@ -122,7 +130,7 @@ def _read_places(
     except OSError as error:
         _refuse(path, str(error.strerror))
     if number != count:
-        _refuse(path, f'{number} places, map.json says {count}')
+        _refuse(path, f'{number} places, expected {count} as in map.json')
 
 
 def _place(index: int, row: dict[str, Any], covariance: np.ndarray) -> Place:
@@ -152,20 +160,20 @@ def _camera(row: dict[str, Any], cameras: list[Camera]) -> Camera | None:
     if number == '':
         return None
     if not 0 <= int(number) < len(cameras):
-        raise ValueError(f'camera {number}, map.json has {len(cameras)}')
+        raise ValueError(f'camera {number}, map.json has {len(cameras)} cameras')
     return cameras[int(number)]
 
 
-def _record(folder: Path, header: MapHeader, place: Place, descriptor: np.ndarray) -> Record:
+def _record(folder: Path, header: MapHeader, place: Place, descriptor: np.ndarray) -> PlaceRecord:
     stem = folder / 'local_features' / f'{place.index:06d}'
     image = folder / 'images' / f'{place.index:06d}.jpg'
     local = _local_features(stem.with_suffix('.npz'))
-    codec, own = CODECS[header.codec], stem.with_suffix('.blob')
+    codec, blob_file = CODECS[header.codec], stem.with_suffix('.blob')
     try:
-        encoded = encode(header, place, Features(descriptor, local, place.image_size))
+        encoded = encode_place(header, place, Features(descriptor, local, place.image_size))
         jpeg = image.read_bytes() if image.exists() else None
-        if own.exists():
-            blob = own.read_bytes()
+        if blob_file.exists():
+            blob = blob_file.read_bytes()
             codec.decode(blob, encoded.count, header.local_dim)
             encoded = replace(encoded, features=blob)
     except (OSError, ValueError, InputError) as error:
@@ -180,5 +188,5 @@ def _local_features(path: Path) -> LocalFeatures:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         _refuse(path, f'{type(error).__name__} {error}')
     if any(part.dtype.kind != 'f' for part in parts) or parts[0].ndim != 2:
-        _refuse(path, 'floats are needed, of which descriptors have two dimensions')
+        _refuse(path, 'expected arrays of floats, and descriptors [N, C]')
     return LocalFeatures(*(part.astype(np.float32) for part in parts))

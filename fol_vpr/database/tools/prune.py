@@ -1,4 +1,4 @@
-"""Which places of a map can go: those that were never hit, and those that others stand for."""
+"""Removes places that were never recognised, and places that similar ones nearby represent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from fol_vpr.config import PruningConfig
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.hits import hits_path, read_hits
-from fol_vpr.database.tools.merge_split import Progress, copy_places
+from fol_vpr.database.tools.copying import copy_places
+from fol_vpr.database.writer import Progress
 from fol_vpr.datatypes import MapInfo, Place
 from fol_vpr.errors import InputError
 
@@ -26,22 +27,25 @@ def prune_map(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> MapInfo:
-    """A new map without the places that are not needed; the old one stays.
+    """Make a new map without the places that are not needed; the old map stays.
 
     Args:
-        path: the map.
-        target: the new map.
-        config: what is not needed.
+        path: the map file.
+        target: the map file to make.
+        config: which places are not needed.
         overwrite: replace an existing map.
-        progress: called with places written and places in all.
+        progress: called with the number of places written and of places in all.
+
+    Returns:
+        The summary of the new map.
 
     Raises:
-        InputError: nothing is asked for, nothing would be left, or no hits were counted.
+        InputError: no rule is chosen, or no place of the map has a hit.
         MapError: the map is damaged, or the target exists.
         StorageError: no space or no permission.
     """
     if not (config.never_hit or config.redundant):
-        raise InputError('nothing to prune by: give --never-hit, --redundant, or both')
+        raise InputError('nothing to prune by: expected --never-hit, --redundant, or both')
     with MapReader(path) as reader:
         hits = read_hits(path)
         kept = [place.index for place in reader.places]
@@ -49,9 +53,9 @@ def prune_map(
             kept = [i for i in kept if hits.get(reader.places[i].place_id)]
             if not kept:
                 raise InputError(
-                    f'{hits_path(reader.path)} counts no hit of any place of the map: let a node '
-                    'localise with storage.record_hits for as long as the robot needs to see '
-                    'all of its places'
+                    f'{hits_path(reader.path)} counts no hits of the places of the map: run the '
+                    'node with storage.record_hits while the robot visits all places, and prune '
+                    'then'
                 )
         if config.redundant:
             kept = _without_redundant(reader, kept, hits, config)
@@ -79,58 +83,60 @@ def cover(
     angle: float,
     preference: Sequence[int],
 ) -> list[int]:
-    """Few places that stand for all: a greedy set cover.
+    """Choose few places that represent all: a greedy set cover.
 
-    A place stands for another one that looks like it and, where both have poses, was taken near
-    it. The greedy choice needs at most ln(n) + 1 times as many as the best one, for n places that
-    one may stand for (Chvatal, A Greedy Heuristic for the Set-Covering Problem, 1979).
+    A place represents another one if their images are similar and, if both have poses, were taken
+    close to each other. The greedy choice needs at most ln(n) + 1 times as many places as the
+    best choice, if one place represents at most n (Chvatal, A Greedy Heuristic for the
+    Set-Covering Problem, 1979).
 
     Args:
         descriptors: [P, D], unit length.
         places: P places.
-        similarity: least cosine of places that stand for each other.
-        radius: longest distance between them in metres.
-        angle: largest difference of their orientations in radians.
-        preference: of two that stand for as many, the one with the larger number is taken.
+        similarity: minimum cosine between places that represent each other.
+        radius: maximum distance between their positions in metres.
+        angle: maximum angle between their orientations in radians.
+        preference: [P]; of two places that represent equally many, the one with the larger
+            number is chosen.
 
     Returns:
-        Which ones, ascending.
+        Indices of the chosen places, ascending.
     """
     covers: list[np.ndarray] = [np.empty(0, np.int64)] * len(places)
-    for row, columns in _alike(descriptors, places, similarity, radius, angle):
+    for row, columns in _represented(descriptors, places, similarity, radius, angle):
         covers[row] = columns
-    open_ = np.ones(len(places), bool)
+    uncovered = np.ones(len(places), bool)
     heap = [(-len(covers[i]), -preference[i], i) for i in range(len(places))]
     heapq.heapify(heap)
     chosen = []
-    while open_.any():
+    while uncovered.any():
         _, preferred, number = heapq.heappop(heap)
-        gain = int(open_[covers[number]].sum())
-        # Gains only shrink: what is best with its present gain is best of all.
+        gain = int(uncovered[covers[number]].sum())
+        # Gains only shrink: a place whose updated gain still leads the heap is the best choice.
         if heap and (-gain, preferred, number) > heap[0]:
             if gain:
                 heapq.heappush(heap, (-gain, preferred, number))
             continue
         chosen.append(number)
-        open_[covers[number]] = False
+        uncovered[covers[number]] = False
     return sorted(chosen)
 
 
-def _alike(
+def _represented(
     descriptors: np.ndarray,
     places: Sequence[Place],
     similarity: float,
     radius: float,
     angle: float,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """For each place, the places that it stands for, itself among them."""
+    """For each place, its index and the indices of the places it represents, itself included."""
     rows = np.ascontiguousarray(descriptors)
     posed = np.array([place.pose is not None for place in places])
     positions = np.array([_position(place) for place in places])
     quaternions = np.array([_orientation(place) for place in places])
     for first in range(0, len(rows), BLOCK):
         block = np.arange(first, min(first + BLOCK, len(rows)))
-        others = _within_reach(positions, posed, block, radius)
+        others = _near_block(positions, posed, block, radius)
         similarities = rows[block].astype(np.float32) @ rows[others].astype(np.float32).T
         for number, row in enumerate(block):
             alike = similarities[number] >= similarity
@@ -145,10 +151,13 @@ def _alike(
             yield int(row), columns
 
 
-def _within_reach(
+def _near_block(
     positions: np.ndarray, posed: np.ndarray, block: np.ndarray, radius: float
 ) -> np.ndarray:
-    """Places that can be near one of a block; consecutive places mostly lie together."""
+    """Indices of the places that can be within `radius` of a place of the block.
+
+    Consecutive places mostly lie close together, so that this leaves out most places.
+    """
     if not posed[block].all():
         return np.arange(len(positions))
     low = positions[block].min(axis=0) - radius
@@ -162,7 +171,7 @@ def _position(place: Place) -> np.ndarray:
 
 
 def _orientation(place: Place) -> np.ndarray:
-    # An unknown one differs from none: no comparison with NaN is true.
+    # No comparison with NaN is true, so that an unknown orientation never differs too much.
     if place.pose is None or not place.pose.has_orientation:
         return np.full(4, np.nan)
     return place.pose.orientation

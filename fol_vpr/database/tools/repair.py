@@ -1,4 +1,4 @@
-"""Makes a whole map of what is sound in a damaged one."""
+"""Makes a map from the undamaged places of a damaged one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fol_vpr.database.format.codecs import CODECS
-from fol_vpr.database.format.records import Record
+from fol_vpr.database.format.records import PlaceRecord
 from fol_vpr.database.format.schema import (
     MapHeader,
     has_table,
@@ -30,13 +30,13 @@ from fol_vpr.errors import MapError, StorageError
 
 @dataclass
 class Repair:
-    """What came of a repair.
+    """The result of a repair.
 
     Attributes:
-        dropped: what is not in the repaired map, in words.
-        kept: places that are.
-        original: where the damaged file is now.
-        info: of the repaired map.
+        dropped: what the repaired map lacks, in words.
+        kept: number of places in the repaired map.
+        original: path that the damaged file has now.
+        info: summary of the repaired map.
     """
 
     dropped: list[str] = field(default_factory=list)
@@ -46,15 +46,18 @@ class Repair:
 
 
 def repair_map(path: str | os.PathLike[str]) -> Repair:
-    """Replace a damaged map by one of all its places that are sound, changes included.
+    """Replace a damaged map by one with all its undamaged places, changes included.
 
-    The damaged file is kept as `PATH.damaged`, with its changes as `PATH.damaged.changes`. An
-    image or a camera that is damaged is dropped without its place.
+    The damaged file is kept as `PATH.damaged`, and its changes as `PATH.damaged.changes`. If only
+    the image or the camera of a place is damaged, the place is kept without it.
+
+    Args:
+        path: the map file.
 
     Raises:
-        MapError: nothing can be saved: the meta table or the sessions are damaged, which say what
-            the numbers mean, or no place is sound; or another process changes the map.
-        StorageError: no space or no permission; the damaged map is as it was.
+        MapError: the meta table or the sessions are damaged, without which places cannot be
+            decoded; or all places are damaged; or another process changes the map.
+        StorageError: no space or no permission; the damaged map is unchanged.
     """
     path = Path(path)
     if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
@@ -67,7 +70,7 @@ def repair_map(path: str | os.PathLike[str]) -> Repair:
 
 
 def can_be_repaired(path: str | os.PathLike[str]) -> bool:
-    """Whether a damaged map says how it is read; its places may be damaged all the same."""
+    """Whether the meta table and the sessions of a map are undamaged, as a repair requires."""
     path = Path(path)
     try:
         with closing(connect_read_only(path)) as connection:
@@ -90,16 +93,16 @@ def _repair(path: Path, lock: MapLock) -> Repair:
                 source_id=meta.get('source_id', ''),
                 overwrite=True,
                 resumable=False,
-                owned=lock,
+                lock_of_replaced=lock,
             ) as writer:
                 writer.keep_identity(meta)
-                writer.calibrate(_calibration(connection, added))
-                writer.copy(_sound(store, range(int(meta['places'])), removed, repair))
+                writer.set_calibration(_calibration(connection, added))
+                writer.copy(_undamaged(store, range(int(meta['places'])), removed, repair))
                 if added is not None:
-                    writer.copy(_sound(added, _rows(added), set(), repair))
+                    writer.copy(_undamaged(added, _rows(added), set(), repair))
                 if repair.kept == 0:
-                    raise MapError(f'{path} has no place that is whole: build it again')
-                repair.original = _keep(path)
+                    raise MapError(f'{path} has no undamaged place: build it again')
+                repair.original = _keep_original(path)
                 repair.info = writer.finish()
                 writer.take_lock().release()
         finally:
@@ -114,21 +117,20 @@ def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
         meta = read_meta(connection)
         sound = meta.get('digest') == meta_digest(connection)
     except (sqlite3.Error, ValueError, TypeError) as error:
-        # What SQLite says of a damaged schema may quote bytes that are no text.
+        # Messages of SQLite quote a damaged schema, which may not be UTF-8: hence ValueError.
         sound, reason = False, str(error)
     else:
         reason = 'they have changed'
     if not sound or meta.get('codec') not in CODECS:
         raise MapError(
-            f'{path} cannot be repaired: what says how its content is to be read, the meta table '
-            f'and the sessions, is damaged ({reason}). Take a copy of it that is whole, or build '
-            'it again'
+            f'{path} cannot be repaired: the meta table or the sessions, which tell how to read '
+            f'the places, are damaged ({reason}). Restore it from a copy, or build it again'
         )
     return meta
 
 
 def _calibration(connection: sqlite3.Connection, added: Store | None) -> dict[str, str]:
-    """Its rows, which the digest of the meta table vouches for, and those of the changes."""
+    """Rows of the calibration table, which the digest of the meta table covers, by name."""
     query = 'SELECT name, parameters FROM calibration'
     rows = dict(connection.execute(query).fetchall())
     if added is not None:
@@ -138,7 +140,7 @@ def _calibration(connection: sqlite3.Connection, added: Store | None) -> dict[st
 
 
 def _changes(path: Path, meta: dict[str, str], repair: Repair) -> tuple[set[str], Store | None]:
-    """Names of removed places, and the added ones, as far as the changes can be trusted."""
+    """Ids of the removed places, and the added places; nothing if the changes are damaged."""
     file = changes_path(path)
     if not file.exists():
         return set(), None
@@ -166,10 +168,10 @@ def _rows(store: Store) -> list[int]:
     return rows
 
 
-def _sound(
+def _undamaged(
     store: Store, rows: range | list[int], removed: set[str], repair: Repair
-) -> Iterator[Record]:
-    """Each row by itself, so that a damaged page takes along only what lies on it."""
+) -> Iterator[PlaceRecord]:
+    """The undamaged records; each is read separately, so that damage affects only its own row."""
     for row in rows:
         record = _with_or_without_camera(store, row, repair)
         if record is None:
@@ -186,8 +188,11 @@ def _sound(
         yield record
 
 
-def _with_or_without_camera(store: Store, row: int, repair: Repair) -> Record | None:
-    """A place without its image; a damaged camera is dropped alone, anything else with it."""
+def _with_or_without_camera(store: Store, row: int, repair: Repair) -> PlaceRecord | None:
+    """A record without its image, and without its camera if that is damaged.
+
+    None if another part of the record is damaged.
+    """
     try:
         return store.record_without_image(row)
     except MapError as error:
@@ -202,12 +207,16 @@ def _with_or_without_camera(store: Store, row: int, repair: Repair) -> Record | 
 
 
 def _cause(error: MapError, path: Path) -> str:
-    """The error without what everybody knows here."""
+    """The message without the path and the remedy."""
     return str(error).removeprefix(f'{path} is damaged: ').partition(';')[0]
 
 
-def _keep(path: Path) -> Path:
-    """Give the damaged file, and its changes, a second name."""
+def _keep_original(path: Path) -> Path:
+    """Give the damaged file and its changes a second name.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
     kept = path.with_name(path.name + '.damaged')
     try:
         for original, copy in ((path, kept), (changes_path(path), changes_path(kept))):
@@ -219,6 +228,7 @@ def _keep(path: Path) -> Path:
                     shutil.copyfile(original, copy)
     except OSError as error:
         raise StorageError(
-            f'{kept} cannot be written ({error.strerror}): check the space and the permissions'
+            f'{kept} cannot be written ({error.strerror}): check the free space and the '
+            'permissions'
         ) from error
     return kept

@@ -24,7 +24,7 @@ from fol_vpr.datatypes import (
 )
 from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_image
-from fol_vpr.sources.bags.poses import is_known
+from fol_vpr.sources.bags.poses import is_covariance_known
 from fol_vpr_msgs import msg as fol
 
 NS = 1_000_000_000
@@ -98,7 +98,7 @@ def pose_from_message(message: Any) -> Pose:
     return Pose(
         position=np.array([at.x, at.y, at.z]),
         orientation=np.array([turned.x, turned.y, turned.z, turned.w]),
-        covariance=covariance if is_known(covariance) else None,
+        covariance=covariance if is_covariance_known(covariance) else None,
     )
 
 

@@ -25,12 +25,12 @@ from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.sources.source import looking_at
+from fol_vpr.sources.source import path_errors
 
 STORAGE_SUFFIXES = ('.db3', '.mcap')
 _URI_CHARACTERS = '?#%'
-_LAST_STAMP_NS = 2**63 - 1
-_MOST_MESSAGES = 2**40
+_MAX_STAMP_NS = 2**63 - 1
+_MAX_MESSAGES = 2**40
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +77,17 @@ class Bag:
         """
         self.path = Path(path)
         self.warnings: list[str] = []
-        with looking_at(self.path):
+        with path_errors(self.path):
             _check_is_bag(self.path)
             self._warn_of_unmerged_log()
-        with _reading(self.path), _Reader(self.path) as reader:
+        with _bag_errors(self.path), _Reader(self.path) as reader:
             found: dict[str, Topic] = {}
             for connection in sorted(reader.connections, key=lambda each: each.topic):
                 count = connection.msgcount
                 if connection.topic in found:
                     # One topic, several publishers with different QoS.
                     count += found[connection.topic].count
-                if not 0 <= count <= _MOST_MESSAGES:
+                if not 0 <= count <= _MAX_MESSAGES:
                     raise ReaderError(f'{connection.topic} claims {count} messages')
                 found[connection.topic] = Topic(connection.topic, connection.msgtype, count)
             self.topics = found
@@ -104,14 +104,14 @@ class Bag:
         Raises:
             InputError: the bag is damaged, or a topic is not serialised as CDR.
         """
-        with _reading(self.path), _Reader(self.path) as reader:
+        with _bag_errors(self.path), _Reader(self.path) as reader:
             chosen = [each for each in reader.connections if each.topic in topics]
             for connection in chosen:
                 _check_cdr(connection, self.path)
             if not chosen:
                 return
             for connection, receive_ns, data in reader.messages(chosen):
-                receive_ns = min(max(0, int(receive_ns)), _LAST_STAMP_NS)
+                receive_ns = min(max(0, int(receive_ns)), _MAX_STAMP_NS)
                 yield Message(connection.topic, connection.msgtype, receive_ns, bytes(data))
 
     def files(self) -> list[Path]:
@@ -163,7 +163,7 @@ def deserialize(message: Message) -> Any:
     Raises:
         InputError: the data do not hold what the type says.
     """
-    with _translated(f'message on {message.topic} at {message.receive_ns} ns is damaged'):
+    with _input_errors(f'message on {message.topic} at {message.receive_ns} ns is damaged'):
         return typestore().deserialize_cdr(message.data, message.msgtype)
 
 
@@ -281,7 +281,7 @@ def _check_cdr(connection: Connection, path: Path) -> None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _bag_errors(path: Path) -> Iterator[None]:
     """Turn what rosbags raises over a damaged bag into an InputError with the remedy."""
     remedy = 'if its recording was cut off, `{}` saves what is there'
     files = [path] if path.is_file() else sorted(filter(is_storage, path.iterdir()))
@@ -290,12 +290,12 @@ def _reading(path: Path) -> Iterator[None]:
     else:
         file = files[0] if files else 'FILE.db3'
         remedy = remedy.format(f'sqlite3 {file} .recover | sqlite3 recovered.db3')
-    with _translated(f'{path} cannot be read as a bag', remedy):
+    with _input_errors(f'{path} cannot be read as a bag', remedy):
         yield
 
 
 @contextmanager
-def _translated(what: str, remedy: str = '') -> Iterator[None]:
+def _input_errors(what: str, remedy: str = '') -> Iterator[None]:
     ending = f'; {remedy}' if remedy else ''
     try:
         yield

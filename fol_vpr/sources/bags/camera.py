@@ -13,12 +13,12 @@ from fol_vpr.sources.bags.bag import Bag, deserialize
 from fol_vpr.sources.bags.mounts import read_mount
 from fol_vpr.sources.cameras import (
     CAMERA_INFO,
-    UNUSED,
+    WITHOUT_CAMERA,
     camera_from_info,
-    given_camera,
-    info_topics_of,
+    camera_info_topics,
+    configured_camera,
     is_rectified,
-    misfit,
+    size_mismatch,
 )
 
 
@@ -53,7 +53,7 @@ class BagCamera:
         self._rectified = is_rectified(image_topic)
         self._mount = mount_pose(config.camera_mount)
         self._file = config.camera
-        self._given = given_camera(config)
+        self._given = configured_camera(config)
         self.info_topic = '' if config.camera else self._find(image_topic, config)
         self._info = self._first_info()
         self._known: dict[tuple[tuple[int, int], str], Camera | None] = {}
@@ -67,7 +67,7 @@ class BagCamera:
                     f'{CAMERA_INFO}; such topics there: {self._bag.list_topics(CAMERA_INFO)}'
                 )
             return found.name
-        for name in info_topics_of(image_topic):
+        for name in camera_info_topics(image_topic):
             found_beside = self._bag.topics.get(name)
             if found_beside is not None and found_beside.msgtype == CAMERA_INFO:
                 return name
@@ -80,17 +80,17 @@ class BagCamera:
             for message in self._bag.read([self.info_topic]):
                 return deserialize(message)
         except InputError as error:
-            self._warn(f'{error}; {UNUSED}')
+            self._warn(f'{error}; {WITHOUT_CAMERA}')
         return None
 
-    def of(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
+    def for_image(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
         """The camera of an image of this size in this frame, None where it is not known."""
         key = (image_size, frame_id)
         if key not in self._known:
             try:
                 self._known[key] = self._camera(image_size, frame_id)
             except InputError as error:
-                self._warn(f'{self._file or self.info_topic}: {error}; {UNUSED}')
+                self._warn(f'{self._file or self.info_topic}: {error}; {WITHOUT_CAMERA}')
                 self._known[key] = None
         return self._known[key]
 
@@ -104,7 +104,7 @@ class BagCamera:
             camera = replace(self._given, mount=mount)
         else:
             camera = self._by_info(image_size, frame_id, mount)
-        if problem := misfit(camera, image_size):
+        if problem := size_mismatch(camera, image_size):
             raise InputError(problem)
         return camera
 

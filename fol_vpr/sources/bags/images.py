@@ -14,11 +14,11 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize
 from fol_vpr.sources.bags.camera import BagCamera
 from fol_vpr.sources.bags.odometry import BagOdometry
-from fol_vpr.sources.bags.poses import Track, header_stamp, read_track
+from fol_vpr.sources.bags.poses import PoseTrack, header_stamp, read_pose_track
 from fol_vpr.sources.bags.topics import choose_image_topic
-from fol_vpr.sources.cameras import fingerprint
+from fol_vpr.sources.cameras import camera_fingerprint
 from fol_vpr.sources.images.decode import decode_image
-from fol_vpr.sources.source import Capture, FrameSelector, OnBad, looking_at
+from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +72,10 @@ class BagImages:
         self._topic = choose_image_topic(self._bag, image_topic)
         self.image_topic = self._topic.name
         self.pose_topic = ''
-        self._track: Track | None = None
+        self._track: PoseTrack | None = None
         if pose_topic:
             self.pose_topic = self._bag.find_topic(pose_topic).name
-            self._track, tolerated = read_track(self._bag, pose_topic, max_pose_gap)
+            self._track, tolerated = read_pose_track(self._bag, pose_topic, max_pose_gap)
             self.warnings += tolerated
         self._odometry: BagOdometry | None = None
         if odom_topic:
@@ -89,12 +89,12 @@ class BagImages:
         config = camera or CameraConfig()
         base = self._base_frame(config)
         if self._odometry is not None:
-            self._odometry.take_to(base, self._warn)
+            self._odometry.transform_to(base, self._warn)
         self._camera = BagCamera(self._bag, self.image_topic, base, config, self._warn)
         self.camera_info_topic = self._camera.info_topic
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
         self.description = f'{len(self)} images of {self.image_topic} in {self._bag.path}{poses}'
-        with looking_at(self._bag.path):
+        with path_errors(self._bag.path):
             self.fingerprint = self._fingerprint(max_pose_gap, config)
 
     def __len__(self) -> int:
@@ -131,7 +131,7 @@ class BagImages:
         on_bad: OnBad | None,
         stop: int | None = None,
     ) -> Iterator[tuple[int, Frame]]:
-        watch = _Watch(self._topic, self._track, leaves_out=selector is not None)
+        watch = _PassReport(self._topic, self._track, leaves_out=selector is not None)
         position = -1
         try:
             for position, message in enumerate(self._bag.read([self.image_topic])):
@@ -155,7 +155,7 @@ class BagImages:
                 self._warn(warning)
 
     def _frame(
-        self, message: Message, selector: FrameSelector | None, watch: _Watch
+        self, message: Message, selector: FrameSelector | None, watch: _PassReport
     ) -> Frame | None:
         """The frame of a message; None where it is no keyframe."""
         msg = deserialize(message)
@@ -172,7 +172,7 @@ class BagImages:
                 f'the poses of {self.pose_topic} are of {frame_id}, the frame of the images: a '
                 'map of them has the poses of the camera, and not of the base of the robot'
             )
-        camera = self._camera.of((image.shape[1], image.shape[0]), frame_id)
+        camera = self._camera.for_image((image.shape[1], image.shape[0]), frame_id)
         odometry = self._odometry.at(stamp_ns) if self._odometry else None
         frame = Frame(
             image, frame_id=frame_id, camera=camera, odometry=odometry, **capture._asdict()
@@ -220,14 +220,14 @@ class BagImages:
             digest.update(f'{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
         digest.update(f'{self.image_topic}\0{self.pose_topic}\0{max_pose_gap}'.encode())
         digest.update(self._camera.info_topic.encode())
-        digest.update(fingerprint(config))
+        digest.update(camera_fingerprint(config))
         return digest.hexdigest()
 
 
-class _Watch:
+class _PassReport:
     """Counts what is odd about the images of one pass, to report it once at its end."""
 
-    def __init__(self, topic: Topic, track: Track | None, *, leaves_out: bool) -> None:
+    def __init__(self, topic: Topic, track: PoseTrack | None, *, leaves_out: bool) -> None:
         self._topic = topic
         self._track = track
         self._leaves_out = leaves_out

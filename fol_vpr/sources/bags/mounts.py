@@ -74,13 +74,13 @@ def _edges(bag: Bag, topic: str) -> dict[str, Edge]:
     moving: set[str] = set()
     for message in bag.read([topic]):
         for stamped in deserialize(message).transforms:
-            frame, edge = edge_of(stamped)
+            frame, edge = edge_from_transform(stamped)
             if edge is not None and _differ(edges.setdefault(frame, edge), edge):
                 moving.add(frame)
     return {frame: edge for frame, edge in edges.items() if frame not in moving}
 
 
-def edge_of(stamped: Any) -> tuple[str, Edge | None]:
+def edge_from_transform(stamped: Any) -> tuple[str, Edge | None]:
     """Frame, its parent and its pose in there, of a geometry_msgs/TransformStamped.
 
     The edge is None where the numbers are no pose.

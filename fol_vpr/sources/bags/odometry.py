@@ -8,7 +8,7 @@ from fol_vpr.datatypes import Pose
 from fol_vpr.geometry.rigid import compose
 from fol_vpr.sources.bags.bag import Bag
 from fol_vpr.sources.bags.mounts import read_mount
-from fol_vpr.sources.bags.poses import read_track
+from fol_vpr.sources.bags.poses import read_pose_track
 
 
 class BagOdometry:
@@ -29,12 +29,12 @@ class BagOdometry:
 
     def __init__(self, bag: Bag, topic: str, max_gap: float) -> None:
         self._bag = bag
-        self._track, self.warnings = read_track(bag, topic, max_gap)
+        self._track, self.warnings = read_pose_track(bag, topic, max_gap)
         self.frame = self._track.child_frame_id
         self._base: Pose | None = None
         self._used = True
 
-    def take_to(self, base_frame: str, warn: Callable[[str], None]) -> None:
+    def transform_to(self, base_frame: str, warn: Callable[[str], None]) -> None:
         """Give the poses of this frame from now on, by the tf of the bag.
 
         There are none any more where that does not tell where it is; `warn` is told so.

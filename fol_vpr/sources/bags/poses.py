@@ -23,17 +23,17 @@ NAV_SAT_FIX = 'sensor_msgs/msg/NavSatFix'
 POSE_TYPES = (ODOMETRY, POSE, POSE_WITH_COVARIANCE, NAV_SAT_FIX)
 
 _NORM_TOLERANCE = 0.01
-_FARTHEST = 1e9  # metres; no pose lies beyond the Moon
-_LARGEST_VARIANCE = 1e30  # another way to say that it is unknown
+_MAX_COORDINATE = 1e9  # metres; no pose lies beyond the Moon
+_MAX_VARIANCE = 1e30  # another way to say that it is unknown
 _NEARLY_PARALLEL = 0.9995  # cosine above which slerp's division loses digits and lerp is exact
 _FIXED_FRAMES = ('map', 'earth', 'utm')
-_LEAST_FIX = 0  # NavSatStatus.STATUS_FIX; below it there is none
+_MIN_FIX_STATUS = 0  # NavSatStatus.STATUS_FIX; below it there is none
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class PoseTrack:
     """Stamped poses, or stamped geodetic positions.
 
     Attributes:
@@ -158,7 +158,7 @@ class _Collector:
         if self.width == 7:
             self.covariances.extend([math.nan] * 36 if covariance is None else covariance)
 
-    def track(self, max_gap: float) -> Track:
+    def track(self, max_gap: float) -> PoseTrack:
         # Of several messages with one stamp, the first.
         stamps, order = np.unique(np.frombuffer(self.stamps, np.int64), return_index=True)
         values = np.frombuffer(self.values, np.float64).reshape(-1, self.width)[order]
@@ -166,7 +166,7 @@ class _Collector:
         if self.has_covariance:
             covariances = np.frombuffer(self.covariances, np.float32).reshape(-1, 36)[order]
         frame_id = self.frame_id or ''
-        return Track(
+        return PoseTrack(
             stamps,
             values,
             covariances,
@@ -183,7 +183,7 @@ class _Collector:
         ]
 
 
-def read_track(bag: Bag, topic: str, max_gap: float) -> tuple[Track, list[str]]:
+def read_pose_track(bag: Bag, topic: str, max_gap: float) -> tuple[PoseTrack, list[str]]:
     """The poses or positions of one topic.
 
     Poses with NaN or a quaternion that is none, and fixes without a position, are left out.
@@ -241,7 +241,7 @@ def _pose_values(msg: Any) -> list[float] | str:
     pose = msg.pose.pose if hasattr(msg.pose, 'pose') else msg.pose
     position, turn = pose.position, pose.orientation
     values = [position.x, position.y, position.z, turn.x, turn.y, turn.z, turn.w]
-    if not all(abs(value) <= _FARTHEST for value in values):
+    if not all(abs(value) <= _MAX_COORDINATE for value in values):
         return 'hold NaN or absurd numbers and were skipped'
     norm = math.hypot(*values[3:])
     if abs(norm - 1) > _NORM_TOLERANCE:
@@ -251,7 +251,7 @@ def _pose_values(msg: Any) -> list[float] | str:
 
 def _geo_values(msg: Any) -> list[float] | str:
     """Latitude, longitude and altitude, or what is wrong with them."""
-    if msg.status.status < _LEAST_FIX:
+    if msg.status.status < _MIN_FIX_STATUS:
         return 'have no satellite fix and were skipped'
     if not (abs(msg.latitude) <= 90 and abs(msg.longitude) <= 180):
         return 'have no valid latitude and longitude and were skipped'
@@ -262,12 +262,12 @@ def _geo_values(msg: Any) -> list[float] | str:
 def _covariance(msg: Any) -> list[float] | None:
     """[36] where a pose message has one that is known."""
     values = getattr(getattr(msg, 'pose', None), 'covariance', None)
-    if values is None or not (np.abs(values) <= _LARGEST_VARIANCE).all():
+    if values is None or not (np.abs(values) <= _MAX_VARIANCE).all():
         return None
-    return [float(value) for value in values] if is_known(values) else None
+    return [float(value) for value in values] if is_covariance_known(values) else None
 
 
-def is_known(covariance: Sequence[float] | np.ndarray) -> bool:
+def is_covariance_known(covariance: Sequence[float] | np.ndarray) -> bool:
     """Whether the [36] of a message is a covariance: zeros, or -1 for a variance, mean none."""
     numbers = np.asarray(covariance, dtype=np.float64)
     return bool(numbers.any() and (numbers[::7] >= 0).all())

@@ -23,7 +23,7 @@ import numpy as np
 from fol_vpr.errors import InputError
 
 MAX_PIXELS = 2**26  # 8192 x 8192; any larger claim is a mistake or an attack
-_BAYER_LEAST = 3  # pixels a side; OpenCV's demosaicing needs neighbours
+_MIN_BAYER_SIDE = 3  # pixels a side; OpenCV's demosaicing needs neighbours
 
 log = logging.getLogger(__name__)
 
@@ -176,8 +176,8 @@ def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
 
 def _check_divisible(width: int, height: int, encoding: _Encoding, what: str) -> None:
     """Raise InputError where the encoding's blocks of pixels do not fit the size."""
-    if encoding.plain.startswith('bayer') and min(width, height) < _BAYER_LEAST:
-        raise InputError(f'{what} is too small, expected at least {_BAYER_LEAST} pixels a side')
+    if encoding.plain.startswith('bayer') and min(width, height) < _MIN_BAYER_SIDE:
+        raise InputError(f'{what} is too small, expected at least {_MIN_BAYER_SIDE} pixels a side')
     if encoding.plain.startswith('yuv422') and width % 2:
         raise InputError(f'{what} has an odd width; pixels come in pairs in this encoding')
     if encoding.plain in _PLANAR and (width % 2 or height % 2):

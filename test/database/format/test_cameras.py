@@ -101,21 +101,21 @@ def test_merged_and_split_maps(filmed, tmp_path):
 
 
 def test_as_a_folder_and_back(filmed, tmp_path):
-    export_map(filmed, tmp_path / 'plain')
-    import_map(tmp_path / 'plain', tmp_path / 'back.folmap')
+    export_map(filmed, tmp_path / 'exported')
+    import_map(tmp_path / 'exported', tmp_path / 'back.folmap')
     assert_cameras(tmp_path / 'back.folmap', *CAMERAS)
-    assert len(json.loads((tmp_path / 'plain/map.json').read_text())['cameras']) == 2
+    assert len(json.loads((tmp_path / 'exported/map.json').read_text())['cameras']) == 2
 
 
 def test_a_folder_of_format_1(filmed, tmp_path):
-    export_map(filmed, tmp_path / 'plain')
-    common = json.loads((tmp_path / 'plain/map.json').read_text())
+    export_map(filmed, tmp_path / 'exported')
+    common = json.loads((tmp_path / 'exported/map.json').read_text())
     del common['cameras']
-    (tmp_path / 'plain/map.json').write_text(json.dumps({**common, 'format': 1}))
-    lines = (tmp_path / 'plain/places.csv').read_text().splitlines()
+    (tmp_path / 'exported/map.json').write_text(json.dumps({**common, 'format': 1}))
+    lines = (tmp_path / 'exported/places.csv').read_text().splitlines()
     kept = '\n'.join(line.rpartition(',')[0] for line in lines)
-    (tmp_path / 'plain/places.csv').write_text(kept)
-    import_map(tmp_path / 'plain', tmp_path / 'back.folmap')
+    (tmp_path / 'exported/places.csv').write_text(kept)
+    import_map(tmp_path / 'exported', tmp_path / 'back.folmap')
     assert_cameras(tmp_path / 'back.folmap', *[None] * 4)
 
 
@@ -129,21 +129,21 @@ def test_a_folder_of_format_1(filmed, tmp_path):
     ],
 )
 def test_a_folder_with_a_camera_that_is_none(filmed, tmp_path, changes, said):
-    export_map(filmed, tmp_path / 'plain')
-    path = tmp_path / 'plain/map.json'
+    export_map(filmed, tmp_path / 'exported')
+    path = tmp_path / 'exported/map.json'
     common = json.loads(path.read_text())
     common['cameras'][0].update(changes)
     path.write_text(json.dumps(common))
     with pytest.raises(InputError, match=rf'(?s)map\.json cannot be used.*{said}'):
-        import_map(tmp_path / 'plain', tmp_path / 'back.folmap')
+        import_map(tmp_path / 'exported', tmp_path / 'back.folmap')
 
 
 def test_a_folder_that_names_a_camera_it_lacks(filmed, tmp_path):
-    export_map(filmed, tmp_path / 'plain')
-    path = tmp_path / 'plain/places.csv'
+    export_map(filmed, tmp_path / 'exported')
+    path = tmp_path / 'exported/places.csv'
     path.write_text(path.read_text().rstrip()[:-1] + '7\n')
     with pytest.raises(InputError, match=r'line 5: camera 7, map\.json has 2'):
-        import_map(tmp_path / 'plain', tmp_path / 'back.folmap')
+        import_map(tmp_path / 'exported', tmp_path / 'back.folmap')
 
 
 def damage(path: Path, statement: str) -> None:
@@ -164,8 +164,8 @@ def damage(path: Path, statement: str) -> None:
         ('UPDATE places SET camera = NULL WHERE place = 3', 'record of place 3', 'of place 3 has'),
         (
             'DELETE FROM cameras WHERE camera = 0',
-            'camera 0, that of place 0, is missing',
-            'row 0 of places has no match in cameras',
+            'camera 0 of place 0 is missing',
+            'row 0 of places refers to a missing row of cameras',
         ),
     ],
 )

@@ -39,7 +39,7 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
         add(writer, 2, image_jpeg=None, uri='a, "b"\n; ü.jpg')
         add(writer, 3, rows=0, stamp_ns=-(2**63))
         add(writer, 4, place_id=' the gate ')
-        writer.calibrate({'decision': '{"slope": 2}', 'another': '{}'})
+        writer.set_calibration({'decision': '{"slope": 2}', 'another': '{}'})
         writer.finish()
     export_map(path, folder / 'plain')
     return path, folder / 'plain'

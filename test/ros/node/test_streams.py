@@ -13,7 +13,7 @@ from helpers import live, scenes
 from fol_vpr.config import RecognizerConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.ros.messages.conversions import stamp_to_ns
 from fol_vpr.sources import BagImages, ImageFolder
-from fol_vpr.sources.bags.from_images import write_bag_from_images
+from fol_vpr.sources.bags.writing.from_images import write_bag_from_images
 
 IMAGES = 20
 RAW, COMPRESSED = '/camera/image', '/camera/image/compressed'

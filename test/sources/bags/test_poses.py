@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
 from fol_vpr.sources import Bag
-from fol_vpr.sources.bags.poses import Track, interpolate_geo, read_track, slerp
+from fol_vpr.sources.bags.poses import PoseTrack, interpolate_geo, read_pose_track, slerp
 
 
 def about_z(degrees: float) -> np.ndarray:
@@ -21,9 +21,9 @@ def about_z(degrees: float) -> np.ndarray:
     return np.array([0, 0, math.sin(half), math.cos(half)])
 
 
-def track_of(tmp_path: Path, *messages: Sent, gap: float = 1.0) -> tuple[Track, list[str]]:
+def track_of(tmp_path: Path, *messages: Sent, gap: float = 1.0) -> tuple[PoseTrack, list[str]]:
     path = bag(tmp_path / 'drive', messages)
-    return read_track(Bag(path), messages[0].topic, gap)
+    return read_pose_track(Bag(path), messages[0].topic, gap)
 
 
 @pytest.mark.parametrize(('share', 'degrees'), [(0, 0), (0.25, 30), (0.5, 60), (1, 120)])
@@ -187,6 +187,6 @@ def test_topic_without_a_usable_pose(tmp_path: Path) -> None:
 def test_topic_that_is_missing_or_holds_no_poses(tmp_path: Path) -> None:
     path = bag(tmp_path / 'drive', [text(1), pose(1, (0, 0, 0))])
     with pytest.raises(InputError, match=r'no topic /odom; .*/pose \(geometry_msgs/msg/PoseSt'):
-        read_track(Bag(path), '/odom', 1)
+        read_pose_track(Bag(path), '/odom', 1)
     with pytest.raises(InputError, match=r'of type std_msgs/msg/String, expected .*: /pose \('):
-        read_track(Bag(path), '/chatter', 1)
+        read_pose_track(Bag(path), '/chatter', 1)

@@ -17,7 +17,7 @@ from fol_vpr.datatypes import Camera, Frame, Pose
 from fol_vpr.errors import InputError
 from fol_vpr.ros.node.inputs.images import LIVE_QOS
 from fol_vpr.sources import camera_from_info, image_size, is_rectified
-from fol_vpr.sources.bags.mounts import Edge, edge_of, mount_between
+from fol_vpr.sources.bags.mounts import Edge, edge_from_transform, mount_between
 
 # Each publisher of /tf_static keeps its last message for whoever comes later.
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -164,7 +164,7 @@ class StaticMounts:
         """Add geometry_msgs/TransformStamped; a later one replaces an earlier one of its frame."""
         with self._lock:
             for stamped in transforms:
-                frame, edge = edge_of(stamped)
+                frame, edge = edge_from_transform(stamped)
                 if edge is not None:
                     self._edges[frame] = edge
             self._found.clear()

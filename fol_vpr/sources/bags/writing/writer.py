@@ -27,14 +27,14 @@ from fol_vpr.config import BagWriterConfig
 from fol_vpr.errors import InputError, StorageError
 from fol_vpr.sources.bags.bag import STORAGE_SUFFIXES, typestore
 
-LAST_STAMP_NS = (2**31 - 1) * 1_000_000_000
+MAX_STAMP_NS = (2**31 - 1) * 1_000_000_000
 """builtin_interfaces/Time counts in int32."""
 
 _METADATA_VERSION: Literal[9] = 9  # of ROS 2 Jazzy
 _TOPIC_NAME = re.compile(r'/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 
 
-class Record(NamedTuple):
+class TimedMessage(NamedTuple):
     """One message to be written, made when its turn comes.
 
     Attributes:
@@ -50,12 +50,12 @@ class Record(NamedTuple):
 def write_bag(
     output: Path,
     types: Mapping[str, str],
-    records: Iterable[Record],
+    records: Iterable[TimedMessage],
     *,
     storage: str = BagWriterConfig.storage,
     latched: Collection[str] = (),
     overwrite: bool = False,
-    progress: Callable[[Record], None] | None = None,
+    progress: Callable[[TimedMessage], None] | None = None,
 ) -> int:
     """Write messages as a bag, which appears under its name only when it is whole.
 
@@ -78,7 +78,7 @@ def write_bag(
     for name in types:
         _check_topic(name)
     _check_output(output, overwrite)
-    with _appearing_whole(output) as unfinished:
+    with _written_atomically(output) as unfinished:
         _write(unfinished, storage, types, latched, records, progress)
     return sum(path.stat().st_size for path in output.iterdir())
 
@@ -88,8 +88,8 @@ def _write(
     storage: str,
     types: Mapping[str, str],
     latched: Collection[str],
-    records: Iterable[Record],
-    progress: Callable[[Record], None] | None,
+    records: Iterable[TimedMessage],
+    progress: Callable[[TimedMessage], None] | None,
 ) -> None:
     """Write messages into a new bag folder, and make it durable."""
     plugin = StoragePlugin[storage.upper()]
@@ -152,7 +152,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _appearing_whole(output: Path) -> Iterator[Path]:
+def _written_atomically(output: Path) -> Iterator[Path]:
     """A path to write a bag folder to, which is moved to `output` when all went well.
 
     Raises:
@@ -165,7 +165,7 @@ def _appearing_whole(output: Path) -> Iterator[Path]:
         # rosbags names the files in a bag after its folder.
         unfinished = aside / output.name
         yield unfinished
-        _exchange(unfinished, output, aside / f'{output.name}.replaced')
+        _replace_folder(unfinished, output, aside / f'{output.name}.replaced')
     except (OSError, sqlite3.Error, WriterError) as error:
         raise StorageError(
             f'{output} cannot be written: {error}; make space or choose a folder that you may '
@@ -176,7 +176,7 @@ def _appearing_whole(output: Path) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _exchange(unfinished: Path, output: Path, replaced: Path) -> None:
+def _replace_folder(unfinished: Path, output: Path, replaced: Path) -> None:
     """Move a finished bag to its name, and one that has the name out of the way."""
     if output.exists():
         output.rename(replaced)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from fol_vpr.config import BagWriterConfig
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.messages import compressed_image, header, located, raw_image
-from fol_vpr.sources.bags.output import LAST_STAMP_NS, Record, write_bag
 from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
+from fol_vpr.sources.bags.writing.messages import compressed_image, header, located, raw_image
+from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.positions import Location, read_trajectory
 
@@ -113,7 +113,7 @@ def write_bag_from_images(
         types[pose_topic] = _type_of(track, config)
     written = itertools.count(1)
 
-    def tell(record: Record) -> None:
+    def tell(record: TimedMessage) -> None:
         if progress and record.topic == config.image_topic:
             progress(next(written), len(source))
 
@@ -164,7 +164,7 @@ def _stamps(
             )
         stamps = [stamp for stamp in known if stamp is not None]
         _check_distinct(source, stamps)
-    if max(stamps) > LAST_STAMP_NS:
+    if max(stamps) > MAX_STAMP_NS:
         raise InputError(f'{max(stamps)} ns lies after the year 2038, where ROS times end')
     return stamps
 
@@ -181,11 +181,11 @@ def _check_distinct(source: ImageFolder, stamps: list[int]) -> None:
 
 def _image_records(
     source: ImageFolder, stamps: list[int], config: BagWriterConfig
-) -> Iterator[Record]:
+) -> Iterator[TimedMessage]:
     make = compressed_image if config.compressed else raw_image
     for index in sorted(range(len(stamps)), key=lambda index: stamps[index]):
         path, stamp_ns = source.path / source.files[index], stamps[index]
-        yield Record(
+        yield TimedMessage(
             stamp_ns,
             config.image_topic,
             partial(make, path, header(stamp_ns, config.frame_id)),
@@ -194,10 +194,10 @@ def _image_records(
 
 def _pose_records(
     track: list[Location], msgtype: str, config: BagWriterConfig
-) -> Iterator[Record]:
+) -> Iterator[TimedMessage]:
     for location in track:
         stamp_ns = location.stamp_ns or 0
-        yield Record(
+        yield TimedMessage(
             stamp_ns,
             config.pose_topic,
             partial(located, location, msgtype, config),
@@ -214,7 +214,7 @@ def _type_of(track: list[Location], config: BagWriterConfig) -> str:
 
 
 def _check_track(track: list[Location], path: str | Path | None) -> None:
-    if track and (track[-1].stamp_ns or 0) > LAST_STAMP_NS:
+    if track and (track[-1].stamp_ns or 0) > MAX_STAMP_NS:
         raise InputError(
             f'{path} holds a time of {track[-1].stamp_ns} ns, after the year 2038, where ROS '
             'times end'
