@@ -1,4 +1,4 @@
-"""The calibration of a camera, from a file or a message."""
+"""Reads the calibration of a camera from a file or a message."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from fol_vpr.datatypes import Camera, Pose
 from fol_vpr.errors import InputError
 
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-WITHOUT_CAMERA = 'the images count as those of an uncalibrated camera'
+WITHOUT_CAMERA = 'the images are used as those of an uncalibrated camera'
 _MAX_BYTES = 100_000
-_NEEDED = 'a YAML file as camera_calibration of ROS writes it is needed'
+_EXPECTED = 'expected a YAML file as camera_calibration of ROS writes it'
 
 
 def configured_camera(config: CameraConfig) -> Camera | None:
-    """The camera of the calibration file that was given, None where there is none.
+    """The camera of the configured calibration file, or None if none is configured.
 
     Raises:
-        InputError: the file cannot be used.
+        InputError: the file cannot be read, or holds no valid calibration.
     """
     if config.camera:
         return read_camera_file(config.camera, mount_pose(config.camera_mount))
@@ -30,7 +30,7 @@ def configured_camera(config: CameraConfig) -> Camera | None:
 
 
 def camera_fingerprint(config: CameraConfig) -> bytes:
-    """What changes when the camera that is given does."""
+    """Bytes that identify the configured camera: the settings and the content of the file."""
     content = Path(config.camera).read_bytes() if config.camera else b''
     return f'{config}'.encode() + content
 
@@ -41,22 +41,20 @@ def read_camera_file(path: str | Path, mount: Pose | None = None) -> Camera:
     Args:
         path: YAML with image_width, image_height, camera_matrix, distortion_model and
             distortion_coefficients.
-        mount: of the camera on the robot, which such files do not tell.
+        mount: pose of the optical frame in the base frame, which such files do not contain.
 
     Raises:
-        InputError: it cannot be read, or holds no calibration; the file is named.
+        InputError: the file cannot be read, or holds no valid calibration; the message names it.
     """
     path = Path(path)
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f'{path} is too large for a calibration: {_NEEDED}')
+            raise InputError(f'{path} is too large for a calibration: {_EXPECTED}')
         content = yaml.safe_load(path.read_text('utf-8'))
     except OSError as error:
-        raise InputError(
-            f'{path} cannot be read: {error.strerror}; {_NEEDED} as the calibration of the camera'
-        ) from error
+        raise InputError(f'{path} cannot be read: {error.strerror}; {_EXPECTED}') from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f'{path} is no YAML ({_first_line(error)}): {_NEEDED}') from error
+        raise InputError(f'{path} is no YAML ({_first_line(error)}): {_EXPECTED}') from error
     try:
         return _camera(
             size=(_whole(content, 'image_width'), _whole(content, 'image_height')),
@@ -67,8 +65,8 @@ def read_camera_file(path: str | Path, mount: Pose | None = None) -> Camera:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f'{path} is no calibration ({_first_line(error)} is missing or of another kind): '
-            f'{_NEEDED}'
+            f'{path} is no calibration ({_first_line(error)} is missing or has another type): '
+            f'{_EXPECTED}'
         ) from error
     except (ValueError, InputError) as error:
         raise InputError(f'{path} cannot be used: {error}') from error
@@ -77,7 +75,7 @@ def read_camera_file(path: str | Path, mount: Pose | None = None) -> Camera:
 def _whole(content: Any, name: str) -> int:
     value = content[name]
     if not isinstance(value, int):
-        raise ValueError(f'{name} is {value!r}, expected pixels')
+        raise ValueError(f'{name} is {value!r}, expected a whole number of pixels')
     return value
 
 
@@ -99,20 +97,22 @@ def camera_from_info(
     rectified: bool = False,
     mount: Pose | None = None,
 ) -> Camera | None:
-    """The camera of a sensor_msgs/CameraInfo, of ROS or of rosbags.
+    """The camera of a sensor_msgs/CameraInfo.
 
-    Binning and the region of interest are reckoned with, as image_geometry does.
+    Binning and the region of interest are applied, as image_geometry does.
 
     Args:
-        size_of_images: width and height, for messages that leave it out.
-        rectified: whether the images are: then they have no distortion, and the matrix of P.
-        mount: of the camera on the robot.
+        info: the message, of rclpy or of rosbags.
+        size_of_images: width and height in pixels, for messages that leave them at zero.
+        rectified: whether the images are rectified, and so have no distortion and the camera
+            matrix of P instead of K.
+        mount: pose of the optical frame in the base frame, or None.
 
     Returns:
-        The camera, or None where the message says that it is not calibrated (K is zero).
+        The camera, or None if the message says that the camera is not calibrated (K is zero).
 
     Raises:
-        InputError: the message makes no sense.
+        InputError: the message is inconsistent.
     """
     raw = np.asarray(info.k, np.float64).reshape(3, 3)
     matrix = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else raw
@@ -137,7 +137,7 @@ def camera_from_info(
 
 
 def image_size(info: Any) -> tuple[int, int]:
-    """Width and height of the images that a CameraInfo is sent with; zeros where it is silent."""
+    """Width and height in pixels of the images of a CameraInfo; zeros if it leaves them out."""
     across, down = _binning(info)
     width, height = info.roi.width or info.width, info.roi.height or info.height
     return int(width) // across, int(height) // down
@@ -154,7 +154,7 @@ def _camera(
     distortion: np.ndarray,
     mount: Pose | None,
 ) -> Camera:
-    # Zeros, or none at all, mean a lens without distortion whatever the model.
+    # If all coefficients are zero, or there are none, no model distorts the image.
     if not distortion.any():
         model, distortion = '', np.zeros(0)
     if matrix.size != 9:
@@ -163,20 +163,25 @@ def _camera(
 
 
 def is_rectified(topic: str) -> bool:
-    """Whether a topic has rectified images, by the names that image_proc gives them."""
+    """Whether a topic has rectified images, by the naming convention of image_proc."""
     name = topic.removesuffix('/compressed').rpartition('/')[2]
     return 'rect' in name.split('_')
 
 
 def camera_info_topics(topic: str) -> list[str]:
-    """Where image_transport has the CameraInfo of an image topic, the likeliest name first."""
+    """Topics that image_transport may publish the CameraInfo on, the most common first."""
     plain = topic.removesuffix('/compressed')
     folders = dict.fromkeys(each.rpartition('/')[0] for each in (plain, topic))
     return [f'{folder}/camera_info' for folder in folders]
 
 
 def size_mismatch(camera: Camera, image_size: tuple[int, int]) -> str:
-    """Why a camera is not that of images of this size; empty where it can be."""
+    """Why a calibration does not fit images of this size, or an empty text if it does.
+
+    Args:
+        camera: the calibration.
+        image_size: width and height in pixels.
+    """
     if camera.size == image_size:
         return ''
     return (

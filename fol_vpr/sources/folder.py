@@ -26,23 +26,24 @@ from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 )
-_NAMED = 5  # how many of the skipped files a warning names
+_LISTED = 5
+"""How many file names a warning lists."""
 
 log = logging.getLogger(__name__)
 
 
 class ImageFolder:
-    """Every image of a folder and its subfolders, sorted by path from the folder.
+    """All images of a folder and its subfolders, sorted by their path relative to the folder.
 
     Positions come from a CSV (see docs/reference/file_formats.md) or, without one, from file names
-    like @utm_east@utm_north@....jpg. Hidden files and folders, and files with other endings than
-    an image's, are skipped and named in `skipped`.
+    like @utm_east@utm_north@....jpg. Files without the ending of an image format and hidden files
+    are skipped; hidden folders are ignored.
 
     Attributes:
         selects_keyframes: False; every image becomes a reference.
-        own_origin: False; positions of images are in the frame that they are said to be in.
-        files: paths of the images from the folder, with '/', in order.
-        skipped: what else lies there, likewise.
+        own_origin: False; positions of images are in a fixed frame.
+        files: paths of the images relative to the folder, with '/', in order.
+        skipped: paths of the skipped files, likewise.
     """
 
     selects_keyframes = False
@@ -56,17 +57,17 @@ class ImageFolder:
         frame_id: str = '',
         camera: CameraConfig | None = None,
     ) -> None:
-        """List the folder; images are not opened yet.
+        """List the folder, without opening the images.
 
         Args:
             path: the folder.
             positions_csv: see docs/reference/file_formats.md.
-            frame_id: of the positions; empty: utm for those in file names, map for a CSV's.
-            camera: that all images were taken with; those of another size have none.
+            frame_id: of the positions; empty takes utm for file names and map for a CSV.
+            camera: the calibration of the images; images of another size get none.
 
         Raises:
-            InputError: no such folder, no image in it, a CSV that does not fit it, or a
-                calibration that cannot be used.
+            InputError: no such folder, no image in it, a CSV that does not match it, or an
+                invalid calibration.
         """
         self.path = Path(path)
         self.warnings: list[str] = []
@@ -74,8 +75,8 @@ class ImageFolder:
             self.files, self.skipped = list_images(self.path)
         if self.skipped:
             self._warn(
-                f'{len(self.skipped)} files in {self.path} are no images by their endings and '
-                f'are skipped: {_first(self.skipped)}'
+                f'{len(self.skipped)} files in {self.path} do not have the ending of an image '
+                f'format and are skipped: {_first(self.skipped)}'
             )
         if not self.files:
             raise InputError(
@@ -116,14 +117,14 @@ class ImageFolder:
     def keyframes(
         self, _selector: FrameSelector, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
-        """All frames: whoever puts images into a folder has chosen them."""
+        """All frames, because the images of a folder were chosen by a person."""
         return self.frames(start, on_bad)
 
     def frame(self, index: int) -> Frame:
         """One image, by its index in `files`.
 
         Raises:
-            InputError: it cannot be read or is no sound image; the file is named.
+            InputError: the file cannot be read, or is damaged or no image; the message names it.
         """
         path = self.path / self.files[index]
         pixels = decode_bytes(read_image_file(path), str(path))
@@ -137,7 +138,7 @@ class ImageFolder:
         return None
 
     def stamps(self) -> list[int | None]:
-        """Time of each image in nanoseconds, None where the CSV gives none."""
+        """Time of each image in nanoseconds, None if the CSV gives none."""
         return [self._locations.get(index, Location()).stamp_ns for index in range(len(self))]
 
     def _capture(self, index: int) -> Capture:
@@ -153,8 +154,8 @@ class ImageFolder:
         missing = [name for index, name in enumerate(self.files) if index not in locations]
         if missing:
             self._warn(
-                f'{len(missing)} of {len(self.files)} images have no row in {csv_path} and stay '
-                f'without position and time: {_first(missing)}'
+                f'{len(missing)} of {len(self.files)} images have no row in {csv_path} and get '
+                f'no position and no time: {_first(missing)}'
             )
         return locations
 
@@ -164,7 +165,7 @@ class ImageFolder:
         return given or ('utm' if csv_path is None else 'map')
 
     def _fingerprint(self, csv_path: Path | None) -> str:
-        """Hash of names, sizes and times of the files and of the CSV's content."""
+        """Hash of names, sizes and times of the files, and of the content of the CSV."""
         digest = hashlib.sha256()
         for name in self.files:
             status = (self.path / name).stat()
@@ -183,14 +184,15 @@ class ImageFolder:
 def list_images(root: Path) -> tuple[list[str], list[str]]:
     """Images of a folder and its subfolders, and the other files; both sorted.
 
-    Links to folders are followed, each real folder once.
+    Links to folders are followed; a folder that is linked several times is listed once. Hidden
+    folders are ignored.
 
     Returns:
-        Two lists of paths from `root` with '/'. Hidden files count as no images (._x.jpg of
-        macOS is none), hidden folders are not looked into.
+        Two lists of paths relative to `root`, with '/': the images, and all other files. Hidden
+        files count as other files, because macOS writes ._x.jpg beside x.jpg.
 
     Raises:
-        InputError: `root` is no folder, or cannot be listed.
+        InputError: `root` is no folder, or a folder cannot be listed.
     """
     if not root.is_dir():
         raise InputError(f'{root} is no folder, expected a folder of images')
@@ -216,7 +218,7 @@ def read_image_file(path: Path) -> bytes:
     """Bytes of an image file.
 
     Raises:
-        InputError: it cannot be read, or is larger than any image.
+        InputError: the file cannot be read, or has more than `MAX_ENCODED_BYTES`.
     """
     try:
         size = path.stat().st_size
@@ -225,8 +227,8 @@ def read_image_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(
-            f'{path} cannot be read: {error.strerror}; check that it is still there and that '
-            'its permissions allow it'
+            f'{path} cannot be read: {error.strerror}; check that it still exists, and its '
+            'permissions'
         ) from error
 
 
@@ -237,5 +239,5 @@ def _raise_unlisted(error: OSError) -> None:
 
 
 def _first(names: list[str]) -> str:
-    rest = len(names) - _NAMED
-    return ', '.join(names[:_NAMED]) + (f' and {rest} more' if rest > 0 else '')
+    rest = len(names) - _LISTED
+    return ', '.join(names[:_LISTED]) + (f' and {rest} more' if rest > 0 else '')

@@ -1,4 +1,4 @@
-"""From a path to the source that it holds."""
+"""Opens a path as the kind of source that it is."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def open_source(
     camera: CameraConfig | None = None,
     odom_topic: str | None = None,
 ) -> FrameSource:
-    """The images of a folder or of a bag.
+    """Open a folder of images or a bag.
 
     Args:
         path: a folder of images; or a bag: a folder with metadata.yaml, a .db3 or .mcap file.
-        image_topic: bags only; may be left out where there is one image topic.
+        image_topic: bags only; may be omitted if the bag has one image topic.
         pose_topic: bags only; without it the frames have no poses.
         positions_csv: folders only; see docs/reference/file_formats.md.
-        max_pose_gap: bags only; seconds between poses that may be interpolated across.
-        frame_id: the frame that the poses are in, where the source does not name it rightly.
-        camera: what is known of the camera.
-        odom_topic: bags only; odometry that goes with the frames.
+        max_pose_gap: bags only; maximum time in seconds between two poses to interpolate.
+        frame_id: the frame of the poses, if the source does not name it correctly.
+        camera: the calibration, as far as the user gives it.
+        odom_topic: bags only; odometry of the base, for `Frame.odometry`.
 
     Raises:
-        InputError: the path holds neither, or what it holds cannot be used.
+        InputError: the path is neither, or cannot be read, or an argument does not apply to it.
     """
     path = Path(path)
     if is_bag(path):
@@ -72,16 +72,16 @@ def _check_for_folder(path: Path, camera: CameraConfig | None) -> None:
         )
     if given.camera_mount and not given.camera:
         raise InputError(
-            f'where the camera of {path} sits is of no use without its calibration: give '
+            f'the mount of the camera of {path} is of no use without its calibration: give '
             '--camera FILE too'
         )
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path is a bag, or something that failed to become one, and no folder of images.
+    """Whether a path is to be opened as a bag: a file, or a folder of a bag, even a damaged one.
 
     Raises:
-        InputError: there is no such path, or it cannot be looked at.
+        InputError: there is no such path, or it cannot be accessed.
     """
     with path_errors(path):
         if not path.exists():

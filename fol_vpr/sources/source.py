@@ -1,4 +1,4 @@
-"""What a source of frames is."""
+"""The interface of a source of frames."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from fol_vpr.datatypes import Frame, GeoPosition, Pose
 from fol_vpr.errors import FolVprError, InputError
 
 OnBad = Callable[[int, FolVprError], None]
-"""Told of an item that cannot be used: its position and why."""
+"""Called with the position and the error of an item that cannot be used."""
 
 
 class Capture(NamedTuple):
-    """What is known of an item without its pixels; the fields are those of `Frame`."""
+    """What is known of an item without decoding it.
+
+    Attributes:
+        stamp_ns: time of exposure in nanoseconds, 0 if unknown.
+        uri: see `Frame.uri`.
+        pose: of the base in the map frame, or None.
+        geo: geodetic position, or None.
+    """
 
     stamp_ns: int
     uri: str
@@ -24,14 +31,14 @@ class Capture(NamedTuple):
 
 
 class FrameSelector(Protocol):
-    """Chooses the frames of a source that are decoded; see `mapping.KeyframeSelector`."""
+    """Chooses the frames of a source to decode; see `mapping.KeyframeSelector`."""
 
     def wants(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None, /) -> bool:
-        """Whether a frame of this time and place is chosen."""
+        """Whether a frame with this stamp in nanoseconds, pose and position is chosen."""
         ...
 
     def stored(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None, /) -> None:
-        """Called once a chosen frame was decoded."""
+        """Called after a chosen frame was decoded successfully."""
         ...
 
 
@@ -40,13 +47,13 @@ class FrameSource(Protocol):
 
     Attributes:
         description: one line for people.
-        fingerprint: changes when the content would; an interrupted build resumes by it.
+        fingerprint: identifies the content; an interrupted build is resumed only if it is equal.
         session_id: the drive that the images belong to.
-        frame_id: the frame for a map of these poses, '' where there are none.
-        own_origin: whether the poses count from wherever this drive began, as odometry does:
-            then those of another drive mean other places, even under the same frame_id.
-        selects_keyframes: whether a map takes a choice of the frames, or all of them.
-        warnings: what was tolerated so far, in words.
+        frame_id: the frame of the poses, empty if there are none.
+        own_origin: whether the origin of the poses is the start of this drive, as with odometry,
+            so that they cannot be compared with those of other drives with the same `frame_id`.
+        selects_keyframes: whether a map takes keyframes only, or all frames.
+        warnings: problems so far that did not stop the reading, in words.
     """
 
     description: str
@@ -58,37 +65,56 @@ class FrameSource(Protocol):
     selects_keyframes: bool
 
     def __len__(self) -> int:
-        """Number of items, before keyframes are chosen."""
+        """Number of items, including those that are no keyframes or cannot be used."""
         ...
 
     def captures(self) -> Iterator[Capture]:
-        """What is known of each item, in order, bad ones included; nothing is decoded."""
+        """What is known of each item, in order, including damaged ones; decodes nothing."""
         ...
 
     def frames(
         self, start: int = 0, on_bad: OnBad | None = None, stop: int | None = None
     ) -> Iterator[tuple[int, Frame]]:
-        """Yield (position, frame) from item `start` on, and before item `stop`.
+        """Yield (position, frame) of the items from `start` up to but not including `stop`.
 
-        Positions count items from 0, bad ones included. A bad item goes to `on_bad`, or is
-        raised where there is none; an error of the source as a whole is always raised.
+        Args:
+            start: position of the first item.
+            on_bad: called for items that cannot be used; None raises their error instead.
+            stop: position after the last item; None reads to the end.
+
+        Yields:
+            The position, which counts all items from 0, and the frame.
+
+        Raises:
+            InputError: an item cannot be used and `on_bad` is None, or the source as a whole
+                cannot be read.
         """
         ...
 
     def keyframes(
         self, selector: FrameSelector, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
-        """Those of `frames(start, on_bad)` that a map takes: of a bag those that are selected."""
+        """The frames of `frames(start, on_bad)` that a map takes.
+
+        Args:
+            selector: chooses them, if `selects_keyframes`; otherwise all frames are taken.
+            start: position of the first item.
+            on_bad: called for items that cannot be used; None raises their error instead.
+        """
         ...
 
 
 @contextmanager
 def path_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to look at a path, or below it, into an InputError."""
+    """Translate errors of the operating system about a path into InputError.
+
+    Raises:
+        InputError: the path, or one below it, cannot be accessed.
+    """
     try:
         yield
     except OSError as error:
         raise InputError(
-            f'{error.filename or path} cannot be looked at: {error.strerror or error}; check the '
-            'name, and the permissions of it and of the folders above it'
+            f'{error.filename or path} cannot be accessed: {error.strerror or error}; check its '
+            'name and permissions, and the permissions of its parent folders'
         ) from error

@@ -12,7 +12,7 @@ import pytest
 
 from fol_vpr.cli.main import _parse
 from fol_vpr.ros.node.parameters.settings import Settings, parameters
-from fol_vpr.sources.positions import _ALIASES
+from fol_vpr.sources.tables import ALIASES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ('docs', 'examples', 'benchmarks', 'training', 'fol_vpr')
@@ -143,4 +143,4 @@ def test_all_columns_of_positions_are_documented():
     page = (ROOT / 'docs' / 'reference' / 'file_formats.md').read_text(encoding='utf-8')
     rows = ' '.join(line for line in page.splitlines() if line.startswith('| `'))
     known = set(re.findall(r'\w+', rows))
-    assert {alias for aliases in _ALIASES.values() for alias in aliases} <= known
+    assert {alias for aliases in ALIASES.values() for alias in aliases} <= known

@@ -180,7 +180,7 @@ def test_maps_of_odometry_do_not_lie_in_one_frame(drive, tmp_path, capsys):
     both = str(tmp_path / 'both.folmap')
     assert main(['map', 'merge', *maps, '--output', both]) == 2
     said = capsys.readouterr().err
-    assert "with 'day' and with 'night'" in said and '--frame-id' in said
+    assert "the start of 'day' and the start of 'night'" in said and '--frame-id' in said
     for target in maps:
         bag = target.removesuffix('.folmap')
         build = ['map', 'build', '--bag', bag, '--pose-topic', '/pose', *SMALL, '--overwrite']

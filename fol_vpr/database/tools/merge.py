@@ -147,11 +147,11 @@ def _common_header(readers: Sequence[MapReader], name: str) -> MapHeader:
     for reader in posed[1:]:
         origins = [r.header.origin for r in (posed[0], reader)]
         if origins[0] != origins[1]:
-            begins = ' and '.join(f'with {each!r}' if each else 'elsewhere' for each in origins)
+            begins = ' and '.join(f'the start of {o!r}' if o else 'a fixed frame' for o in origins)
             raise MapMismatchError(
-                f'{posed[0].path} and {reader.path} have poses of odometry, whose origin is the '
-                f'start of each drive ({begins}): build them with poses in one frame, and name '
-                'that frame with --frame-id if its name is that of odometry'
+                f'{posed[0].path} and {reader.path} have poses of odometry with different origins '
+                f'({begins}): build them with poses in one frame, and name that frame with '
+                '--frame-id if its name is that of odometry'
             )
         frames = [(r.header.frame_id, r.header.datum) for r in (posed[0], reader)]
         if frames[0] != frames[1]:

@@ -1,4 +1,4 @@
-"""The camera that the images of a bag were taken with."""
+"""The calibration of the camera that took the images of a bag."""
 
 from __future__ import annotations
 
@@ -23,20 +23,24 @@ from fol_vpr.sources.cameras import (
 
 
 class BagCamera:
-    """Tells the camera of each image, by its size and its frame.
+    """Gives the calibration of each image, by its size and its frame.
 
-    What was given on purpose goes before what the bag holds. Of a CameraInfo topic the first
-    message counts, for the whole bag.
+    The configured calibration takes precedence over that of the bag. Of a CameraInfo topic the
+    first message is used, for all images.
 
     Args:
         bag: the bag.
         image_topic: of the images.
-        base_frame: of the robot, for the mount by tf.
-        config: what was given.
-        warn: told, once each, why images have no camera, or a camera no mount.
+        base_frame: of the robot, to read the mount from tf.
+        config: the configured calibration.
+        warn: called with the reason why images have no calibration, or a camera has no mount.
+
+    Attributes:
+        info_topic: the topic of CameraInfo that is used; empty for none.
 
     Raises:
-        InputError: a calibration that cannot be used, or no such topic of CameraInfo.
+        InputError: the calibration file is invalid, or the configured CameraInfo topic does not
+            exist.
     """
 
     def __init__(
@@ -84,7 +88,12 @@ class BagCamera:
         return None
 
     def for_image(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
-        """The camera of an image of this size in this frame, None where it is not known."""
+        """The camera of an image, or None if it is not known.
+
+        Args:
+            image_size: width and height in pixels.
+            frame_id: of the image, from its header.
+        """
         key = (image_size, frame_id)
         if key not in self._known:
             try:
@@ -124,7 +133,7 @@ class BagCamera:
         mount, reason = read_mount(self._bag, self._base_frame, frame)
         if mount is None:
             self._warn(
-                f'where the camera sits on the robot is not known ({reason}), so that poses of '
-                'the base cannot be measured with it; --camera-mount tells'
+                f'the pose of the camera on the robot is not known ({reason}), so that poses of '
+                'the base cannot be measured; give it with --camera-mount'
             )
         return mount

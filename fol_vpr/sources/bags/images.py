@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 
 class BagImages:
-    """The images of one topic in the order of reception, with poses interpolated to them.
+    """The images of one topic in order of reception, with poses interpolated to their stamps.
 
-    Images are read and decoded one at a time. Their time is the header's stamp; where that is 0
-    it is the time of reception.
+    Images are read and decoded one at a time. Their time is the stamp of the header, or the time
+    of reception if the stamp is 0.
 
     Attributes:
         selects_keyframes: True; a map takes keyframes only.
-        image_topic: the topic that the images are from.
-        pose_topic: the topic that the poses are from, '' where there is none.
-        camera_info_topic: the topic that the calibration is from, '' where there is none.
+        image_topic: the topic of the images.
+        pose_topic: the topic of the poses, empty if there is none.
+        camera_info_topic: the topic of the calibration, empty if there is none.
     """
 
     selects_keyframes = True
@@ -53,19 +53,19 @@ class BagImages:
 
         Args:
             path: bag folder, .db3 or .mcap file.
-            image_topic: of type Image or CompressedImage; may be left out where there is one.
-            pose_topic: Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix; without
-                it the frames have no poses.
-            max_pose_gap: seconds between two poses that an image may be interpolated across.
-            frame_id: the frame that the poses are in, where the topic does not name it rightly;
-                also says that it is a fixed one.
-            camera: what is known of the camera; the bag is asked for the rest.
-            odom_topic: Odometry or poses of the base in a frame that does not jump; without it
-                the frames have no odometry.
+            image_topic: of type Image or CompressedImage; may be omitted if the bag has one.
+            pose_topic: of type Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix;
+                without it the frames have no poses.
+            max_pose_gap: maximum time in seconds between two poses to interpolate.
+            frame_id: the frame of the poses, if the messages do not name it correctly; it is
+                taken as a fixed frame.
+            camera: the calibration, as far as the user gives it; the rest is read from the bag.
+            odom_topic: Odometry or poses of the base in a frame without jumps; without it the
+                frames have no odometry.
 
         Raises:
-            InputError: no bag, a damaged one, or topics that are missing, ambiguous or of
-                another type; the message lists what is there.
+            InputError: the path is no bag, the bag is damaged, or a topic is missing, ambiguous
+                or of another type; the message lists the existing topics.
         """
         self._bag = Bag(path)
         self.warnings: list[str] = list(self._bag.warnings)
@@ -101,7 +101,7 @@ class BagImages:
         return self._topic.count
 
     def captures(self) -> Iterator[Capture]:
-        """What is known of each image; that of a damaged message goes by its time of reception."""
+        """What is known of each image; a damaged message has its time of reception as stamp."""
         for message in self._bag.read([self.image_topic]):
             try:
                 stamp_ns = header_stamp(deserialize(message)) or message.receive_ns
@@ -118,9 +118,9 @@ class BagImages:
     def keyframes(
         self, selector: FrameSelector, start: int = 0, on_bad: OnBad | None = None
     ) -> Iterator[tuple[int, Frame]]:
-        """Images that a map takes; where the bag has poses, only those that have one.
+        """The images that a map takes; if the bag has poses, only images that have one.
 
-        Images that are not wanted are not decoded, so bad ones among them go unnoticed.
+        Other images are not decoded, so that damaged ones among them are not reported.
         """
         return self._frames(selector, start, on_bad)
 
@@ -131,7 +131,7 @@ class BagImages:
         on_bad: OnBad | None,
         stop: int | None = None,
     ) -> Iterator[tuple[int, Frame]]:
-        watch = _PassReport(self._topic, self._track, leaves_out=selector is not None)
+        report = _PassReport(self._topic, self._track, leaves_out=selector is not None)
         position = -1
         try:
             for position, message in enumerate(self._bag.read([self.image_topic])):
@@ -140,7 +140,7 @@ class BagImages:
                 if stop is not None and position >= stop:
                     return
                 try:
-                    frame = self._frame(message, selector, watch)
+                    frame = self._frame(message, selector, report)
                 except InputError as error:
                     located = InputError(f'image {position} of {self.image_topic}: {error}')
                     if on_bad is None:
@@ -149,21 +149,21 @@ class BagImages:
                     continue
                 if frame is not None:
                     yield position, frame
-            watch.finished(position + 1)
+            report.count_all(position + 1)
         finally:
-            for warning in watch.warnings():
+            for warning in report.warnings():
                 self._warn(warning)
 
     def _frame(
-        self, message: Message, selector: FrameSelector | None, watch: _PassReport
+        self, message: Message, selector: FrameSelector | None, report: _PassReport
     ) -> Frame | None:
-        """The frame of a message; None where it is no keyframe."""
+        """The frame of a message; None if the selector does not choose it."""
         msg = deserialize(message)
-        stamp_ns = watch.stamp(header_stamp(msg), message.receive_ns)
+        stamp_ns = report.count_stamp(header_stamp(msg), message.receive_ns)
         capture = self._capture(stamp_ns)
         pose, geo = capture.pose, capture.geo
         is_lost = self._track is not None and pose is None and geo is None
-        watch.located(is_lost)
+        report.count_pose(is_lost)
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
         frame_id, image = str(msg.header.frame_id), decode_image(msg)
@@ -186,18 +186,18 @@ class BagImages:
         return Capture(stamp_ns, f'{self._bag.path.absolute()}:{self.image_topic}', pose, geo)
 
     def _name_own_frame(self) -> None:
-        """Not by the name of the odometry's frame: the robot's live one has another origin."""
+        """Call the frame map: the frame of the robot's odometry has another origin each drive."""
         assert self._track is not None
         self._warn(
             f'the poses of {self.pose_topic} are odometry in the frame {self._track.frame_id!r}, '
-            'which begins wherever the drive began: a map of them calls that frame map, and '
-            'poses of other drives cannot be compared with it. Where the frame is a fixed one, '
-            'name it with --frame-id'
+            'whose origin is the start of the drive: a map of them calls the frame map, and poses '
+            'of other drives cannot be compared with it. If the frame is a fixed one, name it '
+            'with --frame-id'
         )
         self.frame_id = 'map'
 
     def _base_frame(self, config: CameraConfig) -> str:
-        """The frame whose poses the track has, or else the odometry."""
+        """The frame that the poses, or else the odometry, are of."""
         told = self._track.child_frame_id if self._track else ''
         if told and config.base_frame and told != config.base_frame:
             self._warn(
@@ -225,7 +225,7 @@ class BagImages:
 
 
 class _PassReport:
-    """Counts what is odd about the images of one pass, to report it once at its end."""
+    """Counts problems of the images while they are read once, to report them at the end."""
 
     def __init__(self, topic: Topic, track: PoseTrack | None, *, leaves_out: bool) -> None:
         self._topic = topic
@@ -236,8 +236,8 @@ class _PassReport:
         self._missing = 0
         self._range_ns = (2**63 - 1, 0)
 
-    def stamp(self, header_ns: int, receive_ns: int) -> int:
-        """The time to go by."""
+    def count_stamp(self, header_ns: int, receive_ns: int) -> int:
+        """The time of an image: the stamp of its header, or its time of reception."""
         self._counts['seen'] += 1
         stamp_ns = header_ns or receive_ns
         self._counts['unstamped'] += not header_ns
@@ -246,11 +246,11 @@ class _PassReport:
         self._range_ns = min(self._range_ns[0], stamp_ns), max(self._range_ns[1], stamp_ns)
         return stamp_ns
 
-    def located(self, is_lost: bool) -> None:
+    def count_pose(self, is_lost: bool) -> None:
         self._counts['lost'] += is_lost
 
-    def finished(self, count: int) -> None:
-        """Take note that this was the last image."""
+    def count_all(self, count: int) -> None:
+        """Note the number of images at the end of the bag."""
         self._missing = self._topic.count - count
 
     def warnings(self) -> list[str]:

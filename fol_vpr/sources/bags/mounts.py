@@ -1,4 +1,4 @@
-"""Where the tf of a bag says that a camera sits on the robot."""
+"""Reads the mount of a camera, its pose in the base frame, from the tf of a bag."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from fol_vpr.sources.bags.bag import Bag, deserialize
 
 _TF = 'tf2_msgs/msg/TFMessage'
 _STILL = 1e-4
-"""Metres, and differences of quaternions, that a transform may vary by and count as fixed."""
+"""Metres, or difference of quaternion elements, by which a fixed transform may vary."""
 
 Edge = tuple[str, Pose]
-"""A frame's parent, and its pose in there."""
+"""The parent of a frame, and the pose of the frame in the parent."""
 
 
 def read_mount(bag: Bag, base_frame: str, camera_frame: str) -> tuple[Pose | None, str]:
-    """Pose of a camera's frame in the base frame, by /tf_static and what stands still in /tf.
+    """Pose of the camera frame in the base frame, from /tf_static and the fixed part of /tf.
+
+    Args:
+        bag: the bag.
+        base_frame: of the robot.
+        camera_frame: optical frame of the images; empty if unknown.
 
     Returns:
-        The pose, or None and in words why it is not known.
+        The pose and an empty text, or None and the reason in words.
 
     Raises:
         InputError: the bag is damaged.
@@ -40,7 +45,16 @@ def read_mount(bag: Bag, base_frame: str, camera_frame: str) -> tuple[Pose | Non
 
 
 def mount_between(edges: dict[str, Edge], base: str, camera: str) -> Pose | None:
-    """Pose of one frame in another through a tree of transforms, None where it has no way."""
+    """Pose of one frame in another through a tree of transforms.
+
+    Args:
+        edges: the tree, by frame.
+        base: the frame that the pose is in.
+        camera: the frame that the pose is of.
+
+    Returns:
+        The pose, or None if the tree does not connect the frames.
+    """
     if not camera:
         return None
     if camera == base:
@@ -56,7 +70,7 @@ def mount_between(edges: dict[str, Edge], base: str, camera: str) -> Pose | None
 
 
 def _ancestors(edges: dict[str, Edge], frame: str) -> dict[str, Pose | None]:
-    """Pose of a frame in each of those above it, nearest first; None in itself."""
+    """Pose of a frame in each of its ancestors, nearest first; None for the frame itself."""
     found: dict[str, Pose | None] = {frame: None}
     pose: Pose | None = None
     while frame in edges and edges[frame][0] not in found:
@@ -67,7 +81,7 @@ def _ancestors(edges: dict[str, Edge], frame: str) -> dict[str, Pose | None]:
 
 
 def _edges(bag: Bag, topic: str) -> dict[str, Edge]:
-    """The transforms of a topic, but for those that change."""
+    """The transforms of a topic that do not change during the bag."""
     if topic not in bag.topics or bag.topics[topic].msgtype != _TF:
         return {}
     edges: dict[str, Edge] = {}
@@ -81,11 +95,11 @@ def _edges(bag: Bag, topic: str) -> dict[str, Edge]:
 
 
 def edge_from_transform(stamped: Any) -> tuple[str, Edge | None]:
-    """Frame, its parent and its pose in there, of a geometry_msgs/TransformStamped.
+    """The child frame of a geometry_msgs/TransformStamped, and its edge in the tree.
 
-    The edge is None where the numbers are no pose.
+    The edge is None if the numbers are no valid pose.
     """
-    # Names with a slash in front are from ROS 1.
+    # ROS 1 wrote names of frames with a leading slash.
     frame, parent = (
         str(name).removeprefix('/') for name in (stamped.child_frame_id, stamped.header.frame_id)
     )

@@ -1,4 +1,4 @@
-"""The odometry that goes with the images of a bag."""
+"""The odometry of a bag at the times of its images."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fol_vpr.sources.bags.poses import read_pose_track
 
 
 class BagOdometry:
-    """Poses of the base in a frame that does not jump, by one topic.
+    """Poses of the base in a frame without jumps, from one topic.
 
     Args:
         bag: the bag.
-        topic: odometry or poses.
-        max_gap: seconds between two of them that may be interpolated across.
+        topic: of odometry or poses.
+        max_gap: maximum time in seconds between two messages to interpolate.
 
     Attributes:
-        frame: whose poses they are; empty where the messages do not tell.
-        warnings: in words what was tolerated.
+        frame: the frame that the poses are of; empty if the messages do not name it.
+        warnings: problems that did not stop the reading, in words.
 
     Raises:
-        InputError: no such topic, a topic of another type, or none usable message on it.
+        InputError: no such topic, a topic of another type, or no usable message on it.
     """
 
     def __init__(self, bag: Bag, topic: str, max_gap: float) -> None:
@@ -35,9 +35,11 @@ class BagOdometry:
         self._used = True
 
     def transform_to(self, base_frame: str, warn: Callable[[str], None]) -> None:
-        """Give the poses of this frame from now on, by the tf of the bag.
+        """From now on give the poses of this frame, which the tf of the bag must connect.
 
-        There are none any more where that does not tell where it is; `warn` is told so.
+        Args:
+            base_frame: of the robot.
+            warn: called if the bag has no fixed transform to the frame; `at` then gives None.
         """
         if self.frame in ('', base_frame):
             return
@@ -45,11 +47,11 @@ class BagOdometry:
         self._used = self._base is not None
         if not self._used:
             warn(
-                f'the odometry is of the frame {self.frame}, and {reason}, so that it is left '
-                f'out; --base-frame {self.frame} takes it for that of the base'
+                f'the odometry is of the frame {self.frame}, and {reason}, so that it is not '
+                f'used; --base-frame {self.frame} makes that frame the base'
             )
 
     def at(self, stamp_ns: int) -> Pose | None:
-        """Pose of the base at a moment; None where it is not known."""
+        """Interpolated pose of the base at a time in nanoseconds; None if it is not known."""
         pose = self._track.at(stamp_ns)[0] if self._used else None
         return pose if pose is None or self._base is None else compose(pose, self._base)

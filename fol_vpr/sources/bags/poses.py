@@ -1,4 +1,4 @@
-"""Where a drive was at any moment: poses or positions of a bag's topic, interpolated."""
+"""The poses or positions of a topic of a bag, interpolated to any time."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ NAV_SAT_FIX = 'sensor_msgs/msg/NavSatFix'
 POSE_TYPES = (ODOMETRY, POSE, POSE_WITH_COVARIANCE, NAV_SAT_FIX)
 
 _NORM_TOLERANCE = 0.01
-_MAX_COORDINATE = 1e9  # metres; no pose lies beyond the Moon
-_MAX_VARIANCE = 1e30  # another way to say that it is unknown
-_NEARLY_PARALLEL = 0.9995  # cosine above which slerp's division loses digits and lerp is exact
+_MAX_COORDINATE = 1e9
+"""Metres; larger coordinates are taken as errors."""
+_MAX_VARIANCE = 1e30
+"""Larger variances mean that the covariance is unknown."""
+_NEARLY_PARALLEL = 0.9995
+"""Cosine above which linear interpolation is more exact than slerp, which loses digits."""
 _FIXED_FRAMES = ('map', 'earth', 'utm')
-_MIN_FIX_STATUS = 0  # NavSatStatus.STATUS_FIX; below it there is none
+_MIN_FIX_STATUS = 0
+"""NavSatStatus.STATUS_FIX; smaller values mean that there is no fix."""
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +42,13 @@ class PoseTrack:
 
     Attributes:
         stamps: [N] int64, nanoseconds, increasing.
-        values: [N, 7] float64 x, y, z in metres and the unit quaternion x, y, z, w; or [N, 3]
+        values: [N, 7] float64, x, y, z in metres and the unit quaternion x, y, z, w; or [N, 3],
             latitude and longitude in degrees and altitude in metres.
-        covariances: [N, 36] float32 of the poses, NaN where unknown; or None.
-        max_gap_ns: longest time between two of them to interpolate across.
-        frame_id: that the poses are in; '' for geodetic positions.
-        own_origin: whether that frame begins wherever the drive began.
-        child_frame_id: whose poses they are; '' where the messages do not tell.
+        covariances: [N, 36] float32 of the poses, NaN if unknown; or None.
+        max_gap_ns: maximum time in nanoseconds between two poses to interpolate.
+        frame_id: the frame that the poses are in; empty for geodetic positions.
+        own_origin: whether the origin of that frame is the start of the drive.
+        child_frame_id: the frame that the poses are of; empty if the messages do not name it.
     """
 
     stamps: np.ndarray
@@ -56,7 +60,11 @@ class PoseTrack:
     child_frame_id: str = ''
 
     def at(self, stamp_ns: int) -> tuple[Pose | None, GeoPosition | None]:
-        """Pose or position at a moment; both None in a gap, before the first or after the last."""
+        """Interpolated pose or position at a time in nanoseconds.
+
+        Both are None in a gap longer than `max_gap_ns`, before the first stamp, and after the
+        last.
+        """
         after = int(np.searchsorted(self.stamps, stamp_ns))
         if after == len(self.stamps):
             return None, None
@@ -76,14 +84,14 @@ class PoseTrack:
         position = first[:3] + share * (second[:3] - first[:3])
         covariance = None
         if self.covariances is not None:
-            # A weighted mean of two covariances is one: it stays positive semidefinite.
+            # The weighted mean of two covariances is positive semidefinite, so a covariance.
             mean = (1 - share) * self.covariances[before] + share * self.covariances[after]
             covariance = None if np.isnan(mean).any() else mean.astype(np.float64).reshape(6, 6)
         return Pose(position, slerp(first[3:], second[3:], share), covariance), None
 
 
 def slerp(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
-    """Unit quaternion [4] at `share` (0 to 1) of the shorter turn from `first` to `second`.
+    """Unit quaternion [4] at a share, 0 to 1, of the shorter rotation from `first` to `second`.
 
     Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
     """
@@ -99,7 +107,13 @@ def slerp(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
 
 
 def interpolate_geo(first: np.ndarray, second: np.ndarray, share: float) -> GeoPosition:
-    """Position between two fixes [latitude, longitude, altitude], the short way round."""
+    """Position at a share, 0 to 1, of the shorter way between two fixes.
+
+    Args:
+        first: [3], latitude and longitude in degrees and altitude in metres.
+        second: likewise.
+        share: of the way.
+    """
     east = (second[1] - first[1] + 180) % 360 - 180
     longitude = (first[1] + share * east + 180) % 360 - 180
     latitude = first[0] + share * (second[0] - first[0])
@@ -108,7 +122,7 @@ def interpolate_geo(first: np.ndarray, second: np.ndarray, share: float) -> GeoP
 
 
 class _Collector:
-    """Gathers the usable messages of a topic, and counts the others by what is wrong."""
+    """Collects the usable messages of a topic, and counts the others by their problem."""
 
     def __init__(self, topic: str, msgtype: str) -> None:
         self.topic = topic
@@ -159,7 +173,7 @@ class _Collector:
             self.covariances.extend([math.nan] * 36 if covariance is None else covariance)
 
     def track(self, max_gap: float) -> PoseTrack:
-        # Of several messages with one stamp, the first.
+        # Of several messages with the same stamp, the first is used.
         stamps, order = np.unique(np.frombuffer(self.stamps, np.int64), return_index=True)
         values = np.frombuffer(self.values, np.float64).reshape(-1, self.width)[order]
         covariances = None
@@ -184,20 +198,20 @@ class _Collector:
 
 
 def read_pose_track(bag: Bag, topic: str, max_gap: float) -> tuple[PoseTrack, list[str]]:
-    """The poses or positions of one topic.
+    """Read the poses or positions of one topic.
 
-    Poses with NaN or a quaternion that is none, and fixes without a position, are left out.
+    Poses with NaN or without a unit quaternion, and satellite messages without a fix, are skipped.
 
     Args:
         bag: the bag.
         topic: of type Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix.
-        max_gap: seconds between two of them that may be interpolated across.
+        max_gap: maximum time in seconds between two messages to interpolate.
 
     Returns:
-        The track, and in words what was tolerated.
+        The track, and warnings about skipped or corrected messages.
 
     Raises:
-        InputError: no such topic, a topic of another type, or none usable message on it.
+        InputError: no such topic, a topic of another type, or no usable message on it.
     """
     found = bag.find_topic(topic)
     if found.msgtype not in POSE_TYPES:
@@ -221,28 +235,29 @@ def read_pose_track(bag: Bag, topic: str, max_gap: float) -> tuple[PoseTrack, li
 
 
 def _has_own_origin(msgtype: str, frame_id: str) -> bool:
-    """Whether poses count from the start of the drive.
+    """Whether the origin of the poses is the start of the drive.
 
-    Odometry does, but in one of the fixed frames of REP 105 (a SLAM system or a filter with GPS
-    may publish its result as Odometry); poses of any type do in a frame that is called odom.
+    This is so for Odometry, unless its frame is one of the fixed frames of REP 105 (a SLAM system
+    or a filter with GPS may publish its result as Odometry), and for poses of any type in a frame
+    whose name contains odom.
     """
     name = frame_id.rpartition('/')[2].lower()
     return 'odom' in name or (msgtype == ODOMETRY and name not in _FIXED_FRAMES)
 
 
 def header_stamp(msg: Any) -> int:
-    """The header's stamp in nanoseconds; 0 where it was not set, or cannot be a time."""
+    """The stamp of a message's header in nanoseconds; 0 if it was not set or is negative."""
     stamp = msg.header.stamp
     return max(0, int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec))
 
 
 def _pose_values(msg: Any) -> list[float] | str:
-    """x, y, z and the unit quaternion, or what is wrong with them."""
+    """x, y, z and the unit quaternion, or the problem in words."""
     pose = msg.pose.pose if hasattr(msg.pose, 'pose') else msg.pose
     position, turn = pose.position, pose.orientation
     values = [position.x, position.y, position.z, turn.x, turn.y, turn.z, turn.w]
     if not all(abs(value) <= _MAX_COORDINATE for value in values):
-        return 'hold NaN or absurd numbers and were skipped'
+        return 'hold NaN or impossible numbers and were skipped'
     norm = math.hypot(*values[3:])
     if abs(norm - 1) > _NORM_TOLERANCE:
         return 'have no unit quaternion as orientation and were skipped'
@@ -250,7 +265,7 @@ def _pose_values(msg: Any) -> list[float] | str:
 
 
 def _geo_values(msg: Any) -> list[float] | str:
-    """Latitude, longitude and altitude, or what is wrong with them."""
+    """Latitude, longitude and altitude, or the problem in words."""
     if msg.status.status < _MIN_FIX_STATUS:
         return 'have no satellite fix and were skipped'
     if not (abs(msg.latitude) <= 90 and abs(msg.longitude) <= 180):
@@ -260,7 +275,7 @@ def _geo_values(msg: Any) -> list[float] | str:
 
 
 def _covariance(msg: Any) -> list[float] | None:
-    """[36] where a pose message has one that is known."""
+    """The covariance [36] of a pose message, or None if it has none or it is unknown."""
     values = getattr(getattr(msg, 'pose', None), 'covariance', None)
     if values is None or not (np.abs(values) <= _MAX_VARIANCE).all():
         return None
@@ -268,6 +283,6 @@ def _covariance(msg: Any) -> list[float] | None:
 
 
 def is_covariance_known(covariance: Sequence[float] | np.ndarray) -> bool:
-    """Whether the [36] of a message is a covariance: zeros, or -1 for a variance, mean none."""
+    """Whether the [36] of a message is a covariance; zeros or a negative variance mean unknown."""
     numbers = np.asarray(covariance, dtype=np.float64)
     return bool(numbers.any() and (numbers[::7] >= 0).all())

@@ -1,4 +1,4 @@
-"""Which topic of a bag has the images."""
+"""Chooses the image topic of a bag."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 def choose_image_topic(bag: Bag, name: str | None = None) -> Topic:
-    """The image topic of that name, or the only one that has images.
+    """The image topic of a bag.
+
+    Args:
+        bag: the bag.
+        name: of the topic; None or empty takes the only image topic that has messages.
 
     Raises:
-        InputError: none, several to choose from, or one of another type; what is there is listed.
+        InputError: no such topic, one of another type or without messages, or several to choose
+            from; the message lists the topics of the bag.
     """
     if name:
         topic = bag.find_topic(name)

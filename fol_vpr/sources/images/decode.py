@@ -1,11 +1,11 @@
-"""Camera images, from files and ROS messages, as RGB arrays. Free of rclpy.
+"""Decodes images of files and ROS messages to RGB arrays, without rclpy.
 
-Compressed images go through Pillow, wherever they come from, so that a JPEG in a folder and the
-same bytes in a bag or on a topic give identical pixels. Why Pillow and not OpenCV, whose decoder
-gives the same pixels (both are libjpeg-turbo) slightly sooner: Pillow says the size before it
-allocates anything, and it refuses a truncated JPEG, which cv2.imdecode fills up with grey.
-The EXIF orientation is ignored, as the released FoL evaluation does: the pixels are taken as the
-sensor stored them, and CameraInfo, whose axes are the sensor's, stays valid.
+All compressed images are decoded with Pillow, so that a JPEG in a folder and the same bytes in a
+bag or on a topic give identical pixels. OpenCV gives the same pixels slightly faster (both use
+libjpeg-turbo), but Pillow reports the size before it allocates memory, and refuses a truncated
+JPEG, whose missing part cv2.imdecode fills with grey. The EXIF orientation is ignored, as in the
+released evaluation of FoL: the pixels stay as the sensor stored them, and CameraInfo, which
+refers to the axes of the sensor, stays valid.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fol_vpr.sources.images.raw_image import MAX_PIXELS, check_size, decode_raw,
 
 MAX_ENCODED_BYTES = 256 * 2**20
 
-# Only these decoders of Pillow's see what strangers send.
+# Images may come from untrusted sources: other decoders of Pillow are not used.
 _FORMATS = ('JPEG', 'PNG', 'BMP', 'TIFF', 'WEBP', 'PPM')
 _DAMAGE = (
     OSError,
@@ -37,7 +37,7 @@ _DAMAGE = (
     TypeError,
     AttributeError,
     RuntimeError,
-    Warning,  # where the user turned warnings into errors
+    Warning,  # if the user turned warnings into errors
 )
 _GREY_MODES = ('I;16', 'I;16L', 'I;16B', 'I;16N', 'I', 'F')
 
@@ -52,7 +52,7 @@ def decode_image(msg: Any) -> np.ndarray:
         [H, W, 3] uint8, RGB, in memory of its own.
 
     Raises:
-        InputError: the encoding is unknown, or the data are not what the fields promise.
+        InputError: the encoding is unknown, or the data do not match the fields.
     """
     return _decode_compressed(msg) if hasattr(msg, 'format') else decode_raw(msg)
 
@@ -62,14 +62,14 @@ def decode_bytes(data: bytes | bytearray | memoryview, what: str) -> np.ndarray:
 
     Args:
         data: the whole file.
-        what: names the image in error messages.
+        what: name of the image in error messages.
 
     Returns:
         [H, W, 3] uint8, RGB. Grey images are repeated, transparency is dropped, the EXIF
         orientation is ignored.
 
     Raises:
-        InputError: it is no image, is truncated, or is too large to be a camera's.
+        InputError: the data are no image, truncated, or larger than `MAX_PIXELS`.
     """
     if not len(data):
         raise InputError(f'{what} is empty (0 bytes); replace or remove it')
@@ -92,7 +92,7 @@ def decode_bytes(data: bytes | bytearray | memoryview, what: str) -> np.ndarray:
         ) from error
     except _DAMAGE as error:
         raise InputError(
-            f'{what} is damaged: {error}; copy it again from its origin, or remove it'
+            f'{what} is damaged: {error}; copy it again from its original, or remove it'
         ) from error
 
 
@@ -105,13 +105,13 @@ def _to_rgb(picture: Image.Image, what: str) -> np.ndarray:
     if picture.mode == 'RGB':
         return np.array(picture)  # convert would copy
     if picture.mode == 'P':
-        # On the direct way Pillow warns that transparency is lost, which is meant here.
+        # Converting directly to RGB makes Pillow warn that transparency is lost.
         picture = picture.convert('RGBA')
     return np.array(picture.convert('RGB'))
 
 
 def _decode_compressed(msg: Any) -> np.ndarray:
-    """Pixels of a CompressedImage; `format` as image_transport's plugins write and read it."""
+    """Pixels of a CompressedImage, whose `format` is read as image_transport's plugins do."""
     described = str(msg.format)
     what = f'CompressedImage with format {described!r}'
     if 'compresseddepth' in described.lower():
@@ -132,17 +132,18 @@ def _decode_compressed(msg: Any) -> np.ndarray:
 
 
 def _is_still(described: str) -> bool:
-    """Whether the format names a still image, so that a failure is damage and not a mistake."""
+    """Whether the format names a still image, and not for example a video codec."""
     return any(name in described.lower() for name in ('jpeg', 'jpg', 'png', 'tiff', 'webp', 'bmp'))
 
 
 def _stored_swapped(described: str) -> bool:
-    """Whether red and blue changed places on the way into the file.
+    """Whether red and blue were swapped when the image was compressed.
 
-    compressed_image_transport brings colours to OpenCV's order before it compresses, says so by
-    'rgb8; jpeg compressed bgr8', and the file's colours are true. Where its format names another
-    order ('... compressed rgb8'), or none beside an RGB image ('rgb8; tiff compressed'), OpenCV
-    took RGB for BGR. Its subscriber turns those back, and so does this. A bare 'jpeg' is true.
+    compressed_image_transport converts colours to OpenCV's order before it compresses them, and
+    notes this as 'rgb8; jpeg compressed bgr8'; the colours of such a file are correct. If the
+    format names another order ('... compressed rgb8'), or none after an RGB encoding ('rgb8; tiff
+    compressed'), OpenCV has interpreted RGB as BGR. The subscriber of the plugin swaps these
+    back, and so does this module. A plain 'jpeg' has correct colours.
     """
     encoding, separator, stored = described.lower().partition(';')
     if not separator or 'compressed bgr' in stored:

@@ -1,10 +1,10 @@
-"""Pixels of a sensor_msgs/Image.
+"""Decodes sensor_msgs/Image.
 
-Everything about the message is checked and brought to one plain form first: rows without padding,
-native byte order, 8 bit. Then cv_bridge where it is installed, else rosbags-image, does the colour
-conversion, which leaves the two no room to differ: neither sees a padded row (rosbags-image
-ignores `step`), a big-endian word (cv_bridge and numpy 2 disagree), an encoding that they cannot
-turn into colour (8UC1, 16UC1, 32FC1), or one that they round differently (16 bit).
+The message is first checked and converted to rows without padding, native byte order and 8 bits.
+Then cv_bridge, or rosbags-image if cv_bridge is not installed, converts the colours. This order
+makes both give the same pixels: rosbags-image ignores `step`, cv_bridge and NumPy 2 disagree about
+big-endian data, both cannot convert 8UC1, 16UC1 and 32FC1 to colour, and they round 16 bits
+differently.
 """
 
 from __future__ import annotations
@@ -22,15 +22,23 @@ import numpy as np
 
 from fol_vpr.errors import InputError
 
-MAX_PIXELS = 2**26  # 8192 x 8192; any larger claim is a mistake or an attack
-_MIN_BAYER_SIDE = 3  # pixels a side; OpenCV's demosaicing needs neighbours
+MAX_PIXELS = 2**26
+"""8192 x 8192; no camera gives more, so that a larger size is an error or an attack."""
+_MIN_BAYER_SIDE = 3
+"""Pixels; the demosaicing of OpenCV needs neighbours."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How an encoding lies in memory, and what it is called once it is 8 bit and unpadded."""
+    """Memory layout of an encoding.
+
+    Attributes:
+        dtype: type of a number.
+        channels: numbers per pixel.
+        plain: the encoding that results from conversion to 8 bits without padding.
+    """
 
     dtype: str
     channels: int
@@ -48,7 +56,7 @@ _ENCODINGS = {
     'rgba16': _Encoding('u2', 4, 'rgba8'),
     'bgra16': _Encoding('u2', 4, 'bgra8'),
     'mono16': _Encoding('u2', 1, 'mono8'),
-    # Types without a colour meaning: OpenCV's channel order, BGR, is what their writers use.
+    # Encodings without colour names have the channel order of OpenCV, BGR.
     '8UC1': _Encoding('u1', 1, 'mono8'),
     '8UC3': _Encoding('u1', 3, 'bgr8'),
     '8UC4': _Encoding('u1', 4, 'bgra8'),
@@ -74,8 +82,8 @@ _PLANAR = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
 def decode_raw(msg: Any) -> np.ndarray:
     """The pixels of a sensor_msgs/Image.
 
-    16-bit values are scaled over their full range, 65535 becoming 255, whatever the sensor's
-    own depth; 32FC1 is brightness from 0 to 1.
+    16-bit values are scaled over their full range, 65535 becoming 255, whatever the bit depth of
+    the sensor. 32FC1 is brightness from 0 to 1.
 
     Args:
         msg: an object with the fields of the message, its data as bytes, array('B') or ndarray.
@@ -84,8 +92,8 @@ def decode_raw(msg: Any) -> np.ndarray:
         [H, W, 3] uint8, RGB, in memory of its own.
 
     Raises:
-        InputError: unknown encoding, zero or absurd size, a step shorter than a row, a wrong
-            amount of data, or float values outside 0 to 1.
+        InputError: unknown encoding, an empty or too large image, a step shorter than a row, a
+            wrong amount of data, or floats outside 0 to 1.
     """
     name = str(msg.encoding)
     encoding = _ENCODINGS.get(name)
@@ -106,7 +114,11 @@ def decode_raw(msg: Any) -> np.ndarray:
 
 
 def check_size(width: int, height: int, what: str) -> None:
-    """Raise InputError where an image is empty or larger than any camera's."""
+    """Check the size of an image in pixels.
+
+    Raises:
+        InputError: the image is empty, or has more than `MAX_PIXELS`; `what` names the image.
+    """
     if width <= 0 or height <= 0:
         raise InputError(f'{what} is {width} x {height} pixels, expected at least 1 x 1')
     if width * height > MAX_PIXELS:
@@ -117,10 +129,17 @@ def check_size(width: int, height: int, what: str) -> None:
 
 
 def grey_to_8bit(values: np.ndarray, what: str) -> np.ndarray:
-    """Brightness (or any channels) of 8, 16 or 32 bit as uint8 of the same shape.
+    """Convert values of 8, 16 or 32 bits to uint8 of the same shape.
 
-    uint16 is divided by 257 and rounded, so that 0 and 65535 become 0 and 255; int32 (how some
-    decoders hand over 16 bit) likewise; floats are taken from 0 to 1.
+    uint16 is divided by 257 and rounded, so that 0 and 65535 become 0 and 255. int32, in which
+    some decoders return 16-bit images, is treated likewise. Floats are scaled from 0 to 1.
+
+    Args:
+        values: brightness or colour channels.
+        what: name of the image in error messages.
+
+    Raises:
+        InputError: floats outside 0 to 1, or integers outside 0 to 65535.
     """
     if values.dtype == np.uint8:
         return values
@@ -140,12 +159,12 @@ def grey_to_8bit(values: np.ndarray, what: str) -> np.ndarray:
                 'expected 16 bit, 0 to 65535'
             )
         values = values.astype(np.uint16)
-    # 257 is odd, so no value lies half way, and the rounding has one answer.
+    # 257 is odd, so that no quotient ends in .5 and rounding is unambiguous.
     return np.asarray(cv2.convertScaleAbs(values, alpha=1 / 257)).reshape(values.shape)
 
 
 def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
-    """[H, W] or [H, W, C] in native byte order, rows close together; planar: [H * 3/2, W]."""
+    """[H, W] or [H, W, C] in native byte order without padding; planar: [H * 3/2, W]."""
     width, height, step = int(msg.width), int(msg.height), int(msg.step)
     what = f'Image with encoding {name!r}, {width} x {height}'
     check_size(width, height, what)
@@ -156,14 +175,14 @@ def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
     if step < row_bytes:
         raise InputError(
             f'{what} has a step of {step} bytes, expected at least {row_bytes}; the camera '
-            'driver has to fill in step, the length of a row with its padding'
+            'driver has to set step to the length of a row with its padding'
         )
     rows = height * 3 // 2 if encoding.plain in _PLANAR else height
     data = np.frombuffer(memoryview(msg.data), dtype=np.uint8)
     if data.size != rows * step:
         raise InputError(
             f'{what} has {data.size} bytes of data, expected {rows * step} '
-            f'({rows} rows of {step}); it was cut on its way, or its fields are wrong'
+            f'({rows} rows of {step}); the message was truncated, or its fields are wrong'
         )
     if dtype.itemsize > 1 and msg.is_bigendian not in (0, 1):
         raise InputError(f'{what} has is_bigendian {msg.is_bigendian}, expected 0 or 1')
@@ -175,7 +194,11 @@ def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
 
 
 def _check_divisible(width: int, height: int, encoding: _Encoding, what: str) -> None:
-    """Raise InputError where the encoding's blocks of pixels do not fit the size."""
+    """Check that the blocks of pixels of an encoding fit the size.
+
+    Raises:
+        InputError: they do not.
+    """
     if encoding.plain.startswith('bayer') and min(width, height) < _MIN_BAYER_SIDE:
         raise InputError(f'{what} is too small, expected at least {_MIN_BAYER_SIDE} pixels a side')
     if encoding.plain.startswith('yuv422') and width % 2:
@@ -186,10 +209,10 @@ def _check_divisible(width: int, height: int, encoding: _Encoding, what: str) ->
 
 @functools.cache
 def _library() -> Callable[[np.ndarray, str], np.ndarray]:
-    """What turns a plain 8-bit array and the name of its encoding into RGB."""
+    """A function that converts an 8-bit array, given the name of its encoding, to RGB."""
     try:
-        # cv_bridge loads its compiled half only when it first converts; a half that was built
-        # for another numpy fails there, so it is tried here.
+        # cv_bridge loads its compiled module at the first conversion. Import it here, because it
+        # fails if it was built for another version of NumPy.
         from cv_bridge import CvBridge
         from cv_bridge.boost import cv_bridge_boost  # noqa: F401
     except ImportError:

@@ -30,7 +30,7 @@ COUNT = 5
 @pytest.fixture(scope='module')
 def made(tmp_path_factory) -> tuple[Path, Path]:
     """A map with all that a place may have, and its folder."""
-    folder = tmp_path_factory.mktemp('plain')
+    folder = tmp_path_factory.mktemp('exported')
     path = folder / 'm.folmap'
     pose = Pose(np.array([0.1, -2e-17, 3e9]), np.array([0, 0, 0.6, 0.8]), np.eye(6) / 3)
     with MapWriter(path, header(datum=GeoPosition(48, 9)), source_id='t') as writer:
@@ -41,8 +41,8 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
         add(writer, 4, place_id=' the gate ')
         writer.set_calibration({'decision': '{"slope": 2}', 'another': '{}'})
         writer.finish()
-    export_map(path, folder / 'plain')
-    return path, folder / 'plain'
+    export_map(path, folder / 'exported')
+    return path, folder / 'exported'
 
 
 def test_there_and_back(made, tmp_path):
@@ -56,8 +56,8 @@ def test_there_and_back(made, tmp_path):
         assert ours.header == theirs.header
         assert ours.calibration() == theirs.calibration()
         for a, b in zip(ours.places, theirs.places, strict=True):
-            plain = {'pose': None, 'geo': str(a.geo)}
-            assert {**vars(a), **plain} == {**vars(b), **plain, 'geo': str(b.geo)}
+            common = {'pose': None, 'geo': str(a.geo)}
+            assert {**vars(a), **common} == {**vars(b), **common, 'geo': str(b.geo)}
             for name in ('position', 'orientation', 'covariance'):
                 np.testing.assert_array_equal(getattr(a.pose, name), getattr(b.pose, name))
     assert check_map(back) == []
@@ -86,8 +86,8 @@ def test_a_researcher_needs_numpy_and_csv_alone(made):
 def test_there_and_back_with_each_codec(tmp_path, codec):
     path, back = tmp_path / 'm.folmap', tmp_path / 'back.folmap'
     build(path, 2, codec=codec)
-    export_map(path, tmp_path / 'plain')
-    import_map(tmp_path / 'plain', back)
+    export_map(path, tmp_path / 'exported')
+    import_map(tmp_path / 'exported', back)
     assert_same_places(path, back)
     with MapReader(back) as reader:
         assert reader.header.codec == codec
@@ -105,8 +105,8 @@ def test_a_codec_that_does_not_give_its_bytes_back_is_exact_all_the_same(tmp_pat
     monkeypatch.setitem(CODECS, 'rounding', Rounding('rounding', '<f2'))
     path, back = tmp_path / 'm.folmap', tmp_path / 'back.folmap'
     build(path, 2, codec='rounding')
-    export_map(path, tmp_path / 'plain')
-    import_map(tmp_path / 'plain', back)
+    export_map(path, tmp_path / 'exported')
+    import_map(tmp_path / 'exported', back)
     assert_same_places(path, back)
 
 
@@ -152,9 +152,9 @@ BAD = {
 
 @pytest.mark.parametrize('bad', BAD)
 def test_what_cannot_be_used_is_named_and_leaves_no_map(made, tmp_path, bad):
-    folder = Path(shutil.copytree(made[1], tmp_path / 'plain'))
+    folder = Path(shutil.copytree(made[1], tmp_path / 'exported'))
     BAD[bad](folder)
-    with pytest.raises(InputError, match=r'plain|unique'):
+    with pytest.raises(InputError, match=r'exported|unique'):
         import_map(folder, tmp_path / 'm.folmap')
     assert [path for path in tmp_path.iterdir() if path != folder] == []
 

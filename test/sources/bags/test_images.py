@@ -237,7 +237,7 @@ def test_the_frame_of_odometry_is_that_of_its_drive_alone(
     path = bag(tmp_path / 'drive', [message, compressed(SECOND, JPEG)])
     source = open_source(path, pose_topic=message.topic)
     assert (source.own_origin, source.frame_id) == (own, 'map' if own else frame_id)
-    assert any('wherever the drive began' in warning for warning in source.warnings) == own
+    assert any('is the start of the drive' in warning for warning in source.warnings) == own
     named = open_source(path, pose_topic=message.topic, frame_id='site')
     assert (named.own_origin, named.frame_id, named.warnings) == (False, 'site', [])
 

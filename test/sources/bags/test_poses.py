@@ -132,7 +132,7 @@ def test_unusable_poses_are_left_out_and_counted(tmp_path: Path) -> None:
         '1 of 9 messages on /pose are damaged and were skipped',
         "1 of 9 messages on /pose are not in the frame of the first, 'map', and were skipped",
         '1 of 9 messages on /pose have no unit quaternion as orientation and were skipped',
-        '3 of 9 messages on /pose hold NaN or absurd numbers and were skipped',
+        '3 of 9 messages on /pose hold NaN or impossible numbers and were skipped',
     ]
 
 

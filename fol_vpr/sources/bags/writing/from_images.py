@@ -1,4 +1,4 @@
-"""A ROS 2 bag from a folder of images."""
+"""Writes a folder of images as a ROS 2 bag."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from fol_vpr.config import BagWriterConfig
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
-from fol_vpr.sources.bags.writing.messages import compressed_image, header, located, raw_image
+from fol_vpr.sources.bags.writing.messages import compressed_image, header, pose_message, raw_image
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.positions import Location, read_trajectory
 
 Progress = Callable[[int, int], None]
-"""Called with the number of images written and their total."""
+"""Called with the number of images written and of images in all."""
 
 _POSE_TYPES = {
     'PoseStamped': POSE,
@@ -29,11 +29,15 @@ _POSE_TYPES = {
 
 @dataclass(frozen=True)
 class BagSummary:
-    """What was written.
+    """Summary of a bag that was written.
 
     Attributes:
-        poses: messages on the pose topic.
-        bytes: size of the bag's files.
+        path: folder of the bag.
+        images: number of images.
+        poses: number of messages on the pose topic.
+        first_ns: stamp of the first image in nanoseconds.
+        last_ns: stamp of the last image in nanoseconds.
+        bytes: size of the files of the bag.
     """
 
     path: Path
@@ -64,31 +68,32 @@ def write_bag_from_images(
 ) -> BagSummary:
     """Write the images of a folder, and poses, as a bag.
 
-    Messages lie in the order of their stamps, and were received when they were stamped. The same
-    input gives the same bytes. The bag appears under its name only when it is whole.
+    Messages are in order of their stamps, and their time of reception is their stamp. The same
+    input gives the same bytes. The bag gets its name only when it is complete.
 
     Args:
-        folder: images, sorted by path; each has to be sound.
-        output: the bag's folder, to be made.
-        topic: of the images; where empty /camera/image, or /camera/image/compressed.
+        folder: images, used in order of their paths; none may be damaged.
+        output: folder of the bag, to be made.
+        topic: of the images; empty takes /camera/image, or /camera/image/compressed.
         rate: images per second, for folders without times.
-        stamps_csv: times of the images instead, see docs/reference/file_formats.md; every image
-            needs one.
-        compressed: CompressedImage with the files' own JPEG or PNG bytes, or Image (rgb8).
+        stamps_csv: times of the images, instead of `rate`; see docs/reference/file_formats.md.
+            Every image needs a row.
+        compressed: True writes CompressedImage with the JPEG or PNG bytes of the files, False
+            writes Image (rgb8).
         frame_id: of the camera.
         storage: sqlite3 or mcap.
         poses_csv: stamped poses or positions, a CSV or a TUM trajectory; may be `stamps_csv`.
-        pose_topic: where they go.
-        pose_type: auto (PoseWithCovarianceStamped where there is a covariance, otherwise
+        pose_topic: topic of the poses.
+        pose_type: auto (PoseWithCovarianceStamped if a pose has a covariance, otherwise
             PoseStamped), or one of these, or Odometry; geodetic positions become NavSatFix.
-        map_frame: that the poses are in.
-        base_frame: whose poses they are.
-        overwrite: replace a bag of that name.
-        progress: told of every image.
+        map_frame: the frame that the poses are in.
+        base_frame: the frame that the poses are of.
+        overwrite: replace an existing bag.
+        progress: called after each image.
 
     Raises:
-        InputError: a bad image, time, pose or name.
-        StorageError: no space, or no permission.
+        InputError: an image, time, pose or name cannot be used.
+        StorageError: no space or no permission.
     """
     config = BagWriterConfig(
         image_topic=topic or _default_topic(compressed),
@@ -113,18 +118,18 @@ def write_bag_from_images(
         types[pose_topic] = _type_of(track, config)
     written = itertools.count(1)
 
-    def tell(record: TimedMessage) -> None:
-        if progress and record.topic == config.image_topic:
+    def report(message: TimedMessage) -> None:
+        if progress and message.topic == config.image_topic:
             progress(next(written), len(source))
 
-    # A pose comes before the image of the same time.
-    records = heapq.merge(
-        _pose_records(track, types.get(pose_topic, ''), config),
-        _image_records(source, stamps, config),
-        key=lambda record: record.stamp_ns,
+    # A pose comes before an image with the same stamp.
+    messages = heapq.merge(
+        _pose_messages(track, types.get(pose_topic, ''), config),
+        _image_messages(source, stamps, config),
+        key=lambda message: message.stamp_ns,
     )
     size = write_bag(
-        output, types, records, storage=config.storage, overwrite=overwrite, progress=tell
+        output, types, messages, storage=config.storage, overwrite=overwrite, progress=report
     )
     return BagSummary(
         path=output,
@@ -137,7 +142,7 @@ def write_bag_from_images(
 
 
 def _default_topic(compressed: bool) -> str:
-    """Named as image_transport names them."""
+    """The name by the convention of image_transport."""
     return BagWriterConfig.image_topic + ('/compressed' if compressed else '')
 
 
@@ -147,7 +152,7 @@ def _stamps(
     """Time of each image in nanoseconds."""
     if (rate is None) == (stamps_csv is None):
         raise InputError(
-            'a rate in images per second, or a CSV with their times, is needed: one of the two'
+            'expected either a rate in images per second or a CSV with the times of the images'
         )
     if rate is not None:
         if not 0 < rate <= 1e6:
@@ -175,11 +180,11 @@ def _check_distinct(source: ImageFolder, stamps: list[int]) -> None:
         if stamps[first] == stamps[second]:
             raise InputError(
                 f'{source.files[first]} and {source.files[second]} have the same time, '
-                f'{stamps[first]} ns, by which answers are told apart; correct one'
+                f'{stamps[first]} ns, but times must be distinct; correct one'
             )
 
 
-def _image_records(
+def _image_messages(
     source: ImageFolder, stamps: list[int], config: BagWriterConfig
 ) -> Iterator[TimedMessage]:
     make = compressed_image if config.compressed else raw_image
@@ -192,7 +197,7 @@ def _image_records(
         )
 
 
-def _pose_records(
+def _pose_messages(
     track: list[Location], msgtype: str, config: BagWriterConfig
 ) -> Iterator[TimedMessage]:
     for location in track:
@@ -200,7 +205,7 @@ def _pose_records(
         yield TimedMessage(
             stamp_ns,
             config.pose_topic,
-            partial(located, location, msgtype, config),
+            partial(pose_message, location, msgtype, config),
         )
 
 

@@ -1,4 +1,4 @@
-"""ROS messages for a bag, made without a ROS installation."""
+"""Makes ROS messages for a bag, without a ROS installation."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ from fol_vpr.sources.folder import read_image_file
 from fol_vpr.sources.images.decode import decode_bytes
 from fol_vpr.sources.positions import Location
 
-# Files that begin so go into a CompressedImage as they are.
+# Files that begin with these bytes are stored in a CompressedImage unchanged.
 _MAGIC = {'jpeg': b'\xff\xd8\xff', 'png': b'\x89PNG'}
 
 
 def header(stamp_ns: int, frame_id: str) -> Any:
-    """std_msgs/Header."""
+    """A std_msgs/Header with this stamp in nanoseconds."""
     types = typestore().types
     stamp = types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 1_000_000_000))
     return types['std_msgs/msg/Header'](stamp, frame_id)
 
 
 def compressed_image(path: Path, head: Any) -> Any:
-    """CompressedImage with the bytes of a JPEG or PNG file; other formats become PNG.
+    """A CompressedImage with the bytes of a JPEG or PNG file; other formats become PNG.
+
+    Args:
+        path: the image file.
+        head: the header.
 
     Raises:
-        InputError: the file is no sound image.
+        InputError: the file cannot be read, or is damaged or no image.
     """
     data = read_image_file(path)
     pixels = decode_bytes(data, str(path))
@@ -44,10 +48,14 @@ def compressed_image(path: Path, head: Any) -> Any:
 
 
 def raw_image(path: Path, head: Any) -> Any:
-    """Image, rgb8, of an image file.
+    """An Image, rgb8, of an image file.
+
+    Args:
+        path: the image file.
+        head: the header.
 
     Raises:
-        InputError: the file is no sound image.
+        InputError: the file cannot be read, or is damaged or no image.
     """
     pixels = decode_bytes(read_image_file(path), str(path))
     height, width = pixels.shape[:2]
@@ -55,8 +63,8 @@ def raw_image(path: Path, head: Any) -> Any:
     return message(head, height, width, 'rgb8', 0, width * 3, pixels.reshape(-1))
 
 
-def located(location: Location, msgtype: str, config: BagWriterConfig) -> Any:
-    """A pose as the given type, or a geodetic position as NavSatFix."""
+def pose_message(location: Location, msgtype: str, config: BagWriterConfig) -> Any:
+    """A pose as a message of the given type, or a geodetic position as NavSatFix."""
     head = header(location.stamp_ns or 0, config.map_frame)
     if location.pose is None:
         assert location.geo is not None

@@ -1,4 +1,4 @@
-"""A ROS 2 bag from any messages: whole or not at all, and the same bytes from the same input."""
+"""Writes messages as a ROS 2 bag, completely or not at all, and with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from fol_vpr.errors import InputError, StorageError
 from fol_vpr.sources.bags.bag import STORAGE_SUFFIXES, typestore
 
 MAX_STAMP_NS = (2**31 - 1) * 1_000_000_000
-"""builtin_interfaces/Time counts in int32."""
+"""The last time that builtin_interfaces/Time can hold, which counts seconds in int32."""
 
 _METADATA_VERSION: Literal[9] = 9  # of ROS 2 Jazzy
 _TOPIC_NAME = re.compile(r'/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 
 
 class TimedMessage(NamedTuple):
-    """One message to be written, made when its turn comes.
+    """One message to write, which is made only when it is written.
 
     Attributes:
-        stamp_ns: when it was received; records come in this order.
-        make: gives the message, of the type that its topic has.
+        stamp_ns: time of reception in nanoseconds; messages are written in this order.
+        topic: of the message.
+        make: returns the message, of the type of its topic.
     """
 
     stamp_ns: int
@@ -50,36 +51,37 @@ class TimedMessage(NamedTuple):
 def write_bag(
     output: Path,
     types: Mapping[str, str],
-    records: Iterable[TimedMessage],
+    messages: Iterable[TimedMessage],
     *,
     storage: str = BagWriterConfig.storage,
     latched: Collection[str] = (),
     overwrite: bool = False,
     progress: Callable[[TimedMessage], None] | None = None,
 ) -> int:
-    """Write messages as a bag, which appears under its name only when it is whole.
+    """Write messages as a bag, which gets its name only when it is complete.
 
     Args:
-        output: the bag's folder, to be made.
+        output: folder of the bag, to be made.
         types: message type of each topic, such as nav_msgs/msg/Odometry.
-        records: in the order of their stamps.
+        messages: in order of their stamps.
         storage: sqlite3 or mcap.
-        latched: topics that late subscribers get the last message of (transient local).
-        overwrite: replace a bag of that name.
-        progress: told of every message that was written.
+        latched: topics with the durability transient local, whose last message late subscribers
+            receive.
+        overwrite: replace an existing bag.
+        progress: called after each written message.
 
     Returns:
-        The size of the bag's files in bytes.
+        The size of the files of the bag in bytes.
 
     Raises:
-        InputError: a name that is none, or a bag that is there already.
-        StorageError: no space, or no permission.
+        InputError: an invalid name of a topic, or `output` exists already.
+        StorageError: no space or no permission.
     """
     for name in types:
         _check_topic(name)
     _check_output(output, overwrite)
     with _written_atomically(output) as unfinished:
-        _write(unfinished, storage, types, latched, records, progress)
+        _write(unfinished, storage, types, latched, messages, progress)
     return sum(path.stat().st_size for path in output.iterdir())
 
 
@@ -88,10 +90,10 @@ def _write(
     storage: str,
     types: Mapping[str, str],
     latched: Collection[str],
-    records: Iterable[TimedMessage],
+    messages: Iterable[TimedMessage],
     progress: Callable[[TimedMessage], None] | None,
 ) -> None:
-    """Write messages into a new bag folder, and make it durable."""
+    """Write messages into a new bag folder, and wait until it is on the disk."""
     plugin = StoragePlugin[storage.upper()]
     with Writer(path, version=_METADATA_VERSION, storage_plugin=plugin) as writer:
         connections: dict[str, Connection] = {
@@ -103,11 +105,11 @@ def _write(
             )
             for topic, msgtype in types.items()
         }
-        for record in records:
-            data = typestore().serialize_cdr(record.make(), types[record.topic])
-            writer.write(connections[record.topic], record.stamp_ns, data)
+        for message in messages:
+            data = typestore().serialize_cdr(message.make(), types[message.topic])
+            writer.write(connections[message.topic], message.stamp_ns, data)
             if progress:
-                progress(record)
+                progress(message)
     for file in [*path.iterdir(), path]:
         descriptor = os.open(file, os.O_RDONLY)
         try:
@@ -117,16 +119,16 @@ def _write(
 
 
 def _transient_local() -> Qos:
-    endless = QosTime(2147483647, 4294967295)
+    unlimited = QosTime(2147483647, 4294967295)
     return Qos(
         QosHistory.KEEP_LAST,
         1,
         QosReliability.RELIABLE,
         QosDurability.TRANSIENT_LOCAL,
-        endless,
-        endless,
+        unlimited,
+        unlimited,
         QosLiveliness.AUTOMATIC,
-        endless,
+        unlimited,
         False,
     )
 
@@ -153,31 +155,31 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _written_atomically(output: Path) -> Iterator[Path]:
-    """A path to write a bag folder to, which is moved to `output` when all went well.
+    """A path to write a bag folder to, which is renamed to `output` if no exception occurred.
 
     Raises:
-        StorageError: the file system refuses.
+        StorageError: no space or no permission.
     """
-    aside: Path | None = None
+    temporary: Path | None = None
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(f'.{output.name}.partial', '.', output.parent))
+        temporary = Path(tempfile.mkdtemp(f'.{output.name}.partial', '.', output.parent))
         # rosbags names the files in a bag after its folder.
-        unfinished = aside / output.name
+        unfinished = temporary / output.name
         yield unfinished
-        _replace_folder(unfinished, output, aside / f'{output.name}.replaced')
+        _replace_folder(unfinished, output, temporary / f'{output.name}.replaced')
     except (OSError, sqlite3.Error, WriterError) as error:
         raise StorageError(
-            f'{output} cannot be written: {error}; make space or choose a folder that you may '
-            'write to. Nothing was left behind'
+            f'{output} cannot be written: {error}; make space or choose a folder with write '
+            'permission. The unfinished bag was removed'
         ) from error
     finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _replace_folder(unfinished: Path, output: Path, replaced: Path) -> None:
-    """Move a finished bag to its name, and one that has the name out of the way."""
+    """Rename a finished bag to `output`, and an existing bag of that name to `replaced`."""
     if output.exists():
         output.rename(replaced)
     try:

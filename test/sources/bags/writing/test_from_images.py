@@ -168,8 +168,8 @@ def test_bad_arguments(tmp_path: Path) -> None:
     csv.write_text('file,timestamp\n000.jpg,1\n')
     output = tmp_path / 'drive'
     cases = [
-        ({}, 'a rate in images per second, or a CSV'),
-        ({'rate': 1, 'stamps_csv': csv}, 'one of the two'),
+        ({}, 'either a rate in images per second or a CSV'),
+        ({'rate': 1, 'stamps_csv': csv}, 'expected either a rate'),
         ({'rate': 0}, 'the rate is 0'),
         ({'rate': float('nan')}, 'the rate is nan'),
         ({'stamps_csv': csv}, r'no time for 1 of 2 images, the first being 001\.jpg'),
