@@ -1,45 +1,45 @@
-"""What this package raises on purpose.
+"""The exceptions that this package raises.
 
-A message says what was given, what was expected and what to do about it, so that it can be shown
-to a person as it is. Anything else that escapes the package is a defect.
+A message says what was given, what was expected and what to do, so that it can be shown to users
+unchanged. Any other exception that leaves the package is a defect.
 """
 
 
 class FolVprError(Exception):
-    """Base of all errors of this package."""
+    """Base class of all errors of this package."""
 
 
 class InputError(FolVprError):
-    """A file, folder, bag, message or argument that cannot be used as it is."""
+    """A file, folder, bag, message or argument cannot be used."""
 
 
 class WeightsError(FolVprError):
-    """A checkpoint that is missing, damaged, or does not fit the network."""
+    """A checkpoint is missing, damaged, or does not fit the network."""
 
 
 class MapError(FolVprError):
-    """A map file that is missing, damaged, locked, or of an unknown schema."""
+    """A map file is missing, damaged, locked, or of an unknown schema."""
 
 
 class MapBusyError(MapError):
-    """A map that another process changes, or has changed since it was loaded."""
+    """Another process is changing the map, or has changed it since it was loaded."""
 
 
 class NotInMapError(InputError):
-    """A place or a session that is not in the map."""
+    """A place or a session is not in the map."""
 
 
 class MapMismatchError(MapError):
-    """A sound map that was made with other weights or another preprocessing."""
+    """An undamaged map was made with other weights or another preprocessing."""
 
 
 class DeviceError(FolVprError):
-    """A device or precision that is not to be had here, or has no memory left."""
+    """A device or precision is not available, or the device has no memory left."""
 
 
 class StorageError(FolVprError):
-    """No space left, or no permission, where something was to be written."""
+    """A file cannot be written: no space left, or no permission."""
 
 
 class AccessError(StorageError):
-    """No permission to write there."""
+    """A file cannot be written: no permission."""

@@ -44,7 +44,7 @@ def check_map(path: str | os.PathLike[str]) -> list[str]:
         MapError: there is no such file.
     """
     path = Path(path)
-    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises an error without permission
         check_file(path)
     problems: list[str] = []
     try:

@@ -60,7 +60,7 @@ def repair_map(path: str | os.PathLike[str]) -> Repair:
         StorageError: no space or no permission; the damaged map is unchanged.
     """
     path = Path(path)
-    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises where it may not look
+    if not os.path.isfile(path):  # noqa: PTH113 Path.is_file raises an error without permission
         check_file(path)
     lock = MapLock(path)
     try:
