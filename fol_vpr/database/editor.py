@@ -85,12 +85,8 @@ class MapEditor:
         """Add a place; once this returns, it survives a killed process and a power failure.
 
         Args:
-            frame: the image, with the pose of the base in the map frame where it is known. Its
-                pixels and its odometry are not stored.
-            features: of the frame, by the network that the map was made with.
-            session_id: the drive that the image belongs to.
+            frame: as of `MapWriter.add`, like `features`, `session_id` and `image_jpeg`.
             place_id: unique name; empty makes one of the session and a number.
-            image_jpeg: the image for people to look at, or None.
 
         Returns:
             The place as it is stored; its `index` is the row in the changes, for

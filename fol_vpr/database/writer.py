@@ -151,7 +151,7 @@ class MapWriter:
         """Append a place; once this returns, the place survives a killed process.
 
         Args:
-            frame: the image, with the pose of the base in the map frame where it is known. Its
+            frame: the image, with the pose of the base in the map frame if it is known. Its
                 pixels and its odometry are not stored.
             features: of the frame: a global descriptor [D] and local descriptors [N, C], with D
                 and C as the header says.

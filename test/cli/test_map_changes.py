@@ -172,7 +172,7 @@ def test_merging_what_has_no_poses_warns(path, tmp_path, capsys, caplog):
         add(writer, 90, session_id='other', pose=None)
         writer.finish()
     assert run('merge', path, bare, '--output', tmp_path / 'both.folmap') == 0
-    assert 'bare.folmap: no poses, unlike the others' in caplog.text
+    assert 'bare.folmap: no poses, unlike the other maps' in caplog.text
     assert f'{COUNT} poses of {COUNT + 1} places' in capsys.readouterr().out
     assert run('info', bare) == 0
     assert 'positions      not known' in capsys.readouterr().out

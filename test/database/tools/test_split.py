@@ -12,11 +12,10 @@ from fol_vpr.errors import InputError
 COUNT = 25
 
 
-@pytest.fixture(scope='module')
-def whole(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp('maps') / 'whole.folmap'
-    build(path, COUNT)
-    return path
+@pytest.fixture
+def whole(tmp_path) -> Path:
+    build(tmp_path / 'whole.folmap', COUNT)
+    return tmp_path / 'whole.folmap'
 
 
 def test_names_of_files_come_safely_from_sessions(tmp_path):

@@ -50,12 +50,7 @@ def compressed_image(path: Path, head: Any) -> Any:
 def raw_image(path: Path, head: Any) -> Any:
     """An Image, rgb8, of an image file.
 
-    Args:
-        path: the image file.
-        head: the header.
-
-    Raises:
-        InputError: the file cannot be read, or is damaged or no image.
+    Args and errors as of `compressed_image`.
     """
     pixels = decode_bytes(read_image_file(path), str(path))
     height, width = pixels.shape[:2]
