@@ -1,4 +1,4 @@
-"""The program `localizer`: runs the node until it is told to stop."""
+"""The program `localizer`: runs the node until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_a_map_that_is_loaded_after_a_cleanup_is_not_published():
         assert made.context.settings.node.map == 'm.folmap'
 
 
-def test_odometry_uses_the_fixed_transforms_of_the_camera(monkeypatch):
+def test_odometry_uses_the_fixed_transforms_of_the_camera():
     with bench() as made:
         context = made.context
         assert context.odometry.track._fixed_transform == context.camera.fixed_transform

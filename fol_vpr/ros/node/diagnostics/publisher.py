@@ -80,7 +80,7 @@ class DiagnosticsPublisher:
     def keep_alive(self) -> Iterator[None]:
         """Publish from another thread during a transition, which occupies the executor's thread.
 
-        The other thread does not read the state of the node: it repeats the state at the begin of
+        The other thread does not read the state of the node: it repeats the state at the start of
         the block, with the name, the step and the duration of the transition. The timer cannot
         interfere, as it runs on the executor's thread, and the other thread has ended when the
         block ends.

@@ -19,7 +19,7 @@ from fol_vpr.ros.node.inputs.images import LIVE_QOS
 from fol_vpr.sources import camera_from_info, image_size, is_rectified
 from fol_vpr.sources.bags.mounts import Edge, edge_from_transform, mount_between
 
-# Each publisher of /tf_static keeps its last message for whoever comes later.
+# Each publisher of /tf_static keeps its last message for later subscribers.
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NO_CALIBRATION = (
     'matches are verified without a calibration, and neither relative poses nor refined ones are '

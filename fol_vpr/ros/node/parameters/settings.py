@@ -113,7 +113,7 @@ def with_network_of_map(
 
 
 def user_path(given: str) -> Path:
-    """The path that a user gave; a ~ at its begin becomes the home folder.
+    """The path that a user gave, with a leading ~ replaced by the home folder.
 
     Raises:
         InputError: there is no such user.

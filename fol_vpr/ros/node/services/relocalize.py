@@ -35,7 +35,7 @@ class _PendingCall:
     """A call that waits for an answer.
 
     Attributes:
-        since: time.perf_counter() at its begin; images that were taken up before do not count.
+        since: time.perf_counter() at its start; images whose decoding began earlier do not count.
         done: gets why the wait has ended: '' (localized, or out of time), else a failure.
         last: the last PlaceHypothesisArray, None before the first.
     """
