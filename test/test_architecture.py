@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'fol_vpr'
+FOLDERS = ('fol_vpr', 'training', 'benchmarks', 'examples', 'test')
 
 BASE = {'datatypes', 'errors', 'config'}
 # One floor, whose parts do not know each other.
@@ -142,7 +143,7 @@ def test_a_circle_is_found():
 
 
 def test_no_folder_holds_more_than_a_dozen_files():
-    folders = {path.parent for path in modules(PACKAGE)}
+    folders = {path.parent for top in FOLDERS for path in modules(ROOT / top)}
     counts = {
         str(folder.relative_to(ROOT)): len(
             [p for p in folder.glob('*.py') if p.stem != '__init__']
@@ -266,3 +267,42 @@ def test_of_training_only_the_commands_print():
         if 'commands' not in (path.parent.name, path.stem) and path.stem != '__main__'
     ]  # fmt: skip
     assert [line for path in parts for line in prints(path)] == []
+
+
+# What each folder of tests mirrors.
+TESTS = ROOT / 'test'
+MIRRORS = {'training': ROOT / 'training', 'examples': ROOT / 'examples'}
+# Helpers of tests, and tests of the two ROS packages as a whole.
+MIRRORS_NOTHING = {'helpers', 'packaging'}
+
+
+def test_no_test_module_imports_another():
+    found = [
+        f'{path.relative_to(ROOT)}:{line} imports {name}'
+        for path in modules(TESTS)
+        for line, name in imports(path)
+        if any(word.startswith('test_') for word in name.split('.')[:-1])
+        or (name.startswith('test_') and '.' not in name)
+    ]
+    assert found == []
+
+
+def test_no_import_of_a_test_comes_late():
+    """conftest.py leaves out the modules whose libraries are missing, so none needs to."""
+    late = 'noqa: ' + 'E402'
+    assert [str(p.relative_to(ROOT)) for p in modules(TESTS) if late in p.read_text()] == []
+
+
+def test_tests_lie_as_what_they_test():
+    folders = {path.parent.relative_to(TESTS) for path in TESTS.rglob('test_*.py')}
+    folders -= {Path()}
+    assert len(folders) > 20
+    missing = [
+        str(folder)
+        for folder in sorted(folders)
+        if folder.parts[0] not in MIRRORS_NOTHING
+        and not MIRRORS.get(folder.parts[0], PACKAGE / folder.parts[0])
+        .joinpath(*folder.parts[1:])
+        .is_dir()
+    ]
+    assert missing == []

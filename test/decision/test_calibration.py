@@ -17,6 +17,7 @@ def test_one_image_says_no_more_than_so_much():
 
 @pytest.mark.parametrize('calibration', [LEARNED, DEFAULTS])
 def test_more_of_what_is_better_never_lowers_the_odds(calibration):
+    assert MORE_IS_BETTER and set(MORE_IS_BETTER) <= set(FEATURES)
     rng = np.random.default_rng(3)
     for row, name in enumerate(FEATURES):
         if name in MORE_IS_BETTER:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.geometry.points import MATRIX, SIZE, normalised_square
+from helpers.geometry.walls import MOUNTS, drawn
 from helpers.scenes import view
-from helpers.scenes3d import MATRIX, SIZE, normalised_square
 from helpers.small_maps import GLOBAL_DIM, LOCAL_DIM, features
-from helpers.walls import MOUNTS, drawn
 
 from fol_vpr.config import LoopsConfig, NetworkConfig, RecognizerConfig, VerificationConfig
 from fol_vpr.datatypes import Camera, Frame, Pose

@@ -198,6 +198,7 @@ def test_the_reference_image_is_a_jpeg(loaded):
 def test_answers_are_reproducible(loaded):
     frame = frames(5, shift=9)[4]
     first, second = loaded.recognize(frame), loaded.recognize(frame)
+    assert first.hypotheses
     for a, b in zip(first.hypotheses, second.hypotheses, strict=True):
         assert (a.place, a.similarity, a.inliers) == (b.place, b.similarity, b.inliers)
         np.testing.assert_equal(a.match_score, b.match_score)

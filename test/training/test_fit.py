@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.layouts import grouped, video
 from helpers.scenes import view
+from helpers.training.datasets import grouped, video
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.network import FeatureExtractor, open_weights

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import one_step
-from helpers.layouts import grouped
+from helpers.training import one_step
+from helpers.training.datasets import grouped
 
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import build_fol, save_weights

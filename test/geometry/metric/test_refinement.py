@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import pytest
-from helpers.scenes3d import MATRIX, SIZE
-from helpers.walls import MOUNTS, ReferenceImages, assert_refined, drawn
+from helpers.geometry.points import MATRIX, SIZE
+from helpers.geometry.walls import MOUNTS, ReferenceImages, assert_refined, drawn
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from helpers.walls import MOUNTS, ReferenceImages, assert_refined, drawn_grey, picture
+from helpers.geometry.walls import MOUNTS, ReferenceImages, assert_refined, drawn_grey, picture
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import (

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers.scenes3d import MATRIX, PINHOLE, SIZE, error, normalised_square, project
+from helpers.geometry.points import MATRIX, PINHOLE, SIZE, error, normalised_square, project
 
 from fol_vpr.datatypes import Pose, RelativePose
 from fol_vpr.geometry import ThreeViewTracks, metric_pose, patch_ids, pixels_to_rays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.scenes3d import PINHOLE, SIZE, two_views
+from helpers.geometry.points import PINHOLE, SIZE, two_views
 
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.two_view.epipolar import (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.scenes3d import PINHOLE, two_views
+from helpers.geometry.points import PINHOLE, two_views
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.geometry import verify_pair

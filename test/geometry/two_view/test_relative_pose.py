@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.scenes3d import PINHOLE, SIZE, TwoViews, error, normalised_square, two_views
+from helpers.geometry.points import PINHOLE, SIZE, TwoViews, error, normalised_square, two_views
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.geometry import PairGeometry, verify_pair
@@ -101,6 +101,7 @@ def test_little_parallax_claims_nothing_or_says_how_little_it_knows():
         geometry = measured(views)
         if geometry.relative is not None:
             squares.append(normalised_square(geometry.relative, direction_error(views, geometry)))
+    assert squares
     # The 99.9 % quantile of chi² with five degrees of freedom.
     assert all(square < 20.5 for square in squares)
 

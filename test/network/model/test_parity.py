@@ -2,9 +2,9 @@
 
 `expected.npz` holds projections of what the authors' code (github.com/chenshunpeng/FoL at e930a76,
 DINOv2 from github.com/facebookresearch/dinov2 at b8931f7, torch 2.13, float32, CPU, test mode)
-gives for the parameters and images of `golden_rule`. Its padding of the local rows to a fixed
-length was left out, because it fails at most sizes other than 322 and 504 pixels; where there are
-fewer than 225 patches, as many were selected as there are.
+gives for the parameters and images of `golden_parameters`. Its padding of the local rows to a
+fixed length was left out, because it fails at most sizes other than 322 and 504 pixels; where
+there are fewer than 225 patches, as many were selected as there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.golden_rule import fill, image, projections
+from helpers.golden_parameters import fill, image, projections
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.network import FoLOutput, build_fol

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from helpers.layouts import grouped
 from helpers.scenes import view
+from helpers.training.datasets import grouped
 from torch.utils.data import DataLoader
 
 from fol_vpr.network.preprocessing import normalise, to_input

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.layouts import benchmark, drive, grouped, pixels, video
+from helpers.training.datasets import benchmark, drive, grouped, pixels, video
 
 from fol_vpr.errors import InputError
 from training.data import open_validation

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.layouts import drive, grouped, gsv_cities, pixels, video, write
+from helpers.training.datasets import drive, grouped, gsv_cities, pixels, video, write
 
 from fol_vpr.errors import InputError
 from training.data.config import DrivesSource, FoldersSource, GsvCitiesSource, VideosSource

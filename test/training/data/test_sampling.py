@@ -57,7 +57,10 @@ def test_every_place_comes_once_in_an_epoch_and_images_change():
 
 
 def test_no_image_comes_twice_where_there_are_enough():
-    for batch in batches(PlaceSampler(Places([Numbered(24)]), 6, 3)):
+    drawn = batches(PlaceSampler(Places([Numbered(24)]), 6, 3))
+    assert len(drawn) == 4
+    for batch in drawn:
+        assert len(batch) == 6 * 3
         for place in {d.place for d in batch}:
             numbers = [d.number for d in batch if d.place == place]
             assert len(numbers) == 3
@@ -69,7 +72,9 @@ def test_no_image_comes_twice_where_there_are_enough():
 def test_neighbours_never_meet(reach, places, seed, count):
     data = Places([Numbered(30, reach)], [2])
     sampler = PlaceSampler(data, places, 2, batches=count, seed=seed)
-    for batch in batches(sampler):
+    drawn = batches(sampler)
+    assert len(drawn) == count
+    for batch in drawn:
         chosen = sorted({d.place for d in batch})
         assert len(chosen) == places
         assert all(b - a > reach for a, b in pairwise(chosen))

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.plain_losses import make_inputs
 from helpers.scenes import view
+from helpers.training.plain_losses import make_inputs
 
 from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.initialisation import initialise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.plain_losses import make_inputs, mutual, ordered_pairs
+from helpers.training.plain_losses import make_inputs, mutual, ordered_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning.miners import BatchHardMiner

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import plain_losses
-from helpers.plain_losses import make_inputs
+from helpers.training import plain_losses
+from helpers.training.plain_losses import make_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from helpers.plain_losses import make_inputs
+from helpers.training.plain_losses import make_inputs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fol_vpr.errors import InputError

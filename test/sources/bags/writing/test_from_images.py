@@ -51,7 +51,9 @@ def test_other_formats_lose_nothing(tmp_path: Path, suffix: str) -> None:
         summary = write_bag_from_images(
             images, tmp_path / f'drive{compressed}', rate=1, compressed=compressed
         )
-        for position, frame in open_source(summary.path).frames():
+        found = list(open_source(summary.path).frames())
+        assert len(found) == 2
+        for position, frame in found:
             np.testing.assert_array_equal(frame.image, picture(position))
 
 

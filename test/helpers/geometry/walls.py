@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from helpers.scenes3d import MATRIX, SIZE, normalised_square
+from helpers.geometry.points import MATRIX, SIZE, normalised_square
 
 from fol_vpr.datatypes import Place, PlaceHypothesis, Pose, PoseSource, RelativePose
 from fol_vpr.geometry.rigid import (

@@ -1,6 +1,6 @@
 """One step of learning by one or two processes; writes the loss and the gradients of each.
 
-python test/one_step.py FOLDER_OF_PLACES OUTPUT_PREFIX PROCESSES
+python test/helpers/training/one_step.py FOLDER_OF_PLACES OUTPUT_PREFIX PROCESSES
 """
 
 from __future__ import annotations
