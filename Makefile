@@ -17,7 +17,7 @@ IMAGES ?=
 QUERIES ?=
 OWN := $(BAG)$(IMAGES)
 DRIVES := build/town/day build/town/evening build/town/overcast
-TOWN := $(wildcard training/town/*.py training/town/*/*.py)
+TOWN := $(wildcard training/town/*.py training/town/*/*.py training/town/*/*/*.py)
 SOURCES := fol_vpr launch test $(wildcard benchmarks examples training) setup.py
 
 .PHONY: help setup test demo lint format bench clean distclean

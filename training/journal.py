@@ -23,7 +23,7 @@ from training.module import FoLTraining
 
 COLUMNS = ('step', 'name', 'value')
 _SMOOTHED = 50
-_LEAST_SIDE = 200
+_MIN_SIDE = 200
 _NORM = 'gradient norm'
 
 Curve = tuple[list[float], list[float]]
@@ -143,7 +143,7 @@ def mask_sheet(module: FoLTraining, images: Sequence[np.ndarray]) -> np.ndarray:
     on it: a mask that hardly differs between patches looks as lively as any other.
     """
     side = module.config.model.input_size
-    net, was_training = module.learned, module.learned.training
+    net, was_training = module.exported_net, module.exported_net.training
     inputs = torch.stack([to_input(image, (side, side), module.device) for image in images])
     net.eval()
     with torch.inference_mode():
@@ -151,7 +151,7 @@ def mask_sheet(module: FoLTraining, images: Sequence[np.ndarray]) -> np.ndarray:
     net.train(was_training)
     masks = (encoded.tokens.cls_attention, encoded.aggregated.assignment.mean(dim=1))
     rows = []
-    shown_side = max(side, _LEAST_SIDE)
+    shown_side = max(side, _MIN_SIDE)
     for index, image in enumerate(images):
         small = cv2.resize(image, (shown_side, shown_side), interpolation=cv2.INTER_AREA)
         shown = [mask[index].view(encoded.tokens.grid).float().cpu().numpy() for mask in masks]

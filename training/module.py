@@ -20,8 +20,8 @@ from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.config import ModelConfig, OptimiserConfig, TrainingConfig
 from training.data import Batch, PlacesData
 from training.losses import FoLLoss, LossInputs
-from training.settings import plain
-from training.standardise import standardise
+from training.settings import to_plain_values
+from training.standardise import standardise_heads
 
 _UNDECAYED = ('cls_token', 'pos_embed', 'mask_token')
 
@@ -42,7 +42,7 @@ class FoLTraining(pl.LightningModule):
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
-        self.net = start(config.model)
+        self.net = initial_network(config.model)
         self.loss = FoLLoss(config.losses)
         self.averaged = (
             AveragedModel(self.net, avg_fn=_average(config.model.average))
@@ -52,14 +52,14 @@ class FoLTraining(pl.LightningModule):
         if self.averaged is not None:
             self.averaged.requires_grad_(False)
 
-    def begin_with(self, batch: Batch) -> None:
+    def standardise_heads_on(self, batch: Batch) -> None:
         """Fit the random weights of the heads to the images of a batch."""
-        standardise(self.net, batch.images)
+        standardise_heads(self.net, batch.images)
         if self.averaged is not None:
             self.averaged.module.load_state_dict(self.net.state_dict())
 
     @property
-    def learned(self) -> FoL:
+    def exported_net(self) -> FoL:
         """The network that is validated and exported: the averaged one where there is one."""
         found = self.net if self.averaged is None else self.averaged.module
         assert isinstance(found, FoL)
@@ -103,8 +103,8 @@ class FoLTraining(pl.LightningModule):
 
     def _remember(self, inputs: LossInputs) -> None:
         data = getattr(self.trainer, 'datamodule', None)
-        if isinstance(data, PlacesData) and data.confusion is not None:
-            data.confusion.remember(inputs.labels, inputs.descriptor)
+        if isinstance(data, PlacesData) and data.miner is not None:
+            data.miner.remember(inputs.labels, inputs.descriptor)
 
     def on_before_optimizer_step(self, _optimizer: torch.optim.Optimizer) -> None:
         """Log the norm of the gradient before it is clipped."""
@@ -114,9 +114,9 @@ class FoLTraining(pl.LightningModule):
     def optimizer_step(self, *args: Any, **options: Any) -> None:
         """Learn, and bring the average up to date before a checkpoint is taken of both."""
         super().optimizer_step(*args, **options)
-        self.follow()
+        self.update_average()
 
-    def follow(self) -> None:
+    def update_average(self) -> None:
         """Let the average, where there is one, take the weights in."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)
@@ -147,10 +147,10 @@ class FoLTraining(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the settings into the checkpoint, as plain values."""
-        checkpoint['config'] = plain(self.config)
+        checkpoint['config'] = to_plain_values(self.config)
 
 
-def start(config: ModelConfig) -> FoL:
+def initial_network(config: ModelConfig) -> FoL:
     """The network that training begins with, and which of its parameters train.
 
     Raises:

@@ -140,7 +140,7 @@ class Recall(pl.Callback):
         assert isinstance(module, FoLTraining)
         values: dict[str, float] = {}
         if trainer.is_global_zero:
-            net, side = module.learned, module.config.model.input_size
+            net, side = module.exported_net, module.config.model.input_size
             weights = self._folder / 'last.safetensors'
             save(net, weights, side)
             network = NetworkConfig(

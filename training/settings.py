@@ -39,7 +39,7 @@ def read_config(path: str | Path, changes: Sequence[str] = ()) -> TrainingConfig
     for change in changes:
         _apply(content, change)
     try:
-        return build(TrainingConfig, content, '')
+        return from_plain_values(TrainingConfig, content, '')
     except FolVprError as error:
         raise InputError(f'{path}: {error}') from error
 
@@ -50,23 +50,23 @@ def write_config(config: TrainingConfig, path: Path) -> None:
     Raises:
         StorageError: it cannot be written there.
     """
-    text = yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(to_plain_values(config), sort_keys=False, allow_unicode=True)
     try:
         path.write_text(text, encoding='utf-8')
     except OSError as error:
         raise StorageError(f'{path} cannot be written: {error.strerror}') from error
 
 
-def plain(value: Any) -> Any:
+def to_plain_values(value: Any) -> Any:
     """A dataclass as nested dictionaries, lists, and what YAML and checkpoints hold."""
     if is_dataclass(value) and not isinstance(value, type):
-        content = {spec.name: plain(getattr(value, spec.name)) for spec in fields(value)}
+        content = {spec.name: to_plain_values(getattr(value, spec.name)) for spec in fields(value)}
         kind = next((name for name, cls in KINDS.items() if isinstance(value, cls)), None)
         return content if kind is None else {'kind': kind, **content}
-    return [plain(each) for each in value] if isinstance(value, tuple) else value
+    return [to_plain_values(each) for each in value] if isinstance(value, tuple) else value
 
 
-def build(cls: type[Settings], content: Any, where: str) -> Settings:
+def from_plain_values(cls: type[Settings], content: Any, where: str) -> Settings:
     """A settings dataclass from a mapping.
 
     Args:
@@ -95,7 +95,7 @@ def build(cls: type[Settings], content: Any, where: str) -> Settings:
 def _convert(kind: Any, value: Any, where: str) -> Any:
     """`value` as `kind`, which is a dataclass, a tuple of something, or a plain type."""
     if is_dataclass(kind):
-        return build(typing.cast(type, kind), value, f'{where}.')
+        return from_plain_values(typing.cast(type, kind), value, f'{where}.')
     if isinstance(kind, types.UnionType):
         return _one_of(typing.get_args(kind), value, where)
     if typing.get_origin(kind) is tuple:
@@ -113,7 +113,7 @@ def _one_of(kinds: Sequence[type], value: Any, where: str) -> Any:
         hint = _nearest(str(found), names) if found is not None else ''
         raise InputError(f'{where}.kind is {found!r}, expected one of {", ".join(names)}{hint}')
     settings = {name: each for name, each in value.items() if name != 'kind'}
-    return build(names[found], settings, f'{where}.')
+    return from_plain_values(names[found], settings, f'{where}.')
 
 
 def _scalar(kind: type, value: Any, where: str) -> Any:

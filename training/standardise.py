@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from fol_vpr.network import FoL
 from fol_vpr.network.preprocessing import normalise
 
-_LEAST_DEVIATION = 1e-6
+_MIN_DEVIATION = 1e-6
 
 
 @torch.no_grad()
-def standardise(net: FoL, images: Tensor) -> None:
+def standardise_heads(net: FoL, images: Tensor) -> None:
     """Shift and scale the last layers of the heads, so that over `images` each channel has the
     mean 0 and the deviation 1.
 
@@ -53,7 +53,7 @@ def _remember(seen: dict[nn.Module, Tensor]):  # type: ignore[no-untyped-def]
 def _rescale(head: nn.Module, output: Tensor) -> None:
     """Make a layer's output [B, C, ...] have mean 0 and deviation 1 in each channel."""
     others = tuple(d for d in range(output.ndim) if d != 1)
-    deviation = output.std(dim=others).clamp(min=_LEAST_DEVIATION)
+    deviation = output.std(dim=others).clamp(min=_MIN_DEVIATION)
     weight, bias = head.get_parameter('weight'), head.get_parameter('bias')
     channels = [1] * weight.ndim
     channels[1 if isinstance(head, nn.ConvTranspose2d) else 0] = -1

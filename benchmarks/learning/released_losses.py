@@ -16,7 +16,7 @@ from torch import Tensor
 
 from training.losses import LossInputs
 from training.losses.masks import released_distribution
-from training.losses.multi_similarity import multi_similarity
+from training.losses.multi_similarity import multi_similarity_loss
 from training.losses.places import hardest_triplets, next_of_place
 
 THRESHOLD = 0.7
@@ -109,7 +109,7 @@ def _around(local: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[LossInputs], Tensor]] = {
-    'multi_similarity': multi_similarity,
+    'multi_similarity': multi_similarity_loss,
     'local': local,
     'alignment': alignment,
     'contrast': contrast,

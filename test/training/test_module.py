@@ -18,7 +18,13 @@ from fol_vpr.network import build_fol, save_weights
 from training.config import ModelConfig, OptimiserConfig, TrainingConfig
 from training.data import Batch, PlacesData
 from training.data.config import AugmentationConfig, DataConfig, FoldersSource
-from training.module import FoLTraining, choose_trainable, learning_rate, parameter_groups, start
+from training.module import (
+    FoLTraining,
+    choose_trainable,
+    initial_network,
+    learning_rate,
+    parameter_groups,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ModelConfig(architecture='fol_tiny', input_size=126)
@@ -56,7 +62,7 @@ def test_the_last_blocks_train_and_what_comes_after_them():
 
 
 def test_only_matrices_decay():
-    net = start(TINY)
+    net = initial_network(TINY)
     names = {id(p): name for name, p in net.named_parameters()}
     decaying, others = parameter_groups(net, 0.1)
     assert decaying['weight_decay'] == 0.1 and others['weight_decay'] == 0
@@ -84,25 +90,25 @@ def test_training_goes_on_from_weights(tmp_path):
     with torch.no_grad():
         net.upconv.bias += 1
     save_weights(net, tmp_path / 'w.safetensors')
-    begun = start(replace(TINY, weights=str(tmp_path / 'w.safetensors')))
+    begun = initial_network(replace(TINY, weights=str(tmp_path / 'w.safetensors')))
     assert torch.equal(begun.upconv.bias, net.upconv.bias) and begun.training
     torch.save(net.backbone.model.state_dict(), tmp_path / 'backbone.pth')
-    begun = start(replace(TINY, backbone=str(tmp_path / 'backbone.pth')))
+    begun = initial_network(replace(TINY, backbone=str(tmp_path / 'backbone.pth')))
     assert not torch.equal(begun.upconv.bias, net.upconv.bias)
     with pytest.raises(WeightsError, match='no DINOv2 backbone of vits14'):
-        start(ModelConfig('vits14', backbone=str(tmp_path / 'backbone.pth')))
+        initial_network(ModelConfig('vits14', backbone=str(tmp_path / 'backbone.pth')))
     with pytest.raises(WeightsError):
-        start(replace(TINY, weights='untrained-fol_tiny'))
+        initial_network(replace(TINY, weights='untrained-fol_tiny'))
 
 
 def test_the_average_follows_the_weights():
     module = FoLTraining(TrainingConfig(model=replace(TINY, average=0.99)))
-    before = module.learned.upconv.bias.clone()
+    before = module.exported_net.upconv.bias.clone()
     with torch.no_grad():
         module.net.upconv.bias += 1
-    module.follow()
-    module.follow()
-    moved = module.learned.upconv.bias - before
+    module.update_average()
+    module.update_average()
+    moved = module.exported_net.upconv.bias - before
     assert ((moved > 0.5) & (moved <= 1)).all()
     assert not any(p.requires_grad for p in module.averaged.parameters())
 

@@ -10,7 +10,7 @@ import yaml
 from fol_vpr.errors import InputError
 from training.config import TrainingConfig
 from training.data.config import FoldersSource, VideosSource
-from training.settings import build, plain, read_config, write_config
+from training.settings import from_plain_values, read_config, to_plain_values, write_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'training' / 'configs').glob('*.yaml'))
 
@@ -43,7 +43,7 @@ def test_a_file_becomes_settings_and_settings_a_file(small, tmp_path):
     assert config.run == TrainingConfig().run
     write_config(config, tmp_path / 'written.yaml')
     assert read_config(tmp_path / 'written.yaml') == config
-    assert build(TrainingConfig, plain(config), '') == config
+    assert from_plain_values(TrainingConfig, to_plain_values(config), '') == config
 
 
 def test_changes_reach_into_sections_and_lists(small):
@@ -111,4 +111,4 @@ def test_the_configurations_of_the_repository_can_be_read(path, monkeypatch):
     assert config.data.train
     assert config.validation.sets or path.stem == 'ablation'
     measured = ('gardens_point', 'corridor', 'tum_fr1_desk')
-    assert not any(name in yaml.safe_dump(plain(config)) for name in measured)
+    assert not any(name in yaml.safe_dump(to_plain_values(config)) for name in measured)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from fol_vpr.network import build_fol
 from fol_vpr.network.preprocessing import normalise
-from training.standardise import standardise
+from training.standardise import standardise_heads
 
 
 def test_images_begin_spread_out():
@@ -23,7 +23,7 @@ def test_images_begin_spread_out():
         return float((found @ found.T).fill_diagonal_(0).sum() / 30)
 
     before = cosine()
-    standardise(net, images)
+    standardise_heads(net, images)
     after = cosine()
     assert before > 0.5 and abs(after) < 0.25
     assert net.training

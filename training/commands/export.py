@@ -13,7 +13,7 @@ from fol_vpr.errors import WeightsError
 from fol_vpr.network import WeightsInfo, open_weights, save_weights
 from training.config import TrainingConfig
 from training.module import FoLTraining
-from training.settings import build
+from training.settings import from_plain_values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def export(
         size = input_size or info.input_size
         return save_weights(net, output, input_size=size, trained=info.trained, dtype=dtype)
     content = _read(checkpoint)
-    config = build(TrainingConfig, content['config'], f'{checkpoint}: ')
+    config = from_plain_values(TrainingConfig, content['config'], f'{checkpoint}: ')
     begun_with_nothing = replace(config.model, weights='', backbone='')
     module = FoLTraining(replace(config, model=begun_with_nothing))
     try:
@@ -77,7 +77,7 @@ def export(
     except RuntimeError as error:
         raise WeightsError(f'{checkpoint} does not fit its own settings: {error}') from error
     size = input_size or config.model.input_size
-    return save_weights(module.learned, output, input_size=size, dtype=dtype)
+    return save_weights(module.exported_net, output, input_size=size, dtype=dtype)
 
 
 def _read(path: str | Path) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_float32_matmul_precision('high')
     module = FoLTraining(config)
     if config.model.standardise and not checkpoint:
-        module.begin_with(data.first_batch())
+        module.standardise_heads_on(data.first_batch())
     _say(f'learning from {data.places.description if data.places else "nothing"}')
     try:
         trainer = make_trainer(config, folder, sets)

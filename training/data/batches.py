@@ -15,7 +15,7 @@ from training.data.augmentation import Augmentation
 from training.data.places import Places
 from training.data.sampling import Draw
 
-_MOST_IMAGES = 1 << 32
+_MAX_IMAGES = 1 << 32
 """More than any place has."""
 
 
@@ -56,7 +56,7 @@ class Batches(Dataset[Batch]):
         """
         images, frames = zip(*(self._image(draw) for draw in draws), strict=True)
         # Numbers that mean the same in every process.
-        photographs = [draw.place * _MOST_IMAGES + draw.number for draw in draws]
+        photographs = [draw.place * _MAX_IMAGES + draw.number for draw in draws]
         return Batch(
             images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
             labels=torch.tensor([draw.place for draw in draws]),

@@ -19,14 +19,14 @@ from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.mapping import KeyframeSelector
 from fol_vpr.sources import FrameSource, ImageFolder, decode_bytes, open_source
 from training.data.config import DrivesSource
-from training.data.validation import Item, Items, ValidationSet
+from training.data.validation import ImageList, LoadableImage, ValidationSet
 
-_LONGEST_SIDE = 640
+_MAX_SIDE = 640
 _JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, eq=False)
-class Whereabouts:
+class ImagePoses:
     """Where images were taken.
 
     Attributes:
@@ -38,7 +38,7 @@ class Whereabouts:
     headings: np.ndarray
 
     @classmethod
-    def of(cls, poses: Sequence[Pose]) -> Whereabouts:
+    def of(cls, poses: Sequence[Pose]) -> ImagePoses:
         """From poses."""
         positions = np.array([pose.position for pose in poses])
         headings = np.array([_forward(pose) for pose in poses])
@@ -72,7 +72,7 @@ class Drives:
         stored = [image for images in each for image in images]
         self._of_first = len(each[0])
         self._images = [image for _, image in stored]
-        self._where = Whereabouts.of([pose for pose, _ in stored])
+        self._where = ImagePoses.of([pose for pose, _ in stored])
         self._radius, self._angle = source.radius, source.angle
         anchors, self._members = group(self._where, source)
         if not anchors:
@@ -100,9 +100,9 @@ class Drives:
         """See `PlaceDataset`."""
         return self._images[self._members[place][number]].load()
 
-    def across(self) -> ValidationSet:
+    def first_against_others(self) -> ValidationSet:
         """The first drive as references, all others as queries."""
-        items = [Item(image.uri, image.load) for image in self._images]
+        items = [LoadableImage(image.uri, image.load) for image in self._images]
         first = self._of_first
         positives = [
             self._where.near(query, self._radius, self._angle)[:first].nonzero()[0].tolist()
@@ -110,8 +110,8 @@ class Drives:
         ]
         return ValidationSet(
             self.description,
-            Items(f'the first of {self.description}', items[:first]),
-            Items(f'all but the first of {self.description}', items[first:]),
+            ImageList(f'the first of {self.description}', items[:first]),
+            ImageList(f'all but the first of {self.description}', items[first:]),
             [frozenset(each) for each in positives],
         )
 
@@ -120,7 +120,7 @@ class Drives:
         return [other for other in self._apart[place] if other != place]
 
 
-def group(where: Whereabouts, source: DrivesSource) -> tuple[list[int], list[list[int]]]:
+def group(where: ImagePoses, source: DrivesSource) -> tuple[list[int], list[list[int]]]:
     """First images of places, and the images of each, in the order of the drives.
 
     An image begins a place where none has begun within `spacing` that looks the same way; images
@@ -233,7 +233,7 @@ def _forward(pose: Pose) -> np.ndarray:
 
 def _jpeg(frame: Frame) -> bytes:
     height, width = frame.image.shape[:2]
-    scale = _LONGEST_SIDE / max(height, width)
+    scale = _MAX_SIDE / max(height, width)
     image = frame.image
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from training.data.augmentation import Augmentation
 from training.data.batches import Batch, Batches, prepare_worker
 from training.data.config import AugmentationConfig, DataConfig
-from training.data.confusion import Confusion
+from training.data.mining import HardPlaceMiner
 from training.data.opening import open_places
 from training.data.places import Places
 from training.data.sampling import PlaceSampler, batches_of_epoch
@@ -36,7 +36,7 @@ class PlacesData(pl.LightningDataModule):
         self._input_size = input_size
         self._seed = seed
         self.places: Places | None = None
-        self.confusion: Confusion | None = None
+        self.miner: HardPlaceMiner | None = None
 
     def setup(self, stage: str) -> None:
         """Open the sources.
@@ -49,7 +49,7 @@ class PlacesData(pl.LightningDataModule):
             self.places = open_places(self._config.train)
             if self._config.confusing > 1:
                 size = len(self.places)
-                self.confusion = Confusion(size, self._config.confusing, self._seed)
+                self.miner = HardPlaceMiner(size, self._config.confusing, self._seed)
 
     @property
     def batches(self) -> int:
@@ -71,7 +71,7 @@ class PlacesData(pl.LightningDataModule):
             batches=config.batches,
             seed=self._seed,
             mirror=self._augmentation.mirror if self._augmentation.strength else 0.0,
-            confusion=self.confusion,
+            miner=self.miner,
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
             done=trainer.global_step if trainer else 0,
@@ -96,11 +96,11 @@ class PlacesData(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: what the network confused."""
-        return {} if self.confusion is None else {'confusion': self.confusion.descriptors}
+        return {} if self.miner is None else {'confusion': self.miner.descriptors}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with what was saved, where it is of the same places."""
         saved = state_dict.get('confusion')
-        mine = self.confusion
+        mine = self.miner
         if mine is not None and saved is not None and saved.shape == mine.descriptors.shape:
             mine.descriptors = saved

@@ -29,7 +29,7 @@ from training.data.drives import Drives
 from training.data.folders import GroupedFolders, Videos
 from training.data.gsv_cities import GsvCities
 from training.data.places import PlaceDataset, Places
-from training.data.validation import Item, Items, ValidationSet
+from training.data.validation import ImageList, LoadableImage, ValidationSet
 
 
 def open_places(sources: tuple[PlaceSource, ...]) -> Places:
@@ -71,10 +71,10 @@ def open_validation(source: ValidationSource, queries: int = 0) -> ValidationSet
         case PairSource():
             found = _pair(source)
         case DrivesSource() if len(source.paths) > 1:
-            found = Drives(source).across()
+            found = Drives(source).first_against_others()
         case _:
             found = _of_places(_open(source))
-    found = found.thinned(queries)
+    found = found.subsampled(queries)
     if not any(found.positives):
         raise InputError(
             f'{found.name}: none of the {len(found.queries)} queries has a positive among the '
@@ -104,11 +104,11 @@ def _pair(source: PairSource) -> ValidationSet:
     return ValidationSet(name, _items(references), _items(queries), positives)
 
 
-def _items(folder: ImageFolder) -> Items:
-    return Items(
+def _items(folder: ImageFolder) -> ImageList:
+    return ImageList(
         folder.description,
         [
-            Item(capture.uri, partial(_pixels, folder, index))
+            LoadableImage(capture.uri, partial(_pixels, folder, index))
             for index, capture in enumerate(folder.captures())
         ],
     )
@@ -125,19 +125,21 @@ def _of_places(data: PlaceDataset) -> ValidationSet:
     """
     places = [data.images(place) for place in range(len(data))]
     middle = [len(images) // 2 for images in places]
-    references = [Item(places[p][k], partial(data.load, p, k)) for p, k in enumerate(middle)]
+    references = [
+        LoadableImage(places[p][k], partial(data.load, p, k)) for p, k in enumerate(middle)
+    ]
     taken = {item.uri for item in references}
-    queries: dict[str, Item] = {}
+    queries: dict[str, LoadableImage] = {}
     shown: dict[str, set[int]] = {}
     for place, images in enumerate(places):
         for number, uri in enumerate(images):
             if uri in taken:
                 continue
-            queries.setdefault(uri, Item(uri, partial(data.load, place, number)))
+            queries.setdefault(uri, LoadableImage(uri, partial(data.load, place, number)))
             shown.setdefault(uri, set()).add(place)
     return ValidationSet(
         data.description,
-        Items(f'references of {data.description}', references),
-        Items(f'queries of {data.description}', list(queries.values())),
+        ImageList(f'references of {data.description}', references),
+        ImageList(f'queries of {data.description}', list(queries.values())),
         [frozenset(shown[uri]) for uri in queries],
     )

@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from fol_vpr.errors import InputError
-from training.data.confusion import Confusion
+from training.data.mining import HardPlaceMiner
 from training.data.places import Places
 
 
@@ -49,7 +49,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         batches: of an epoch; 0 takes as many as give each place once.
         seed: of the run.
         mirror: probability of mirroring a place.
-        confusion: brings places that the network confuses into one batch; None leaves it to
+        miner: brings places that the network confuses into one batch; None leaves it to
             chance.
         rank, world: the number of this process, and how many there are. Process r takes the
             places r·P/world to (r + 1)·P/world of each batch.
@@ -70,7 +70,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         batches: int = 0,
         seed: int = 0,
         mirror: float = 0.0,
-        confusion: Confusion | None = None,
+        miner: HardPlaceMiner | None = None,
         rank: int = 0,
         world: int = 1,
         done: int = 0,
@@ -88,7 +88,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         self._places, self._images, self._twins = places, images, twins
         self._batches = batches_of_epoch(data, places, batches)
         self._seed, self._mirror = seed, mirror
-        self._confusion = confusion
+        self._miner = miner
         self._rank, self._world = rank, world
         self._epoch = 0
         self._begin = divmod(done, self._batches) if done else None
@@ -164,6 +164,6 @@ class PlaceSampler(Sampler[list[Draw]]):
     def _order(self, rng: np.random.Generator) -> list[int]:
         """One pass over the places, those that are confused next to each other."""
         order = rng.permutation(self._data.epoch())
-        if self._confusion is not None:
-            order = self._confusion.arrange(order, rng, self._data.neighbours)
+        if self._miner is not None:
+            order = self._miner.group_similar(order, rng, self._data.neighbours)
         return order.tolist()

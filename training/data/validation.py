@@ -15,7 +15,7 @@ from fol_vpr.evaluation.ground_truth import Positives
 from fol_vpr.sources import Capture, FrameSelector, OnBad
 
 
-class Item(NamedTuple):
+class LoadableImage(NamedTuple):
     """An image that can be loaded.
 
     Attributes:
@@ -27,14 +27,14 @@ class Item(NamedTuple):
     load: Callable[[], np.ndarray]
 
 
-class Items:
+class ImageList:
     """A list of images as a `fol_vpr.sources.FrameSource`, so that a map can be built of it."""
 
     selects_keyframes = False
     own_origin = False
     frame_id = ''
 
-    def __init__(self, description: str, items: Sequence[Item]) -> None:
+    def __init__(self, description: str, items: Sequence[LoadableImage]) -> None:
         self.description = description
         self.items = list(items)
         self.session_id = 'validation'
@@ -79,11 +79,11 @@ class ValidationSet:
     """
 
     name: str
-    references: Items
-    queries: Items
+    references: ImageList
+    queries: ImageList
     positives: Positives
 
-    def thinned(self, queries: int) -> ValidationSet:
+    def subsampled(self, queries: int) -> ValidationSet:
         """The same with at most so many queries, evenly taken from all; 0 takes all."""
         if not queries or queries >= len(self.queries):
             return self
@@ -91,6 +91,6 @@ class ValidationSet:
         return ValidationSet(
             self.name,
             self.references,
-            Items(self.queries.description, [self.queries.items[i] for i in chosen]),
+            ImageList(self.queries.description, [self.queries.items[i] for i in chosen]),
             [self.positives[i] for i in chosen],
         )

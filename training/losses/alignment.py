@@ -9,7 +9,7 @@ from training.losses.masks import released_distribution, spatial_distribution
 
 
 @full_precision
-def alignment(inputs: LossInputs, *, variant: str = 'paper') -> Tensor:
+def alignment_loss(inputs: LossInputs, *, variant: str = 'paper') -> Tensor:
     """Symmetric KL divergence of the aggregation mask and the extraction mask.
 
     1/N Σ_i M_a log(M_a / M_e) + 1/N Σ_i M_e log(M_e / M_a), averaged over images (paper, "Spatial

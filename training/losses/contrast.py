@@ -14,7 +14,7 @@ _RELEASED_FOREGROUND = 0.7
 
 
 @full_precision
-def contrast(
+def contrast_loss(
     inputs: LossInputs,
     *,
     variant: str = 'paper',

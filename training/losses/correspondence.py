@@ -17,7 +17,7 @@ _RELEASED_ATTENTION = 0.1
 _RELEASED_SHARE = 0.1
 _RELEASED_AGREEMENT = 0.8
 _RELEASED_RATIO = 2.0
-_RELEASED_MOST = 5
+_RELEASED_MAX = 5
 _NO_CANDIDATE = -10.0
 
 
@@ -36,7 +36,7 @@ class Correspondences(NamedTuple):
 
 
 @full_precision
-def correspondence(
+def correspondence_loss(
     inputs: LossInputs,
     *,
     variant: str = 'paper',
@@ -173,7 +173,7 @@ def released_correspondences(inputs: LossInputs) -> Correspondences:
         values, indices = similarity.topk(2, dim=2)
         best, next_best = values.unbind(2)
         good = (best > _RELEASED_AGREEMENT) & (best / next_best > _RELEASED_RATIO) & seen[first]
-        good &= good.cumsum(dim=1) <= _RELEASED_MOST
+        good &= good.cumsum(dim=1) <= _RELEASED_MAX
         pair, anchor = good.nonzero(as_tuple=True)
         found = best[pair, anchor]
         parts.append((pair + start, of_first[pair, anchor], indices[pair, anchor, 0], found))

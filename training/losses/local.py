@@ -12,7 +12,7 @@ from training.losses.places import hardest_triplets
 
 
 @full_precision
-def local_triplet(
+def local_triplet_loss(
     inputs: LossInputs,
     *,
     variant: str = 'paper',

@@ -16,7 +16,7 @@ _MINER = MultiSimilarityMiner(epsilon=0.1, distance=CosineSimilarity())
 
 
 @full_precision
-def multi_similarity(inputs: LossInputs) -> Tensor:
+def multi_similarity_loss(inputs: LossInputs) -> Tensor:
     """Multi-similarity loss (Wang et al., CVPR 2019) with its miner.
 
     For cosines S of image i with its mined positives P and negatives N:
@@ -31,7 +31,7 @@ def multi_similarity(inputs: LossInputs) -> Tensor:
 
 
 @full_precision
-def supervised_contrast(inputs: LossInputs, *, temperature: float = 0.1) -> Tensor:
+def supervised_contrast_loss(inputs: LossInputs, *, temperature: float = 0.1) -> Tensor:
     """Supervised contrastive loss (Khosla et al., NeurIPS 2020) of the global descriptors.
 
     Not of FoL. With α = 1 the multi-similarity loss pulls images of one place together so gently

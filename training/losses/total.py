@@ -7,14 +7,14 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from training.losses.alignment import alignment
+from training.losses.alignment import alignment_loss
 from training.losses.config import LossConfig
-from training.losses.contrast import contrast
-from training.losses.correspondence import correspondence
+from training.losses.contrast import contrast_loss
+from training.losses.correspondence import correspondence_loss
 from training.losses.inputs import LossInputs
-from training.losses.local import local_triplet
-from training.losses.multi_similarity import multi_similarity, supervised_contrast
-from training.losses.twins import twins
+from training.losses.local import local_triplet_loss
+from training.losses.multi_similarity import multi_similarity_loss, supervised_contrast_loss
+from training.losses.twins import twin_loss
 
 LOSSES = (
     'multi_similarity',
@@ -46,31 +46,31 @@ class FoLLoss(nn.Module):
         """The losses that have a weight, each unweighted and with its settings."""
         config = self.config
         losses: dict[str, Callable[[LossInputs], Tensor]] = {
-            'multi_similarity': multi_similarity,
+            'multi_similarity': multi_similarity_loss,
             'local': partial(
-                local_triplet,
+                local_triplet_loss,
                 variant=config.local_variant,
                 stride=config.dense_stride,
                 margin=config.local_margin,
                 threshold=config.local_threshold,
                 softness=config.local_softness,
             ),
-            'alignment': partial(alignment, variant=config.alignment_variant),
+            'alignment': partial(alignment_loss, variant=config.alignment_variant),
             'contrast': partial(
-                contrast,
+                contrast_loss,
                 variant=config.contrast_variant,
                 temperature=config.contrast_temperature,
                 train_features=config.contrast_features,
             ),
             'correspondence': partial(
-                correspondence,
+                correspondence_loss,
                 variant=config.correspondence_variant,
                 agreement=config.correspondence_agreement,
                 ratio=config.correspondence_ratio,
             ),
-            'twins': partial(twins, temperature=config.twins_temperature),
+            'twins': partial(twin_loss, temperature=config.twins_temperature),
             'supervised_contrast': partial(
-                supervised_contrast, temperature=config.supervised_temperature
+                supervised_contrast_loss, temperature=config.supervised_temperature
             ),
         }
         return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}

@@ -18,7 +18,7 @@ _NEAR = 1.5
 
 
 @full_precision
-def twins(inputs: LossInputs, *, temperature: float = 0.07) -> Tensor:
+def twin_loss(inputs: LossInputs, *, temperature: float = 0.07) -> Tensor:
     """InfoNCE (van den Oord et al., arXiv 1807.03748) over the local descriptors of twins.
 
     Each patch centre of one twin has to find its own point in the other, among the patch centres

@@ -15,12 +15,12 @@ from fol_vpr.sources import TimedMessage, write_bag
 from training.town import messages
 from training.town.camera.conditions import Condition
 from training.town.camera.effects import develop, encode
-from training.town.camera.renderer import Camera, Renderer
+from training.town.camera.renderer import PinholeCamera, Renderer
 from training.town.camera.shading import Shader
-from training.town.noise import stream
-from training.town.trajectory import Track, route
-from training.town.world.town import Town, grow
-from training.town.world.traffic import traffic
+from training.town.noise import random_stream
+from training.town.trajectory import Trajectory, route
+from training.town.world.town import Town, generate_town
+from training.town.world.traffic import moving_objects
 
 _SHADOWS_EVERY = 8.0
 _POSE_EVERY = 2
@@ -94,7 +94,7 @@ def write_drive(
         InputError: a bag of that name is there.
         StorageError: no space, or no permission.
     """
-    town = town or grow(config.seed)
+    town = town or generate_town(config.seed)
     track = route(
         town,
         speed=config.speed,
@@ -103,7 +103,7 @@ def write_drive(
         sway=config.sway,
         heading=math.radians(config.heading),
         start=config.start,
-        rng=stream(config.seed, 201, config.drive),
+        rng=random_stream(config.seed, 201, config.drive),
     )
     count = math.floor(config.duration * config.rate) + 1
     done = itertools.count(1)
@@ -139,7 +139,7 @@ def _stamp(config: DriveConfig, seconds: float) -> int:
 def _pictures(
     town: Town,
     renderer: Renderer,
-    track: Track,
+    track: Trajectory,
     config: DriveConfig,
     condition: Condition,
     count: int,
@@ -168,7 +168,7 @@ class _Film:
         self,
         town: Town,
         renderer: Renderer,
-        track: Track,
+        track: Trajectory,
         config: DriveConfig,
         condition: Condition,
     ) -> None:
@@ -182,22 +182,22 @@ class _Film:
         config, condition = self._config, self._condition
         seconds = index / config.rate
         position, yaw = self._track.at(seconds)
-        camera = Camera(
+        camera = PinholeCamera(
             position + np.array([0.2 * math.cos(yaw), 0.2 * math.sin(yaw), config.height]),
             yaw,
             math.radians(config.pitch),
             math.radians(config.fov),
         )
-        crowd = stream(condition.seed, 202, config.drive)
+        crowd = random_stream(condition.seed, 202, config.drive)
         self._renderer.set_moving(
-            traffic(self._town, crowd, condition.busy, position, seconds, clear=1.6)
+            moving_objects(self._town, crowd, condition.busy, position, seconds, clear=1.6)
         )
         ahead = position + 15 * np.array([math.cos(yaw), math.sin(yaw), 0])
         if self._aimed is None or np.linalg.norm(ahead - self._aimed) > _SHADOWS_EVERY:
             self._shader.aim(ahead)
             self._aimed = ahead
         shaded = self._shader.shade(self._renderer.render(camera))
-        picture = develop(shaded, condition, stream(config.seed, 203, config.drive, index))
+        picture = develop(shaded, condition, random_stream(config.seed, 203, config.drive, index))
         return messages.image(stamp_ns, encode(picture, condition.jpeg))
 
 
@@ -233,9 +233,9 @@ def _state_records(town: Town, track: Track, config: DriveConfig) -> Iterator[Ti
     yield from _fixes(town, track, config)
 
 
-def _drift(track: Track, config: DriveConfig) -> tuple[np.ndarray, np.ndarray]:
+def _drift(track: Trajectory, config: DriveConfig) -> tuple[np.ndarray, np.ndarray]:
     """Position [N, 3] and heading [N] as wheels measure them, from 0 at the start."""
-    rng = stream(config.seed, 204, config.drive)
+    rng = random_stream(config.seed, 204, config.drive)
     step = np.diff(track.position[:, :2], axis=0)
     length = np.linalg.norm(step, axis=1)
     scale = 1 + rng.normal(0, config.drift[0])
@@ -252,7 +252,7 @@ def _drift(track: Track, config: DriveConfig) -> tuple[np.ndarray, np.ndarray]:
 
 def _fixes(town: Town, track: Track, config: DriveConfig) -> Iterator[TimedMessage]:
     """One a second; none in corridors. The error wanders, as multipath does."""
-    rng = stream(config.seed, 205, config.drive)
+    rng = random_stream(config.seed, 205, config.drive)
     error = rng.normal(0, config.gnss, 2)
     for index in range(0, len(track.time), 50):
         error = 0.9 * error + math.sqrt(1 - 0.81) * rng.normal(0, config.gnss, 2)

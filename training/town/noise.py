@@ -10,7 +10,7 @@ Colour = tuple[float, float, float]
 """Red, green and blue in 0 .. 1, as a camera would encode them."""
 
 
-def stream(*key: int) -> Rng:
+def random_stream(*key: int) -> Rng:
     """A random stream of its own for every key, the same on every machine."""
     return np.random.default_rng([value & 0xFFFFFFFF for value in key])
 

@@ -17,13 +17,13 @@ import numpy as np
 from fol_vpr.errors import StorageError
 from training.town.camera.conditions import Condition, named, random_condition
 from training.town.camera.effects import develop, encode
-from training.town.camera.renderer import Camera, Renderer
+from training.town.camera.renderer import PinholeCamera, Renderer
 from training.town.camera.shading import Shader
 from training.town.camera.visibility import View, overlap
-from training.town.noise import Rng, stream
-from training.town.world.growth import Walk
-from training.town.world.town import Town, grow
-from training.town.world.traffic import traffic
+from training.town.noise import Rng, random_stream
+from training.town.world.draft import Walk
+from training.town.world.town import Town, generate_town
+from training.town.world.traffic import moving_objects
 
 VERSION = 1
 # Of a metre of a walk, beside a metre of corridor.
@@ -92,7 +92,7 @@ class Picture(NamedTuple):
     """One view of a place."""
 
     jpeg: bytes
-    camera: Camera
+    camera: PinholeCamera
     condition: Condition
     overlap: float
 
@@ -147,7 +147,7 @@ class Photographer:
             camera = self._camera(site, rng, reach if first else 0.3, condition.distortion > 0.15)
             crowd = None
             if site.walk.kind != 'corridor' or rng.random() < 0.3:
-                crowd = traffic(self._town, rng, condition.busy, site.position)
+                crowd = moving_objects(self._town, rng, condition.busy, site.position)
             self._renderer.set_moving(crowd)
             shader = Shader(self._town, self._renderer, condition)
             seen = self._renderer.render(camera)
@@ -167,7 +167,7 @@ class Photographer:
             pictures.append(Picture(encode(image, condition.jpeg), camera, condition, common))
         return pictures if len(pictures) >= min(config.views, 3) else None
 
-    def _camera(self, site: PlaceSite, rng: Rng, reach: float, wide: bool) -> Camera:
+    def _camera(self, site: PlaceSite, rng: Rng, reach: float, wide: bool) -> PinholeCamera:
         config, walk = self._config, site.walk
         indoor = walk.kind == 'corridor'
         ahead = rng.uniform(-1, 1) * config.ahead * (0.5 if indoor else 1.0) * reach
@@ -176,7 +176,7 @@ class Photographer:
         forward = np.array([math.cos(site.yaw), math.sin(site.yaw), 0.0])
         left = np.array([-forward[1], forward[0], 0.0])
         height = np.clip(rng.normal(1.4, 0.25), 0.5, 1.9)
-        return Camera(
+        return PinholeCamera(
             site.position + forward * ahead + left * aside + [0, 0, height],
             site.yaw + math.radians(rng.uniform(-1, 1) * config.turn * reach),
             math.radians(rng.normal(0, 3)),
@@ -206,8 +206,8 @@ COLUMNS = (
 
 def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[object]]:
     """Write the places of one town; returns the rows of the manifest."""
-    town = grow(seed, *config.blocks, config.storeys)
-    rng = stream(seed, 101)
+    town = generate_town(seed, *config.blocks, config.storeys)
+    rng = random_stream(seed, 101)
     sites = choose_sites(town, round(config.places * 1.15) + 2, config.indoor, rng)
     order = rng.permutation(len(sites))
     rows: list[list[object]] = []
@@ -217,7 +217,7 @@ def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[objec
         for number in order:
             if made == config.places:
                 break
-            pictures = photographer.visit(sites[number], stream(seed, 102, int(number)))
+            pictures = photographer.visit(sites[number], random_stream(seed, 102, int(number)))
             if pictures is None:
                 continue
             name = f'{seed:05d}_{made:05d}'

@@ -14,7 +14,7 @@ _GRID = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class Trajectory:
     """Poses of the base, evenly spaced in time.
 
     Attributes:
@@ -48,7 +48,7 @@ def route(
     start: float,
     rng: Rng,
     rate: float = 50.0,
-) -> Track:
+) -> Trajectory:
     """A drive around the town's loop, as often as the time allows.
 
     Args:
@@ -83,7 +83,7 @@ def route(
     position = np.column_stack([ground, np.zeros(len(ground))])
     velocity = np.gradient(ground, 1 / rate, axis=0)
     forwards = velocity[:, 0] * np.cos(yaw) + velocity[:, 1] * np.sin(yaw)
-    return Track(time, position, yaw, forwards, np.gradient(yaw, 1 / rate))
+    return Trajectory(time, position, yaw, forwards, np.gradient(yaw, 1 / rate))
 
 
 def _smooth(corners: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ def test_a_pair_of_folders_goes_by_its_csv(tmp_path):
     truth.write_text('query_index,ref_indices\n0,0 1\n2,2\n')
     source = PairSource(str(root / 'database'), str(root / 'queries'), str(truth))
     assert open_validation(source).positives == [{0, 1}, set(), {2}, set()]
-    thinned = open_validation(source, 2)
-    assert len(thinned.queries) == 2 and thinned.positives == [{0, 1}, set()]
+    subsampled = open_validation(source, 2)
+    assert len(subsampled.queries) == 2 and subsampled.positives == [{0, 1}, set()]
     truth.write_text('query_index,ref_indices\n1,1\n')
     with pytest.raises(InputError, match='none of the 2 queries has a positive'):
         open_validation(source, 2)

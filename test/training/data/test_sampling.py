@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
-from training.data.confusion import Confusion
+from training.data.mining import HardPlaceMiner
 from training.data.places import Places
 from training.data.sampling import PlaceSampler
 
@@ -115,11 +115,11 @@ def test_places_that_are_confused_come_into_one_batch():
     looks = torch.randn(8, 64, generator=generator)
     # Places 0, 8, 16 ... look alike, and so do 1, 9, 17 ...
     seen = looks.repeat(8, 1) + 0.1 * torch.randn(64, 64, generator=generator)
-    confusion = Confusion(64, 4, seed=0)
+    miner = HardPlaceMiner(64, 4, seed=0)
     data = Places([Numbered(64)])
-    chance = PlaceSampler(data, 8, 2, confusion=confusion)
+    chance = PlaceSampler(data, 8, 2, miner=miner)
     by_chance = batches(chance)
-    confusion.remember(torch.arange(64), seen)
+    miner.remember(torch.arange(64), seen)
     together = batches(chance)
 
     def alike(drawn):
@@ -136,12 +136,12 @@ def test_neighbours_do_not_take_the_place_of_what_is_confused():
     points = torch.randn(207, 512, generator=generator)
     along = torch.stack([points[p : p + 8].sum(dim=0) for p in range(200)]) / 8**0.5
     alike = 0.7 * torch.randn(100, 512, generator=generator).repeat(2, 1)
-    confusion = Confusion(200, 2, seed=0)
-    confusion.remember(torch.arange(200), along + alike)
+    miner = HardPlaceMiner(200, 2, seed=0)
+    miner.remember(torch.arange(200), along + alike)
     data = Places([Numbered(200, 5)], [2])
     pairs = [
         sum(p + 100 in places for p in places)
-        for batch in batches(PlaceSampler(data, 8, 2, confusion=confusion))
+        for batch in batches(PlaceSampler(data, 8, 2, miner=miner))
         for places in [{d.place for d in batch}]
     ]
     assert np.mean(pairs) > 2

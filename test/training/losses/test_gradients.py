@@ -15,12 +15,12 @@ from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.initialisation import initialise
 from fol_vpr.network.model.vit import ARCHITECTURES, Architecture
 from training.losses import LOSSES, FoLLoss, LossConfig, LossInputs
-from training.losses.alignment import alignment
-from training.losses.contrast import contrast
-from training.losses.correspondence import correspondence
-from training.losses.local import local_triplet
+from training.losses.alignment import alignment_loss
+from training.losses.contrast import contrast_loss
+from training.losses.correspondence import correspondence_loss
+from training.losses.local import local_triplet_loss
 from training.losses.masks import released_distribution
-from training.losses.multi_similarity import multi_similarity
+from training.losses.multi_similarity import multi_similarity_loss
 
 SIDE = 126
 # Soft thresholds are constants to the gradient: gradcheck sees them as steps.
@@ -32,16 +32,16 @@ FOL = ('multi_similarity', 'local', 'alignment', 'contrast', 'correspondence')
 @pytest.mark.parametrize(
     ('loss', 'arguments', 'wanted'),
     [
-        (multi_similarity, {}, ['descriptor']),
-        (local_triplet, {'softness': STEP, 'threshold': 0.5}, ['dense']),
-        (local_triplet, {'softness': STEP, 'threshold': 0.5, 'stride': 2}, ['dense']),
-        (local_triplet, {'variant': 'released', 'threshold': 0.5, 'stride': 1}, ['dense']),
-        (alignment, {}, ['assignment', 'extraction']),
-        (contrast, {}, ['assignment', 'extraction']),
-        (contrast, {'train_features': True}, ['assignment', 'extraction', 'dense']),
-        (contrast, {'variant': 'released'}, ['assignment', 'extraction']),
-        (correspondence, {'agreement': 0.5}, ['dense']),
-        (correspondence, {'variant': 'released'}, ['dense']),
+        (multi_similarity_loss, {}, ['descriptor']),
+        (local_triplet_loss, {'softness': STEP, 'threshold': 0.5}, ['dense']),
+        (local_triplet_loss, {'softness': STEP, 'threshold': 0.5, 'stride': 2}, ['dense']),
+        (local_triplet_loss, {'variant': 'released', 'threshold': 0.5, 'stride': 1}, ['dense']),
+        (alignment_loss, {}, ['assignment', 'extraction']),
+        (contrast_loss, {}, ['assignment', 'extraction']),
+        (contrast_loss, {'train_features': True}, ['assignment', 'extraction', 'dense']),
+        (contrast_loss, {'variant': 'released'}, ['assignment', 'extraction']),
+        (correspondence_loss, {'agreement': 0.5}, ['dense']),
+        (correspondence_loss, {'variant': 'released'}, ['dense']),
     ],
 )
 def test_gradcheck(loss: Callable[..., torch.Tensor], arguments: dict, wanted: list[str]):
@@ -62,7 +62,7 @@ def test_gradcheck_of_released_alignment_with_a_constant_target(mask: str):
     leaf = getattr(inputs, mask)
     other = 'extraction' if mask == 'assignment' else 'assignment'
     known = replace(inputs, **{other: getattr(inputs, other).detach()})
-    (got,) = torch.autograd.grad(alignment(known, variant='released'), leaf)
+    (got,) = torch.autograd.grad(alignment_loss(known, variant='released'), leaf)
 
     step, numeric = 1e-6, torch.zeros_like(leaf)
     target = distributions(known)[other]
@@ -155,11 +155,13 @@ def test_each_loss_falls_by_its_own_gradient(net: FoL, name: str):
 def test_the_released_alignment_is_as_good_as_off(net: FoL):
     pixels, labels = images(4, 2)
     inputs = LossInputs.of(net.encode(pixels), labels)
-    released = 5e-3 * alignment(inputs, variant='released')
+    released = 5e-3 * alignment_loss(inputs, variant='released')
     assert float(released) < 1e-5
-    assert norms(net, alignment(inputs)) > 1e3 * norms(net, released)
-    # Nor is there a push in the released contrast, nor a slope worth the name.
-    assert norms(net, contrast(inputs)) > 20 * norms(net, contrast(inputs, variant='released'))
+    assert norms(net, alignment_loss(inputs)) > 1e3 * norms(net, released)
+    # The released contrast does not push foreground from background, and its slope is tiny.
+    assert norms(net, contrast_loss(inputs)) > 20 * norms(
+        net, contrast_loss(inputs, variant='released')
+    )
 
 
 def test_an_untrained_network_matches_nothing_and_learns_all_the_same(net: FoL):
@@ -168,8 +170,8 @@ def test_an_untrained_network_matches_nothing_and_learns_all_the_same(net: FoL):
     encoded = net.encode(pixels)
     noise = torch.randn_like(encoded.dense).requires_grad_()
     inputs = LossInputs.of(encoded._replace(dense=noise), labels)
-    hard = local_triplet(inputs, variant='released', stride=4)
-    soft = local_triplet(inputs)
+    hard = local_triplet_loss(inputs, variant='released', stride=4)
+    soft = local_triplet_loss(inputs)
     assert float(hard) == 0
     assert torch.autograd.grad(hard, noise, retain_graph=True)[0].abs().sum() == 0
     assert torch.autograd.grad(soft, noise)[0].abs().sum() > 0.01

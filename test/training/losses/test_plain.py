@@ -12,29 +12,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.losses import LossInputs
-from training.losses.alignment import alignment
-from training.losses.contrast import contrast
-from training.losses.correspondence import correspondence
-from training.losses.local import local_triplet
-from training.losses.multi_similarity import multi_similarity
+from training.losses.alignment import alignment_loss
+from training.losses.contrast import contrast_loss
+from training.losses.correspondence import correspondence_loss
+from training.losses.local import local_triplet_loss
+from training.losses.multi_similarity import multi_similarity_loss
 
 TENSORS = ('descriptor', 'patches', 'extraction', 'assignment', 'dense')
 CASES = {
-    'multi-similarity': (multi_similarity, plain_losses.multi_similarity, {}),
-    'local': (local_triplet, plain_losses.local_triplet, {}),
-    'local, every second': (local_triplet, plain_losses.local_triplet, {'stride': 2}),
+    'multi-similarity': (multi_similarity_loss, plain_losses.multi_similarity, {}),
+    'local': (local_triplet_loss, plain_losses.local_triplet, {}),
+    'local, every second': (local_triplet_loss, plain_losses.local_triplet, {'stride': 2}),
     'local, released': (
-        local_triplet,
+        local_triplet_loss,
         plain_losses.local_triplet,
         {'variant': 'released', 'stride': 1, 'threshold': 0.5},
     ),
-    'alignment': (alignment, plain_losses.alignment, {}),
-    'contrast': (contrast, plain_losses.contrast, {'train_features': True}),
-    'contrast, released': (contrast, plain_losses.contrast, {'variant': 'released'}),
-    'correspondence': (correspondence, plain_losses.correspondence, {'agreement': 0.5}),
-    'correspondence, all clear': (correspondence, plain_losses.correspondence, {'ratio': 1.0}),
+    'alignment': (alignment_loss, plain_losses.alignment, {}),
+    'contrast': (contrast_loss, plain_losses.contrast, {'train_features': True}),
+    'contrast, released': (contrast_loss, plain_losses.contrast, {'variant': 'released'}),
+    'correspondence': (correspondence_loss, plain_losses.correspondence, {'agreement': 0.5}),
+    'correspondence, no ratio': (
+        correspondence_loss,
+        plain_losses.correspondence,
+        {'ratio': 1.0},
+    ),
     'correspondence, released': (
-        correspondence,
+        correspondence_loss,
         plain_losses.correspondence,
         {'variant': 'released'},
     ),
@@ -75,7 +79,7 @@ def test_released_alignment_equals_plain_loops_with_constant_targets():
     for image in range(3):
         masks = plain_losses.masks(inputs, image)
         constants.append(tuple(plain_losses.released_distribution(m).detach() for m in masks))
-    value = alignment(inputs, variant='released')
+    value = alignment_loss(inputs, variant='released')
     expected = plain_losses.alignment(inputs, variant='released', constants=constants)
     torch.testing.assert_close(value, expected)
     for mine, theirs in zip(gradients(inputs, value), gradients(inputs, expected), strict=True):

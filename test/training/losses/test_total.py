@@ -13,12 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fol_vpr.errors import InputError
 from training.losses import LOSSES, FoLLoss, LossConfig, LossInputs, matching
-from training.losses.alignment import alignment
-from training.losses.contrast import contrast
-from training.losses.correspondence import correspondence
-from training.losses.local import local_triplet
+from training.losses.alignment import alignment_loss
+from training.losses.contrast import contrast_loss
+from training.losses.correspondence import correspondence_loss
+from training.losses.local import local_triplet_loss
 from training.losses.masks import released_distribution, spatial_distribution
-from training.losses.multi_similarity import multi_similarity
+from training.losses.multi_similarity import multi_similarity_loss
 
 # As released, the next image of a place is its partner: that depends on the order.
 ORDERLESS = LossConfig(correspondence_agreement=0.3)
@@ -59,7 +59,7 @@ def test_multi_similarity_by_hand():
     # is: 0.71 against 1, which is not within 0.1.
     both = math.log(1 + 2 * math.exp(50 * half)) / 50
     assert push < both
-    assert multi_similarity(inputs).item() == pytest.approx((pull + both) / 4, rel=1e-12)
+    assert multi_similarity_loss(inputs).item() == pytest.approx((pull + both) / 4, rel=1e-12)
 
 
 def test_local_triplet_by_hand():
@@ -75,9 +75,9 @@ def test_local_triplet_by_hand():
     inputs = replace(inputs, dense=dense)
     # Mutual over 0.7, as pairs: (0, 1): 1 and 0.8, mean 0.9. (0, 2): 0.75. Image 2 has no
     # positive, and 1's negative matches it in the last patch: 1 exactly.
-    released = local_triplet(inputs, variant='released', stride=4).item()
+    released = local_triplet_loss(inputs, variant='released', stride=4).item()
     assert released == pytest.approx(max(0, 0.75 - 0.9) + max(0, pair_of_1_and_2() - 0.9))
-    soft = local_triplet(inputs, softness=1e-6, margin=0.2).item()
+    soft = local_triplet_loss(inputs, softness=1e-6, margin=0.2).item()
     assert soft == pytest.approx((0.2 + 0.75 - 0.9 + max(0, 0.2 + pair_of_1_and_2() - 0.9)) / 2)
 
 
@@ -95,9 +95,9 @@ def test_alignment_by_hand():
         inputs, extraction=low[None].double(), assignment=(high / 100).double().expand(1, 3, 20)
     )
     # Distributions of mean 1: 1.5 and 0.5, the other way round.
-    assert alignment(inputs).item() == pytest.approx(math.log(3), rel=1e-9)
+    assert alignment_loss(inputs).item() == pytest.approx(math.log(3), rel=1e-9)
     same = replace(inputs, extraction=7 * inputs.aggregation)
-    assert alignment(same).item() == pytest.approx(0, abs=1e-9)
+    assert alignment_loss(same).item() == pytest.approx(0, abs=1e-9)
 
 
 def test_contrast_by_hand():
@@ -107,9 +107,9 @@ def test_contrast_by_hand():
     flat = torch.ones_like(inputs.extraction) / 4
     level = torch.ones_like(inputs.assignment) / 8
     inputs = replace(inputs, dense=alike, extraction=flat, assignment=level)
-    assert contrast(inputs).item() == pytest.approx(math.log(3))
-    assert contrast(inputs, temperature=0.01).item() == pytest.approx(math.log(3))
-    assert contrast(inputs, variant='released').item() == pytest.approx(0, abs=1e-12)
+    assert contrast_loss(inputs).item() == pytest.approx(math.log(3))
+    assert contrast_loss(inputs, temperature=0.01).item() == pytest.approx(math.log(3))
+    assert contrast_loss(inputs, variant='released').item() == pytest.approx(0, abs=1e-12)
 
 
 def test_correspondence_by_hand():
@@ -123,7 +123,7 @@ def test_correspondence_by_hand():
     dense[1, 0, 0] = torch.tensor([0.0, 5.0])
     inputs = replace(inputs, patches=patches, assignment=assignment, dense=dense)
     # 0 and 4 (patches 0 and 1) agree by 1, at local cosine 1; 1 and 3 at local cosine 0.
-    assert correspondence(inputs).item() == pytest.approx(0.5)
+    assert correspondence_loss(inputs).item() == pytest.approx(0.5)
 
 
 def test_percentiles_tame_outliers():

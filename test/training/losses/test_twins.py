@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from training.losses import LossInputs
-from training.losses.multi_similarity import supervised_contrast
-from training.losses.twins import corresponding, patch_centres, twins
+from training.losses.multi_similarity import supervised_contrast_loss
+from training.losses.twins import corresponding, patch_centres, twin_loss
 
 GRID = (9, 10)
 SHIFT = torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, -0.1], [0.0, 0.0, 1.0]])
@@ -63,10 +63,10 @@ def test_points_are_found_where_the_frames_say():
 def test_descriptors_that_know_their_place_have_little_to_learn():
     torch.manual_seed(0)
     frames = [torch.eye(3), LOOK, torch.eye(3), SHIFT]
-    right = twins(inputs(frames, [1, 1, 2, 2]))
+    right = twin_loss(inputs(frames, [1, 1, 2, 2]))
     crossed = torch.stack([frames[i] for i in (1, 0, 3, 2)])
-    wrong = twins(replace(inputs(frames, [1, 1, 2, 2]), frames=crossed))
-    nothing = twins(inputs(frames, [1, 1, 2, 2], dense=torch.ones(4, 33, 37, 64)))
+    wrong = twin_loss(replace(inputs(frames, [1, 1, 2, 2]), frames=crossed))
+    nothing = twin_loss(inputs(frames, [1, 1, 2, 2], dense=torch.ones(4, 33, 37, 64)))
     assert right < 0.5
     assert wrong > right + 2
     # Where all descriptors are alike each of the candidates is as likely as the right one.
@@ -75,8 +75,8 @@ def test_descriptors_that_know_their_place_have_little_to_learn():
 
 def test_without_twins_it_is_silent():
     batch = inputs([torch.eye(3), LOOK], [1, 2])
-    assert twins(batch) == 0
-    assert twins(replace(batch, photographs=None, frames=None)) == 0
+    assert twin_loss(batch) == 0
+    assert twin_loss(replace(batch, photographs=None, frames=None)) == 0
 
 
 def test_gradcheck():
@@ -90,7 +90,7 @@ def test_gradcheck():
     dense = whole['dense'] @ weight
 
     def loss(offset: Tensor) -> Tensor:
-        return twins(LossInputs(**(whole | {'dense': dense + offset})), temperature=0.5)
+        return twin_loss(LossInputs(**(whole | {'dense': dense + offset})), temperature=0.5)
 
     offset = torch.zeros(3, 1, 37, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(loss, (offset,))
@@ -106,4 +106,6 @@ def test_supervised_contrast_by_hand(temperature):
         cosines = [math.cos(angles[i] - angles[j]) / temperature for j in range(4) if j != i]
         own = math.cos(angles[i] - angles[partner]) / temperature
         expected += math.log(sum(math.exp(c) for c in cosines)) - own
-    assert supervised_contrast(batch, temperature=temperature) == pytest.approx(expected / 4, 1e-4)
+    assert supervised_contrast_loss(batch, temperature=temperature) == pytest.approx(
+        expected / 4, 1e-4
+    )

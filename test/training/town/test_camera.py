@@ -14,12 +14,12 @@ from training.town import messages
 from training.town.camera import panda
 from training.town.camera.conditions import PRESETS, Condition, named, random_condition
 from training.town.camera.effects import _bend, develop, encode
-from training.town.camera.renderer import Camera, Renderer
+from training.town.camera.renderer import PinholeCamera, Renderer
 from training.town.camera.shading import FAR, Shaded, Shader
 from training.town.camera.visibility import View, overlap, seen_share
-from training.town.noise import stream
+from training.town.noise import random_stream
 from training.town.world.mesh import Builder, Kind, Mesh
-from training.town.world.palette import Palette
+from training.town.world.textures.palette import Palette
 from training.town.world.town import Town
 
 EYE = np.array([0.0, 0.0, 1.5])
@@ -59,7 +59,7 @@ def test_numbers_survive_as_colours(number: int, error: int):
 def test_depth_is_exact():
     town, renderer = stage(wall_at(ground(), 7.0).mesh())
     with renderer:
-        seen = renderer.render(Camera(EYE, 0.0, fov=1.2))
+        seen = renderer.render(PinholeCamera(EYE, 0.0, fov=1.2))
         depth = Shader(town, renderer, PLAIN).depth(seen)
     height = depth.shape[0]
     assert depth[: height // 2] == pytest.approx(7.0, abs=1e-3)
@@ -73,7 +73,7 @@ def test_depth_is_exact():
 def test_the_sky_is_far_and_behind_everything():
     town, renderer = stage(ground().mesh())
     with renderer:
-        seen = renderer.render(Camera(EYE, 0.0))
+        seen = renderer.render(PinholeCamera(EYE, 0.0))
         depth = Shader(town, renderer, PLAIN).depth(seen)
     assert (depth[:55] == FAR).all()
     assert (depth[70:] < 60).all()
@@ -86,7 +86,7 @@ def test_a_turn_moves_the_picture_the_right_way(yaw: float):
     builder.quad([[10, 0.5, 0], [10, -0.5, 0], [10, -0.5, 3], [10, 0.5, 3]], 0)
     _, renderer = stage(builder.mesh())
     with renderer:
-        seen = renderer.render(Camera(EYE, yaw, fov=1.4))
+        seen = renderer.render(PinholeCamera(EYE, yaw, fov=1.4))
     column = np.argwhere(seen.surface[50] == 2).mean()
     assert column == pytest.approx(79.5 + 80 / np.tan(0.7) * np.tan(yaw), abs=1.5)
 
@@ -95,7 +95,7 @@ def test_what_moves_is_drawn_and_taken_away_again():
     _, renderer = stage(ground().mesh())
     box = Builder()
     box.box((5, -1, 0), (6, 1, 2), 0, Kind.VEHICLE)
-    camera = Camera(EYE, 0.0)
+    camera = PinholeCamera(EYE, 0.0)
     with renderer:
         before = renderer.render(camera)
         renderer.set_moving(box.mesh())
@@ -114,7 +114,7 @@ def test_a_shadow_lies_opposite_to_the_sun_and_as_long_as_the_sun_is_low(azimuth
     builder.box((-0.5, -0.5, 0), (0.5, 0.5, 4), 0)
     town, renderer = stage(builder.mesh(), (240, 240))
     condition = replace(PLAIN, sun_azimuth=azimuth)
-    above = Camera(np.array([0, 0, 25.0]), 0.0, pitch=-np.pi / 2, fov=1.0)
+    above = PinholeCamera(np.array([0, 0, 25.0]), 0.0, pitch=-np.pi / 2, fov=1.0)
     with renderer:
         shader = Shader(town, renderer, condition)
         shader.aim(np.zeros(3))
@@ -140,7 +140,7 @@ def test_night_is_dark_and_lamps_light_what_is_near():
     )
     night = named('night')
     with renderer:
-        seen = renderer.render(Camera(EYE, 0.0))
+        seen = renderer.render(PinholeCamera(EYE, 0.0))
         day = Shader(town, renderer, PLAIN).shade(seen).radiance
         dark = Shader(town, renderer, night).shade(seen).radiance
         lamped = Shader(lit, renderer, night).shade(seen).radiance
@@ -151,7 +151,7 @@ def test_night_is_dark_and_lamps_light_what_is_near():
 def test_snow_whitens_the_ground_and_rain_darkens_it():
     town, renderer = stage(ground().mesh())
     with renderer:
-        seen = renderer.render(Camera(EYE, 0.0, pitch=-0.5))
+        seen = renderer.render(PinholeCamera(EYE, 0.0, pitch=-0.5))
         images = {
             name: Shader(town, renderer, replace(PLAIN, cloud=1.0, **change)).shade(seen).radiance
             for name, change in (('dry', {}), ('snow', {'snow': 1.0}), ('wet', {'rain': 1.0}))
@@ -164,7 +164,7 @@ def test_snow_whitens_the_ground_and_rain_darkens_it():
 def test_fog_hides_what_is_far():
     town, renderer = stage(wall_at(ground(), 40.0).mesh())
     with renderer:
-        seen = renderer.render(Camera(EYE, 0.0))
+        seen = renderer.render(PinholeCamera(EYE, 0.0))
         thin = Shader(town, renderer, replace(PLAIN, fog=0.0)).shade(seen).radiance[:50]
         thick = Shader(town, renderer, replace(PLAIN, fog=0.1)).shade(seen).radiance[:50]
     assert thick.mean(-1).std() < 0.2 * thin.mean(-1).std()
@@ -175,7 +175,7 @@ def test_the_same_view_overlaps_wholly_an_opposite_one_not_at_all():
     with renderer:
         views = []
         for yaw in (0.0, 0.3, 0.8, np.pi):
-            camera = Camera(EYE, yaw)
+            camera = PinholeCamera(EYE, yaw)
             depth = Shader(town, renderer, PLAIN).depth(renderer.render(camera))
             views.append(View(camera, depth))
     shares = [overlap(views[0], view) for view in views]
@@ -187,7 +187,7 @@ def test_the_same_view_overlaps_wholly_an_opposite_one_not_at_all():
 def test_what_stands_behind_something_is_not_seen_by_both():
     bare, hidden = wall_at(ground(), 9.0), wall_at(ground(), 9.0)
     hidden.box((2, -8, 0), (2.2, 8, 10), 0)
-    camera = Camera(EYE, 0.0)
+    camera = PinholeCamera(EYE, 0.0)
     depths = []
     for builder in (bare, hidden):
         town, renderer = stage(builder.mesh())
@@ -221,23 +221,23 @@ def shaded() -> Shaded:
     ids=lambda change: next(iter(change)),
 )
 def test_every_fault_of_the_camera_shows(shaded: Shaded, change: dict):
-    plain = develop(shaded, PLAIN, stream(1)).astype(float)
-    faulty = develop(shaded, replace(PLAIN, **change), stream(1)).astype(float)
-    again = develop(shaded, replace(PLAIN, **change), stream(1)).astype(float)
+    plain = develop(shaded, PLAIN, random_stream(1)).astype(float)
+    faulty = develop(shaded, replace(PLAIN, **change), random_stream(1)).astype(float)
+    again = develop(shaded, replace(PLAIN, **change), random_stream(1)).astype(float)
     assert np.abs(plain - faulty).mean() > 0.3
     assert np.array_equal(faulty, again)
 
 
 def test_exposure_and_warmth_go_the_right_way(shaded: Shaded):
-    plain = develop(shaded, PLAIN, stream(1)).astype(float)
-    assert develop(shaded, replace(PLAIN, exposure=-1.0), stream(1)).mean() < plain.mean()
-    warm = develop(shaded, replace(PLAIN, warmth=1.0), stream(1)).astype(float)
+    plain = develop(shaded, PLAIN, random_stream(1)).astype(float)
+    assert develop(shaded, replace(PLAIN, exposure=-1.0), random_stream(1)).mean() < plain.mean()
+    warm = develop(shaded, replace(PLAIN, warmth=1.0), random_stream(1)).astype(float)
     assert warm[..., 0].mean() > plain[..., 0].mean()
     assert warm[..., 2].mean() < plain[..., 2].mean()
 
 
 def test_quality_decides_the_size_of_the_file(shaded: Shaded):
-    picture = develop(shaded, replace(PLAIN, noise=4), stream(1))
+    picture = develop(shaded, replace(PLAIN, noise=4), random_stream(1))
     assert len(encode(picture, 30)) < len(encode(picture, 95)) / 2
 
 
@@ -275,8 +275,8 @@ def test_an_unknown_condition_is_refused_with_what_there_is(text: str):
 
 
 def test_random_conditions_are_deterministic_and_varied():
-    several = [random_condition(stream(k)) for k in range(60)]
-    assert several[0] == random_condition(stream(0))
+    several = [random_condition(random_stream(k)) for k in range(60)]
+    assert several[0] == random_condition(random_stream(0))
     assert len({each.name for each in several}) > 6
     assert any(each.night for each in several)
     assert all(each.name in PRESETS for each in several)

@@ -19,7 +19,7 @@ from training.town import messages
 from training.town.__main__ import main
 from training.town.camera.conditions import named
 from training.town.drive import DriveConfig, write_drive
-from training.town.noise import stream
+from training.town.noise import random_stream
 from training.town.places import PlacesConfig, choose_sites, write_places
 from training.town.trajectory import route
 from training.town.world.town import Town
@@ -55,7 +55,7 @@ def test_places_are_the_same_again_also_from_several_processes(tmp_path: Path):
 
 
 def test_places_keep_apart_unless_they_look_another_way(town: Town):
-    sites = choose_sites(town, 40, 0.4, stream(1))
+    sites = choose_sites(town, 40, 0.4, random_stream(1))
     inside = [site for site in sites if site.walk.kind == 'corridor']
     assert len(inside) == 16
     for index, site in enumerate(sites):
@@ -150,7 +150,7 @@ def test_odometry_drifts_and_satellites_are_seen_outdoors_only(bag: Path, town: 
 def test_a_drive_comes_back_to_where_it_began(town: Town):
     track = route(
         town, speed=3.0, duration=120.0, lateral=0.0, sway=0.0, heading=0.0, start=20.0,
-        rng=stream(1),
+        rng=random_stream(1),
     )  # fmt: skip
     away = np.linalg.norm(track.position - track.position[0], axis=1)
     later = np.flatnonzero((away < 0.1) & (track.time > 20))
@@ -163,7 +163,9 @@ def test_a_drive_comes_back_to_where_it_began(town: Town):
 
 def test_two_lanes_are_as_far_apart_as_told(town: Town):
     keep = {'speed': 3.0, 'duration': 20.0, 'sway': 0.0, 'heading': 0.0, 'start': 0.0}
-    one, other = (route(town, lateral=lateral, rng=stream(1), **keep) for lateral in (-0.5, 0.5))
+    one, other = (
+        route(town, lateral=lateral, rng=random_stream(1), **keep) for lateral in (-0.5, 0.5)
+    )
     apart = np.linalg.norm(one.position - other.position, axis=1)
     assert apart == pytest.approx(1.0, abs=1e-6)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.town.noise import fractal, stream
+from training.town.noise import fractal, random_stream
 from training.town.world.mesh import Builder, Kind
-from training.town.world.town import Town, grow
-from training.town.world.traffic import traffic
+from training.town.world.town import Town, generate_town
+from training.town.world.traffic import moving_objects
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_the_same_seed_gives_the_same_town(town: Town):
-    again = grow(7, columns=2, rows=1, storeys=1)
+    again = generate_town(7, columns=2, rows=1, storeys=1)
     for name in ('corners', 'uv', 'texture', 'tint', 'kind'):
         assert np.array_equal(getattr(town.mesh, name), getattr(again.mesh, name)), name
     pictures = zip(town.palette.pictures, again.palette.pictures, strict=True)
@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_town(town: Town):
 
 
 def test_another_seed_gives_other_textures_and_another_layout(town: Town):
-    other = grow(8, columns=2, rows=1, storeys=1)
+    other = generate_town(8, columns=2, rows=1, storeys=1)
     assert not np.allclose(town.loop, other.loop, atol=1.0)
     wall = town.palette.groups['wall'][0]
     assert not np.array_equal(town.palette.pictures[wall], other.palette.pictures[wall])
@@ -57,9 +57,9 @@ def test_a_quadrilateral_faces_the_way_its_corners_turn():
 
 def test_traffic_moves_and_keeps_its_distance(town: Town):
     at = np.array([*town.loop[0], 0.0])
-    now = traffic(town, stream(1), 0.8, at, clear=5.0)
-    again = traffic(town, stream(1), 0.8, at, clear=5.0)
-    later = traffic(town, stream(1), 0.8, at, time=2.0, clear=5.0)
+    now = moving_objects(town, random_stream(1), 0.8, at, clear=5.0)
+    again = moving_objects(town, random_stream(1), 0.8, at, clear=5.0)
+    later = moving_objects(town, random_stream(1), 0.8, at, time=2.0, clear=5.0)
     assert np.array_equal(now.corners, again.corners)
     assert len(now) and not np.array_equal(now.corners, later.corners)
     nearest = np.linalg.norm(now.corners[..., :2] - at[:2], axis=-1).min()
@@ -68,7 +68,7 @@ def test_traffic_moves_and_keeps_its_distance(town: Town):
 
 @pytest.mark.parametrize('slope', [0.5, 1.0, 1.5])
 def test_noise_falls_with_frequency_as_told(slope: float):
-    field = fractal((256, 256), stream(3), slope)
+    field = fractal((256, 256), random_stream(3), slope)
     power = np.abs(np.fft.rfft2(field)) ** 2
     frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.rfftfreq(256)[None]) * 256
     bands = [power[(frequency >= f) & (frequency < 2 * f)].mean() for f in (4, 8, 16, 32)]

@@ -34,7 +34,7 @@ _names = itertools.count()
 
 
 @dataclass(frozen=True, eq=False)
-class Camera:
+class PinholeCamera:
     """A pinhole camera somewhere.
 
     Attributes:
@@ -82,7 +82,7 @@ class GBuffer:
         rays: [H, W, 3] float32, see Camera.rays.
     """
 
-    camera: Camera
+    camera: PinholeCamera
     albedo: np.ndarray
     surface: np.ndarray
     rays: np.ndarray
@@ -220,7 +220,7 @@ class Renderer:
             self.planes = np.concatenate([self.planes, mesh.planes()])
             self.kinds = np.concatenate([self.kinds, mesh.kind])
 
-    def render(self, camera: Camera) -> GBuffer:
+    def render(self, camera: PinholeCamera) -> GBuffer:
         """What the camera sees."""
         self._show_near(camera.position)
         width, height = self.size

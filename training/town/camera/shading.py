@@ -10,7 +10,7 @@ import numpy as np
 
 from training.town.camera.conditions import Condition
 from training.town.camera.renderer import GBuffer, Renderer
-from training.town.noise import fractal, stream
+from training.town.noise import fractal, random_stream
 from training.town.world.mesh import Kind
 from training.town.world.town import Town
 
@@ -102,7 +102,7 @@ class Shader:
         side /= np.linalg.norm(side)
         # Right, forward (away from the sun), up: a right-handed frame.
         self._axes = np.stack([side, -s, np.cross(side, -s)])
-        rng = stream(condition.seed, 12)
+        rng = random_stream(condition.seed, 12)
         self._lit = rng.random(4096).astype(np.float32)
         self._lamp_colours = (
             np.where(town.indoor_lamps[:, None], 0.9 * condition.indoor, 5.0) * town.lamp_colours
@@ -314,12 +314,12 @@ class Shader:
 
 @functools.cache
 def _detail_noise() -> np.ndarray:
-    return fractal((512, 512), stream(7), 0.9)
+    return fractal((512, 512), random_stream(7), 0.9)
 
 
 @functools.cache
 def _clouds(number: int) -> np.ndarray:
-    return fractal((256, 256), stream(11, number), 1.5)
+    return fractal((256, 256), random_stream(11, number), 1.5)
 
 
 def _occlusion(depth: np.ndarray) -> np.ndarray:

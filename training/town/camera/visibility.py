@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.town.camera.renderer import Camera
+from training.town.camera.renderer import PinholeCamera
 from training.town.camera.shading import FAR
 
 _STEP = 6
@@ -20,7 +20,7 @@ class View:
         depth: [H, W] float32, metres along the camera's axis.
     """
 
-    camera: Camera
+    camera: PinholeCamera
     depth: np.ndarray
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from training.town.noise import Colour, Rng, hsv, hue
 from training.town.world.mesh import WHITE, Builder, Face, Kind
-from training.town.world.palette import Palette
+from training.town.world.textures.palette import Palette
 
 _TEXTURE_METRES = 2.6
 

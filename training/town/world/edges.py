@@ -8,7 +8,7 @@ import numpy as np
 
 from training.town.noise import Rng
 from training.town.world.buildings import Facade, building, random_facade, varied
-from training.town.world.growth import ROAD_DEPTH, Growth, Walk, ground, strip
+from training.town.world.draft import ROAD_DEPTH, TownDraft, Walk, ground, strip
 from training.town.world.mesh import Face, Kind, upwards
 from training.town.world.street import clutter, hedge, lamp_post, sign_post
 
@@ -19,7 +19,7 @@ DEPTH = 10.0
 
 
 def side_of_street(
-    growth: Growth,
+    draft: TownDraft,
     kerb: np.ndarray,
     line: np.ndarray,
     textures: tuple[int, int],
@@ -36,12 +36,12 @@ def side_of_street(
         textures: of the kerb and the pavement.
         gate: leave room for the mouth of a corridor.
     """
-    strip(growth, (kerb[0], kerb[1]), (line[0], line[1]), 0.0, textures[1], 2.0)
+    strip(draft, (kerb[0], kerb[1]), (line[0], line[1]), 0.0, textures[1], 2.0)
     low = np.array([[*kerb[0], -ROAD_DEPTH], [*kerb[1], -ROAD_DEPTH]])
     high = low[::-1] + upwards(ROAD_DEPTH)
-    growth.builder.quad(np.vstack([low, high]), textures[0], Kind.WALL, (0, 0, 20, 0.1))
-    Edge(growth, line[0], line[1], designs, gate, rng).build(style)
-    _furnish(growth, (kerb[0], kerb[1]), gate, rng)
+    draft.builder.quad(np.vstack([low, high]), textures[0], Kind.WALL, (0, 0, 20, 0.1))
+    Edge(draft, line[0], line[1], designs, gate, rng).build(style)
+    _furnish(draft, (kerb[0], kerb[1]), gate, rng)
 
 
 class Edge:
@@ -49,14 +49,14 @@ class Edge:
 
     def __init__(
         self,
-        growth: Growth,
+        draft: TownDraft,
         start: np.ndarray,
         end: np.ndarray,
         designs: list[Facade],
         gate: bool,
         rng: Rng,
     ) -> None:
-        self.growth, self.palette, self.builder = growth, growth.palette, growth.builder
+        self.draft, self.palette, self.builder = draft, draft.palette, draft.builder
         self.length = float(np.linalg.norm(end - start))
         self.face = Face(ground(start), np.array([*((end - start) / self.length), 0.0]))
         self.designs, self.gate, self.rng = designs, gate, rng
@@ -124,9 +124,9 @@ class Edge:
             hedge(self.builder, low, high, self.palette, self.rng)
             for _ in range(int(self.rng.integers(1, 6))):
                 at = self.face.point(s + self.rng.uniform(0, width), 0, -self.rng.uniform(1, back))
-                self.growth.bush(at, self.rng)
+                self.draft.bush(at, self.rng)
             if self.rng.random() < 0.5:
-                self.growth.tree(self.face.point(s, 0, -back / 2), self.rng)
+                self.draft.tree(self.face.point(s, 0, -back / 2), self.rng)
 
     def _campus(self) -> None:
         """Set far back, behind lawn and trees, with a footpath of its own."""
@@ -145,23 +145,23 @@ class Edge:
             face.point(0, 0, -half - middle)[:2],
             face.point(self.length, 0, -half - middle)[:2],
         )
-        strip(self.growth, outer, inner, 0.01, texture, 2.5)
+        strip(self.draft, outer, inner, 0.01, texture, 2.5)
         lawn = self.palette.pick('grass', rng)
         edge = face.point(0, 0)[:2], face.point(self.length, 0)[:2]
         far = face.point(0, 0, -depth)[:2], face.point(self.length, 0, -depth)[:2]
-        strip(self.growth, edge, outer, 0.0, lawn, 4.0)
-        strip(self.growth, inner, far, 0.0, lawn, 4.0)
+        strip(self.draft, edge, outer, 0.0, lawn, 4.0)
+        strip(self.draft, inner, far, 0.0, lawn, 4.0)
         start, end = face.point(3, 0, -middle), face.point(self.length - 3, 0, -middle)
-        self.growth.walks.append(Walk(start, end, min(half + 0.3, 1.9), 'path'))
+        self.draft.walks.append(Walk(start, end, min(half + 0.3, 1.9), 'path'))
         spacing = float(rng.uniform(3.5, 9))
         for s in np.arange(rng.uniform(1, 5), self.length - 2, spacing):
             for out in (half + 1.0 - middle, -half - 1.0 - middle):
                 chance = rng.random()
                 at = face.point(s + rng.uniform(-1, 1), 0, out + rng.uniform(-0.3, 0.3))
                 if chance < 0.45:
-                    self.growth.tree(at, rng)
+                    self.draft.tree(at, rng)
                 elif chance < 0.7:
-                    self.growth.bush(at, rng)
+                    self.draft.bush(at, rng)
                 elif chance < 0.8:
                     clutter(
                         self.builder, at, face.yaw + np.pi * (out > -middle), self.palette, rng
@@ -199,7 +199,7 @@ class Edge:
         self._footpath(float(rng.uniform(3, 8)), 14.0)
         for _ in range(int(rng.integers(4, 14))):
             at = self.face.point(rng.uniform(4, self.length - 4), 0, -rng.uniform(11, 18))
-            self.growth.tree(at, rng)
+            self.draft.tree(at, rng)
 
     def _yard(self) -> None:
         """A car park behind a fence or hedge, or a blank shed."""
@@ -213,10 +213,10 @@ class Edge:
         asphalt = self.palette.pick('asphalt', rng)
         near = self.face.point(2, 0, -1)[:2], self.face.point(self.length - 12, 0, -1)[:2]
         far = self.face.point(2, 0, -13)[:2], self.face.point(self.length - 12, 0, -13)[:2]
-        strip(self.growth, near, far, 0.005, asphalt, 4.0)
+        strip(self.draft, near, far, 0.005, asphalt, 4.0)
         for s in np.arange(4, self.length - 14, 2.7):
             x, y, _ = self.face.point(s, 0, -4.0)
-            self.growth.parking.append((x, y, self.face.yaw + np.pi / 2))
+            self.draft.parking.append((x, y, self.face.yaw + np.pi / 2))
 
     def _gate(self, low: float, high: float) -> None:
         """The building over the mouth of a corridor."""
@@ -240,29 +240,29 @@ class Edge:
                 self.builder.quad(corners, facade.windows[-1], Kind.GLASS)
 
 
-def _furnish(growth: Growth, kerb: tuple[np.ndarray, np.ndarray], gate: bool, rng: Rng) -> None:
+def _furnish(draft: TownDraft, kerb: tuple[np.ndarray, np.ndarray], gate: bool, rng: Rng) -> None:
     """Lamps, trees, signs and clutter at the kerb, and parking beside it."""
     length = float(np.linalg.norm(kerb[1] - kerb[0]))
     face = Face(ground(kerb[0]), np.array([*((kerb[1] - kerb[0]) / length), 0.0]))
     for s in np.arange(rng.uniform(4, 10), length - 3, rng.uniform(16, 26)):
         at = face.point(s, 0, -0.4)
-        lamp = lamp_post(growth.builder, at, face.out, growth.palette, rng)
-        growth.lamps.append((lamp, (1.0, 0.75, 0.45), False))
+        lamp = lamp_post(draft.builder, at, face.out, draft.palette, rng)
+        draft.lamps.append((lamp, (1.0, 0.75, 0.45), False))
     avenue = rng.random() < 0.4
     if avenue:
         for s in np.arange(rng.uniform(3, 8), length - 3, rng.uniform(6, 12)):
-            growth.tree(face.point(s, 0, -0.6), rng)
+            draft.tree(face.point(s, 0, -0.6), rng)
     for s in np.arange(rng.uniform(1, 4), length - 2, rng.uniform(3, 9)):
         chance = rng.random()
         if gate and abs(s - length / 2) < 5:
             continue
         at = face.point(s + rng.uniform(-1, 1), 0, -0.55)
         if chance < 0.55:
-            clutter(growth.builder, at, face.yaw + np.pi, growth.palette, rng)
+            clutter(draft.builder, at, face.yaw + np.pi, draft.palette, rng)
         elif chance < 0.85:
             yaw = face.yaw + float(rng.choice([0, np.pi / 2, np.pi, -np.pi / 2]))
-            sign_post(growth.builder, at, yaw, growth.palette, rng)
-    sign_post(growth.builder, face.point(1.0, 0, -0.5), face.yaw + np.pi, growth.palette, rng)
+            sign_post(draft.builder, at, yaw, draft.palette, rng)
+    sign_post(draft.builder, face.point(1.0, 0, -0.5), face.yaw + np.pi, draft.palette, rng)
     for s in np.arange(9, length - 9, 6.2):
         x, y, _ = face.point(s, 0, 1.05)
-        growth.parking.append((x, y, face.yaw))
+        draft.parking.append((x, y, face.yaw))

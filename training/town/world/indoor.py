@@ -8,7 +8,7 @@ import numpy as np
 
 from training.town.noise import Colour, Rng, hsv, hue
 from training.town.world.mesh import Builder, Face, Kind, upwards
-from training.town.world.palette import Palette
+from training.town.world.textures.palette import Palette
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from training.town.noise import Colour, Rng, hsv, hue
 from training.town.world.mesh import Builder, Face, Kind, Mesh, upwards
-from training.town.world.palette import Palette
+from training.town.world.textures.palette import Palette
 
 
 def _rod(builder: Builder, foot: np.ndarray, height: float, radius: float, texture: int,

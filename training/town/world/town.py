@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.town.noise import stream
+from training.town.noise import random_stream
 from training.town.world.buildings import random_facade
-from training.town.world.growth import Growth, Walk
+from training.town.world.draft import TownDraft, Walk
 from training.town.world.layout import base, block, crossings, outskirts, roads
 from training.town.world.mesh import Mesh
-from training.town.world.palette import Palette, paint_town
 from training.town.world.storeys import storey
 from training.town.world.street import bush, person, tree, vehicle
+from training.town.world.textures.palette import Palette, paint_town
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +55,20 @@ class Town:
         return False
 
 
-def grow(seed: int, columns: int = 4, rows: int = 3, storeys: int = 6) -> Town:
+def generate_town(seed: int, columns: int = 4, rows: int = 3, storeys: int = 6) -> Town:
     """Make a town of columns x rows blocks and `storeys` more floors of corridors.
 
     The same seed gives the same town.
     """
-    growth = Growth(seed, paint_town(seed))
-    rng = stream(seed, 1)
-    growth.trees = [tree(growth.palette, rng) for _ in range(14)]
-    growth.bushes = [bush(growth.palette, rng) for _ in range(8)]
+    draft = TownDraft(seed, paint_town(seed))
+    rng = random_stream(seed, 1)
+    draft.trees = [tree(draft.palette, rng) for _ in range(14)]
+    draft.bushes = [bush(draft.palette, rng) for _ in range(8)]
     nodes = crossings(columns, rows, rng)
     road = rng.uniform(2.8, 4.2, columns + rows + 2)
-    base(growth, nodes, rng)
+    base(draft, nodes, rng)
     loop = np.zeros((0, 2))
-    designs = [random_facade(growth.palette, rng) for _ in range(8)]
+    designs = [random_facade(draft.palette, rng) for _ in range(8)]
     crossing = (columns // 2, rows // 2)
     for i in range(columns):
         for j in range(rows):
@@ -77,24 +77,24 @@ def grow(seed: int, columns: int = 4, rows: int = 3, storeys: int = 6) -> Town:
             )
             widths = np.array([road[columns + 1 + j], road[i + 1], road[columns + 2 + j], road[i]])
             passage = (i, j) == crossing
-            ways = block(growth, corners, widths, designs, passage, stream(seed, 2, i, j))
+            ways = block(draft, corners, widths, designs, passage, random_stream(seed, 2, i, j))
             if passage:
                 loop = ways
-    outskirts(growth, nodes, road, designs, stream(seed, 6))
-    roads(growth, nodes, road, columns, rows, stream(seed, 3))
+    outskirts(draft, nodes, road, designs, random_stream(seed, 6))
+    roads(draft, nodes, road, columns, rows, random_stream(seed, 3))
     for k in range(storeys):
-        storey(growth, k, stream(seed, 4, k))
-    rng = stream(seed, 5)
+        storey(draft, k, random_stream(seed, 4, k))
+    rng = random_stream(seed, 5)
     return Town(
         seed=seed,
-        mesh=growth.builder.mesh(),
-        palette=growth.palette,
-        walks=tuple(growth.walks),
-        lamps=np.array([lamp[0] for lamp in growth.lamps], np.float32),
-        lamp_colours=np.array([lamp[1] for lamp in growth.lamps], np.float32),
-        indoor_lamps=np.array([lamp[2] for lamp in growth.lamps]),
-        parking=np.array(growth.parking),
-        vehicles=tuple(vehicle(growth.palette, rng) for _ in range(16)),
-        people=tuple(person(growth.palette, rng) for _ in range(10)),
+        mesh=draft.builder.mesh(),
+        palette=draft.palette,
+        walks=tuple(draft.walks),
+        lamps=np.array([lamp[0] for lamp in draft.lamps], np.float32),
+        lamp_colours=np.array([lamp[1] for lamp in draft.lamps], np.float32),
+        indoor_lamps=np.array([lamp[2] for lamp in draft.lamps]),
+        parking=np.array(draft.parking),
+        vehicles=tuple(vehicle(draft.palette, rng) for _ in range(16)),
+        people=tuple(person(draft.palette, rng) for _ in range(10)),
         loop=loop,
     )

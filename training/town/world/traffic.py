@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from training.town.noise import Rng
-from training.town.world.growth import ROAD_DEPTH
+from training.town.world.draft import ROAD_DEPTH
 from training.town.world.mesh import Builder, Mesh, joined
 from training.town.world.town import Town
 
 _CROWD_RANGE = 60.0
 
 
-def traffic(
+def moving_objects(
     town: Town,
     rng: Rng,
     busy: float = 0.5,

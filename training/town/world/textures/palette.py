@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.town.noise import Rng, flat, fractal, hsv, hue, stream, to_uint8, weather
-from training.town.world import lettering, textures
+from training.town.noise import Rng, flat, fractal, hsv, hue, random_stream, to_uint8, weather
+from training.town.world.textures import lettering, surfaces
 
 Painter = Callable[[Rng], np.ndarray]
 
@@ -31,7 +31,7 @@ class Palette:
         for index in range(count):
             key = [seed, *name.encode(), index]
             group.append(len(self.pictures))
-            self.pictures.append(painter(stream(*key)))
+            self.pictures.append(painter(random_stream(*key)))
 
     def pick(self, name: str, rng: Rng) -> int:
         """Any one of a group."""
@@ -131,7 +131,7 @@ def _person(rng: Rng) -> np.ndarray:
         cv2.rectangle(picture, (30, 70), (66, 125), bag, -1)
     solid = picture[..., 3] > 0
     picture[solid, :3] = weather(picture[..., :3], rng, 0.15)[solid]
-    return textures._filled(to_uint8(picture))
+    return surfaces._filled(to_uint8(picture))
 
 
 def _panel(rng: Rng) -> np.ndarray:
@@ -143,7 +143,7 @@ def _panel(rng: Rng) -> np.ndarray:
 
 
 def _masonry(rng: Rng) -> np.ndarray:
-    return textures.WALLS[int(rng.integers(0, len(textures.WALLS)))](rng)
+    return surfaces.WALLS[int(rng.integers(0, len(surfaces.WALLS)))](rng)
 
 
 def _indoor_door(rng: Rng) -> np.ndarray:
@@ -153,21 +153,21 @@ def _indoor_door(rng: Rng) -> np.ndarray:
 def paint_town(seed: int) -> Palette:
     """Everything that a town is covered with; about 1.5 s."""
     palette = Palette()
-    for painter in textures.WALLS:
+    for painter in surfaces.WALLS:
         palette.paint('wall', 3, painter, seed)
-    palette.paint('glass wall', 4, textures.curtain_wall, seed)
+    palette.paint('glass wall', 4, surfaces.curtain_wall, seed)
     painters: dict[str, tuple[int, Painter]] = {
-        'asphalt': (3, textures.asphalt),
-        'paving': (5, textures.paving),
-        'grass': (3, textures.grass),
-        'gravel': (3, textures.gravel),
-        'hedge': (3, textures.hedge),
-        'roof': (3, textures.roof),
-        'leaves': (12, textures.leaves),
-        'branches': (4, textures.branches),
-        'wood': (4, textures.wood),
+        'asphalt': (3, surfaces.asphalt),
+        'paving': (5, surfaces.paving),
+        'grass': (3, surfaces.grass),
+        'gravel': (3, surfaces.gravel),
+        'hedge': (3, surfaces.hedge),
+        'roof': (3, surfaces.roof),
+        'leaves': (12, surfaces.leaves),
+        'branches': (4, surfaces.branches),
+        'wood': (4, surfaces.wood),
         'bark': (3, _bark),
-        'window': (28, textures.window),
+        'window': (28, surfaces.window),
         'door': (14, lettering.door),
         'shop': (22, lettering.shop_front),
         'sign': (40, lettering.sign),

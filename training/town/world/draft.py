@@ -8,7 +8,7 @@ import numpy as np
 
 from training.town.noise import Colour, Rng
 from training.town.world.mesh import Builder, Kind, Mesh
-from training.town.world.palette import Palette
+from training.town.world.textures.palette import Palette
 
 ROAD_DEPTH = 0.12
 """Metres that carriageways lie below pavements."""
@@ -42,7 +42,7 @@ class Walk:
 
 
 @dataclass
-class Growth:
+class TownDraft:
     """A town while it grows."""
 
     seed: int
@@ -88,7 +88,7 @@ def inset(corners: np.ndarray, distance: np.ndarray) -> np.ndarray:
 
 
 def strip(
-    growth: Growth,
+    draft: TownDraft,
     outer: tuple[np.ndarray, np.ndarray],
     inner: tuple[np.ndarray, np.ndarray],
     z: float,
@@ -114,4 +114,4 @@ def strip(
             a * length / metres % 1 + length / count / metres,
             wide / metres,
         )
-        growth.builder.quad(corners, texture, Kind.GROUND, uv)
+        draft.builder.quad(corners, texture, Kind.GROUND, uv)

@@ -20,7 +20,7 @@ _PROJECTED = 256
 _CHUNK = 2048
 
 
-class Confusion:
+class HardPlaceMiner:
     """Remembers a short descriptor of each place.
 
     Args:
@@ -48,7 +48,7 @@ class Confusion:
         sums = torch.zeros(len(places), _PROJECTED).index_add_(0, slots, short)
         self.descriptors[places] = F.normalize(sums, dim=1).half()
 
-    def arrange(
+    def group_similar(
         self,
         order: np.ndarray,
         rng: np.random.Generator,
