@@ -7,7 +7,7 @@ import itertools
 import gtsam
 import numpy as np
 import pytest
-from helpers.drives import Drive
+from helpers.back_ends.drives import Drive
 
 from examples.pose_graph_backend.agreement import Agreement, Spread
 from examples.pose_graph_backend.closures import Closure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gtsam
 import numpy as np
 import pytest
-from helpers.drives import NS, START
+from helpers.back_ends.drives import NS, START
 
 from examples.pose_graph_backend import geometry
 from examples.pose_graph_backend.agreement import Spread, compared

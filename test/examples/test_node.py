@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
 from helpers import live
-from helpers.drives import SIGMAS, Drive
+from helpers.back_ends.drives import SIGMAS, Drive
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMsg
 from rclpy.qos import DurabilityPolicy, QoSProfile

@@ -7,7 +7,7 @@ from dataclasses import replace
 import gtsam
 import numpy as np
 import pytest
-from helpers.drives import NS, Drive
+from helpers.back_ends.drives import NS, Drive
 
 from examples.pose_graph_backend.pose_graph import PoseGraph
 from examples.pose_graph_backend.settings import GraphSettings

@@ -7,7 +7,7 @@ from dataclasses import replace
 import gtsam
 import numpy as np
 import pytest
-from helpers.drives import Drive
+from helpers.back_ends.drives import Drive
 
 from examples.pose_graph_backend.closures import Closure
 from examples.pose_graph_backend.settings import GraphSettings

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import back_end_messages, live
-from helpers.bridges import NS, BridgeRig, assert_pose, bridge, closure, moved, start
+from helpers import live
+from helpers.back_ends import back_end_messages
+from helpers.back_ends.bridges import NS, BridgeRig, assert_pose, bridge, closure, moved, start
+from helpers.back_ends.message_packages import installed
 from helpers.candidates import AHEAD, BASES, STAMP_FROM, STAMP_TO
-from helpers.message_packages import installed
 
 from examples.bridges.motion import base_motion, covariance_at_end, measured_motion
 from fol_vpr.geometry.rigid import compose

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from helpers import back_end_messages
-from helpers.bridges import NS, assert_pose, bridge, closure, moved
+from helpers.back_ends import back_end_messages
+from helpers.back_ends.bridges import NS, assert_pose, bridge, closure, moved
 from helpers.candidates import BASES, STAMP_FROM, STAMP_TO
 
 from fol_vpr.geometry.rigid import compose

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from helpers import live
+from helpers.back_ends.message_packages import MessagePackage
 from helpers.candidates import AHEAD, candidate
-from helpers.message_packages import MessagePackage
 from nav_msgs.msg import Odometry
 
 from fol_vpr.datatypes import Pose

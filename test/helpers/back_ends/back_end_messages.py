@@ -7,7 +7,7 @@ As they are in introlab/rtabmap_ros aec4f91 (branch ros2), MIT-SPARK/pose_graph_
 from __future__ import annotations
 
 import pytest
-from helpers.message_packages import (
+from helpers.back_ends.message_packages import (
     MessagePackage,
     build_package,
     installed,
