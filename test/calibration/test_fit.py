@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.calibration_drives import drive
-from helpers.observations import EVERYWHERE, clear, place
+from helpers.decision.calibration_drives import drive
+from helpers.decision.observations import EVERYWHERE, clear, place
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit_calibration
 from fol_vpr.calibration.drives import masked_references

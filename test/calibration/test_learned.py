@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.calibration_drives import drive
-from helpers.observations import hypothesis, observation
+from helpers.decision.calibration_drives import drive
+from helpers.decision.observations import hypothesis, observation
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit, likelihoods
 from fol_vpr.config import VerificationConfig

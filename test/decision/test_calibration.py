@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.observations import LEARNED
+from helpers.decision.observations import LEARNED
 
 from fol_vpr.decision import FEATURES, MIN_SHARE, MORE_IS_BETTER, PlattScaling, log_odds
 from fol_vpr.decision.calibration import DEFAULTS, MAX_LOG_RATIO, logistic

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from helpers.observations import LEARNED
+from helpers.decision.observations import LEARNED
 
 from fol_vpr.config import RetrievalConfig, VerificationConfig
 from fol_vpr.database.format.schema import DECISION

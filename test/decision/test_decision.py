@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.observations import clear, hypothesis, observation, place, poor
+from helpers.decision.observations import clear, hypothesis, observation, place, poor
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Pose, Verification

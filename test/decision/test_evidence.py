@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.observations import hypothesis, place
+from helpers.decision.observations import hypothesis, place
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Candidate, PlaceHypothesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from helpers.observations import EVERYWHERE, hypothesis, observation
+from helpers.decision.observations import EVERYWHERE, hypothesis, observation
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample
 
