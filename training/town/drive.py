@@ -201,7 +201,7 @@ class _Film:
         return messages.image(stamp_ns, encode(picture, condition.jpeg))
 
 
-def _state_records(town: Town, track: Track, config: DriveConfig) -> Iterator[TimedMessage]:
+def _state_records(town: Town, track: Trajectory, config: DriveConfig) -> Iterator[TimedMessage]:
     """Everything but the camera."""
     yield TimedMessage(
         _stamp(config, 0.0),
@@ -250,7 +250,7 @@ def _drift(track: Trajectory, config: DriveConfig) -> tuple[np.ndarray, np.ndarr
     return place, yaw
 
 
-def _fixes(town: Town, track: Track, config: DriveConfig) -> Iterator[TimedMessage]:
+def _fixes(town: Town, track: Trajectory, config: DriveConfig) -> Iterator[TimedMessage]:
     """One a second; none in corridors. The error wanders, as multipath does."""
     rng = random_stream(config.seed, 205, config.drive)
     error = rng.normal(0, config.gnss, 2)
