@@ -1,4 +1,4 @@
-"""Poses put one behind the other, against 4x4 matrices and against samples."""
+"""Composition and inversion of poses, compared with 4x4 matrices and with samples."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def difference(pose: Pose, other: Pose) -> np.ndarray:
 
 
 @pytest.mark.parametrize('seed', range(10))
-def test_composition_and_inverse_are_those_of_matrices(seed):
+def test_composition_and_inverse_equal_those_of_matrices(seed):
     rng = np.random.default_rng(seed)
     first, second = random_pose(rng), random_pose(rng)
     product = homogeneous(first) @ homogeneous(second)
@@ -69,7 +69,7 @@ def assert_covariance(samples: np.ndarray, stated: np.ndarray) -> None:
 
 @pytest.mark.parametrize('uncertain', ['first', 'second', 'both'])
 def test_the_covariance_of_a_composition_is_that_of_samples(uncertain):
-    """Each alone as well: across a lever, the first one drowns the second."""
+    """Also each alone: with a long lever the first covariance dominates."""
     rng = np.random.default_rng(3)
     first = random_pose(rng, small_covariance(rng) if uncertain != 'second' else None)
     second = random_pose(rng, small_covariance(rng) if uncertain != 'first' else None)

@@ -1,4 +1,4 @@
-"""Directions of pixels against OpenCV's own projection."""
+"""Viewing rays of pixels, compared with OpenCV's projection."""
 
 import cv2
 import numpy as np
@@ -57,13 +57,13 @@ def test_an_image_of_half_the_size_sees_the_same_directions():
     halved = (full + 0.5) / 2 - 0.5
     found = pixels_to_rays(camera('plumb_bob'), halved, (320, 240))
     np.testing.assert_allclose(found.xy, directions(0.8), atol=1e-6)
-    # An error is told in pixels of an image of 640, whatever the size.
+    # Errors are in pixels of a 640 px wide image, whatever the size.
     same = pixels_to_rays(camera('plumb_bob'), full, SIZE).to_pixels
     np.testing.assert_allclose(found.to_pixels, same, rtol=1e-5)
 
 
 def test_an_image_that_was_scaled_unevenly_has_the_derivative_of_its_own_pixels():
-    """By 0.3 %, as rounding to whole pixels does; errors are told in pixels of 640 in width."""
+    """By 0.3 %, as by rounding to whole pixels; errors are in pixels of a 640 px wide image."""
     lens, size = camera('plumb_bob'), (320, 241)
     xy, step = directions(0.9), np.array([1e-4, -2e-4])
     scale = np.divide(size, SIZE)
@@ -79,11 +79,11 @@ def test_an_image_of_another_shape_is_refused(size):
         pixels_to_rays(camera(''), np.zeros((1, 2)), size)
 
 
-def test_pixels_that_no_direction_leads_to_have_none():
+def test_pixels_without_a_direction_are_invalid():
     strong = Camera(SIZE, MATRIX, 'plumb_bob', np.array([-0.6, 0.0, 0.0, 0.0]))
     found = pixels_to_rays(strong, np.array([[322.0, 236.0], [10_000.0, 236.0]]), SIZE)
     assert found.valid.tolist() == [True, False]
 
 
-def test_no_pixels_are_no_directions():
+def test_no_pixels_give_no_rays():
     assert len(pixels_to_rays(camera('equidistant'), np.zeros((0, 2)), SIZE)) == 0

@@ -1,4 +1,4 @@
-"""A network that is small enough for what does not depend on its size."""
+"""A small network for tests that do not depend on its size."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def tiny() -> Iterator[str]:
 
 @pytest.fixture(scope='module', autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine take three times as long as one."""
+    """One thread: on a busy machine several threads take three times as long."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -34,13 +34,13 @@ def extractor():
 
 @pytest.fixture(scope='module')
 def small(tiny, tmp_path_factory):
-    """Settings of a network whose size is not the point."""
+    """Settings of a small network."""
     path = tmp_path_factory.mktemp('weights') / 'small.safetensors'
     save_weights(build_fol(tiny), path, input_size=140)
     return NetworkConfig(str(path), device='cpu', precision='float32', input_size=140)
 
 
-def test_what_it_says_of_itself(extractor):
+def test_attributes_of_the_extractor(extractor):
     assert extractor.model_id.startswith('vits14:')
     assert extractor.preprocessing_id == 'fixed-140-imagenet'
     assert (extractor.weights_name, extractor.trained) == ('untrained-vits14', False)
@@ -55,7 +55,7 @@ def test_features_are_the_networks_answer(extractor):
     net = build_fol('vits14')
     with torch.inference_mode():
         out = net(to_input(picture, (140, 140), torch.device('cpu'))[None])
-    # Packed weights are multiplied in another order.
+    # Products with packed weights are summed in another order.
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     close(features.global_descriptor, out.global_descriptor[0])
     close(features.local.descriptors, out.local[0].descriptors)
@@ -89,7 +89,7 @@ def test_timings_are_added_up(small):
     assert extractor.warm_up() > 0
 
 
-def test_what_was_prepared_ahead_gives_the_same_features(small):
+def test_images_prepared_in_advance_give_the_same_features(small):
     extractor = FeatureExtractor(replace(small, resize='keep_aspect'))
     pictures = [photo(1, 120, 160), photo(2, 160, 120)]
     with ThreadPoolExecutor(1) as other:
@@ -137,11 +137,11 @@ def test_errors_name_the_remedy(extractor):
         extractor.extract([np.zeros((10, 10), dtype=np.uint8)])
 
 
-def test_weights_made_for_another_size_say_so(small, caplog):
+def test_weights_trained_for_another_size_cause_a_warning(small, caplog):
     FeatureExtractor(small)
     assert caplog.text == ''
     FeatureExtractor(replace(small, input_size=126))
-    assert 'made for an input_size of 140, set is 126' in caplog.text
+    assert 'trained for an input_size of 140, but it is set to 126' in caplog.text
 
 
 def test_closed_extractor(small):

@@ -42,7 +42,7 @@ def test_normalised_then_resized_bilinearly_without_antialiasing(shape):
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
 
 
-def test_images_of_any_memory_layout_are_taken():
+def test_images_of_any_memory_layout_are_accepted():
     image = np.random.default_rng(2).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     expected = to_input(image, (126, 126), torch.device('cpu'))
     frozen = image.copy()
@@ -93,7 +93,7 @@ def test_positions_go_to_the_original_and_back():
     np.testing.assert_allclose(to_original(found, (480, 640), (322, 322)), corners, atol=1e-4)
 
 
-def test_ids_name_the_settings_and_bring_them_back():
+def test_ids_can_be_converted_back_to_settings():
     assert preprocessing_id(NetworkConfig(input_size=322)) == 'fixed-322-imagenet'
     wanted = NetworkConfig(resize='keep_aspect', input_size=504)
     assert preprocessing_id(wanted) == 'keep_aspect-504-imagenet'

@@ -1,4 +1,4 @@
-"""Matching scores against a slow and plain statement of the same, and the authors' own."""
+"""Matches and scores, compared with simple slow code and with the authors' scores."""
 
 import runpy
 import subprocess
@@ -18,7 +18,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def plain_matches(query: np.ndarray, reference: np.ndarray, threshold: float) -> np.ndarray:
-    """Pairs of rows that are each other's first nearest, from all similarities in float64."""
+    """Mutual nearest neighbours, the first of equal ones, from all similarities in float64."""
     if 0 in (len(query), len(reference)):
         return np.zeros((0, 2), int)
     cosine = query.astype(np.float64) @ reference.astype(np.float64).T
@@ -74,7 +74,7 @@ def test_ties_and_sizes_in_tiles_of_all_sizes(
 
 @pytest.fixture(params=[False, True], ids=['all rows', 'prefiltered'])
 def either_way(request, monkeypatch) -> None:
-    """With and without the product in bfloat16 first, whatever this processor is fast at."""
+    """With and without the prefilter, independently of the processor."""
     monkeypatch.setattr(prefilter, 'MIN_PAIRS', 1)
     monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: request.param)
 
@@ -122,7 +122,7 @@ def test_matches_close_to_the_threshold_survive_the_prefilter(monkeypatch):
     assert 150 < len(expected) < 250
 
 
-def test_the_prefilter_is_left_out_where_it_does_not_pay(monkeypatch):
+def test_the_prefilter_is_not_used_where_most_rows_remain(monkeypatch):
     reduced = []
 
     class Watched(prefilter.Prefilter):
@@ -209,7 +209,7 @@ def test_memory_stays_bounded():
 
 
 def test_the_operations_that_a_gpu_runs_find_the_same(monkeypatch):
-    """On a GPU the reductions are torch's; here they run on the CPU."""
+    """The reductions by torch that a GPU uses, run on the CPU here."""
     rng = np.random.default_rng(5)
     query = unit(rng.standard_normal((150, 16)))
     candidates = [unit(query[:k] + 0.1 * rng.standard_normal((k, 16))) for k in (150, 1, 70)]

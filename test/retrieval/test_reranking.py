@@ -1,4 +1,4 @@
-"""The order of candidates after local matching."""
+"""The order of candidates after re-ranking."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Positions found again in a picture that was moved by a known amount."""
+"""Tracking positions in a picture that was shifted by a known amount."""
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def positions() -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def test_a_shift_is_found_to_a_fraction_of_a_pixel_from_a_few_away(picture):
+def test_a_shift_of_a_few_pixels_is_found_to_a_fraction_of_a_pixel(picture):
     other = moved(picture, 3.3, -2.6)
     xy, found = track_points(
         alignment_image(picture), alignment_image(other), positions(), [positions()]
@@ -42,7 +42,7 @@ def test_a_shift_is_found_to_a_fraction_of_a_pixel_from_a_few_away(picture):
     np.testing.assert_allclose((xy - positions())[found], [[3.3, -2.6]] * found.sum(), atol=0.15)
 
 
-def test_it_is_found_in_other_light(picture):
+def test_a_shift_is_found_in_different_light(picture):
     darker = (0.3 * moved(picture, 2.0, 1.0) + 10).astype(np.uint8)
     xy, found = track_points(
         alignment_image(picture), alignment_image(darker), positions(), [positions()]
@@ -51,7 +51,7 @@ def test_it_is_found_in_other_light(picture):
     np.testing.assert_allclose((xy - positions())[found].mean(axis=0), [2.0, 1.0], atol=0.1)
 
 
-def test_what_is_not_there_is_not_found(picture):
+def test_positions_in_unrelated_images_are_not_found(picture):
     other = np.ascontiguousarray(picture[::-1, ::-1])
     _, found = track_points(
         alignment_image(picture), alignment_image(other), positions(), [positions()]
@@ -59,7 +59,7 @@ def test_what_is_not_there_is_not_found(picture):
     assert found.mean() < 0.1
 
 
-def test_a_reduced_jpeg_stands_for_the_image(picture):
+def test_a_reduced_jpeg_gives_positions_of_the_original(picture):
     large = cv2.resize(picture, (1280, 960), interpolation=cv2.INTER_CUBIC)
     reduced = cv2.resize(moved(picture, 2.0, 0.0), (640, 480))
     jpeg = cv2.imencode('.jpg', reduced)[1].tobytes()
@@ -70,11 +70,11 @@ def test_a_reduced_jpeg_stands_for_the_image(picture):
     np.testing.assert_allclose((xy - 2 * positions())[found].mean(axis=0), [4.0, 0.0], atol=0.2)
 
 
-def test_a_broken_jpeg_is_none():
+def test_a_damaged_jpeg_gives_none():
     assert alignment_image_from_jpeg(b'no picture', (640, 480)) is None
 
 
-def test_no_positions_are_an_answer(picture):
+def test_no_positions_give_no_positions(picture):
     xy, found = track_points(
         alignment_image(picture), alignment_image(picture), np.zeros((0, 2)), [np.zeros((0, 2))]
     )
@@ -82,7 +82,7 @@ def test_no_positions_are_an_answer(picture):
     assert found.shape == (0,)
 
 
-def test_the_guess_that_looks_most_alike_wins(picture):
+def test_the_guess_with_the_smallest_difference_is_taken(picture):
     other = moved(picture, 60.0, 0.0)
     unknown = np.full_like(positions(), np.nan)
     guesses = [positions(), unknown, positions() + np.array([58.0, 1.0])]
@@ -94,7 +94,7 @@ def test_the_guess_that_looks_most_alike_wins(picture):
     np.testing.assert_allclose(np.median((xy - positions())[found], axis=0), [60, 0], atol=0.1)
 
 
-def test_corners_are_where_there_is_something_to_see(picture):
+def test_corners_are_in_textured_regions(picture):
     half_blank = picture.copy()
     half_blank[:, 320:] = 128
     found = detect_corners(alignment_image(half_blank))
@@ -103,22 +103,22 @@ def test_corners_are_where_there_is_something_to_see(picture):
     assert len(detect_corners(alignment_image(np.full((480, 640, 3), 128, np.uint8)))) == 0
 
 
-def test_positions_are_carried_along_by_their_nearest_neighbour():
+def test_positions_move_with_their_nearest_neighbour():
     known = np.array([[0.0, 0.0], [100.0, 0.0]])
     moved = known + np.array([[5.0, 1.0], [-3.0, 2.0]])
     found = move_with_nearest(np.array([[10.0, 0.0], [90.0, 0.0]]), known, moved)
     np.testing.assert_allclose(found, [[15.0, 1.0], [87.0, 2.0]])
 
 
-def test_a_map_image_is_made_ready_once(picture):
+def test_a_map_image_is_prepared_once(picture):
     jpeg = cv2.imencode('.jpg', picture)[1].tobytes()
     first = alignment_image_from_jpeg(jpeg, (640, 480))
     assert alignment_image_from_jpeg(bytes(bytearray(jpeg)), (640, 480)) is first
     assert alignment_image_from_jpeg(jpeg, (1280, 960)).scale == 0.5
 
 
-def test_guesses_together_find_what_any_of_them_finds_alone(picture):
-    """One that looks alike but is not tracked back must not hide another that is."""
+def test_several_guesses_find_all_that_single_ones_find(picture):
+    """A similar patch that fails the backward check must not hide a valid guess."""
     rng = np.random.default_rng(5)
     noisy = moved(picture, 7.0, -4.0) + rng.normal(0, 60, picture.shape)
     one, two = alignment_image(picture), alignment_image(np.clip(noisy, 0, 255).astype(np.uint8))

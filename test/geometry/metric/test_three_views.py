@@ -1,4 +1,4 @@
-"""Metres from two views of known distance, for points that are known."""
+"""Metric poses from two views with a known baseline, for synthetic points."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tracks(
     covariance: np.ndarray | None = None,
     count: int = 300,
 ) -> tuple[ThreeViewTracks, np.ndarray]:
-    """What query and views see of points 5 to 20 m away, and the query's positions."""
+    """Tracks of points 5 to 20 m away, and their positions in the query."""
     xy = rng.uniform([0, 0], SIZE, (count, 2))
     directions = np.concatenate([xy, np.ones((count, 1))], axis=1) @ np.linalg.inv(MATRIX).T
     points = directions * rng.uniform(5, 20, count)[:, None]
@@ -59,7 +59,7 @@ def test_exact_tracks_give_the_exact_pose(baseline):
 
 
 @pytest.mark.parametrize('baseline', [[1.0, 0.0, 0.0], [0.1, 0.0, 2.0]])
-def test_errors_are_as_large_as_stated(baseline):
+def test_errors_agree_with_the_stated_covariance(baseline):
     """Normalised squares of six degrees of freedom: their mean over 30 trials is within 4.1 and
     8.3 in 999 of 1000 cases where the covariance is right; ours may be too wide, not too narrow.
     """
@@ -71,8 +71,8 @@ def test_errors_are_as_large_as_stated(baseline):
     assert 1.8 < np.mean(squares) < 8.3
 
 
-def test_uncertain_views_make_an_uncertain_pose():
-    """Drawing the baseline from its covariance moves the pose as far as is stated."""
+def test_an_uncertain_baseline_gives_an_uncertain_pose():
+    """Baselines drawn from their covariance scatter the pose as much as stated."""
     spread = np.diag([0.03, 0.03, 0.03, 0.002, 0.002, 0.002]) ** 2
     baseline = np.array([2.0, 0.0, 0.0])
     squares = []
@@ -96,17 +96,17 @@ def test_uncertain_views_make_an_uncertain_pose():
 
 
 @pytest.mark.parametrize('baseline', [[0.0, 0.0, 0.0], [0.02, 0.0, 0.0]])
-def test_views_from_one_spot_measure_nothing(baseline):
+def test_views_without_baseline_give_no_pose(baseline):
     assert measured(tracks(np.random.default_rng(0), baseline, noise=0.5)) is None
 
 
-def test_few_patches_measure_nothing():
+def test_points_on_few_patches_give_no_pose():
     given, _ = tracks(np.random.default_rng(0), [1.0, 0, 0])
     on_one_patch = np.full((len(given), 2), 100.0)
     assert measured((given, on_one_patch)) is None
 
 
-def test_a_pose_that_the_pair_contradicts_is_dropped():
+def test_a_pose_that_contradicts_the_epipolar_pose_is_rejected():
     given = tracks(np.random.default_rng(0), [1.0, 0, 0], noise=0.3)
     found = measured(given)
     unit = found.translation / np.linalg.norm(found.translation)
@@ -117,7 +117,7 @@ def test_a_pose_that_the_pair_contradicts_is_dropped():
     assert measured(given, opposite) is None
 
 
-def test_unrelated_positions_measure_nothing():
+def test_unrelated_positions_give_no_pose():
     rng = np.random.default_rng(0)
     views = [pixels_to_rays(PINHOLE, rng.uniform([0, 0], SIZE, (300, 2)), SIZE) for _ in range(3)]
     pose = Pose(np.array([1.0, 0, 0]), np.array([0.0, 0, 0, 1]))
@@ -125,11 +125,11 @@ def test_unrelated_positions_measure_nothing():
     assert measured((given, rng.uniform([0, 0], SIZE, (300, 2)))) is None
 
 
-# ---- what has to be met before anything is measured
+# ---- conditions for a metric pose
 
 
 def points_before(rng: np.random.Generator, count: int = 300) -> np.ndarray:
-    """[count, 3] points 5 to 20 m before the first view, all over its image."""
+    """[count, 3] points 5 to 20 m in front of the first camera, spread over its image."""
     xy = rng.uniform([0, 0], SIZE, (count, 2))
     directions = np.concatenate([xy, np.ones((count, 1))], axis=1) @ np.linalg.inv(MATRIX).T
     return directions * rng.uniform(5, 20, count)[:, None]
@@ -141,7 +141,7 @@ def seen(
     second_at=(1.0, 0.0, 0.0),
     covariance: np.ndarray | None = None,
 ) -> ThreeViewTracks:
-    """What three views that look alike see of points, also of those behind them; exact."""
+    """Exact tracks in three cameras of equal orientation, also of points behind them."""
     views = [points - np.array(at) for at in (query_at, (0, 0, 0), second_at)]
     baseline = Pose(np.array(second_at, float), np.array([0.0, 0, 0, 1]), covariance)
     return ThreeViewTracks(
@@ -158,7 +158,7 @@ def pose_of(
 
 
 def moved(view, rows: slice, by: np.ndarray):
-    """A view of which some positions are `by` pixels elsewhere."""
+    """Rays of a view with some positions displaced by `by` pixels."""
     xy = view.xy @ np.diag(np.diag(MATRIX)[:2]) + MATRIX[:2, 2]
     xy[rows] += by
     return pixels_to_rays(PINHOLE, xy, SIZE)
@@ -168,7 +168,7 @@ def test_twenty_points_are_needed():
     points = points_before(np.random.default_rng(0), 20)
     assert pose_of(seen(points)) is not None
     assert pose_of(seen(points[:19])) is None
-    # Near enough to be found by samples; then weighed down to nothing where they are too far off.
+    # Small displacements stay inliers of RANSAC; larger ones get weight 0 in the adjustment.
     given = seen(points_before(np.random.default_rng(0), 27))
     up_and_down = np.array([[0.0, 1.0], [0.0, -1.0]] * 4)
     for pixels, is_measured in ((0.4, True), (3.7, False)):
@@ -178,7 +178,7 @@ def test_twenty_points_are_needed():
 
 
 @pytest.mark.parametrize(('share', 'is_measured'), [(0.4, True), (0.6, False)])
-def test_most_points_of_the_views_have_to_be_where_the_query_sees_them(share, is_measured):
+def test_at_least_half_of_the_tracks_must_be_inliers(share, is_measured):
     rng = np.random.default_rng(1)
     given = seen(points_before(rng))
     rows = slice(0, int(share * 300))
@@ -187,8 +187,8 @@ def test_most_points_of_the_views_have_to_be_where_the_query_sees_them(share, is
     assert (found is not None) == is_measured
 
 
-def test_points_that_the_views_do_not_agree_about_are_none():
-    """Left out before the query is asked, they speak neither for nor against it."""
+def test_points_that_contradict_the_baseline_do_not_count():
+    """They are removed by triangulation, before the inliers of the query are counted."""
     rng = np.random.default_rng(2)
     given = seen(points_before(rng))
     second = moved(given.second, slice(0, 165), np.array([0.0, 40.0]))
@@ -196,7 +196,7 @@ def test_points_that_the_views_do_not_agree_about_are_none():
     np.testing.assert_allclose(found.translation, TRANSLATION, atol=2e-3)
 
 
-def test_positions_worse_than_the_limit_measure_nothing():
+def test_errors_beyond_the_limit_give_no_pose():
     rng = np.random.default_rng(3)
     given = seen(points_before(rng))
     query = moved(given.query, slice(None), rng.normal(0, 3.0, (300, 2)))
@@ -206,22 +206,22 @@ def test_positions_worse_than_the_limit_measure_nothing():
 
 
 @pytest.mark.parametrize(('back', 'is_measured'), [(14.0, True), (25.0, False)])
-def test_a_query_from_far_off_measures_nothing(back, is_measured):
-    """The median of the points is 12.5 m away."""
+def test_a_distant_query_gives_no_pose(back, is_measured):
+    """The median depth of the points is 12.5 m."""
     given = seen(points_before(np.random.default_rng(4)), query_at=(0, 0, -back))
     assert (pose_of(given) is not None) == is_measured
 
 
 @pytest.mark.parametrize(('metres', 'is_measured'), [(0.3, True), (5.0, False)])
-def test_views_whose_distance_is_hardly_known_measure_nothing(metres, is_measured):
+def test_a_very_uncertain_baseline_gives_no_pose(metres, is_measured):
     covariance = np.diag([metres**2] * 3 + [1e-6] * 3)
     given = seen(points_before(np.random.default_rng(5)), covariance=covariance)
     assert (pose_of(given) is not None) == is_measured
 
 
 @pytest.mark.parametrize(('ahead', 'is_measured'), [(3.0, True), (10.0, False)])
-def test_points_behind_the_query_are_not_seen(ahead, is_measured):
-    """Their positions are those of a mirrored scene, as only a wrong match has them.
+def test_points_behind_the_query_do_not_count(ahead, is_measured):
+    """Their projections are mirrored, which happens for wrong matches only.
 
     Two in five are behind at 10 m, and a quarter is mismatched: less than half is left.
     """
@@ -232,12 +232,12 @@ def test_points_behind_the_query_are_not_seen(ahead, is_measured):
     assert (found is not None) == is_measured
 
 
-def test_points_behind_the_second_view_are_not_seen():
+def test_points_behind_the_second_view_do_not_count():
     given = seen(points_before(np.random.default_rng(7)), second_at=(0.5, 0.0, 25.0))
     assert pose_of(given) is None
 
 
-def test_a_rotation_that_the_pair_contradicts_is_none():
+def test_a_rotation_that_contradicts_the_epipolar_pose_is_rejected():
     given = seen(points_before(np.random.default_rng(8)))
     unit = TRANSLATION / np.linalg.norm(TRANSLATION)
     for degrees, is_measured in ((0.5, True), (8.0, False)):
@@ -246,11 +246,11 @@ def test_a_rotation_that_the_pair_contradicts_is_none():
         assert (pose_of(given, epipolar=pair) is not None) == is_measured
 
 
-# ---- how sure it is
+# ---- covariance
 
 
-def test_exact_positions_are_not_taken_for_exact():
-    """By chance they agree better than they are."""
+def test_the_covariance_has_a_lower_bound():
+    """The residuals of exact positions underestimate the error of real ones."""
     points = points_before(np.random.default_rng(9))
     exact = np.trace(pose_of(seen(points)).covariance)
     given = seen(points)
@@ -263,14 +263,14 @@ def test_exact_positions_are_not_taken_for_exact():
     assert exact > 0.3 * noisy
 
 
-def test_points_of_one_patch_err_together():
+def test_errors_of_points_in_one_patch_are_dependent():
     given = seen(points_before(np.random.default_rng(10)))
     alone, together = pose_of(given).covariance, pose_of(given, share=10).covariance
     np.testing.assert_allclose(together, 10 * alone, rtol=0.02)
 
 
 def some_tracks(step: np.ndarray, base: np.ndarray) -> tuple[ThreeViewTracks, BundleState]:
-    """Exact tracks, with the query's pose and that of the second view moved by [6] steps."""
+    """Exact tracks, with steps [6] applied to the query's pose and to the second view's."""
     turn = rotation_from_vector(np.array([0.02, 0.03, 0.1]))
     at = np.array([1.0, 0.2, 0.3])
     points = points_before(np.random.default_rng(11), 40)
@@ -284,7 +284,7 @@ def some_tracks(step: np.ndarray, base: np.ndarray) -> tuple[ThreeViewTracks, Bu
 
 
 def test_derivatives_are_those_of_the_residuals():
-    """Against differences, where all residuals are zero: there they are exact."""
+    """Compared with finite differences at zero residuals, where the derivatives are exact."""
     still = np.zeros(6)
     linear = _linearise(*some_tracks(still, still))
 
@@ -308,8 +308,8 @@ def test_derivatives_are_those_of_the_residuals():
         np.testing.assert_allclose(found, stated, atol=1e-4 * largest, err_msg=derivative)
 
 
-def test_what_the_views_poses_are_off_by_moves_the_pose_as_stated():
-    """Against measuring with poses that are moved, for errors that go together."""
+def test_errors_of_the_baseline_are_propagated_to_the_pose():
+    """Compared with poses from shifted baselines, for correlated errors."""
     rng = np.random.default_rng(12)
     root = np.diag([0.03] * 3 + [0.003] * 3) @ rng.normal(size=(6, 6))
     spread = root @ root.T

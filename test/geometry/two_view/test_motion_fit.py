@@ -1,4 +1,4 @@
-"""Motions refined many at once, against the plain form of each step."""
+"""Refinement of many motions at once, compared with straightforward code for each step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def some_motions(count: int, seed: int = 1) -> CameraMotion:
 
 
 def plain_residuals(query: Rays, reference: Rays, motion: CameraMotion) -> np.ndarray:
-    """Sampson's distance, match by match, with the rays' noise through the inverse derivative."""
+    """Sampson distances, match by match, with errors converted by the inverse derivative."""
     essential = cross_matrix(motion.direction) @ motion.rotation
     found = []
     for k in range(len(query)):
@@ -46,7 +46,7 @@ def plain_residuals(query: Rays, reference: Rays, motion: CameraMotion) -> np.nd
 
 
 def plain_depths(query: Rays, reference: Rays, motion: CameraMotion) -> np.ndarray:
-    """[K, 2] distances along both rays to where they come closest, by least squares."""
+    """[K, 2] depths of where both rays come closest, by least squares."""
     found = []
     for q, r in zip(query.directions, reference.directions, strict=True):
         rays_apart = np.stack([q, -motion.rotation @ r], axis=1)
@@ -85,7 +85,7 @@ def test_depths_are_where_the_rays_come_closest():
         np.testing.assert_allclose(np.stack([of_q, of_r], axis=1), expected, rtol=1e-6, atol=1e-8)
 
 
-def test_many_go_the_way_that_each_goes_alone():
+def test_motions_are_refined_independently():
     pairs = RayPairs(*both_rays(wrong=0.3))
     motions = some_motions(6)
     together_fit = refine_motions(pairs, motions, LIMIT)
@@ -98,7 +98,7 @@ def test_many_go_the_way_that_each_goes_alone():
         assert fit.cost(LIMIT) == pytest.approx(alone.cost(LIMIT))
 
 
-def test_leaving_matches_out_is_having_none_of_them():
+def test_excluded_matches_have_no_influence():
     query, reference = both_rays(wrong=0.2)
     start = some_motions(1)
     counted = np.random.default_rng(2).random((3, len(query))) < 0.7
@@ -114,7 +114,7 @@ def test_leaving_matches_out_is_having_none_of_them():
         assert not fit.weights[~kept].any()
 
 
-def test_the_right_motion_is_kept_and_found_from_beside_it():
+def test_the_right_motion_is_found_from_a_start_near_it():
     translation = np.array([1.0, 0, 0.2])
     query, reference = both_rays(translation=translation, turn=(0, 0.05, 0), wrong=0.2)
     truth = CameraMotion(
@@ -126,7 +126,7 @@ def test_the_right_motion_is_kept_and_found_from_beside_it():
     assert np.degrees(np.arccos(fit.motion.direction @ truth.direction)).max() < 1.0
 
 
-def test_an_essential_matrix_stands_for_four_motions():
+def test_an_essential_matrix_decomposes_into_four_motions():
     motion = some_motions(1)[0]
     found = decompose_essential(motion.essential)
     apart = np.abs(found.rotation - motion.rotation).max(axis=(1, 2)) + np.abs(
@@ -148,7 +148,7 @@ def test_medians_are_those_of_each_row():
 
 
 @pytest.mark.filterwarnings('error')
-def test_matches_that_are_all_one_give_no_motion_and_no_numbers_that_are_none():
+def test_identical_matches_give_finite_numbers():
     same = pixels_to_rays(PINHOLE, np.full((20, 2), 100.0), SIZE)
     fit = refine_motions(RayPairs(same, same), some_motions(4), LIMIT)
     for numbers in (fit.motion.direction, fit.residuals, fit.weights):

@@ -1,4 +1,4 @@
-"""The epipolar test on scenes whose geometry is known."""
+"""Geometric verification of synthetic scenes with known geometry."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def test_two_views_of_a_scene_are_verified(scene_views):
     assert result.inliers > 590
 
 
-def test_outliers_are_told_apart(scene_views):
+def test_outliers_are_rejected(scene_views):
     query, reference = scene_views
     reference = reference.copy()
     reference[:300] = np.random.default_rng(2).uniform([0, 0], SIZE, (300, 2))
@@ -54,7 +54,7 @@ def test_unrelated_positions_are_not_verified():
     assert not verify_pair(query, reference, SIZE, SIZE, CONFIG).verified
 
 
-def test_many_inliers_on_one_spot_are_not_enough(scene_views):
+def test_many_inliers_in_one_region_are_not_enough(scene_views):
     query, reference = (20 * view / 640 for view in scene_views)
     result = verify_pair(query, reference, SIZE, SIZE, CONFIG)
     assert result.inliers > CONFIG.min_inliers
@@ -71,7 +71,7 @@ def test_the_threshold_does_not_depend_on_the_resolution(scene_views):
 
 
 @pytest.mark.parametrize('count', [0, 7])
-def test_too_few_matches_are_an_answer_not_an_error(count):
+def test_too_few_matches_are_not_an_error(count):
     xy = np.zeros((count, 2), np.float32)
     result = verify_pair(xy, xy, SIZE, SIZE, CONFIG)
     assert (result.matches, result.inliers, result.verified) == (count, 0, False)
@@ -85,8 +85,8 @@ def test_points_on_a_line_do_not_verify():
 
 
 @pytest.mark.parametrize('cameras', [{}, {'query_camera': PINHOLE, 'reference_camera': PINHOLE}])
-def test_what_is_most_alike_is_sampled_first(cameras):
-    """Of 80 % wrong matches those few samples that are drawn are all of them by chance."""
+def test_the_most_similar_matches_are_sampled_first(cameras):
+    """With 80 % wrong matches, few random samples are free of outliers."""
     views = two_views(np.random.default_rng(0), noise=0.5, wrong=0.8, count=500)
     right = np.arange(500) >= 400
     cosines = right + np.random.default_rng(1).normal(0, 0.3, 500)
@@ -113,7 +113,7 @@ def test_the_order_of_matches_does_not_matter_where_their_cosines_are_known():
 @pytest.mark.parametrize('cameras', [{}, {'query_camera': PINHOLE, 'reference_camera': PINHOLE}])
 @pytest.mark.parametrize('measure', [False, True])
 @pytest.mark.parametrize('count', [0, 4, 5, 8, 9, 40])
-def test_positions_that_fit_no_geometry_are_an_answer(cameras, count, measure):
+def test_degenerate_positions_are_not_an_error(cameras, count, measure):
     rng = np.random.default_rng(0)
     anywhere = rng.uniform([0, 0], SIZE, (count, 2))
     one = np.tile(anywhere[:1], (count, 1))

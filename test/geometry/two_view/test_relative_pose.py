@@ -1,4 +1,4 @@
-"""Rotation and direction of two views whose poses are known, and how sure they are said to be."""
+"""Relative poses of two views of known pose, and their covariances."""
 
 import math
 
@@ -54,7 +54,7 @@ def test_exact_matches_give_the_exact_pose(translation, turn):
 
 
 @pytest.mark.parametrize('translation', [[1.0, 0.0, 0.2], [0.1, 0.0, 2.0]])
-def test_errors_are_as_large_as_stated(translation):
+def test_errors_agree_with_the_stated_covariance(translation):
     """Normalised squares of five degrees of freedom: their mean over 25 trials is within 3.1 and
     7.3 in 999 of 1000 cases where the covariance is right; ours may be too wide, not too narrow.
     """
@@ -76,7 +76,7 @@ def test_the_direction_has_no_variance_along_itself():
 
 
 @pytest.mark.parametrize('seed', range(8))
-def test_a_turn_on_the_spot_claims_no_direction(seed):
+def test_a_pure_rotation_has_no_direction(seed):
     rng = np.random.default_rng(seed)
     geometry = measured(two_views(rng, [0.0, 0, 0], [0.05, 0.1, 0], noise=0.5, wrong=0.2))
     assert geometry.verified
@@ -85,8 +85,8 @@ def test_a_turn_on_the_spot_claims_no_direction(seed):
 
 
 @pytest.mark.parametrize('seed', range(8))
-def test_a_plane_claims_no_direction(seed):
-    """It is seen alike from two motions."""
+def test_a_plane_has_no_direction(seed):
+    """Two motions explain the images of a plane equally well."""
     rng = np.random.default_rng(seed)
     geometry = measured(two_views(rng, noise=0.5, depth=(10.0, 10.0), wrong=0.2))
     assert geometry.verified
@@ -94,7 +94,7 @@ def test_a_plane_claims_no_direction(seed):
     assert geometry.relative is None
 
 
-def test_little_parallax_claims_nothing_or_says_how_little_it_knows():
+def test_with_little_parallax_the_covariance_is_large_or_there_is_no_pose():
     squares = []
     for seed in range(12):
         views = two_views(np.random.default_rng(seed), [0.15, 0, 0], noise=1.0)
@@ -107,8 +107,8 @@ def test_little_parallax_claims_nothing_or_says_how_little_it_knows():
 
 
 @pytest.mark.parametrize('seed', [1, 3])
-def test_a_motion_is_not_claimed_where_as_many_matches_are_for_another(seed):
-    """Half of the points move one way and half another; far ones, which hardly do, fit both."""
+def test_two_equally_good_motions_give_no_pose(seed):
+    """Half of the points follow one motion and half another; distant ones fit both."""
     rng = np.random.default_rng(seed)
     ways = [np.array([math.cos(angle), math.sin(angle), 0.2]) for angle in (0.35, -0.35)]
     both = [two_views(rng, way, noise=0.5, depth=(10.0, 80.0), count=200) for way in ways]
@@ -126,7 +126,7 @@ def test_a_motion_is_not_claimed_where_as_many_matches_are_for_another(seed):
     assert pose_from_fits([best, rival], pairs, noise) is None
 
 
-def test_a_pose_is_not_made_of_raw_matches():
+def test_no_relative_pose_is_estimated_unless_requested():
     views = two_views(np.random.default_rng(0))
     cameras = {'query_camera': PINHOLE, 'reference_camera': PINHOLE}
     geometry = verify_pair(views.query, views.reference, SIZE, SIZE, CONFIG, **cameras)

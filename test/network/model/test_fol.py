@@ -38,7 +38,7 @@ def test_shapes_and_unit_lengths(net):
         torch.testing.assert_close(norms, torch.ones_like(norms))
 
 
-def test_no_patch_gives_more_than_it_has(net):
+def test_no_patch_is_assigned_more_than_once(net):
     assignment = run(net, image(3, 224, 224)).assignment
     given = assignment.sum(dim=1)
     assert (assignment >= 0).all()
@@ -46,7 +46,7 @@ def test_no_patch_gives_more_than_it_has(net):
     assert given.max() > 1e-3
 
 
-def test_an_image_is_described_alike_alone_and_in_a_batch(net):
+def test_an_image_gives_the_same_alone_and_in_a_batch(net):
     pair = image(4, 168, 140), image(5, 168, 140)
     both = run(net, *pair)
     for i in range(2):
@@ -66,8 +66,8 @@ def test_positions_are_row_major_and_inside_the_image(net):
     assert (np.diff(y * 10_000 + x) > 0).all()
 
 
-def test_a_patch_answers_at_its_own_centre(net):
-    """What one patch says arrives where the patch is, by the transposed convolutions alone."""
+def test_a_patch_affects_the_positions_around_its_centre(net):
+    """A patch affects the dense descriptors around its own position."""
     grid, (row, column) = (9, 12), (4, 7)
     impulse = torch.zeros(1, 1, *grid)
     impulse[0, 0, row, column] = 1

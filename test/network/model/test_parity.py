@@ -30,7 +30,7 @@ EXPECTED = np.load(Path(__file__).with_name('expected.npz'))
 
 @pytest.fixture(scope='module')
 def networks():
-    """Networks by architecture, with the parameters of the rule; the last one is kept."""
+    """Networks by architecture with the golden parameters; the last one is cached."""
     kept = {}
 
     def get(architecture):
@@ -45,7 +45,7 @@ def networks():
 
 @pytest.fixture(scope='module')
 def described(networks):
-    """What a network says of an image of the rule; computed once, since two tests may ask."""
+    """Output of a network for a golden image; cached, since two tests need it."""
 
     @functools.cache
     def get(architecture, height, width, seed):
@@ -135,7 +135,7 @@ def test_equals_the_golden_outputs(described, golden, architecture):
 
 
 def test_re_ranks_as_the_released_code_does(networks, golden):
-    """From images to matching scores, in which a few pairs at the threshold may differ."""
+    """From images to matching scores; a few pairs at the threshold may differ."""
     outputs = np.load(golden / 'vits14.npz')
     cases = {key.split('/')[0] for key in outputs.files if key.startswith('rerank_')}
     assert cases

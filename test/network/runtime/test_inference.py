@@ -1,4 +1,4 @@
-"""The network made ready for a device; what only CUDA can show is skipped elsewhere."""
+"""The network prepared for a device; tests of CUDA are skipped where there is none."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def images(seed: int, count: int = 1, side: int = 126) -> torch.Tensor:
 
 
 @pytest.mark.parametrize('device', DEVICES)
-def test_it_says_what_the_network_says_however_often_a_shape_comes(tiny, device):
+def test_repeated_shapes_give_the_output_of_the_network(tiny, device):
     net = build_fol(tiny)
     fill(net)
     run = InferenceNetwork(copy.deepcopy(net), torch.device(device), torch.float32, 126)
@@ -53,7 +53,7 @@ def test_it_says_what_the_network_says_however_often_a_shape_comes(tiny, device)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
-def test_on_cuda_a_shape_is_recorded_when_it_comes_again(tiny):
+def test_on_cuda_a_shape_is_recorded_at_its_second_occurrence(tiny):
     run = InferenceNetwork(build_fol(tiny), torch.device('cuda', 0), torch.bfloat16, 126)
     with torch.inference_mode():
         first = run(images(1).cuda())
@@ -79,7 +79,7 @@ def test_a_packed_layer_computes_what_the_layer_does(dtype, activation):
             torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
-def test_of_a_network_on_the_cpu_the_transformer_is_packed(tiny):
+def test_the_transformer_is_packed_on_the_cpu(tiny):
     net = build_fol(tiny)
     expected = sum(p.numel() * p.element_size() for p in net.parameters())
     run = InferenceNetwork(net, torch.device('cpu'), torch.float32, 126)
@@ -112,7 +112,7 @@ def test_a_quantized_layer_computes_nearly_what_the_layer_does(activation, bias)
 
 
 @needs_int8
-def test_the_network_in_eight_bits_describes_nearly_the_same():
+def test_the_network_in_eight_bits_gives_nearly_the_same():
     from fol_vpr.config import NetworkConfig
     from fol_vpr.network import FeatureExtractor
 

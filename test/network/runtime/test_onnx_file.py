@@ -1,4 +1,4 @@
-"""What ONNX Runtime computes from an exported file is what torch computes."""
+"""ONNX Runtime computes from an exported file what torch computes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def assert_same(net, run, batch: np.ndarray) -> None:
     np.testing.assert_allclose(found['attention'], expected.attention, atol=1e-4)
     tensors = (torch.from_numpy(found[name]) for name in OUTPUTS[1:4])
     for ours, theirs in zip(expected.local, gather_descriptors(*tensors), strict=True):
-        # Patches that the aggregation likes equally well may change places.
+        # Patches with almost equal aggregation masks may be selected differently.
         there = {tuple(xy): row for row, xy in enumerate(theirs.positions.tolist())}
         rows = [(i, there[xy]) for i, xy in enumerate(map(tuple, ours.positions.tolist()))
                 if xy in there]  # fmt: skip
@@ -75,7 +75,7 @@ def test_the_file_says_what_it_is(shipped):
     assert metadata['model_id'] == info.model_id
     assert metadata['preprocessing_id'] == f'fixed-{info.input_size}-imagenet'
     assert [entry.version for entry in model.opset_import if not entry.domain] == [OPSET]
-    # Others are known to ONNX Runtime alone.
+    # Operators of other domains exist in ONNX Runtime only.
     assert {node.domain for node in model.graph.node} <= {''}
     assert [entry.name for entry in model.graph.input] == [INPUT]
     assert [entry.name for entry in model.graph.output] == list(OUTPUTS)
@@ -83,7 +83,7 @@ def test_the_file_says_what_it_is(shipped):
 
 
 def test_vit_gives_the_same_as_torch(tmp_path):
-    """A size other than that of the position embedding, which has to be resampled."""
+    """At another size than that of the position embedding, which is resampled."""
     net = build_fol('vits14')
     fill(net)
     save_weights(net, tmp_path / 'vits14.safetensors')
@@ -91,7 +91,7 @@ def test_vit_gives_the_same_as_torch(tmp_path):
     assert_same(net, session(tmp_path / 'vits14.onnx'), photos(1, 126))
 
 
-def test_what_cannot_be_exported_leaves_nothing(tmp_path):
+def test_a_failed_export_leaves_no_file(tmp_path):
     with pytest.raises(InputError, match='multiples of 14'):
         export_onnx('fol_tiny', tmp_path / 'f.onnx', input_size=300)
     with pytest.raises(WeightsError, match='no weights'):

@@ -63,7 +63,7 @@ def test_bare_state_dict_in_half_precision_is_loaded(net, tmp_path):
     assert torch.equal(found.upconv.weight, net.upconv.weight.half().float())
 
 
-def test_safetensors_come_back_with_what_they_are(net, tmp_path):
+def test_safetensors_keep_their_metadata(net, tmp_path):
     path = tmp_path / 'mine.safetensors'
     written = save_weights(net, path, input_size=322)
     found, read = open_weights(path)
@@ -87,7 +87,7 @@ def test_hash_is_that_of_the_values_in_any_order(net):
     assert hash_tensors(tensors) != hash_tensors(backwards)
 
 
-def test_untrained_weights_say_so():
+def test_untrained_weights_are_marked():
     _, info = untrained_weights('vits14')
     assert (info.name, info.trained, info.path) == ('untrained-vits14', False, None)
     assert info.model_id == f'vits14:{UNTRAINED_VITS14}'
@@ -123,7 +123,7 @@ def test_checkpoint_of_another_architecture(net, tmp_path):
         load_weights(build_fol('vits14', initialised=False), path)
 
 
-def test_backbone_that_nobody_knows(net, tmp_path):
+def test_unknown_backbone(net, tmp_path):
     state = dict(net.state_dict())
     path = tmp_path / 'shallow.pth'
     torch.save({n: t for n, t in state.items() if 'blocks.3.' not in n}, path)
@@ -149,7 +149,7 @@ def test_truncated_file(net, tmp_path, suffix):
 
 
 @pytest.mark.parametrize('name', ['page.pth', 'page.safetensors'])
-def test_something_else(tmp_path, name):
+def test_files_that_are_not_checkpoints(tmp_path, name):
     path = tmp_path / name
     path.write_text('<html>Log in to the network of this airport</html>' * 100)
     with pytest.raises(WeightsError, match='not a checkpoint'):
@@ -213,7 +213,7 @@ def test_saving_where_nothing_can_be_written(net, tmp_path):
 
 
 def test_numpy_1_pickles_are_read(net, tmp_path):
-    """NumPy 1 named its modules otherwise, and so do checkpoints that were written with it."""
+    """NumPy 1 has other module names, which are in checkpoints written with it."""
     buffer = io.BytesIO()
     torch.save(released(net), buffer)
     path = tmp_path / 'old.pth'

@@ -1,4 +1,4 @@
-"""Downloads from a real HTTP server on this machine that can fail as real ones do."""
+"""Weights by name, and downloads from a local HTTP server that can fail as real ones do."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_fetched_weights_are_whole_recorded_and_usable_by_name(remote, folder, c
     assert len(remote.asked) == 1, 'what is there must not be downloaded again'
 
 
-def test_interrupted_download_goes_on_where_it_stopped(remote, folder, checkpoint):
+def test_interrupted_download_continues_where_it_stopped(remote, folder, checkpoint):
     remote.cut_after = 1_000_000
     with pytest.raises(WeightsError, match=r'too early.*run the command again.*by hand'):
         fetch_weights('vitb14', url=remote.url)
@@ -185,7 +185,7 @@ def test_absent_file(remote):
         fetch_weights('vitb14', url=remote.url + '/elsewhere')
 
 
-def test_what_is_no_checkpoint_is_thrown_away(remote, folder):
+def test_content_that_is_not_a_checkpoint_is_discarded(remote, folder):
     remote.content = b'<html>Please log in</html>'
     with pytest.raises(WeightsError, match='cannot be used'):
         fetch_weights('vitb14', url=remote.url)
@@ -267,7 +267,7 @@ def test_weights_of_a_map_from_another_machine(tmp_path, folder, checkpoint):
             find_weights(nothing, beside)
 
 
-def test_names_that_cannot_be_looked_for(monkeypatch, tmp_path):
+def test_names_that_cannot_be_accessed(monkeypatch, tmp_path):
     for name, words in (('x' * 300, 'too long'), ('~nosuch-user/own.pth', 'no weights')):
         with pytest.raises(WeightsError, match=words):
             resolve_weights(name)

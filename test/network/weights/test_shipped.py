@@ -13,7 +13,7 @@ from fol_vpr.network.weights.registry import SHIPPED, load
 
 
 @pytest.mark.parametrize('name', SHIPPED)
-def test_they_are_small_described_and_found_by_name(name):
+def test_shipped_weights_are_small_documented_and_found_by_name(name):
     net, info = load(name)
     assert (info.name, info.architecture, info.trained) == (name, name, True)
     assert next(net.parameters()).dtype == torch.float32
@@ -24,7 +24,7 @@ def test_they_are_small_described_and_found_by_name(name):
     assert find_weights(name, Path('nowhere')) == name
 
 
-def test_they_are_the_default_at_the_size_that_they_were_made_for():
+def test_shipped_weights_are_the_default_at_their_input_size():
     extractor = FeatureExtractor(NetworkConfig(device='cpu'))
     _, info = load(NetworkConfig().weights)
     assert (extractor.weights_name, extractor.trained) == ('fol_tiny', True)

@@ -1,4 +1,4 @@
-"""Descriptors rounded to a byte a number: how far off, and how much memory."""
+"""Descriptors rounded to 8 bits: error of the similarities, and memory."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return rows, queries[:30]
 
 
-def test_similarities_are_off_by_the_rounding_and_no_more(data):
+def test_similarities_differ_by_the_rounding_error_only(data):
     rows, queries = data
     index = ByteIndex.read(ArraySource(rows), places(len(rows)))
     off = [
@@ -28,7 +28,7 @@ def test_similarities_are_off_by_the_rounding_and_no_more(data):
     steps = np.array([np.abs(each).max(axis=1).mean() / 127 for each in data])
     expected = np.linalg.norm(steps) / np.sqrt(12)
     assert np.std(off) == pytest.approx(expected, rel=0.1)
-    # What rounds a query is common to all its answers.
+    # The rounding error of the query is common to all its similarities.
     assert abs(np.mean(off)) < 0.4 * expected and np.abs(off).max() < 6 * expected
 
 
@@ -53,12 +53,12 @@ def test_added_one_by_one_it_is_the_same(data):
         assert grown.search(query, 20) == whole.search(query, 20)
 
 
-def test_it_takes_a_byte_a_number_while_it_grows_too():
-    """40,000 descriptors of 2,048 numbers: 82 MB, and never a copy of them."""
+def test_memory_is_a_byte_per_number_also_while_it_grows():
+    """40,000 descriptors of 2,048 numbers take 82 MB, without a copy at any time."""
     row = unit(np.random.default_rng(0).standard_normal((1, 2048)))
     index = ByteIndex(2048)
     before = memory('VmRSS')
-    # The highest value begins anew.
+    # Resets the peak of the resident memory.
     Path('/proc/self/clear_refs').write_text('5')
     for number in range(0, 40_000, 100):
         index.add(places(100, first=number, located=False), np.repeat(row, 100, axis=0))
@@ -67,7 +67,7 @@ def test_it_takes_a_byte_a_number_while_it_grows_too():
 
 
 def memory(name: str) -> int:
-    """Bytes of this process: what it has, or the most that it had."""
+    """Bytes of memory of this process: the current or the peak value."""
     found = re.search(rf'^{name}:\s*(\d+) kB$', Path('/proc/self/status').read_text(), re.M)
     assert found is not None
     return 1024 * int(found[1])

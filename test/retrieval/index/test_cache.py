@@ -1,4 +1,4 @@
-"""The file of arrays: what is read is what was written, or nothing."""
+"""Cache files of arrays: reading returns what was written, or is refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_pieces_are_put_together(tmp_path):
     np.testing.assert_array_equal(read_cache(tmp_path / 'p', {})[1]['a'], ARRAYS['lists'])
 
 
-def test_every_flipped_bit_and_every_length_is_noticed(path):
+def test_every_flipped_bit_and_truncation_is_detected(path):
     whole = path.read_bytes()
     assert len(whole) > 100
     for position in range(0, len(whole), 3):
@@ -66,7 +66,7 @@ def test_a_failed_write_leaves_the_old_file_alone(path):
 
 
 def sealed(body: bytes, described: object) -> bytes:
-    """A file with a digest that fits, as somebody with bad intentions would make it."""
+    """A file with a valid digest and a hostile description."""
     text = json.dumps(described).encode()
     signed = body + text + len(text).to_bytes(8, 'little')
     return signed + hashlib.sha256(signed).digest() + LETTERS

@@ -1,4 +1,4 @@
-"""The two codes of reduced descriptors: what they find, and which arrays they take."""
+"""The coarse and fine codes: what they find, and which arrays they accept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def truth(rows: np.ndarray, query: np.ndarray, allowed: np.ndarray | None, count
 
 
 @pytest.mark.parametrize('share', [1.0, 0.9, 0.05, 0.001])
-def test_what_is_nearest_is_found_among_what_is_allowed(filled, rows, share):
+def test_the_nearest_allowed_rows_are_found(filled, rows, share):
     rng = np.random.default_rng(3)
     allowed = None if share == 1 else rng.random(COUNT) < share
     hits = []
@@ -46,13 +46,13 @@ def test_what_is_nearest_is_found_among_what_is_allowed(filled, rows, share):
     assert np.mean(hits) > 0.99
 
 
-def test_all_are_given_where_no_more_are_there(filled):
+def test_all_rows_are_returned_where_no_more_exist(filled):
     allowed = np.zeros(COUNT, bool)
     allowed[[5, 900]] = True
     assert sorted(filled.nearest(np.zeros(DIM, np.float32), 20, allowed).tolist()) == [5, 900]
 
 
-def test_arrays_make_the_same_codes_again(filled, rows, monkeypatch):
+def test_the_arrays_give_the_same_codes_again(filled, rows, monkeypatch):
     monkeypatch.setattr(codes, 'MIN_SELECTED', 300)
     monkeypatch.setattr(codes, 'MAX_DIRECT', 300)
     again = Codes.from_arrays(filled.arrays(np.arange(COUNT)), DIM)
@@ -66,7 +66,7 @@ def test_arrays_make_the_same_codes_again(filled, rows, monkeypatch):
         found = set(filled.nearest(query, 15, None).tolist())
         assert set(again.nearest(query, 15, None).tolist()) == found
         assert set(grown.nearest(query, 15, None).tolist()) == found
-        # The last of the coarse code's best may tie.
+        # The last of the selected rows may tie.
         assert len(set(order[mixed.nearest(query, 15, None)].tolist()) & found) >= 14
 
 
@@ -90,7 +90,7 @@ def test_few_rows_are_enough_to_learn_from(count):
         lambda parts: parts.update(centroids=np.full_like(parts['centroids'], np.inf)),
     ],
 )
-def test_arrays_that_make_no_sense_never_reach_faiss(filled, spoil):
+def test_invalid_arrays_never_reach_faiss(filled, spoil):
     parts = filled.arrays(np.arange(COUNT))
     Codes.from_arrays(parts, DIM)
     spoil(parts)

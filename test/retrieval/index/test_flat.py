@@ -1,4 +1,4 @@
-"""The exact search, against NumPy."""
+"""The exact search, compared with NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The index for large maps: what it finds, and the file that it keeps."""
+"""The index for large maps: what it finds, and its cache file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def opened(path: Path, rows: np.ndarray, of=None, content='a') -> tuple[LargeInd
 
 
 def test_recall_where_reduction_and_both_codes_lose_something(monkeypatch):
-    """12,000 references of which the coarse code leaves a tenth, in 48 of 256 dimensions."""
+    """12,000 references, of which the coarse code selects a tenth, in 48 of 256 dimensions."""
     monkeypatch.setattr(large, 'REDUCED_DIM', 48)
     monkeypatch.setattr(large, 'REDUCTION_SAMPLE', 2048)
     monkeypatch.setattr(codes, 'MIN_SELECTED', 1200)
@@ -86,15 +86,15 @@ def test_a_mapped_index_can_change_and_its_file_stays(built, data):
 
 
 @pytest.mark.parametrize('content', ['b'])
-def test_the_file_of_another_map_is_not_taken(built, data, content, caplog):
+def test_the_cache_of_another_map_is_not_used(built, data, content, caplog):
     caplog.set_level(logging.INFO)
     _, read = opened(built, data[0], content=content)
     assert read >= COUNT and "its content is 'a', expected 'b'" in caplog.text
     assert opened(built, data[0], content=content)[1] == 0
 
 
-def test_a_map_that_changed_costs_only_its_changes(built, data):
-    """Some references are gone, so that the others have other numbers, and some are new."""
+def test_only_changes_of_a_map_are_computed(built, data):
+    """Some references are removed, so that the others are renumbered, and some are new."""
     rows, queries = data
     left = np.setdiff1d(np.arange(COUNT), [3, 700, 1499])
     added = rows[:20][::-1].copy()
@@ -112,12 +112,12 @@ def test_a_map_that_changed_costs_only_its_changes(built, data):
     assert read == 0 and answers(index, queries[:50]) == found
 
 
-def test_a_map_that_changed_much_is_learned_anew(built, data):
+def test_a_map_that_changed_much_is_learned_again(built, data):
     _, read = opened(built, data[0][:600])
     assert read >= 600
 
 
-def test_damage_anywhere_is_noticed_and_mended(built, data):
+def test_a_damaged_cache_is_detected_and_built_again(built, data):
     rows, queries = data
     whole = built.read_bytes()
     expected = answers(LargeIndex(ArraySource(rows), places(COUNT)), queries[:20])
@@ -132,7 +132,7 @@ def test_damage_anywhere_is_noticed_and_mended(built, data):
     assert opened(built, rows)[1] == 0
 
 
-def test_where_nothing_can_be_written_it_works_without(data, tmp_path, unprivileged, caplog):
+def test_it_works_where_no_cache_can_be_written(data, tmp_path, unprivileged, caplog):
     folder = tmp_path / 'closed'
     folder.mkdir()
     folder.chmod(0o555)
@@ -142,7 +142,7 @@ def test_where_nothing_can_be_written_it_works_without(data, tmp_path, unprivile
     assert 'cannot be written' in caplog.text and list(folder.iterdir()) == []
 
 
-def test_building_tells_how_far_it_is(data, monkeypatch):
+def test_building_reports_progress(data, monkeypatch):
     monkeypatch.setattr('fol_vpr.retrieval.index.protocol.BLOCK_BYTES', 4 * 256 * 400)
     said = []
     LargeIndex(ArraySource(data[0]), places(COUNT), progress=lambda *at: said.append(at))

@@ -1,4 +1,4 @@
-"""The index in Milvus, against a Milvus Lite of its own."""
+"""The index in Milvus, tested with Milvus Lite."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ids(index, query, k, prior=None):
     return [candidate.index for candidate in index.search(query, k, prior)]
 
 
-def test_a_map_is_searched_narrowed_changed_and_opened_again(data, uri):
+def test_a_map_is_searched_changed_and_opened_again(data, uri):
     rows, queries = data
     said = []
     index = MilvusIndex(
@@ -69,7 +69,7 @@ def test_a_map_is_searched_narrowed_changed_and_opened_again(data, uri):
     assert [ids(index, q, 9) for q in queries] == [best(rows, q, 9, left) for q in queries]
     index.close()
 
-    # The map itself kept 1 and lost 0 and 2, numbers the others anew, and has one more.
+    # The map has lost references 0 and 2, has renumbered the others, and has a new one.
     kept = [*left, 0]
     of = [replace(places(COUNT)[old], index=new) for new, old in enumerate(left)]
     of.append(replace(places(1, first=9000)[0], index=len(left)))

@@ -1,4 +1,4 @@
-"""What holds for every index: flat, bytes, large, and that for the GPU, here on the CPU."""
+"""Properties of every index: flat, bytes, large, and gpu, which runs on the CPU here."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def make(kind: str) -> Make:
 
 @pytest.fixture(scope='module')
 def data(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Descriptors that the index holds without rounding them again; and queries."""
+    """Descriptors that the index stores without further rounding, and queries."""
     rows, queries = structured(COUNT // 4, 4)
     if kind == 'bytes':
         return in_bytes(rows), in_bytes(queries[:25])
-    # As a map stores them.
+    # Rounded to float16, as a map stores them.
     return rows.astype(np.float16).astype(np.float32), queries[:25]
 
 
@@ -82,7 +82,7 @@ def test_equal_references_come_by_id_also_at_the_end(make, data):
         assert ids(index, rows[50], k) == [50, *range(100, 140)][:k]
 
 
-def test_what_was_added_and_removed_gives_what_a_new_index_gives(make, data):
+def test_a_changed_index_answers_as_a_new_one(make, data):
     rows, queries = data
     all_places = places(COUNT)
     index = make(rows[:900], all_places[:900])
@@ -143,7 +143,7 @@ def test_all_can_be_removed_and_one_added(make, data):
         (Prior(), range(COUNT)),
     ],
 )
-def test_a_prior_leaves_the_best_of_what_it_allows(index, data, prior, allowed):
+def test_a_prior_gives_the_best_allowed_references(index, data, prior, allowed):
     rows, queries = data
     allowed = np.array(allowed, np.int64)
     for query in queries[:8]:
@@ -151,7 +151,7 @@ def test_a_prior_leaves_the_best_of_what_it_allows(index, data, prior, allowed):
         assert ids(index, query, 12, prior) == expected
 
 
-def test_references_without_a_position_cannot_be_excluded_by_it(make, data):
+def test_a_region_does_not_exclude_references_without_position(make, data):
     index = make(data[0][:20], places(20, located=False))
     prior = Prior(position=(1e6, 0.0), radius=1)
     assert ids(index, data[1][0], 5, prior) == ids(index, data[1][0], 5)
@@ -163,7 +163,7 @@ def test_queries_of_another_network_are_refused(index, query):
         index.search(query, 5)
 
 
-def test_it_says_what_it_is(index):
+def test_the_description_names_kind_and_size(index):
     kind, _, what = index.description.partition(': ')
     assert kind in MAKERS and f'{COUNT} references' in what
 
@@ -177,7 +177,7 @@ def test_it_says_what_it_is(index):
         ({'position': (0.0, 0.0), 'geo': GeoPosition(0, 0), 'radius': 1}, 'got both'),
     ],
 )
-def test_a_prior_that_makes_no_sense_is_refused(wrong, says):
+def test_an_invalid_prior_is_refused(wrong, says):
     with pytest.raises(InputError, match=says):
         Prior(**wrong)
 

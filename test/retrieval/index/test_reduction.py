@@ -1,4 +1,4 @@
-"""The reduction of descriptors, against the singular value decomposition."""
+"""The reduction of descriptors, compared with the singular value decomposition."""
 
 import numpy as np
 from helpers.descriptors import structured
@@ -6,16 +6,16 @@ from helpers.descriptors import structured
 from fol_vpr.retrieval.index.reduction import Reduction
 
 
-def test_distances_tell_cosines():
+def test_distances_approximate_cosines():
     rows, queries = structured(200, 3, dim=128)
     reduction = Reduction.fit(rows.copy(), 129)
-    assert reduction.dim == 129  # nothing is left out
+    assert reduction.dim == 129  # all components are kept
     reduced = np.stack([reduction.query(query) for query in queries[:9]])
     squared = ((reduced[:, None] - reduction.references(rows)[None]) ** 2).sum(-1)
     np.testing.assert_allclose(1 - squared / 2, queries[:9] @ rows.T, atol=1e-5)
 
 
-def test_it_keeps_as_much_as_the_best_projection():
+def test_the_projection_is_about_as_good_as_the_best_one():
     rows, _ = structured(500, 2, dim=256)
     reduction = Reduction.fit(rows.copy(), 41)
     kept = np.square(reduction.references(rows)[:, :-1]).sum()
@@ -24,7 +24,7 @@ def test_it_keeps_as_much_as_the_best_projection():
     np.testing.assert_allclose(reduction.basis.T @ reduction.basis, np.eye(40), atol=1e-5)
 
 
-def test_similarities_are_better_told_with_the_length_of_what_is_left_out():
+def test_the_length_of_the_residual_improves_similarities():
     rows, queries = structured(400, 2, dim=256)
     reduction = Reduction.fit(rows.copy(), 33)
     references = reduction.references(rows)

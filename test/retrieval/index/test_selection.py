@@ -1,4 +1,4 @@
-"""Which index a map gets, and that it says why."""
+"""Selection of the index of a map, and its reason in the log."""
 
 import logging
 
@@ -32,13 +32,13 @@ def test_size_and_device_decide(references, device, free, name):
     assert choice.name == name and 'MB' in choice.reason
 
 
-def test_a_uri_makes_it_milvus():
+def test_a_uri_selects_milvus():
     config = RetrievalConfig(index_uri='http://fleet:19530')
     assert choose_index(config, 10, DIM, 'cpu').name == 'milvus'
 
 
 @pytest.mark.parametrize('name', ['flat', 'bytes', 'large', 'gpu'])
-def test_what_is_set_is_taken(name):
+def test_a_configured_index_is_used(name):
     assert choose_index(RetrievalConfig(index=name), 10, DIM, 'cpu').name == name
 
 
@@ -48,7 +48,7 @@ def test_milvus_needs_a_uri():
 
 
 @pytest.mark.parametrize('uri', ['ftp://host', 'map.folmap', 'nonsense'])
-def test_a_uri_that_is_none_is_refused(uri):
+def test_an_invalid_uri_is_refused(uri):
     rows = unit(np.eye(4))
     config = RetrievalConfig(index_uri=uri)
     with pytest.raises(InputError, match=r'retrieval.index_uri is .* expected http'):
@@ -56,7 +56,7 @@ def test_a_uri_that_is_none_is_refused(uri):
 
 
 @pytest.mark.parametrize('name', ['auto', 'flat', 'bytes', 'large', 'gpu'])
-def test_it_says_what_was_chosen_and_why(name, caplog, tmp_path):
+def test_the_log_names_the_index_and_the_reason(name, caplog, tmp_path):
     caplog.set_level(logging.INFO)
     rows = unit(np.eye(6))
     config = RetrievalConfig(index=name)
