@@ -57,7 +57,7 @@ def answered(made: Bench, future) -> Response:
 
 
 def test_it_waits_for_the_answer_that_is_localized(made):
-    future = ask(made, 60)
+    future = ask(made, 600)
     assert made.recognizer.resets == 1
     # That image was taken up before the call.
     made.service.on_result(LOCALIZED, time.perf_counter() - 60)
@@ -87,7 +87,7 @@ def test_without_answers_it_names_who_publishes_images(made):
 
 
 def test_a_deactivation_ends_the_call(made):
-    future = ask(made, 60)
+    future = ask(made, 600)
     made.service.interrupt('the node was deactivated meanwhile')
     response = answered(made, future)
     assert (response.result, response.message) == (
