@@ -1,1 +1,1 @@
-"""ROS 2 bags: images, poses, cameras and odometry read from them, and bags written from images."""
+"""Reads images, poses, cameras and odometry from ROS 2 bags; `writing` makes bags."""
