@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fol_vpr.evaluation.ground_truth import Positives, read_ground_truth
+import cv2
+import numpy as np
+
+from fol_vpr.datatypes import Camera, Pose
+from fol_vpr.evaluation.ground_truth import read_ground_truth
 from fol_vpr.sources import ImageFolder
 
 # Folder, references, queries.
@@ -21,7 +25,7 @@ class PlaceSet:
     name: str
     references: list[Path]
     queries: list[Path]
-    positives: Positives
+    positives: list[frozenset[int]]
 
 
 def place_sets(folders: Sequence[Path]) -> list[PlaceSet]:
@@ -36,18 +40,34 @@ def place_sets(folders: Sequence[Path]) -> list[PlaceSet]:
 
 
 def _real(data: Path, name: str, references: str, queries: str) -> PlaceSet:
-    folders = [data / name / part for part in (references, queries)]
-    images = [[folder / file for file in ImageFolder(folder).files] for folder in folders]
-    sizes = len(images[1]), len(images[0])
-    truth = read_ground_truth(data / name / 'ground_truth.csv', *sizes)
-    return PlaceSet(name, *images, truth)
+    of_map, asked = (
+        [data / name / part / file for file in ImageFolder(data / name / part).files]
+        for part in (references, queries)
+    )
+    truth = read_ground_truth(data / name / 'ground_truth.csv', len(asked), len(of_map))
+    return PlaceSet(name, of_map, asked, [positives or frozenset() for positives in truth])
+
+
+def tum_camera(path: Path) -> Camera:
+    """The camera that a settings file of ORB-SLAM describes, for the TUM RGB-D sequences.
+
+    The poses of these sequences are those of the optical frame, so that the mount is the identity.
+    """
+    file = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
+    fx, fy, cx, cy, *distortion = (
+        file.getNode(f'Camera.{name}').real()
+        for name in ('fx', 'fy', 'cx', 'cy', 'k1', 'k2', 'p1', 'p2', 'k3')
+    )
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    mount = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
+    return Camera((640, 480), matrix, 'plumb_bob', np.array(distortion), mount)
 
 
 def _of_places(folder: Path) -> PlaceSet:
     """The first view of every place is its reference, the others are queries."""
     references: list[Path] = []
     queries: list[Path] = []
-    positives: Positives = []
+    positives: list[frozenset[int]] = []
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         first, *others = sorted(place.iterdir())
         positives += [frozenset([len(references)])] * len(others)

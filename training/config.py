@@ -77,17 +77,18 @@ class OptimiserConfig(Checked):
     )
     schedule: str = setting(
         'linear',
-        'How the learning rate falls after that.',
+        'How the learning rate falls after the warm-up.',
         choices=('linear', 'cosine', 'constant'),
     )
     decay_steps: int = setting(
         0,
-        'Steps, counted from the first one, after which it has fallen; 0 is the whole run.',
+        'Optimiser steps, counted from the first one, after which the learning rate has reached '
+        'final_factor; 0 is the whole run.',
         minimum=0,
         maximum=100_000_000,
     )
     final_factor: float = setting(
-        0.1, 'Share of the learning rate that is left then.', minimum=0, maximum=1
+        0.1, 'Share of the learning rate that is left after decay_steps.', minimum=0, maximum=1
     )
     clip: float = setting(
         0.0, 'Largest norm of the gradient; 0 does not clip.', minimum=0, maximum=1e6
@@ -108,18 +109,24 @@ class RunConfig(Checked):
     output: str = setting('runs/fol', 'Folder of the run.')
     epochs: int = setting(8, 'Epochs.', minimum=1, maximum=1_000_000)
     max_steps: int = setting(
-        -1, 'Optimiser steps after which it ends in any case; -1: never.', minimum=-1
+        -1,
+        'Optimiser steps after which the run ends before its last epoch; -1 sets no limit.',
+        minimum=-1,
     )
     seed: int = setting(0, 'Seed of sampling, augmentation and dropout.', minimum=0)
-    accelerator: str = setting('auto', 'auto, cpu, gpu, as Lightning knows them.')
+    accelerator: str = setting(
+        'auto', 'Device that trains, by its name in Lightning: auto, cpu or gpu.'
+    )
     devices: int = setting(1, 'Processes of this machine, one for each GPU.', minimum=1)
     nodes: int = setting(1, 'Machines.', minimum=1)
     precision: str = setting(
         'auto',
-        'auto is bf16-mixed on a GPU and 32-true on the CPU.',
+        'Number format of the computation. auto is bf16-mixed on a GPU and 32-true on the CPU.',
         choices=('auto', '32-true', 'bf16-mixed', '16-mixed'),
     )
-    threads: int = setting(0, 'CPU threads; 0 leaves it to torch.', minimum=0, maximum=1024)
+    threads: int = setting(
+        0, 'CPU threads; 0 uses the number that torch chooses.', minimum=0, maximum=1024
+    )
     log_every: int = setting(10, 'Steps between lines of metrics.csv.', minimum=1)
     checkpoint_every: int = setting(
         0,

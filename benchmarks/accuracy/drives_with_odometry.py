@@ -15,16 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gtsam
 import numpy as np
 
+from benchmarks.datasets import tum_camera
 from examples.pose_graph_backend.geometry import pose3
 from fol_vpr.datatypes import Camera, Pose
 from fol_vpr.sources import Bag, decode_bytes, deserialize
-
-LOOP = {'seed': 7, 'drive': 1, 'duration': 100.0, 'rate': 2.0, 'speed': 3.0}
-IDENTITY = Pose(np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]))
 
 
 @dataclass(frozen=True)
@@ -111,18 +108,8 @@ def desk(data: Path) -> Run:
         images=stamps,
         load=load,
         drift=Drift(scale=0.02, bend=0.02, position=0.01, rotation=0.01, flat=False),
-        camera=_desk_camera(folder / 'TUM1.yaml'),
+        camera=tum_camera(folder / 'TUM1.yaml'),
     )
-
-
-def _desk_camera(path: Path) -> Camera:
-    settings = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
-    fx, fy, cx, cy, *distortion = (
-        settings.getNode(f'Camera.{name}').real()
-        for name in ('fx', 'fy', 'cx', 'cy', 'k1', 'k2', 'p1', 'p2', 'k3')
-    )
-    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    return Camera((640, 480), matrix, 'plumb_bob', np.array(distortion), IDENTITY)
 
 
 def town(path: Path) -> Run:
@@ -132,7 +119,8 @@ def town(path: Path) -> Run:
         from training.town.drive import DriveConfig, write_drive
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_drive(DriveConfig(**LOOP), named('day', seed=LOOP['drive']), path)
+        loop = DriveConfig(seed=7, drive=1, duration=100.0, rate=2.0, speed=3.0)
+        write_drive(loop, named('day', seed=loop.drive), path)
     stamps, poses, images, pictures = [], [], [], []
     camera = mount = None
     topics = ['/ground_truth', '/camera/image/compressed', '/camera/camera_info', '/tf_static']

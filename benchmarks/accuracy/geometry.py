@@ -72,7 +72,8 @@ def queries(bag: Path, every: int) -> Iterator[Frame]:
 
 def measure(recognizer: PlaceRecognizer, bag: Path, every: int) -> dict[str, object]:
     """Errors of what is measured for the leading hypotheses of a drive."""
-    relative, base, whole = Errors(), Errors(), []
+    relative, base = Errors(), Errors()
+    whole: list[float] = []
     seconds: list[float] = []
     asked = verified = wrong = 0
     for frame in queries(bag, every):

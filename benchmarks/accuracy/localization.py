@@ -186,7 +186,7 @@ def surest_first(trials: Sequence[Trial], config: VerificationConfig) -> list[di
                 answers.setdefault(name, []).append((score, index in example.positives))
         known = sum(bool(example.positives) for example in trial.asked.examples)
         curves = {
-            name: precision_recall(*zip(*found, strict=True), positives=known)
+            name: precision_recall([score for score, _ in found], [r for _, r in found], known)
             for name, found in answers.items()
         }
         recalls = {name: curve.recall_at_full_precision for name, curve in curves.items()}

@@ -20,11 +20,15 @@ from fol_vpr.sources import FrameSource, open_source
 
 # Where positions are the ground truth: the town is 180 m round.
 TOWN_TRUTH = EvaluationConfig(positive_radius=5.0, positive_angle=40.0)
-TOWN_TOPICS = {
-    'image_topic': '/camera/image/compressed',
-    'pose_topic': '/ground_truth',
-    'odom_topic': '/odom',
-}
+
+
+def _open_town(bag: Path) -> FrameSource:
+    return open_source(
+        bag,
+        image_topic='/camera/image/compressed',
+        pose_topic='/ground_truth',
+        odom_topic='/odom',
+    )
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Data:
                     self._elsewhere(self._data / 'ie_tower' / 'floor10'),
                 ]
         if len(self._town) >= 2:
-            self._take('town', open_source(self._town[0], **TOWN_TOPICS))
+            self._take('town', _open_town(self._town[0]))
             drives = [self._drive_by_position(path) for path in self._town[1:]]
             half = len(drives[0].examples) // 2
             first = CalibrationDrive('town, first half', drives[0].examples[:half])
@@ -95,7 +99,7 @@ class Data:
         return collect(self._recognizer, source, positives, limit=self._limit)
 
     def _drive_by_position(self, path: Path) -> CalibrationDrive:
-        source = open_source(path, **TOWN_TOPICS)
+        source = _open_town(path)
         queries = [CapturedPosition.of(capture) for capture in source.captures()]
         references = [CapturedPosition.of(place) for place in self._recognizer.places]
         positives = positives_by_position(queries, references, TOWN_TRUTH)

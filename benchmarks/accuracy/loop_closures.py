@@ -26,10 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from benchmarks.datasets import PlaceSet, place_sets
+from benchmarks.datasets import PlaceSet, place_sets, tum_camera
 from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.config import (
     LoopsConfig,
@@ -38,7 +35,7 @@ from fol_vpr.config import (
     RecognizerConfig,
     RetrievalConfig,
 )
-from fol_vpr.datatypes import Camera, Frame, Pose
+from fol_vpr.datatypes import Frame
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, precision_recall
 from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
 from fol_vpr.loop_closure.revisits import find_revisits
@@ -116,7 +113,7 @@ def row(
 def desk(data: Path, network: NetworkConfig) -> list[Row]:
     """tum_fr1_desk against itself."""
     folder = ImageFolder(data / 'tum_fr1_desk' / 'rgb', data / 'tum_fr1_desk' / 'frames.csv')
-    camera = _camera(data / 'tum_fr1_desk' / 'TUM1.yaml')
+    camera = tum_camera(data / 'tum_fr1_desk' / 'TUM1.yaml')
     frames = [replace(frame, camera=camera) for _, frame in folder.frames()]
     config = RecognizerConfig(network, loops=DESK)
     rare = replace(
@@ -139,18 +136,6 @@ def desk(data: Path, network: NetworkConfig) -> list[Row]:
             informative = left if method == 'published' else None
             rows.append(row(name, method, answers, positives, informative))
     return rows
-
-
-def _camera(path: Path) -> Camera:
-    """The camera of a settings file of ORB-SLAM; the poses are those of its optical frame."""
-    file = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
-    fx, fy, cx, cy, *distortion = (
-        file.getNode(f'Camera.{name}').real()
-        for name in ('fx', 'fy', 'cx', 'cy', 'k1', 'k2', 'p1', 'p2', 'k3')
-    )
-    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    mount = Pose(np.zeros(3), np.array([0.0, 0, 0, 1]))
-    return Camera((640, 480), matrix, 'plumb_bob', np.array(distortion), mount)
 
 
 Tie = tuple[float, int, int]

@@ -34,7 +34,7 @@ from examples.pose_graph_backend.geometry import pose3
 from examples.pose_graph_backend.pose_graph import PoseGraph
 from examples.pose_graph_backend.settings import GraphSettings
 from fol_vpr.config import LoopsConfig, NetworkConfig, RecognizerConfig
-from fol_vpr.datatypes import Frame
+from fol_vpr.datatypes import Frame, LoopClosure
 from fol_vpr.evaluation.trajectories import absolute_trajectory_error
 from fol_vpr.recognizer import PlaceRecognizer
 
@@ -150,10 +150,11 @@ def recognized(run: Run, odometry: Sequence[gtsam.Pose3], threads: int) -> list[
     """What place recognition finds within the drive."""
     at = dict(zip(run.stamps, odometry, strict=True))
     assert run.camera.mount is not None
-    mount = pose3(run.camera.mount.position, run.camera.mount.orientation)
+    camera = run.camera.mount
+    mount = pose3(camera.position.tolist(), camera.orientation.tolist())
     config = RecognizerConfig(network=NetworkConfig(threads=threads), loops=LOOPS[run.name])
     recognizer = PlaceRecognizer(config)
-    found = []
+    found: list[LoopClosure] = []
     for number, stamp in enumerate(run.images):
         frame = Frame(
             run.load(number),
@@ -168,7 +169,7 @@ def recognized(run: Run, odometry: Sequence[gtsam.Pose3], threads: int) -> list[
     for each in found:
         measured = None
         if each.relative is not None:
-            pose = pose3(each.relative.translation, each.relative.orientation)
+            pose = pose3(each.relative.translation.tolist(), each.relative.orientation.tolist())
             measured = Measurement.from_ros(
                 pose, each.relative.covariance, metric=each.relative.metric
             )
@@ -185,7 +186,7 @@ def exact_but_for_noise(run: Run, seed: int) -> list[Closure]:
     places = np.array([pose.translation() for pose in poses])
     way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
     near, turned, past = NEAR[run.name]
-    closures = []
+    closures: list[Closure] = []
     for end in range(0, len(poses), 2):
         starts = np.flatnonzero(way <= way[end] - past)
         starts = starts[np.argsort(np.linalg.norm(places[starts] - places[end], axis=1))]

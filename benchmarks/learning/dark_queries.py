@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 order = np.argsort(-_described(extractor, images) @ references.T, axis=1)
                 for k in SHOWN:
                     hits = [
-                        bool(set(row[:k].tolist()) & set(right))
+                        bool(set(row[:k].tolist()) & set(right or ()))
                         for row, right in zip(order, chosen.positives, strict=True)
                     ]
                     cells.append(f'{100 * np.mean(hits):.1f}')

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.options import benchmark_parser
 from fol_vpr.network import FoL, build_fol
+from fol_vpr.sources import decode_bytes
 from training.losses import FoLLoss, LossConfig, LossInputs
 
 SIDE, PLACES, VIEWS = 126, 8, 3
@@ -56,11 +57,13 @@ def noise_images() -> tuple[Tensor, Tensor]:
 
 
 def folder_images(folder: Path) -> tuple[Tensor, Tensor]:
-    """The same from a folder with a folder of JPEG images for each place."""
+    """Images and labels from a folder that has a folder of JPEG images for each place."""
     places = [sorted(path.glob('*.jpg'))[:VIEWS] for path in sorted(folder.iterdir())]
     places = [files for files in places if len(files) == VIEWS][:PLACES]
     found = [
-        cv2.resize(cv2.imread(str(file)), (SIDE, SIDE), interpolation=cv2.INTER_AREA)[..., ::-1]
+        cv2.resize(
+            decode_bytes(file.read_bytes(), str(file)), (SIDE, SIDE), interpolation=cv2.INTER_AREA
+        )
         for files in places
         for file in files
     ]

@@ -75,7 +75,7 @@ def _measure() -> list[float]:
     node = rclpy.create_node('publishing_benchmark')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    received = []
+    received: list[PlaceHypothesisArray] = []
     node.create_subscription(PlaceHypothesisArray, 'places', received.append, 100)
     publisher = node.create_publisher(PlaceHypothesisArray, 'places', 100)
     while not publisher.get_subscription_count():

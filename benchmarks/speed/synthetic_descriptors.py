@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fol_vpr.config import NetworkConfig
-from fol_vpr.datatypes import Frame
 from fol_vpr.network import FeatureExtractor
+from fol_vpr.sources import decode_bytes
 
 VIEWS = 5
 """References that show one location: a map has several passes, and frames some metres apart."""
@@ -121,8 +120,8 @@ def _extracted(files: list[Path]) -> list[np.ndarray]:
     extractor = FeatureExtractor(NetworkConfig())
     rows = []
     for path in files:
-        image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        rows.append(extractor.extract([Frame(image).image])[0].global_descriptor)
+        image = decode_bytes(path.read_bytes(), str(path))
+        rows.append(extractor.extract([image])[0].global_descriptor)
     return rows
 
 

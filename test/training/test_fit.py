@@ -18,6 +18,8 @@ from fol_vpr.network import FeatureExtractor, open_weights
 from training.__main__ import main
 from training.settings import read_config
 
+pytestmark = pytest.mark.usefixtures('one_thread')
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SMALL = """
@@ -36,14 +38,6 @@ validation:
   rerank: 3
 run: {{output: {folder}/run, epochs: 2, threads: 1, log_every: 1, pictures: 2, accelerator: cpu}}
 """
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module')

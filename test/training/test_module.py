@@ -26,16 +26,10 @@ from training.module import (
     parameter_groups,
 )
 
+pytestmark = pytest.mark.usefixtures('one_thread')
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ModelConfig(architecture='fol_tiny', input_size=126)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_last_blocks_train_and_what_comes_after_them():

@@ -21,7 +21,7 @@ class GsvCitiesSource(Checked):
 class FoldersSource(Checked):
     """A folder for each place, as the town writes them: ROOT/<place>/*.jpg (kind: folders)."""
 
-    path: str = setting('', 'Folder of the folders.')
+    path: str = setting('', 'Folder that holds one folder of images for each place.')
     include: tuple[str, ...] = setting((), 'Patterns of folder names to take; none takes all.')
     exclude: tuple[str, ...] = setting((), 'Patterns of folder names to leave out.')
     min_images: int = setting(2, 'Places with fewer images are left out.', minimum=2)
@@ -53,16 +53,23 @@ class DrivesSource(Checked):
     """Bags with poses, or folders of images with positions, of one frame (kind: drives)."""
 
     paths: tuple[str, ...] = setting((), 'Bags or image folders whose poses are in one frame.')
-    image_topic: str = setting('', 'Of the bags; may be left out where there is one.')
-    pose_topic: str = setting('', 'Of the bags.')
+    image_topic: str = setting(
+        '', 'Image topic of the bags. Empty takes the only image topic that a bag has.'
+    )
+    pose_topic: str = setting('', 'Topic of the bags with the poses of the robot.')
     positions: tuple[str, ...] = setting(
         (), 'CSV files with the positions of image folders, one for each path.'
     )
     radius: float = setting(
-        4.0, 'Images of one place are within so many metres of its first.', minimum=0
+        4.0,
+        'Greatest distance in metres between the first image of a place and its others.',
+        minimum=0,
     )
     angle: float = setting(
-        30.0, 'And turned by at most so many degrees against it.', minimum=0, maximum=180
+        30.0,
+        'Greatest angle in degrees between the first image of a place and its others.',
+        minimum=0,
+        maximum=180,
     )
     spacing: float = setting(
         4.0,
@@ -77,7 +84,9 @@ class DrivesSource(Checked):
     step: float = setting(
         0.5, 'Metres driven between images that are taken from a bag.', minimum=0, maximum=1000
     )
-    turn: float = setting(10.0, 'Degrees turned between them.', minimum=0, maximum=360)
+    turn: float = setting(
+        10.0, 'Degrees turned between images that are taken from a bag.', minimum=0, maximum=360
+    )
     min_images: int = setting(2, 'Places with fewer images are left out.', minimum=2)
     repeat: int = setting(1, 'How often each place comes in an epoch.', minimum=1)
 
@@ -132,8 +141,8 @@ class DataConfig(Checked):
     )
     confusing: int = setting(
         1,
-        'Places that the network confuses come into one batch in groups of so many; 1 leaves it '
-        'to chance.',
+        'Size of the groups of places with similar descriptors that are put into one batch (hard '
+        'negatives); 1 composes batches at random.',
         minimum=1,
     )
     workers: int = setting(
@@ -145,7 +154,12 @@ class DataConfig(Checked):
 class AugmentationConfig(Checked):
     """How training images are changed, so that what does not matter does not count."""
 
-    strength: float = setting(1.0, 'Scales all that follows; 0 is off.', minimum=0, maximum=3)
+    strength: float = setting(
+        1.0,
+        'Factor of the amounts and probabilities of all changes of an image; 0 changes nothing.',
+        minimum=0,
+        maximum=3,
+    )
     crop: float = setting(
         0.4, 'Largest share of the area that a crop leaves out.', minimum=0, maximum=0.9
     )
@@ -162,18 +176,22 @@ class AugmentationConfig(Checked):
         minimum=0,
         maximum=1,
     )
-    brightness: float = setting(0.3, 'Largest change, as a share.', minimum=0, maximum=1)
-    contrast: float = setting(0.3, 'Largest change, as a share.', minimum=0, maximum=1)
+    brightness: float = setting(
+        0.3, 'Largest change of brightness, as a share.', minimum=0, maximum=1
+    )
+    contrast: float = setting(0.3, 'Largest change of contrast, as a share.', minimum=0, maximum=1)
     gamma: float = setting(
         0.5, 'Largest change of gamma, as a logarithm: night and glare.', minimum=0, maximum=2
     )
-    saturation: float = setting(0.4, 'Largest change, as a share.', minimum=0, maximum=1)
+    saturation: float = setting(
+        0.4, 'Largest change of saturation, as a share.', minimum=0, maximum=1
+    )
     tint: float = setting(
         0.08, 'Largest change of each colour channel, as a share.', minimum=0, maximum=0.5
     )
     grey: float = setting(0.1, 'Probability of losing all colour.', minimum=0, maximum=1)
     shade: float = setting(
-        0.3, 'Probability of a shadow or a glare over a part of it.', minimum=0, maximum=1
+        0.3, 'Probability of a shadow or a glare over a part of the image.', minimum=0, maximum=1
     )
     blur: float = setting(
         0.2, 'Probability of blur, of the lens or by motion.', minimum=0, maximum=1
@@ -181,7 +199,7 @@ class AugmentationConfig(Checked):
     noise: float = setting(0.3, 'Probability of sensor noise.', minimum=0, maximum=1)
     jpeg: float = setting(0.2, 'Probability of hard JPEG compression.', minimum=0, maximum=1)
     occluder: float = setting(
-        0.3, 'Probability of something in front of it.', minimum=0, maximum=1
+        0.3, 'Probability that a patch covers a part of the image.', minimum=0, maximum=1
     )
 
 
@@ -193,7 +211,8 @@ class ValidationConfig(Checked):
     every: int = setting(1, 'Epochs between validations.', minimum=1)
     select: str = setting(
         'reranked',
-        'Whose Recall@1, the mean over the sets, the best checkpoint has.',
+        'Ranking whose Recall@1, averaged over the sets, chooses the best checkpoint: before '
+        're-ranking (global) or after it (reranked).',
         choices=('global', 'reranked'),
     )
     rerank: int = setting(

@@ -1,4 +1,4 @@
-"""What the network confuses: the descriptors of the places that it has seen last.
+"""Mining of hard negatives: places with similar descriptors come into one batch.
 
 Batch-wise mining sees only what is in the batch. Of 60 places out of thousands hardly two look
 alike, so places whose descriptors were close are brought together (as in Global Proxy-based Hard
@@ -21,7 +21,7 @@ _CHUNK = 2048
 
 
 class HardPlaceMiner:
-    """Remembers a short descriptor of each place.
+    """Remembers a short descriptor of each place, and groups places whose descriptors are similar.
 
     Args:
         places: how many there are.
