@@ -1,4 +1,4 @@
-"""fol_vpr bag: write a bag from images, play one, record one, look into one."""
+"""`fol_vpr bag`: writes a bag from images, plays, records, and lists the topics of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fol_vpr.ros.bags.player import PlaySummary
     from fol_vpr.ros.bags.recorder import RecordSummary
 
-# The topic and the times have options of their own.
+# Settings that become options by themselves; the topic and the times are options of the verb.
 WRITER_SETTINGS = (
     'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
 )  # fmt: skip
@@ -46,13 +46,15 @@ def run(args: argparse.Namespace) -> int:
 def _declare_from_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('images', metavar='DIR', help='folder of images, taken in sorted order')
     parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
-    parser.add_argument('--topic', default='', help='of the images; by default /camera/image, '
-                        'with /compressed appended for compressed ones')  # fmt: skip
+    parser.add_argument('--topic', default='', help='topic of the images; by default '
+    '/camera/image, with /compressed appended for compressed images')  # fmt: skip
     times = parser.add_mutually_exclusive_group()
     times.add_argument('--rate', type=float, metavar='HZ', help='images per second')
-    times.add_argument('--stamps', metavar='CSV', help='with the times of the images')
-    parser.add_argument('--poses', metavar='FILE', help='stamped poses, CSV or TUM trajectory')
-    parser.add_argument('--overwrite', action='store_true', help='replace a bag of that name')
+    times.add_argument('--stamps', metavar='CSV', help='CSV with the times of the images')
+    parser.add_argument(
+        '--poses', metavar='FILE', help='poses with times, a CSV or a TUM trajectory'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
 
 
@@ -82,13 +84,22 @@ def _from_images(args: argparse.Namespace) -> int:
 
 def _declare_play(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
-    parser.add_argument('--topics', nargs='+', default=[], metavar='T', help='play only these')
-    parser.add_argument('--remap', nargs='+', default=[], metavar='FROM:=TO', help='rename topics')
+    parser.add_argument(
+        '--topics', nargs='+', default=[], metavar='T', help='play only these topics'
+    )
+    parser.add_argument(
+        '--remap',
+        nargs='+',
+        default=[],
+        metavar='FROM:=TO',
+        help='publish topics under other names',
+    )
     parser.add_argument(
         '--answers',
         default='',
         metavar='TOPIC',
-        help='wait for the answers on this topic, e.g. /localizer/places, and send no faster',
+        help='topic of the answers to the images, e.g. /localizer/places; images are then sent no '
+        'faster than they are answered',
     )
     parser.add_argument('--json', action='store_true', help='print the summary as JSON')
     add_settings(parser, PlayerConfig)
@@ -101,27 +112,27 @@ def _play(args: argparse.Namespace) -> int:
             args.bag,
             settings(args, PlayerConfig()),
             topics=args.topics,
-            remap=dict(_renaming(pair) for pair in args.remap),
+            remap=dict(_parse_remapping(pair) for pair in args.remap),
             answers=args.answers,
-            conclude=lambda summary: _tell_played(summary, args.json, progress),
+            conclude=lambda summary: _print_played(summary, args.json, progress),
             report=progress.warn,
             progress=progress,
         )
     return 0
 
 
-def _tell_played(summary: PlaySummary, as_json: bool, progress: Progress) -> None:
+def _print_played(summary: PlaySummary, as_json: bool, progress: Progress) -> None:
     progress.close()
     if as_json:
         print_json(dataclasses.asdict(summary))
         return
     sent = ', '.join(f'{count} on {topic}' for topic, count in summary.sent.items())
-    print(f'sent {sent or "nothing"} in {summary.seconds:.1f} s')
+    print(f'sent {sent or "no messages"} in {summary.seconds:.1f} s')
     if summary.answered is not None:
         print(f'answered {summary.answered} of {summary.images} images')
 
 
-def _renaming(pair: str) -> tuple[str, str]:
+def _parse_remapping(pair: str) -> tuple[str, str]:
     old, sign, new = pair.partition(':=')
     if not (old and sign and new):
         raise InputError(f'--remap needs FROM:=TO, got {pair}')
@@ -129,7 +140,7 @@ def _renaming(pair: str) -> tuple[str, str]:
 
 
 def _declare_record(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('topics', nargs='+', metavar='TOPIC', help='to be recorded')
+    parser.add_argument('topics', nargs='+', metavar='TOPIC', help='topic to record')
     parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
     parser.add_argument('--json', action='store_true', help='print the summary as JSON')
     add_settings(parser, RecorderConfig)
@@ -142,26 +153,26 @@ def _record(args: argparse.Namespace) -> int:
             args.output,
             args.topics,
             settings(args, RecorderConfig()),
-            conclude=lambda summary: _tell_recorded(summary, args),
+            conclude=lambda summary: _print_recorded(summary, args),
             report=lambda text: print(text, file=sys.stderr, flush=True),
             is_stopped=is_stopped,
         )
     return 0
 
 
-def _tell_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
+def _print_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
     if args.json:
         print_json(dataclasses.asdict(summary))
         return
     recorded = ', '.join(f'{count} on {topic}' for topic, count in summary.recorded.items())
     print(f'{args.output}: {recorded or "no messages"} in {summary.seconds:.1f} s')
     for topic in summary.missing:
-        print(f'nobody published {topic}')
+        print(f'no publisher on {topic}')
 
 
 def _declare_info(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
-    parser.add_argument('--json', action='store_true', help='print it as JSON')
+    parser.add_argument('--json', action='store_true', help='print the list as JSON')
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -182,10 +193,10 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _needs_ros(module: str) -> Any:
-    """A module of fol_vpr.ros.
+    """Import a module of fol_vpr.ros.
 
     Raises:
-        FolVprError: ROS is not there.
+        FolVprError: ROS 2 or the built workspace cannot be imported.
     """
     import importlib
 

@@ -1,4 +1,4 @@
-"""`fol_vpr calibrate`: learns from drives through a map how probable its answers are."""
+"""`fol_vpr calibrate`: fits how probable the answers of a map are, from drives through it."""
 
 from __future__ import annotations
 
@@ -23,57 +23,63 @@ if TYPE_CHECKING:
 
 RETRIEVAL = ('candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify', 'place_radius', 'place_index_gap', 'max_gap', 'speed')
-# Those that the evidence depends on, though they are not to be set here.
-REMEMBERED = {
+# Settings that the evidence depends on, which are stored with the calibration.
+RECORDED = {
     RetrievalConfig: (*RETRIEVAL, 'similarity_weight', 'min_relative_similarity'),
     VerificationConfig: (*VERIFICATION, 'inlier_threshold'),
 }
-BAR = 40
+BAR_WIDTH = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.description = (
-        'Learn from drives through a map, of which it is known where they went, how probable the '
-        'answers of the map are; show how far that holds on parts of the drives that it was not '
-        'learned from; and store it in the map. Drives that the map was built from are refused. '
-        'The same images without the references near them teach what it looks like where the map '
-        'has no such place.'
+        'Fit, to drives through a map whose positions are known, how probable the answers of the '
+        'map are; print how well the probabilities hold on parts of the drives that were left out '
+        'of the fit; and store the calibration in the map. Drives that the map was built from are '
+        'refused. Each image is also searched in the map without the references near it, as an '
+        'example of an image outside the map.'
     )
-    parser.add_argument('--map', metavar='M.folmap', required=True)
+    parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     parser.add_argument(
-        '--bag', metavar='BAG', action='append', default=[], help='a drive; may be repeated'
+        '--bag',
+        metavar='BAG',
+        action='append',
+        default=[],
+        help='a drive as a ROS 2 bag; may be repeated',
     )
     parser.add_argument(
         '--images', metavar='DIR', action='append', default=[],
-        help='a drive as a folder of images in their order; may be repeated',
+        help='a drive as a folder of images in the order of their names; may be repeated',
     )  # fmt: skip
-    parser.add_argument('--image-topic', metavar='T', help='of the bags')
-    parser.add_argument('--pose-topic', metavar='T', help='of the bags, in the frame of the map')
+    parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bags')
     parser.add_argument(
-        '--odom-topic', metavar='T', help='odometry of the bags, where they have it'
+        '--pose-topic', metavar='T', help='topic of the poses in the bags, in the frame of the map'
     )
+    parser.add_argument('--odom-topic', metavar='T', help='topic of the odometry in the bags')
     parser.add_argument(
         '--positions', metavar='CSV', action='append', default=[],
-        help='positions of the images of a folder; once for each --images',
+        help='positions of the images of a folder; give it once for each --images',
     )  # fmt: skip
     parser.add_argument(
         '--frame-id', metavar='NAME', default='',
-        help='frame that the positions are in, where the drives do not name it rightly',
+        help='frame that the positions are in, where the drives name another one',
     )  # fmt: skip
     parser.add_argument(
         '--ground-truth', metavar='CSV', action='append', default=[],
-        help='columns query_index,ref_indices; once for each drive, bags first. Without it, '
-        'positions decide, see --positive-radius',
+        help='CSV with the columns query_index,ref_indices; give it once for each drive, bags '
+        'first. Without it, positions decide, see --positive-radius',
     )  # fmt: skip
     parser.add_argument(
-        '--limit', metavar='N', type=int, help='only the first N images of each drive'
+        '--limit', metavar='N', type=int, help='use only the first N images of each drive'
     )
-    parser.add_argument('--skip-bad', action='store_true', help='leave out images that are bad')
+    parser.add_argument(
+        '--skip-bad', action='store_true', help='leave out images that cannot be read'
+    )
     parser.add_argument('--json', metavar='OUT.json', help='write the calibration as JSON')
     parser.add_argument('--picture', metavar='OUT.png', help='draw the reliability diagram')
     parser.add_argument(
-        '--dry-run', action='store_true', help='show the calibration, and leave the map as it is'
+        '--dry-run', action='store_true', help='print the calibration, and leave the map unchanged'
     )
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
@@ -109,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
             'settings': {
                 name: getattr(config, name)
                 for config in (retrieval, verification)
-                for name in REMEMBERED[type(config)]
+                for name in RECORDED[type(config)]
             },
         }
     finally:
@@ -126,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         draw_reliability(args.picture, curves)
         print(f'picture: {args.picture}', file=sys.stderr)
     if args.dry_run:
-        print(f'{args.map} was left as it is')
+        print(f'{args.map} is unchanged')
         return 0
     with Progress('calibrate', 'places') as progress:
         store_calibration(args.map, fitted.calibration, progress=progress)
@@ -137,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     drives = len(args.bag) + len(args.images)
     if not drives:
-        raise InputError('no drive to learn from: give --bag BAG, or --images DIR')
+        raise InputError('no drive to calibrate with: give --bag BAG, or --images DIR')
     if args.limit is not None and args.limit < 1:
         raise InputError(f'--limit is {args.limit}, expected at least 1')
     if args.ground_truth and len(args.ground_truth) != drives:
@@ -179,14 +185,14 @@ def _drives(
     sources: Sequence[FrameSource],
     criteria: EvaluationConfig,
 ) -> list[CalibrationDrive]:
-    """What all images of the drives gave."""
+    """The evidence of all images of the drives."""
     from fol_vpr.calibration import check_other_drive, collect
 
     info = recognizer.load_map(args.map)
     if not recognizer.extractor.trained:
         raise InputError(
-            f'{args.map} was made with untrained weights, whose scores mean nothing: build it '
-            'with trained ones first'
+            f'{args.map} was made with untrained weights, whose scores say nothing about '
+            'places: build it with trained weights first'
         )
     for source in sources:
         check_other_drive(source, recognizer.places, args.map)
@@ -201,9 +207,7 @@ def _drives(
     with Progress('calibrate') as progress:
         unknown = [found for truth in positives for found in truth if found is None]
         if unknown:
-            progress.warn(
-                f'{len(unknown)} images are left out: it is not known where they were taken'
-            )
+            progress.warn(f'{len(unknown)} images are left out, as their positions are not known')
         unread = SkipBad(progress)
         for source, truth in zip(sources, positives, strict=True):
             drives.append(
@@ -219,13 +223,13 @@ def _drives(
     return drives
 
 
-# ---- what people see
+# ---- output
 
 
 def _lines(fitted: FittedCalibration) -> list[str]:
     calibration, provenance = fitted.calibration, fitted.calibration.provenance
     right, wrong = fitted.rows
-    table = [['evidence', 'weight', 'per', 'around', 'what it is']]
+    table = [['evidence', 'weight', 'per', 'mean', 'meaning']]
     for each in fitted.evidence():
         numbers = (f'{each.weight:+.2f}', f'{each.scale:.2f}', f'{each.mean:.2f}')
         table.append([each.name, *numbers, each.words])
@@ -236,8 +240,8 @@ def _lines(fitted: FittedCalibration) -> list[str]:
         '',
         *align_columns(table, left=(0, 4)),
         '',
-        f'offset {calibration.offset:+.2f}; the right place is missed in '
-        f'{calibration.miss_rate:.1%} of the images; a wrong one is repeated in '
+        f'offset {calibration.offset:+.2f}; the right place is not found in '
+        f'{calibration.miss_rate:.1%} of the images; a wrong place is repeated in '
         f'{calibration.repeat_rate:.1%}',
         '',
         *_diagram('probability of the leading place', fitted.place),
@@ -247,15 +251,15 @@ def _lines(fitted: FittedCalibration) -> list[str]:
 
 
 def _diagram(title: str, bins: Sequence[Bin]) -> list[str]:
-    """A reliability diagram for a terminal: how often each probability was right."""
+    """A reliability diagram as text: the frequency of right statements for each probability."""
     lines = [
         f'{title}, on held-out parts: expected calibration error {calibration_error(bins):.3f}'
     ]
     for each in bins:
-        bar = ['.'] * BAR
-        bar[: round(each.right * BAR)] = ['#'] * round(each.right * BAR)
-        bar[min(BAR - 1, int(each.said * BAR))] = '|'
+        bar = ['.'] * BAR_WIDTH
+        bar[: round(each.right * BAR_WIDTH)] = ['#'] * round(each.right * BAR_WIDTH)
+        bar[min(BAR_WIDTH - 1, int(each.said * BAR_WIDTH))] = '|'
         lines.append(
-            f'  said {each.said:4.2f}  right {each.right:4.2f}  {"".join(bar)}  {each.count}'
+            f'  predicted {each.said:4.2f}  right {each.right:4.2f}  {"".join(bar)}  {each.count}'
         )
     return lines

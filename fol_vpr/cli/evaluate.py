@@ -1,4 +1,4 @@
-"""`fol_vpr evaluate`: answers against ground truth, offline or from a recording."""
+"""`fol_vpr evaluate`: compares answers with ground truth, offline or from a recording."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from fol_vpr.evaluation.pictures import LoadImage
     from fol_vpr.sources import FrameSource
 
-# The settings that make sense here; geometric verification is off unless it is asked for.
+# Settings that become options. Without --verify and --sequence, no pair is verified geometrically.
 RETRIEVAL = ('candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold')
 VERIFICATION = ('verify',)
-# What decisions about a stream depend on.
+# Settings of the decision over a sequence of images.
 SEQUENCE = (
     'probability', 'consecutive', 'max_gap', 'speed', 'place_radius', 'place_index_gap',
 )  # fmt: skip
@@ -45,40 +45,42 @@ SEQUENCE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.description = (
-        'Run queries through the recogniser, or take the answers that the live node gave, and '
-        'compare them with ground truth: Recall@1/5/10 before and after re-ranking, latency '
-        'percentiles, queries that were dropped. Queries without any positive are left out of '
-        'the recall and counted.'
+        'Recognise queries, or read the answers that a node gave, and compare the answers with '
+        'ground truth: Recall@1/5/10 before and after re-ranking, percentiles of the latency, and '
+        'the number of queries without an answer. Queries without any positive are left out of '
+        'the recall and counted separately.'
     )
-    parser.add_argument('--map', metavar='M.folmap', required=True)
+    parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     parser.add_argument(
         '--queries', metavar='DIR_OR_BAG', required=True, help='image folder or ROS 2 bag'
     )
-    parser.add_argument('--image-topic', metavar='T', help='of the bag')
-    parser.add_argument('--pose-topic', metavar='T', help='of the bag, for --positive-radius')
+    parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
+    parser.add_argument(
+        '--pose-topic', metavar='T', help='topic of the poses in the bag, for --positive-radius'
+    )
     parser.add_argument('--positions', metavar='CSV', help='positions of the images of a folder')
     parser.add_argument(
         '--frame-id',
         metavar='NAME',
         default='',
-        help='frame that those positions are in, where the queries do not name it rightly',
+        help='frame that the positions of the queries are in, where they name another one',
     )
     truth = parser.add_mutually_exclusive_group()
     truth.add_argument(
         '--ground-truth',
         metavar='CSV',
-        help='columns query_index,ref_indices; without it, positions of queries and references '
-        'decide, see --positive-radius',
+        help='CSV with the columns query_index,ref_indices; without it, positions of queries and '
+        'references decide, see --positive-radius',
     )
     truth.add_argument(
         '--without-ground-truth',
         action='store_true',
-        help='latency, drops and pictures only',
+        help='report latency and queries without an answer, and no recall',
     )
     parser.add_argument('--json', metavar='OUT.json', help='write the figures as JSON')
     parser.add_argument('--per-query', metavar='OUT.csv', help='write a line for every query')
     parser.add_argument(
-        '--picture', metavar='OUT.png', help='draw what came first for every query'
+        '--picture', metavar='OUT.png', help='draw the first reference found for every query'
     )
     parser.add_argument(
         '--recording',
@@ -86,20 +88,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bag with the live node's ~/places; --queries is then the bag that was played",
     )
     parser.add_argument(
-        '--recording-topic', metavar='T', help='where the recording holds several nodes'
+        '--recording-topic',
+        metavar='T',
+        help='topic of the answers, where the recording holds those of several nodes',
     )
-    parser.add_argument('--limit', metavar='N', type=int, help='only the first N queries')
+    parser.add_argument('--limit', metavar='N', type=int, help='use only the first N queries')
     parser.add_argument(
         '--sequence',
         action='store_true',
-        help='the queries are a stream: judge them as the node does, and count what was said',
+        help='decide over the sequence of queries, as the node does, and count right and wrong '
+        'decisions',
     )
-    parser.add_argument('--odom-topic', metavar='T', help='odometry of the bag, for --sequence')
+    parser.add_argument(
+        '--odom-topic', metavar='T', help='topic of the odometry in the bag, for --sequence'
+    )
     parser.add_argument(
         '--skip-bad',
         action='store_true',
-        help='accept that queries which cannot be read count as misses; without it they do too, '
-        'but the exit code is 2',
+        help='end with exit code 0 although queries cannot be read; they count as misses in any '
+        'case, and without this option the exit code is 2',
     )
     add_settings(parser, CameraConfig)
     add_network_of_map(parser)
@@ -127,9 +134,9 @@ def run(args: argparse.Namespace) -> int:
         odom_topic=args.odom_topic,
     )
     if args.recording is not None:
-        _of_recording(args, source, criteria)
+        _evaluate_recording(args, source, criteria)
     else:
-        _offline(args, source, criteria)
+        _evaluate_offline(args, source, criteria)
     return 0
 
 
@@ -153,34 +160,35 @@ def _check_combination(args: argparse.Namespace) -> None:
         useless += ['sequence'] if args.sequence else []
         if useless:
             raise InputError(
-                f'--{useless[0].replace("_", "-")} has no effect on answers that were recorded; '
-                'leave it out'
+                f'--{useless[0].replace("_", "-")} has no effect on recorded answers; leave it out'
             )
 
 
-def _of_recording(
+def _evaluate_recording(
     args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
 ) -> None:
-    """The answers of a node: the map's weights need not be on this machine."""
+    """Evaluate the answers of a node, without the weights of the map."""
     from fol_vpr.evaluation.recording import read_recording
     from fol_vpr.recognizer import open_map
 
     with open_map(args.map) as reader:
         info, places = reader.info, reader.places
-        positives, plotted = _truth_of(args, source, places, info, criteria)
+        positives, plotted = _ground_truth(args, source, places, info, criteria)
         answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
         conditions = _conditions(args, source, info, criteria)
         _report(args, Evaluation(conditions, positives, answers, plotted), source, reader.image)
 
 
-def _offline(args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig) -> None:
+def _evaluate_offline(
+    args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
+) -> None:
     from fol_vpr.recognizer import PlaceRecognizer, open_map
 
-    # What can be known to be wrong is said before the network and the queries, which take minutes.
+    # Errors in the ground truth are reported before the queries, which take minutes.
     with open_map(args.map) as reader:
-        positives, plotted = _truth_of(args, source, reader.places, reader.info, criteria)
+        positives, plotted = _ground_truth(args, source, reader.places, reader.info, criteria)
     retrieval = settings(args, RetrievalConfig())
-    # Geometric verification does not change the order of the hypotheses, only what is decided.
+    # Geometric verification changes decisions, and not the order of the hypotheses.
     usual = VerificationConfig() if args.sequence else replace(VerificationConfig(), verify=0)
     verification = settings(args, usual)
     network = network_of_map(args, args.map)
@@ -215,11 +223,11 @@ def _offline(args: argparse.Namespace, source: FrameSource, criteria: Evaluation
     if unread.count and not args.skip_bad:
         raise InputError(
             f'{unread.count} of {evaluation.queries} queries cannot be read and were counted as '
-            f'misses; mend them, or accept that with --skip-bad. The first: {unread.first}'
+            f'misses; repair the files, or accept that with --skip-bad. The first: {unread.first}'
         )
 
 
-def _truth_of(
+def _ground_truth(
     args: argparse.Namespace,
     source: FrameSource,
     places: Sequence[Place],
@@ -247,7 +255,7 @@ def _conditions(
         map=args.map,
         map_id=info.map_id,
         source=source.description,
-        ground_truth=_truth(args, criteria),
+        ground_truth=_criteria_in_words(args, criteria),
         weights=info.weights_name,
         trained=info.trained,
         model_id=info.model_id,
@@ -258,7 +266,7 @@ def _conditions(
     )
 
 
-def _truth(args: argparse.Namespace, criteria: EvaluationConfig) -> str:
+def _criteria_in_words(args: argparse.Namespace, criteria: EvaluationConfig) -> str:
     if args.without_ground_truth:
         return 'none'
     if args.ground_truth is not None:

@@ -1,4 +1,4 @@
-"""`fol_vpr export onnx`."""
+"""`fol_vpr export onnx`: writes the network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.console import print_table
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import align_columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb and its kind."""
+    """Add the options of the verb."""
     verbs = parser.add_subparsers(dest='export_verb', metavar='onnx', required=True)
     onnx = verbs.add_parser(
         'onnx',
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--batch',
         metavar='N',
         default='1',
-        help='images in a run; dynamic leaves it to each run. Default: 1.',
+        help='number of images per run; dynamic accepts any number. Default: 1.',
     )
     add_settings(onnx, NetworkConfig, only=('weights', 'input_size'))
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     metadata = export_onnx(network.weights, output, input_size=network.input_size, batch=batch)
     rows = [['file', str(output)], ['batch', args.batch], *map(list, metadata.items())]
-    print('\n'.join(align_columns(rows, left=(0, 1))))
+    print_table(rows)
     return 0
 
 

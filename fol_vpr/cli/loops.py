@@ -1,4 +1,4 @@
-"""`fol_vpr loops`: the loop closures of a recorded drive."""
+"""`fol_vpr loops`: finds the loop closures of a recorded drive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, network_of_map, settings
-from fol_vpr.cli.common.console import Progress, atomic_text, check_writable
+from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, print_table
 from fol_vpr.config import (
     CameraConfig,
     LoopsConfig,
@@ -20,7 +20,6 @@ from fol_vpr.config import (
 )
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, evaluate_closures
-from fol_vpr.evaluation.report import align_columns
 
 if TYPE_CHECKING:
     from fol_vpr.datatypes import LoopClosure, Pose
@@ -37,22 +36,26 @@ COLUMNS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.description = (
-        'Walk a recorded drive through the recogniser as the node would, and write the loop '
-        'closures that it gives: within the drive, and with a map where one is named. Poses of '
-        'the drive, where there are any, are taken as ground truth.'
+        'Process a recorded drive as the node would, and write its loop closures: within the '
+        'drive, and with a map if --map is given. Poses of the drive, if there are any, are taken '
+        'as ground truth.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--bag', metavar='BAG', help='ROS 2 bag')
-    source.add_argument('--images', metavar='DIR', help='folder of images, in their order')
-    parser.add_argument('--image-topic', metavar='T', help='of the bag')
-    parser.add_argument('--odom-topic', metavar='T', help='odometry of the bag')
-    parser.add_argument('--pose-topic', metavar='T', help='ground truth of the bag')
+    source.add_argument('--images', metavar='DIR', help='folder of images, taken in sorted order')
+    parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
+    parser.add_argument('--odom-topic', metavar='T', help='topic of the odometry in the bag')
     parser.add_argument(
-        '--positions', metavar='CSV', help='times and ground truth of the images of a folder'
+        '--pose-topic', metavar='T', help='topic of the poses in the bag, used as ground truth'
     )
-    parser.add_argument('--map', metavar='M.folmap', help='close loops with this map too')
-    parser.add_argument('--output', metavar='OUT.csv', required=True, help='the closures')
-    _add_rule(parser)
+    parser.add_argument(
+        '--positions', metavar='CSV', help='times and poses of the images of a folder'
+    )
+    parser.add_argument('--map', metavar='M.folmap', help='find loop closures with this map too')
+    parser.add_argument(
+        '--output', metavar='OUT.csv', required=True, help='table of the loop closures to write'
+    )
+    _add_criteria(parser)
     recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's, where one is given")
     add_settings(parser, NetworkConfig, defaults=recorded)
     add_settings(parser, CameraConfig)
@@ -66,13 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, LoopsConfig, only=names)
 
 
-def _add_rule(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('ground truth', 'When two images show one place.')
+def _add_criteria(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        'ground truth', 'When two images of the drive show the same place.'
+    )
     usual = RevisitCriteria()
     for name, text in (
-        ('distance', 'metres between them; 0.3 is meant for a room, a street wants some 2'),
-        ('angle', 'degrees between their viewing directions'),
-        ('gap', 'least seconds between them'),
+        (
+            'distance',
+            'largest distance between two images in metres; 0.3 for a room, 2 for a street',
+        ),
+        ('angle', 'largest angle between their viewing directions in degrees'),
+        ('gap', 'smallest time between them in seconds'),
     ):
         default = getattr(usual, name)
         group.add_argument(
@@ -81,15 +89,15 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     group.add_argument(
         '--poses-of', choices=('base', 'camera'), default=usual.poses_of,
-        help='whether the poses are those of the robot, which looks along x, or of the optical '
-        'frame of its camera, which looks along z. Default: base.',
+        help='frame whose poses are given: that of the robot, which looks along x, or the optical '
+        'frame of the camera, which looks along z. Default: base.',
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     check_writable(args.output)
-    rule = RevisitCriteria(args.loop_distance, args.loop_angle, args.loop_gap, args.poses_of)
+    criteria = RevisitCriteria(args.loop_distance, args.loop_angle, args.loop_gap, args.poses_of)
     config = RecognizerConfig(
         _network(args),
         settings(args, RetrievalConfig()),
@@ -111,11 +119,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.map is not None:
             recognizer.load_map(args.map)
-        closures, stamps, poses = _walk(recognizer, source)
+        closures, stamps, poses = _process(recognizer, source)
         within = [c for c in closures if c.session_to == recognizer.session_id]
         drive = None
         if any(pose is not None for pose in poses):
-            drive = DriveTrajectory(stamps, poses, rule)
+            drive = DriveTrajectory(stamps, poses, criteria)
         with atomic_text(args.output) as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
@@ -125,13 +133,13 @@ def run(args: argparse.Namespace) -> int:
             ['keyframes', str(recognizer.loops.keyframes)],
             ['closures within the drive', str(len(within))],
             ['closures with the map', str(len(closures) - len(within))],
-            *([] if drive is None else _verdict(within, drive)),
+            *([] if drive is None else _report(within, drive)),
         ]
         if config.loops.session_file:
             rows.append(['session', recognizer.save_session().path])
     finally:
         recognizer.close()
-    print('\n'.join(align_columns(rows, left=(0, 1))))
+    print_table(rows)
     return 0
 
 
@@ -141,13 +149,13 @@ def _network(args: argparse.Namespace) -> NetworkConfig:
     return settings(args, NetworkConfig())
 
 
-def _walk(
+def _process(
     recognizer: PlaceRecognizer, source: FrameSource
 ) -> tuple[list[LoopClosure], list[int], list[Pose | None]]:
-    """The closures of a drive, and stamps and poses of its images.
+    """The loop closures of a drive, and the stamps (ns) and poses of its images.
 
     Raises:
-        InputError: the images have no stamps that tell them apart.
+        InputError: two images in a row have the same stamp.
     """
     closures: list[LoopClosure] = []
     stamps: list[int] = []
@@ -156,9 +164,9 @@ def _walk(
         for position, frame in source.frames():
             if stamps and frame.stamp_ns == stamps[-1]:
                 raise InputError(
-                    f'image {position} of {source.description} has the stamp of the one before '
-                    f'it, {frame.stamp_ns} ns: a closure ties two stamps; give those of a folder '
-                    'with --positions'
+                    f'image {position} of {source.description} has the same stamp as the image '
+                    f'before it, {frame.stamp_ns} ns, but a loop closure is identified by its two '
+                    'stamps; give the times of a folder with --positions'
                 )
             closures.extend(recognizer.recognize(frame).loop_closures)
             stamps.append(frame.stamp_ns)
@@ -167,12 +175,15 @@ def _walk(
     return closures, stamps, poses
 
 
-def _verdict(closures: list[LoopClosure], drive: DriveTrajectory) -> list[list[str]]:
+def _report(closures: list[LoopClosure], drive: DriveTrajectory) -> list[list[str]]:
     report = evaluate_closures(closures, drive)
-    rule = drive.rule
+    criteria = drive.criteria
     precision = 'none' if math.isnan(report.precision) else f'{report.precision:.3f}'
     return [
-        ['right', f'{report.right} (within {rule.distance:g} m and {rule.angle:g} degrees)'],
+        [
+            'right',
+            f'{report.right} (within {criteria.distance:g} m and {criteria.angle:g} degrees)',
+        ],
         ['wrong', str(report.wrong)],
         ['without ground truth', str(report.unknown)],
         ['precision', precision],
@@ -186,7 +197,7 @@ def _row(closure: LoopClosure, drive: DriveTrajectory | None) -> list[Any]:
     if relative is not None:
         transform = [*relative.translation.tolist(), *relative.orientation.tolist()]
         transform.append(' '.join(f'{value:.9g}' for value in relative.covariance.reshape(-1)))
-    verdict = None if drive is None else drive.is_loop(closure)
+    right = None if drive is None else drive.is_loop(closure)
     return [
         closure.candidate_id,
         closure.session_from,
@@ -203,5 +214,5 @@ def _row(closure: LoopClosure, drive: DriveTrajectory | None) -> list[Any]:
         int(relative is not None),
         int(relative is not None and relative.metric),
         *transform,
-        '' if verdict is None else int(verdict),
+        '' if right is None else int(right),
     ]

@@ -1,4 +1,4 @@
-"""Entry point of `fol_vpr`: finds the verb, runs it, and turns errors into exit codes."""
+"""Entry point of `fol_vpr`: runs the verb, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from fol_vpr import __version__
 from fol_vpr.errors import FolVprError
 
 VERBS = {
-    'map': 'build a map from images or a bag, look into one, check, merge, split, prune one',
-    'query': 'ask a map where one image was taken',
-    'evaluate': 'compare answers with ground truth: recall, latency, drops',
-    'calibrate': 'learn from drives through a map how probable its answers are',
-    'loops': 'the loop closures of a recorded drive, and how many of them are right',
-    'weights': 'list, fetch and inspect network weights',
+    'map': 'build a map from images or a bag; show, check, merge, split, or prune maps',
+    'query': 'find where one image was taken in a map',
+    'evaluate': 'compare answers with ground truth: recall, latency, queries without an answer',
+    'calibrate': 'fit, to drives through a map, how probable its answers are',
+    'loops': 'find the loop closures of a recorded drive, and count the right ones',
+    'weights': 'list, download and inspect weights of the network',
     'export': 'write the network as a file for other runtimes',
-    'bag': 'write a bag from images, play one, record one, look into one',
-    'demo': 'the whole path on your machine: map, bag, node, answers, picture',
+    'bag': 'write a bag from images; play, record, or list the topics of one',
+    'demo': 'run all steps on your machine: map, bag, node, answers, picture',
 }
 
 OK, USER_ERROR, INTERRUPTED, TERMINATED = 0, 2, 130, 143
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, so that it unwinds the way Ctrl-C does."""
+    """Raised at SIGTERM, so that the process ends in order, as after Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: arguments without the program's name; those of the process where None.
+        argv: arguments without the program's name; None takes those of the process.
 
     Returns:
-        The exit code: 0 fine, 1 where a check found problems, 2 for what the user can mend,
-        130 after Ctrl-C, 143 after SIGTERM.
+        The exit code: 0 for success, 1 if a check found problems, 2 for an error that the user can
+        correct, 130 after Ctrl-C, 143 after SIGTERM.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         args, module = _parse(argv)
         with _sigterm_unwinds():
             code = int(module.run(args))
-        # What is still buffered belongs to the verb: at exit nobody could catch its errors.
+        # Output is flushed here, because errors of the flush at exit could not be caught.
         sys.stdout.flush()
         return code
     except FolVprError as error:
@@ -62,16 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`fol_vpr map info M | head`): no error of anyone's.
-        # Python would complain once more when it flushes stdout at exit.
+        # The reader of the output has ended (`fol_vpr map info M | head`), which is no error.
+        # Python would report it again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:
-        # A file that nobody asked about beforehand; without its name it is a defect of ours.
+        # A file that no earlier check covered; an error without a file name is a defect.
         if '--debug' in argv or not error.filename:
             raise
         print(
-            f'fol_vpr: error: {error.filename}: {error.strerror}; check that it is there, and its '
+            f'fol_vpr: error: {error.filename}: {error.strerror}; check that it exists, and its '
             'permissions and those of the folders above it',
             file=sys.stderr,
         )
@@ -79,11 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
-    """Parse `argv`, importing the module of the one verb that is called and no other."""
+    """Parse `argv`. Only the module of the verb that is called is imported."""
     parser = argparse.ArgumentParser(
         prog='fol_vpr',
-        description='Visual place recognition: builds maps of places and finds images in them.',
-        epilog='`fol_vpr VERB --help` tells more about a verb.',
+        description='Visual place recognition: builds maps of places and finds where images were '
+        'taken.',
+        epilog='`fol_vpr VERB --help` shows the options of a verb.',
         allow_abbrev=False,
     )
     parser.add_argument('--version', action='version', version=f'fol_vpr {__version__}')
@@ -103,7 +104,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
 
 @contextmanager
 def _sigterm_unwinds() -> Iterator[None]:
-    """Within it SIGTERM raises, so that a half-done build says what it leaves behind."""
+    """Within the context SIGTERM raises `Terminated`, so that a verb can report what it left."""
 
     def raise_terminated(_signum: int, _frame: FrameType | None) -> None:
         raise Terminated

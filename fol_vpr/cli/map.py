@@ -1,10 +1,9 @@
-"""`fol_vpr map build | info | check`, and the verbs of `map_changes`."""
+"""`fol_vpr map build | info | check`; the other verbs of `map` are in `map_changes`."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,31 +11,33 @@ from typing import Any
 
 from fol_vpr.cli import map_changes
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json
+from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json, print_table
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import align_columns
+from fol_vpr.evaluation.metrics import none_if_nan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb and its three kinds."""
+    """Add the verbs below `fol_vpr map`."""
     verbs = parser.add_subparsers(dest='map_verb', metavar='VERB', required=True)
     _add_build(verbs.add_parser('build', help='build a map', allow_abbrev=False))
-    info = verbs.add_parser('info', help='what a map says of itself', allow_abbrev=False)
+    info = verbs.add_parser('info', help='show what a map holds', allow_abbrev=False)
     info.add_argument('map', metavar='MAP', help='a .folmap file')
     info.add_argument('--json', action='store_true', help='print JSON')
     info.add_argument(
-        '--sessions', action='store_true', help='list the sessions with their numbers of places'
+        '--sessions',
+        action='store_true',
+        help='list the sessions, with the number of places in each',
     )
     check = verbs.add_parser(
-        'check', help='check every byte of a map; exit code 1 where it has problems',
+        'check', help='check every byte of a map; exit code 1 if there are problems',
         allow_abbrev=False,
     )  # fmt: skip
     check.add_argument('map', metavar='MAP', help='a .folmap file')
     check.add_argument(
         '--repair',
         action='store_true',
-        help='where it has problems, make a map of all that is sound, say what was dropped, and '
+        help='if there are problems, write a map of all undamaged places, list what was lost, and '
         'keep the damaged file as MAP.damaged',
     )
     map_changes.add_verbs(verbs)
@@ -45,31 +46,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         'Build a map from an image folder (every image, in sorted order) or from a ROS 2 bag '
-        '(keyframes). An interrupted build goes on where it stopped when the same command is '
-        'given again.'
+        '(keyframes). After an interruption, the same command continues the build.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--images', metavar='DIR', help='folder of images')
     source.add_argument('--bag', metavar='BAG', help='ROS 2 bag, sqlite3 or mcap')
     parser.add_argument(
-        '--positions', metavar='CSV', help='positions of the images; only with --images'
+        '--positions',
+        metavar='CSV',
+        help='positions of the images of the folder; only with --images',
     )
-    parser.add_argument('--image-topic', metavar='T', help='images of the bag; only with --bag')
+    parser.add_argument('--image-topic', metavar='T', help='topic of the images; only with --bag')
     parser.add_argument(
         '--pose-topic',
         metavar='T',
-        help='Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix; only with --bag',
+        help='topic of the poses (Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix); '
+        'only with --bag',
     )
-    parser.add_argument('--output', metavar='M.folmap', required=True, help='the map to make')
-    parser.add_argument('--name', default='', help="name of the map; the file's stem by default")
-    parser.add_argument(
-        '--overwrite', action='store_true', help='replace a map that is there already'
-    )
+    parser.add_argument('--output', metavar='M.folmap', required=True, help='the map to write')
+    parser.add_argument('--name', default='', help='name of the map; by default that of the file')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing map')
     parser.add_argument(
         '--skip-bad',
         action='store_true',
-        help='leave out images that cannot be read, with a warning, instead of stopping; indices '
-        'of a ground truth then no longer fit',
+        help='leave out images that cannot be read, with a warning, instead of stopping; the '
+        'indices of a ground truth then no longer fit',
     )
     add_settings(parser, CameraConfig)
     add_settings(parser, NetworkConfig)
@@ -90,7 +91,7 @@ def _build(args: argparse.Namespace) -> int:
     camera = settings(args, CameraConfig())
     from fol_vpr.sources import open_source
 
-    # Before torch and the weights are loaded, which takes seconds: a wrong path shows at once.
+    # Before torch and the weights are loaded, so that a wrong path is reported at once.
     source = open_source(
         args.images or args.bag,
         image_topic=args.image_topic,
@@ -133,11 +134,11 @@ def _build(args: argparse.Namespace) -> int:
                 on_bad=skipped if args.skip_bad else None,
             )
         except KeyboardInterrupt:
-            progress.warn(_left_behind(args.output, kept))
+            progress.warn(_interrupted(args.output, kept))
             raise
     if skipped.count:
         print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
-    print('\n'.join(align_columns(map_changes.info_rows(info), left=(0, 1))))
+    print_table(map_changes.info_rows(info))
     return 0
 
 
@@ -148,20 +149,20 @@ def _check_combination(args: argparse.Namespace) -> None:
     elif args.positions is not None:
         wrong = ['positions']
     if wrong:
-        given, belongs = '--images', '--bag'
+        given, needed = '--images', '--bag'
         if args.images is None:
-            given, belongs = belongs, given
+            given, needed = needed, given
         options = ' and '.join(f'--{name.replace("_", "-")}' for name in wrong)
-        raise InputError(f'{options} given with {given}, but it belongs to {belongs}')
+        raise InputError(f'{options} given with {given}, but it needs {needed}')
 
 
-def _left_behind(output: str, kept: int | None) -> str:
-    """What an interrupted build says; `kept` is None where it added nothing."""
+def _interrupted(output: str, kept: int | None) -> str:
+    """The message of an interrupted build; `kept` is None where it added no reference."""
     partial = Path(f'{output}.partial')
     if not partial.exists():
-        return 'interrupted before the first reference; the same command starts again'
-    what = 'those of the earlier run' if kept is None else f'{kept} references'
-    return f'interrupted: {what} are kept in {partial}; the same command goes on from there'
+        return 'interrupted before the first reference; the same command starts the build again'
+    what = 'the references of the earlier run' if kept is None else f'{kept} references'
+    return f'interrupted: {what} are kept in {partial}; the same command continues'
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -173,23 +174,21 @@ def _info(args: argparse.Namespace) -> int:
         if args.json:
             print_json(counts)
         else:
-            print(
-                '\n'.join(align_columns([[name, f'{n}'] for name, n in counts.items()], left=(0,)))
-            )
+            print_table([[name, f'{n}'] for name, n in counts.items()], left=(0,))
         return 0
     info = read_info(args.map)
     if args.json:
-        print_json(_plain(dataclasses.asdict(info)))
+        print_json(_without_nan(dataclasses.asdict(info)))
     else:
-        print('\n'.join(align_columns(map_changes.info_rows(info), left=(0, 1))))
+        print_table(map_changes.info_rows(info))
     return 0
 
 
-def _plain(value: Any) -> Any:
-    """Without NaN, which JSON does not have."""
+def _without_nan(value: Any) -> Any:
+    """The value with None for NaN, which JSON does not have."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return {key: _without_nan(item) for key, item in value.items()}
+    return none_if_nan(value) if isinstance(value, float) else value
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -203,10 +202,12 @@ def _check(args: argparse.Namespace) -> int:
     if problems:
         remedy = 'restore it from a copy, or build it again'
         if can_be_repaired(args.map):
-            remedy = 'restore it from a copy, build it again, or save what is sound with --repair'
+            remedy = (
+                'restore it from a copy, build it again, or save undamaged places with --repair'
+            )
         print(f'{args.map}: {len(problems)} problem(s); {remedy}', file=sys.stderr)
         return 1
-    print(f'{args.map} is sound')
+    print(f'{args.map} has no problems')
     return 0
 
 
@@ -215,7 +216,7 @@ def _repair(path: str) -> int:
 
     repair = repair_map(path)
     for what in repair.dropped:
-        print(f'dropped: {what}')
+        print(f'lost: {what}')
     print(
         f'{path} was repaired: {repair.kept} places kept, {len(repair.dropped)} losses; the '
         f'damaged file is {repair.original}'

@@ -7,35 +7,42 @@ from collections.abc import Callable
 from typing import Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import Progress, check_map_name
+from fol_vpr.cli.common.console import Progress, check_map_name, print_table
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.report import align_columns
 
-Verbs = Any  # argparse has no public name for what add_subparsers gives
+Verbs = Any  # argparse has no public name for the result of add_subparsers
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add the verbs that make maps from maps, or change one."""
+    """Add the verbs that make maps from maps, or change a map."""
     _add_merge(verbs)
     _add_split(verbs)
     _add_prune(verbs)
     remove = _add(verbs, 'remove', 'remove places or sessions from a map')
-    remove.add_argument('map', metavar='MAP', help='the map, which is written anew')
+    remove.add_argument('map', metavar='MAP', help='the map, which is rewritten')
     remove.add_argument(
-        '--place', action='append', default=[], metavar='ID', help='a place; may be repeated'
+        '--place',
+        action='append',
+        default=[],
+        metavar='ID',
+        help='a place to remove; may be repeated',
     )
     remove.add_argument(
-        '--session', action='append', default=[], metavar='ID', help='all places of a session'
+        '--session',
+        action='append',
+        default=[],
+        metavar='ID',
+        help='a session whose places are removed; may be repeated',
     )
     save = _add(verbs, 'save', 'write a map and the changes beside it as one file')
     save.add_argument('map', metavar='MAP', help='the map')
-    _add_output(save, required=False, note='another map; MAP itself by default')
+    _add_output(save, required=False, note='another map to write; MAP itself by default')
     exported = _add(verbs, 'export', 'write a map as a folder of images, CSV and npy')
     exported.add_argument('map', metavar='MAP', help='the map')
-    exported.add_argument('--output', metavar='DIR', required=True, help='a new folder')
-    imported = _add(verbs, 'import', 'make a map of a folder that export wrote')
+    exported.add_argument('--output', metavar='DIR', required=True, help='the folder to write')
+    imported = _add(verbs, 'import', 'make a map from a folder that `fol_vpr map export` wrote')
     imported.add_argument('folder', metavar='DIR', help='the folder')
     _add_output(imported)
 
@@ -48,51 +55,60 @@ def _add(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _add_output(
-    parser: argparse.ArgumentParser, *, required: bool = True, note: str = 'the map to make'
+    parser: argparse.ArgumentParser, *, required: bool = True, note: str = 'the map to write'
 ) -> None:
     parser.add_argument('--output', metavar='M.folmap', required=required, help=note)
-    parser.add_argument(
-        '--overwrite', action='store_true', help='replace a map that is there already'
-    )
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing map')
 
 
 def _add_merge(verbs: Verbs) -> None:
-    parser = _add(verbs, 'merge', 'make one map of the places of several')
-    parser.add_argument('maps', metavar='MAP', nargs='+', help='maps of one network and frame')
+    parser = _add(verbs, 'merge', 'make one map of the places of several maps')
+    parser.add_argument(
+        'maps',
+        metavar='MAP',
+        nargs='+',
+        help='maps made with the same network and in the same frame',
+    )
     _add_output(parser)
-    parser.add_argument('--name', default='', help="name of the map; the file's stem by default")
+    parser.add_argument('--name', default='', help='name of the map; by default that of the file')
     parser.add_argument(
         '--qualify',
         action='store_true',
-        help='put the name of its map before each session and place, where names clash',
+        help='prefix sessions and places with the name of their map, where names occur twice',
     )
 
 
 def _add_split(verbs: Verbs) -> None:
-    parser = _add(verbs, 'split', 'make a map of each session, or of the places of a region')
-    parser.add_argument('map', metavar='MAP', help='the map, which stays as it is')
+    parser = _add(verbs, 'split', 'make a map of each session, or of the places in a region')
+    parser.add_argument('map', metavar='MAP', help='the map, which is not changed')
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument(
-        '--by-session', metavar='DIR', help='a map for each session, into this folder'
+        '--by-session', metavar='DIR', help='folder that a map of each session is written to'
     )
     bounds = ('X0', 'Y0', 'X1', 'Y1')
     how.add_argument(
-        '--region', type=float, nargs=4, metavar=bounds, help='metres in the frame of the map'
+        '--region',
+        type=float,
+        nargs=4,
+        metavar=bounds,
+        help='corners of the region in metres, in the frame of the map',
     )
     how.add_argument(
         '--geo-region',
         type=float,
         nargs=4,
         metavar=('LON0', 'LAT0', 'LON1', 'LAT1'),
-        help='degrees, WGS 84',
+        help='corners of the region in degrees (WGS 84)',
     )
-    _add_output(parser, required=False, note='the map of the places within the region')
-    parser.add_argument('--rest', metavar='R.folmap', help='a map of all other places')
+    _add_output(parser, required=False, note='map of the places in the region to write')
+    parser.add_argument('--rest', metavar='R.folmap', help='map of all other places to write')
 
 
 def _add_prune(verbs: Verbs) -> None:
-    parser = _add(verbs, 'prune', 'make a map without the places that are not needed')
-    parser.add_argument('map', metavar='MAP', help='the map, which stays as it is')
+    parser = _add(
+        verbs, 'prune', 'make a map without places that are never recognised, or redundant'
+    )
+    parser.add_argument('map', metavar='MAP', help='the map, which is not changed')
     _add_output(parser)
     add_settings(parser, PruningConfig)
 
@@ -121,7 +137,8 @@ def _split(args: argparse.Namespace) -> int:
     if args.by_session is not None:
         if args.output or args.rest:
             raise InputError(
-                '--output and --rest belong to a region: --by-session names the files'
+                '--output and --rest need --region or --geo-region: --by-session names the files '
+                'itself'
             )
         with Progress('map split', 'places') as progress:
             infos = split_by_session(
@@ -129,7 +146,7 @@ def _split(args: argparse.Namespace) -> int:
             )
     else:
         if not args.output:
-            raise InputError('--output is missing: name the map of the places in the region')
+            raise InputError('--output is missing: give the file for the places in the region')
         west, south, east, north = args.region or args.geo_region
         region = Region(west, south, east, north, geodetic=args.region is None)
         with Progress('map split', 'places') as progress:
@@ -142,7 +159,7 @@ def _split(args: argparse.Namespace) -> int:
                 progress=progress,
             )
     rows = [[info.path, f'{info.places} references'] for info in infos]
-    print('\n'.join(align_columns(rows, left=(0, 1))))
+    print_table(rows)
     return 0
 
 
@@ -211,12 +228,12 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 
 def _show(info: MapInfo) -> int:
-    print('\n'.join(align_columns(info_rows(info), left=(0, 1))))
+    print_table(info_rows(info))
     return 0
 
 
 def info_rows(info: MapInfo) -> list[list[str]]:
-    """What a map says of itself, as a table."""
+    """The description of a map, as rows of name and value."""
     datum = 'none' if info.datum is None else f'{info.datum.latitude}, {info.datum.longitude}'
     return [
         [name, f'{value}']
@@ -239,7 +256,7 @@ def info_rows(info: MapInfo) -> list[list[str]]:
 
 
 def _positions(info: MapInfo) -> str:
-    kinds = (('poses', info.poses), ('geodetic ones', info.geo_positions))
+    kinds = (('poses', info.poses), ('geodetic positions', info.geo_positions))
     known = [f'{count} {kind}' for kind, count in kinds if count]
     return f'{" and ".join(known)} of {info.places} places' if known else 'not known'
 
@@ -247,4 +264,4 @@ def _positions(info: MapInfo) -> str:
 def _cameras(info: MapInfo) -> str:
     if not info.cameras:
         return 'not known'
-    return f'of {info.cameras} places, the mount of {info.mounts or "none"} of them'
+    return f'calibrated for {info.cameras} places, with a mount for {info.mounts or "none"}'

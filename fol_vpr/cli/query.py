@@ -1,4 +1,4 @@
-"""`fol_vpr query`: asks a map where one image was taken."""
+"""`fol_vpr query`: finds where one image was taken in a map."""
 
 from __future__ import annotations
 
@@ -23,48 +23,61 @@ from fol_vpr.datatypes import (
     Verification,
 )
 from fol_vpr.errors import InputError
+from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.report import UNTRAINED, align_columns
 
-DECIDING = ('verify', 'min_inliers', 'min_inlier_ratio', 'consecutive')
+DECISION = ('verify', 'min_inliers', 'min_inlier_ratio', 'consecutive')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument('image', metavar='IMAGE', help='JPEG, PNG or whatever OpenCV reads')
-    parser.add_argument('--map', metavar='M.folmap', required=True, help='the map to ask')
+    parser.add_argument(
+        'image', metavar='IMAGE', help='image file: JPEG, PNG or another format of OpenCV'
+    )
+    parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     parser.add_argument('--json', action='store_true', help='print JSON')
     parser.add_argument(
-        '--picture', metavar='OUT.png', help='draw the query beside the first hypotheses'
+        '--picture',
+        metavar='OUT.png',
+        help='picture to draw of the query and its first hypotheses',
     )
     _add_prior(parser)
     add_settings(parser, CameraConfig, only=('camera', 'camera_mount'))
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig)
-    add_settings(parser, VerificationConfig, only=DECIDING)
+    add_settings(parser, VerificationConfig, only=DECISION)
 
 
 def _add_prior(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        'prior', 'What is known of the place already; without it, the whole map is searched.'
+        'prior', 'What is known of the place before; without it, the whole map is searched.'
     )
     at = group.add_mutually_exclusive_group()
     at.add_argument(
-        '--near', nargs=2, type=float, metavar=('X', 'Y'), help='position in the map, in metres'
+        '--near',
+        nargs=2,
+        type=float,
+        metavar=('X', 'Y'),
+        help='position in the frame of the map, in metres',
     )
     at.add_argument(
-        '--near-geo', nargs=2, type=float, metavar=('LAT', 'LON'), help='the same in degrees'
+        '--near-geo',
+        nargs=2,
+        type=float,
+        metavar=('LAT', 'LON'),
+        help='geodetic position in degrees (WGS 84)',
     )
     group.add_argument(
         '--radius', type=float, metavar='X', default=0.0,
-        help='metres around it that are searched',
+        help='radius in metres around the position that is searched',
     )  # fmt: skip
     group.add_argument(
         '--stddev', type=float, metavar='X', default=0.0,
-        help='standard deviation of the position in metres; three of them are added to the radius',
+        help='standard deviation of the position in metres; three times this is added to --radius',
     )  # fmt: skip
     group.add_argument(
         '--session', action='append', metavar='ID', default=[],
-        help='search only references of this session; may be given several times',
+        help='search only references of this session; may be repeated',
     )  # fmt: skip
 
 
@@ -83,28 +96,30 @@ def _prior(args: argparse.Namespace) -> Prior | None:
 
 
 def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
-    """Raise InputError where a prior speaks of what a map does not have."""
+    """Raise InputError if a prior names sessions or positions that the map does not have."""
     prior.check_sessions(places)
     if prior.position is not None and not any(place.pose for place in places):
-        raise InputError('--near is of no use: no place of the map has a position in its frame')
+        raise InputError('--near cannot be used: no place of the map has a position in metres')
     if prior.geo is not None and not any(place.geo for place in places):
-        raise InputError('--near-geo is of no use: no place of the map has a geodetic position')
+        raise InputError('--near-geo cannot be used: no place of the map has a geodetic position')
 
 
-def _note(recognition: Recognition, prior: Prior | None, verification: VerificationConfig) -> str:
-    """Why the answer says no more than it does; empty where it needs no word."""
+def _explanation(
+    recognition: Recognition, prior: Prior | None, verification: VerificationConfig
+) -> str:
+    """Why the answer is empty or UNKNOWN, for users; empty where that needs no explanation."""
     if prior is not None and not recognition.hypotheses:
-        return 'nothing was searched: no place of the map is where --near and --session allow it'
+        return 'nothing was searched: no place of the map agrees with --near and --session'
     if recognition.state is not LocalizationState.UNKNOWN or recognition.image_quality == 0:
         return ''
     reasons = []
     if verification.consecutive > 1:
         reasons.append(
-            f'{verification.consecutive} images in a row have to agree, and one was given '
-            '(--consecutive 1 lets one decide)'
+            f'{verification.consecutive} images in a row have to support a place, and one was '
+            'given (--consecutive 1 decides by one image)'
         )
     if math.isnan(recognition.p_not_in_map):
-        reasons.append('without a calibration (`fol_vpr calibrate`) NOT_IN_MAP is never said')
+        reasons.append('a map without a calibration (`fol_vpr calibrate`) never gives NOT_IN_MAP')
     return f'UNKNOWN, for {"; ".join(reasons)}' if reasons else ''
 
 
@@ -130,8 +145,8 @@ def run(args: argparse.Namespace) -> int:
             print_json(_as_json(recognition, args, recognizer.extractor.weights_name, trained))
         else:
             print(_as_table(recognition))
-        if note := _note(recognition, prior, verification):
-            print(note, file=sys.stderr)
+        if reason := _explanation(recognition, prior, verification):
+            print(reason, file=sys.stderr)
         if not trained:
             print(UNTRAINED, file=sys.stderr)
         if args.picture is not None:
@@ -149,7 +164,7 @@ def _read(path: str, config: CameraConfig) -> Frame:
 
     camera = configured_camera(config)
     if config.camera_mount and camera is None:
-        raise InputError('--camera-mount is of no use without --camera FILE')
+        raise InputError('--camera-mount needs --camera FILE')
 
     try:
         data = Path(path).read_bytes()
@@ -157,7 +172,7 @@ def _read(path: str, config: CameraConfig) -> Frame:
         raise InputError(f'the image {path} cannot be read: {error.strerror}') from error
     image = decode_bytes(data, path)
     if camera is not None and (problem := size_mismatch(camera, (image.shape[1], image.shape[0]))):
-        raise InputError(f'{config.camera} is not of the camera of {path}: {problem}')
+        raise InputError(f'{config.camera} does not fit {path}: {problem}')
     return Frame(image, uri=path, camera=camera)
 
 
@@ -173,7 +188,7 @@ def _as_table(recognition: Recognition) -> str:
     if not recognition.hypotheses:
         head += '; nothing was searched'
     elif math.isnan(recognition.p_not_in_map):
-        head += '; the map is uncalibrated: decided by defaults'
+        head += '; the map is uncalibrated: decided by default scores'
     else:
         head += f'; not in the map {recognition.p_not_in_map:.3f}'
     return '\n'.join(
@@ -213,7 +228,7 @@ def _as_json(
         'state': recognition.state.name,
         'image_quality': recognition.image_quality,
         'quality_reason': recognition.quality_reason,
-        'p_not_in_map': _or_none(recognition.p_not_in_map),
+        'p_not_in_map': none_if_nan(recognition.p_not_in_map),
         'timings_ms': {k: round(v * 1000, 3) for k, v in recognition.timings.items()},
         'hypotheses': [_hypothesis(h) for h in recognition.hypotheses],
     }
@@ -229,8 +244,8 @@ def _hypothesis(h: PlaceHypothesis) -> dict[str, Any]:
         'image_uri': h.place.image_uri,
         'stamp_ns': h.place.stamp_ns,
         'similarity': h.similarity,
-        'match_score': _or_none(h.match_score),
-        'probability': _or_none(h.probability),
+        'match_score': none_if_nan(h.match_score),
+        'probability': none_if_nan(h.probability),
         'inliers': h.inliers,
         'verification': h.verification.name,
         'position': None if h.pose is None else h.pose.position.tolist(),
@@ -238,8 +253,3 @@ def _hypothesis(h: PlaceHypothesis) -> dict[str, Any]:
         'latitude': None if geo is None else geo.latitude,
         'longitude': None if geo is None else geo.longitude,
     }
-
-
-def _or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if math.isnan(value) else value

@@ -1,30 +1,35 @@
-"""`fol_vpr weights list | fetch | info`."""
+"""`fol_vpr weights list | fetch | info`: lists, downloads and inspects weights."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from fol_vpr.cli.common.console import Progress, print_json
-from fol_vpr.evaluation.report import align_columns
+from fol_vpr.cli.common.console import Progress, print_json, print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb and its three kinds."""
+    """Add the verbs below `fol_vpr weights`."""
     verbs = parser.add_subparsers(dest='weights_verb', metavar='list|fetch|info', required=True)
-    every = verbs.add_parser('list', help='names that --weights takes', allow_abbrev=False)
+    every = verbs.add_parser(
+        'list', help='list the names that --weights accepts', allow_abbrev=False
+    )
     every.add_argument('--json', action='store_true', help='print JSON')
     fetch = verbs.add_parser(
         'fetch',
-        help='download weights that the authors of FoL publish; goes on after an interruption',
+        help='download weights that the authors of FoL publish; continues an interrupted download',
         allow_abbrev=False,
     )
-    fetch.add_argument('name', metavar='NAME', help='vitl14 or vitb14')
-    fetch.add_argument('--url', metavar='URL', help="a mirror, in place of the authors' address")
-    info = verbs.add_parser(
-        'info', help='check weights, and say what they are', allow_abbrev=False
+    fetch.add_argument('name', metavar='NAME', help='weights to download: vitl14 or vitb14')
+    fetch.add_argument(
+        '--url', metavar='URL', help="address of a mirror, instead of the authors' address"
     )
-    info.add_argument('weights', metavar='FILE_OR_NAME')
+    info = verbs.add_parser(
+        'info',
+        help='check weights, and show their architecture and input size',
+        allow_abbrev=False,
+    )
+    info.add_argument('weights', metavar='FILE_OR_NAME', help='a file, or a name from the list')
     info.add_argument('--json', action='store_true', help='print JSON')
 
 
@@ -46,7 +51,7 @@ def _list(args: argparse.Namespace) -> int:
         )
     else:
         rows = [[entry.name, entry.status, entry.note] for entry in entries]
-        print('\n'.join(align_columns(rows, left=(0, 1, 2))))
+        print_table(rows, left=(0, 1, 2))
     return 0
 
 
@@ -57,10 +62,10 @@ def _fetch(args: argparse.Namespace) -> int:
         try:
             path = fetch_weights(args.name, progress, url=args.url)
         except KeyboardInterrupt:
-            progress.warn('interrupted: what came is kept; the same command goes on from there')
+            progress.warn('interrupted: the part downloaded is kept; the same command continues')
             raise
     print(path)
-    print(f'give it as `--weights {args.name}`', file=sys.stderr)
+    print(f'use it with `--weights {args.name}`', file=sys.stderr)
     return 0
 
 
@@ -82,5 +87,5 @@ def _info(args: argparse.Namespace) -> int:
         print_json(values)
     else:
         rows = [[name, 'not known' if v is None else str(v)] for name, v in values.items()]
-        print('\n'.join(align_columns(rows, left=(0, 1))))
+        print_table(rows)
     return 0

@@ -1,4 +1,4 @@
-"""Loop closures against ground truth: precision, recall, and which revisits were found."""
+"""Loop closures against ground truth: precision, recall, and the revisits that were found."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from fol_vpr.datatypes import LoopClosure, Pose
 from fol_vpr.errors import InputError
 
-# Images that are compared with all others at a time.
+# Number of images that are compared with all others at a time.
 BLOCK = 512
 VIEW_AXES = {'base': (1.0, 0.0, 0.0), 'camera': (0.0, 0.0, 1.0)}
-"""Where a robot looks in its base frame, and a camera in its optical one (REP-103)."""
+"""Viewing directions of a robot in its base frame and of a camera in its optical one (REP 103)."""
 
 
 @dataclass(frozen=True)
 class RevisitCriteria:
-    """When two images of a drive show one place, as loops.csv of the TUM sequences has it.
+    """When two images of a drive count as showing the same place.
 
     Attributes:
-        distance: metres between them, less than this.
-        angle: degrees between their viewing directions, less than this.
-        gap: seconds between them, more than this.
-        poses_of: whose poses the ground truth has, `base` or `camera`: it tells which axis is the
-            viewing direction.
+        distance: largest distance between them in metres, exclusive.
+        angle: largest angle between their viewing directions in degrees, exclusive.
+        gap: smallest time between them in seconds, exclusive.
+        poses_of: frame whose poses the ground truth holds: `base`, which looks along x, or
+            `camera`, the optical frame, which looks along z.
     """
 
     distance: float = 0.3
@@ -44,18 +44,20 @@ class RevisitCriteria:
 
 
 class DriveTrajectory:
-    """Where and when the images of a drive were taken.
+    """When and where the images of a drive were taken, by the ground truth.
 
     Args:
-        stamps: [N] nanoseconds.
-        poses: [N] of the ground truth, None where it has none.
-        rule: when two of them show one place.
+        stamps: [N] in nanoseconds, all different.
+        poses: [N], None where the ground truth has none.
+        criteria: when two images show the same place.
     """
 
-    def __init__(self, stamps: Sequence[int], poses: Sequence[Pose | None], rule: RevisitCriteria):
+    def __init__(
+        self, stamps: Sequence[int], poses: Sequence[Pose | None], criteria: RevisitCriteria
+    ):
         self.stamps = np.asarray(stamps, np.int64)
-        self.rule = rule
-        axis = np.array(VIEW_AXES[rule.poses_of])
+        self.criteria = criteria
+        axis = np.array(VIEW_AXES[criteria.poses_of])
         nowhere = np.full(3, math.nan)
         self._at = np.array([nowhere if p is None else p.position for p in poses]).reshape(-1, 3)
         self._view = np.array(
@@ -64,27 +66,27 @@ class DriveTrajectory:
         self._row = {int(stamp): row for row, stamp in enumerate(self.stamps)}
 
     def is_loop(self, closure: LoopClosure) -> bool | None:
-        """Whether a closure within the drive is right; None where the ground truth knows not.
+        """Whether a closure within the drive is right; None where the ground truth has no pose.
 
         Raises:
-            InputError: one of its stamps is that of no image.
+            InputError: the drive has no image with one of its stamps.
         """
         return self.same_place(closure.stamp_from_ns, closure.stamp_to_ns)
 
     def same_place(self, stamp_ns: int, other_ns: int) -> bool | None:
-        """Whether the images of two stamps show one place; see `is_loop`."""
+        """Whether the images with two stamps (ns) show the same place; see `is_loop`."""
         first, second = self._row.get(stamp_ns), self._row.get(other_ns)
         if first is None or second is None:
             raise InputError(
-                f'{stamp_ns} ns is tied to {other_ns} ns, but the drive has no image of one of '
-                'those stamps'
+                f'{stamp_ns} ns and {other_ns} ns are the stamps of a closure, but the drive has '
+                'no image with one of the two'
             )
         if np.isnan(self._at[[first, second]]).any():
             return None
         return bool(self._loops(np.array([first]))[0, second])
 
     def is_revisit(self) -> np.ndarray:
-        """[N] bool, the images that have an earlier one of the same place."""
+        """Whether each image [N] shows the place of an earlier one, as bool."""
         found = np.zeros(len(self.stamps), bool)
         for first in range(0, len(found), BLOCK):
             rows = np.arange(first, min(first + BLOCK, len(found)))
@@ -93,11 +95,11 @@ class DriveTrajectory:
         return found
 
     def _loops(self, rows: np.ndarray) -> np.ndarray:
-        """[len(rows), N] bool, which images show the places of some."""
-        rule = self.rule
-        near = np.linalg.norm(self._at[rows, None] - self._at[None], axis=2) < rule.distance
-        alike = self._view[rows] @ self._view.T > math.cos(math.radians(rule.angle))
-        apart = np.abs(self.stamps[rows, None] - self.stamps[None]) > rule.gap * 1e9
+        """Whether each of the images `rows` shows the same place as each image, [len(rows), N]."""
+        criteria = self.criteria
+        near = np.linalg.norm(self._at[rows, None] - self._at[None], axis=2) < criteria.distance
+        alike = self._view[rows] @ self._view.T > math.cos(math.radians(criteria.angle))
+        apart = np.abs(self.stamps[rows, None] - self.stamps[None]) > criteria.gap * 1e9
         loops: np.ndarray = near & alike & apart
         return loops
 
@@ -112,12 +114,12 @@ def rotate(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """What a threshold on a score would accept, for every threshold.
+    """Precision and recall of the answers whose score reaches a threshold, for each threshold.
 
     Attributes:
-        thresholds: [K] scores, descending; accepted is what has at least as much.
-        precision: [K] share of the accepted that is right.
-        recall: [K] right ones accepted, of all that there are to find.
+        thresholds: [K] scores, descending; an answer is accepted if its score is at least this.
+        precision: [K] fraction of the accepted answers that are right.
+        recall: [K] accepted right answers, as a fraction of the images that have a right answer.
     """
 
     thresholds: np.ndarray
@@ -126,29 +128,29 @@ class PrecisionRecall:
 
     @property
     def recall_at_full_precision(self) -> float:
-        """The largest recall at which nothing that is accepted is wrong; 0 where there is none."""
+        """The largest recall at which all accepted answers are right; 0 if there is none."""
         return float(self.recall[self.precision == 1].max(initial=0.0))
 
     @property
     def average_precision(self) -> float:
-        """Area under the curve, as steps: the sum of precision times growth of recall."""
+        """Area under the curve: the sum over the steps of precision times increase of recall."""
         return float(np.sum(np.diff(self.recall, prepend=0.0) * self.precision))
 
 
 def precision_recall(
     scores: Iterable[float], right: Iterable[bool], positives: int
 ) -> PrecisionRecall:
-    """The curve of answers with scores, one for each image at most.
+    """The precision-recall curve of answers, at most one for each image.
 
-    Equal scores are accepted together.
+    Answers with equal scores are accepted together.
 
     Args:
-        scores: [K], higher is surer.
-        right: [K], whether each answer is.
-        positives: how many images have a right answer.
+        scores: [K], higher is more certain.
+        right: [K], whether each answer is right.
+        positives: number of images that have a right answer.
 
     Raises:
-        InputError: more right answers than there can be.
+        InputError: more answers are right than images have a right answer.
     """
     values, correct = np.asarray(list(scores), float), np.asarray(list(right), bool)
     if correct.sum() > positives:
@@ -165,13 +167,14 @@ def precision_recall(
 
 @dataclass(frozen=True)
 class ClosureReport:
-    """How good the published closures of a drive are.
+    """Counts of the loop closures of a drive, and of its revisits.
 
     Attributes:
-        right, wrong, unknown: closures by the ground truth; unknown where it has no pose.
-        images: with an earlier image of the same place.
-        revisits: runs of such images, without a gap of more than the rule's between them.
-        found: revisits with a right closure.
+        right, wrong: closures that the ground truth confirms, and contradicts.
+        unknown: closures for which the ground truth has no pose.
+        images: images that show the place of an earlier one.
+        revisits: runs of such images, with at most `RevisitCriteria.gap` seconds between two.
+        found: revisits with at least one right closure.
     """
 
     right: int
@@ -183,32 +186,32 @@ class ClosureReport:
 
     @property
     def precision(self) -> float:
-        """Share of right ones among those that can be judged; NaN where there are none."""
-        judged = self.right + self.wrong
-        return self.right / judged if judged else math.nan
+        """Fraction of right closures among right and wrong ones; NaN without any."""
+        known = self.right + self.wrong
+        return self.right / known if known else math.nan
 
 
 def evaluate_closures(closures: Sequence[LoopClosure], drive: DriveTrajectory) -> ClosureReport:
     """Compare the closures within a drive with its ground truth.
 
     Raises:
-        InputError: a closure ties stamps that are of no image.
+        InputError: the drive has no image with one of the stamps of a closure.
     """
-    verdicts = [drive.is_loop(closure) for closure in closures]
+    is_right = [drive.is_loop(closure) for closure in closures]
     images = np.flatnonzero(drive.is_revisit())
     stamps = np.sort(drive.stamps[images])
-    new = np.diff(stamps, prepend=-(2**62)) > drive.rule.gap * 1e9
+    new = np.diff(stamps, prepend=-(2**62)) > drive.criteria.gap * 1e9
     begins = stamps[new]
     ends = np.append(stamps[:-1][new[1:]], stamps[-1:])
-    right = [c.stamp_from_ns for c, verdict in zip(closures, verdicts, strict=True) if verdict]
+    right = [c.stamp_from_ns for c, good in zip(closures, is_right, strict=True) if good]
     found = sum(
         any(begin <= stamp <= end for stamp in right)
         for begin, end in zip(begins, ends, strict=True)
     )
     return ClosureReport(
-        right=verdicts.count(True),
-        wrong=verdicts.count(False),
-        unknown=verdicts.count(None),
+        right=is_right.count(True),
+        wrong=is_right.count(False),
+        unknown=is_right.count(None),
         images=len(images),
         revisits=len(begins),
         found=found,

@@ -1,4 +1,4 @@
-"""What was said of a stream of queries, against what is true."""
+"""Decisions over a sequence of queries, compared with ground truth."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ from typing import Any
 
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.ground_truth import Positives
+from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.reliability import calibration_error, reliability
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """How often each statement was made, and was right.
+    """Numbers of answers with each state, right and wrong.
 
     Attributes:
         localized_right, localized_wrong: LOCALIZED at a positive of the query, and elsewhere.
-        not_in_map_right, not_in_map_wrong: NOT_IN_MAP of a query without positives, and with.
-        localized_unjudged, not_in_map_unjudged: the same of queries of which it is not known
-            where they were taken.
-        calibrated: whether the map gave probabilities.
-        calibration_error: expected, of the probabilities of the first hypotheses; NaN where there
-            are none that can be judged.
-        not_in_map_error: the same of the probabilities that the map has no such place.
+        not_in_map_right, not_in_map_wrong: NOT_IN_MAP for a query without positives, and for one
+            with positives.
+        localized_unjudged, not_in_map_unjudged: LOCALIZED and NOT_IN_MAP for queries whose
+            position is not known.
+        ambiguous, unknown: answers with these states.
+        calibrated: whether the map gives probabilities.
+        calibration_error: expected calibration error of the probabilities of the first
+            hypotheses, 0 to 1; NaN where the answers have none.
+        not_in_map_error: expected calibration error of the probabilities that the map has no such
+            place, 0 to 1; NaN where the answers have none.
     """
 
     localized_right: int
@@ -43,55 +47,57 @@ class Decisions:
 
     @classmethod
     def of(cls, answers: Sequence[QueryAnswer], positives: Positives) -> Decisions:
-        """Count the statements of some answers.
+        """Count the decisions of answers.
 
         Args:
-            answers: to queries of a stream.
-            positives: for each query, answered or not.
+            answers: to the queries of a sequence.
+            positives: of each query, answered or not.
         """
         judged = [(a, found) for a in answers if (found := positives[a.index]) is not None]
         right = [bool(a.ranking) and a.ranking[0] in found for a, found in judged]
         outside = [not found for _, found in judged]
-        said = Counter(answer.state for answer in answers)
-        localized = Counter(_of(judged, right, LocalizationState.LOCALIZED))
-        nowhere = Counter(_of(judged, outside, LocalizationState.NOT_IN_MAP))
+        states = Counter(answer.state for answer in answers)
+        localized = Counter(_true_with_state(judged, right, LocalizationState.LOCALIZED))
+        nowhere = Counter(_true_with_state(judged, outside, LocalizationState.NOT_IN_MAP))
         return cls(
             localized_right=localized[True],
             localized_wrong=localized[False],
             not_in_map_right=nowhere[True],
             not_in_map_wrong=nowhere[False],
-            localized_unjudged=said[LocalizationState.LOCALIZED] - localized.total(),
-            not_in_map_unjudged=said[LocalizationState.NOT_IN_MAP] - nowhere.total(),
-            ambiguous=said[LocalizationState.AMBIGUOUS],
-            unknown=said[LocalizationState.UNKNOWN],
+            localized_unjudged=states[LocalizationState.LOCALIZED] - localized.total(),
+            not_in_map_unjudged=states[LocalizationState.NOT_IN_MAP] - nowhere.total(),
+            ambiguous=states[LocalizationState.AMBIGUOUS],
+            unknown=states[LocalizationState.UNKNOWN],
             calibrated=any(not math.isnan(a.p_not_in_map) for a in answers),
             calibration_error=_error([a.probability for a, _ in judged], right),
             not_in_map_error=_error([a.p_not_in_map for a, _ in judged], outside),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As plain values; None for what is not known."""
+        """The fields as values for JSON, with None for NaN."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
-            name: None if isinstance(value, float) and math.isnan(value) else value
+            name: none_if_nan(value) if isinstance(value, float) else value
             for name, value in values.items()
         }
 
     def lines(self) -> list[str]:
-        """For people."""
-        said = (
+        """The counts as text for users."""
+        counts = (
             f'LOCALIZED {self.localized_right} right, {self.localized_wrong} wrong; '
             f'NOT_IN_MAP {self.not_in_map_right} right, {self.not_in_map_wrong} wrong; '
             f'AMBIGUOUS {self.ambiguous}; UNKNOWN {self.unknown}'
         )
-        lines = [said]
+        lines = [counts]
         if self.localized_unjudged or self.not_in_map_unjudged:
             lines.append(
-                f'not judged, as it is not known where they were taken: LOCALIZED '
-                f'{self.localized_unjudged}; NOT_IN_MAP {self.not_in_map_unjudged}'
+                'not counted as right or wrong, as the position of the query is not known: '
+                f'LOCALIZED {self.localized_unjudged}; NOT_IN_MAP {self.not_in_map_unjudged}'
             )
         if not self.calibrated:
-            lines.append('uncalibrated: decided by defaults; `fol_vpr calibrate` learns them')
+            lines.append(
+                'uncalibrated: decided by default scores; `fol_vpr calibrate` calibrates the map'
+            )
         elif not math.isnan(self.not_in_map_error):
             lines.append(
                 f'expected calibration error {self.calibration_error:.3f} (first hypothesis), '
@@ -100,12 +106,12 @@ class Decisions:
         return lines
 
 
-def _of(
+def _true_with_state(
     judged: Sequence[tuple[QueryAnswer, frozenset[int]]],
     true: Sequence[bool],
     state: LocalizationState,
 ) -> Iterator[bool]:
-    """Whether it was true, for each answer that made a statement."""
+    """For each answer with a state, whether that was true."""
     for (answer, _), each in zip(judged, true, strict=True):
         if answer.state is state:
             yield each

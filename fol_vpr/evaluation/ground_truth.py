@@ -1,4 +1,4 @@
-"""Which references show the place of a query: from a CSV, or from positions."""
+"""The positives of queries: references that show the same place, from a CSV or by position."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from fol_vpr.sources import Capture
 
 Positives = Sequence[frozenset[int] | None]
-"""For each query the indices of the references that show its place: empty where the map does not
-have it, None where it is not known where the query was taken."""
+"""For each query the `Place.index` of the references that show its place: empty if the map does
+not have the place, None if the position of the query is not known."""
 
 COLUMNS = ('query_index', 'ref_indices')
 
 
 @dataclass(frozen=True, eq=False)
 class CapturedPosition:
-    """Where a query or a reference was taken, as far as it is known."""
+    """The position at which a query or a reference was taken; None for what is not known."""
 
     pose: Pose | None = None
     geo: GeoPosition | None = None
 
     @classmethod
     def of(cls, item: Capture | Place) -> CapturedPosition:
-        """The position of a query or of a reference."""
+        """The position of a query, or of a reference of a map."""
         return cls(item.pose, item.geo)
 
 
 @dataclass(frozen=True, eq=False)
 class PlottedPositions:
-    """Where queries and references were taken, in metres of one frame.
+    """Positions of queries and references in the frame of the map, for pictures.
 
     Attributes:
-        queries: [Q, 2], x and y; NaN where not known.
-        references: [R, 2], the same.
+        queries: [Q, 2], x and y in metres; NaN where not known.
+        references: [R, 2], x and y in metres; NaN where not known.
     """
 
     queries: np.ndarray
@@ -54,7 +54,7 @@ class PlottedPositions:
     def of(
         cls, queries: Sequence[CapturedPosition], references: Sequence[CapturedPosition]
     ) -> PlottedPositions | None:
-        """Of poses in the frame of the map; None where one side has none."""
+        """The positions of poses; None where queries or references have none."""
         found = [_coordinates(items, 'pose')[0][:, :2] for items in (queries, references)]
         if any(np.isnan(xy).all() for xy in found):
             return None
@@ -65,12 +65,12 @@ def read_ground_truth(path: str | Path, queries: int, references: int) -> list[f
     """Read positives from a CSV with the columns `query_index,ref_indices`.
 
     The indices count from 0 in the order of the sorted files, those of references are separated
-    by blanks. Further columns are ignored; a query that has no line has no positives.
+    by spaces. Further columns are ignored. A query without a line has no positives.
 
     Args:
         path: the CSV, UTF-8, with a header.
-        queries: how many queries there are.
-        references: how many references the map has.
+        queries: number of queries.
+        references: number of references in the map.
 
     Returns:
         For each query the indices of its positives.
@@ -126,7 +126,7 @@ def _index(text: str | None, count: int, column: str, what: str, where: str) -> 
     if not 0 <= index < count:
         raise InputError(
             f'{where}: {column} names {index}, but there are {count} {what} (0 to {count - 1}); '
-            'are map, queries and ground truth of the same set?'
+            'check that map, queries and ground truth belong to the same set'
         )
     return index
 
@@ -136,21 +136,22 @@ def positives_by_position(
     references: Sequence[CapturedPosition],
     config: EvaluationConfig,
 ) -> Positives:
-    """References that were taken near a query and looked the same way.
+    """References that were taken near a query, in about the same direction.
 
-    Poses in the map frame are compared where both sides have them, else geodetic positions, on a
-    sphere and without altitudes. Orientations are only compared where both poses have one.
+    Poses in the frame of the map are compared if queries and references have them, else geodetic
+    positions, on a sphere and without altitudes. Orientations are compared where both poses have
+    one.
 
     Args:
-        queries: where the queries were taken.
-        references: where the map's references were taken, by `Place.index`.
+        queries: positions of the queries.
+        references: positions of the references, by `Place.index`.
         config: radius and angle.
 
     Returns:
         For each query the indices of its positives; None where its position is not known.
 
     Raises:
-        InputError: nothing to compare: one side has no positions of the other's kind.
+        InputError: queries and references have no positions of the same kind.
     """
     for kind in ('pose', 'geo'):
         if any(getattr(q, kind) for q in queries) and any(getattr(r, kind) for r in references):
@@ -185,7 +186,7 @@ def _kinds(items: Sequence[CapturedPosition]) -> str:
 
 
 def _coordinates(items: Sequence[CapturedPosition], kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are unknown."""
+    """Positions [N, 3] in metres and orientations [N, 4]; rows of NaN where they are not known."""
     xyz, axes = np.full((len(items), 3), math.nan), np.full((len(items), 4), math.nan)
     for row, item in enumerate(items):
         if kind == 'pose' and item.pose is not None:
@@ -193,7 +194,7 @@ def _coordinates(items: Sequence[CapturedPosition], kind: str) -> tuple[np.ndarr
             if item.pose.has_orientation:
                 axes[row] = item.pose.orientation
         elif kind == 'geo' and item.geo is not None:
-            # Within any sensible radius the chord is as long as the way along the ground.
+            # For a radius of some kilometres the chord is as long as the arc along the ground.
             lat, lon = math.radians(item.geo.latitude), math.radians(item.geo.longitude)
             around = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
             xyz[row] = EARTH_RADIUS * np.array(around)

@@ -1,4 +1,4 @@
-"""Recall@K, its uncertainty, and percentiles: pure functions of rankings and numbers."""
+"""Recall@K, its uncertainty, and percentiles, as functions of rankings and numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share, 0 to 1; NaN where there is nothing to count."""
+        """The share, 0 to 1; NaN where `total` is 0."""
         return self.hits / self.total if self.total else math.nan
 
     def interval(self, z: float = 1.959964) -> tuple[float, float]:
@@ -72,6 +72,11 @@ def recall_at(
     return {
         k: Share(sum(hit is not None and hit < k for hit in counted), len(counted)) for k in ks
     }
+
+
+def none_if_nan(value: float) -> float | None:
+    """None for NaN, which JSON does not have."""
+    return None if math.isnan(value) else value
 
 
 def percentiles(timings: Iterable[Mapping[str, float]]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Walks the queries through the same PlaceRecognizer that the live node uses."""
+"""Answers queries with a PlaceRecognizer, as the node does."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ OnBad = Callable[[int, FolVprError], None]
 
 @dataclass(frozen=True, eq=False)
 class QueryAnswer:
-    """What the recogniser, or the live node, said of one query.
+    """The answer of a recognizer or of a node to one query.
 
     Attributes:
         index: position of the query in its source, from 0.
-        uri: where the query image came from.
-        ranking: `Place.index` of the hypotheses, best first: after re-ranking.
-        global_ranking: the same in the order of the global similarity; None where the answer
-            was recorded from a topic, which does not carry it.
-        timings: seconds by stage; `total` is from the encoded image to the answer, decoding
+        stamp_ns: time of the query in nanoseconds.
+        uri: of the query image.
+        state: the decision.
+        ranking: `Place.index` of the hypotheses after re-ranking, best first.
+        global_ranking: `Place.index` of the candidates by global similarity, best first; None for
+            answers recorded from a topic, which does not carry it.
+        timings: seconds by stage; `total` runs from the encoded image to the answer, decoding
             included, offline as well as live.
-        probability: that the first hypothesis is right; NaN where the map is uncalibrated.
-        p_not_in_map: NaN where the map is uncalibrated.
+        probability: that the first hypothesis is right; NaN without a calibration.
+        p_not_in_map: probability that the map has no such place; NaN without a calibration.
     """
 
     index: int
@@ -49,11 +51,11 @@ class QueryAnswer:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The answers to a source of queries, offline or recorded.
+    """The answers to the queries of a source, offline or recorded.
 
     Attributes:
-        items: in the order of the queries; those that were not answered are missing.
-        unmatched: recorded answers that belong to no query.
+        items: in the order of the queries; a query that was not answered is missing.
+        unmatched: number of recorded answers that belong to no query.
     """
 
     items: list[QueryAnswer]
@@ -74,16 +76,16 @@ def answer_offline(
     Args:
         recognizer: with its map loaded.
         source: the queries.
-        limit: how many queries to take, from the first; None takes all.
-        sequence: whether they are a stream, in which images help each other to a decision;
-            otherwise each is judged for itself.
-        progress: called with the queries done, their number, and a note.
+        limit: number of queries to take, from the first; None takes all.
+        sequence: whether to decide over the sequence of queries; otherwise each is decided by
+            itself.
+        progress: called with the number of queries done, of all queries, and a note.
         on_bad: called with position and error of a query that cannot be read; such a query gets
             no answer. Without it the error is raised.
 
     Raises:
         InputError: a query cannot be read, and there is no `on_bad`.
-        MapError: no map is loaded, or it cannot be read any more.
+        MapError: no map is loaded, or it can no longer be read.
     """
     total = len(source) if limit is None else min(limit, len(source))
     answers = []

@@ -1,4 +1,4 @@
-"""Pictures of answers, for people who want to see rather than read."""
+"""Pictures of answers and of the reliability of their probabilities."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def draw_query(
     """Draw a query beside its first hypotheses.
 
     Args:
-        path: the picture to write; its suffix names the format.
+        path: the picture to write; its suffix sets the format.
         frame: the query.
-        recognition: the answer to it.
-        load: gives the JPEG of a reference, or None.
-        shown: hypotheses to draw.
+        recognition: the answer to the query.
+        load: returns the JPEG of a reference, or None.
+        shown: number of hypotheses to draw.
 
     Raises:
-        StorageError: it cannot be written there.
+        StorageError: the picture cannot be written.
     """
     hypotheses = recognition.hypotheses[:shown]
     figure = _figure(3.2 * (1 + len(hypotheses)), 3.0)
@@ -56,22 +56,23 @@ def draw_evaluation(
     load: LoadImage,
     pairs: int = 4,
 ) -> None:
-    """Draw where every query was placed, and a few pairs to look at.
+    """Draw the first hypothesis of every query, and a few pairs of query and reference.
 
-    On the map where it is known where queries and references were taken, else by their numbers.
+    Hypotheses are drawn at the positions of queries and references if they are known, else over
+    the numbers of both.
 
     Args:
-        path: the picture to write; its suffix names the format.
+        path: the picture to write; its suffix sets the format.
         evaluation: the answers and their ground truth.
-        query_image: gives the RGB image of a query, or None.
-        load: gives the JPEG of a reference, or None.
-        pairs: how many pairs of query and answer to draw.
+        query_image: returns the RGB image of a query, [H, W, 3] uint8, or None.
+        load: returns the JPEG of a reference, or None.
+        pairs: number of pairs to draw.
 
     Raises:
-        StorageError: it cannot be written there.
+        StorageError: the picture cannot be written.
     """
     shown = _spread(evaluation, pairs)
-    stream = evaluation.decisions() is not None
+    sequence = evaluation.decisions() is not None
     figure = _figure(12, 6.5)
     conditions = evaluation.conditions
     figure.suptitle(f'{conditions.source}, answered from {conditions.map}', fontsize=10)
@@ -86,25 +87,25 @@ def draw_evaluation(
     for row, index in enumerate(shown):
         answer = evaluation.answers[index]
         best = answer.ranking[0]
-        came = outcome(answer, evaluation.positives[answer.index], stream=stream)
+        result = outcome(answer, evaluation.positives[answer.index], sequence=sequence)
         left = figure.add_subplot(grid[row, 1])
         _show(left, query_image(answer.index), f'query {answer.index}', '')
         _show(
             figure.add_subplot(grid[row, 2]), _decoded(load(best)),
-            f'reference {best}\n{came.words}', '', came.colour,
+            f'reference {best}\n{result.words}', '', result.colour,
         )  # fmt: skip
     _save(figure, path)
 
 
 def draw_reliability(path: str | Path, curves: Mapping[str, Sequence[Bin]]) -> None:
-    """Draw how often what was called so probable was right.
+    """Draw a reliability diagram: the frequency of right statements over their probability.
 
     Args:
-        path: the picture to write; its suffix names the format.
-        curves: the bins of each kind of statement, by its name.
+        path: the picture to write; its suffix sets the format.
+        curves: bins of each kind of statement, by its name.
 
     Raises:
-        StorageError: it cannot be written there.
+        StorageError: the picture cannot be written.
     """
     figure = _figure(4.2 * len(curves), 4.4)
     axes = figure.subplots(1, len(curves), squeeze=False)[0]
@@ -116,8 +117,8 @@ def draw_reliability(path: str | Path, curves: Mapping[str, Sequence[Bin]]) -> N
             axis.scatter(each.said, each.right, s=size, color=GREEN, alpha=0.7)
             axis.annotate(f'{each.count}', (each.said, each.right), fontsize=6, ha='center')
         axis.set_title(f'{name}: error {calibration_error(bins):.3f}', fontsize=9)
-        axis.set_xlabel('said')
-        axis.set_ylabel('right')
+        axis.set_xlabel('predicted probability')
+        axis.set_ylabel('fraction right')
         axis.set_xlim(-0.05, 1.05)
         axis.set_ylim(-0.05, 1.05)
     _save(figure, path)
@@ -127,9 +128,9 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     for query, positive in enumerate(evaluation.positives):
         if positive:
             axis.plot([query, query], [min(positive), max(positive)], color='#dddddd', zorder=1)
-    for came, answers in outcomes(evaluation).items():
+    for result, answers in outcomes(evaluation).items():
         points = np.array([(answer.index, answer.ranking[0]) for answer in answers])
-        _points(axis, points, came)
+        _points(axis, points, result)
     axis.locator_params(integer=True)
     axis.set_xlabel('query')
     axis.set_ylabel('first reference')
@@ -137,34 +138,34 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
 
 
 def _trajectory(axis: Axes, evaluation: Evaluation, plotted: PlottedPositions) -> None:
-    """Queries where they were taken, in the colour of what came of them."""
+    """Queries at their positions, in the colour of their outcome."""
     axis.plot(*plotted.references.T, '.', color='#cccccc', ms=3, label='references', zorder=1)
-    for came, answers in outcomes(evaluation).items():
-        if came.misplaced:
+    for result, answers in outcomes(evaluation).items():
+        if result.is_misplaced:
             for answer in answers:
                 ends = plotted.queries[answer.index], plotted.references[answer.ranking[0]]
-                faint = 0.7 if came.filled else 0.3
+                faint = 0.7 if result.filled else 0.3
                 axis.plot(*np.transpose(ends), color=ORANGE, lw=0.6, alpha=faint, zorder=2)
-        _points(axis, plotted.queries[[answer.index for answer in answers]], came)
+        _points(axis, plotted.queries[[answer.index for answer in answers]], result)
     axis.set_aspect('equal', 'datalim')
     axis.set_xlabel('x in metres')
     axis.set_ylabel('y in metres')
-    axis.legend(loc='best', fontsize=8, title='lines: where a wrong one was put', title_fontsize=8)
+    axis.legend(loc='best', fontsize=8, title='lines: to the wrong reference', title_fontsize=8)
 
 
-def _points(axis: Axes, points: np.ndarray, came: Outcome) -> None:
-    """Points [N, 2] of one outcome; what is said outright lies above what is left open."""
-    face = came.colour if came.filled else 'none'
-    # A cross has no face that could be left empty.
-    line = {'color': came.colour} if came.marker == 'x' else {'fc': face, 'ec': came.colour}
+def _points(axis: Axes, points: np.ndarray, result: Outcome) -> None:
+    """Points [N, 2] of one outcome; decided ones are drawn above undecided ones."""
+    face = result.colour if result.filled else 'none'
+    # A cross has no face.
+    line = {'color': result.colour} if result.marker == 'x' else {'fc': face, 'ec': result.colour}
     axis.scatter(
-        *points.T, s=22 if came.filled else 12, marker=came.marker, lw=0.9,
-        label=f'{came.words} ({len(points)})', zorder=4 if came.filled else 3, **line,
+        *points.T, s=22 if result.filled else 12, marker=result.marker, lw=0.9,
+        label=f'{result.words} ({len(points)})', zorder=4 if result.filled else 3, **line,
     )  # fmt: skip
 
 
 def _spread(evaluation: Evaluation, count: int) -> list[int]:
-    """Positions in `answers`, evenly over the drive: no picking of the good ones."""
+    """Positions in `answers`, evenly spaced over the drive, whether right or wrong."""
     answered = [i for i, answer in enumerate(evaluation.answers) if answer.ranking]
     if not answered:
         return []
@@ -180,7 +181,7 @@ def _evidence(hypothesis: PlaceHypothesis) -> str:
 
 
 def _figure(width: float, height: float) -> Figure:
-    # Not pyplot: it picks a window system, and keeps every figure alive.
+    # pyplot would choose a window system and keep every figure in memory.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout='constrained')
@@ -211,6 +212,6 @@ def _save(figure: Figure, path: str | Path) -> None:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:
         raise StorageError(
-            f'the picture {path} cannot be written: {error}; give a place that can be written '
-            'and a name that ends in .png, .jpg, .svg or .pdf'
+            f'the picture {path} cannot be written: {error}; give a folder that can be '
+            'written, and a name that ends in .png, .jpg, .svg or .pdf'
         ) from error

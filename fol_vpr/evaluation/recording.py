@@ -1,4 +1,4 @@
-"""Answers of the live node, read back from a bag in which its topic was recorded."""
+"""Answers of the node, read from a bag in which its topic was recorded."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def read_recording(
     """Read the hypothesis arrays of a bag and match them with the queries by their stamps.
 
     Args:
-        path: bag in which `~/places` of the node was recorded.
+        path: bag in which the topic `~/places` of the node was recorded.
         source: the bag that was played to the node.
-        places: of the map, by index.
-        info: of the map, to be sure that the node had the same one.
-        topic: where the bag holds several topics of the type.
+        places: references of the map, by index.
+        info: of the map; it has to be the map of the node.
+        topic: of the answers, where the bag holds several topics of the type.
 
     Raises:
         InputError: the bag cannot be read, holds no such topic, or was recorded with another map;
-            or the queries' stamps do not tell them apart.
+            or two queries have the same stamp.
     """
     index_of_stamp, uris = _read_queries(source)
     index_of_place = {place.place_id: place.index for place in places}
@@ -69,7 +69,7 @@ def read_recording(
 
 
 def _read_queries(source: FrameSource) -> tuple[dict[int, int], list[str]]:
-    """Positions of the queries by their stamps, all different, and where each came from."""
+    """Indices of the queries by their stamps, which are all different, and their URIs."""
     positions: dict[int, int] = {}
     uris = []
     for index, capture in enumerate(source.captures()):
@@ -77,8 +77,9 @@ def _read_queries(source: FrameSource) -> tuple[dict[int, int], list[str]]:
         if earlier != index:
             raise InputError(
                 f'queries {earlier} and {index} of {source.description} carry the same stamp '
-                f'({capture.stamp_ns} ns), so recorded answers cannot be told apart; --queries '
-                'must be the bag that was played, with stamps of its own for every image'
+                f'({capture.stamp_ns} ns), so recorded answers cannot be assigned to '
+                'them; --queries must be the bag that was played, with a different stamp for '
+                'every image'
             )
         uris.append(capture.uri)
     return positions, uris
@@ -98,7 +99,7 @@ def _answer(
     except (KeyError, ValueError) as error:
         raise InputError(
             f'the answer to query {index} in {path} does not fit the map: {error} is neither a '
-            'place of it nor a state; was the map changed after the recording?'
+            'place of it nor a state; give the map as it was when the answers were recorded'
         ) from error
     elapsed = message.processing_time
     first = message.hypotheses[:1]
@@ -116,7 +117,7 @@ def _answer(
 
 
 def _read_arrays(path: Path, topic: str | None) -> Iterator[Any]:
-    """All hypothesis arrays of one topic, by the definitions that the bag brings along."""
+    """All hypothesis arrays of one topic, by the type definitions in the bag."""
     bag = Bag(path)
     topics = [t for t in bag.topics.values() if t.msgtype == ARRAY_TYPE]
     if topic is not None:
@@ -131,7 +132,7 @@ def _read_arrays(path: Path, topic: str | None) -> Iterator[Any]:
         try:
             yield types.deserialize_cdr(message.data, message.msgtype)
         except Exception as error:
-            # rosbags trips over damaged bytes in ways that no list of exceptions holds.
+            # For damaged bytes rosbags raises exceptions of many types.
             raise InputError(
                 f'the message on {message.topic} at {message.receive_ns} ns in {path} is '
                 f'damaged: {error or type(error).__name__}'

@@ -1,4 +1,4 @@
-"""Is what is called probable by so much right so often?"""
+"""Reliability of probabilities: whether statements are right as often as they are probable."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Bin:
     """Statements of similar probability.
 
     Attributes:
-        count: how many.
-        said: their mean probability.
-        right: share of them that were right.
+        count: number of statements.
+        said: their mean probability, 0 to 1.
+        right: fraction that was right, 0 to 1.
     """
 
     count: int
@@ -30,12 +30,12 @@ def reliability(
     right: Sequence[bool] | np.ndarray,
     bins: int = BINS,
 ) -> list[Bin]:
-    """Statements sorted into bins of equal width by their probability; empty bins are left out.
+    """Sort statements into bins of equal width by their probability; empty bins are left out.
 
     Args:
         probabilities: [N], 0 to 1.
-        right: [N], whether each statement was right.
-        bins: how many bins.
+        right: [N] bool, whether each statement was right.
+        bins: number of bins.
     """
     said = np.asarray(probabilities, np.float64)
     were = np.asarray(right, bool)
@@ -49,7 +49,11 @@ def reliability(
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error: how far the bins are off, by their counts (Naeini 2015)."""
+    """Expected calibration error, 0 to 1; NaN without statements.
+
+    The mean over the bins of the difference between predicted probability and fraction right,
+    weighted by their counts (Naeini, Cooper and Hauskrecht, AAAI 2015).
+    """
     total = sum(each.count for each in bins)
     if not total:
         return float('nan')

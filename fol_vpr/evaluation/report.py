@@ -1,4 +1,4 @@
-"""An evaluation as numbers, as JSON, as a table, and query by query."""
+"""The figures of an evaluation, as numbers, as JSON, as a table, and as one line per query."""
 
 from __future__ import annotations
 
@@ -12,29 +12,38 @@ from typing import Any, TextIO
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.decisions import Decisions
 from fol_vpr.evaluation.ground_truth import PlottedPositions, Positives
-from fol_vpr.evaluation.metrics import RECALL_AT, Share, first_hit, percentiles, recall_at
+from fol_vpr.evaluation.metrics import (
+    RECALL_AT,
+    Share,
+    first_hit,
+    none_if_nan,
+    percentiles,
+    recall_at,
+)
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 
 Recall = dict[int, 'Share | None']
-"""For each K its share; None where the answers do not tell."""
+"""For each K the share of queries; None where the answers do not hold it."""
 
 NOT_RECORDED = 'not recorded'
 UNTRAINED = (
     'UNTRAINED WEIGHTS: the network has deterministic random weights. These figures show that '
-    'the path works, not how well the method recognises places.'
+    'all steps work, not how well the method recognises places.'
 )
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which the answers came about: what a figure is worthless without.
+    """The conditions of an evaluation, without which its figures cannot be compared.
 
     Attributes:
-        source: the queries, in words.
+        source: description of the queries.
+        ground_truth: description of what counts as a positive.
         trained: False for deterministic random weights.
         recording: the bag of live answers, empty where the queries were run offline.
-        rerank: how many candidates were re-ranked; None where it is not known (recordings).
-        sequence: whether the queries were run as a stream, which a recording is in any case.
+        rerank: number of candidates re-ranked; None where it is not known (recordings).
+        sequence: whether the decision was made over the sequence of queries; always so in a
+            recording.
         calibrated: whether the map has a calibration.
     """
 
@@ -57,12 +66,14 @@ class Conditions:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Answers against ground truth.
+    """Answers compared with ground truth.
 
     Attributes:
+        conditions: of the evaluation.
         positives: for each query, answered or not, the references that show its place; None
             where that is not known.
-        plotted: where they were taken, where that is known of both sides.
+        given: the answers.
+        plotted: positions of queries and references; None where one side has none.
     """
 
     conditions: Conditions
@@ -96,52 +107,52 @@ class Evaluation:
 
     @property
     def without_positive(self) -> int:
-        """Queries that no reference is known to show; they are left out of the recall."""
+        """Queries without a known positive; they are left out of the recall."""
         return sum(not positive for positive in self.positives)
 
     def recall_reranked(self) -> Recall:
-        """Recall in the order of the hypotheses."""
-        rankings = self._of_all([a.ranking for a in self.answers])
-        return self._told(recall_at(rankings, self.positives))
+        """Recall@K of the order after re-ranking."""
+        rankings = self._for_all_queries([a.ranking for a in self.answers])
+        return self._known(recall_at(rankings, self.positives))
 
     def recall_global(self) -> Recall:
-        """Recall in the order of the global similarity, which no recording holds."""
+        """Recall@K of the order by global similarity; None for recordings, which lack it."""
         rankings = [a.global_ranking for a in self.answers if a.global_ranking is not None]
         if len(rankings) < len(self.answers):
             return dict.fromkeys(RECALL_AT)
-        return {**recall_at(self._of_all(rankings), self.positives)}
+        return {**recall_at(self._for_all_queries(rankings), self.positives)}
 
     def recall_answered(self) -> Recall:
-        """Recall in the order of the hypotheses among the queries that were answered."""
+        """Recall@K of the order after re-ranking, among the queries that were answered."""
         positives = [self.positives[a.index] for a in self.answers]
-        return self._told(recall_at([a.ranking for a in self.answers], positives))
+        return self._known(recall_at([a.ranking for a in self.answers], positives))
 
-    def _told(self, shares: dict[int, Share]) -> Recall:
-        """Without the K beyond what the node published: a positive may have come after that."""
+    def _known(self, shares: dict[int, Share]) -> Recall:
+        """None for each K above the number of hypotheses that the node published."""
         depth = max((len(a.ranking) for a in self.answers), default=0)
         if not self.conditions.recording or depth == self.conditions.references:
             return {**shares}
         return {k: share if k <= depth else None for k, share in shares.items()}
 
-    def _of_all(self, rankings: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """Rankings of the answers, brought to one for each query: empty where unanswered."""
+    def _for_all_queries(self, rankings: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Rankings of the answers as one for each query, empty where it was not answered."""
         of_all: list[tuple[int, ...]] = [()] * self.queries
         for answer, ranking in zip(self.answers, rankings, strict=True):
             of_all[answer.index] = ranking
         return of_all
 
     def states(self) -> dict[str, int]:
-        """How often each localisation state was the answer."""
+        """The number of answers with each localisation state."""
         return {s.name: sum(a.state is s for a in self.answers) for s in LocalizationState}
 
     def decisions(self) -> Decisions | None:
-        """What was said of the stream; None where each query was judged for itself."""
+        """Counts of decisions over the sequence; None where queries were decided one by one."""
         if not (self.conditions.sequence or self.conditions.recording):
             return None
         return Decisions.of(self.answers, self.positives)
 
     def as_json(self) -> dict[str, Any]:
-        """The evaluation as plain values; shares from 0 to 1, latencies in milliseconds."""
+        """The evaluation as values for JSON; shares from 0 to 1, latencies in milliseconds."""
         recall = {'global': self.recall_global(), 'reranked': self.recall_reranked()}
         latency = percentiles(a.timings for a in self.answers)
         return {
@@ -163,7 +174,7 @@ class Evaluation:
         }
 
     def as_table(self) -> str:
-        """The evaluation for people."""
+        """The evaluation as text for users."""
         c = self.conditions
         counted = self.queries - self.without_positive
         lines = [
@@ -209,7 +220,7 @@ class Evaluation:
         return align_columns(table)
 
     def write_per_query(self, file: TextIO) -> None:
-        """One CSV line for each query: where its first positive ended up, and what came first."""
+        """Write a line for each query: ranks of its first positive, and its first reference."""
         writer = csv.writer(file)
         writer.writerow(
             ['query_index', 'uri', 'stamp_ns', 'state', 'positives', 'global_rank',
@@ -232,7 +243,12 @@ class Evaluation:
 
 
 def align_columns(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
-    """Rows of cells as lines; the columns in `left` to the left, the others to the right."""
+    """Rows of cells as lines with aligned columns.
+
+    Args:
+        table: rows of the same length.
+        left: columns that are aligned to the left; the others are aligned to the right.
+    """
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         '  '.join(
@@ -244,19 +260,14 @@ def align_columns(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) 
 
 
 def _values(shares: Recall) -> dict[str, float | None]:
-    return {str(k): _or_none(share.value) if share else None for k, share in shares.items()}
+    return {str(k): none_if_nan(share.value) if share else None for k, share in shares.items()}
 
 
 def _intervals(shares: Recall) -> dict[str, list[float | None] | None]:
     return {
-        str(k): [_or_none(v) for v in share.interval()] if share else None
+        str(k): [none_if_nan(v) for v in share.interval()] if share else None
         for k, share in shares.items()
     }
-
-
-def _or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if math.isnan(value) else value
 
 
 def _percent(value: float) -> str:

@@ -1,4 +1,4 @@
-"""How far an estimated trajectory is from the true one."""
+"""The error of an estimated trajectory against the true one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fol_vpr.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """A rigid motion that takes positions of one frame into another.
+    """A rigid motion that maps positions of one frame to another.
 
     Attributes:
         rotation: [3, 3].
@@ -28,7 +28,12 @@ class Alignment:
 
 @dataclass(frozen=True)
 class TrajectoryError:
-    """Absolute trajectory error: distances in metres after the best rigid alignment."""
+    """Absolute trajectory error: distances in metres after the best rigid alignment.
+
+    Attributes:
+        rmse: root of the mean square distance.
+        mean, median, largest: of the distances.
+    """
 
     rmse: float
     mean: float
@@ -37,16 +42,16 @@ class TrajectoryError:
 
 
 def align(estimated: np.ndarray, truth: np.ndarray) -> Alignment:
-    """The rigid motion of `estimated` that brings it closest to `truth`, without scale.
+    """The rigid motion that brings `estimated` closest to `truth`, without a change of scale.
 
-    In the sense of least squares (Umeyama, PAMI 13(4), 1991, with the scale fixed to 1). Where all
-    positions lie on a line, the rotation about it is arbitrary, and makes no difference.
+    Least squares (Umeyama, PAMI 13(4), 1991, with the scale fixed to 1). If all positions lie on a
+    line, the rotation about the line is arbitrary and has no effect on the error.
 
     Args:
-        estimated, truth: [N, 3] metres, position by position at the same times.
+        estimated, truth: [N, 3] in metres, at the same times.
 
     Raises:
-        InputError: there are none, or other numbers of them, or some are not finite.
+        InputError: there are no positions, or different numbers, or some are not finite.
     """
     estimated, truth = _positions(estimated), _positions(truth)
     if len(estimated) != len(truth):
@@ -56,16 +61,20 @@ def align(estimated: np.ndarray, truth: np.ndarray) -> Alignment:
         )
     centre, true_centre = estimated.mean(axis=0), truth.mean(axis=0)
     left, _, right = np.linalg.svd((truth - true_centre).T @ (estimated - centre))
-    # A reflection would fit flat or noisy ways better than any rotation.
+    # For a flat or noisy trajectory the best fit may be a reflection, which is no motion.
     handed = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     rotation = left @ handed @ right
     return Alignment(rotation, true_centre - rotation @ centre)
 
 
 def absolute_trajectory_error(estimated: np.ndarray, truth: np.ndarray) -> TrajectoryError:
-    """Absolute trajectory error (Sturm et al., IROS 2012) after `align`.
+    """The absolute trajectory error (Sturm et al., IROS 2012) after `align`.
 
-    Arguments and errors as of `align`.
+    Args:
+        estimated, truth: [N, 3] in metres, at the same times.
+
+    Raises:
+        InputError: there are no positions, or different numbers, or some are not finite.
     """
     aligned = align(estimated, truth).apply(_positions(estimated))
     misses = np.linalg.norm(aligned - truth, axis=1)
@@ -82,5 +91,7 @@ def _positions(given: np.ndarray) -> np.ndarray:
     if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
         raise InputError(f'positions [N, 3] in metres are needed, got {positions.shape}')
     if not np.isfinite(positions).all():
-        raise InputError('positions hold NaN or infinity: leave out what was not estimated')
+        raise InputError(
+            'positions hold NaN or infinity: leave out positions that were not estimated'
+        )
     return positions

@@ -103,7 +103,7 @@ def test_a_dry_run_shows_it_and_leaves_the_map_alone(walk, tmp_path, capsys):
     path = tmp_path / 'm.folmap'
     assert calibrate(walk, path, '--dry-run') == 0
     said = capsys.readouterr().out
-    for words in ('inlier_ratio', 'expected calibration error', 'was left as it is', '#'):
+    for words in ('inlier_ratio', 'expected calibration error', 'is unchanged', '#'):
         assert words in said
     assert path.read_bytes() == walk.map.read_bytes()
 
@@ -139,7 +139,7 @@ def test_without_a_ground_truth_nothing_is_called_right_or_wrong(
     assert said['not_in_map_right'] == said['not_in_map_wrong'] == 0
     assert said['calibration_error'] is None
     text = capsys.readouterr().out
-    assert 'not judged' in text and 'uncalibrated' not in text
+    assert 'position of the query is not known' in text and 'uncalibrated' not in text
 
 
 def test_the_report_on_a_recording_says_that_the_map_is_calibrated(walk, calibrated, tmp_path):
@@ -162,7 +162,7 @@ def test_the_report_on_a_recording_says_that_the_map_is_calibrated(walk, calibra
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        ([], 'no drive to learn from'),
+        ([], 'no drive to calibrate with'),
         (['--images', 'A', '--images', 'B', '--ground-truth', 'T'], 'once for each'),
         (['--images', 'A', '--positions', 'P', '--positions', 'Q'], 'once for each'),
         (['--images', 'A', '--limit', '0'], 'expected at least 1'),

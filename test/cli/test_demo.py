@@ -74,7 +74,7 @@ def test_it_leaves_other_peoples_folders_alone(passes, tmp_path, capsys):
     (tmp_path / 'thesis').mkdir()
     (tmp_path / 'thesis' / 'chapter1.tex').write_text('...')
     assert main(['demo', *passes, '--output', str(tmp_path / 'thesis')]) == 2
-    assert 'other things than a demo' in capsys.readouterr().err
+    assert 'files that no demo made' in capsys.readouterr().err
     assert (tmp_path / 'thesis' / 'chapter1.tex').read_text() == '...'
 
 

@@ -222,7 +222,7 @@ def test_odometry_of_another_drive_is_no_ground_truth(drive, located, tmp_path, 
     evaluate = ['evaluate', '--map', str(located / 'm.folmap'), '--queries', str(tmp_path / 'bag'),
                 '--pose-topic', '/pose', '--rerank', '0', '--limit', '1']  # fmt: skip
     assert main(evaluate) == 2
-    assert 'count from wherever that drive began' in capsys.readouterr().err
+    assert 'whose origin is the start of that drive' in capsys.readouterr().err
     assert main([*evaluate, '--frame-id', 'utm']) == 0
 
 

@@ -46,7 +46,7 @@ def test_the_camera_of_the_images(tmp_path, capsys):
     build = ['map', 'build', '--images', str(images), *SMALL, '--camera', str(calibration)]
     mount = ['--camera-mount', '0.2', '0', '1.3', '-0.5', '0.5', '-0.5', '0.5']
     assert main([*build, *mount, '--output', str(tmp_path / 'm.folmap')]) == 0
-    assert 'cameras        of 2 places, the mount of 2' in capsys.readouterr().out
+    assert 'cameras        calibrated for 2 places, with a mount for 2' in capsys.readouterr().out
     with MapReader(tmp_path / 'm.folmap') as reader:
         for place in reader.places:
             assert place.camera.size == place.image_size

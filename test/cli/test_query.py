@@ -90,7 +90,7 @@ def test_a_position_is_of_no_use_to_a_map_without_any(drive, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
     for option in ('--near', '--near-geo'):
         assert main([*command, option, '1', '2', '--radius', '5']) == 2
-        assert f'{option} is of no use' in capsys.readouterr().err
+        assert f'{option} cannot be used' in capsys.readouterr().err
 
 
 def test_where_the_prior_leaves_no_place_that_is_said(drive, tmp_path, capsys):
@@ -108,14 +108,14 @@ def test_where_the_prior_leaves_no_place_that_is_said(drive, tmp_path, capsys):
     assert main([*command, '--near', '900', '0']) == 0
     said = capsys.readouterr()
     assert 'nothing was searched' in said.out and 'not in the map' not in said.out
-    assert 'no place of the map is where --near' in said.err
+    assert 'no place of the map agrees with --near' in said.err
 
 
 def test_why_one_image_is_unknown(drive, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
     assert main([*command, '--verify', '0']) == 0
     said = capsys.readouterr()
-    assert said.out.startswith('UNKNOWN') and '3 images in a row have to agree' in said.err
+    assert said.out.startswith('UNKNOWN') and '3 images in a row have to support' in said.err
     assert main([*command, '--verify', '0', '--consecutive', '1']) == 0
     said = capsys.readouterr().err
-    assert 'in a row' not in said and 'NOT_IN_MAP is never said' in said
+    assert 'in a row' not in said and 'never gives NOT_IN_MAP' in said

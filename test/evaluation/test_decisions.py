@@ -58,7 +58,8 @@ def test_nothing_is_right_or_wrong_of_queries_taken_nobody_knows_where():
     assert (said.not_in_map_right, said.not_in_map_wrong, said.not_in_map_unjudged) == (0, 0, 1)
     assert math.isnan(said.calibration_error) and math.isnan(said.not_in_map_error)
     text = '\n'.join(said.lines())
-    assert 'not judged' in text and 'uncalibrated' not in text and 'nan' not in text
+    assert 'position of the query is not known' in text
+    assert 'uncalibrated' not in text and 'nan' not in text
     known = Decisions.of(answers, [frozenset([3]), None, None])
     assert known.calibration_error == pytest.approx(0.1)
     assert known.not_in_map_error == pytest.approx(0.1)

@@ -11,11 +11,11 @@ from fol_vpr.evaluation.outcomes import Outcome, outcome
 HERE, ELSEWHERE, NOWHERE = frozenset({3, 4}), frozenset({7}), frozenset()
 
 
-def came(state: State, positive: frozenset[int] | None, *, stream: bool) -> Outcome:
+def came(state: State, positive: frozenset[int] | None, *, sequence: bool) -> Outcome:
     answer = QueryAnswer(
         index=0, stamp_ns=0, uri='', state=state, ranking=(3, 7), global_ranking=None, timings={}
     )
-    return outcome(answer, positive, stream=stream)
+    return outcome(answer, positive, sequence=sequence)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def came(state: State, positive: frozenset[int] | None, *, stream: bool) -> Outc
 def test_a_query_by_itself_has_only_a_first_hypothesis(positive, expected):
     """Whatever its state, for which it would need others."""
     for state in State:
-        assert came(state, positive, stream=False) is expected
+        assert came(state, positive, sequence=False) is expected
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_a_query_by_itself_has_only_a_first_hypothesis(positive, expected):
         (State.NOT_IN_MAP, HERE, Outcome.NOT_IN_MAP_WRONG),
         (State.NOT_IN_MAP, NOWHERE, Outcome.NOT_IN_MAP_RIGHT),
         (State.NOT_IN_MAP, None, Outcome.NOT_IN_MAP),
-        (State.UNKNOWN, HERE, Outcome.OPEN_RIGHT),
-        (State.AMBIGUOUS, ELSEWHERE, Outcome.OPEN_WRONG),
-        (State.UNKNOWN, NOWHERE, Outcome.OPEN),
-        (State.UNKNOWN, None, Outcome.OPEN),
+        (State.UNKNOWN, HERE, Outcome.UNDECIDED_RIGHT),
+        (State.AMBIGUOUS, ELSEWHERE, Outcome.UNDECIDED_WRONG),
+        (State.UNKNOWN, NOWHERE, Outcome.UNDECIDED),
+        (State.UNKNOWN, None, Outcome.UNDECIDED),
     ],
 )
 def test_in_a_stream_what_was_said_counts(state, positive, expected):
-    assert came(state, positive, stream=True) is expected
+    assert came(state, positive, sequence=True) is expected
 
 
 def test_what_is_drawn_apart_looks_apart():

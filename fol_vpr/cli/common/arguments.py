@@ -1,4 +1,4 @@
-"""Command line options that are made from the settings in `fol_vpr.config`."""
+"""Options of the command line, made from the settings in `fol_vpr.config`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def add_settings(
     Options that are not given stay None, so that `settings` can tell them from defaults.
 
     Args:
-        parser: to be added to.
+        parser: gets the options.
         config: a dataclass of `fol_vpr.config`.
-        only: names of the settings that this verb has a use for; None takes all.
-        defaults: what help calls the default where it is not that of the dataclass.
+        only: names of the settings that become options; None takes all.
+        defaults: by the name of a setting, the default that help shows instead of the dataclass's.
     """
     group = parser.add_argument_group(_heading(config))
     for spec in fields(config):
@@ -62,7 +62,7 @@ def _add_setting(group: argparse._ArgumentGroup, spec: Field[Any], default: str)
 
 
 def _default(words: str) -> str:
-    """The end of an option's help; of one that is empty the description says what that means."""
+    """The end of an option's help. The description says what an empty default means."""
     return f' Default: {words}.' if words not in ('', '()') else ''
 
 
@@ -71,7 +71,7 @@ def _metavar(kind: type, is_file: bool) -> str:
 
 
 def settings(args: argparse.Namespace, base: Config) -> Config:
-    """`base` with the settings that were given on the command line.
+    """The settings `base`, replaced by those given on the command line.
 
     Raises:
         InputError: a value is outside the setting's range.
@@ -95,17 +95,17 @@ def _value(given: Any) -> Any:
 
 
 def add_network_of_map(parser: argparse.ArgumentParser) -> None:
-    """Add the network settings to a verb that takes its defaults from the map that it is given."""
+    """Add the network settings to a verb that takes their defaults from a map."""
     recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's")
     add_settings(parser, NetworkConfig, defaults=recorded)
 
 
 def network_of_map(args: argparse.Namespace, path: str) -> NetworkConfig:
-    """Network settings that a map was made with, but for those on the command line.
+    """The network settings that a map was made with, replaced by those on the command line.
 
     Raises:
         MapError: no such map, or a damaged one.
-        WeightsError: its weights are not on this machine, and no others are given.
+        WeightsError: the weights of the map are not on this machine, and no others are given.
         InputError: a setting is outside its range.
     """
     from fol_vpr.recognizer import network_config_from_map

@@ -1,4 +1,4 @@
-"""What people see while they wait, and JSON for programs."""
+"""Progress, tables and JSON on the terminal, and text files that are written whole."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from fol_vpr.errors import FolVprError, InputError, StorageError
+from fol_vpr.evaluation.report import align_columns
 
-QUIET_INTERVAL = 10.0  # seconds between lines where nobody watches a terminal
+QUIET_INTERVAL = 10.0  # seconds between lines where the output is no terminal
 
 
 class Progress:
-    """Progress with rate and time left on stderr: a bar on a terminal, else now and then a line.
+    """Shows progress with rate and time left: a bar on a terminal, else a line every 10 s.
 
-    Call it with what is done, what there is to do, and a note; use it as a context manager, so
-    that the bar is closed before anything else is printed.
+    Call it with the number of items done, the number of all items, and a note. Use it as a context
+    manager, so that the bar is closed before anything else is printed.
 
     Args:
-        what: is being done, in a word or two.
-        unit: of `done`; 'B' counts in multiples of 1000 bytes.
+        what: what is being done, in a word or two.
+        unit: of the items; 'B' counts in multiples of 1000 bytes.
+        stream: where it is shown; stderr where None.
     """
 
     def __init__(self, what: str, unit: str = 'images', stream: TextIO | None = None) -> None:
@@ -38,9 +40,9 @@ class Progress:
         self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = '') -> None:
-        """Tell what is done, what there is to do in all, and a note for the end of the line."""
+        """Show the number of items done, of all items, and a note at the end of the line."""
         if self._first is None:
-            # What an earlier run has done must not count as done within the first second.
+            # Items that an earlier run has done must not count for the rate.
             self._first = (time.monotonic(), done)
         if self._stream.isatty():
             self._update_bar(done, total, note)
@@ -60,12 +62,12 @@ class Progress:
         self.close()
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """End the bar and leave it on the terminal."""
         if self._bar is not None:
             self._bar.close()
 
     def warn(self, message: str) -> None:
-        """Print a line without tearing the bar."""
+        """Print a line above the bar."""
         if self._bar is not None:
             self._bar.write(message, file=self._stream)
         else:
@@ -102,7 +104,7 @@ class Progress:
 
 
 class SkipBad:
-    """Takes the items that cannot be used: warns of each, counts them, keeps the first error."""
+    """Warns of each item that cannot be used, counts the items, and keeps the first error."""
 
     def __init__(self, progress: Progress) -> None:
         self.count = 0
@@ -117,16 +119,25 @@ class SkipBad:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; NaN, which JSON does not have, becomes null before this."""
+    """Print a value as JSON.
+
+    Raises:
+        ValueError: it holds NaN, which JSON does not have; see `none_if_nan`.
+    """
     print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0, 1)) -> None:
+    """Print rows of cells in aligned columns, those of `left` to the left; see `align_columns`."""
+    print('\n'.join(align_columns(rows, left=left)))
 
 
 @contextmanager
 def atomic_text(path: str | Path) -> Iterator[TextIO]:
-    """A text file that is at `path` whole or not at all.
+    """Write a text file that appears at `path` as a whole or not at all.
 
     Raises:
-        StorageError: no such folder, no permission, or no space; a file that was there stays.
+        StorageError: no such folder, no permission, or no space; an existing file stays.
     """
     path = Path(path)
     partial: str | None = None
@@ -147,7 +158,11 @@ def atomic_text(path: str | Path) -> Iterator[TextIO]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise StorageError now, rather than after minutes of work, if `path` cannot be written."""
+    """Check that `path` can be written, before minutes of work.
+
+    Raises:
+        StorageError: no such folder, no permission, or `path` is a folder.
+    """
     path = Path(path)
     try:
         if path.is_dir():
@@ -159,10 +174,14 @@ def check_writable(path: str | Path) -> None:
 
 
 def check_map_name(option: str, path: str | None) -> None:
-    """Raise InputError where a map would get a name that the node does not take for one."""
+    """Check the name of a map that is to be written; None is fine.
+
+    Raises:
+        InputError: it does not end in .folmap, so that the node would not load it.
+    """
     if path is not None and Path(path).suffix != '.folmap':
         raise InputError(
-            f'{option} is {path}, expected a name that ends in .folmap, which the node asks for: '
+            f'{option} is {path}, expected a name that ends in .folmap, as the node requires it: '
             f'{option} {path.rstrip("/")}.folmap'
         )
 
@@ -177,7 +196,7 @@ def _not_written(path: Path, error: OSError) -> StorageError:
             f'{path} cannot be written: there is no folder {path.parent}; create it'
         )
     return StorageError(
-        f'{path} cannot be written: {error.strerror or error}; choose another place, or make room'
+        f'{path} cannot be written: {error.strerror or error}; choose another folder or free space'
     )
 
 

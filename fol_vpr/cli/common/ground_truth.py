@@ -1,4 +1,4 @@
-"""What is right, for the verbs that compare answers with it."""
+"""The ground truth that the verbs `evaluate` and `calibrate` compare answers with."""
 
 from __future__ import annotations
 
@@ -31,26 +31,30 @@ def load_ground_truth(
     limit: int | None = None,
     instead: str = '',
 ) -> tuple[Positives, PlottedPositions | None]:
-    """For each query that is asked, readable or not, the references that show its place.
-
-    And where both were taken, where that is what tells it.
+    """The positives of each query, from a CSV or from positions.
 
     Args:
         source: the queries.
-        places, info: of the map.
-        criteria: what is near, where positions decide.
-        ground_truth: a CSV that decides instead.
-        limit: how many queries are asked, from the first; None takes all.
-        instead: an option that does without, where the verb has one; for the message.
+        places: references of the map.
+        info: of the map.
+        criteria: radius and angle of a positive, where positions decide.
+        ground_truth: CSV that decides instead of positions.
+        limit: number of queries to take, from the first; None takes all.
+        instead: an option of the verb that needs no ground truth, for the error message.
+
+    Returns:
+        For each query, readable or not, its positives; and the positions of queries and
+        references, None where a CSV decides or one side has no poses.
 
     Raises:
-        InputError: there is nothing to tell it by, or it does not fit.
+        InputError: there are no positions to compare, or they are in different frames, or the CSV
+            does not fit.
     """
     if ground_truth is not None:
         return read_ground_truth(ground_truth, len(source), len(places))[:limit], None
     _check_frames(source, places, info, instead)
     queries = [CapturedPosition.of(each) for each in islice(source.captures(), limit)]
-    # A damaged bag may hold fewer images than it promises.
+    # A damaged bag may hold fewer images than its metadata says.
     queries += [CapturedPosition()] * (len(source) - len(queries))
     references = [CapturedPosition.of(place) for place in places]
     positives = positives_by_position(queries, references, criteria)
@@ -60,7 +64,7 @@ def load_ground_truth(
 def _check_frames(
     source: FrameSource, places: Sequence[Place], info: MapInfo, instead: str
 ) -> None:
-    """Raise InputError where positions of queries and references mean different things."""
+    """Raise InputError where positions of queries and references are in different frames."""
     if not any(place.pose or place.geo for place in places):
         raise InputError(
             f'no ground truth: the references of {info.path} have no positions; give '
@@ -70,9 +74,10 @@ def _check_frames(
         return
     if source.own_origin and source.session_id not in {place.session_id for place in places}:
         raise InputError(
-            f'the poses of {source.description} count from wherever that drive began, so they '
-            f'cannot be compared with those of {info.path}; give --ground-truth CSV, or '
-            f'--frame-id {info.frame_id} if they are in the frame of the map after all'
+            f'the poses of {source.description} are odometry, whose origin is the start '
+            f'of that drive, so they cannot be compared with those of {info.path}; give '
+            f'--ground-truth CSV, or --frame-id {info.frame_id} if they are in the frame of the '
+            'map'
         )
     if source.frame_id != info.frame_id:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Processes: those that this package's commands run beside each other, and how one is ended."""
+"""Runs commands of this package as processes, in the foreground and in the background."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from pathlib import Path
 import fol_vpr
 from fol_vpr.errors import FolVprError, InputError
 
-STOP = 30.0
-"""Seconds that a process may take to end when it is asked to."""
+STOP_TIMEOUT = 30.0
+"""Seconds that a process may take to end after SIGINT, before it is killed."""
 LAST_LINES = 15
 
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within it Ctrl-C and SIGTERM raise nothing; what is yielded tells whether one came."""
+    """Within the context Ctrl-C and SIGTERM raise nothing.
+
+    Yields:
+        A function that returns whether one of the two signals has arrived.
+    """
     came = []
     wanted = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, lambda number, _: came.append(number)) for number in wanted]
@@ -34,22 +38,34 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 class Background:
-    """A process that runs beside others; its output goes to a log file."""
+    """A process in the background, whose output goes to a log file.
+
+    Args:
+        name: of the process, for error messages.
+        command: program and arguments.
+        log: file for its output.
+        env: its environment.
+    """
 
     def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]):
         self.name = name
         self.log = log
         with open(log, 'wb') as file:
-            # A session of its own: Ctrl-C reaches us alone, and we end the others in order.
+            # In a session of its own, Ctrl-C does not reach it: this process ends it in order.
             self._process = subprocess.Popen(  # noqa: S603 no shell, our own programs
                 command, stdout=file, stderr=subprocess.STDOUT, env=env, start_new_session=True
             )
 
     def wait_until(self, words: str, timeout: float, others: Sequence[Background] = ()) -> None:
-        """Wait until the log has certain words.
+        """Wait until the log contains certain words.
+
+        Args:
+            words: to wait for.
+            timeout: in seconds.
+            others: further processes that have to go on running.
 
         Raises:
-            FolVprError: that does not come about, or this process or one of `others` ended.
+            FolVprError: the time is over, or this process or one of `others` ended.
         """
         deadline = time.monotonic() + timeout
         while words not in self.log.read_text(errors='replace'):
@@ -60,7 +76,7 @@ class Background:
             time.sleep(0.1)
 
     def check(self) -> None:
-        """Raise FolVprError where the process has ended, or says that it failed."""
+        """Raise FolVprError if the process has ended, or if its log says that it failed."""
         code = self._process.poll()
         if code is not None:
             raise FolVprError(f'{self.name} ended too early (exit code {code}); {self._end()}')
@@ -68,16 +84,16 @@ class Background:
             raise FolVprError(f'{self.name} has a problem; {self._end()}')
 
     def stop(self) -> None:
-        """Ask the process to end, as Ctrl-C does; kill it where it does not."""
+        """End the process with SIGINT, as Ctrl-C does; kill it if it does not end in time."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(STOP)
+            self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             print(
-                f'{self.name} did not end within {STOP:g} s and was killed; {self._end()}',
+                f'{self.name} did not end within {STOP_TIMEOUT:g} s and was killed; {self._end()}',
                 file=sys.stderr,
             )
 
@@ -87,11 +103,11 @@ class Background:
 
 
 class Runner:
-    """Runs commands of `fol_vpr`, and shows each as one would type it.
+    """Runs commands of `fol_vpr`, and prints each as a user would type it.
 
     Args:
-        folder: where the log files of background processes go.
-        env: of the processes, beside the present one.
+        folder: for the log files of background processes.
+        env: environment variables of the processes, added to those of this process.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
@@ -104,7 +120,7 @@ class Runner:
         """Run a verb with its options, and wait for it.
 
         Raises:
-            FolVprError: it failed; it has said why itself.
+            FolVprError: it failed, and has printed the reason.
         """
         self._show(['fol_vpr', *map(str, words)])
         command = _own(words)
@@ -113,18 +129,18 @@ class Runner:
             raise FolVprError(f'fol_vpr {words[0]} {words[1]} ended with exit code {code}')
 
     @contextmanager
-    def beside(self, name: str, *words: object) -> Iterator[Background]:
-        """Run a verb beside what happens in the context, and end it then."""
+    def background(self, name: str, *words: object) -> Iterator[Background]:
+        """Run a verb in the background, and end it at the end of the context."""
         self._show(['fol_vpr', *map(str, words), '&'])
-        yield from self._beside(name, _own(words))
+        yield from self._background(name, _own(words))
 
     @contextmanager
-    def program_beside(self, name: str, program: Path, *words: object) -> Iterator[Background]:
-        """The same for another program."""
+    def background_program(self, name: str, program: Path, *words: object) -> Iterator[Background]:
+        """Run another program in the background, and end it at the end of the context."""
         self._show([program.name, *map(str, words), '&'])
-        yield from self._beside(name, [str(program), *map(str, words)])
+        yield from self._background(name, [str(program), *map(str, words)])
 
-    def _beside(self, name: str, command: list[str]) -> Iterator[Background]:
+    def _background(self, name: str, command: list[str]) -> Iterator[Background]:
         process = Background(name, command, self._folder / f'{name}.log', self._env)
         try:
             yield process
@@ -144,7 +160,7 @@ def find_executable(package: str, name: str) -> Path:
     """An executable of a ROS package, where `ros2 run` would look for it.
 
     Raises:
-        InputError: it is not there.
+        InputError: no sourced workspace has it.
     """
     for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
         path = Path(prefix) / 'lib' / package / name

@@ -1,7 +1,7 @@
-"""`fol_vpr demo`: the whole path, with the commands that anybody would type.
+"""`fol_vpr demo`: all steps from images to an evaluation, with the commands of this package.
 
-Every step is a process of its own: the map is built, the real node is started, another process
-plays the queries to it over DDS, a third records what it answers.
+Every step is a process of its own: one builds the map, one is the node, one plays the queries to
+it over DDS, and one records its answers.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from pathlib import Path
 
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.processes import Runner, find_executable
-from fol_vpr.cli.demo.inputs import Scene, thinned
-from fol_vpr.cli.demo.steps import Steps
+from fol_vpr.cli.demo.inputs import DemoInputs, subsample
+from fol_vpr.cli.demo.steps import DemoSteps
 from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
 
-# What marks a folder as one that the demo made, and may empty.
+# A file with this name marks a folder that the demo made, and which it may empty.
 MARKER = '.made-by-fol_vpr-demo'
 
 NO_IMAGES = (
     'the demo needs images of two passes of the same places. Give one of\n'
     '  fol_vpr demo --images FOLDER --queries FOLDER [--ground-truth CSV]\n'
     '  fol_vpr demo --bag BAG --queries BAG [--pose-topic TOPIC]\n'
-    '  fol_vpr demo --bag BAG                 (against its own pass)\n'
-    'or in a checkout `make demo`, which draws two drives through a synthetic town'
+    '  fol_vpr demo --bag BAG                 (queries are the references)\n'
+    'or, in a checkout, run `make demo`, which renders drives through a synthetic town'
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.description = (
-        'Build a map from one pass, play another pass to the real node, record its answers, and '
-        'show what came of it. '
-        'In a checkout, `make demo` does this on drives through a synthetic town.'
+        'Build a map from one pass, play another pass to the node, record its answers, and '
+        'evaluate the answers. In a checkout, `make demo` does this on drives through a synthetic '
+        'town.'
     )
     reference = parser.add_mutually_exclusive_group()
     reference.add_argument('--images', metavar='DIR', help='folder to build the map from')
@@ -44,23 +44,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--queries',
         metavar='DIR_OR_BAG',
-        help='what is played to the node; without it the references are, which tells that the '
-        'path works and nothing about recognition',
+        help='images that are played to the node; without it the references are, which shows that '
+        'all steps work but not how well places are recognised',
     )
     parser.add_argument(
         '--further',
         metavar='BAG',
-        help='yet another pass, with poses as the others: the map is calibrated with it, so that '
-        'the answers have probabilities',
-    )
-    parser.add_argument('--ground-truth', metavar='CSV', help='as for `fol_vpr evaluate`')
-    parser.add_argument('--image-topic', metavar='T', help='of the bags')
-    parser.add_argument('--pose-topic', metavar='T', help='of the bags; gives a ground truth')
-    parser.add_argument(
-        '--odom-topic', metavar='T', help='of the bags; the node hears their odometry'
+        help='bag of a further pass, with poses like the others, that the map is calibrated with, '
+        'so that the answers have probabilities',
     )
     parser.add_argument(
-        '--output', metavar='DIR', default='demo', help='where everything goes; default: demo'
+        '--ground-truth',
+        metavar='CSV',
+        help='CSV with the columns query_index,ref_indices, as for `fol_vpr evaluate`',
+    )
+    parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bags')
+    parser.add_argument(
+        '--pose-topic', metavar='T', help='topic of the poses in the bags, used as ground truth'
+    )
+    parser.add_argument(
+        '--odom-topic', metavar='T', help='topic of the odometry in the bags, played to the node'
+    )
+    parser.add_argument(
+        '--output', metavar='DIR', default='demo', help='folder for all results; default: demo'
     )
     add_settings(parser, CameraConfig)
     add_settings(parser, DemoConfig)
@@ -72,43 +78,43 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     started = time.monotonic()
     config = settings(args, DemoConfig())
-    scene = _find_scene(args)
+    inputs = _find_inputs(args)
     localizer = find_executable('fol_vpr', 'localizer')
-    output = _emptied(Path(args.output))
-    print(f'Map from {scene.reference}, queries from {scene.queries}.')
-    if scene.is_own_pass:
+    output = _make_folder(Path(args.output))
+    print(f'Map from {inputs.reference}, queries from {inputs.queries}.')
+    if inputs.is_own_pass:
         print(
-            'The queries are the references themselves: this shows that the path works, and says '
-            'nothing about recognition. Give --queries for another pass.'
+            'The queries are the references themselves: this shows that all steps work, but not '
+            'how well places are recognised. Give --queries for another pass.'
         )
-    steps = Steps(
+    steps = DemoSteps(
         Runner(output, _environment(output, localizer)),
-        thinned(scene, output, config.every),
+        subsample(inputs, output, config.every),
         output,
         config,
         settings(args, NetworkConfig()),
         settings(args, EvaluationConfig()),
     )
-    print('\nThe queries as a bag')
+    print('\nWrite the queries to a bag')
     played = steps.queries_as_bag()
-    print('\nThe map')
+    print('\nBuild the map')
     steps.build_map()
-    if scene.further is not None:
-        print('\nWhat its scores are worth, learned from a further pass')
-        steps.calibrate(scene.further)
-    print('\nThe node answers the bag: player, node and recorder, each a process, over DDS')
+    if inputs.further is not None:
+        print('\nCalibrate the map with a further pass')
+        steps.calibrate(inputs.further)
+    print('\nPlay the bag to the node and record its answers: three processes, over DDS')
     steps.play(played, localizer)
-    print('\nWhat came of it', flush=True)
+    print('\nEvaluate the answers', flush=True)
     steps.evaluate(played)
     print(
         f'\n{time.monotonic() - started:.0f} s in all. '
-        f'In {output}/: answers.png (look at it), report.json, queries.csv, map.folmap, the bags '
-        'and the logs.'
+        f'In {output}/: answers.png (a picture of the answers), report.json, queries.csv, '
+        'map.folmap, the bags and the logs.'
     )
     return 0
 
 
-def _find_scene(args: argparse.Namespace) -> Scene:
+def _find_inputs(args: argparse.Namespace) -> DemoInputs:
     reference = args.images or args.bag
     if reference is not None:
         queries = args.queries or reference
@@ -117,13 +123,12 @@ def _find_scene(args: argparse.Namespace) -> Scene:
         further = None if args.further is None else Path(args.further)
         if further is not None and args.pose_topic is None:
             raise InputError(
-                '--further needs --pose-topic: the map is calibrated with a bag of which it is '
-                'known where it went'
+                '--further needs --pose-topic: calibration needs the poses of the bag'
             )
         topics = args.image_topic, args.pose_topic, args.odom_topic
-        scene = Scene(Path(reference), Path(queries), further, truth, *topics, camera)
-        _check_all_are_there(scene)
-        return scene
+        inputs = DemoInputs(Path(reference), Path(queries), further, truth, *topics, camera)
+        _check_all_exist(inputs)
+        return inputs
     given = [name for name in ('queries', 'further', 'ground_truth') if getattr(args, name)]
     if given:
         option = given[0].replace('_', '-')
@@ -131,25 +136,25 @@ def _find_scene(args: argparse.Namespace) -> Scene:
     raise InputError(NO_IMAGES)
 
 
-def _check_all_are_there(scene: Scene) -> None:
-    """Raise InputError where a folder or bag is not there, before anything is made or emptied."""
+def _check_all_exist(inputs: DemoInputs) -> None:
+    """Raise InputError if a folder or bag does not exist, before anything is made or emptied."""
     from fol_vpr.sources import is_bag
 
-    for path in (scene.reference, scene.queries, scene.further):
+    for path in (inputs.reference, inputs.queries, inputs.further):
         if path is not None:
             is_bag(path)
 
 
-def _emptied(output: Path) -> Path:
-    """The demo's folder, without what an earlier run left there.
+def _make_folder(output: Path) -> Path:
+    """Make the folder of the demo, and remove the results of an earlier run from it.
 
     Raises:
-        InputError: it holds something else.
+        InputError: it holds files that no demo made.
         StorageError: it cannot be made.
     """
     try:
         if output.exists() and not (output / MARKER).is_file() and any(output.iterdir()):
-            raise InputError(f'{output} holds other things than a demo; give another --output')
+            raise InputError(f'{output} holds files that no demo made; give another --output')
         if output.exists():
             shutil.rmtree(output)
         output.mkdir(parents=True)
@@ -160,7 +165,7 @@ def _emptied(output: Path) -> Path:
 
 
 def _environment(output: Path, localizer: Path) -> dict[str, str]:
-    """A corner of the ROS network for the demo alone, and transports that carry large images."""
+    """Environment variables: a ROS domain of its own, and shared memory for large images."""
     profile = localizer.parents[2] / 'share' / 'fol_vpr' / 'config' / 'fastdds_shm.xml'
     wanted = {
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),

@@ -1,4 +1,4 @@
-"""Which images the demo is shown, and how many of them."""
+"""The images that the demo uses, and how they are subsampled."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fol_vpr.config import CameraConfig
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Which images the demo is shown.
+class DemoInputs:
+    """The images of the demo.
 
     Attributes:
         reference: folder or bag that the map is built from.
-        queries: folder or bag that is played.
-        further: folder or bag of another pass, which the map is calibrated with, or None.
-        ground_truth: CSV, or None.
-        image_topic, pose_topic, odom_topic: of the bags.
-        camera: of all.
+        queries: folder or bag that is played to the node.
+        further: bag of a further pass, which the map is calibrated with, or None.
+        ground_truth: CSV with the columns query_index,ref_indices, or None.
+        image_topic, pose_topic, odom_topic: topics of the bags; None where not given.
+        camera: of all images.
     """
 
     reference: Path
@@ -38,23 +38,29 @@ class Scene:
         return self.reference == self.queries
 
 
-def thinned(scene: Scene, output: Path, every: int) -> Scene:
-    """The scene with every Nth image of its folders only, as links; bags stay as they are."""
-    steps = [every if is_folder(path) else 1 for path in (scene.reference, scene.queries)]
+def subsample(inputs: DemoInputs, output: Path, every: int) -> DemoInputs:
+    """Every Nth image of the folders, as links; bags stay as they are.
+
+    Args:
+        inputs: the images.
+        output: folder in which folders of links are made, and a ground truth that fits.
+        every: N.
+    """
+    steps = [every if is_folder(path) else 1 for path in (inputs.reference, inputs.queries)]
     if set(steps) == {1}:
-        return scene
+        return inputs
     print(
-        f'Subsampled: 1 of every {every} images of a folder, so that this ends within minutes '
-        '(--every 1 takes all).'
+        f'Subsampled: 1 of every {every} images of a folder is used, so that the demo ends within '
+        'minutes (--every 1 uses all).'
     )
-    truth = scene.ground_truth
+    truth = inputs.ground_truth
     if truth is not None:
-        truth = _thinned_truth(scene, output / 'ground_truth.csv', steps[0], steps[1])
-    reference = _linked(scene.reference, output / 'reference', steps[0])
+        truth = _subsampled_ground_truth(inputs, output / 'ground_truth.csv', steps[0], steps[1])
+    reference = _linked(inputs.reference, output / 'reference', steps[0])
     queries = reference
-    if not scene.is_own_pass:
-        queries = _linked(scene.queries, output / 'query', steps[1])
-    return replace(scene, reference=reference, queries=queries, ground_truth=truth)
+    if not inputs.is_own_pass:
+        queries = _linked(inputs.queries, output / 'query', steps[1])
+    return replace(inputs, reference=reference, queries=queries, ground_truth=truth)
 
 
 def is_folder(path: Path) -> bool:
@@ -81,13 +87,15 @@ def _linked(path: Path, target: Path, every: int) -> Path:
     return target
 
 
-def _thinned_truth(scene: Scene, output: Path, every_reference: int, every_query: int) -> Path:
+def _subsampled_ground_truth(
+    inputs: DemoInputs, output: Path, every_reference: int, every_query: int
+) -> Path:
     from fol_vpr.evaluation.ground_truth import read_ground_truth
     from fol_vpr.sources import open_source
 
-    assert scene.ground_truth is not None
-    counts = [len(open_source(path)) for path in (scene.queries, scene.reference)]
-    positives = read_ground_truth(scene.ground_truth, *counts)
+    assert inputs.ground_truth is not None
+    counts = [len(open_source(path)) for path in (inputs.queries, inputs.reference)]
+    positives = read_ground_truth(inputs.ground_truth, *counts)
     with atomic_text(output) as file:
         writer = csv.writer(file)
         writer.writerow(['query_index', 'ref_indices'])
