@@ -49,22 +49,26 @@ def parameter_markdown() -> str:
     lines = [
         '# Parameters of the node `localizer`',
         '',
-        'Generated from the settings in `fol_vpr/config/` by',
-        '`python -m fol_vpr.ros.node.parameters.documentation`. `config/localizer.yaml` holds the',
-        'same as a parameter file.',
+        'Every parameter with its default, the values that it may have, and when a change takes',
+        'effect. `config/localizer.yaml` is the same as a parameter file to copy. The command',
+        'line has the settings as options of the same name: `verification.place_radius` is',
+        '`--place-radius`. What to change first: [tune](../how-to/tune.md).',
         '',
-        '- **read-only**: given at start (`--ros-args -p name:=value`, or a parameter file).',
-        '- **at configure**: may be set while the node is unconfigured, and then counts from the '
-        'next configure on.',
-        '- All others may be set at any time and count from the next image on. A value outside '
-        'the range is',
-        '  refused with the reason, and nothing changes.',
-        '- A float needs its decimal point in YAML and on the command line: `10.0`.',
+        '| column *changes* | means |',
+        '| --- | --- |',
+        '| read-only | set at start, by `--ros-args -p name:=value` or a parameter file |',
+        '| at configure | may be set while the node is unconfigured; takes effect at configure |',
+        '| any time | takes effect with the next image |',
         '',
-        'Besides these, every subscription to images has read-only QoS overrides by its resolved '
-        'name, e.g.',
-        '`qos_overrides./camera/image_raw.subscription.reliability: reliable` (also `history`, '
-        '`depth`).',
+        'A value outside the allowed range is refused with the reason, and nothing changes. A',
+        'float needs its decimal point in YAML and on the command line: `10.0`.',
+        '',
+        'Besides these, every subscription to images has read-only QoS overrides by its resolved',
+        'name, such as `qos_overrides./camera/image_raw.subscription.reliability: reliable` (also',
+        '`history`, `depth`).',
+        '',
+        'This page is generated from the settings in `fol_vpr/config/` by',
+        '`python -m fol_vpr.ros.node.parameters.documentation`.',
     ]
     for group, members in _grouped():
         part = next(f for f in fields(Settings()) if f.name == group)
