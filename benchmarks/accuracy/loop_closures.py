@@ -35,9 +35,10 @@ from fol_vpr.config import (
     RecognizerConfig,
     RetrievalConfig,
 )
+from fol_vpr.database import MapHeader
 from fol_vpr.datatypes import Frame
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, precision_recall
-from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
+from fol_vpr.loop_closure import DistanceTracker, SessionRecorder
 from fol_vpr.loop_closure.revisits import find_revisits
 from fol_vpr.mapping import build_map
 from fol_vpr.network import FeatureExtractor
@@ -145,12 +146,18 @@ Tie = tuple[float, int, int]
 def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[Tie]]:
     """The first of the global search, and the first by local matches."""
     extractor = FeatureExtractor(config.network)
-    maker = SessionMaker(
-        'drive', extractor.model_id, extractor.preprocessing_id, extractor.weights_name,
-        extractor.descriptor_dim, extractor.local_dim,
-    )  # fmt: skip
-    travel = DistanceTracker(config.loops.speed)
-    session = SessionRecorder(config.loops, maker, travel)
+    header = MapHeader(
+        name='',
+        model_id=extractor.model_id,
+        preprocessing_id=extractor.preprocessing_id,
+        weights_name=extractor.weights_name,
+        codec=config.loops.codec,
+        descriptor_dim=extractor.descriptor_dim,
+        local_dim=extractor.local_dim,
+        frame_id=config.loops.frame,
+    )
+    tracker = DistanceTracker(config.loops.speed)
+    session = SessionRecorder(config.loops, header, 'drive', tracker)
     by_matches = replace(
         config,
         retrieval=replace(
@@ -162,7 +169,7 @@ def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[
     try:
         for frame in frames:
             features = extractor.extract([frame.image])[0]
-            travel.update(frame.stamp_ns, None)
+            tracker.update(frame.stamp_ns, None)
             session.add_if_keyframe(frame, features)
             for candidate in session.search(features, 1):
                 then = session.place(candidate.index).stamp_ns

@@ -3,17 +3,16 @@
 from fol_vpr.loop_closure.detector import LoopClosureDetector, LoopStatus
 from fol_vpr.loop_closure.distance import DistanceTracker
 from fol_vpr.loop_closure.feedback import FeedbackCounts
-from fol_vpr.loop_closure.publication import ClosureGate, LoopCandidate, Threshold
-from fol_vpr.loop_closure.recorder import SessionMaker, SessionRecorder
+from fol_vpr.loop_closure.publication import AdaptiveThreshold, LoopCandidate, PublicationPolicy
+from fol_vpr.loop_closure.recorder import SessionRecorder
 
 __all__ = [
-    'ClosureGate',
+    'AdaptiveThreshold',
     'DistanceTracker',
     'FeedbackCounts',
     'LoopCandidate',
     'LoopClosureDetector',
     'LoopStatus',
-    'SessionMaker',
+    'PublicationPolicy',
     'SessionRecorder',
-    'Threshold',
 ]

@@ -1,4 +1,4 @@
-"""Where the running drive comes back: to itself, or to places of the loaded map."""
+"""Finds loop closures of the running drive: with itself, and with places of the loaded map."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig
+from fol_vpr.database import MapHeader
 from fol_vpr.datatypes import Features, Frame, LoopClosure, MapInfo, PlaceHypothesis, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.geometry.metric.refinement import refine_pose
@@ -16,28 +17,28 @@ from fol_vpr.loop_closure.distance import DistanceTracker
 from fol_vpr.loop_closure.feedback import (
     FeedbackCounts,
     FeedbackLedger,
-    threshold_of,
-    threshold_of_drive,
+    threshold_from_rows,
+    threshold_from_session,
 )
-from fol_vpr.loop_closure.publication import ClosureGate, LoopCandidate, Threshold
-from fol_vpr.loop_closure.recorder import SessionMaker, SessionRecorder
+from fol_vpr.loop_closure.publication import AdaptiveThreshold, LoopCandidate, PublicationPolicy
+from fol_vpr.loop_closure.recorder import SessionRecorder
 from fol_vpr.loop_closure.revisits import BaselineView, find_revisits
 from fol_vpr.network import FeatureExtractor
 
-# Unique in the process, whichever recognizer publishes them: a node makes a new one each time that
-# it is configured. An answer to the process before is none to this one.
+# Unique in the process, because a node makes a new recognizer each time that it is configured.
+# They start at a random number, so that feedback meant for an earlier process does not fit.
 _candidate_ids = itertools.count(secrets.randbits(40))
 
 
 @dataclass(frozen=True)
 class LoopStatus:
-    """How the search for loops is going.
+    """State of the search for loop closures.
 
     Attributes:
         enabled: whether the running drive is searched.
-        keyframes: of the running drive.
-        file: that they lie in; empty where it is a temporary one.
-        counts: closures, and what the back-end said of them.
+        keyframes: number of keyframes of the running drive.
+        file: path of the map file that holds them; empty where it is a temporary one.
+        counts: of published closures and of the feedback to them.
         problem: why keyframes or feedback could not be stored; empty where they could.
     """
 
@@ -49,12 +50,12 @@ class LoopStatus:
 
 
 class LoopClosureDetector:
-    """Keeps the keyframes of the drive, searches them, and decides what is published.
+    """Records the keyframes of the drive, searches them, and decides which closures to publish.
 
     Args:
         config: of the recognizer.
         extractor: the network.
-        session_id: the running drive.
+        session_id: name of the running drive.
 
     Raises:
         InputError, StorageError: the session file cannot be made there.
@@ -66,25 +67,27 @@ class LoopClosureDetector:
         self._config = config
         self._extractor = extractor
         self._session_id = session_id
-        self._travel = DistanceTracker(config.loops.speed)
-        self._threshold = Threshold(config.loops)
-        self._gate = ClosureGate(config.loops, config.verification, self._threshold)
+        self._tracker = DistanceTracker(config.loops.speed)
+        self._threshold = AdaptiveThreshold(config.loops)
+        self._policy = PublicationPolicy(config.loops, config.verification, self._threshold)
         self._ledger = FeedbackLedger(self._threshold)
         self._session: SessionRecorder | None = None
         self._problem = ''
         if config.loops.enabled:
-            maker = SessionMaker(
-                session_id,
-                extractor.model_id,
-                extractor.preprocessing_id,
-                extractor.weights_name,
-                extractor.descriptor_dim,
-                extractor.local_dim,
+            header = MapHeader(
+                name='',
+                model_id=extractor.model_id,
+                preprocessing_id=extractor.preprocessing_id,
+                weights_name=extractor.weights_name,
+                codec=config.loops.codec,
+                descriptor_dim=extractor.descriptor_dim,
+                local_dim=extractor.local_dim,
+                frame_id=config.loops.frame,
             )
-            self._session = SessionRecorder(config.loops, maker, self._travel)
-            before = self._session.before
-            if before is not None:
-                self._begin(threshold_of_drive(before, extractor.model_id))
+            self._session = SessionRecorder(config.loops, header, session_id, self._tracker)
+            previous = self._session.previous
+            if previous is not None:
+                self._inherit_threshold(threshold_from_session(previous, extractor.model_id))
 
     @property
     def enabled(self) -> bool:
@@ -93,35 +96,35 @@ class LoopClosureDetector:
 
     @property
     def status(self) -> LoopStatus:
-        """How it is going; from any thread."""
+        """The state of the search; from any thread."""
         session = self._session
         return LoopStatus(
             enabled=session is not None,
             keyframes=0 if session is None else session.keyframes,
-            file=str(session.path) if session is not None and session.lasting else '',
+            file=str(session.path) if session is not None and session.is_persistent else '',
             counts=self._ledger.counts,
             problem=self._problem,
         )
 
     def set_config(self, config: RecognizerConfig) -> None:
-        """Take other settings, but for those of the session file."""
+        """Take other settings; those of the session file stay."""
         self._config = config
         self._threshold.config = config.loops
-        self._gate.set_config(config.loops, config.verification)
+        self._policy.set_config(config.loops, config.verification)
 
     def reset(self) -> None:
-        """Forget what was observed and not published yet."""
-        self._gate.reset()
+        """Forget revisits that were observed but not published yet."""
+        self._policy.reset()
 
     def on_map_loaded(self, rows: Mapping[str, str], path: Path) -> None:
-        """Go on with another map; what feedback to it led to is where this drive begins.
+        """Start anew with another map, at the threshold that feedback to that map led to.
 
         Args:
             rows: the calibration table of the map.
             path: the map.
         """
         self.reset()
-        self._begin(threshold_of(rows, path))
+        self._inherit_threshold(threshold_from_rows(rows, path))
 
     # ---- images
 
@@ -131,75 +134,87 @@ class LoopClosureDetector:
         features: Features,
         localized: PlaceHypothesis | None = None,
     ) -> tuple[LoopClosure, ...]:
-        """The loop closures that the next image of the drive gives.
+        """The loop closures of the next image of the drive.
 
         Args:
             frame: the image, with its odometry where there is any.
             features: of the image.
-            localized: what it was localized by in the loaded map.
+            localized: the believed hypothesis in the loaded map; None where there is none.
 
         Raises:
             MapError: the keyframes cannot be read any more.
         """
-        self._travel.update(frame.stamp_ns, frame.odometry)
-        older: list[PlaceHypothesis] = []
-        shown: LoopCandidate | None = None
+        self._tracker.update(frame.stamp_ns, frame.odometry)
+        revisits: list[PlaceHypothesis] = []
+        confirmed: LoopCandidate | None = None
         try:
-            # Random features agree by pixel positions, whatever they show.
+            # Untrained features agree by pixel positions, whatever they show.
             if self._session is not None and self._extractor.trained:
                 device = self._extractor.device
-                older = find_revisits(self._session, frame, features, self._config, device)
-                shown = self._gate.confirm([self._candidate(h, self._session) for h in older])
+                revisits = find_revisits(self._session, frame, features, self._config, device)
+                confirmed = self._policy.confirm(
+                    [self._candidate(h, self._session) for h in revisits]
+                )
         finally:
-            self._keep(frame, features, None if shown is None else shown.hypothesis)
+            self._add_keyframe(
+                frame, features, None if confirmed is None else confirmed.hypothesis
+            )
         found: list[PlaceHypothesis] = []
-        if localized is not None and self._gate.accept_map_closure(self._candidate(localized)):
+        if localized is not None and self._policy.accept_map_closure(self._candidate(localized)):
             found.append(localized)
-        if self._session is not None and shown is not None:
-            # Only now it is known whether the image was due.
-            shown = replace(shown, keyframe=self._keyframe())
-            if self._gate.publish(shown):
-                found.append(self._refine(shown.hypothesis, self._session, frame, older))
+        if self._session is not None and confirmed is not None:
+            # The number of the keyframe is known only now that the image was added or skipped.
+            confirmed = replace(confirmed, keyframe=self._keyframe_number())
+            if self._policy.publish(confirmed):
+                found.append(self._refine(confirmed.hypothesis, self._session, frame, revisits))
         return tuple(self._publish(frame, hypothesis) for hypothesis in found)
 
-    def _keep(self, frame: Frame, features: Features, shown: PlaceHypothesis | None) -> None:
+    def _add_keyframe(
+        self, frame: Frame, features: Features, confirmed: PlaceHypothesis | None
+    ) -> None:
         if self._session is None:
             return
         try:
-            self._session.add_if_keyframe(frame, features, shown)
+            self._session.add_if_keyframe(frame, features, confirmed)
             self._problem = ''
         except (MapError, StorageError, InputError) as error:
-            # The drive goes on, and so do the answers; the next image tries again.
+            # Images are answered all the same, and the next one is tried again.
             self._problem = f'the keyframe was not stored: {error}'
 
     def _candidate(
         self, hypothesis: PlaceHypothesis, session: SessionRecorder | None = None
     ) -> LoopCandidate:
-        place_path = None if session is None else session.path_at(hypothesis.place.index)
-        return LoopCandidate(hypothesis, self._travel.path, self._keyframe(), place_path)
+        place_distance = None if session is None else session.distance_at(hypothesis.place.index)
+        return LoopCandidate(
+            hypothesis, self._tracker.distance, self._keyframe_number(), place_distance
+        )
 
     def _refine(
         self,
-        back: PlaceHypothesis,
+        revisit: PlaceHypothesis,
         session: SessionRecorder,
         frame: Frame,
-        older: list[PlaceHypothesis],
+        revisits: list[PlaceHypothesis],
     ) -> PlaceHypothesis:
-        """A closure within the drive with its transform, where that can be measured."""
+        """The revisit with its relative pose, where the images measure one."""
         config = self._config.verification
-        if not config.refine_pose or back.verification != Verification.GEOMETRY:
-            return back
-        view = BaselineView(session, back.place.index, self._config.loops)
-        here = replace(back, place=view.view(back.place))
-        places = [view.view(each.place) for each in older if view.reaches(each.place)]
+        if not config.refine_pose or revisit.verification != Verification.GEOMETRY:
+            return revisit
+        view = BaselineView(session, revisit.place.index, self._config.loops)
+        here = replace(revisit, place=view.with_baseline_covariance(revisit.place))
+        places = [
+            view.with_baseline_covariance(each.place)
+            for each in revisits
+            if view.is_within_baseline(each.place)
+        ]
         found = refine_pose(here, frame, view, places, config)
-        return replace(back, relative=found.relative)
+        return replace(revisit, relative=found.relative)
 
-    def _keyframe(self) -> int:
-        """Number of the image that was due last, or what it would be about where none are."""
+    def _keyframe_number(self) -> int:
+        """Number of the image that was due last; estimated by the distance without a session."""
         if self._session is not None:
-            return self._session.due
-        return int(self._travel.path // max(self._config.loops.keyframe_distance, 0.01))
+            return self._session.due_count
+        return int(self._tracker.distance // max(self._config.loops.keyframe_distance, 0.01))
 
     def _publish(self, frame: Frame, hypothesis: PlaceHypothesis) -> LoopClosure:
         closure = LoopClosure(
@@ -217,28 +232,28 @@ class LoopClosureDetector:
             inliers=hypothesis.inliers,
             relative=hypothesis.relative,
         )
-        self._ledger.published(closure)
+        self._ledger.add(closure)
         return closure
 
-    # ---- the back-end, and the file
+    # ---- feedback, and the session file
 
     def feedback(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
-        """Take note of what the back-end made of a closure; from any thread.
+        """Learn from the feedback of a back-end to a closure; from any thread.
 
         Returns:
-            Why it is ignored; empty where it counts.
+            Why the feedback is ignored; empty where it counts.
         """
-        ignored = self._ledger.answered(candidate_id, accepted, reason)
+        ignored = self._ledger.record_answer(candidate_id, accepted, reason)
         if not ignored:
-            self._annotate()
+            self._store_feedback()
         return ignored
 
-    def _begin(self, threshold: float | None) -> None:
-        """Begin with the threshold of an earlier drive, and hand it on to the next one."""
-        if self._ledger.begin(threshold):
-            self._annotate()
+    def _inherit_threshold(self, threshold: float | None) -> None:
+        """Start at the threshold of an earlier drive, and store it for the next one."""
+        if self._ledger.start_at(threshold):
+            self._store_feedback()
 
-    def _annotate(self) -> None:
+    def _store_feedback(self) -> None:
         if self._session is None:
             return
         try:
@@ -253,6 +268,6 @@ class LoopClosureDetector:
         return self._session.save()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the session file."""
         if self._session is not None:
             self._session.close()

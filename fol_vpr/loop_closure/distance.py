@@ -8,8 +8,8 @@ import numpy as np
 
 from fol_vpr.datatypes import Pose
 
-# Metres per second. What odometry says beyond it is a jump of its own, as when it is started anew.
-FASTEST = 100.0
+# Metres per second. Odometry beyond it has jumped, as when it is restarted.
+MAX_SPEED = 100.0
 
 
 class DistanceTracker:
@@ -22,39 +22,39 @@ class DistanceTracker:
         speed: metres per second without odometry.
 
     Attributes:
-        path: metres since the first image.
-        seconds: likewise.
+        distance: metres since the first image.
+        seconds: since the first image.
         measured: whether the last image had odometry.
-        was_measured: whether any had.
+        was_measured: whether any image had odometry.
     """
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
         self._last: tuple[int, Pose | None] | None = None
-        self.path = 0.0
+        self.distance = 0.0
         self.seconds = 0.0
         self.measured = False
         self.was_measured = False
 
     def update(self, stamp_ns: int, odometry: Pose | None) -> None:
-        """Take note of the next image.
+        """Add the step to the next image.
 
         Args:
             stamp_ns: when it was taken.
-            odometry: pose of the base in the frame of the odometry at that time, or None.
+            odometry: pose of the base in the odometry frame at that time, or None.
         """
         if self._last is not None:
             last_ns, last = self._last
             elapsed = max(0.0, (stamp_ns - last_ns) / 1e9)
             self.seconds += elapsed
-            way = _way(last, odometry)
-            self.path += way if way <= FASTEST * elapsed else elapsed * self._speed
+            step = _step_length(last, odometry)
+            self.distance += step if step <= MAX_SPEED * elapsed else elapsed * self._speed
         self._last = (stamp_ns, odometry)
         self.measured = odometry is not None
         self.was_measured |= self.measured
 
 
-def _way(before: Pose | None, after: Pose | None) -> float:
+def _step_length(before: Pose | None, after: Pose | None) -> float:
     """Metres between two poses, infinite where one is missing."""
     if before is None or after is None:
         return math.inf

@@ -1,4 +1,4 @@
-"""What a SLAM back-end made of the loop closures: learned from, and remembered."""
+"""Feedback of a SLAM back-end to loop closures: moves the threshold, and is stored."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ from typing import Any
 from fol_vpr.database import FEEDBACK, MapReader
 from fol_vpr.datatypes import LoopClosure
 from fol_vpr.errors import MapError
-from fol_vpr.loop_closure.publication import Threshold
+from fol_vpr.loop_closure.publication import AdaptiveThreshold
 
 log = logging.getLogger(__name__)
 
-# Closures whose answer is waited for, and answers that are kept: a bound, not an aim.
-WAITED_FOR = 10_000
-KEPT = 1000
+# Largest number of closures that feedback is accepted for, and of answers that are stored.
+MAX_PENDING = 10_000
+MAX_ANSWERS = 1000
 REASON_LENGTH = 200
 VERSION = 1
 UNUSED = 'unused'
-"""What the reason of a rejection begins with that finds a closure right, but of no use."""
+"""Start of the reason of a rejection whose closure is right, but of no use to the back-end."""
 
 
 @dataclass(frozen=True)
 class FeedbackCounts:
-    """Closures published, and what was answered.
+    """Number of closures by the feedback to them.
 
     Attributes:
-        unused: rejected as of no use, not as wrong; not among `rejected`.
-        ignored: answers to closures that nobody published, or that were answered already.
-        last_ignored: what was wrong with the last of those.
-        threshold: evidence that a closure needs, see `verification.closures`.
+        published: closures published.
+        accepted: closures that the back-end accepted.
+        rejected: closures that it rejected as wrong.
+        unused: closures that it rejected as right but of no use; not among `rejected`.
+        ignored: answers to closures that were not published, or were answered already.
+        last_ignored: message about the last ignored answer.
+        threshold: evidence in bits that a closure needs, see `publication`.
     """
 
     published: int = 0
@@ -49,13 +52,13 @@ class FeedbackCounts:
 
 
 class FeedbackLedger:
-    """Pairs answers with closures, and moves the threshold by them; for several threads.
+    """Matches answers to closures, and moves the threshold by them. For several threads.
 
     Args:
         threshold: is moved by the answers.
     """
 
-    def __init__(self, threshold: Threshold) -> None:
+    def __init__(self, threshold: AdaptiveThreshold) -> None:
         self._threshold = threshold
         self._lock = threading.Lock()
         self._open: dict[int, LoopClosure] = {}
@@ -65,35 +68,35 @@ class FeedbackLedger:
             ('published', 'accepted', 'rejected', 'unused', 'ignored'), 0
         )
         self._last_ignored = ''
-        self._answers: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._begun = False
+        self._answers: deque[dict[str, Any]] = deque(maxlen=MAX_ANSWERS)
+        self._started = False
 
-    def begin(self, threshold: float | None) -> bool:
-        """Begin where an earlier drive ended, unless this one has begun already.
+    def start_at(self, threshold: float | None) -> bool:
+        """Start at the threshold of an earlier drive, unless this one has started already.
 
         Args:
             threshold: of that drive; None where there is none.
 
         Returns:
-            Whether it is taken.
+            Whether the threshold was set.
         """
         with self._lock:
-            if threshold is None or self._begun:
+            if threshold is None or self._started:
                 return False
-            self._begun = True
+            self._started = True
             self._threshold.set(threshold)
             return True
 
-    def published(self, closure: LoopClosure) -> None:
-        """Wait for the answer to a closure."""
+    def add(self, closure: LoopClosure) -> None:
+        """Record a published closure, whose answer may come later."""
         with self._lock:
             self._counts['published'] += 1
             self._last_id = closure.candidate_id
             self._open[closure.candidate_id] = closure
             _bound(self._open)
 
-    def answered(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
-        """Take note of an answer; what was accepted may be rejected later, once.
+    def record_answer(self, candidate_id: int, accepted: bool, reason: str = '') -> str:
+        """Record an answer to a closure; an accepted one may be rejected later, once.
 
         Returns:
             Why it is ignored; empty where it counts.
@@ -112,7 +115,7 @@ class FeedbackLedger:
                 self._accepted[candidate_id] = closure
                 _bound(self._accepted)
             if not unused:
-                self._begun = True
+                self._started = True
                 self._threshold.learn(rejected=not accepted)
             self._answers.append(
                 {
@@ -135,7 +138,7 @@ class FeedbackLedger:
 
     @property
     def counts(self) -> FeedbackCounts:
-        """The state of affairs."""
+        """The counts so far."""
         with self._lock:
             return FeedbackCounts(
                 **self._counts, last_ignored=self._last_ignored, threshold=self._threshold.value
@@ -154,10 +157,10 @@ class FeedbackLedger:
             )
 
 
-def threshold_of(rows: Mapping[str, str], path: str | Path) -> float | None:
-    """The threshold in the calibration table of a map; None where feedback left none.
+def threshold_from_rows(rows: Mapping[str, str], path: str | Path) -> float | None:
+    """The threshold in the calibration table of a map; None where it has none.
 
-    One that cannot be read is left out with a warning: it is not worth a drive.
+    One that cannot be read is ignored with a warning in the log.
     """
     if FEEDBACK not in rows:
         return None
@@ -174,13 +177,13 @@ def threshold_of(rows: Mapping[str, str], path: str | Path) -> float | None:
     return threshold
 
 
-def threshold_of_drive(path: Path, model_id: str) -> float | None:
+def threshold_from_session(path: Path, model_id: str) -> float | None:
     """The threshold that the feedback to an earlier drive led to, with the same network."""
     try:
         with MapReader(path) as reader:
             # With another network as many matches mean something else.
             same = reader.info.model_id == model_id
-            return threshold_of(reader.calibration(), path) if same else None
+            return threshold_from_rows(reader.calibration(), path) if same else None
     except MapError as error:
         log.warning('the loop closure feedback of the drive before is not taken up: %s', error)
         return None
@@ -188,5 +191,5 @@ def threshold_of_drive(path: Path, model_id: str) -> float | None:
 
 def _bound(closures: dict[int, LoopClosure]) -> None:
     """Forget the oldest one where there are too many."""
-    if len(closures) > WAITED_FOR:
+    if len(closures) > MAX_PENDING:
         del closures[next(iter(closures))]

@@ -13,27 +13,28 @@ from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis, Verificat
 from fol_vpr.loop_closure.distance import DistanceTracker
 from fol_vpr.mapping import KeyframeSelector
 
-# What the odometry may be off by, in standard deviations.
-DEVIATIONS = 3.0
+# Largest error of the odometry that is allowed for, in its standard deviations.
+MAX_DEVIATIONS = 3.0
 
 
-class DriveKeyframes:
-    """The keyframes of a drive by their number: where on its way each was taken.
+class SessionKeyframes:
+    """The keyframes of a drive, by their number, and how far the drive was at each.
 
-    An image is due by the way driven, or by time and view. Where it shows an older keyframe again
-    it may be skipped: a round that is driven all day keeps each place once.
+    An image is due as a keyframe after some distance, or after some time with a changed view. A
+    due image that shows an older keyframe again may be skipped, so that a round that is driven
+    all day keeps each place once.
 
     Args:
         config: when an image is due, and which keyframes are recent.
-        travel: how far the drive has gone; told of every image before this is.
+        tracker: distance of the drive, updated by each image before this class is asked.
 
     Attributes:
-        due: how many images were due so far, skipped ones too.
+        due_count: number of images that were due so far, skipped ones included.
     """
 
-    def __init__(self, config: LoopsConfig, travel: DistanceTracker) -> None:
+    def __init__(self, config: LoopsConfig, tracker: DistanceTracker) -> None:
         self._config = config
-        self._travel = travel
+        self._tracker = tracker
         self._selector = KeyframeSelector(
             MappingConfig(
                 keyframe_distance=config.keyframe_distance,
@@ -42,21 +43,21 @@ class DriveKeyframes:
             )
         )
         self._last_view: np.ndarray | None = None
-        self.due = 0
-        # By keyframe, in their order: metres, seconds, and `due` when it was taken.
-        self._paths = array('d')
+        self.due_count = 0
+        # By keyframe, in their order: metres, seconds, and `due_count` when it was stored.
+        self._distances = array('d')
         self._seconds = array('d')
         self._numbers = array('q')
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._distances)
 
-    def path_at(self, number: int) -> float:
-        """Metres of the drive at a keyframe."""
-        return self._paths[number]
+    def distance_at(self, number: int) -> float:
+        """Metres driven when a keyframe was taken."""
+        return self._distances[number]
 
-    def wants(self, frame: Frame, features: Features) -> bool:
-        """Whether an image is due."""
+    def is_due(self, frame: Frame, features: Features) -> bool:
+        """Whether an image is due as a keyframe."""
         due = self._selector.wants(frame.stamp_ns, frame.odometry, None)
         if frame.odometry is not None or self._last_view is None:
             return due
@@ -65,63 +66,65 @@ class DriveKeyframes:
         return similarity < changed or (due and similarity < (1 + changed) / 2)
 
     def is_redundant(
-        self, frame: Frame, features: Features, shown: PlaceHypothesis | None
+        self, frame: Frame, features: Features, revisited: PlaceHypothesis | None
     ) -> bool:
-        """Whether an image that is due shows a keyframe as nearly as keyframes follow each other.
+        """Whether a due image is as close to an older keyframe as keyframes are to each other.
 
-        The odometry, as good as it is after the way between both, must not speak against that.
-        After a long way it says little. But the image that was due last is one spacing of
-        keyframes away, and what is that near resembles this image as much.
+        The odometry has to agree, within its error since the older keyframe, which after a long
+        drive excludes little. In addition the image has to be as similar to the older keyframe as
+        to the image that was due last, which is one keyframe spacing away.
 
         Args:
-            frame: the image; without odometry it is not skipped.
+            frame: the image; without odometry it is not redundant.
             features: of the image.
-            shown: an older keyframe that it is certain to show again; None where there is none.
+            revisited: hypothesis of an older keyframe that the image is confirmed to show; None
+                where there is none.
         """
-        if shown is None or shown.verification != Verification.GEOMETRY:
+        if revisited is None or revisited.verification != Verification.GEOMETRY:
             return False
         if self._last_view is None or not self._config.skip_revisits:
             return False
-        if not self._may_be_near(frame, shown.place):
+        if not self._may_be_near(frame, revisited.place):
             return False
-        return shown.similarity >= float(self._last_view @ features.global_descriptor)
+        return revisited.similarity >= float(self._last_view @ features.global_descriptor)
 
     def _may_be_near(self, frame: Frame, place: Place) -> bool:
         if frame.odometry is None or place.pose is None:
             return False
-        distance = float(np.linalg.norm(frame.odometry.position - place.pose.position))
-        way = max(0.0, self._travel.path - self._paths[place.index])
-        return distance <= self._config.keyframe_distance + DEVIATIONS * self._drift(way)
+        apart = float(np.linalg.norm(frame.odometry.position - place.pose.position))
+        driven = max(0.0, self._tracker.distance - self._distances[place.index])
+        return apart <= self._config.keyframe_distance + MAX_DEVIATIONS * self._drift(driven)
 
-    def _drift(self, way: float) -> float:
-        """Standard deviation of the odometry's position in metres after a way.
+    def _drift(self, driven: float) -> float:
+        """Standard deviation in metres of the odometry's position after metres driven.
 
-        A heading that is off by a random walk leads aside by its integral along the way.
+        The error of the heading is a random walk; its integral along the path adds an error to
+        the side.
         """
         turn = math.radians(self._config.odometry_turn_stddev)
-        return math.sqrt(self._config.odometry_stddev**2 * way + turn**2 * way**3 / 3)
+        return math.sqrt(self._config.odometry_stddev**2 * driven + turn**2 * driven**3 / 3)
 
     def skip(self, frame: Frame, features: Features) -> None:
-        """Take note that an image was due, and is no keyframe."""
+        """Record that an image was due, and is not a keyframe."""
         self._selector.stored(frame.stamp_ns, frame.odometry, None)
         self._last_view = features.global_descriptor
-        self.due += 1
+        self.due_count += 1
 
     def store(self, frame: Frame, features: Features) -> None:
-        """Take note that an image was due, and is the next keyframe."""
+        """Record that an image was due, and is the next keyframe."""
         self.skip(frame, features)
-        self._paths.append(self._travel.path)
-        self._seconds.append(self._travel.seconds)
-        self._numbers.append(self.due)
+        self._distances.append(self._tracker.distance)
+        self._seconds.append(self._tracker.seconds)
+        self._numbers.append(self.due_count)
 
-    def old(self) -> int:
-        """How many of the first keyframes are not recent; the others are."""
-        config, travel = self._config, self._travel
-        by_path = bisect_right(self._paths, travel.path - config.exclude_distance)
-        if travel.measured:
-            return by_path
-        by_time = bisect_right(self._seconds, travel.seconds - config.exclude_time)
-        by_number = bisect_right(self._numbers, self.due - config.exclude_keyframes)
+    def searchable_count(self) -> int:
+        """Number of keyframes, from the first, that are not recent; all later ones are."""
+        config, tracker = self._config, self._tracker
+        by_distance = bisect_right(self._distances, tracker.distance - config.exclude_distance)
+        if tracker.measured:
+            return by_distance
+        by_time = bisect_right(self._seconds, tracker.seconds - config.exclude_time)
+        by_number = bisect_right(self._numbers, self.due_count - config.exclude_keyframes)
         by_both = min(by_time, by_number)
-        # A gap in the odometry must not make old what a standing robot sees.
-        return min(by_both, by_path) if travel.was_measured else by_both
+        # In a gap of the odometry, time alone must not make the view of a standing robot old.
+        return min(by_both, by_distance) if tracker.was_measured else by_both

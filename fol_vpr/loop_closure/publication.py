@@ -1,12 +1,12 @@
-"""From verified hypotheses to published loop closures: each once, and only where it tells much.
+"""From verified hypotheses to published loop closures: each once, where it is informative.
 
-A loop goes through two stages in time. It is first observed: an image and an older one were
-verified as the same place. It is published once the images after it agree; then it is over, and
-what comes near it is published only where it tells something new.
+A revisit is first observed: an image and an older one are verified to show the same place. It is
+published once the images after it agree. Closures near a published one are published only where
+their information gain is large enough.
 
-**How much a closure tells.** With the variance V of where the robot is against the other place,
-along each axis, as far as the odometry and the closures before know it, and the variance R of what
-the closure measures, its information gain is (Ila, Porta and Andrade-Cetto, "Information-Based
+**Information gain.** Let V be the variance of the robot's position relative to the other place,
+along each axis, given the odometry and the earlier closures, and R the variance of the measurement
+of the closure. Its information gain is (Ila, Porta and Andrade-Cetto, "Information-Based
 Compact Pose SLAM", IEEE T-RO 26(1), 2010, eq. 13: half the log ratio of the determinants of the
 innovation covariance and of the measurement's)
 
@@ -14,19 +14,20 @@ innovation covariance and of the measurement's)
 
 Odometry adds variance in proportion to the path. So V is q times the path between both ends, or,
 where a published closure ties the neighbourhood of one end to that of the other, at most
-R + q times the way from both ends to those of that closure; q and R are the squares of
+R + q times the distance from both ends to those of that closure; q and R are the squares of
 `odometry_stddev` and `closure_stddev`. Between two sessions there is no path at first, and the
-first closure tells everything.
+gain of the first closure is infinite.
 
-**What is enough evidence** is measured in doublings over the least that verification asks for: of
-the inliers, or, where the probability is known, of its odds. What the back-end accepts and rejects
+**Evidence** is measured in bits: doublings over the minimum that verification requires, of the
+inliers or, where the probability is known, of its odds. What the back-end accepts and rejects
 moves the threshold t, which is never below 0 (Gibbs and Candès, "Adaptive Conformal Inference
 Under Distribution Shift", NeurIPS 2021, eq. 2):
 
     t <- t + step * (rejected - target_rejection_rate),    rejected being 1 or 0.
 
-In the long run the share of rejections comes down to `target_rejection_rate`, whatever the
-back-end goes by; it is bounded above too, so that no back-end can silence the closures for ever.
+In the long run the share of rejections falls to `target_rejection_rate`, whatever the criteria of
+the back-end. The threshold is bounded above too, so that no back-end can suppress all closures for
+good.
 """
 
 from __future__ import annotations
@@ -42,34 +43,34 @@ from fol_vpr.config import LoopsConfig, VerificationConfig
 from fol_vpr.datatypes import PlaceHypothesis, Verification
 
 MAX_THRESHOLD = 3.0
-"""Doublings that the threshold may rise to: eight times the inliers, or the odds."""
-# Closures that are remembered, by each of both ends: a day of driving, and a bound all the same.
-REMEMBERED = 20_000
+"""Largest threshold in bits: eight times the minimal inliers, or odds."""
+# Largest number of published closures that new ones are compared with: about a day of driving.
+MAX_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCandidate:
-    """An image that shows what an older one shows.
+    """A hypothesis that an image and an older one show the same place.
 
     Attributes:
-        hypothesis: with its verification.
-        path: metres driven when the image was taken.
-        keyframe: number of the image that was due as a keyframe last, in their order.
-        place_path: metres driven when the older image was taken, in the same drive; None where it
-            belongs to another one.
+        hypothesis: of the older image as the place, with its verification.
+        distance: metres driven when the image was taken.
+        keyframe: number of the image that was due as a keyframe last.
+        place_distance: metres driven when the older image was taken; None where it belongs to
+            another drive.
     """
 
     hypothesis: PlaceHypothesis
-    path: float
+    distance: float
     keyframe: int
-    place_path: float | None = None
+    place_distance: float | None = None
 
 
-class Threshold:
-    """The evidence that a closure needs, moved by what became of those before.
+class AdaptiveThreshold:
+    """The evidence that a closure needs, moved by the feedback to earlier closures.
 
     Attributes:
-        value: doublings over the least evidence, 0 to MAX_THRESHOLD.
+        value: bits of evidence, 0 to MAX_THRESHOLD.
     """
 
     def __init__(self, config: LoopsConfig) -> None:
@@ -77,19 +78,22 @@ class Threshold:
         self.value = 0.0
 
     def set(self, value: float) -> None:
-        """Take another value, or the nearest one that it may have."""
+        """Set the value, limited to 0 to MAX_THRESHOLD."""
         self.value = min(MAX_THRESHOLD, max(0.0, value))
 
     def learn(self, rejected: bool) -> None:
-        """Take note of an answer of the back-end."""
+        """Move the value by an answer of the back-end."""
         error = float(rejected) - self.config.target_rejection_rate
         self.set(self.value + self.config.feedback_step * error)
 
 
-def evidence(
+def evidence_bits(
     hypothesis: PlaceHypothesis, config: LoopsConfig, verification: VerificationConfig
 ) -> float:
-    """Doublings of the odds over those of `min_probability`, or of inliers over `min_inliers`."""
+    """Evidence in bits: log2 of the odds over those of `min_probability`.
+
+    Without a probability, log2 of the inliers over `min_inliers`.
+    """
     probability = hypothesis.probability
     if math.isnan(probability):
         return math.log2(max(hypothesis.inliers, 1) / verification.min_inliers)
@@ -101,42 +105,42 @@ def _log_odds(probability: float) -> float:
     return math.log2(bounded / (1 - bounded))
 
 
-class ClosureGate:
+class PublicationPolicy:
     """Decides which candidates are published as loop closures.
 
     Args:
-        config: when, and how often.
-        verification: the least inliers.
-        threshold: how much evidence it takes; shared with whoever hears the feedback.
+        config: settings of the publication.
+        verification: `min_inliers`.
+        threshold: evidence that a closure needs; the feedback moves it.
     """
 
     def __init__(
-        self, config: LoopsConfig, verification: VerificationConfig, threshold: Threshold
+        self, config: LoopsConfig, verification: VerificationConfig, threshold: AdaptiveThreshold
     ) -> None:
         self._config = config
         self._verification = verification
         self._threshold = threshold
         self._run: deque[LoopCandidate] = deque(maxlen=config.consecutive)
-        # Where the images began that all have half the inliers, and agree.
-        self._supported: LoopCandidate | None = None
-        self._published: dict[str, _Closures] = {}
+        # The first of the consecutive images that agree and all have half of `min_inliers`.
+        self._sequence_start: LoopCandidate | None = None
+        self._published: dict[str, _PublishedClosures] = {}
         self._pairs: dict[tuple[int, str], None] = {}
 
     def set_config(self, config: LoopsConfig, verification: VerificationConfig) -> None:
-        """Take other settings; what was published stays so."""
+        """Take other settings; published closures stay recorded."""
         self._config, self._verification = config, verification
         self._run = deque(self._run, config.consecutive)
 
     def confirm(self, candidates: Sequence[LoopCandidate]) -> LoopCandidate | None:
-        """What an image of the drive shows again for certain; called for every image.
+        """The revisit that this image and those before it confirm; called for every image.
 
         Args:
             candidates: of older keyframes of the same drive, in any order; empty where there are
                 none.
 
         Returns:
-            One of them, with what it is verified by; None where this image and those before do
-            not verify any.
+            The best candidate, with the strongest verification that it passed; None where this
+            image and those before do not confirm it.
         """
         if not candidates:
             self.reset()
@@ -146,70 +150,74 @@ class ClosureGate:
             self.reset()
         self._run.append(best)
         if best.hypothesis.inliers < self._verification.min_inliers / 2:
-            self._supported = None
-        elif self._supported is None:
-            self._supported = best
-        verification = self._verified()
+            self._sequence_start = None
+        elif self._sequence_start is None:
+            self._sequence_start = best
+        verification = self._run_verification()
         if verification is None:
             return None
         return replace(best, hypothesis=replace(best.hypothesis, verification=verification))
 
     def accept_map_closure(self, candidate: LoopCandidate) -> bool:
-        """Whether a place of another session, believed already, is published as a closure.
+        """Whether the believed place of the loaded map is published as a closure.
 
-        What is believed for the images before, though this one does not show it, ties no two
-        images. Evidence is looked at only once the feedback has raised the threshold.
+        It needs a geometric verification with this image: a place that is believed only because
+        of earlier images ties no two images. Evidence counts only once the feedback has raised
+        the threshold.
         """
         if candidate.hypothesis.verification != Verification.GEOMETRY:
             return False
-        least = self._threshold.value
-        if least and evidence(candidate.hypothesis, self._config, self._verification) < least:
+        required = self._threshold.value
+        if (
+            required
+            and evidence_bits(candidate.hypothesis, self._config, self._verification) < required
+        ):
             return False
         return self.publish(candidate)
 
     def publish(self, candidate: LoopCandidate) -> bool:
-        """Whether what is certain is published as a closure; it is remembered as one then."""
+        """Whether a confirmed candidate is published; it is remembered as published then."""
         if not self.is_informative(candidate):
             return False
         self.remember(candidate)
         return True
 
-    def _verified(self) -> Verification | None:
-        """What the last images verify together, None where it is too little."""
+    def _run_verification(self) -> Verification | None:
+        """The verification that the last images pass together; None where they pass none."""
         config, run = self._config, list(self._run)
         best = run[-1].hypothesis
-        lately = run[-config.consecutive :]
-        geometric = [s.hypothesis.verification == Verification.GEOMETRY for s in lately]
-        if len(lately) == config.consecutive and all(geometric):
-            enough = evidence(best, config, self._verification) >= self._threshold.value
+        last = run[-config.consecutive :]
+        geometric = [s.hypothesis.verification == Verification.GEOMETRY for s in last]
+        if len(last) == config.consecutive and all(geometric):
+            enough = evidence_bits(best, config, self._verification) >= self._threshold.value
             return Verification.GEOMETRY if enough else None
-        return Verification.SEQUENCE if self._passed_alike(run[-1]) else None
+        return Verification.SEQUENCE if self._is_sequence_consistent(run[-1]) else None
 
-    def _passed_alike(self, candidate: LoopCandidate) -> bool:
-        """Whether the images since the run began passed the places as fast as the robot drove.
+    def _is_sequence_consistent(self, candidate: LoopCandidate) -> bool:
+        """Whether consecutive images passed their places at the speed of the robot.
 
-        A place that many images resemble stays where it is.
+        A place that resembles many images does not move along with the robot.
         """
-        begin, length = self._supported, self._config.sequence
-        if begin is None or not length:
+        start, length = self._sequence_start, self._config.sequence
+        if start is None or not length:
             return False
-        if begin.place_path is None or candidate.place_path is None:
+        if start.place_distance is None or candidate.place_distance is None:
             return False
-        driven = candidate.path - begin.path
-        passed = abs(candidate.place_path - begin.place_path)
+        driven = candidate.distance - start.distance
+        passed = abs(candidate.place_distance - start.place_distance)
         return driven >= length and abs(passed - driven) <= self._config.agreement
 
     def _agree(self, first: LoopCandidate, second: LoopCandidate) -> bool:
-        """Whether two images in a row came back to one place, by how far the robot has driven.
+        """Whether two images in a row revisit one place, given the distance driven between them.
 
-        On ground that was driven often the two may show keyframes of different rounds: far apart
-        along the path, and near each other by the odometry.
+        Where a path was driven several times, the two may show keyframes of different rounds: far
+        apart along the path, and near each other by the odometry.
         """
         places = first.hypothesis.place, second.hypothesis.place
-        if first.place_path is None or second.place_path is None:
+        if first.place_distance is None or second.place_distance is None:
             return places[0].session_id == places[1].session_id
-        limit = abs(second.path - first.path) + self._config.agreement
-        if abs(second.place_path - first.place_path) <= limit:
+        limit = abs(second.distance - first.distance) + self._config.agreement
+        if abs(second.place_distance - first.place_distance) <= limit:
             return True
         if places[0].pose is None or places[1].pose is None:
             return False
@@ -218,39 +226,39 @@ class ClosureGate:
     # ---- what was published
 
     def is_informative(self, candidate: LoopCandidate) -> bool:
-        """Whether a closure would be the first one of its keyframes, and tell enough."""
+        """Whether a closure is the first one of its keyframes, with enough information gain."""
         place = candidate.hypothesis.place
         if (candidate.keyframe, place.place_id) in self._pairs:
             return False
-        return self.gain(candidate) >= self._config.min_information_gain_bits
+        return self.information_gain_bits(candidate) >= self._config.min_information_gain_bits
 
-    def gain(self, candidate: LoopCandidate) -> float:
-        """Bits that a closure tells for each axis, see above; infinite for the first one."""
+    def information_gain_bits(self, candidate: LoopCandidate) -> float:
+        """Information gain in bits along each axis, see above; infinite for the first closure."""
         drift, measured = self._config.odometry_stddev**2, self._config.closure_stddev**2
         variance = math.inf
-        if candidate.place_path is not None:
-            variance = drift * abs(candidate.path - candidate.place_path)
+        if candidate.place_distance is not None:
+            variance = drift * abs(candidate.distance - candidate.place_distance)
         closures = self._published.get(candidate.hypothesis.place.session_id)
         if closures is not None:
             variance = min(variance, measured + drift * closures.detour(candidate))
         return 0.5 * math.log2(1 + variance / measured)
 
     def remember(self, candidate: LoopCandidate) -> None:
-        """Remember a closure that is published."""
+        """Remember a published closure."""
         place = candidate.hypothesis.place
         self._pairs[candidate.keyframe, place.place_id] = None
-        if len(self._pairs) > REMEMBERED:
+        if len(self._pairs) > MAX_REMEMBERED:
             del self._pairs[next(iter(self._pairs))]
-        self._published.setdefault(place.session_id, _Closures()).append(candidate)
+        self._published.setdefault(place.session_id, _PublishedClosures()).append(candidate)
 
     def reset(self) -> None:
-        """Forget what was observed and not published yet."""
+        """Forget revisits that were observed but not published yet."""
         self._run.clear()
-        self._supported = None
+        self._sequence_start = None
 
 
-class _Closures:
-    """The closures with one other session, as rows to compare with."""
+class _PublishedClosures:
+    """The published closures with one session, as rows of `_endpoints`."""
 
     def __init__(self) -> None:
         self._rows = np.full((64, 5), np.nan)
@@ -258,30 +266,30 @@ class _Closures:
 
     def append(self, candidate: LoopCandidate) -> None:
         if self._count == len(self._rows):
-            grown = np.full((min(2 * self._count, REMEMBERED), 5), np.nan)
+            grown = np.full((min(2 * self._count, MAX_REMEMBERED), 5), np.nan)
             kept = self._rows[-len(grown) + 64 :]
             grown[: len(kept)] = kept
             self._rows, self._count = grown, len(kept)
-        self._rows[self._count] = _ends(candidate)
+        self._rows[self._count] = _endpoints(candidate)
         self._count += 1
 
     def detour(self, candidate: LoopCandidate) -> float:
-        """Metres from both ends of a closure to those of the nearest one, together."""
-        rows, ends = self._rows[: self._count], _ends(candidate)
-        ways = np.abs(rows[:, :2] - ends[:2])
-        # Where the other drive's path is not known, its poses tell at least how far it went, and
-        # where it has none, the order of its images.
+        """Metres from both ends of a closure to those of the nearest published one, in sum."""
+        rows, ends = self._rows[: self._count], _endpoints(candidate)
+        driven = np.abs(rows[:, :2] - ends[:2])
+        # Of another drive the distance along its path is unknown: the distance between the poses
+        # bounds it from below, and without poses the numbers of the images stand for metres.
         straight = np.linalg.norm(rows[:, 2:] - ends[2:], axis=1)
-        to = np.where(np.isnan(ways[:, 1]), straight, ways[:, 1])
-        return float(np.min(ways[:, 0] + to))
+        to = np.where(np.isnan(driven[:, 1]), straight, driven[:, 1])
+        return float(np.min(driven[:, 0] + to))
 
 
-def _ends(candidate: LoopCandidate) -> np.ndarray:
-    """Path at the image, path at the place or NaN, and the place's position or its number."""
+def _endpoints(candidate: LoopCandidate) -> np.ndarray:
+    """[5] metres driven at the image, at the place or NaN, and the place's position or number."""
     place = candidate.hypothesis.place
-    path = math.nan if candidate.place_path is None else candidate.place_path
+    place_distance = math.nan if candidate.place_distance is None else candidate.place_distance
     at = np.array([place.index, 0.0, 0.0]) if place.pose is None else place.pose.position
-    return np.array([candidate.path, path, *at])
+    return np.array([candidate.distance, place_distance, *at])
 
 
 def _strength(candidate: LoopCandidate) -> tuple[bool, int, int]:

@@ -1,10 +1,10 @@
-"""The running drive as a map: its keyframes, on the disk as they come, and searched at once."""
+"""The running drive as a map file, to which keyframes are added and which is searched."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from fol_vpr.config import LoopsConfig, RetrievalConfig, StorageConfig
@@ -20,72 +20,61 @@ from fol_vpr.datatypes import (
 )
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.loop_closure.distance import DistanceTracker
-from fol_vpr.loop_closure.keyframes import DriveKeyframes
+from fol_vpr.loop_closure.keyframes import SessionKeyframes
 from fol_vpr.mapping.build import thumbnail
 from fol_vpr.mapping.live import LiveMap
 
 MAX_NAMES = 10_000
 
 
-@dataclass(frozen=True)
-class SessionMaker:
-    """What all keyframes of a drive have in common.
-
-    Attributes:
-        session_id: the drive.
-        model_id, preprocessing_id, weights_name: of the network that describes them.
-        descriptor_dim, local_dim: lengths of its descriptors.
-    """
-
-    session_id: str
-    model_id: str
-    preprocessing_id: str
-    weights_name: str
-    descriptor_dim: int
-    local_dim: int
-
-
 class SessionRecorder:
     """The keyframes of the running drive.
 
-    They lie in a map file from the first one on: those after it in the changes beside that file,
-    so that what `add` has returned survives the end of the process, however it comes, and any
-    program can open the file as a map. In memory are their global descriptors and what is known
-    of them as places; local features are read when they are compared. Poses are those of the
-    odometry.
+    The first keyframe makes a map file; later ones are added to the changes beside it. Each is on
+    the disk when `add_if_keyframe` returns it, and any program can open the file as a map. The
+    global descriptors and the places are held in memory; local features are read when they are
+    matched. Poses are those of the odometry.
 
     `add_if_keyframe`, `search` and `local_features` are for one thread at a time; `save` and
     `annotate` may be called meanwhile.
 
     Args:
-        config: where, and which images become keyframes.
-        maker: what the file says of itself.
-        travel: how far the drive has gone; told of every image before `add_if_keyframe` is.
+        config: the session file, and which images become keyframes.
+        header: of the map file; its name is replaced by that of the file.
+        session_id: the drive.
+        tracker: distance of the drive, updated by each image before `add_if_keyframe` is called.
 
     Attributes:
-        path: the file.
-        before: that of the drive before, where the same name was given; None where there is none.
+        path: of the map file.
+        previous: file of the previous drive with the same `session_file`, or None.
 
     Raises:
-        InputError: the name of the file is none of a map.
-        StorageError: there is no such folder.
+        InputError: `session_file` does not end in .folmap.
+        StorageError: its folder does not exist.
     """
 
-    def __init__(self, config: LoopsConfig, maker: SessionMaker, travel: DistanceTracker) -> None:
+    def __init__(
+        self,
+        config: LoopsConfig,
+        header: MapHeader,
+        session_id: str,
+        tracker: DistanceTracker,
+    ) -> None:
         self._config = config
-        self._maker = maker
+        self._header = header
+        self._session_id = session_id
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if not config.session_file:
             self._folder = tempfile.TemporaryDirectory(prefix='fol_vpr_session_')
             self.path = Path(self._folder.name) / 'session.folmap'
-            self.before: Path | None = None
+            self.previous: Path | None = None
         else:
-            self.path, self.before = _free_path(config.session_file)
+            self.path, self.previous = _free_path(config.session_file)
         self._map: LiveMap | None = None
-        self._taken = DriveKeyframes(config, travel)
-        # Held while the file is written as a whole, when no keyframe can be added.
+        self._keyframes = SessionKeyframes(config, tracker)
+        # Held while the whole file is written; no keyframe can be added meanwhile.
         self._saving = threading.Lock()
-        # Held while the map is used for a moment, or is replaced by itself as it was written.
+        # Held while the map is read, or replaced by the file that was written.
         self._use = threading.RLock()
         self._unwritten = ''
 
@@ -93,39 +82,39 @@ class SessionRecorder:
 
     @property
     def keyframes(self) -> int:
-        """How many there are."""
-        return len(self._taken)
+        """Number of keyframes."""
+        return len(self._keyframes)
 
     @property
-    def due(self) -> int:
-        """How many images were due as keyframes so far, skipped ones too."""
-        return self._taken.due
+    def due_count(self) -> int:
+        """Number of images that were due as keyframes so far, skipped ones included."""
+        return self._keyframes.due_count
 
     @property
-    def lasting(self) -> bool:
+    def is_persistent(self) -> bool:
         """Whether the file stays when the session is closed."""
         return self._folder is None
 
     def add_if_keyframe(
-        self, frame: Frame, features: Features, shown: PlaceHypothesis | None = None
+        self, frame: Frame, features: Features, revisited: PlaceHypothesis | None = None
     ) -> Place | None:
-        """Take note of the next image, and keep it where it is a keyframe.
+        """Add the next image of the drive where it is a keyframe.
 
         Args:
             frame: with its odometry, where there is any.
             features: of the frame.
-            shown: an older keyframe that the image is certain to show again.
+            revisited: hypothesis of an older keyframe that the image is confirmed to show.
 
         Returns:
-            The keyframe as it is stored, on the disk; None where the image is none.
+            The keyframe, stored on the disk; None where the image is not one.
 
         Raises:
             StorageError: no space or no permission; the keyframes before are safe.
         """
-        if not self._taken.wants(frame, features):
+        if not self._keyframes.is_due(frame, features):
             return None
-        if self._taken.is_redundant(frame, features, shown):
-            self._taken.skip(frame, features)
+        if self._keyframes.is_redundant(frame, features, revisited):
+            self._keyframes.skip(frame, features)
             return None
         if not self._saving.acquire(blocking=False):
             return None
@@ -133,41 +122,31 @@ class SessionRecorder:
             place = self._add(replace(frame, pose=frame.odometry), features)
         finally:
             self._saving.release()
-        self._taken.store(frame, features)
+        self._keyframes.store(frame, features)
         if self._unwritten:
             self.annotate(self._unwritten)
         return place
 
     def _add(self, frame: Frame, features: Features) -> Place:
         if self._map is None:
-            self._map = self._begin(frame, features)
+            self._map = self._create_map(frame, features)
             return self._map.place(0)
         # The map is replaced by nobody while this holds `_saving`.
         return self._map.add(
             frame,
             features,
-            session_id=self._maker.session_id,
+            session_id=self._session_id,
             store_image=self._config.store_images,
         )
 
-    def _begin(self, frame: Frame, features: Features) -> LiveMap:
-        """The map of the first keyframe."""
-        maker = self._maker
-        header = MapHeader(
-            name=self.path.stem,
-            model_id=maker.model_id,
-            preprocessing_id=maker.preprocessing_id,
-            weights_name=maker.weights_name,
-            codec=self._config.codec,
-            descriptor_dim=maker.descriptor_dim,
-            local_dim=maker.local_dim,
-            frame_id=self._config.frame,
-        )
-        with MapWriter(self.path, header, source_id=maker.session_id, resumable=False) as writer:
+    def _create_map(self, frame: Frame, features: Features) -> LiveMap:
+        """Write the map file with its first keyframe."""
+        header, session_id = replace(self._header, name=self.path.stem), self._session_id
+        with MapWriter(self.path, header, source_id=session_id, resumable=False) as writer:
             writer.add(
                 frame,
                 features,
-                session_id=maker.session_id,
+                session_id=session_id,
                 source_position=0,
                 image_jpeg=thumbnail(frame.image) if self._config.store_images else None,
             )
@@ -179,17 +158,17 @@ class SessionRecorder:
 
     @property
     def codec(self) -> Codec:
-        """How local features are stored, and what queries are to be compared by."""
-        return CODECS[self._config.codec]
+        """How local features are stored, and how queries are transformed to match them."""
+        return CODECS[self._header.codec]
 
     def search(self, features: Features, k: int) -> list[Candidate]:
         """The `k` keyframes of largest global similarity that are not recent, best first."""
-        old = self._taken.old()
-        if self._map is None or not old:
+        count = self._keyframes.searchable_count()
+        if self._map is None or not count:
             return []
         with self._use:
-            found = self._map.search(features, k + self.keyframes - old)
-        return [candidate for candidate in found if candidate.index < old][:k]
+            found = self._map.search(features, k + self.keyframes - count)
+        return [candidate for candidate in found if candidate.index < count][:k]
 
     def place(self, number: int) -> Place:
         """A keyframe by its number."""
@@ -197,14 +176,14 @@ class SessionRecorder:
             return self._session_map().place(number)
 
     def neighbours(self, number: int, reach: int) -> list[Place]:
-        """Keyframes within `reach` of this one in their order, nearest first; without itself."""
+        """Keyframes up to `reach` before and after one in their order, nearest first."""
         numbers = range(max(0, number - reach), min(self.keyframes, number + reach + 1))
         found = [self.place(each) for each in numbers if each != number]
         return sorted(found, key=lambda place: abs(place.index - number))
 
-    def path_at(self, number: int) -> float:
-        """Metres of the drive at a keyframe."""
-        return self._taken.path_at(number)
+    def distance_at(self, number: int) -> float:
+        """Metres driven when a keyframe was taken."""
+        return self._keyframes.distance_at(number)
 
     def local_features(self, number: int) -> LocalFeatures:
         """Local features of a keyframe.
@@ -232,10 +211,9 @@ class SessionRecorder:
     # ---- keeping
 
     def annotate(self, feedback: str) -> None:
-        """Write what is to be remembered of loop closures into the file, JSON.
+        """Write the feedback to loop closures, JSON, into the file.
 
-        What comes before the first keyframe, or while the file is written as a whole, is written
-        after that.
+        Before the first keyframe, or while the whole file is written, it is written afterwards.
 
         Raises:
             StorageError: no space or no permission; it is written with the next keyframe.
@@ -247,16 +225,16 @@ class SessionRecorder:
         self._unwritten = ''
 
     def save(self) -> MapInfo:
-        """Write the drive so far as one file, which goes on to grow; see `MapEditor.save`.
+        """Write the drive so far as one file, which grows further; see `MapEditor.save`.
 
-        Images are answered meanwhile, but become no keyframes.
+        Images are answered meanwhile, but none becomes a keyframe.
 
         Raises:
-            InputError: it is kept in a temporary file.
+            InputError: the session file is a temporary one.
             MapError: there is no keyframe yet.
             StorageError: no space or no permission; nothing is lost.
         """
-        if not self.lasting:
+        if not self.is_persistent:
             raise InputError(
                 'the keyframes of this drive are in a temporary file: set loops.session_file to '
                 'keep them'
@@ -274,7 +252,7 @@ class SessionRecorder:
         return info
 
     def close(self) -> None:
-        """Let go of the file, and remove it where it was a temporary one."""
+        """Close the file, and remove it where it is a temporary one."""
         with self._saving, self._use:
             if self._map is not None:
                 self._map.close()
@@ -285,7 +263,7 @@ class SessionRecorder:
 
 
 def _free_path(given: str) -> tuple[Path, Path | None]:
-    """The file of a drive, never one that is there already, and that of the drive before."""
+    """A path that does not exist yet for the file of a drive, and that of the previous drive."""
     path = Path(given).expanduser()
     if path.suffix != '.folmap':
         raise InputError(
@@ -295,10 +273,10 @@ def _free_path(given: str) -> tuple[Path, Path | None]:
         raise StorageError(
             f'loops.session_file is {given!r}, but there is no folder {path.parent}: create it'
         )
-    before = None
+    previous = None
     for number in range(1, MAX_NAMES):
         name = path if number == 1 else path.with_stem(f'{path.stem}-{number}')
         if not name.exists():
-            return name, before
-        before = name
+            return name, previous
+        previous = name
     raise StorageError(f'{path} and its next {MAX_NAMES} numbers exist already: move them away')

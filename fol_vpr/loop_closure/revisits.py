@@ -1,4 +1,4 @@
-"""What an image of a drive may have come back to, and the keyframes beside it."""
+"""Which older keyframes an image of a drive may show again, and views to measure them by."""
 
 from __future__ import annotations
 
@@ -12,49 +12,55 @@ from fol_vpr.datatypes import Features, Frame, Place, PlaceHypothesis
 from fol_vpr.loop_closure.recorder import SessionRecorder
 from fol_vpr.mapping.candidate_matcher import CandidateMatcher
 
-# Metres of driving over which the odometry tells a baseline of one metre or a few.
-MAX_BASELINE_PATH = 20.0
+# Largest number of metres driven between two keyframes whose baseline the odometry measures.
+MAX_BASELINE_DISTANCE = 20.0
 
 
 class BaselineView:
-    """Keyframes as seen from one of them: a closure is measured by two that know their baseline.
+    """The keyframes around one of them, with poses relative to it.
 
-    How far the odometry has drifted since the drive began says nothing of that; what it adds on
-    the way between two keyframes does. So they are of one and the same pass.
+    A transform in metres is measured by two keyframes whose baseline is known. The error of that
+    baseline is the odometry's error over the distance driven between the two, and not its drift
+    since the drive began. The two therefore belong to the same pass of the place.
 
     Args:
         session: the drive.
-        number: the keyframe.
-        config: how good the odometry is.
+        number: of the keyframe.
+        config: `odometry_stddev` and `odometry_turn_stddev`.
     """
 
     def __init__(self, session: SessionRecorder, number: int, config: LoopsConfig) -> None:
         self._session = session
-        self._path = session.path_at(number)
+        self._distance = session.distance_at(number)
         self._variances = np.repeat(
             [config.odometry_stddev**2, math.radians(config.odometry_turn_stddev) ** 2], 3
         )
 
-    def view(self, place: Place) -> Place:
-        """A keyframe, the covariance of its pose being that of the way to it."""
+    def with_baseline_covariance(self, place: Place) -> Place:
+        """A keyframe whose pose has the covariance of the odometry between the two."""
         if place.pose is None:
             return place
-        way = abs(self._session.path_at(place.index) - self._path)
-        pose = replace(place.pose, covariance=np.diag(way * self._variances))
+        driven = abs(self._session.distance_at(place.index) - self._distance)
+        pose = replace(place.pose, covariance=np.diag(driven * self._variances))
         return replace(place, pose=pose)
 
-    def reaches(self, place: Place) -> bool:
-        """Whether the way to a keyframe is short enough to know the baseline."""
-        return abs(self._session.path_at(place.index) - self._path) <= MAX_BASELINE_PATH
+    def is_within_baseline(self, place: Place) -> bool:
+        """Whether at most `MAX_BASELINE_DISTANCE` metres were driven between the two."""
+        driven = abs(self._session.distance_at(place.index) - self._distance)
+        return driven <= MAX_BASELINE_DISTANCE
 
     def image(self, number: int) -> bytes | None:
         """JPEG of a keyframe; see `SessionRecorder.image`."""
         return self._session.image(number)
 
     def neighbours(self, number: int, reach: int) -> list[Place]:
-        """Keyframes beside one; see `SessionRecorder.neighbours`."""
+        """Neighbouring keyframes of the same pass; see `SessionRecorder.neighbours`."""
         nearby = self._session.neighbours(number, reach)
-        return [self.view(place) for place in nearby if self.reaches(place)]
+        return [
+            self.with_baseline_covariance(place)
+            for place in nearby
+            if self.is_within_baseline(place)
+        ]
 
 
 def find_revisits(
@@ -64,18 +70,18 @@ def find_revisits(
     config: RecognizerConfig,
     device: str,
 ) -> list[PlaceHypothesis]:
-    """The older keyframes of a drive that an image may have come back to, verified; best first.
+    """The older keyframes of a drive that an image may show again, verified; best first.
 
     Args:
         session: the drive.
         frame: the image.
         features: of the image.
-        config: how keyframes are searched, compared and verified.
+        config: how keyframes are searched, re-ranked and verified.
         device: where features are matched.
 
     Raises:
         MapError: the keyframes cannot be read any more.
     """
-    comparison = CandidateMatcher(frame, features, session, config, device)
-    ranked = comparison.rank(session.search(features, config.loops.candidates))
-    return comparison.verify(ranked, range(min(len(ranked), config.loops.verify)))
+    matcher = CandidateMatcher(frame, features, session, config, device)
+    ranked = matcher.rank(session.search(features, config.loops.candidates))
+    return matcher.verify(ranked, range(min(len(ranked), config.loops.verify)))

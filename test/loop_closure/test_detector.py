@@ -1,4 +1,4 @@
-"""A drive that comes back, through the real network, session file and gate."""
+"""A drive that comes back, through the real network, session file and policy."""
 
 import json
 from collections.abc import Iterator

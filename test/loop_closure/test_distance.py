@@ -14,37 +14,37 @@ def at(x: float, y: float = 0.0) -> Pose:
 
 
 def test_the_path_is_summed_and_not_the_distance():
-    travel = DistanceTracker(speed=1.0)
+    tracker = DistanceTracker(speed=1.0)
     for second, pose in enumerate([at(5), at(8), at(8, 4), at(5, 4), at(5)]):
-        travel.update(second * SECOND, pose)
-    assert travel.path == pytest.approx(3 + 4 + 3 + 4)
-    assert travel.seconds == pytest.approx(4) and travel.measured
+        tracker.update(second * SECOND, pose)
+    assert tracker.distance == pytest.approx(3 + 4 + 3 + 4)
+    assert tracker.seconds == pytest.approx(4) and tracker.measured
 
 
 def test_without_odometry_seconds_count_at_a_speed():
-    travel = DistanceTracker(speed=2.5)
+    tracker = DistanceTracker(speed=2.5)
     for second in (10, 11, 14):
-        travel.update(second * SECOND, None)
-    assert travel.path == pytest.approx(10) and not travel.measured
+        tracker.update(second * SECOND, None)
+    assert tracker.distance == pytest.approx(10) and not tracker.measured
     # Between an image with odometry and one without, nothing was measured.
-    travel.update(15 * SECOND, at(100))
-    assert travel.path == pytest.approx(12.5) and travel.measured
-    travel.update(16 * SECOND, at(101))
-    assert travel.path == pytest.approx(13.5)
+    tracker.update(15 * SECOND, at(100))
+    assert tracker.distance == pytest.approx(12.5) and tracker.measured
+    tracker.update(16 * SECOND, at(101))
+    assert tracker.distance == pytest.approx(13.5)
 
 
 def test_a_clock_that_jumps_back_adds_nothing():
-    travel = DistanceTracker(speed=1.0)
+    tracker = DistanceTracker(speed=1.0)
     for second in (10, 20, 5, 6):
-        travel.update(second * SECOND, None)
-    assert travel.path == travel.seconds == pytest.approx(11)
+        tracker.update(second * SECOND, None)
+    assert tracker.distance == tracker.seconds == pytest.approx(11)
 
 
 @pytest.mark.parametrize('jump', [1e200, -300.0])
 def test_odometry_that_jumps_has_not_driven_that_far(jump: float):
     """As when it is started anew: what was seen a second ago is recent still."""
-    travel = DistanceTracker(speed=1.5)
+    tracker = DistanceTracker(speed=1.5)
     for second, x in enumerate((0.0, 1.0, jump, jump + 2)):
-        travel.update(second * SECOND, at(x))
+        tracker.update(second * SECOND, at(x))
     # Around 1e200 two metres more are the same number.
-    assert travel.path == pytest.approx(1 + 1.5 + (2 if jump < 0 else 0))
+    assert tracker.distance == pytest.approx(1 + 1.5 + (2 if jump < 0 else 0))

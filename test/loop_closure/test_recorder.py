@@ -13,13 +13,15 @@ import pytest
 from helpers.small_maps import GLOBAL_DIM, LOCAL_DIM, features, unit
 
 from fol_vpr.config import LoopsConfig
-from fol_vpr.database import FEEDBACK, MapReader, check_map
+from fol_vpr.database import FEEDBACK, MapHeader, MapReader, check_map
 from fol_vpr.datatypes import Camera, Features, Frame, PlaceHypothesis, Pose, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
-from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
+from fol_vpr.loop_closure import DistanceTracker, SessionRecorder
 
 SECOND = 1_000_000_000
-MAKER = SessionMaker('drive', 'model-1', 'fixed-322-imagenet', 'weights', GLOBAL_DIM, LOCAL_DIM)
+HEADER = MapHeader(
+    '', 'model-1', 'fixed-322-imagenet', 'weights', 'float16', GLOBAL_DIM, LOCAL_DIM, 'odom'
+)  # fmt: skip
 CONFIG = LoopsConfig(enabled=True, codec='float16', exclude_distance=5.0, exclude_time=5.0)
 IMAGE = np.full((54, 96, 3), 90, np.uint8)
 
@@ -30,14 +32,16 @@ class Drive:
     def __init__(self, folder: Path | None = None, **changes):
         given = '' if folder is None else str(folder / 's.folmap')
         self.config = replace(CONFIG, session_file=given, **changes)
-        self.travel = DistanceTracker(self.config.speed)
-        self.session = SessionRecorder(self.config, MAKER, self.travel)
+        self.tracker = DistanceTracker(self.config.speed)
+        self.session = SessionRecorder(
+            self.config, replace(HEADER, codec=self.config.codec), 'drive', self.tracker
+        )
         self.images = 0
 
     def see(self, content: int | Features, odometry: Pose | None = None, second=None, shown=None):
         stamp = (self.images if second is None else second) * SECOND
         self.images += 1
-        self.travel.update(int(stamp), odometry)
+        self.tracker.update(int(stamp), odometry)
         seen = features(content) if isinstance(content, int) else content
         frame = Frame(IMAGE, int(stamp), 'camera', f'view{self.images}', odometry=odometry)
         return self.session.add_if_keyframe(frame, seen, shown)
@@ -135,10 +139,10 @@ def test_what_shows_an_older_keyframe_as_nearly_as_they_follow_each_other_is_spa
     drive = Drive()
     now = out_and_back(drive)
     assert drive.see(now, at(2.0), shown=shows(drive, 1, 0.71)) is None
-    assert (drive.session.keyframes, drive.session.due) == (5, 6)
+    assert (drive.session.keyframes, drive.session.due_count) == (5, 6)
     # It was due all the same, and what follows is compared with it.
     assert drive.see(now, at(1.5)) is None
-    assert drive.session.due == 6
+    assert drive.session.due_count == 6
     assert drive.see(now, at(0.0), shown=shows(drive, 0, 0.99)) is not None
     drive.session.close()
 
@@ -191,7 +195,7 @@ def test_a_round_that_is_driven_all_day_keeps_each_place_once():
             pose = Pose(np.array([4 * np.cos(turn), 4 * np.sin(turn), 0]), [0, 0, 0, 1])
             shown = shows(drive, i, 0.95) if lap else None
             drive.see(mixed(i, 100 + i, 0.95) if lap else i, pose, shown=shown)
-    assert (drive.session.keyframes, drive.session.due) == (12, 240)
+    assert (drive.session.keyframes, drive.session.due_count) == (12, 240)
     assert drive.found(11)[0] == 11, 'the last keyframe is recent no more'
     drive.session.close()
 
@@ -202,8 +206,8 @@ def test_of_the_images_that_are_recent_some_may_have_been_spared():
     now = out_and_back(drive)
     for x in (2.0, 4.0, 2.0, 4.0):
         assert drive.see(now, at(x), shown=shows(drive, int(x) // 2, 1.0)) is None
-    assert (drive.session.keyframes, drive.session.due) == (5, 9)
-    drive.travel.update(20 * SECOND, None)
+    assert (drive.session.keyframes, drive.session.due_count) == (5, 9)
+    drive.tracker.update(20 * SECOND, None)
     assert sorted(drive.found(0, k=20)) == [0, 1, 2, 3]
     drive.session.close()
 
@@ -216,7 +220,7 @@ def test_keyframes_keep_pose_stamp_path_and_local_features():
     place = session.place(3)
     assert (place.place_id, place.session_id) == ('drive/000003', 'drive')
     assert (place.stamp_ns, place.sensor_frame) == (3 * SECOND, 'camera')
-    assert place.pose.position[0] == 6.0 and session.path_at(3) == pytest.approx(6.0)
+    assert place.pose.position[0] == 6.0 and session.distance_at(3) == pytest.approx(6.0)
     local = session.local_features(3)
     np.testing.assert_array_equal(local.positions, features(3).local.positions)
     assert session.image(3)[:2] == b'\xff\xd8'
@@ -230,7 +234,7 @@ def test_keyframes_keep_the_camera_and_may_go_without_images():
     drive = Drive(store_images=False)
     for i in range(3):
         frame = Frame(IMAGE, i * SECOND, 'camera', camera=camera, odometry=at(2.0 * i))
-        drive.travel.update(frame.stamp_ns, frame.odometry)
+        drive.tracker.update(frame.stamp_ns, frame.odometry)
         drive.session.add_if_keyframe(frame, features(i))
     for number in range(3):
         known = drive.session.place(number).camera
@@ -244,7 +248,7 @@ def test_a_temporary_file_is_gone_afterwards_and_cannot_be_saved():
     drive = Drive()
     drive.see(1, at(0))
     folder = drive.session.path.parent
-    assert drive.session.path.exists() and not drive.session.lasting
+    assert drive.session.path.exists() and not drive.session.is_persistent
     with pytest.raises(InputError, match=r'set loops\.session_file'):
         drive.session.save()
     drive.session.close()
@@ -321,11 +325,15 @@ def test_another_drive_gets_another_file(tmp_path):
 
 
 def test_names_that_cannot_be_written_are_refused(tmp_path):
-    travel = DistanceTracker(1.0)
+    tracker = DistanceTracker(1.0)
     with pytest.raises(InputError, match=r'\.folmap'):
-        SessionRecorder(replace(CONFIG, session_file=str(tmp_path / 's.db')), MAKER, travel)
+        SessionRecorder(
+            replace(CONFIG, session_file=str(tmp_path / 's.db')), HEADER, 'drive', tracker
+        )
     with pytest.raises(StorageError, match='no folder'):
-        SessionRecorder(replace(CONFIG, session_file=str(tmp_path / 'a/s.folmap')), MAKER, travel)
+        SessionRecorder(
+            replace(CONFIG, session_file=str(tmp_path / 'a/s.folmap')), HEADER, 'drive', tracker
+        )
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path):

@@ -10,6 +10,7 @@ from helpers.scenes import view
 from helpers.small_maps import GLOBAL_DIM, LOCAL_DIM, features
 
 from fol_vpr.config import LoopsConfig, NetworkConfig, RecognizerConfig, VerificationConfig
+from fol_vpr.database import MapHeader
 from fol_vpr.datatypes import Camera, Frame, Pose
 from fol_vpr.geometry.rigid import (
     compose,
@@ -19,7 +20,7 @@ from fol_vpr.geometry.rigid import (
     rotation_matrix,
 )
 from fol_vpr.geometry.rigid import rotation_vector as vector_of
-from fol_vpr.loop_closure import DistanceTracker, SessionMaker, SessionRecorder
+from fol_vpr.loop_closure import DistanceTracker, SessionRecorder
 from fol_vpr.loop_closure.revisits import BaselineView
 from fol_vpr.recognizer import PlaceRecognizer
 
@@ -104,31 +105,33 @@ def test_nothing_is_claimed_where_nothing_was_measured(missing):
 
 
 def test_of_the_odometry_only_the_way_between_two_keyframes_counts():
-    maker = SessionMaker('drive', 'm', 'p', 'w', GLOBAL_DIM, LOCAL_DIM)
-    travel = DistanceTracker(1.0)
+    header = MapHeader('', 'm', 'p', 'w', CONFIG.loops.codec, GLOBAL_DIM, LOCAL_DIM, 'odom')
+    tracker = DistanceTracker(1.0)
     config = LoopsConfig(odometry_stddev=0.1, odometry_turn_stddev=2.0, keyframe_distance=1.0)
-    session = SessionRecorder(config, maker, travel)
+    session = SessionRecorder(config, header, 'drive', tracker)
     drifted = np.eye(6) * 400.0
     try:
         for i in range(4):
             odometry = Pose(np.array([3.0 * i, 0, 0]), LEVEL, drifted)
-            travel.update(i * SECOND, odometry)
+            tracker.update(i * SECOND, odometry)
             frame = Frame(np.zeros((54, 96, 3), np.uint8), i * SECOND, odometry=odometry)
             session.add_if_keyframe(frame, features(i))
         beside = BaselineView(session, 1, config)
-        assert not beside.view(session.place(1)).pose.covariance.any()
+        assert not beside.with_baseline_covariance(session.place(1)).pose.covariance.any()
         nearest = {place.index: place.pose.covariance for place in beside.neighbours(1, 2)}
         assert sorted(nearest) == [0, 2, 3]
         np.testing.assert_allclose(np.diag(nearest[3])[:3], 6 * 0.01)
         np.testing.assert_allclose(np.diag(nearest[2])[3:], 3 * np.radians(2.0) ** 2)
         # The next one was taken rounds later, wherever the odometry says that it was.
         for second, x in ((10, 300.0), (20, 600.0), (30, 7.0)):
-            travel.update(second * SECOND, Pose(np.array([x, 0, 0]), LEVEL))
+            tracker.update(second * SECOND, Pose(np.array([x, 0, 0]), LEVEL))
         odometry = Pose(np.array([7.0, 0, 0]), LEVEL)
         session.add_if_keyframe(
             Frame(np.zeros((54, 96, 3), np.uint8), 30 * SECOND, odometry=odometry), features(9)
         )
-        assert not beside.reaches(session.place(4)) and beside.reaches(session.place(3))
+        assert not beside.is_within_baseline(session.place(4)) and beside.is_within_baseline(
+            session.place(3)
+        )
         assert [place.index for place in session.neighbours(3, 1)] == [2, 4]
         assert [place.index for place in BaselineView(session, 3, config).neighbours(3, 1)] == [2]
     finally:
