@@ -1,6 +1,6 @@
-"""What travels between the parts: frozen values without behaviour beyond their own checks.
+"""Values that are passed between the packages: frozen, with no behaviour but their checks.
 
-Arrays are NumPy arrays and are never changed after they were handed over. Times are integer
+Arrays are NumPy arrays and are not changed after they were passed on. Times are integer
 nanoseconds since the epoch of the source's clock. Pixel positions are (x, y), the centre of the
 top left pixel being (0, 0).
 """

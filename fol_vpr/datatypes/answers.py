@@ -1,4 +1,4 @@
-"""What an image was recognised as."""
+"""Results of the recognition of one image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PoseSource(IntEnum):
 
 
 class LocalizationState(IntEnum):
-    """What the query's hypotheses amount to; values of fol_vpr_msgs/PlaceHypothesisArray."""
+    """State of the localization after a query; values of fol_vpr_msgs/PlaceHypothesisArray."""
 
     UNKNOWN = 0
     NOT_IN_MAP = 1
@@ -40,18 +40,23 @@ class Verification(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class PlaceHypothesis:
-    """A candidate with its evidence and the pose that it implies.
+    """The hypothesis that the query shows a reference: scores, verification, implied pose.
 
     Attributes:
+        place: the reference.
         rank: 0 is best.
-        match_score: NaN where not re-ranked.
+        similarity: cosine of the global descriptors.
+        match_score: score of the local matching; NaN where not re-ranked.
         probability: calibrated probability of being the right place; NaN where uncalibrated.
-        inliers: of geometric verification; 0 where not run.
-        verification: the strongest check that was passed.
+        inliers: matches that agree with the geometric verification; 0 where not run.
         regions: image regions that the inliers cover, see `geometry.PairGeometry`.
-        relative: pose of the reference's camera in that of the query, where it was measured.
+        verification: the strongest check that was passed.
         query_xy, reference_xy: [K, 2] matched pixel positions that the geometric verification was
             given; None where not run.
+        pose_source: where `pose` comes from.
+        pose: of the base in the map frame, or None.
+        relative: pose of the reference's camera in the frame of the query's camera; None where it
+            was not measured.
     """
 
     place: Place
@@ -76,9 +81,9 @@ class PlaceHypothesis:
 
 @dataclass(frozen=True, eq=False)
 class LoopClosure:
-    """A verified hypothesis that ties two stamps of one trajectory or of two sessions.
+    """A verified hypothesis that connects two stamps of one trajectory or of two sessions.
 
-    `from` is the query, `to` the reference that it came back to.
+    `from` is the query, `to` the older reference.
 
     Attributes:
         relative: pose of the camera of `to` in that of `from`, where it was measured. A single
@@ -105,16 +110,19 @@ class Recognition:
     """The answer to one query image.
 
     Attributes:
+        stamp_ns, frame_id: of the query.
+        state: of the localization.
         hypotheses: best first.
         believed: the hypothesis that LOCALIZED rests on, the first of `hypotheses`; None in any
             other state.
-        p_not_in_map: NaN where uncalibrated.
+        loop_closures: published with this image.
+        p_not_in_map: probability that the map does not have the place; NaN where uncalibrated.
         image_quality: 0 (unusable) to 1.
-        quality_reason: what is wrong with the image, empty where nothing is.
+        quality_reason: what is wrong with the image; empty where nothing is.
         timings: seconds by stage: resize, forward, search, rerank, verify, decide,
             refine_pose, loops; and `total`.
         global_ranking: the candidates in the order of the global similarity, before re-ranking.
-        map_id, map_frame: of the map that was searched, which may have been replaced since.
+        map_id, map_frame: of the map that was searched; another may be loaded since.
     """
 
     stamp_ns: int

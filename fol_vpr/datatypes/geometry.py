@@ -1,4 +1,4 @@
-"""Where something is, and how it is turned."""
+"""Poses, geodetic positions and cameras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fol_vpr.errors import InputError
 EARTH_RADIUS = 6_371_008.8
 """Mean radius in metres (IUGG)."""
 UNKNOWN_ANGLE_VARIANCE = math.pi**2 / 3
-"""Variance in rad² of an angle of which nothing is known: uniform on the circle."""
+"""Variance in rad² of an unknown angle: uniform on the circle."""
 DISTORTION_MODELS = {
     '': (0,),
     'plumb_bob': (4, 5),
@@ -63,9 +63,10 @@ class Pose:
 
     @property
     def has_orientation(self) -> bool:
-        """Whether the orientation means something, by the variance of the rotation about Z.
+        """Whether the orientation is known, by the variance of the rotation about Z.
 
-        That about X and Y is not looked at: planar odometry calls it unknown and means zero.
+        The variances about X and Y are ignored: planar odometry reports them as unknown although
+        the rotations are zero.
         """
         # A little less than the constant, because covariances pass through float32.
         known = 0.999 * UNKNOWN_ANGLE_VARIANCE
@@ -100,10 +101,10 @@ class GeoPosition:
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A calibrated camera: how it maps rays to pixels, and where it sits on the robot.
+    """A calibrated camera: intrinsics, distortion, and mount on the robot.
 
     Attributes:
-        size: width and height in pixels of the images that the numbers are for.
+        size: width and height in pixels of the images that the intrinsics are for.
         matrix: [3, 3] float64, the intrinsics K in pixels, without skew.
         model: how the lens distorts, as sensor_msgs/CameraInfo names it: '' (not at all),
             plumb_bob, rational_polynomial or equidistant.

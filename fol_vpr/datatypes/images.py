@@ -1,4 +1,4 @@
-"""An image, and what the network says of it."""
+"""An image, and the features that the network extracts from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fol_vpr.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One camera image with what is known about where and when it was taken.
+    """One camera image with its time, camera and pose, as far as they are known.
 
     Attributes:
         image: [H, W, 3] uint8, RGB.
@@ -61,7 +61,7 @@ class LocalFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the network says of one image.
+    """The features that the network extracts from one image.
 
     Attributes:
         global_descriptor: [D] float32, unit length.

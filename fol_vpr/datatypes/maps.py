@@ -1,4 +1,4 @@
-"""What maps hold, and what is searched in them."""
+"""References and headers of maps, and what a search takes and returns."""
 
 from __future__ import annotations
 
@@ -42,16 +42,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of a query's place before its image is looked at; narrows the search.
+    """What is known of a query's place before its image is searched; narrows the search.
 
-    A reference is searched where all that is given here allows it. One whose own position is
-    unknown cannot be told to be far away, and stays.
+    A reference is searched where the position and the sessions given here allow it. References
+    without a position are always allowed by the position.
 
     Attributes:
-        position: x and y in metres in the frame of the map, or None. Heights are not compared:
-            few priors know them.
-        geo: the same as a geodetic position, for maps that have those; not together with position.
-        radius: how far from there the reference may have been taken, in metres.
+        position: x and y in metres in the frame of the map, or None. Heights are not compared.
+        geo: geodetic position, for georeferenced maps; not together with `position`.
+        radius: largest distance of a reference from the position, in metres.
         stddev: standard deviation of the position along each axis in metres; the search reaches
             three of them further.
         sessions: only references of these; empty allows all.
@@ -77,16 +76,20 @@ class Prior:
 
     @property
     def located(self) -> bool:
-        """Whether it names a position of either kind."""
+        """Whether the prior has a position of either kind."""
         return self.position is not None or self.geo is not None
 
     @property
     def reach(self) -> float:
-        """Metres around its position that are searched."""
+        """Radius in metres around the position that is searched."""
         return self.radius + PRIOR_SIGMAS * self.stddev
 
     def check_sessions(self, places: Iterable[Place]) -> None:
-        """Raise InputError where it names a session that none of a map's places is of."""
+        """Check that the map has all sessions of the prior.
+
+        Raises:
+            InputError: no place is of one of them.
+        """
         known = {place.session_id for place in places}
         if unknown := sorted(self.sessions - known):
             raise InputError(
@@ -96,7 +99,7 @@ class Prior:
 
     @classmethod
     def around(cls, pose: Pose, radius: float, sessions: frozenset[str] = frozenset()) -> Prior:
-        """The surroundings of a pose in the map frame, with the uncertainty it comes with."""
+        """A prior around a pose in the map frame, with the uncertainty of its covariance."""
         stddev = 0.0
         if pose.covariance is not None:
             # The longer axis of the ellipse in x and y.
@@ -123,11 +126,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class MapInfo:
-    """What a map says of itself; fields of fol_vpr_msgs/MapInfo and the names of its makers.
+    """The header of a map with its counts; fields of fol_vpr_msgs/MapInfo and more.
 
     Attributes:
         model_id: SHA-256 of the weights that made the descriptors, with the architecture.
-        preprocessing_id: how images were brought to the network's input.
+        preprocessing_id: how images were resized and normalised for the network.
         weights_name: the name or file that the weights were loaded by, for people.
         codec: how local features are stored.
         datum: geodetic position of the map frame's origin, or None.

@@ -1,4 +1,4 @@
-"""Is the image itself fit to be recognised? Named reasons instead of silent failures."""
+"""Assesses whether an image is good enough to be recognised, with reasons."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import numpy as np
 
 WORKING_WIDTH = 320
 DARK, BRIGHT = 16, 250
-# Standard deviation of grey values below which there is nothing to see, and of the Laplacian
-# below which edges are smeared; both measured on the image reduced to WORKING_WIDTH.
+# Standard deviations of the grey values and of their Laplacian: at the minimum the score is 0, at
+# the good value 1. Both are measured on the image reduced to WORKING_WIDTH pixels of width.
 MIN_CONTRAST, GOOD_CONTRAST = 4.0, 16.0
 MIN_SHARPNESS, GOOD_SHARPNESS = 1.5, 6.0
 
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """Attributes:
-    score: 0 (unusable) to 1.
-    reason: what is wrong, worst first; empty where nothing is.
+    """Quality of an image.
+
+    Attributes:
+        score: 0 (unusable) to 1.
+        reason: what is wrong with the image, worst first; empty where nothing is.
     """
 
     score: float
@@ -27,10 +29,10 @@ class ImageQuality:
 
 
 def assess_image(image: np.ndarray) -> ImageQuality:
-    """Judge exposure, contrast and sharpness of an RGB image [H, W, 3] of uint8.
+    """Assess exposure, contrast and sharpness of an RGB image [H, W, 3] of uint8.
 
-    The score is the least of four, each rising from 0 to 1 between a limit at which nothing can
-    be recognised and one at which nothing is lost. They are heuristics, not calibrated.
+    The score is the minimum of four scores: dark pixels, bright pixels, contrast, sharpness. Each
+    rises linearly from 0 to 1 between two limits, which are heuristics.
     """
     height, width = image.shape[:2]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

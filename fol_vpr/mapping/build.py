@@ -1,4 +1,4 @@
-"""From a source of frames to a map file: keyframes, features, storage, resumption."""
+"""Builds a map file from a source of frames, and resumes an interrupted build."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STORED_IMAGE_QUALITY = 85
 
 
 class _Reference(NamedTuple):
-    """A frame to be stored, its position in the source, and what the network takes of it."""
+    """A frame to be stored, its position in the source, and the prepared network input."""
 
     position: int
     frame: Frame
@@ -48,10 +48,10 @@ def build_map(
     progress: Progress | None = None,
     on_bad: OnBad | None = None,
 ) -> MapInfo:
-    """Build a map from a source, or go on with an interrupted build of the same.
+    """Build a map from a source, or resume an interrupted build of the same.
 
-    Until it is whole the map lies in `output` with `.partial` appended; every reference in there
-    is durable, and the same call resumes behind the last one.
+    Until it is complete, the map is in `output` with `.partial` appended. Every reference in it is
+    on the disk, and the same call resumes after the last one.
 
     Args:
         source: the drive.
@@ -65,9 +65,9 @@ def build_map(
             one is raised.
 
     Raises:
-        InputError: the source has nothing usable.
-        MapError: the map exists already, or an unfinished one of other content is in the way.
-        StorageError: no space or no permission; what was written stays for a resumption.
+        InputError: the source has no usable image.
+        MapError: the map exists already, or an unfinished one of other content.
+        StorageError: no space or no permission; the call can be resumed.
     """
     output = Path(output)
     header = MapHeader(
@@ -112,7 +112,7 @@ def build_map(
 def _remaining(
     source: FrameSource, writer: MapWriter, config: MappingConfig, on_bad: OnBad | None
 ) -> Iterator[tuple[int, Frame]]:
-    """Frames to be stored, behind those that an interrupted build already has.
+    """Frames to be stored, after those that an interrupted build already has.
 
     A resumed build starts at its last reference, so that the next keyframe is measured from it,
     and leaves that one out.
@@ -128,8 +128,7 @@ def _remaining(
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Lists of `size` items; the last one may be shorter.
 
-    What came before an item that cannot be had is handed out before the error is raised, so that
-    it is stored.
+    Where reading an item fails, the items before it are yielded first, so that they are stored.
     """
     batch: list[Item] = []
     try:
@@ -147,7 +146,7 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _prefetch(items: Iterator[Item], ahead_by: int) -> Iterator[Item]:
-    """Read, decode and prepare ahead in a thread, so that the network need not wait for it."""
+    """Read, decode and prepare items ahead in a thread, while the network runs."""
     ahead: queue.Queue[Item | BaseException | None] = queue.Queue(ahead_by)
     stopped = threading.Event()
 
@@ -182,9 +181,9 @@ def _prefetch(items: Iterator[Item], ahead_by: int) -> Iterator[Item]:
 
 
 def thumbnail(image: np.ndarray) -> bytes | None:
-    """JPEG of an RGB image, at most 640 pixels wide, for pictures of answers.
+    """JPEG of an RGB image [H, W, 3], reduced to at most 640 pixels of width.
 
-    None for what JPEG cannot hold: more than 65,535 rows.
+    None for an image of more than 65,535 rows, which JPEG does not support.
     """
     height, width = image.shape[:2]
     if width > STORED_IMAGE_WIDTH:

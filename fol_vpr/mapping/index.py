@@ -21,18 +21,18 @@ PROGRESS_INTERVAL = 10.0  # seconds between lines in the log
 
 
 def open_map_index(reader: MapReader, config: RetrievalConfig, device: str) -> PlaceIndex:
-    """The index of all places of a map; ids are the numbers that the reader gives them.
+    """Open the index of all places of a map; its ids are `Place.index`.
 
     Args:
-        reader: the map; it has to stay open as long as the index is used.
-        config: which index.
+        reader: the map, which must stay open while the index is used.
+        config: the search index.
         device: where the network runs.
 
     Raises:
         InputError, MapError, DeviceError: see `open_index`.
     """
     info = reader.info
-    # Another network or preprocessing is another map to a cache or a server.
+    # A cache or a server keeps the map once for each network and preprocessing.
     content = f'{info.map_id} {info.model_id} {info.preprocessing_id}'
     return open_index(
         config,
@@ -47,7 +47,7 @@ def open_map_index(reader: MapReader, config: RetrievalConfig, device: str) -> P
 
 @dataclass(frozen=True)
 class _MapDescriptors:
-    """The global descriptors of a map as its index reads them."""
+    """The global descriptors of a map, as the source of its index."""
 
     reader: MapReader
 
@@ -60,13 +60,13 @@ class _MapDescriptors:
 
 
 class _LoggedProgress:
-    """Says now and then in the log how far something is."""
+    """Logs the progress of the index every `PROGRESS_INTERVAL` seconds."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._said = time.monotonic()
+        self._last_logged = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._said >= PROGRESS_INTERVAL:
-            self._said = time.monotonic()
+        if time.monotonic() - self._last_logged >= PROGRESS_INTERVAL:
+            self._last_logged = time.monotonic()
             log.info('%s: %d of %d references', self._what, done, total)

@@ -13,7 +13,7 @@ from fol_vpr.datatypes import GeoPosition, Pose
 class KeyframeSelector:
     """Compares each frame with the last one that was stored.
 
-    A frame is wanted when it is `keyframe_distance` away from the last keyframe or turned by
+    A frame is a keyframe when it is `keyframe_distance` away from the last keyframe or turned by
     `keyframe_angle` against it. Where either of the two has no position, time decides:
     `keyframe_interval`, in whichever direction the stamps run.
     """
@@ -37,7 +37,7 @@ class KeyframeSelector:
         return abs(stamp_ns - last_stamp_ns) >= self._config.keyframe_interval * 1e9
 
     def stored(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None) -> None:
-        """Take note that the frame became the last keyframe."""
+        """Record that a frame became the last keyframe."""
         self._last = (stamp_ns, pose, geo)
 
 

@@ -1,4 +1,4 @@
-"""A map in use: searched, and grown meanwhile."""
+"""A loaded map, which can be searched and changed at the same time."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class LiveMap:
 
     Args:
         reader: the map; closed by `close`.
-        config: how it is held.
-        retrieval: how it is searched.
+        config: memory budget, and whether hits are recorded.
+        retrieval: the search index.
         device: where the network runs.
 
     Raises:
-        DeviceError: it does not fit the memory that it may take.
-        MapError: it is damaged.
+        DeviceError: the map does not fit the memory budget.
+        MapError: the map is damaged.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class LiveMap:
         self._retrieval = replace(retrieval, index=self.plan.index_name)
         self._device = device
         self._index = open_map_index(reader, self._retrieval, device)
-        # An index is not for several threads at once.
+        # The index is not thread-safe.
         self._searching = threading.Lock()
         self._places = list(reader.places)
         self._rows: dict[int, int] = {}
@@ -85,12 +85,12 @@ class LiveMap:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """The places that are in the map now; `Place.index` is their number."""
+        """The places in the map now; `Place.index` is their number."""
         removed = self._removed
         return tuple(place for place in self._places if place.index not in removed)
 
     def place(self, number: int) -> Place:
-        """The place of this number, also where it was removed meanwhile."""
+        """The place of a number, also where it has been removed."""
         return self._places[number]
 
     def neighbours(self, number: int, reach: int) -> list[Place]:
@@ -111,12 +111,12 @@ class LiveMap:
 
     @property
     def codec(self) -> Codec:
-        """How local features are stored, and what queries are to be compared by."""
+        """How local features are stored, and how queries are transformed to match them."""
         return self._reader.codec
 
     @property
     def index_description(self) -> str:
-        """What the places are searched by, in words."""
+        """The search index in words."""
         return self._index.description
 
     def search(self, features: Features, k: int, prior: Prior | None = None) -> list[Candidate]:
@@ -136,7 +136,7 @@ class LiveMap:
         return self._added.local_features(row)
 
     def image(self, number: int) -> bytes | None:
-        """JPEG of a place, or None where the map keeps none of it.
+        """JPEG of a place, or None where the map has none of it.
 
         Raises:
             MapError: it is damaged.
@@ -186,14 +186,14 @@ class LiveMap:
         place = replace(stored, index=number)
         self._rows[number] = stored.index
         self._places.append(place)
-        # Last: whoever finds the number finds the place.
+        # The index comes last, so that each number that a search returns has its place.
         with self._searching:
             self._index.add([place], features.global_descriptor[None])
         self._update_info(added=1, geo=place.geo is not None)
         return place
 
     def remove(self, place_ids: Sequence[str], session_ids: Sequence[str]) -> int:
-        """Remove places by name and by session, all or none; how many they were.
+        """Remove places by name and by session, all or none; returns how many.
 
         Raises:
             NotInMapError: a name is not in the map.
@@ -225,7 +225,7 @@ class LiveMap:
         )
 
     def _editor_for_changes(self) -> MapEditor:
-        """The right to change the map, from the first change until the map is closed."""
+        """The editor of the map, opened at the first change and kept until the map is closed."""
         if self._editor is None:
             editor = MapEditor(self.path)
             ids = tuple(place.place_id for place in self._places)
@@ -241,8 +241,8 @@ class LiveMap:
     def save(self, path: Path | None = None, *, overwrite: bool = False) -> MapInfo:
         """Write the map with all changes as one file; see `MapEditor.save`.
 
-        After the map's own file was written, `reopened` gives the map as it is now; this one goes
-        on as it is until then.
+        After the own file of the map was written, `reopened` loads it; this object stays usable
+        until then.
 
         Raises:
             MapBusyError: another process changes the map, or has changed it.
@@ -252,7 +252,7 @@ class LiveMap:
         return self._editor_for_changes().save(path, overwrite=overwrite)
 
     def reopened(self) -> LiveMap:
-        """The map as its file is now, with the right to change it; this one has it no more.
+        """The map loaded again from its file; the editor moves there, and this one is read-only.
 
         Raises:
             MapError, DeviceError: as when it is loaded.
@@ -291,7 +291,7 @@ class LiveMap:
             self.hit_problem = str(error)
 
     def close(self) -> None:
-        """Close the file, and let others change the map."""
+        """Close the file, and release the editor, so that other processes can change the map."""
         if self._hits is not None:
             try:
                 self._hits.write()

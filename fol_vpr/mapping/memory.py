@@ -1,4 +1,4 @@
-"""What a map will take in memory, reckoned before it is loaded."""
+"""Plans how a map is held in memory, before it is loaded."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from fol_vpr.config import StorageConfig
 from fol_vpr.errors import DeviceError
 
 MB = 1e6
-# A place with its pose, its name and its file name, as Python holds it.
+# Bytes of a place in Python, with its pose, its name and its file name.
 PLACE_BYTES = 1800
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes that a map takes, and how it is held.
+    """How a map is held in memory. All sizes are in bytes.
 
     Attributes:
-        places: of the places without their descriptors.
-        index: of the search index.
-        index_name: which one it is.
-        local_features: of the local features as stored; they count only where they are held.
+        places: size of the places without their descriptors.
+        index: size of the search index.
+        index_name: name of the search index.
+        local_features: size of the local features as stored; counts only where they are held.
         hold_local_features: whether they are held in memory, rather than read when needed.
-        budget: that the map may take.
-        available: that the machine had to give.
+        budget: largest size of the map.
+        available: memory of the machine that was available.
     """
 
     places: int
@@ -43,7 +43,7 @@ class MemoryPlan:
 
     @property
     def peak(self) -> int:
-        """Bytes while it is loaded: what the index holds may be there twice until it is built."""
+        """Bytes while the map is loaded: the index may need its size twice while it is built."""
         return self.total + self.index
 
     def describe(self) -> str:
@@ -70,14 +70,14 @@ def plan_memory(
     """The fastest layout of a map that fits the budget.
 
     Args:
-        places: P.
-        indexes: bytes of each search index that may be taken, by its name, the fastest first.
-        local_bytes: of all local features as stored.
-        config: the budget, and what is wanted.
-        available: bytes that the machine has to give now.
+        places: number of places.
+        indexes: bytes of each eligible search index by its name, the fastest first.
+        local_bytes: bytes of all local features as stored.
+        config: the budget, and where local features are held.
+        available: bytes of memory available now.
 
     Raises:
-        DeviceError: not even the leanest layout fits; with the numbers.
+        DeviceError: no layout fits; the message has the sizes.
     """
     given = config.memory_budget
     budget = int(given * MB) if given else int(config.memory_share * available)

@@ -1,4 +1,4 @@
-"""Whether network, map and calibration fit each other, and what they amount to, in words."""
+"""Checks that network, map and calibration fit each other, and describes them in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from fol_vpr.network import FeatureExtractor
 
 
 def check_fit(info: MapInfo, extractor: FeatureExtractor) -> None:
-    """Raise MapMismatchError where a map was made with other weights or preprocessing."""
+    """Check that a map was made with the weights and the preprocessing of a network.
+
+    Raises:
+        MapMismatchError: it was not.
+    """
     if info.model_id != extractor.model_id:
         raise MapMismatchError(
             f'{info.path} was made with the weights {info.weights_name or "?"} '
@@ -30,7 +34,7 @@ def check_fit(info: MapInfo, extractor: FeatureExtractor) -> None:
 
 
 def plan_in_words(extractor: FeatureExtractor, loaded: LiveMap | None) -> str:
-    """What network and map take in memory."""
+    """The memory that network and map take, in words."""
     weights = extractor.parameter_bytes / 1e6
     network = f'network {weights:.0f} MB on {extractor.device} ({extractor.precision})'
     if loaded is None:
@@ -43,16 +47,16 @@ def plan_in_words(extractor: FeatureExtractor, loaded: LiveMap | None) -> str:
 
 
 def calibration_in_words(calibration: Calibration | None, config: RecognizerConfig) -> str:
-    """What decisions go by; names settings that had other values when the map was calibrated."""
+    """The calibration in use, in words, with settings that have changed since it was made."""
     if calibration is None:
         return 'uncalibrated: by defaults'
-    made = calibration.provenance.get('settings')
-    ours = {**asdict(config.retrieval), **asdict(config.verification)}
-    others = [
-        f'{name} was {value}, is {ours[name]}'
-        for name, value in (made if isinstance(made, dict) else {}).items()
-        if name in ours and ours[name] != value
+    calibrated = calibration.provenance.get('settings')
+    present = {**asdict(config.retrieval), **asdict(config.verification)}
+    changed = [
+        f'{name} was {value}, is {present[name]}'
+        for name, value in (calibrated if isinstance(calibrated, dict) else {}).items()
+        if name in present and present[name] != value
     ]
-    if others:
-        return f'by a calibration made with other settings ({", ".join(others)})'
+    if changed:
+        return f'by a calibration made with other settings ({", ".join(changed)})'
     return 'by the calibration of the map'

@@ -1,4 +1,4 @@
-"""What can be known of a map before a network is there."""
+"""Opens a map without a network, and finds the network that it was made with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fol_vpr.network.preprocessing import with_preprocessing
 
 
 def open_map(path: str | Path) -> MapReader:
-    """A map by itself: its places, its images, and what it says of itself, without a network.
+    """Open a map to read its places, images and header, without a network.
 
     Raises:
         MapError: no such map, or a damaged one.
@@ -21,11 +21,11 @@ def open_map(path: str | Path) -> MapReader:
 
 
 def network_config_from_map(path: str | Path, weights: str | None = None) -> NetworkConfig:
-    """Settings that bring back the weights and the preprocessing that a map was made with.
+    """Settings of the network and the preprocessing that a map was made with.
 
     Args:
         path: the map.
-        weights: taken in place of the recorded ones, as on a machine that has them elsewhere.
+        weights: file or name to use instead of the recorded one.
 
     Raises:
         MapError: no such map, or a damaged one.

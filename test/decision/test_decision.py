@@ -1,4 +1,4 @@
-"""When the state is LOCALIZED, NOT_IN_MAP, AMBIGUOUS, or honestly UNKNOWN."""
+"""When the state is LOCALIZED, NOT_IN_MAP, AMBIGUOUS or UNKNOWN."""
 
 import math
 from dataclasses import replace

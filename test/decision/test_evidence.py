@@ -1,4 +1,4 @@
-"""The numbers that speak for each place, one by one."""
+"""The features of each place, one by one."""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ def step(
 
 def test_the_first_image_is_bayes_rule_with_a_flat_prior():
     belief = filter_().update([PlaceLikelihood(place(0, 0.0), 2.0)], 1.0)
-    # Half of the belief is new with likelihood 1; of the other half 1 / DIVERSITY is at the place
-    # with DIVERSITY times the ratio, and the rest is missed.
-    there, new = 0.5 * math.exp(2.0), 0.5
+    # Half of the belief is outside the map, with likelihood 1; of the other half 1 / DIVERSITY is
+    # at the place with DIVERSITY times the ratio, and the rest is missed.
+    there, outside = 0.5 * math.exp(2.0), 0.5
     missed = 0.5 * (1 - 1 / DIVERSITY) * MISS_RATE
-    total = there + new + missed
+    total = there + outside + missed
     assert belief.probabilities[0] == pytest.approx(there / total)
-    assert belief.p_outside_map == pytest.approx(new / total)
+    assert belief.p_outside_map == pytest.approx(outside / total)
     assert belief.p_unvisited == pytest.approx(missed / total)
 
 
@@ -106,24 +106,24 @@ def test_a_place_that_was_expected_may_still_show_what_no_candidate_has():
     """An expected place that an image does not show keeps the belief that it was just missed."""
     filtered = filter_()
     filtered.update([PlaceLikelihood(place(0, 0.0), 7.0)], 1.0)
-    mass, new = filtered.anchors[0].mass, filtered._p_outside_map
+    mass, outside = filtered.anchors[0].mass, filtered._p_outside_map
     filtered.update([PlaceLikelihood(place(0, 0.0), 0.0)], 1.0)
     # 0.95 of it shows it, with DIVERSITY times the ratio; the rest is missed, MISS_RATE of it.
     odds = [a.mass / filtered._p_outside_map for a in filtered.anchors]
-    chance = (1 - mass - new) / DIVERSITY
-    assert odds[0] == pytest.approx((0.95 * mass + chance) * DIVERSITY / new)
-    assert odds[1] == pytest.approx(0.05 * mass * MISS_RATE / new)
+    chance = (1 - mass - outside) / DIVERSITY
+    assert odds[0] == pytest.approx((0.95 * mass + chance) * DIVERSITY / outside)
+    assert odds[1] == pytest.approx(0.05 * mass * MISS_RATE / outside)
 
 
 @pytest.mark.parametrize(('metres', 'reach'), [(500.0, 0.0), (8.0, math.exp(-0.5 * 2.4**2))])
 def test_a_place_hardly_in_reach_gets_as_little_of_the_belief(metres, reach):
     filtered = filter_()
     filtered.update([PlaceLikelihood(place(0, 0.0), 3.0)], 1.0)
-    mass, new = filtered.anchors[0].mass, filtered._p_outside_map
+    mass, outside = filtered.anchors[0].mass, filtered._p_outside_map
     filtered.update([PlaceLikelihood(place(1, metres), 0.0)], 1.0)
     kept = {a.place.index: a.mass for a in filtered.anchors}
     assert kept[0] / filtered._p_outside_map == pytest.approx(
-        (1 - 0.95 * reach) * mass * MISS_RATE / new
+        (1 - 0.95 * reach) * mass * MISS_RATE / outside
     )
 
 
@@ -168,7 +168,7 @@ def test_a_kidnapped_robot_is_found_within_a_few_images():
     assert max(beliefs[:4]) > 0.95
 
 
-def test_images_without_a_known_place_lead_to_somewhere_new():
+def test_images_without_a_known_place_lead_outside_the_map():
     filtered = filter_()
     for i in range(6):
         step(filtered, (place(i, 3.0 * i), 3.0), motion=ahead(3.0))
@@ -195,12 +195,12 @@ def test_an_image_that_counts_nothing_changes_nothing():
         [PlaceLikelihood(place(0, 0.0), 3.0), PlaceLikelihood(place(1, 100.0), -1.0)], 1.0
     )
     before = {a.place.index: a.mass for a in filtered.anchors}
-    new = filtered._p_outside_map
+    outside = filtered._p_outside_map
     belief = filtered.update([], 0.0)
     assert {a.place.index: a.mass for a in filtered.anchors} == pytest.approx(before)
-    assert belief.p_outside_map == pytest.approx(new)
+    assert belief.p_outside_map == pytest.approx(outside)
     belief = filtered.update([PlaceLikelihood(place(9, 900.0), 7.0)], 0.0)
-    assert belief.p_outside_map == pytest.approx(new) and belief.images == (0,)
+    assert belief.p_outside_map == pytest.approx(outside) and belief.images == (0,)
 
 
 def test_odometry_carries_the_belief_to_where_the_robot_is():

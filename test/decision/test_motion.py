@@ -1,4 +1,4 @@
-"""How belief moves with the robot: by its odometry, by time, by looks."""
+"""How predicted poses move with the robot: by odometry, time, and novelty of the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations for tests: what an image gave, made up."""
+"""Synthetic observations for tests."""
 
 from __future__ import annotations
 
