@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections import Counter
@@ -105,6 +106,18 @@ def test_modules_that_are_started_exist(page):
     for name in modules(page.read_text(encoding='utf-8')):
         path = ROOT / name.replace('.', '/')
         assert path.with_suffix('.py').is_file() or (path / '__main__.py').is_file(), name
+
+
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_benchmarks_that_are_started_exist(page):
+    tree = ast.parse((ROOT / 'benchmarks' / '__main__.py').read_text(encoding='utf-8'))
+    (names,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'BENCHMARKS'
+    )
+    text = page.read_text(encoding='utf-8')
+    assert set(re.findall(r'python -m benchmarks (\w+)', text)) <= set(names)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=NAMES)
