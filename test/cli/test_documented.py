@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fol_vpr.cli import loops, main
 from fol_vpr.cli.main import _parse
 from fol_vpr.ros.node.parameters.settings import Settings, parameters
 from fol_vpr.sources.tables import ALIASES
@@ -150,6 +151,26 @@ def test_every_page_can_be_reached_from_the_readme():
             if path.suffix == '.md' and path.is_file():
                 waiting.append(path)
     assert set(PAGES) <= reached
+
+
+def test_every_verb_is_documented():
+    page = (ROOT / 'docs' / 'reference' / 'command_line.md').read_text(encoding='utf-8')
+    assert set(main.VERBS) == set(re.findall(r'^\| `fol_vpr (\w+)', page, re.MULTILINE))
+
+
+def test_all_exit_codes_are_documented():
+    page = (ROOT / 'docs' / 'reference' / 'exit_codes.md').read_text(encoding='utf-8')
+    section = page.partition('## `fol_vpr`')[2].partition('\n## ')[0]
+    codes = {int(code) for code in re.findall(r'^\| (\d+) \|', section, re.MULTILINE)}
+    assert codes == {main.OK, 1, main.USER_ERROR, main.INTERRUPTED, main.TERMINATED}
+
+
+def test_all_columns_of_loop_closures_are_documented():
+    page = (ROOT / 'docs' / 'reference' / 'file_formats.md').read_text(encoding='utf-8')
+    section = page.partition('## Loop closures')[2].partition('\n## ')[0]
+    named = set(re.findall(r'`(\w+)`', section))
+    # The transform is documented as `x` ... `qw`.
+    assert set(loops.COLUMNS) - {'y', 'z', 'qx', 'qy', 'qz'} <= named
 
 
 def test_all_columns_of_positions_are_documented():
