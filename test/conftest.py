@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOBODY = 65534
 
+
+def _reserve_ros_domain() -> tuple[int, IO[str]]:
+    """A ROS domain that no other run of the tests uses, and its lock, which is held until the end.
+
+    Raises:
+        RuntimeError: the tests of others hold all domains.
+    """
+    for offset in range(100):
+        domain = 1 + (os.getpid() + offset) % 100
+        path = Path(tempfile.gettempdir(), f'fol_vpr_tests_in_ros_domain_{domain}.lock')
+        # A file of another user cannot be opened: that domain is theirs.
+        with suppress(OSError):
+            lock = path.open('a')
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return domain, lock
+    raise RuntimeError(f'the ROS domains 1 to 100 are taken: remove {path.parent}/fol_vpr_tests_*')
+
+
 # Read when rclpy is first imported or initialised, here and in the processes that tests start:
 # a domain of their own on this machine only, so that neither a robot nearby nor another run of the
 # tests is heard or disturbed.
+_ros_domain, _ros_domain_lock = _reserve_ros_domain()
 _ros_logs = tempfile.TemporaryDirectory(prefix='fol_vpr_ros_logs_')
 os.environ['ROS_LOG_DIR'] = _ros_logs.name
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+os.environ['ROS_DOMAIN_ID'] = str(_ros_domain)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds_shm.xml')
 os.environ.pop('ROS_DISCOVERY_SERVER', None)

@@ -32,7 +32,7 @@ from fol_vpr.datatypes import Candidate, LocalizationState, Place, PlaceHypothes
 from fol_vpr.decision import NEIGHBOUR_FACTOR, Decision, Locations, Observation
 from fol_vpr.decision.calibration import DEFAULTS
 from fol_vpr.evaluation.closures import precision_recall
-from fol_vpr.evaluation.reliability import calibration_error, reliability
+from fol_vpr.evaluation.reliability import calibration_error, reliability_bins
 from fol_vpr.evaluation.report import align_columns
 
 BEFORE, AFTER = 20, 20
@@ -59,13 +59,13 @@ class Tally:
     def error(self) -> float:
         """Expected calibration error of the leading place."""
         return calibration_error(
-            reliability([p for p, _ in self.said], [right for _, right in self.said])
+            reliability_bins([p for p, _ in self.said], [right for _, right in self.said])
         )
 
     def error_nowhere(self) -> float:
         """That of the probability that the map has no such place."""
         return calibration_error(
-            reliability(
+            reliability_bins(
                 [p for p, _ in self.said_nowhere], [right for _, right in self.said_nowhere]
             )
         )

@@ -15,13 +15,13 @@ from examples.pose_graph_backend.agreement import Agreement, Spread, compared
 from examples.pose_graph_backend.closures import Closure
 from examples.pose_graph_backend.geometry import composed
 from examples.pose_graph_backend.settings import GraphSettings
-from examples.pose_graph_backend.track import Motion, OdometryTrack
+from examples.pose_graph_backend.track import Motion, OdometryPath
 
 
 class ConsistentSet:
     """All closures that still count, and the largest set of them that agrees."""
 
-    def __init__(self, track: OdometryTrack, settings: GraphSettings) -> None:
+    def __init__(self, track: OdometryPath, settings: GraphSettings) -> None:
         self._track = track
         self._settings = settings
         self._closures: dict[int, Closure] = {}

@@ -12,7 +12,7 @@ from examples.pose_graph_backend.closures import Answer, Closure
 from examples.pose_graph_backend.consistency import ConsistentSet
 from examples.pose_graph_backend.settings import GraphSettings
 from examples.pose_graph_backend.solver import Solver
-from examples.pose_graph_backend.track import Motion, OdometryTrack
+from examples.pose_graph_backend.track import Motion, OdometryPath
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class PoseGraph:
 
     def __init__(self, settings: GraphSettings | None = None) -> None:
         self.settings = settings or GraphSettings()
-        self.track = OdometryTrack(self.settings)
+        self.track = OdometryPath(self.settings)
         self._solver = Solver(self.track, self.settings)
         self._consistent = ConsistentSet(self.track, self.settings)
         self._held: dict[int, _Waiting] = {}

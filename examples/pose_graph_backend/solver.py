@@ -10,7 +10,7 @@ import numpy as np
 from examples.pose_graph_backend.closures import Closure
 from examples.pose_graph_backend.geometry import composed, symmetric
 from examples.pose_graph_backend.settings import GraphSettings
-from examples.pose_graph_backend.track import Motion, OdometryTrack
+from examples.pose_graph_backend.track import Motion, OdometryPath
 
 # Updates in which the estimate follows a change, until no node moves by more than that (metres).
 SETTLING, SETTLED = 20, 1e-3
@@ -21,7 +21,7 @@ UNKNOWN = 1e3
 class Solver:
     """The nodes, their estimate, and the closures that constrain it."""
 
-    def __init__(self, track: OdometryTrack, settings: GraphSettings) -> None:
+    def __init__(self, track: OdometryPath, settings: GraphSettings) -> None:
         self._track = track
         self._settings = settings
         self.nodes: list[int] = []

@@ -23,7 +23,7 @@ class Motion(NamedTuple):
     covariance: np.ndarray
 
 
-class OdometryTrack:
+class OdometryPath:
     """The odometry of one run.
 
     The covariance between any two times takes no walk along the track: a step with the covariance

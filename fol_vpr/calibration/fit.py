@@ -32,7 +32,7 @@ from fol_vpr.decision import (
     log_odds,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability
+from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
 
 # Parts of each drive for the cross-validation.
 PARTS = 5
@@ -257,6 +257,6 @@ def held_out_reliability(
             if b.p_place is not None:
                 place.append((scale_place.probability(b.p_place, b.share), b.is_right))
     return (
-        reliability([p for p, _ in place], [r for _, r in place]),
-        reliability([p for p, _ in outside], [r for _, r in outside]),
+        reliability_bins([p for p, _ in place], [r for _, r in place]),
+        reliability_bins([p for p, _ in outside], [r for _, r in outside]),
     )

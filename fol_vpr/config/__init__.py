@@ -6,6 +6,7 @@ itself, in `--help` and in `ros2 param describe`: it names the quantity, its uni
 """
 
 from fol_vpr.config.camera import CameraConfig, mount_pose
+from fol_vpr.config.declaration import Checked, check_setting, setting
 from fol_vpr.config.loops import LoopsConfig
 from fol_vpr.config.maps import MappingConfig, PruningConfig
 from fol_vpr.config.node import NodeConfig
@@ -16,7 +17,6 @@ from fol_vpr.config.recognition import (
     StorageConfig,
     VerificationConfig,
 )
-from fol_vpr.config.setting import Checked, check_setting, setting
 from fol_vpr.config.tools import (
     BagWriterConfig,
     DemoConfig,

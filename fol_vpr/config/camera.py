@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fol_vpr.config.setting import Checked, setting
+from fol_vpr.config.declaration import Checked, setting
 from fol_vpr.datatypes import Pose
 from fol_vpr.errors import InputError
 

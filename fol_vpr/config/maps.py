@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fol_vpr.config.setting import Checked, setting
+from fol_vpr.config.declaration import Checked, setting
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fol_vpr.config.declaration import Checked, setting
 from fol_vpr.config.loops import LoopsConfig
-from fol_vpr.config.setting import Checked, setting
 
 
 @dataclass(frozen=True)

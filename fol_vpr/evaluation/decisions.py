@@ -12,7 +12,7 @@ from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.ground_truth import Positives
 from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.offline import QueryAnswer
-from fol_vpr.evaluation.reliability import calibration_error, reliability
+from fol_vpr.evaluation.reliability import calibration_error, reliability_bins
 
 
 @dataclass(frozen=True)
@@ -119,4 +119,4 @@ def _true_with_state(
 
 def _error(probabilities: Sequence[float], right: Sequence[bool]) -> float:
     known = [(p, r) for p, r in zip(probabilities, right, strict=True) if not math.isnan(p)]
-    return calibration_error(reliability([p for p, _ in known], [r for _, r in known]))
+    return calibration_error(reliability_bins([p for p, _ in known], [r for _, r in known]))

@@ -49,7 +49,7 @@ LOCALIZED = Outcome.LOCALIZED_RIGHT, Outcome.LOCALIZED_WRONG, Outcome.LOCALIZED
 UNDECIDED = Outcome.UNDECIDED_RIGHT, Outcome.UNDECIDED_WRONG, Outcome.UNDECIDED
 
 
-def outcomes(evaluation: Evaluation) -> dict[Outcome, list[QueryAnswer]]:
+def answers_by_outcome(evaluation: Evaluation) -> dict[Outcome, list[QueryAnswer]]:
     """The answers that have hypotheses, by their outcome; without outcomes that do not occur."""
     sequence = evaluation.decisions() is not None
     found: dict[Outcome, list[QueryAnswer]] = {}

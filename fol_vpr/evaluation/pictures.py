@@ -13,7 +13,7 @@ import numpy as np
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
 from fol_vpr.evaluation.ground_truth import PlottedPositions
-from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, outcome, outcomes
+from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, answers_by_outcome, outcome
 from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
 
@@ -128,7 +128,7 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     for query, positive in enumerate(evaluation.positives):
         if positive:
             axis.plot([query, query], [min(positive), max(positive)], color='#dddddd', zorder=1)
-    for result, answers in outcomes(evaluation).items():
+    for result, answers in answers_by_outcome(evaluation).items():
         points = np.array([(answer.index, answer.ranking[0]) for answer in answers])
         _points(axis, points, result)
     axis.locator_params(integer=True)
@@ -140,7 +140,7 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
 def _trajectory(axis: Axes, evaluation: Evaluation, plotted: PlottedPositions) -> None:
     """Queries at their positions, in the colour of their outcome."""
     axis.plot(*plotted.references.T, '.', color='#cccccc', ms=3, label='references', zorder=1)
-    for result, answers in outcomes(evaluation).items():
+    for result, answers in answers_by_outcome(evaluation).items():
         if result.is_misplaced:
             for answer in answers:
                 ends = plotted.queries[answer.index], plotted.references[answer.ranking[0]]

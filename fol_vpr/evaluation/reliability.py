@@ -25,7 +25,7 @@ class Bin:
     right: float
 
 
-def reliability(
+def reliability_bins(
     probabilities: Sequence[float] | np.ndarray,
     right: Sequence[bool] | np.ndarray,
     bins: int = BINS,

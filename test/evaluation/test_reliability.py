@@ -8,11 +8,11 @@ import pytest
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.decisions import Decisions
 from fol_vpr.evaluation.offline import QueryAnswer
-from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability
+from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
 
 
 def test_bins_and_error_by_hand():
-    bins = reliability([0.05, 0.05, 0.95, 0.85, 1.0], [False, True, True, True, False])
+    bins = reliability_bins([0.05, 0.05, 0.95, 0.85, 1.0], [False, True, True, True, False])
     assert bins == [
         Bin(2, pytest.approx(0.05), 0.5),
         Bin(1, pytest.approx(0.85), 1.0),
@@ -25,8 +25,8 @@ def test_bins_and_error_by_hand():
 def test_what_is_right_as_often_as_said_has_no_error():
     rng = np.random.default_rng(0)
     said = rng.random(200_000)
-    assert calibration_error(reliability(said, rng.random(200_000) < said)) < 0.005
-    assert math.isnan(calibration_error(reliability([], [])))
+    assert calibration_error(reliability_bins(said, rng.random(200_000) < said)) < 0.005
+    assert math.isnan(calibration_error(reliability_bins([], [])))
 
 
 def answer(index: int, state: LocalizationState, first: int, probability=math.nan) -> QueryAnswer:

@@ -13,7 +13,7 @@ from examples.pose_graph_backend.agreement import Agreement, Spread
 from examples.pose_graph_backend.closures import Closure
 from examples.pose_graph_backend.consistency import ConsistentSet
 from examples.pose_graph_backend.settings import GraphSettings
-from examples.pose_graph_backend.track import OdometryTrack
+from examples.pose_graph_backend.track import OdometryPath
 
 SPREAD = Spread(900.0)
 SIDEWAYS = gtsam.Pose3(gtsam.Rot3(), np.array([0.0, 6.0, 0.0]))
@@ -28,7 +28,7 @@ def drive() -> Drive:
 @pytest.fixture
 def found(drive) -> ConsistentSet:
     settings = GraphSettings()
-    track = OdometryTrack(settings)
+    track = OdometryPath(settings)
     for number, pose in enumerate(drive.odometry):
         track.add(drive.stamp(number), pose)
     return ConsistentSet(track, settings)
@@ -106,7 +106,7 @@ class Given(ConsistentSet):
 
     def __init__(self, pairs: set[frozenset[int]]) -> None:
         settings = GraphSettings()
-        super().__init__(OdometryTrack(settings), settings)
+        super().__init__(OdometryPath(settings), settings)
         self.pairs = pairs
         self.compared: list[frozenset[int]] = []
 

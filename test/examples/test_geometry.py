@@ -11,7 +11,7 @@ from examples.pose_graph_backend import geometry
 from examples.pose_graph_backend.agreement import Spread, compared
 from examples.pose_graph_backend.closures import Closure, Measurement
 from examples.pose_graph_backend.settings import GraphSettings
-from examples.pose_graph_backend.track import Motion, OdometryTrack
+from examples.pose_graph_backend.track import Motion, OdometryPath
 
 DRAWN = 4000
 TILTED = gtsam.Pose3(gtsam.Rot3.Ypr(0.7, -0.4, 1.1), np.array([1.0, -2.0, 0.5]))
@@ -94,7 +94,7 @@ def test_odometry_is_as_uncertain_as_the_noise_of_its_steps(backwards):
     step = gtsam.Pose3(gtsam.Rot3.Yaw(0.05), np.array([0.4, 0.0, 0.0]))
     stamps = [START + number * NS // 10 for number in range(41)]
     first, last = (30, 5) if backwards else (5, 30)
-    track = OdometryTrack(settings)
+    track = OdometryPath(settings)
     poses = [TILTED]
     for stamp in stamps:
         assert track.add(stamp, poses[-1])
@@ -115,7 +115,7 @@ def test_odometry_is_as_uncertain_as_the_noise_of_its_steps(backwards):
 
 
 def test_odometry_between_its_messages_and_where_it_has_a_gap():
-    track = OdometryTrack(GraphSettings(odometry_gap=1.0))
+    track = OdometryPath(GraphSettings(odometry_gap=1.0))
     ahead = gtsam.Pose3(gtsam.Rot3(), np.array([1.0, 0.0, 0.0]))
     for stamp, pose in ((0, gtsam.Pose3()), (NS, ahead), (3 * NS, ahead.compose(ahead))):
         assert track.add(START + stamp, pose)
@@ -127,7 +127,7 @@ def test_odometry_between_its_messages_and_where_it_has_a_gap():
 
 
 def test_samples_do_not_grow_with_the_rate_of_the_odometry():
-    track = OdometryTrack(GraphSettings())
+    track = OdometryPath(GraphSettings())
     for number in range(2001):
         way = gtsam.Pose3(gtsam.Rot3(), np.array([number / 1000, 0.0, 0.0]))
         track.add(START + number * NS // 1000, way)

@@ -12,7 +12,7 @@ from helpers.back_ends.drives import Drive
 from examples.pose_graph_backend.closures import Closure
 from examples.pose_graph_backend.settings import GraphSettings
 from examples.pose_graph_backend.solver import Solver
-from examples.pose_graph_backend.track import OdometryTrack
+from examples.pose_graph_backend.track import OdometryPath
 
 # A node every 1.5 m, six poses of the odometry.
 APART = 6
@@ -29,7 +29,7 @@ def drive() -> Drive:
 @pytest.fixture
 def solver(drive) -> Solver:
     settings = GraphSettings()
-    track = OdometryTrack(settings)
+    track = OdometryPath(settings)
     solver = Solver(track, settings)
     for number, pose in enumerate(drive.odometry):
         track.add(drive.stamp(number), pose)

@@ -13,7 +13,7 @@ from rclpy.clock import Clock
 
 from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.diagnostics.monitor import Monitor, Snapshot
-from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, no_images_message, statuses
+from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, diagnostic_statuses, no_images_message
 
 # Seconds without an image after which the node listens to all transports again.
 TRANSPORT_TIMEOUT = 1.0
@@ -120,7 +120,7 @@ class DiagnosticsPublisher:
         message = DiagnosticArray()
         message.header.stamp = node.get_clock().now().to_msg()
         name = node.get_fully_qualified_name().lstrip('/')
-        message.status = statuses(name, facts, counts)
+        message.status = diagnostic_statuses(name, facts, counts)
         self._publisher.publish(message)
 
     def facts(self) -> NodeFacts:

@@ -75,7 +75,7 @@ class NodeFacts:
         return self.state == 'active' and self.enabled
 
 
-def statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[DiagnosticStatus]:
+def diagnostic_statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[DiagnosticStatus]:
     """All statuses of the node, each named `NAME: part`."""
     parts = {
         'node': _node(facts),

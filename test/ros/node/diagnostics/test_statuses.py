@@ -12,7 +12,7 @@ from fol_vpr.datatypes import LocalizationState, MapInfo, Recognition
 from fol_vpr.loop_closure import FeedbackCounts, LoopStatus
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import NoImagesLog
-from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, statuses
+from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, diagnostic_statuses
 from fol_vpr.ros.node.inputs.images import TopicReport
 
 NS = 1_000_000_000
@@ -76,7 +76,7 @@ def status_of():
             changes['topics'] = [dataclasses.replace(topic, publishers=changes.pop('publishers'))]
         if 'settings' in changes:
             changes['settings'] = NodeConfig(**changes['settings'])
-        published = statuses(
+        published = diagnostic_statuses(
             'n', dataclasses.replace(facts, **changes), (monitor or Monitor()).snapshot()
         )
         status = next(each for each in published if each.name == f'n: {part}')
