@@ -7,6 +7,15 @@ from typing import Any
 
 from fol_vpr.errors import InputError
 
+CODECS = ('float32', 'float16', 'fine', 'compact', 'tiny')
+"""Names of the codecs of local features."""
+
+CODECS_EXPLAINED = (
+    'float32 and float16 keep all; fine keeps every fourth and compact every sixteenth feature, '
+    'with 8 bits per number; tiny keeps every sixteenth with 1 bit per number. Fewer features '
+    'take less disk space and match less reliably.'
+)
+
 
 def setting(
     default: Any,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fol_vpr.config.declaration import Checked, setting
+from fol_vpr.config.declaration import CODECS, CODECS_EXPLAINED, Checked, setting
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,8 @@ class LoopsConfig(Checked):
     )
     codec: str = setting(
         'fine',
-        'How the local features of keyframes are stored. float32 and float16 keep all; fine '
-        'keeps every fourth and compact every sixteenth feature, with 8 bits per number; tiny '
-        'keeps every sixteenth with 1 bit per number. Fewer features take less disk space and '
-        'match less reliably.',
-        choices=('float32', 'float16', 'fine', 'compact', 'tiny'),
+        f'How the local features of keyframes are stored. {CODECS_EXPLAINED}',
+        choices=CODECS,
     )
     store_images: bool = setting(
         True,

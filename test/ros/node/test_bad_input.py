@@ -20,13 +20,6 @@ def node(tmp_path_factory) -> Iterator[live.Localizer]:
         yield process
 
 
-@pytest.fixture
-def watch(node) -> Iterator[live.Observer]:
-    with live.observer() as watcher:
-        watcher.until(lambda: watcher.status('node')[1] == 'active')
-        yield watcher
-
-
 def changed(**fields) -> Image:
     message = picture(1)
     for name, value in fields.items():

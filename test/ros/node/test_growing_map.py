@@ -29,13 +29,6 @@ def node(path, tmp_path) -> Iterator[live.Localizer]:
         yield process
 
 
-@pytest.fixture
-def watch(node) -> Iterator[live.Observer]:
-    with live.observer() as watcher:
-        watcher.until(lambda: watcher.status('node')[1] == 'active')
-        yield watcher
-
-
 def add(watch: live.Observer, place: int, **fields) -> AddPlace.Response:
     request = AddPlace.Request(image=picture(place, shift=0))
     for name, value in fields.items():

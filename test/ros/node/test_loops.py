@@ -38,13 +38,6 @@ def node(tmp_path) -> Iterator[live.Localizer]:
         yield process
 
 
-@pytest.fixture
-def watch(node) -> Iterator[live.Observer]:
-    with live.observer() as watcher:
-        watcher.until(lambda: watcher.status('node')[1] == 'active')
-        yield watcher
-
-
 def values(watch: live.Observer) -> dict[str, str]:
     status = watch.diagnostics.get('loops')
     return {} if status is None else {value.key: value.value for value in status.values}
