@@ -29,8 +29,8 @@ class LoopsConfig(Checked):
     )
     frame: str = setting(
         'odom',
-        'Frame id of the odometry, which the session file records as the frame of the poses of '
-        'its keyframes.',
+        'Frame id of the odometry messages. It is recorded in the session file as the frame of '
+        'the poses of its keyframes, and nothing is transformed by it.',
     )
     codec: str = setting(
         'fine',
@@ -44,15 +44,17 @@ class LoopsConfig(Checked):
     )
     keyframe_distance: float = setting(
         1.0,
-        'Distance in metres from the last keyframe at which the next one is due, by the '
-        'odometry. Larger stores fewer keyframes.',
+        'Distance in metres from the last keyframe, by the odometry, at which the next image '
+        'becomes one; a rotation of loops.keyframe_angle makes it one too. Larger stores fewer '
+        'keyframes.',
         minimum=0,
         maximum=10_000,
     )
     keyframe_angle: float = setting(
         15.0,
-        'Rotation in degrees from the last keyframe at which the next one is due, by the '
-        'odometry. Larger stores fewer keyframes.',
+        'Rotation in degrees from the last keyframe, by the odometry, at which the next image '
+        'becomes one; a distance of loops.keyframe_distance makes it one too. Larger stores '
+        'fewer keyframes.',
         minimum=0,
         maximum=360,
     )
@@ -81,8 +83,9 @@ class LoopsConfig(Checked):
     speed: float = setting(
         1.0,
         'Speed in metres per second by which the time between two images is converted to '
-        'distance driven, for images without odometry. loops.agreement, loops.sequence and the '
-        'information of a loop closure depend on that distance.',
+        'distance driven, for images without odometry. Larger lets loops.agreement tolerate '
+        'more, reaches loops.sequence sooner, and publishes more closures, because the '
+        'position counts as more uncertain.',
         minimum=0,
         maximum=1000,
     )
@@ -96,15 +99,17 @@ class LoopsConfig(Checked):
     )
     exclude_time: float = setting(
         10.0,
-        'Time in seconds before the current image within which keyframes are not searched for a '
-        'loop, for images without odometry. Larger ignores short loops.',
+        'Time in seconds for which a keyframe is not searched for a loop after it was taken, '
+        'for images without odometry. A keyframe is searched once this time has passed and '
+        'loops.exclude_keyframes later keyframes were due. Larger ignores short loops.',
         minimum=0,
         maximum=1_000_000,
     )
     exclude_keyframes: int = setting(
         5,
-        'Number of the latest keyframes that are not searched for a loop, for images without '
-        'odometry. Larger ignores short loops.',
+        'Number of later keyframes that must have been due before a keyframe is searched for a '
+        'loop, for images without odometry. It is searched once loops.exclude_time has passed '
+        'too. Larger ignores short loops.',
         minimum=0,
         maximum=1_000_000,
     )
@@ -132,10 +137,11 @@ class LoopsConfig(Checked):
     )
     sequence: float = setting(
         0.0,
-        'Distance driven in metres along which images in a row must match keyframes of an older '
-        'part of the drive that pass at the speed of the robot, for a loop closure to be '
-        'published without geometric verification. Each image needs half of '
-        'verification.min_inliers. Larger publishes fewer closures; 0 always requires geometric '
+        'Distance driven in metres after which a loop within the drive is published without '
+        'geometric verification: over this distance each image must match an older keyframe '
+        'with at least half of verification.min_inliers, and the matched keyframes must follow '
+        'each other at the pace at which the robot drives. Larger publishes fewer and more '
+        'reliable closures; 0 turns this off, so that every closure needs geometric '
         'verification.',
         minimum=0,
         maximum=10_000,
@@ -151,11 +157,11 @@ class LoopsConfig(Checked):
     )
     min_probability: float = setting(
         0.5,
-        'Probability to which the threshold of evidence refers for loop closures with a '
-        'calibrated map: while rejections by the back-end have raised the threshold to N '
-        'doublings, the odds of a closure must be at least 2^N times the odds of this '
-        'probability. Larger then publishes fewer closures. Has no effect while the threshold is '
-        '0, as it is without rejections.',
+        'Probability that a loop closure with a calibrated map must exceed once the back-end '
+        'has rejected closures. The more it rejects, the more is required: each doubling that '
+        'loops.feedback_step adds doubles the required odds, starting from the odds of this '
+        'probability. Before any rejection the probability is not compared. Larger publishes '
+        'fewer closures.',
         minimum=0.01,
         maximum=0.99,
     )
@@ -203,10 +209,11 @@ class LoopsConfig(Checked):
     )
     feedback_step: float = setting(
         0.25,
-        'Amount by which the threshold of evidence rises with a loop closure that the back-end '
-        'rejects, in doublings of the number of inliers or of the odds; an accepted closure '
-        'lowers it by this times loops.target_rejection_rate. Larger reacts faster to the '
-        'feedback of the back-end; 0 leaves the threshold unchanged.',
+        'Amount by which a loop closure that the back-end rejects raises what later closures '
+        'must reach, in doublings: of verification.min_inliers for maps without a calibration '
+        'and within the drive, of the odds of the probability for calibrated maps. An accepted '
+        'closure lowers it by this amount times loops.target_rejection_rate. Larger reacts '
+        'faster; 0 ignores the feedback.',
         minimum=0,
         maximum=2,
     )

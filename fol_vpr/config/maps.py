@@ -13,15 +13,17 @@ class MappingConfig(Checked):
 
     keyframe_distance: float = setting(
         1.0,
-        'Distance in metres from the last keyframe at which an image of a bag becomes the next '
-        'one, by the poses. Larger makes smaller maps.',
+        'Distance in metres from the last keyframe, by the poses, at which an image of a bag '
+        'becomes the next one; a rotation of --keyframe-angle makes it one too. Larger makes '
+        'smaller maps.',
         minimum=0,
         maximum=10_000,
     )
     keyframe_angle: float = setting(
         15.0,
-        'Rotation in degrees from the last keyframe at which an image of a bag becomes the next '
-        'one, by the poses. Larger makes smaller maps.',
+        'Rotation in degrees from the last keyframe, by the poses, at which an image of a bag '
+        'becomes the next one; a distance of --keyframe-distance makes it one too. Larger makes '
+        'smaller maps.',
         minimum=0,
         maximum=360,
     )

@@ -14,10 +14,9 @@ class NodeConfig(Checked):
 
     map: str = setting(
         '',
-        'Map file (.folmap) that the node loads when it is configured. Empty starts the node '
-        'without a map, until the service ~/load_map loads one. network.resize and '
-        'network.input_size are then taken from the map, and so is network.weights unless it is '
-        'set to another value than its default.',
+        'Map file (.folmap) that the node loads when it is configured. The map sets '
+        'network.resize and network.input_size, and network.weights where that has its '
+        'default. Empty starts the node without a map, until the service ~/load_map loads one.',
     )
     map_frame: str = setting(
         '', 'Frame id of the published poses. Empty takes the frame that the map names.'

@@ -25,9 +25,10 @@ class NetworkConfig(Checked):
     )
     precision: str = setting(
         'auto',
-        'Number format of the matrix products in the network. auto takes bfloat16 on CUDA and '
-        'float32 on the CPU. int8 is the fastest on CPUs with AVX-512 VNNI or AVX VNNI and is '
-        'refused elsewhere.',
+        'Number format of the matrix products in the network: float32, bfloat16, float16, '
+        'int8, or auto, which takes bfloat16 on CUDA and float32 on the CPU. int8 runs on CPUs '
+        'with AVX-512 VNNI or AVX VNNI only, is the fastest there, and changes descriptors '
+        'slightly; elsewhere it is refused.',
         choices=('auto', 'float32', 'bfloat16', 'float16', 'int8'),
     )
     resize: str = setting(
@@ -79,7 +80,7 @@ class RetrievalConfig(Checked):
         '',
         'Address of the Milvus server that searches the map, http://HOST:19530 (with '
         '?token=USER:PASSWORD where it requires one), or a file that ends in .db for Milvus '
-        'Lite. Each map gets its own collection there.',
+        'Lite. Each map gets its own collection there. Empty searches without Milvus.',
     )
     rerank: int = setting(
         20,
@@ -116,12 +117,12 @@ class RetrievalConfig(Checked):
     )
     shortlist: int = setting(
         6,
-        'Maximum number of candidates per image that are matched with all their local features. '
-        'All candidates to be re-ranked are first matched with the features at the centres of '
-        'image patches only, and the best go onto this list; the others follow in that first '
-        'order. 0 matches all candidates with all features. Larger takes more time. Has no '
-        'effect where retrieval.rerank_score is match_count or the map has the codec compact or '
-        'tiny.',
+        'Maximum number of candidates per image that are matched with all their local '
+        'features. To choose them, the retrieval.rerank candidates are first matched with a '
+        'small, evenly spread part of the local features, which is quick; the rest keep the '
+        'order of this first match. 0 matches all with all features. Larger finds the right '
+        'place more often and takes more time. Has no effect where retrieval.rerank_score is '
+        'match_count or the map has the codec compact or tiny.',
         minimum=0,
         maximum=10_000,
     )
@@ -210,9 +211,9 @@ class VerificationConfig(Checked):
     )
     consecutive: int = setting(
         3,
-        'Number of images that must support a place before the state becomes LOCALIZED, and '
-        'number of images since the start of the sequence before it becomes NOT_IN_MAP. Larger '
-        'answers later and more reliably.',
+        'Number of images that must have supported a place, not necessarily in a row, before '
+        'the state becomes LOCALIZED, and of images since the start of the sequence before it '
+        'becomes NOT_IN_MAP. Larger answers later and more reliably.',
         minimum=1,
         maximum=100,
     )

@@ -51,8 +51,8 @@ class BagWriterConfig(Checked):
 
     image_topic: str = setting(
         '/camera/image',
-        'Topic of the images, as image_transport names it: /compressed is appended for '
-        'compressed images, unless a topic is given.',
+        'Topic of the images. If it is not set, compressed images are written to '
+        '/camera/image/compressed, and others to /camera/image.',
     )
     compressed: bool = setting(
         True,
@@ -63,7 +63,7 @@ class BagWriterConfig(Checked):
         'camera', 'Frame id of the camera, which the images carry in their header.'
     )
     storage: str = setting(
-        'sqlite3', 'Storage format of the new bag.', choices=('sqlite3', 'mcap')
+        'sqlite3', 'Storage format of the new bag, sqlite3 or mcap.', choices=('sqlite3', 'mcap')
     )
     first_stamp: float = setting(
         1.0,
@@ -75,9 +75,10 @@ class BagWriterConfig(Checked):
     pose_topic: str = setting('/pose', 'Topic that the poses are written to.')
     pose_type: str = setting(
         'auto',
-        'Message type of the poses. auto takes PoseWithCovarianceStamped where a pose has a '
-        'covariance, as positions without orientation do, and PoseStamped otherwise. Geodetic '
-        'positions always become NavSatFix.',
+        'Message type of the poses: PoseStamped, PoseWithCovarianceStamped, Odometry, or auto, '
+        'which takes PoseWithCovarianceStamped where a pose has a covariance, as positions '
+        'without orientation do, and PoseStamped otherwise. Geodetic positions always become '
+        'NavSatFix.',
         choices=('auto', 'PoseStamped', 'PoseWithCovarianceStamped', 'Odometry'),
     )
     map_frame: str = setting('map', 'Frame id that the poses are in.')
@@ -138,7 +139,7 @@ class RecorderConfig(Checked):
     """How topics are recorded."""
 
     storage: str = setting(
-        'sqlite3', 'Storage format of the new bag.', choices=('sqlite3', 'mcap')
+        'sqlite3', 'Storage format of the new bag, sqlite3 or mcap.', choices=('sqlite3', 'mcap')
     )
     duration: float = setting(
         0.0, 'Time in seconds after which the recording ends; 0 sets no limit.', minimum=0
