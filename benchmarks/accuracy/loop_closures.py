@@ -35,12 +35,11 @@ from fol_vpr.config import (
     RecognizerConfig,
     RetrievalConfig,
 )
-from fol_vpr.database import MapHeader
 from fol_vpr.datatypes import Frame
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, precision_recall
 from fol_vpr.loop_closure import DistanceTracker, SessionRecorder
 from fol_vpr.loop_closure.revisits import find_revisits
-from fol_vpr.mapping import build_map
+from fol_vpr.mapping import build_map, map_header
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import ImageFolder, decode_bytes
@@ -146,16 +145,7 @@ Tie = tuple[float, int, int]
 def _plain(frames: Sequence[Frame], config: RecognizerConfig) -> dict[str, list[Tie]]:
     """The first of the global search, and the first by local matches."""
     extractor = FeatureExtractor(config.network)
-    header = MapHeader(
-        name='',
-        model_id=extractor.model_id,
-        preprocessing_id=extractor.preprocessing_id,
-        weights_name=extractor.weights_name,
-        codec=config.loops.codec,
-        descriptor_dim=extractor.descriptor_dim,
-        local_dim=extractor.local_dim,
-        frame_id=config.loops.frame,
-    )
+    header = map_header(extractor, name='', codec=config.loops.codec, frame_id=config.loops.frame)
     tracker = DistanceTracker(config.loops.speed)
     session = SessionRecorder(config.loops, header, 'drive', tracker)
     by_matches = replace(

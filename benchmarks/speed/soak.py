@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def drive(soak: Soak, views: Sequence[View], options: argparse.Namespace) -> int
     )  # fmt: skip
     print('| ' + ' | '.join(heads) + ' |\n|' + ' --- |' * len(heads), flush=True)
     started = time.monotonic()
-    for number, view in zip(range(1, total + 1), to_and_fro(views), strict=False):
+    for number, view in enumerate(islice(to_and_fro(views), total), 1):
         soak.send(view, START * 1_000_000_000 + round(number * 1e9 / options.rate))
         soak.spin_until(started + number / (options.rate * options.speed))
         if number % every == 0:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig
-from fol_vpr.database import MapHeader
 from fol_vpr.datatypes import Features, Frame, LoopClosure, MapInfo, PlaceHypothesis, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.geometry.metric.refinement import refine_pose
@@ -23,6 +22,7 @@ from fol_vpr.loop_closure.feedback import (
 from fol_vpr.loop_closure.publication import AdaptiveThreshold, LoopCandidate, PublicationPolicy
 from fol_vpr.loop_closure.recorder import SessionRecorder
 from fol_vpr.loop_closure.revisits import BaselineView, find_revisits
+from fol_vpr.mapping import map_header
 from fol_vpr.network import FeatureExtractor
 
 # Unique in the process, because a node makes a new recognizer each time that it is configured.
@@ -74,15 +74,8 @@ class LoopClosureDetector:
         self._session: SessionRecorder | None = None
         self._problem = ''
         if config.loops.enabled:
-            header = MapHeader(
-                name='',
-                model_id=extractor.model_id,
-                preprocessing_id=extractor.preprocessing_id,
-                weights_name=extractor.weights_name,
-                codec=config.loops.codec,
-                descriptor_dim=extractor.descriptor_dim,
-                local_dim=extractor.local_dim,
-                frame_id=config.loops.frame,
+            header = map_header(
+                extractor, name='', codec=config.loops.codec, frame_id=config.loops.frame
             )
             self._session = SessionRecorder(config.loops, header, session_id, self._tracker)
             previous = self._session.previous

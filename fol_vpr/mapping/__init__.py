@@ -1,6 +1,6 @@
 """Maps: built from a source of frames, loaded, searched, and grown while they are in use."""
 
-from fol_vpr.mapping.build import build_map
+from fol_vpr.mapping.build import build_map, map_header
 from fol_vpr.mapping.candidate_matcher import CandidateMatcher, make_hypothesis
 from fol_vpr.mapping.keyframes import KeyframeSelector
 from fol_vpr.mapping.live import LiveMap
@@ -13,5 +13,6 @@ __all__ = [
     'MemoryPlan',
     'build_map',
     'make_hypothesis',
+    'map_header',
     'plan_memory',
 ]

@@ -70,14 +70,10 @@ def build_map(
         StorageError: no space or no permission; the call can be resumed.
     """
     output = Path(output)
-    header = MapHeader(
+    header = map_header(
+        extractor,
         name=name or output.stem,
-        model_id=extractor.model_id,
-        preprocessing_id=extractor.preprocessing_id,
-        weights_name=extractor.weights_name,
         codec=config.codec,
-        descriptor_dim=extractor.descriptor_dim,
-        local_dim=extractor.local_dim,
         frame_id=config.frame_id or source.frame_id or 'map',
         origin=source.session_id if source.own_origin else '',
     )
@@ -107,6 +103,31 @@ def build_map(
                 'see the warnings above for what was wrong with each'
             )
         return writer.finish()
+
+
+def map_header(
+    extractor: FeatureExtractor, *, name: str, codec: str, frame_id: str, origin: str = ''
+) -> MapHeader:
+    """Header of a new map that holds features of a network.
+
+    Args:
+        extractor: the network.
+        name: of the map.
+        codec: how local features are stored.
+        frame_id: frame of the poses.
+        origin: session whose start is the origin of the frame; empty for a fixed frame.
+    """
+    return MapHeader(
+        name=name,
+        model_id=extractor.model_id,
+        preprocessing_id=extractor.preprocessing_id,
+        weights_name=extractor.weights_name,
+        codec=codec,
+        descriptor_dim=extractor.descriptor_dim,
+        local_dim=extractor.local_dim,
+        frame_id=frame_id,
+        origin=origin,
+    )
 
 
 def _remaining(
