@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BUILT = Path(__file__).resolve().parents[2] / 'build' / 'test_messages'
+BUILT = Path(__file__).resolve().parents[3] / 'build' / 'test_messages'
 MODULES = 'rosidl_generator_py'
 # What Python needs of a package: C structures, their type support for Fast DDS, and the bindings.
 GENERATORS = (
