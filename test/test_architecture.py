@@ -14,13 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'fol_vpr'
 FOLDERS = ('fol_vpr', 'training', 'benchmarks', 'examples', 'test')
 
-BASE = {'datatypes', 'errors', 'config'}
+BASE = {'datatypes', 'errors', 'config', 'files'}
 # One floor, whose parts do not know each other.
 PARTS = {'network', 'database', 'retrieval', 'decision', 'sources'}
 MAPS = {'mapping', 'loop_closure', 'recognizer'}
 MAY_IMPORT = {
     'datatypes': BASE,
     'errors': BASE,
+    'files': BASE,
     'config': BASE,
     'geometry': BASE,
     'network': BASE,

@@ -1,0 +1,182 @@
+"""Opens files that a user or a stranger gives: regular files only, of a limited size.
+
+A FIFO or a device in place of a file would block the program for good, or never end; a pointer
+file of Git LFS looks like a damaged file. Both are named here, once for all parts.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from fol_vpr.errors import FolVprError, InputError
+
+TEXT_LIMIT = 256 * 2**20
+"""Most bytes of a text file: a table of four million lines."""
+
+_KINDS = (
+    (stat.S_ISDIR, 'a folder'),
+    (stat.S_ISFIFO, 'a FIFO'),
+    (stat.S_ISSOCK, 'a socket'),
+    (stat.S_ISCHR, 'a character device'),
+    (stat.S_ISBLK, 'a block device'),
+)
+_LFS_MARK = b'version https://git-lfs'
+_LFS_MAX_BYTES = 1024
+_MAX_SHOWN = 200
+
+
+def open_file(
+    path: str | Path, what: str = 'a file', error: type[FolVprError] = InputError
+) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        path: of the file; links are followed.
+        what: expected content for messages, with its article, such as 'a calibration'.
+        error: class of the exception to raise.
+
+    Returns:
+        The file at its beginning; the caller closes it.
+
+    Raises:
+        FolVprError: of class `error`: the path cannot be opened, is no regular file, or is a
+            pointer of Git LFS.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for a writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as problem:
+        raise error(_not_opened(path, what, problem)) from problem
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            kind = next((name for test, name in _KINDS if test(status.st_mode)), 'no regular file')
+            raise error(f'{printable(str(path))} is {kind}, expected {what} in a regular file')
+        if status.st_size <= _LFS_MAX_BYTES and is_lfs_pointer(os.pread(handle, 64, 0)):
+            raise error(lfs_message(path))
+        return os.fdopen(handle, 'rb')
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_regular_file(
+    path: str | Path, what: str = 'a file', error: type[FolVprError] = InputError
+) -> None:
+    """Check that a library can be given a path: a regular file that can be read.
+
+    Args:
+        path: of the file.
+        what: as for `open_file`.
+        error: as for `open_file`.
+
+    Raises:
+        FolVprError: as `open_file`.
+    """
+    open_file(path, what, error).close()
+
+
+def read_bytes(
+    path: str | Path,
+    what: str = 'a file',
+    limit: int = TEXT_LIMIT,
+    error: type[FolVprError] = InputError,
+) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: of the file.
+        what: as for `open_file`.
+        limit: most bytes.
+        error: as for `open_file`.
+
+    Raises:
+        FolVprError: as `open_file`, or the file is larger than `limit`, or cannot be read.
+    """
+    with open_file(path, what, error) as file:
+        try:
+            content = file.read(limit + 1)
+        except OSError as problem:
+            raise error(_not_opened(path, what, problem)) from problem
+    if len(content) > limit:
+        raise error(
+            f'{printable(str(path))} has more than {limit} bytes, expected {what} of at most that'
+        )
+    return content
+
+
+def read_text(
+    path: str | Path,
+    what: str = 'a text file',
+    limit: int = TEXT_LIMIT,
+    error: type[FolVprError] = InputError,
+) -> str:
+    """The content of a regular file in UTF-8, with or without a byte order mark.
+
+    Args:
+        path: of the file.
+        what: as for `open_file`.
+        limit: most bytes.
+        error: as for `open_file`.
+
+    Raises:
+        FolVprError: as `read_bytes`, or the content is not UTF-8.
+    """
+    content = read_bytes(path, what, limit, error)
+    try:
+        return content.decode('utf-8-sig')
+    except UnicodeDecodeError as problem:
+        raise error(
+            f'{printable(str(path))} is no UTF-8 text at byte {problem.start}, expected {what}; '
+            'convert it, or check that it is the right file'
+        ) from problem
+
+
+def is_lfs_pointer(start: bytes) -> bool:
+    """Whether a file that begins with these bytes stands for one that Git LFS has not fetched."""
+    return start.startswith(_LFS_MARK)
+
+
+def lfs_message(path: str | Path) -> str:
+    """What is wrong with a pointer file of Git LFS at `path`, and the remedy."""
+    return (
+        f'{printable(str(path))} is a pointer of Git LFS, not the file itself; '
+        '`git lfs pull` in its repository fetches the file'
+    )
+
+
+def printable(text: str, limit: int = _MAX_SHOWN) -> str:
+    r"""A text from a file or a peer as it can be shown on a terminal, in one line.
+
+    Args:
+        text: any text.
+        limit: most characters; the middle of a longer text is left out.
+
+    Returns:
+        The text with its control characters, line ends and directional marks escaped, such as
+        `\x1b`.
+    """
+    if len(text) > limit:
+        text = f'{text[: limit // 2]}...{text[len(text) - limit // 2 :]}'
+    if text.isprintable():
+        return text
+    return ''.join(
+        each if each.isprintable() else each.encode('unicode_escape', 'surrogatepass').decode()
+        for each in text
+    )
+
+
+def _not_opened(path: str | Path, what: str, problem: OSError | ValueError) -> str:
+    shown = printable(str(path))
+    if not isinstance(problem, OSError):
+        return f'{shown!r} is no path: {problem}; expected {what}'
+    if problem.errno in (errno.ENOENT, errno.ENOTDIR):
+        return f'{shown} does not exist, expected {what}'
+    if problem.errno == errno.ENXIO:
+        return f'{shown} is a socket or a device without its hardware, expected {what}'
+    reason = problem.strerror or str(problem)
+    return f'{shown} cannot be opened: {reason}; expected {what}; check the path and permissions'
