@@ -13,9 +13,12 @@ from fol_vpr.datatypes.answers import (
     Recognition,
     Verification,
 )
+from fol_vpr.datatypes.covariance import checked_covariance, covariance_of_message
 from fol_vpr.datatypes.geometry import (
     DISTORTION_MODELS,
     EARTH_RADIUS,
+    MAX_ALTITUDE,
+    MAX_COORDINATE,
     UNKNOWN_ANGLE_VARIANCE,
     Camera,
     GeoPosition,
@@ -28,6 +31,8 @@ from fol_vpr.datatypes.maps import PRIOR_SIGMAS, Candidate, MapInfo, Place, Prio
 __all__ = [
     'DISTORTION_MODELS',
     'EARTH_RADIUS',
+    'MAX_ALTITUDE',
+    'MAX_COORDINATE',
     'PRIOR_SIGMAS',
     'UNKNOWN_ANGLE_VARIANCE',
     'Camera',
@@ -47,4 +52,6 @@ __all__ = [
     'Recognition',
     'RelativePose',
     'Verification',
+    'checked_covariance',
+    'covariance_of_message',
 ]

@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fol_vpr.datatypes.covariance import checked_covariance
 from fol_vpr.errors import InputError
 
 EARTH_RADIUS = 6_371_008.8
 """Mean radius in metres (IUGG)."""
 UNKNOWN_ANGLE_VARIANCE = math.pi**2 / 3
 """Variance in rad² of an unknown angle: uniform on the circle."""
+MAX_COORDINATE = 1e9
+"""Metres; larger coordinates are errors: the moon is nearer."""
+MAX_ALTITUDE = 1e6
+"""Metres above and below the ellipsoid; larger altitudes are errors."""
+NORM_TOLERANCE = 0.01
+"""How far the length of a quaternion may be from 1: four rounded decimals need 0.0001."""
 DISTORTION_MODELS = {
     '': (0,),
     'plumb_bob': (4, 5),
@@ -31,6 +38,10 @@ class Pose:
         orientation: [4] float64, unit quaternion x, y, z, w.
         covariance: [6, 6] float64 over x, y, z, rotation about X, Y, Z (m², m·rad, rad²), or None
             where the source gives none.
+
+    Raises:
+        InputError: a coordinate is not finite or over `MAX_COORDINATE`, the orientation is no
+            unit quaternion, or the covariance is none; see `checked_covariance`.
     """
 
     position: np.ndarray
@@ -40,12 +51,14 @@ class Pose:
     def __post_init__(self) -> None:
         position = np.asarray(self.position, dtype=np.float64)
         orientation = np.asarray(self.orientation, dtype=np.float64)
-        if position.shape != (3,) or not np.isfinite(position).all():
+        # Comparisons with NaN are false.
+        if position.shape != (3,) or not (np.abs(position) <= MAX_COORDINATE).all():
             raise InputError(
-                f'a position of three finite numbers in metres is needed, got {self.position}'
+                f'a position of three numbers within ±{MAX_COORDINATE:g} m is needed, got '
+                f'{self.position}'
             )
         norm = float(np.linalg.norm(orientation)) if orientation.shape == (4,) else math.nan
-        if not math.isfinite(norm) or abs(norm - 1) > 0.01:
+        if not math.isfinite(norm) or abs(norm - 1) > NORM_TOLERANCE:
             raise InputError(
                 f'a unit quaternion x, y, z, w is needed, got {self.orientation}; '
                 'an all-zero or NaN orientation usually means that the source never filled it'
@@ -53,13 +66,7 @@ class Pose:
         object.__setattr__(self, 'position', position)
         object.__setattr__(self, 'orientation', orientation / norm)
         if self.covariance is not None:
-            covariance = np.asarray(self.covariance, dtype=np.float64)
-            if covariance.size != 36 or not np.isfinite(covariance).all():
-                raise InputError(
-                    'a pose needs a covariance of 6 x 6 finite numbers, or none, got '
-                    f'{self.covariance}'
-                )
-            object.__setattr__(self, 'covariance', covariance.reshape(6, 6))
+            object.__setattr__(self, 'covariance', checked_covariance(self.covariance))
 
     @property
     def has_orientation(self) -> bool:
@@ -75,7 +82,11 @@ class Pose:
 
 @dataclass(frozen=True)
 class GeoPosition:
-    """WGS 84 position: latitude and longitude in degrees, altitude in metres (NaN: unknown)."""
+    """WGS 84 position: latitude and longitude in degrees, altitude in metres (NaN: unknown).
+
+    Raises:
+        InputError: a number is out of range.
+    """
 
     latitude: float
     longitude: float
@@ -86,6 +97,11 @@ class GeoPosition:
             raise InputError(
                 f'latitude within ±90° and longitude within ±180° are needed, '
                 f'got {self.latitude}, {self.longitude}'
+            )
+        if not math.isnan(self.altitude) and abs(self.altitude) > MAX_ALTITUDE:
+            raise InputError(
+                f'an altitude within ±{MAX_ALTITUDE:g} m is needed, or NaN where it is unknown, '
+                f'got {self.altitude}'
             )
 
     def distance(self, other: GeoPosition) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fol_vpr.datatypes.geometry import Camera, GeoPosition, Pose
+from fol_vpr.datatypes.geometry import MAX_COORDINATE, Camera, GeoPosition, Pose
 from fol_vpr.errors import InputError
 
 PRIOR_SIGMAS = 3.0
@@ -65,8 +65,13 @@ class Prior:
     def __post_init__(self) -> None:
         if self.position is not None and self.geo is not None:
             raise InputError('a prior has a position in the map or a geodetic one, got both')
-        if self.position is not None and not all(math.isfinite(value) for value in self.position):
-            raise InputError(f'a prior needs finite metres as its position, got {self.position}')
+        if self.position is not None and not all(
+            abs(value) <= MAX_COORDINATE for value in self.position
+        ):
+            raise InputError(
+                f'a prior needs metres within ±{MAX_COORDINATE:g} as its position, got '
+                f'{self.position}'
+            )
         for name in ('radius', 'stddev'):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):

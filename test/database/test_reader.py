@@ -93,7 +93,7 @@ def test_an_image_without_local_features_is_a_place_too(tmp_path):
 
 def test_positions_on_earth_and_covariances(tmp_path):
     path = tmp_path / 'm.folmap'
-    covariance = np.arange(36.0).reshape(6, 6)
+    covariance = np.ones((6, 6)) + np.diag(np.arange(6.0))
     pose = Pose(np.zeros(3), np.array([0, 0, 0, 1]), covariance)
     with MapWriter(path, header(), source_id='test') as writer:
         add(writer, 0, pose=pose, geo=GeoPosition(-33, 18, -0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, Camera, Pose
+from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, Camera, GeoPosition, Pose
 from fol_vpr.errors import InputError
 
 AHEAD = np.array([0.0, 0.0, 0.0, 1.0])
@@ -31,9 +31,11 @@ def test_an_orientation_that_is_none_is_refused(orientation):
         Pose(np.zeros(3), orientation)
 
 
-@pytest.mark.parametrize('position', [[0.0, 0, np.nan], [np.inf, 0, 0], [0.0, 0]])
+@pytest.mark.parametrize(
+    'position', [[0.0, 0, np.nan], [np.inf, 0, 0], [0.0, 0], [1e308, 0, 0], [0, -1.1e9, 0]]
+)
 def test_a_position_that_is_none_is_refused(position):
-    with pytest.raises(InputError, match='three finite numbers in metres'):
+    with pytest.raises(InputError, match=r'three numbers within ±1e\+09 m'):
         Pose(np.array(position), AHEAD)
 
 
@@ -46,8 +48,19 @@ def test_a_covariance_that_is_none_is_refused(covariance):
 
 
 def test_a_covariance_may_come_as_a_row():
-    rows = np.arange(36.0)
+    rows = (np.ones((6, 6)) + np.eye(6)).reshape(36)
     assert Pose(np.zeros(3), AHEAD, rows).covariance.tolist() == rows.reshape(6, 6).tolist()
+
+
+@pytest.mark.parametrize('altitude', [np.inf, -np.inf, 1e308, -2e6])
+def test_an_altitude_that_is_none_is_refused(altitude):
+    with pytest.raises(InputError, match='altitude within'):
+        GeoPosition(48.0, 11.0, altitude)
+
+
+@pytest.mark.parametrize('altitude', [np.nan, -430.5, 8848.0, 40_000.0])
+def test_altitudes_of_the_earth_are_taken(altitude):
+    assert GeoPosition(-90.0, 180.0, altitude).latitude == -90
 
 
 @pytest.mark.parametrize(('axis', 'known'), [(3, True), (4, True), (5, False)])

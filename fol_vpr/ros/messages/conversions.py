@@ -21,10 +21,9 @@ from fol_vpr.datatypes import (
     Pose,
     Recognition,
     RelativePose,
+    covariance_of_message,
 )
-from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_image
-from fol_vpr.sources.bags.poses import is_covariance_known
 from fol_vpr_msgs import msg as fol
 
 NS = 1_000_000_000
@@ -86,19 +85,17 @@ def pose_with_covariance(pose: Pose) -> PoseWithCovariance:
 def pose_from_message(message: Any) -> Pose:
     """The pose of a geometry_msgs/PoseWithCovariance.
 
-    A covariance of zeros, or with a variance of -1, is taken as unknown.
+    What says that a covariance is unknown: see `covariance_of_message`.
 
     Raises:
-        InputError: a number is not finite, or the orientation is not a unit quaternion.
+        InputError: a number is not finite or out of range, the orientation is not a unit
+            quaternion, or the covariance is none.
     """
     at, turned = message.pose.position, message.pose.orientation
-    covariance = np.array(message.covariance, np.float64)
-    if not np.isfinite(covariance).all():
-        raise InputError('the covariance of the pose holds NaN or infinity')
     return Pose(
         position=np.array([at.x, at.y, at.z]),
         orientation=np.array([turned.x, turned.y, turned.z, turned.w]),
-        covariance=covariance if is_covariance_known(covariance) else None,
+        covariance=covariance_of_message(message.covariance),
     )
 
 
@@ -106,7 +103,7 @@ def geo_from_point(message: Any) -> GeoPosition:
     """The position of a geographic_msgs/GeoPoint.
 
     Raises:
-        InputError: latitude or longitude is out of range.
+        InputError: latitude, longitude or altitude is out of range.
     """
     return GeoPosition(message.latitude, message.longitude, message.altitude)
 

@@ -32,7 +32,7 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
     """A map with all that a place may have, and its folder."""
     folder = tmp_path_factory.mktemp('exported')
     path = folder / 'm.folmap'
-    pose = Pose(np.array([0.1, -2e-17, 3e9]), np.array([0, 0, 0.6, 0.8]), np.eye(6) / 3)
+    pose = Pose(np.array([0.1, -2e-17, 3e8]), np.array([0, 0, 0.6, 0.8]), np.eye(6) / 3)
     with MapWriter(path, header(datum=GeoPosition(48, 9)), source_id='t') as writer:
         add(writer, 0, pose=pose, geo=GeoPosition(48.123456789, 9.1, 400.0))
         add(writer, 1, geo=GeoPosition(-33.0, 18.0))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from geographic_msgs.msg import GeoPoint
 from helpers import scenes
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -30,7 +31,7 @@ from fol_vpr.ros.messages.markers import hypothesis_markers, place_markers
 from fol_vpr.sources import decode_bytes
 from fol_vpr_msgs.msg import LoopClosureCandidate, PlaceHypothesisArray
 
-COVARIANCE = np.arange(36, dtype=float).reshape(6, 6)
+COVARIANCE = np.ones((6, 6)) + np.diag(np.arange(1.0, 7.0))
 POSE = Pose(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 0.6, 0.8]), COVARIANCE)
 GEO = GeoPosition(-27.5, 153.0)
 STAMP = 1_234_567_890_123_456_789
@@ -86,6 +87,31 @@ def test_a_message_may_leave_the_covariance_unknown(front):
     assert conversions.pose_from_message(message).covariance is None
 
 
+@pytest.mark.parametrize(
+    'numbers',
+    [
+        np.triu(np.ones((6, 6))),
+        5 * np.ones((6, 6)) - 4 * np.eye(6),
+        np.diag([-0.5, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_a_message_with_a_covariance_that_is_none_is_refused(numbers):
+    message = conversions.pose_with_covariance(POSE)
+    message.covariance = numbers.reshape(36)
+    with pytest.raises(InputError, match='given as covariance are none'):
+        conversions.pose_from_message(message)
+
+
+def test_a_message_with_a_position_or_altitude_beyond_the_earth_is_refused():
+    message = conversions.pose_with_covariance(POSE)
+    message.pose.position.x = 1e308
+    with pytest.raises(InputError, match='within ±1e'):
+        conversions.pose_from_message(message)
+    for altitude in (math.inf, 1e308):
+        with pytest.raises(InputError, match='altitude'):
+            conversions.geo_from_point(GeoPoint(latitude=48.0, longitude=11.0, altitude=altitude))
+
+
 @pytest.mark.parametrize('where', ['position.x', 'orientation.w', 'covariance'])
 def test_a_message_with_nan_is_no_pose(where):
     message = conversions.pose_with_covariance(POSE)
@@ -94,7 +120,7 @@ def test_a_message_with_nan_is_no_pose(where):
     else:
         part, axis = where.split('.')
         setattr(getattr(message.pose, part), axis, math.nan)
-    with pytest.raises(InputError, match=r'finite|unit quaternion|NaN'):
+    with pytest.raises(InputError, match=r'three numbers|unit quaternion|NaN'):
         conversions.pose_from_message(message)
 
 

@@ -92,11 +92,17 @@ class OdometryTrack:
         self.problem = ''
 
     def add(self, message: Odometry) -> None:
-        """Keep a message; one with an earlier stamp than the last one removes all others."""
+        """Keep a message; one that does not go on from the last one removes all others.
+
+        It does not where its stamp is earlier, or it names other frames, as where a publisher
+        names none at its start: poses in two frames cannot be interpolated.
+        """
         stamp_ns = stamp_to_ns(message.header.stamp)
         with self._lock:
-            if self._messages and stamp_ns < self._messages[-1][0]:
-                self._messages.clear()
+            if self._messages:
+                last_ns, last = self._messages[-1]
+                if stamp_ns < last_ns or _frames(message) != _frames(last):
+                    self._messages.clear()
             self._messages.append((stamp_ns, message))
 
     def clear(self) -> None:
@@ -189,6 +195,10 @@ def pose_between(first: Odometry, second: Odometry, stamp_ns: int) -> Pose:
     mixed = (1 - weight) * a.orientation + weight * sign * b.orientation
     position = (1 - weight) * a.position + weight * b.position
     return Pose(position, mixed / np.linalg.norm(mixed))
+
+
+def _frames(message: Odometry) -> tuple[str, str]:
+    return message.header.frame_id, message.child_frame_id
 
 
 def _pose(message: Odometry) -> Pose:

@@ -268,6 +268,20 @@ def test_odometry_that_cannot_be_used_is_reported():
     assert track.problem == ''
     track.add(odometry(86_401 * SECOND, [math.nan, 0, 0], axis_angle(up, 0.2)[0]))
     assert track.pose_at(86_401 * SECOND, NodeConfig()) is None
-    assert 'finite' in track.problem
+    assert 'three numbers within' in track.problem
     track.clear()
     assert track.problem == ''
+
+
+def test_messages_that_name_no_frames_at_first_are_forgotten():
+    track = OdometryTrack()
+    for number, frame_id in enumerate(['', '', '', 'odom', 'odom']):
+        message = odometry(number * SECOND // 10, [number, 0, 0], [0, 0, 0, 1])
+        message.header.frame_id = frame_id
+        message.child_frame_id = 'base_link' if frame_id else ''
+        track.add(message)
+    base = track.base_at(35 * SECOND // 100, NodeConfig())
+    assert (base.frame_id, base.child_frame_id) == ('odom', 'base_link')
+    np.testing.assert_allclose(base.pose.position, [3.5, 0, 0])
+    with pytest.raises(InputError, match='gap'):
+        track.base_at(SECOND // 10, NodeConfig(odom_gap=0.1))
