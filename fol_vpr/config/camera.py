@@ -43,6 +43,7 @@ class CameraConfig(Checked):
         'Frame of the robot whose poses the pose topic of a bag gives; the pose of the camera is '
         'looked up from it in the tf of the bag. Empty takes the child_frame_id of the odometry, '
         'and base_link where there is none.',
+        is_frame=True,
     )
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, field, fields
 from typing import Any
 
+from fol_vpr.datatypes import bare_frame
 from fol_vpr.errors import InputError
 
 CODECS = ('float32', 'float16', 'fine', 'compact', 'tiny')
@@ -27,6 +28,7 @@ def setting(
     elements: tuple[str, ...] = (),
     read_only: bool = False,
     is_file: bool = False,
+    is_frame: bool = False,
 ) -> Any:
     """A dataclass field with a description and limits for users.
 
@@ -39,6 +41,7 @@ def setting(
         elements: names of the numbers of a tuple, which is empty or has all numbers.
         read_only: whether the node takes it at start only.
         is_file: whether the text is the path of a file.
+        is_frame: whether the text is the name of a frame, whose leading slashes are dropped.
     """
     return field(
         default=default,
@@ -50,16 +53,20 @@ def setting(
             'elements': elements,
             'read_only': read_only,
             'is_file': is_file,
+            'is_frame': is_frame,
         },
     )
 
 
 class Checked:
-    """A base class that checks every field against the range or choices declared by `setting`."""
+    """A base class that checks every field against what `setting` declares."""
 
     def __post_init__(self) -> None:
         for spec in fields(self):  # type: ignore[arg-type]
-            check_setting(spec, getattr(self, spec.name))
+            value = getattr(self, spec.name)
+            if spec.metadata.get('is_frame'):
+                object.__setattr__(self, spec.name, bare_frame(value))
+            check_setting(spec, value)
 
 
 def check_setting(spec: Field[Any], value: Any) -> None:

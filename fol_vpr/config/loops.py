@@ -31,6 +31,7 @@ class LoopsConfig(Checked):
         'odom',
         'Frame id of the odometry messages. It is recorded in the session file as the frame of '
         'the poses of its keyframes, and nothing is transformed by it.',
+        is_frame=True,
     )
     codec: str = setting(
         'fine',

@@ -45,6 +45,7 @@ class MappingConfig(Checked):
         '',
         'Name of the frame that the poses are in, which the map records and the node publishes. '
         'Empty takes the name from the poses, and `map` where they have none or are odometry.',
+        is_frame=True,
     )
     codec: str = setting(
         'fine',

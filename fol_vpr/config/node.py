@@ -19,12 +19,15 @@ class NodeConfig(Checked):
         'default. Empty starts the node without a map, until the service ~/load_map loads one.',
     )
     map_frame: str = setting(
-        '', 'Frame id of the published poses. Empty takes the frame that the map names.'
+        '',
+        'Frame id of the published poses. Empty takes the frame that the map names.',
+        is_frame=True,
     )
     base_frame: str = setting(
         'base_link',
         'Frame of the robot base, whose poses the map holds. The pose of the camera on the robot '
         'is looked up from it on /tf_static, and odometry of another frame is converted to it.',
+        is_frame=True,
     )
     camera_mount: tuple[float, ...] = setting(
         (),

@@ -60,7 +60,9 @@ class BagWriterConfig(Checked):
         'images are decoded and written as Image messages, rgb8, which take more disk space.',
     )
     frame_id: str = setting(
-        'camera', 'Frame id of the camera, which the images carry in their header.'
+        'camera',
+        'Frame id of the camera, which the images carry in their header.',
+        is_frame=True,
     )
     storage: str = setting(
         'sqlite3', 'Storage format of the new bag, sqlite3 or mcap.', choices=('sqlite3', 'mcap')
@@ -81,11 +83,12 @@ class BagWriterConfig(Checked):
         'NavSatFix.',
         choices=('auto', 'PoseStamped', 'PoseWithCovarianceStamped', 'Odometry'),
     )
-    map_frame: str = setting('map', 'Frame id that the poses are in.')
+    map_frame: str = setting('map', 'Frame id that the poses are in.', is_frame=True)
     base_frame: str = setting(
         'base_link',
         'Frame id of the robot base that the poses describe, which Odometry messages carry as '
         'child_frame_id.',
+        is_frame=True,
     )
 
 

@@ -14,6 +14,7 @@ from fol_vpr.datatypes.answers import (
     Verification,
 )
 from fol_vpr.datatypes.covariance import checked_covariance, covariance_of_message
+from fol_vpr.datatypes.frames import bare_frame
 from fol_vpr.datatypes.geometry import (
     DISTORTION_MODELS,
     EARTH_RADIUS,
@@ -52,6 +53,7 @@ __all__ = [
     'Recognition',
     'RelativePose',
     'Verification',
+    'bare_frame',
     'checked_covariance',
     'covariance_of_message',
 ]

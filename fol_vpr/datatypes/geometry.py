@@ -121,9 +121,11 @@ class Camera:
 
     Attributes:
         size: width and height in pixels of the images that the intrinsics are for.
-        matrix: [3, 3] float64, the intrinsics K in pixels, without skew.
+        matrix: [3, 3] float64, the intrinsics K in pixels. K[0, 1] is the skew: a pixel is K
+            times the distorted direction, for every model.
         model: how the lens distorts, as sensor_msgs/CameraInfo names it: '' (not at all),
-            plumb_bob, rational_polynomial or equidistant.
+            plumb_bob, rational_polynomial or equidistant. Coefficients of zero mean an ideal
+            f-theta lens for equidistant: it is no pinhole camera.
         distortion: [n] float64, its coefficients in the order of CameraInfo.d.
         mount: pose of the optical frame (REP-103: x right, y down, z forward) in the base frame,
             or None where it is not known.
@@ -141,8 +143,9 @@ class Camera:
         matrix = np.asarray(self.matrix, dtype=np.float64)
         if not _is_pinhole(matrix):
             raise InputError(
-                'a camera needs the matrix fx 0 cx / 0 fy cy / 0 0 1 with focal lengths over 0 '
-                f'pixels, got {matrix.ravel().tolist()}; is the camera calibrated?'
+                'a camera needs the matrix fx s cx / 0 fy cy / 0 0 1 with focal lengths over 0 '
+                f'pixels and a skew s between -fx and fx, got {matrix.ravel().tolist()}; is the '
+                'camera calibrated?'
             )
         distortion = np.asarray(self.distortion, dtype=np.float64).reshape(-1)
         if self.model not in DISTORTION_MODELS:
@@ -165,7 +168,7 @@ def _is_pinhole(matrix: np.ndarray) -> bool:
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         return False
     (fx, skew, _), (below, fy, _), last = matrix
-    return bool(fx > 0 and fy > 0 and skew == below == 0 and (last == (0, 0, 1)).all())
+    return bool(fx > 0 and fy > 0 and abs(skew) < fx and below == 0 and (last == (0, 0, 1)).all())
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fol_vpr.datatypes.frames import bare_frame
 from fol_vpr.datatypes.geometry import Camera, GeoPosition, Pose
 from fol_vpr.errors import InputError
 
@@ -17,7 +18,7 @@ class Frame:
     Attributes:
         image: [H, W, 3] uint8, RGB.
         stamp_ns: time of exposure.
-        frame_id: coordinate frame of the camera, empty where unknown.
+        frame_id: coordinate frame of the camera without leading slashes, empty where unknown.
         uri: where the image came from: a file path, or `bag:topic`.
         pose: of the base in the map frame, or None.
         geo: geodetic position, or None.
@@ -41,6 +42,7 @@ class Frame:
                 f'an RGB image [height, width, 3] of uint8 is needed, got {shape} of {dtype} '
                 f'({self.uri or "no uri"})'
             )
+        object.__setattr__(self, 'frame_id', bare_frame(self.frame_id))
 
 
 @dataclass(frozen=True, eq=False)

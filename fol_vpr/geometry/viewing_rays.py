@@ -135,32 +135,31 @@ def _scale(camera: Camera, size: tuple[int, int]) -> np.ndarray:
 
 
 def _first_guess(camera: Camera, pixels: np.ndarray) -> np.ndarray:
+    # OpenCV takes focal lengths and centre of K and leaves out its skew, so K is applied here.
+    distorted = (pixels - camera.matrix[:2, 2]) @ np.linalg.inv(camera.matrix[:2, :2]).T
     if not camera.model:
-        return np.asarray((pixels - camera.matrix[:2, 2]) @ np.linalg.inv(camera.matrix[:2, :2]).T)
-    if camera.model == 'equidistant':
-        points = cv2.fisheye.undistortPoints(pixels[:, None], camera.matrix, camera.distortion)
-    else:
-        points = cv2.undistortPoints(pixels[:, None], camera.matrix, camera.distortion)
+        return np.asarray(distorted)
+    lens = cv2.fisheye if camera.model == 'equidistant' else cv2
+    points = lens.undistortPoints(distorted[:, None], np.eye(3), camera.distortion)
     return np.asarray(points, dtype=np.float64).reshape(-1, 2)
 
 
 def _project(camera: Camera, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels [K, 2] of directions x / z and y / z [K, 2], and their derivatives [K, 2, 2]."""
+    linear, centre = camera.matrix[:2, :2], camera.matrix[:2, 2]
     if not camera.model:
-        linear, centre = camera.matrix[:2, :2], camera.matrix[:2, 2]
         return directions @ linear.T + centre, np.tile(linear, (len(directions), 1, 1))
     points = np.concatenate([directions, np.ones((len(directions), 1))], axis=1)[:, None]
     fisheye = camera.model == 'equidistant'
     project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
     with np.errstate(all='ignore'):
-        pixels, by_all = project(
-            points, np.zeros(3), np.zeros(3), camera.matrix, camera.distortion
-        )
+        distorted, by_all = project(points, np.zeros(3), np.zeros(3), np.eye(3), camera.distortion)
     # For points with z = 1, the derivative by x and y of the translation is the one by x / z and
     # y / z. cv2.fisheye has the translation in columns 11 to 13, after focal lengths, centre,
     # coefficients and rotation; cv2 has it in columns 3 to 5, after the rotation.
     by_xy = by_all[:, 11:13] if fisheye else by_all[:, 3:5]
-    return pixels.reshape(-1, 2), np.asarray(by_xy, dtype=np.float64).reshape(-1, 2, 2)
+    pixels = distorted.reshape(-1, 2) @ linear.T + centre
+    return pixels, linear @ np.asarray(by_xy, dtype=np.float64).reshape(-1, 2, 2)
 
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fol_vpr.config import CameraConfig
-from fol_vpr.datatypes import Camera, Frame
+from fol_vpr.datatypes import Camera, Frame, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.cameras import (
     WITHOUT_CAMERA,
@@ -162,7 +162,7 @@ class ImageFolder:
     def _frame_of_poses(self, csv_path: Path | None, given: str) -> str:
         if not any(location.pose for location in self._locations.values()):
             return ''
-        return given or ('utm' if csv_path is None else 'map')
+        return bare_frame(given) or ('utm' if csv_path is None else 'map')
 
     def _fingerprint(self, csv_path: Path | None) -> str:
         """Hash of names, sizes and times of the files, and of the content of the CSV."""

@@ -77,13 +77,13 @@ def test_the_heading_says_whether_an_orientation_means_something(axis, known):
         changed(0, 0, 0.0),
         changed(1, 1, -410.0),
         changed(0, 2, np.nan),
-        changed(0, 1, 3.0),
+        changed(0, 1, 400.0),
+        changed(0, 1, np.inf),
         changed(1, 0, 3.0),
         changed(2, 0, 0.1),
         changed(2, 2, 0.0),
     ],
 )
 def test_a_matrix_that_is_no_pinhole_is_refused(matrix):
-    """Rays are computed of focal lengths and centre alone: anything else would be left out."""
-    with pytest.raises(InputError, match=r'fx 0 cx / 0 fy cy / 0 0 1.*is the camera calibrated'):
+    with pytest.raises(InputError, match=r'fx s cx / 0 fy cy / 0 0 1.*is the camera calibrated'):
         Camera((640, 480), matrix)

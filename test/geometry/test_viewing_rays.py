@@ -6,10 +6,11 @@ import pytest
 
 from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
-from fol_vpr.geometry.viewing_rays import camera_fits, pixels_to_rays
+from fol_vpr.geometry.viewing_rays import camera_fits, pixels_to_rays, project_to_pixels
 
 SIZE = (640, 480)
 MATRIX = np.array([[300.0, 0, 322.0], [0, 310.0, 236.0], [0, 0, 1]])
+CENTRE = np.array([[0, 0, 322.0], [0, 0, 236.0], [0, 0, 0]])
 LENSES = {
     '': [],
     'plumb_bob': [-0.28, 0.07, 0.001, -0.0005, 0.0],
@@ -50,6 +51,49 @@ def test_the_derivative_is_that_of_the_projection(model):
     step = np.array([1e-4, -2e-4])
     moved = projected(model, xy + step / 2) - projected(model, xy - step / 2)
     np.testing.assert_allclose(found.to_pixels @ step, moved, atol=1e-5)
+
+
+def test_a_fisheye_without_coefficients_is_an_f_theta_lens():
+    """A pixel at the radius f theta is seen at the angle theta, and not at atan(r / f)."""
+    angles = np.radians([0.0, 10, 30, 45, 60, 75])
+    ideal = Camera(SIZE, np.diag([300.0, 300, 1]) + CENTRE, 'equidistant', np.zeros(4))
+    pixels = np.stack([322 + 300 * angles, np.full(6, 236.0)], axis=1)
+    found = pixels_to_rays(ideal, pixels, SIZE)
+    np.testing.assert_allclose(np.arctan(found.xy[:, 0]), angles, atol=1e-7)
+    ahead = np.stack([np.tan(angles), np.zeros(6), np.ones(6)], axis=1)
+    np.testing.assert_allclose(project_to_pixels(ideal, ahead, SIZE), pixels, atol=1e-6)
+
+
+@pytest.mark.parametrize('model', LENSES)
+def test_the_skew_of_the_matrix_is_used(model):
+    """A pixel is K times the distorted direction; cv2 and cv2.fisheye leave K[0, 1] out."""
+    skewed = MATRIX.copy()
+    skewed[0, 1] = 4.26
+    lens = Camera(SIZE, skewed, model, np.array(LENSES[model]))
+    straight = (projected(model, directions(0.9)) - MATRIX[:2, 2]) / MATRIX[[0, 1], [0, 1]]
+    pixels = straight @ skewed[:2, :2].T + skewed[:2, 2]
+    found = pixels_to_rays(lens, pixels, SIZE)
+    np.testing.assert_allclose(found.xy, directions(0.9), atol=1e-6)
+    points = np.concatenate([directions(0.9), np.ones((63, 1))], axis=1)
+    np.testing.assert_allclose(project_to_pixels(lens, points, SIZE), pixels, atol=1e-6)
+    step = np.array([1e-4, -2e-4])
+    ends = [
+        project_to_pixels(lens, points + sign * np.append(step / 2, 0), SIZE) for sign in (1, -1)
+    ]
+    np.testing.assert_allclose(found.to_pixels @ step, ends[0] - ends[1], atol=1e-5)
+
+
+def test_the_skew_of_a_fisheye_is_alpha_in_opencv():
+    alpha, lens = 0.01, np.array(LENSES['equidistant'])
+    points = np.concatenate([directions(0.9), np.ones((63, 1))], axis=1)
+    still = np.zeros(3)
+    by_opencv, _ = cv2.fisheye.projectPoints(
+        points[:, None], still, still, MATRIX, lens, alpha=alpha
+    )
+    skewed = MATRIX.copy()
+    skewed[0, 1] = alpha * MATRIX[0, 0]
+    ours = project_to_pixels(Camera(SIZE, skewed, 'equidistant', lens), points, SIZE)
+    np.testing.assert_allclose(ours, by_opencv.reshape(-1, 2), atol=1e-9)
 
 
 def test_an_image_of_half_the_size_sees_the_same_directions():

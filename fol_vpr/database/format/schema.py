@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fol_vpr.datatypes import GeoPosition
+from fol_vpr.datatypes import GeoPosition, bare_frame
 from fol_vpr.errors import MapError
 
 APPLICATION_ID = int.from_bytes(b'FOLM', 'big')
@@ -136,7 +136,7 @@ class MapHeader:
         codec: how local features are stored, a key of `CODECS`.
         descriptor_dim: length D of global descriptors.
         local_dim: length C of local descriptors.
-        frame_id: the frame that poses are given in.
+        frame_id: the frame that poses are given in, without leading slashes.
         datum: geodetic position of the origin of that frame, or None.
         origin: session whose start is the origin of the poses, as with odometry; empty if the
             frame is a fixed one.
@@ -152,6 +152,9 @@ class MapHeader:
     frame_id: str = 'map'
     datum: GeoPosition | None = None
     origin: str = ''
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'frame_id', bare_frame(self.frame_id))
 
     def to_meta(self) -> dict[str, str]:
         """Rows of the meta table."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fol_vpr.config import CameraConfig, mount_pose
-from fol_vpr.datatypes import Camera, Pose
+from fol_vpr.datatypes import Camera, Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import Bag, deserialize
 from fol_vpr.sources.bags.mounts import read_mount
@@ -118,7 +118,7 @@ class BagCamera:
         return camera
 
     def _by_info(self, image_size: tuple[int, int], frame_id: str, mount: Pose | None) -> Camera:
-        of_info = str(self._info.header.frame_id)
+        of_info = bare_frame(self._info.header.frame_id)
         if frame_id and of_info and of_info != frame_id:
             raise InputError(
                 f'the calibration is of the frame {of_info}, but the images are of {frame_id}'

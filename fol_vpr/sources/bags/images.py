@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fol_vpr.config import CameraConfig, MappingConfig, NodeConfig
-from fol_vpr.datatypes import Frame
+from fol_vpr.datatypes import Frame, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize
 from fol_vpr.sources.bags.camera import BagCamera
@@ -67,7 +67,7 @@ class BagImages:
             InputError: the path is no bag, the bag is damaged, or a topic is missing, ambiguous
                 or of another type; the message lists the existing topics.
         """
-        self._bag = Bag(path)
+        self._bag, frame_id = Bag(path), bare_frame(frame_id)
         self.warnings: list[str] = list(self._bag.warnings)
         self._topic = choose_image_topic(self._bag, image_topic)
         self.image_topic = self._topic.name
@@ -166,7 +166,7 @@ class BagImages:
         report.count_pose(is_lost)
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
-        frame_id, image = str(msg.header.frame_id), decode_image(msg)
+        frame_id, image = bare_frame(msg.header.frame_id), decode_image(msg)
         if frame_id and self._track is not None and frame_id == self._track.child_frame_id:
             self._warn(
                 f'the poses of {self.pose_topic} are of {frame_id}, the frame of the images: a '

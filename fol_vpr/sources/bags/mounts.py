@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fol_vpr.datatypes import Pose
+from fol_vpr.datatypes import Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import compose, inverse
 from fol_vpr.sources.bags.bag import Bag, deserialize
@@ -33,7 +33,7 @@ def read_mount(bag: Bag, base_frame: str, camera_frame: str) -> tuple[Pose | Non
     Raises:
         InputError: the bag is damaged.
     """
-    camera_frame, base_frame = (name.removeprefix('/') for name in (camera_frame, base_frame))
+    camera_frame, base_frame = map(bare_frame, (camera_frame, base_frame))
     edges = _edges(bag, '/tf_static')
     mount = mount_between(edges, base_frame, camera_frame)
     if mount is None:
@@ -99,10 +99,7 @@ def edge_from_transform(stamped: Any) -> tuple[str, Edge | None]:
 
     The edge is None if the numbers are no valid pose.
     """
-    # ROS 1 wrote names of frames with a leading slash.
-    frame, parent = (
-        str(name).removeprefix('/') for name in (stamped.child_frame_id, stamped.header.frame_id)
-    )
+    frame, parent = map(bare_frame, (stamped.child_frame_id, stamped.header.frame_id))
     place, turn = stamped.transform.translation, stamped.transform.rotation
     try:
         pose = Pose(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fol_vpr.datatypes import GeoPosition, Pose
+from fol_vpr.datatypes import GeoPosition, Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import Bag, Message, deserialize
 
@@ -149,10 +149,10 @@ class _Collector:
         if isinstance(values, str):
             self.troubles[values] += 1
             return
-        frame_id = '' if self.width == 3 else str(msg.header.frame_id)
+        frame_id = '' if self.width == 3 else bare_frame(msg.header.frame_id)
         if self.frame_id is None:
             self.frame_id = frame_id
-            self.child_frame_id = str(getattr(msg, 'child_frame_id', ''))
+            self.child_frame_id = bare_frame(getattr(msg, 'child_frame_id', ''))
         if frame_id != self.frame_id:
             self.troubles[
                 f'are not in the frame of the first, {self.frame_id!r}, and were skipped'

@@ -126,6 +126,26 @@ def moving(child: str, topic: str = '/odom', far: float = 0.0) -> list[Sent]:
     return [each._replace(topic=topic) for each in sent]
 
 
+def test_frames_of_ros_1_with_a_leading_slash(tmp_path: Path) -> None:
+    mast, optical = (f'/{MAST[0]}', '/mast', MAST[2]), ('mast', '/camera', OPTICAL[2])
+    sent = [*moving('/mast', far=3), camera_info(frame_id='/camera')]
+    for each in sent[:2]:
+        each.message.header.frame_id = '/odom'
+    tree = transforms(1, mast, optical)
+    source = BagImages(
+        film(tmp_path / 'drive', tree, *sent), pose_topic='/odom', odom_topic='/odom'
+    )
+    assert source.frame_id == 'odom' or source.own_origin
+    frame = next(source.frames())[1]
+    assert frame.camera.mount.position[0] == pytest.approx(0.1)
+    assert frame.odometry.position[0] == 3
+    based = BagImages(
+        tmp_path / 'drive', odom_topic='/odom', camera=CameraConfig(base_frame='/base_link')
+    )
+    assert first(based).mount.position[0] == pytest.approx(-0.5)
+    assert based.warnings == []
+
+
 def test_odometry_alone_says_which_frame_is_the_base(tmp_path: Path) -> None:
     tree = transforms(1, MAST, OPTICAL)
     path = film(tmp_path / 'alone', tree, camera_info(), *moving('mast', far=3))

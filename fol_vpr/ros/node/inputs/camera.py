@@ -13,7 +13,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
 from fol_vpr.config import NodeConfig, mount_pose
-from fol_vpr.datatypes import Camera, Frame, Pose
+from fol_vpr.datatypes import Camera, Frame, Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.ros.node.inputs.images import LIVE_QOS
 from fol_vpr.sources import camera_from_info, image_size, is_rectified
@@ -89,7 +89,7 @@ class CameraInput:
         info, (width, height, frame_id) = self._info, image
         if info is None:
             return None
-        info_frame_id = info.header.frame_id
+        info_frame_id = bare_frame(info.header.frame_id)
         if frame_id and info_frame_id and info_frame_id != frame_id:
             raise InputError(
                 f'camera_info is of the frame {info_frame_id}, but the images of {frame_id}: '
@@ -171,7 +171,7 @@ class StaticMounts:
 
     def find(self, base_frame: str, camera_frame: str) -> Pose | None:
         """Pose of the camera's frame in the base frame, None if no transforms connect them."""
-        wanted = base_frame.removeprefix('/'), camera_frame.removeprefix('/')
+        wanted = bare_frame(base_frame), bare_frame(camera_frame)
         with self._lock:
             if wanted not in self._found:
                 mount = mount_between(self._edges, *wanted)

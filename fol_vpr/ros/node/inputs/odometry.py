@@ -14,7 +14,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 
 from fol_vpr.config import NodeConfig
-from fol_vpr.datatypes import Pose
+from fol_vpr.datatypes import Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import compose
 from fol_vpr.ros.messages.conversions import stamp_to_ns
@@ -134,7 +134,7 @@ class OdometryTrack:
                 fixed transform is known from its frame to the base.
         """
         before, after = self.messages_around(stamp_ns, settings.odom_gap)
-        pose, child = pose_between(before, after, stamp_ns), before.child_frame_id
+        pose, child = pose_between(before, after, stamp_ns), bare_frame(before.child_frame_id)
         if child not in ('', settings.base_frame):
             base = self._fixed_transform(child, settings.base_frame)
             if base is None:
@@ -143,7 +143,7 @@ class OdometryTrack:
                     f'{settings.base_frame} is in that: set base_frame, or remap odom'
                 )
             pose = compose(pose, base)
-        return BaseInOdometry(before.header.frame_id, child, pose)
+        return BaseInOdometry(bare_frame(before.header.frame_id), child, pose)
 
     def messages_around(self, stamp_ns: int, max_gap: float) -> tuple[Odometry, Odometry]:
         """The messages before and after a time, or the two from which to extrapolate to it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.node import Node
 from rclpy.task import Future
 
-from fol_vpr.datatypes import MapInfo, Pose
+from fol_vpr.datatypes import MapInfo, Pose, bare_frame
 from fol_vpr.errors import (
     DeviceError,
     FolVprError,
@@ -152,7 +152,7 @@ def pose_in_map(message: Any, frame_id: str, info: MapInfo, settings: Settings) 
         InputError: it is in another frame, or not a pose.
     """
     map_frame = settings.node.map_frame or info.frame_id
-    if frame_id != map_frame:
+    if bare_frame(frame_id) != map_frame:
         raise InputError(
             f'the pose is in the frame {frame_id!r}, the map is in {map_frame!r}: transform it, '
             'or set the parameter map_frame'

@@ -86,6 +86,9 @@ def test_the_camera_of_a_frame(listen):
     np.testing.assert_array_equal(camera.distortion, [-0.2, 0.05, 0.001, -0.001, 0])
     np.testing.assert_array_equal(camera.mount.position, AHEAD[:3])
     np.testing.assert_array_equal(camera.mount.orientation, AHEAD[3:])
+    # Bridges from ROS 1 keep the leading slash, on either side.
+    assert listen.camera.camera_of(frame('/camera'), MOUNTED).size == camera.size
+    assert listen(info(header=Header(frame_id='/camera'))).camera_of(frame(), MOUNTED) is not None
     # Some drivers leave the frame out.
     assert listen.camera.camera_of(frame(''), MOUNTED).size == camera.size
 

@@ -131,7 +131,8 @@ def test_a_pose_is_in_the_frame_of_the_map():
     message.pose.position.x = 3.0
     info = SimpleNamespace(frame_id='map')
     assert pose_in_map(message, 'map', info, Settings()).position[0] == 3
-    named = Settings(node=NodeConfig(map_frame='site'))
+    assert pose_in_map(message, '/map', info, Settings()).position[0] == 3
+    named = Settings(node=NodeConfig(map_frame='/site'))
     assert pose_in_map(message, 'site', info, named).position[0] == 3
     with pytest.raises(errors.InputError, match="in the frame 'map', the map is in 'site'"):
         pose_in_map(message, 'map', info, named)
