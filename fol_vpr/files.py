@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +28,9 @@ _KINDS = (
 _LFS_MARK = b'version https://git-lfs'
 _LFS_MAX_BYTES = 1024
 _MAX_SHOWN = 200
+_DIGITS = re.compile('([0-9]+)')
+_SECONDS_DIGITS = 9
+"""Digits of seconds since 1970, from 1973 on: what follows them and a dot is a fraction."""
 
 
 def open_file(
@@ -180,3 +184,22 @@ def _not_opened(path: str | Path, what: str, problem: OSError | ValueError) -> s
         return f'{shown} is a socket or a device without its hardware, expected {what}'
     reason = problem.strerror or str(problem)
     return f'{shown} cannot be opened: {reason}; expected {what}; check the path and permissions'
+
+
+def natural_key(path: str) -> tuple[tuple[object, ...], str]:
+    """Key that sorts paths as people number them: 1, 2, 10.
+
+    Runs of ASCII digits compare as whole numbers, except the decimals of seconds since 1970 in
+    names such as 1305031452.8.png, which compare as a fraction. Equal numbers, as 1 and 01, are in
+    the order of their characters.
+    """
+    pieces: list[object] = list(_DIGITS.split(path))
+    before = ''
+    for position in range(1, len(pieces), 2):
+        digits = str(pieces[position])
+        if len(before) >= _SECONDS_DIGITS and pieces[position - 1] == '.':
+            pieces[position], before = digits.rstrip('0'), ''
+        else:
+            before = digits.lstrip('0')
+            pieces[position] = (len(before), before)
+    return tuple(pieces), path

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from fol_vpr.errors import InputError, WeightsError
-from fol_vpr.files import check_regular_file, open_file, printable, read_bytes, read_text
+from fol_vpr.files import (
+    check_regular_file,
+    natural_key,
+    open_file,
+    printable,
+    read_bytes,
+    read_text,
+)
 
 POINTER = (
     'version https://git-lfs.github.com/spec/v1\n'
@@ -105,3 +112,22 @@ def test_handles_are_closed_after_errors(tmp_path):
 def test_text_from_strangers_is_printable(text, shown):
     assert printable(text) == shown
     printable(text).encode()
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['1.jpg', '2.jpg', '10.jpg', '100.jpg'],
+        ['x', 'x1', 'x1b', 'x2', 'x10', 'x10a', 'y'],
+        ['001.png', '1.png', '02.png', '2.png'],
+        ['seq2/frame9.png', 'seq2/frame10.png', 'seq10/frame1.png'],
+        ['a-b.jpg', 'a/2.JPG', 'a/10.jpeg', 'b.jpg'],
+        # Decimals of seconds, as Python prints them, and not numbers of their own.
+        ['1305031452.125.png', '1305031452.5.png', '1305031452.791720.png', '1305031452.8.png'],
+        ['1.2.png', '1.10.png'],
+        ['9' * 90, '1' + '0' * 90],
+        ['\u0661.jpg', '\u0662.jpg'],
+    ],
+)
+def test_natural_order(names):
+    assert sorted(names[::-1], key=natural_key) == names

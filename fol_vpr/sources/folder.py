@@ -13,6 +13,7 @@ import numpy as np
 from fol_vpr.config import CameraConfig
 from fol_vpr.datatypes import Camera, Frame, bare_frame
 from fol_vpr.errors import InputError
+from fol_vpr.files import natural_key, read_bytes
 from fol_vpr.sources.cameras import (
     WITHOUT_CAMERA,
     camera_fingerprint,
@@ -26,6 +27,7 @@ from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 )
+_ENDINGS = tuple(IMAGE_SUFFIXES)
 _LISTED = 5
 """How many file names a warning lists."""
 
@@ -33,7 +35,9 @@ log = logging.getLogger(__name__)
 
 
 class ImageFolder:
-    """All images of a folder and its subfolders, sorted by their path relative to the folder.
+    """All images of a folder and its subfolders, in the natural order of their paths.
+
+    See `files.natural_key`: 2.jpg comes before 10.jpg.
 
     Positions come from a CSV (see docs/reference/file_formats.md) or, without one, from file names
     like @utm_east@utm_north@....jpg. Files without the ending of an image format and hidden files
@@ -182,7 +186,7 @@ class ImageFolder:
 
 
 def list_images(root: Path) -> tuple[list[str], list[str]]:
-    """Images of a folder and its subfolders, and the other files; both sorted.
+    """Images of a folder and its subfolders, and the other files; both in natural order.
 
     Links to folders are followed; a folder that is linked several times is listed once. Hidden
     folders are ignored.
@@ -198,44 +202,46 @@ def list_images(root: Path) -> tuple[list[str], list[str]]:
         raise InputError(f'{root} is no folder, expected a folder of images')
     images: list[str] = []
     others: list[str] = []
-    visited: set[Path] = set()
-    for folder, subfolders, names in os.walk(root, onerror=_raise_unlisted, followlinks=True):
-        visited.add(Path(folder).resolve())
-        subfolders[:] = [
-            name
-            for name in sorted(subfolders)
-            if not name.startswith('.') and Path(folder, name).resolve() not in visited
-        ]
-        for name in names:
-            path = Path(folder, name)
-            is_image = not name.startswith('.') and path.suffix.lower() in IMAGE_SUFFIXES
-            chosen = images if is_image and path.is_file() else others
-            chosen.append(path.relative_to(root).as_posix())
-    return sorted(images), sorted(others)
+    visited: set[str] = set()
+    waiting = ['']
+    while waiting:
+        prefix = waiting.pop()
+        folder = root / prefix
+        place = os.path.realpath(folder)
+        if place in visited:
+            continue
+        visited.add(place)
+        subfolders = []
+        for entry in _entries(folder):
+            name = f'{prefix}{entry.name}'
+            if entry.is_dir():
+                if not entry.name.startswith('.'):
+                    subfolders.append(f'{name}/')
+                continue
+            is_named_so = entry.name.lower().endswith(_ENDINGS) and entry.name[0] != '.'
+            (images if is_named_so and entry.is_file() else others).append(name)
+        waiting += sorted(subfolders, key=natural_key, reverse=True)
+    return sorted(images, key=natural_key), sorted(others, key=natural_key)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise InputError(
+            f'{folder} cannot be listed: {error.strerror}; check its permissions'
+        ) from error
 
 
 def read_image_file(path: Path) -> bytes:
     """Bytes of an image file.
 
     Raises:
-        InputError: the file cannot be read, or has more than `MAX_ENCODED_BYTES`.
+        InputError: the file cannot be read, is a pointer of Git LFS, or has more than
+            `MAX_ENCODED_BYTES`.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_ENCODED_BYTES:
-            raise InputError(f'{path} has {size} bytes, expected at most {MAX_ENCODED_BYTES}')
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f'{path} cannot be read: {error.strerror}; check that it still exists, and its '
-            'permissions'
-        ) from error
-
-
-def _raise_unlisted(error: OSError) -> None:
-    raise InputError(
-        f'{error.filename} cannot be listed: {error.strerror}; check its permissions'
-    ) from error
+    return read_bytes(path, 'an image', MAX_ENCODED_BYTES)
 
 
 def _first(names: list[str]) -> str:
