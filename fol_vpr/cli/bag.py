@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _declare_from_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('images', metavar='DIR', help='folder of images, taken in sorted order')
+    parser.add_argument(
+        'images', metavar='DIR', help='folder of images, taken in natural order: 2 before 10'
+    )
     parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
     parser.add_argument('--topic', default='', help='topic of the images; by default '
     '/camera/image, with /compressed appended for compressed images')  # fmt: skip
@@ -52,7 +54,9 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
     times.add_argument('--rate', type=float, metavar='HZ', help='images per second')
     times.add_argument('--stamps', metavar='CSV', help='CSV with the times of the images')
     parser.add_argument(
-        '--poses', metavar='FILE', help='poses with times, a CSV or a TUM trajectory'
+        '--poses',
+        metavar='FILE',
+        help='poses with times: a CSV, or a trajectory as TUM, KITTI or EuRoC have them',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        'Build a map from an image folder (every image, in sorted order) or from a ROS 2 bag '
+        'Build a map from an image folder (every image, in natural order) or from a ROS 2 bag '
         '(keyframes). After an interruption, the same command continues the build.'
     )
     source = parser.add_mutually_exclusive_group(required=True)

@@ -1,21 +1,20 @@
-"""Positions and times of images, from CSV files, TUM trajectories and file names."""
+"""Positions and times of images, from CSV files and file names."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
 
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
 from fol_vpr.errors import InputError
-from fol_vpr.sources.tables import QUATERNION, TableRow, is_tum, number_or_nan, read_csv, read_tum
-
-_MAX_STAMP_NS = 2**63 - 1
+from fol_vpr.sources.image_names import ImageNames
+from fol_vpr.sources.stamps import MAX_STAMP_NS, named_unit
+from fol_vpr.sources.tables import QUATERNION, TableRow, number_or_nan, read_csv
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,12 @@ def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int
         files: the images, as sorted paths relative to `root`.
 
     Returns:
-        Locations by index in `files`. Images without a row are left out.
+        Locations by index in `files`. Images without a row are left out. Rows that name other
+        images are left out and counted in a warning.
 
     Raises:
-        InputError: the file cannot be read, a value is invalid, or a row names no image or one
-            that another row names; the message names the line.
+        InputError: the file cannot be read, a value is invalid, no row names an image, or two
+            rows name the same; the message names the line.
     """
     columns, rows = read_csv(csv_path)
     if 'file' not in columns and 'index' not in columns:
@@ -54,13 +54,16 @@ def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int
             f'{csv_path} has the columns {", ".join(columns)}, expected file or index among '
             'them, which tell the image of a row'
         )
-    _check_has_content(csv_path, columns)
-    by_name = {name: index for index, name in enumerate(files)}
+    check_has_content(csv_path, columns)
+    names = ImageNames(csv_path, root, files)
     locations: dict[int, Location] = {}
     seen: dict[int, str] = {}
     for row in rows:
         if 'file' in columns:
-            index = _index_of_file(row, csv_path, root, by_name)
+            found = names.index_of(row)
+            if found is None:
+                continue
+            index = found
         else:
             index = _index_of_number(row, len(files))
         if index in seen:
@@ -68,29 +71,9 @@ def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int
                 f'{row.where}: {files[index]} has a row already ({seen[index]}); remove one'
             )
         seen[index] = row.where
-        locations[index] = _location(row)
+        locations[index] = location_of(row)
+    names.report(len(rows))
     return locations
-
-
-def read_trajectory(path: Path) -> list[Location]:
-    """Read stamped poses or positions, sorted by stamp.
-
-    Args:
-        path: a CSV with a time and a position, or a TUM trajectory: lines of
-            `timestamp tx ty tz qx qy qz qw` separated by blanks, '#' starting a comment.
-
-    Raises:
-        InputError: the file cannot be read, or a value is invalid; the message names the line.
-    """
-    columns, rows = read_tum(path) if is_tum(path) else read_csv(path)
-    _check_has_content(path, columns)
-    if not {'timestamp', 'stamp_ns'} & set(columns) or not {'x', 'latitude'} & set(columns):
-        raise InputError(
-            f'{path} has the columns {", ".join(columns)}, expected a timestamp or stamp_ns, and '
-            'x, y or latitude, longitude'
-        )
-    locations = [_location(row) for row in rows]
-    return sorted(locations, key=lambda location: location.stamp_ns or 0)
 
 
 def location_from_name(name: str) -> Location | None:
@@ -134,20 +117,13 @@ def parse_seconds(text: str) -> int:
         ValueError: the text is no number, is negative, or lies after the year 2262, the last that
             64 bits can hold.
     """
-    try:
-        stamp = Decimal(text.strip()) * 1_000_000_000
-        nanoseconds = int(stamp.to_integral_value())
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise ValueError(f'{text!r} is no time in seconds') from error
-    if not 0 <= nanoseconds <= _MAX_STAMP_NS:
-        raise ValueError(
-            f'{text!r} is not a time in seconds between 1970 and 2262; name the column stamp_ns '
-            'if it holds nanoseconds'
-        )
-    return nanoseconds
+    unit = named_unit('seconds')
+    assert unit is not None
+    return unit.stamp_ns(text)
 
 
-def _check_has_content(path: Path, columns: Sequence[str]) -> None:
+def check_has_content(path: Path, columns: Sequence[str]) -> None:
+    """Raise InputError if a table has neither positions nor times."""
     if not {'x', 'latitude', 'timestamp', 'stamp_ns'} & set(columns):
         raise InputError(
             f'{path} has the columns {", ".join(columns)}, expected positions (x, y or latitude, '
@@ -155,8 +131,12 @@ def _check_has_content(path: Path, columns: Sequence[str]) -> None:
         )
 
 
-def _location(row: TableRow) -> Location:
-    """The location of a row; its columns have been checked."""
+def location_of(row: TableRow) -> Location:
+    """The location of a row, whose columns have been checked.
+
+    Raises:
+        InputError: a cell is none of what its column holds; the message names the line.
+    """
     try:
         return Location(_pose(row), _geo(row), _stamp(row))
     except (InputError, ValueError) as error:
@@ -189,7 +169,7 @@ def _geo(row: TableRow) -> GeoPosition | None:
 def _stamp(row: TableRow) -> int | None:
     if 'stamp_ns' in row.cells:
         text = row.cells['stamp_ns']
-        if not re.fullmatch(r'\d{1,19}', text) or int(text) > _MAX_STAMP_NS:
+        if not re.fullmatch(r'\d{1,19}', text) or int(text) > MAX_STAMP_NS:
             raise ValueError(f'stamp_ns is {text!r}, expected whole nanoseconds')
         return int(text)
     return parse_seconds(row.cells['timestamp']) if 'timestamp' in row.cells else None
@@ -197,28 +177,6 @@ def _stamp(row: TableRow) -> int | None:
 
 def _field(fields: Sequence[str], position: int) -> float:
     return number_or_nan(fields[position]) if position < len(fields) else math.nan
-
-
-def _index_of_file(row: TableRow, csv_path: Path, root: Path, by_name: dict[str, int]) -> int:
-    """Index of the image of a row, whose path is relative to the images or to the CSV."""
-    given = row.cells['file']
-    for candidate in _relative_names(given, csv_path, root):
-        if candidate in by_name:
-            return by_name[candidate]
-    raise InputError(
-        f'{row.where}: there is no image {given!r} in {root}, nor from the folder of the CSV; '
-        'correct the name or remove the row'
-    )
-
-
-def _relative_names(given: str, csv_path: Path, root: Path) -> Iterator[str]:
-    yield Path(given).as_posix()
-    place = csv_path.parent / given
-    try:
-        # Resolve the folder only, because the image itself may be a link to another place.
-        yield (place.parent.resolve() / place.name).relative_to(root.resolve()).as_posix()
-    except (ValueError, OSError):
-        return
 
 
 def _index_of_number(row: TableRow, count: int) -> int:

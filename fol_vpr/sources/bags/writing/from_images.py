@@ -15,7 +15,8 @@ from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_CO
 from fol_vpr.sources.bags.writing.messages import compressed_image, header, pose_message, raw_image
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.folder import ImageFolder
-from fol_vpr.sources.positions import Location, read_trajectory
+from fol_vpr.sources.positions import Location
+from fol_vpr.sources.trajectories import read_trajectory
 
 Progress = Callable[[int, int], None]
 """Called with the number of images written and of images in all."""
@@ -82,7 +83,8 @@ def write_bag_from_images(
             writes Image (rgb8).
         frame_id: of the camera.
         storage: sqlite3 or mcap.
-        poses_csv: stamped poses or positions, a CSV or a TUM trajectory; may be `stamps_csv`.
+        poses_csv: stamped poses or positions, a CSV or a trajectory of TUM, KITTI or EuRoC; may
+            be `stamps_csv`.
         pose_topic: topic of the poses.
         pose_type: auto (PoseWithCovarianceStamped if a pose has a covariance, otherwise
             PoseStamped), or one of these, or Odometry; geodetic positions become NavSatFix.
@@ -108,7 +110,7 @@ def write_bag_from_images(
     folder, output = Path(folder), Path(output)
     source = ImageFolder(folder, stamps_csv)
     stamps = _stamps(source, rate, None if stamps_csv is None else Path(stamps_csv), config)
-    track = [] if poses_csv is None else read_trajectory(Path(poses_csv))
+    track = [] if poses_csv is None else read_trajectory(Path(poses_csv), stamps)
     _check_track(track, poses_csv)
     image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
     types = {config.image_topic: image_type}
