@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--bag', metavar='BAG', help='ROS 2 bag')
-    source.add_argument('--images', metavar='DIR', help='folder of images, taken in sorted order')
+    source.add_argument('--images', metavar='DIR', help='folder of images, taken in natural order')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument('--odom-topic', metavar='T', help='topic of the odometry in the bag')
     parser.add_argument(

@@ -184,6 +184,6 @@ def _index_of_number(row: TableRow, count: int) -> int:
     if not re.fullmatch(r'\d{1,12}', text) or int(text) >= count:
         raise InputError(
             f'{row.where}: index is {text!r}, expected a whole number from 0 to {count - 1}, the '
-            'position in the sorted list of images'
+            'position in the list of images in natural order'
         )
     return int(text)

@@ -55,10 +55,10 @@ def read_trajectory(path: Path, frame_stamps: Sequence[int] | None = None) -> li
         return _kitti_track(path, lines, frame_stamps)
     if width == len(TUM_COLUMNS):
         return _sorted(tum_rows(path, lines))
-    rows = _headerless_euroc(path)
-    if rows is not None:
+    euroc = _headerless_euroc(path)
+    if euroc is not None:
         log.warning('%s is read as the ground truth of EuRoC: nanoseconds, qw first', path)
-        return _sorted(rows)
+        return _sorted(euroc)
     columns, rows = read_csv(path)
     check_has_content(path, columns)
     if not {'timestamp', 'stamp_ns'} & set(columns) or not {'x', 'latitude'} & set(columns):
@@ -128,7 +128,7 @@ def row_of(where: str, columns: Sequence[str], fields: Sequence[str], unit: Stam
 
 def _headerless_euroc(path: Path) -> list[TableRow] | None:
     """The rows of EuRoC's ground truth without its header; None for other files."""
-    found = []
+    found: list[tuple[str, list[str]]] = []
     for number, text in enumerate(table_text(path).splitlines(), start=1):
         fields = [field.strip() for field in text.split(',')]
         if not text.strip():
