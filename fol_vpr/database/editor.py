@@ -12,7 +12,7 @@ from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.changes_file import ChangesFile
 from fol_vpr.database.storage.lock import MapLock
-from fol_vpr.database.storage.opening import connect_read_only
+from fol_vpr.database.storage.opening import connect_to_growing_changes
 from fol_vpr.database.storage.store import Store
 from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import Features, Frame, MapInfo, Place
@@ -169,11 +169,9 @@ class MapEditor:
         """
         with self._thread_lock:
             path = self._changes().path
-            store = Store(path, connect_read_only(path), self.header)
-            # SQLite opens its log with the first query; after a save the log no longer exists.
-            with store.reading() as connection:
-                connection.execute('SELECT count(*) FROM meta').fetchone()
-            return store
+            # SQLite opens its log with the first query, which checks the schema here; after a
+            # save the log no longer exists.
+            return Store(path, connect_to_growing_changes(path), self.header)
 
     def annotate(self, name: str, parameters: str) -> None:
         """Write a row of the calibration table, replacing one of the same name.

@@ -12,7 +12,7 @@ import numpy as np
 
 from fol_vpr.database.format.codecs import CODECS, Codec
 from fol_vpr.database.format.records import PlaceRecord
-from fol_vpr.database.format.schema import MapHeader, damaged
+from fol_vpr.database.format.schema import MapHeader, calibration_rows, damaged
 from fol_vpr.database.storage.changes import ChangesReader
 from fol_vpr.database.storage.info import open_with_changes, read_meta_and_info
 from fol_vpr.database.storage.store import Store, map_errors
@@ -73,8 +73,8 @@ class MapReader:
 
     def _load_base(self) -> list[Place]:
         places = self._base.places()
-        expected = int(self.meta['places'])
-        if [place.index for place in places] != list(range(expected)):
+        expected = self.info.places
+        if len(places) != expected or any(p.index != row for row, p in enumerate(places)):
             raise damaged(self.path, f'it lists {len(places)} of {expected} places')
         return places
 
@@ -86,7 +86,7 @@ class MapReader:
         """
         added = changes.store.places()
         remaining = [place for place in base if place.place_id not in changes.removed]
-        if len(added) != int(changes.meta['places']):
+        if changes.meta['places'] != f'{len(added)}':
             raise damaged(
                 changes.path, f'it lists {len(added)} of {changes.meta["places"]} places'
             )
@@ -206,8 +206,8 @@ class MapReader:
     def calibration(self) -> dict[str, str]:
         """Rows of the calibration table by name; those of the changes replace the map's."""
         with self._base.reading() as connection:
-            rows = connection.execute('SELECT name, parameters FROM calibration').fetchall()
-        return {**dict(rows), **self._changed_calibration}
+            rows = calibration_rows(connection)
+        return {**rows, **self._changed_calibration}
 
     def hold_local_features(self) -> None:
         """Read the local features of all places into memory, `local_bytes` in all.

@@ -21,6 +21,7 @@ import numpy as np
 from fol_vpr.decision.calibration import Calibration, PlattScaling
 from fol_vpr.decision.evidence import FEATURES, MORE_IS_BETTER
 from fol_vpr.errors import MapError
+from fol_vpr.json_text import parse_json
 
 ROW = 'decision'
 """Name of the row in the calibration table of a map."""
@@ -93,13 +94,13 @@ def calibration_from_rows(rows: Mapping[str, str], path: str) -> Calibration | N
     if ROW not in rows:
         return None
     try:
-        value: Any = json.loads(rows[ROW], parse_constant=_refuse_constant)
+        value: Any = parse_json(rows[ROW])
         if value['version'] == 1:
             value = _upgrade(value)
         if value['version'] != VERSION:
             raise ValueError(f'it is of version {value["version"]}, expected {VERSION}')
         return _parse(value)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MapError(
             f'the calibration in {path} cannot be used ({error}): make it again with '
             f'`fol_vpr calibrate --map {path}`'
@@ -155,10 +156,6 @@ def _scaling(value: Any) -> PlattScaling:
     if min(scaling.slope, scaling.share_slope) < 0:
         raise ValueError(f'a slope is {min(scaling.slope, scaling.share_slope)}')
     return scaling
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f'{constant} is not a number of JSON')
 
 
 # ---- version 1

@@ -15,6 +15,7 @@ from typing import Any
 from fol_vpr.database import FEEDBACK, MapReader
 from fol_vpr.datatypes import LoopClosure
 from fol_vpr.errors import MapError
+from fol_vpr.json_text import parse_json
 from fol_vpr.loop_closure.publication import AdaptiveThreshold
 
 log = logging.getLogger(__name__)
@@ -165,13 +166,13 @@ def threshold_from_rows(rows: Mapping[str, str], path: str | Path) -> float | No
     if FEEDBACK not in rows:
         return None
     try:
-        found = json.loads(rows[FEEDBACK])
+        found = parse_json(rows[FEEDBACK])
         if found['version'] != VERSION:
             raise ValueError(f'it is of version {found["version"]}, expected {VERSION}')
         threshold = float(found['threshold'])
         if not math.isfinite(threshold):
             raise ValueError(f'its threshold is {threshold}')
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         log.warning('the loop closure feedback in %s is not taken up (%s)', path, error)
         return None
     return threshold

@@ -73,6 +73,8 @@ def read_cameras(
 def _camera(
     width: int, height: int, matrix: bytes, model: str, distortion: bytes, mount: bytes | None
 ) -> Camera:
+    if type(width) is not int or type(height) is not int or not isinstance(model, str):
+        raise ValueError('a camera holds values of another type')
     pose = None
     if mount is not None:
         numbers = np.frombuffer(mount, '<f8')

@@ -12,7 +12,7 @@ import numpy as np
 
 from fol_vpr.database.format.camera_rows import camera_row
 from fol_vpr.database.format.codecs import CODECS
-from fol_vpr.database.format.schema import MapHeader, digest, record_digest
+from fol_vpr.database.format.schema import MapHeader, checked_text, digest, record_digest
 from fol_vpr.datatypes import Camera, Features, Frame, GeoPosition, LocalFeatures, Place, Pose
 from fol_vpr.errors import InputError
 
@@ -21,6 +21,9 @@ COLUMNS = (
     'x, y, z, qx, qy, qz, qw, covariance, latitude, longitude, altitude, camera'
 )
 INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 21)})'
+
+MAX_SIDE = 1_000_000
+"""Most pixels along a side of an image."""
 
 SqlRow = tuple[Any, ...]
 
@@ -242,10 +245,21 @@ def place_from_row(
 
     Raises:
         KeyError: the session is unknown.
-        ValueError, InputError: the camera is unknown, or a value is out of its range.
+        TypeError, ValueError, InputError: the camera is unknown, or a value is of another type
+            or out of its range.
     """
     index, place_id, session, stamp_ns, image_uri, sensor_frame, width, height = row[:8]
-    if width < 1 or height < 1:
+    whole = (index, session, stamp_ns, width, height)
+    if any(type(number) is not int for number in whole):
+        raise ValueError(f'a record holds {str(whole)[:100]}, expected five integers')
+    for text, what in (
+        (place_id, 'place_id'),
+        (image_uri, 'image_uri'),
+        (sensor_frame, 'sensor_frame'),
+        (sessions[session], 'session_id'),
+    ):
+        checked_text(text, what)
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(f'the image of place {index} has {width} x {height} pixels')
     return Place(
         index=index,
@@ -302,4 +316,6 @@ def _geo(
 ) -> GeoPosition | None:
     if latitude is None or longitude is None:
         return None
-    return GeoPosition(latitude, longitude, math.nan if altitude is None else altitude)
+    return GeoPosition(
+        float(latitude), float(longitude), math.nan if altitude is None else float(altitude)
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,15 @@ from pathlib import Path
 
 from fol_vpr.datatypes import GeoPosition, bare_frame
 from fol_vpr.errors import MapError
+from fol_vpr.files import printable
+from fol_vpr.json_text import parse_json
 
 APPLICATION_ID = int.from_bytes(b'FOLM', 'big')
 PAGE_SIZE = 16384
+MAX_TEXT = 4096
+"""Most characters of a name, an id or a URI in a map; a path of Linux has no more."""
+MAX_DIM = 65536
+"""Most numbers of a descriptor."""
 
 TABLES = """
 CREATE TABLE meta (
@@ -159,7 +166,11 @@ class MapHeader:
     def to_meta(self) -> dict[str, str]:
         """Rows of the meta table."""
         datum = self.datum
-        position = None if datum is None else (datum.latitude, datum.longitude, datum.altitude)
+        position = None
+        if datum is not None:
+            # JSON has no NaN.
+            altitude = None if math.isnan(datum.altitude) else datum.altitude
+            position = (datum.latitude, datum.longitude, altitude)
         return {
             'name': self.name,
             'model_id': self.model_id,
@@ -178,21 +189,67 @@ class MapHeader:
         """The inverse of `to_meta`.
 
         Raises:
-            KeyError, ValueError: a row is missing or invalid.
+            KeyError, TypeError, ValueError, InputError: a row is missing or invalid.
         """
-        datum = json.loads(meta['datum'])
+        texts = {
+            key: checked_text(meta[key], key)
+            for key in (
+                'name',
+                'model_id',
+                'preprocessing_id',
+                'weights_name',
+                'codec',
+                'frame_id',
+            )
+        }
         return cls(
-            name=meta['name'],
-            model_id=meta['model_id'],
-            preprocessing_id=meta['preprocessing_id'],
-            weights_name=meta['weights_name'],
-            codec=meta['codec'],
-            descriptor_dim=int(meta['descriptor_dim']),
-            local_dim=int(meta['local_dim']),
-            frame_id=meta['frame_id'],
-            datum=None if datum is None else GeoPosition(*datum),
-            origin=meta.get('origin', ''),
+            **texts,
+            descriptor_dim=_dimension(meta, 'descriptor_dim'),
+            local_dim=_dimension(meta, 'local_dim'),
+            datum=_datum(meta['datum']),
+            origin=checked_text(meta.get('origin', ''), 'origin'),
         )
+
+
+def _dimension(meta: Mapping[str, str], key: str) -> int:
+    text = checked_text(meta[key], key)
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 9):
+        raise ValueError(f'its {key} is {text[:20]!r}')
+    number = int(text)
+    if not 1 <= number <= MAX_DIM:
+        raise ValueError(f'its {key} is {number}, expected 1 to {MAX_DIM}')
+    return number
+
+
+def _datum(text: str) -> GeoPosition | None:
+    # Older versions wrote NaN for an unknown altitude.
+    values = parse_json(checked_text(text, 'datum'), nan=True)
+    if values is None:
+        return None
+    if not isinstance(values, list) or len(values) != 3:
+        raise ValueError(f'its datum is {text[:60]}, expected latitude, longitude and altitude')
+    altitude = math.nan if values[2] is None else values[2]
+    numbers = (*values[:2], altitude)
+    if any(type(number) not in (int, float) for number in numbers):
+        raise ValueError(f'its datum is {text[:60]}, expected three numbers')
+    return GeoPosition(*(float(number) for number in numbers))
+
+
+def checked_text(value: object, what: str) -> str:
+    """A text of a map file, of a length that can be shown and sent.
+
+    Args:
+        value: from the file, where damage or a stranger may have put anything.
+        what: the value is, for the message.
+
+    Raises:
+        ValueError: it is no text, or too long.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f'its {what} is no text')
+    if len(value) > MAX_TEXT:
+        raise ValueError(f'its {what} has {len(value)} characters, expected at most {MAX_TEXT}')
+    return value
 
 
 def create_tables(connection: sqlite3.Connection, *, changes: bool = False) -> None:
@@ -286,8 +343,27 @@ def set_meta(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
-    """The rows of the meta table by key."""
-    return dict(connection.execute('SELECT key, value FROM meta'))
+    """The rows of the meta table by key.
+
+    Raises:
+        ValueError: a value is no text.
+    """
+    rows = connection.execute('SELECT key, value FROM meta').fetchall()
+    if not all(isinstance(key, str) and isinstance(value, str) for key, value in rows):
+        raise ValueError('its meta table holds values that are no text')
+    return dict(rows)
+
+
+def calibration_rows(connection: sqlite3.Connection) -> dict[str, str]:
+    """The rows of the calibration table by name.
+
+    Raises:
+        ValueError: a value is no text.
+    """
+    rows = connection.execute('SELECT name, parameters FROM calibration').fetchall()
+    if not all(isinstance(name, str) and isinstance(value, str) for name, value in rows):
+        raise ValueError('its calibration table holds values that are no text')
+    return dict(rows)
 
 
 CHECK_HINT = '; `fol_vpr map check` lists all damage'
@@ -301,5 +377,6 @@ def damaged(path: Path, what: str) -> MapError:
         what: the damage, in words.
     """
     return MapError(
-        f'{path} is damaged: {what}{CHECK_HINT}. Restore it from a copy, or build it again'
+        f'{path} is damaged: {printable(what, 400)}{CHECK_HINT}. Restore it from a copy, or build '
+        'it again'
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fol_vpr.database.format.allowed_schema import check_map_schema
 from fol_vpr.database.format.schema import (
     APPLICATION_ID,
     PAGE_SIZE,
@@ -80,6 +81,10 @@ class BuildFile(DatabaseFile):
             (version,) = self._row('PRAGMA user_version')
             if version != SCHEMA_VERSION:
                 return [f'schema_version is {version}, not {SCHEMA_VERSION}']
+            try:
+                check_map_schema(self.path, self.connection)
+            except MapError as error:
+                return [str(error)]
             present = read_meta(self.connection)
         return [
             f'{key} is {present.get(key)!r}, not {value!r}'

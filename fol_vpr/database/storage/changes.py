@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fol_vpr.database.format.schema import (
-    CHANGES_ID,
-    SCHEMA_VERSION,
     MapHeader,
+    calibration_rows,
     damaged,
-    file_version,
     has_table,
     meta_digest,
     read_as_newest,
@@ -51,13 +49,11 @@ class ChangesReader:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         with map_errors(path):
-            _check_version(path, connection)
             read_as_newest(connection)
             self.meta = read_meta(connection)
             if self.meta.get('digest') != meta_digest(connection):
                 raise damaged(path, 'its meta table has changed')
-            rows = connection.execute('SELECT name, parameters FROM calibration')
-            self.calibration: dict[str, str] = dict(rows.fetchall())
+            self.calibration = calibration_rows(connection)
             self.removed = {name for (name,) in connection.execute('SELECT * FROM removed')}
             self.store = Store(path, connection, MapHeader.from_meta(self.meta))
         self.path = path
@@ -134,20 +130,6 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 def state_of_map(meta: Mapping[str, str]) -> tuple[str, str]:
     """Map id and content id of a meta table; maps that were never saved again have no latter."""
     return meta['map_id'], meta.get('content_id', meta['map_id'])
-
-
-def _check_version(path: Path, connection: sqlite3.Connection) -> None:
-    (kind,) = connection.execute('PRAGMA application_id').fetchone()
-    version = file_version(connection)
-    if kind != CHANGES_ID:
-        raise MapError(f'{path} is not a file of changes to a map: move it away')
-    if version > SCHEMA_VERSION:
-        raise MapError(
-            f'{path} has schema version {version}, expected at most {SCHEMA_VERSION}: save the '
-            'map with the version of fol_vpr that changed it'
-        )
-    if version < 1:
-        raise damaged(path, f'its schema version is {version}')
 
 
 def discard_changes(path: Path) -> None:

@@ -6,6 +6,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from fol_vpr.errors import MapError
+from fol_vpr.files import open_file
+
 
 @dataclass(frozen=True)
 class FileHeader:
@@ -29,9 +32,10 @@ def read_file_header(path: Path) -> FileHeader | None:
     """The header of a SQLite file, or None if the file does not begin like one.
 
     Raises:
+        MapError: it is no regular file, or a pointer of Git LFS.
         OSError: the file cannot be read.
     """
-    with path.open('rb') as file:
+    with open_file(path, 'a map', MapError) as file:
         raw = file.read(100)
     if len(raw) < 100 or not raw.startswith(b'SQLite format 3\0'):
         return None

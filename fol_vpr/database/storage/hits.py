@@ -14,7 +14,9 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from fol_vpr.database.storage.sqlite_files import DatabaseFile
+from fol_vpr.database.format.allowed_schema import check_own_schema
+from fol_vpr.database.storage.guard import GuardedConnection, reason_of
+from fol_vpr.database.storage.sqlite_files import DatabaseFile, check_regular_files
 from fol_vpr.errors import MapError
 
 SUFFIX = '.hits'
@@ -93,6 +95,7 @@ class HitCounter:
                 )
             file.connection.execute(f'PRAGMA application_id = {HITS_ID}')
             file.connection.execute(TABLE)
+            check_own_schema(file.path, file.connection, TABLE)
             rows = [(name, number, now) for name, number in self._pending.items()]
             file.connection.executemany(ADD, rows)
 
@@ -110,9 +113,16 @@ def read_hits(path: str | os.PathLike[str]) -> dict[str, int]:
     if not file.exists():
         return {}
     try:
-        with closing(sqlite3.connect(f'{file.absolute().as_uri()}?mode=ro', uri=True)) as opened:
-            return dict(opened.execute('SELECT place_id, count FROM hits').fetchall())
-    except sqlite3.Error as error:
+        check_regular_files(file)
+        uri = f'{file.absolute().as_uri()}?mode=ro'
+        with closing(sqlite3.connect(uri, uri=True, factory=GuardedConnection)) as opened:
+            opened.guard(file)
+            check_own_schema(file, opened, TABLE)
+            rows = opened.execute('SELECT place_id, count FROM hits').fetchall()
+    except (sqlite3.Error, ValueError, OSError) as error:
         raise MapError(
-            f'{file} cannot be read ({error}): delete it to start counting again'
+            f'{file} cannot be read ({reason_of(error)}): delete it to start counting again'
         ) from error
+    if not all(isinstance(name, str) and isinstance(count, int) for name, count in rows):
+        raise MapError(f'{file} holds other values than counts: delete it to start counting again')
+    return dict(rows)

@@ -73,23 +73,26 @@ def read_meta_and_info(
         )
     if meta.get('digest') != schema.meta_digest(connection):
         raise damaged(path, 'the meta table or the sessions have changed')
-    if int(meta['places']) < 1:
+    if meta['places'] == '0':
         raise MapError(f'{path} has no places: build it again')
 
     def number(query: str) -> int:
         return int(connection.execute(query).fetchone()[0])
 
+    places = number('SELECT count(*) FROM places')
+    if meta['places'] != f'{places}':
+        raise damaged(path, f'it lists {places} of {meta["places"][:20]} places')
     geo_positions = number('SELECT count(latitude) FROM places')
     info = MapInfo(
         path=str(path),
-        map_id=meta['map_id'],
+        map_id=schema.checked_text(meta['map_id'], 'map_id'),
         name=header.name,
         schema_version=schema.file_version(connection),
         model_id=header.model_id,
         preprocessing_id=header.preprocessing_id,
         weights_name=header.weights_name,
         codec=header.codec,
-        places=int(meta['places']),
+        places=places,
         sessions=number('SELECT count(*) FROM sessions'),
         descriptor_dim=header.descriptor_dim,
         local_dim=header.local_dim,
@@ -99,7 +102,7 @@ def read_meta_and_info(
         datum=header.datum,
         calibrated=number(f"SELECT count(*) FROM calibration WHERE name = '{schema.DECISION}'")
         > 0,
-        content_id=meta.get('content_id', meta['map_id']),
+        content_id=schema.checked_text(meta.get('content_id', meta['map_id']), 'content_id'),
         cameras=number('SELECT count(camera) FROM places'),
         mounts=number('SELECT count(mount) FROM places JOIN cameras USING (camera)'),
         poses=number('SELECT count(x) FROM places'),

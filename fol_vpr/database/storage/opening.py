@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fol_vpr.database.format import schema
+from fol_vpr.database.format.allowed_schema import check_changes_schema, check_map_schema
 from fol_vpr.database.format.schema import damaged
 from fol_vpr.database.storage.file_header import FileHeader, read_file_header
-from fol_vpr.database.storage.store import unreadable
+from fol_vpr.database.storage.guard import GuardedConnection, reason_of
+from fol_vpr.database.storage.sqlite_files import check_regular_files
+from fol_vpr.database.storage.store import map_errors, unreadable
 from fol_vpr.errors import MapError
 
 MAX_ATTEMPTS = 10
@@ -31,7 +34,7 @@ def open_map_file(path: Path) -> sqlite3.Connection:
         schema.read_as_newest(connection)
     except sqlite3.Error as error:
         connection.close()
-        raise damaged(path, str(error)) from error
+        raise damaged(path, reason_of(error)) from error
     return connection
 
 
@@ -82,11 +85,35 @@ def _check_header(path: Path, header: FileHeader, size: int) -> None:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that never writes; threads may use it one at a time.
+    """A connection to a map that never writes; threads may use it one at a time.
 
     Raises:
-        MapError: the file cannot be opened.
+        MapError: the file cannot be opened, is damaged, or has other tables than a map.
     """
+    return _checked(path, check_map_schema)
+
+
+def connect_to_growing_changes(path: Path) -> sqlite3.Connection:
+    """A connection to a file of changes that shows what is added to it later.
+
+    Raises:
+        MapError: as `connect_read_only`.
+    """
+    return _checked(path, check_changes_schema)
+
+
+def _checked(path: Path, check: Callable[[Path, sqlite3.Connection], None]) -> sqlite3.Connection:
+    connection = _opened(path)
+    try:
+        with map_errors(path):
+            check(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _opened(path: Path) -> sqlite3.Connection:
     try:
         return _connect(path, 'mode=ro')
     except (sqlite3.Error, OSError) as error:
@@ -101,7 +128,8 @@ def connect_to_changes(path: Path) -> sqlite3.Connection:
     log, provided that the log is empty.
 
     Raises:
-        MapError: the file cannot be read, or its log can only be read with write permission.
+        MapError: the file cannot be read, or its log can only be read with write permission; or
+            it has other tables than a file of changes, or is of a newer schema.
         FileNotFoundError: the file does not exist.
         sqlite3.Error: the file is damaged.
     """
@@ -116,6 +144,11 @@ def connect_to_changes(path: Path) -> sqlite3.Connection:
                     raise
                 continue
             if still_there():
+                try:
+                    check_changes_schema(path, connection)
+                except BaseException:
+                    connection.close()
+                    raise
                 return connection
             connection.close()
     raise MapError(
@@ -149,7 +182,7 @@ def _still_there(path: Path) -> Iterator[Callable[[], bool]]:
 
 
 def _connect_to_changes(path: Path) -> sqlite3.Connection:
-    connection = connect_read_only(path)
+    connection = _opened(path)
     try:
         _begin_read(connection)
         return connection
@@ -179,10 +212,10 @@ def _begin_read(connection: sqlite3.Connection) -> None:
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:
+    check_regular_files(path)
     uri = f'{path.absolute().as_uri()}?{options}'
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    # The file may come from an untrusted source: its schema must not run functions, and its
-    # pages are checked before they are used.
-    connection.execute('PRAGMA trusted_schema = OFF')
-    connection.execute('PRAGMA cell_size_check = ON')
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, factory=GuardedConnection
+    )
+    connection.guard(path)
     return connection

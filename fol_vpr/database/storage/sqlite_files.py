@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fol_vpr.database.storage.guard import GuardedConnection, reason_of
 from fol_vpr.errors import AccessError, MapBusyError, MapError, StorageError
+from fol_vpr.files import open_file
 
 # SQLite would apply a left-over WAL or rollback journal to any file that later gets the name.
 SIDECARS = ('-wal', '-shm', '-journal')
+# The end of a journal that names a super-journal: https://www.sqlite.org/fileformat2.html
+_NAMES_ANOTHER = bytes.fromhex('d9d505f920a163d7')
 
 
 def fsync(path: Path) -> None:
@@ -21,6 +26,37 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_regular_files(path: Path) -> None:
+    """Check that a database and its logs, where they exist, are regular files.
+
+    SQLite would wait for the other end of a FIFO. The files are not opened: closing one would
+    release the locks that SQLite holds on it in this process.
+
+    Raises:
+        MapError: one of them is something else, or the log names another file to be deleted.
+        OSError: no permission.
+    """
+    for suffix in ('', *SIDECARS):
+        file = path.with_name(path.name + suffix)
+        try:
+            mode = file.stat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(mode):
+            raise MapError(f'{file} is no regular file: move it away')
+        # SQLite deletes the file that such a journal names. The databases of this package are
+        # written one at a time, and have none.
+        if suffix == '-journal' and _end(file).endswith(_NAMES_ANOTHER):
+            raise MapError(f'{file} is not of this database: move it away')
+
+
+def _end(file: Path) -> bytes:
+    with open_file(file, 'a journal', MapError) as journal:
+        size = journal.seek(0, os.SEEK_END)
+        journal.seek(max(0, size - len(_NAMES_ANOTHER)))
+        return journal.read(len(_NAMES_ANOTHER))
 
 
 def remove_sidecars(path: Path) -> None:
@@ -51,15 +87,21 @@ class DatabaseFile:
         StorageError: no space or no permission.
     """
 
-    connection: sqlite3.Connection
+    connection: GuardedConnection
 
     def __init__(self, path: Path, known_as: Path, timeout: float = 0) -> None:
         self.path = path
         self.known_as = known_as
         with self.write_errors():
+            check_regular_files(path)
             self.connection = sqlite3.connect(
-                path, timeout=timeout, isolation_level=None, check_same_thread=False
+                path,
+                timeout=timeout,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=GuardedConnection,
             )
+            self.connection.guard(path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -89,7 +131,7 @@ class DatabaseFile:
 
     def _explain(self, error: Exception) -> MapError | StorageError:
         # Python 3.10 gives no SQLite error codes; the messages have not changed for years.
-        reason = str(error)
+        reason = reason_of(error)
         if 'locked' in reason:
             return MapBusyError(
                 f'{self.known_as} is being written by another process: wait until that process '

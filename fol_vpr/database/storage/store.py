@@ -21,6 +21,7 @@ from fol_vpr.database.format.records import (
     place_from_row,
 )
 from fol_vpr.database.format.schema import MapHeader, damaged, intact
+from fol_vpr.database.storage.guard import reason_of
 from fol_vpr.datatypes import Camera, LocalFeatures, Place
 from fol_vpr.errors import InputError, MapError
 
@@ -237,7 +238,7 @@ def map_errors(path: Path) -> Iterator[None]:
     except sqlite3.ProgrammingError as error:
         raise MapError(f'{path} was closed already') from error
     except (sqlite3.Error, KeyError, TypeError, ValueError, InputError) as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, reason_of(error)) from error
     except OSError as error:
         raise unreadable(path, error) from error
 

@@ -23,6 +23,7 @@ from fol_vpr.database.format.schema import (
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.changes import changes_path
 from fol_vpr.database.storage.file_header import read_file_header
+from fol_vpr.database.storage.guard import reason_of
 from fol_vpr.database.storage.opening import check_file, connect_read_only, connect_to_changes
 from fol_vpr.database.storage.store import CONTENT
 from fol_vpr.errors import FolVprError, MapError
@@ -80,8 +81,11 @@ def _size_problems(path: Path) -> Iterator[str]:
 def _changes_problems(path: Path) -> Iterator[str]:
     try:
         connection = connect_to_changes(path)
+    except MapError as error:
+        yield str(error)
+        return
     except (sqlite3.Error, ValueError) as error:
-        yield f'{path.name}: SQLite: {error}'
+        yield f'{path.name}: SQLite: {reason_of(error)}'
         return
     with closing(connection):
         try:
@@ -110,7 +114,7 @@ def _database_problems(connection: sqlite3.Connection) -> Iterator[str]:
         yield from _record_problems(connection)
         yield from _blob_problems(connection)
     except (sqlite3.Error, ValueError, TypeError) as error:
-        yield f'SQLite: {error}'
+        yield f'SQLite: {reason_of(error)}'
 
 
 def _camera_problems(connection: sqlite3.Connection) -> Iterator[str]:

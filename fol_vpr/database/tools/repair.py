@@ -14,6 +14,7 @@ from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.format.records import PlaceRecord
 from fol_vpr.database.format.schema import (
     MapHeader,
+    calibration_rows,
     has_table,
     meta_digest,
     read_as_newest,
@@ -97,7 +98,7 @@ def _repair(path: Path, lock: MapLock) -> Repair:
             ) as writer:
                 writer.keep_identity(meta)
                 writer.set_calibration(_calibration(connection, added))
-                writer.copy(_undamaged(store, range(int(meta['places'])), removed, repair))
+                writer.copy(_undamaged(store, _all_rows(store, meta), removed, repair))
                 if added is not None:
                     writer.copy(_undamaged(added, _rows(added), set(), repair))
                 if repair.kept == 0:
@@ -131,11 +132,10 @@ def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
 
 def _calibration(connection: sqlite3.Connection, added: Store | None) -> dict[str, str]:
     """Rows of the calibration table, which the digest of the meta table covers, by name."""
-    query = 'SELECT name, parameters FROM calibration'
-    rows = dict(connection.execute(query).fetchall())
+    rows = calibration_rows(connection)
     if added is not None:
         with added.reading() as changes:
-            rows.update(changes.execute(query).fetchall())
+            rows.update(calibration_rows(changes))
     return rows
 
 
@@ -159,6 +159,19 @@ def _changes(path: Path, meta: dict[str, str], repair: Repair) -> tuple[set[str]
     except (MapError, sqlite3.Error, ValueError, TypeError) as error:
         repair.dropped.append(f'all changes in {file.name}: {error}')
         return set(), None
+
+
+def _all_rows(store: Store, meta: dict[str, str]) -> range | list[int]:
+    """Rows from 0 to what the meta table says, or the rows that there are if it cannot be.
+
+    Places whose rows are lost are named among the losses.
+    """
+    text = meta.get('places', '')
+    count = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+    # A place has at least a descriptor and a digest.
+    if 0 < count <= store.path.stat().st_size // 32:
+        return range(count)
+    return _rows(store)
 
 
 def _rows(store: Store) -> list[int]:

@@ -14,7 +14,9 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from fol_vpr.errors import StorageError, WeightsError
+from fol_vpr.errors import InputError, StorageError, WeightsError
+from fol_vpr.files import read_bytes
+from fol_vpr.json_text import parse_json
 
 Progress = Callable[[int, int], None]
 # Bytes read at a time.
@@ -22,6 +24,7 @@ _CHUNK = 1 << 20
 # Seconds.
 _TIMEOUT = 30.0
 _PARTIAL_CONTENT = 206
+_RECORD_LIMIT = 65536
 
 
 class _Version(NamedTuple):
@@ -152,9 +155,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
 
 def _read_record(record: Path) -> _Version | None:
     try:
-        content = json.loads(record.read_text())
+        content = parse_json(read_bytes(record, 'the record of a download', _RECORD_LIMIT))
         return _Version(int(content['size']), str(content['validator']))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fol_vpr.json_text import parse_json
+
 LETTERS = b'FOLINDEX'
 TAIL = 8 + 32 + len(LETTERS)
 ALIGNMENT = 64
@@ -137,7 +139,7 @@ def read_cache(
         raise UnusableCacheError('there is no file yet') from error
     except OSError as error:
         raise UnusableCacheError(f'it cannot be read: {error.strerror}') from error
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnusableCacheError(f'its description is invalid: {error!r}') from error
 
 
@@ -150,7 +152,7 @@ def _described(whole: np.ndarray, size: int) -> tuple[dict[str, Any], dict[str, 
     if length > size - TAIL:
         raise UnusableCacheError('its description is longer than the file')
     end = size - TAIL - length
-    described = json.loads(whole[end : size - TAIL].tobytes())
+    described = parse_json(whole[end : size - TAIL].tobytes())
     return dict(described['meta']), dict(described['arrays']), end
 
 
