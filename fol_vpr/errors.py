@@ -4,9 +4,49 @@ A message says what was given, what was expected and what to do, so that it can 
 unchanged. Any other exception that leaves the package is a defect.
 """
 
+import unicodedata
+
+# Directional marks, with which a name can show what it is not.
+_MARKS = frozenset('\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
+_CONTROLS = frozenset({'Cc', 'Cs', 'Zl', 'Zp'})
+
+
+def escape_controls(text: str, keep: str = '\n') -> str:
+    r"""A text without characters that drive a terminal, or hide what a text says.
+
+    Args:
+        text: any text; it may quote names from files and from other nodes.
+        keep: control characters that stay.
+
+    Returns:
+        The text with control characters, directional marks and halves of characters escaped,
+        such as `\x1b`.
+    """
+    if text.isprintable():
+        return text
+    return ''.join(
+        each.encode('unicode_escape', 'surrogatepass').decode()
+        if is_control(each) and each not in keep
+        else each
+        for each in text
+    )
+
+
+def is_control(character: str) -> bool:
+    """Whether `escape_controls` escapes a character."""
+    return character in _MARKS or unicodedata.category(character) in _CONTROLS
+
 
 class FolVprError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    Messages quote names from files and from other nodes. As a text, an error has control
+    characters escaped, so that such a name cannot drive a terminal or forge lines of a log; line
+    ends stay, with which some messages list what they found.
+    """
+
+    def __str__(self) -> str:
+        return escape_controls(super().__str__())
 
 
 class InputError(FolVprError):

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from fol_vpr import __version__
+from fol_vpr.cli.common.terminal import printable_output
 from fol_vpr.errors import FolVprError
 
 VERBS = {
@@ -45,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         correct, 130 after Ctrl-C, 143 after SIGTERM.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    with printable_output():
+        return _main(argv)
+
+
+def _main(argv: list[str]) -> int:
     try:
         args, module = _parse(argv)
         with _sigterm_unwinds():

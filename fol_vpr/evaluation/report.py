@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from fol_vpr.datatypes import LocalizationState
+from fol_vpr.errors import escape_controls
 from fol_vpr.evaluation.decisions import Decisions
 from fol_vpr.evaluation.ground_truth import PlottedPositions, Positives
 from fol_vpr.evaluation.metrics import (
@@ -248,7 +249,11 @@ def align_columns(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) 
     Args:
         table: rows of the same length.
         left: columns that are aligned to the left; the others are aligned to the right.
+
+    Returns:
+        One line for each row; line ends and control characters in cells are escaped.
     """
+    table = [[escape_controls(cell, keep='') for cell in row] for row in table]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         '  '.join(

@@ -94,7 +94,7 @@ def _compare(path: Path, connection: sqlite3.Connection, expected: Counter[Entry
     found = _entries(connection)
     foreign = found - expected
     if foreign:
-        kind, name, table, _ = min(foreign)
+        kind, name, table, _ = min(foreign, key=lambda entry: (entry[0] == 'index', entry))
         what = f'the {kind} {name[:60]!r}'
         if kind == 'index' and table != name:
             what += f' of {table[:60]!r}'

@@ -295,6 +295,8 @@ def _pose_values(pose: Pose | None) -> SqlRow:
 
 def _pose(values: SqlRow, covariance: bytes | None) -> Pose | None:
     if values[0] is None:
+        if any(value is not None for value in (*values, covariance)):
+            raise ValueError('a pose lacks some of its numbers')
         return None
     return Pose(
         position=np.array(values[:3], dtype=np.float64),
@@ -315,6 +317,8 @@ def _geo(
     latitude: float | None, longitude: float | None, altitude: float | None
 ) -> GeoPosition | None:
     if latitude is None or longitude is None:
+        if (latitude, longitude, altitude) != (None, None, None):
+            raise ValueError('a geodetic position lacks some of its numbers')
         return None
     return GeoPosition(
         float(latitude), float(longitude), math.nan if altitude is None else float(altitude)

@@ -1,0 +1,35 @@
+"""Standard output and error without control characters that a file or another node brought."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
+
+from fol_vpr.errors import escape_controls
+
+# Progress bars return to the start of the line, and tqdm moves up by its own sequence.
+_KEPT = '\n\r\t'
+
+
+class _PrintableStream:
+    """Passes everything on to a stream, and text with its control characters escaped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(escape_controls(text, _KEPT))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def printable_output() -> Iterator[None]:
+    """Within the context, names of maps, topics and frames cannot drive the terminal."""
+    out = cast('TextIO', _PrintableStream(sys.stdout))
+    err = cast('TextIO', _PrintableStream(sys.stderr))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        yield
