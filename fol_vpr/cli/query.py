@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='picture to draw of the query and its first hypotheses',
     )
     _add_prior(parser)
-    add_settings(parser, CameraConfig, only=('camera', 'camera_mount'))
+    add_settings(parser, CameraConfig, only=('camera', 'camera_name', 'camera_mount'))
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig)
     add_settings(parser, VerificationConfig, only=DECISION)
@@ -160,9 +160,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(path: str, config: CameraConfig) -> Frame:
-    from fol_vpr.sources import configured_camera, decode_bytes, size_mismatch
+    from fol_vpr.sources import configured_calibration, decode_bytes, size_mismatch
 
-    camera = configured_camera(config)
+    calibration, mounted = configured_calibration(config), bool(config.camera_mount)
+    camera = None if calibration is None else calibration.camera
+    if calibration is not None and (notice := calibration.notice(config.camera, mounted)):
+        print(notice, file=sys.stderr)
     if config.camera_mount and camera is None:
         raise InputError('--camera-mount needs --camera FILE')
 

@@ -22,9 +22,15 @@ class CameraConfig(Checked):
 
     camera: str = setting(
         '',
-        'Calibration file of the camera: YAML as camera_calibration of ROS writes it, for images '
-        'as the sensor gives them, not rectified. Replaces the camera_info of a bag.',
+        'Calibration file of the camera, for images as the sensor gives them, not rectified: of '
+        'camera_calibration of ROS, Kalibr, OpenCV, EuRoC, ORB-SLAM, VINS or COLMAP, or a printed '
+        'camera_info. Replaces the camera_info of a bag.',
         is_file=True,
+    )
+    camera_name: str = setting(
+        '',
+        'Name of the camera in a calibration file that describes several, such as cam1 in a '
+        'camchain of Kalibr. It may be empty where the file describes one.',
     )
     camera_mount: tuple[float, ...] = setting(
         (),

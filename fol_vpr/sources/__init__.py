@@ -7,11 +7,15 @@ from fol_vpr.sources.bags.topics import choose_image_topic
 from fol_vpr.sources.bags.writing.from_images import BagSummary, write_bag_from_images
 from fol_vpr.sources.bags.writing.writer import TimedMessage, write_bag
 from fol_vpr.sources.cameras import (
+    FileCalibration,
     camera_from_info,
+    configured_calibration,
     configured_camera,
     image_size,
     is_rectified,
+    read_calibration,
     size_mismatch,
+    wrong_size,
 )
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.images.decode import decode_bytes, decode_image
@@ -24,6 +28,7 @@ __all__ = [
     'BagImages',
     'BagSummary',
     'Capture',
+    'FileCalibration',
     'FrameSelector',
     'FrameSource',
     'ImageFolder',
@@ -33,6 +38,7 @@ __all__ = [
     'Topic',
     'camera_from_info',
     'choose_image_topic',
+    'configured_calibration',
     'configured_camera',
     'decode_bytes',
     'decode_image',
@@ -41,8 +47,10 @@ __all__ = [
     'is_bag',
     'is_rectified',
     'open_source',
+    'read_calibration',
     'size_mismatch',
     'typestore',
     'write_bag',
     'write_bag_from_images',
+    'wrong_size',
 ]

@@ -17,7 +17,7 @@ from fol_vpr.files import natural_key, read_bytes
 from fol_vpr.sources.cameras import (
     WITHOUT_CAMERA,
     camera_fingerprint,
-    configured_camera,
+    configured_calibration,
     size_mismatch,
 )
 from fol_vpr.sources.images.decode import MAX_ENCODED_BYTES, decode_bytes
@@ -88,7 +88,11 @@ class ImageFolder:
                 f'{", ".join(sorted(IMAGE_SUFFIXES))}, in subfolders or directly'
             )
         self._camera_config = camera or CameraConfig()
-        self._camera = configured_camera(self._camera_config)
+        calibration = configured_calibration(self._camera_config)
+        self._camera = None if calibration is None else calibration.camera
+        if calibration is not None:
+            mounted = bool(self._camera_config.camera_mount)
+            self._warn(calibration.notice(self._camera_config.camera, mounted))
         csv_path = None if positions_csv is None else Path(positions_csv)
         self._locations = self._locate(csv_path)
         self.session_id = self.path.resolve().name
@@ -180,7 +184,7 @@ class ImageFolder:
         return digest.hexdigest()
 
     def _warn(self, message: str) -> None:
-        if message not in self.warnings:
+        if message and message not in self.warnings:
             self.warnings.append(message)
             log.warning(message)
 

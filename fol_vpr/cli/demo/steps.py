@@ -82,7 +82,7 @@ class DemoSteps:
             played.bag,
             image_topic=played.topic,
             pose_topic=self.inputs.pose_topic,
-            camera=replace(self.inputs.camera, camera=''),
+            camera=replace(self.inputs.camera, camera='', camera_name=''),
         )
         frame = next((frame for _, frame in source.frames(on_bad=lambda *_: None)), None)
         mount: tuple[float, ...] = ()
@@ -104,6 +104,7 @@ class DemoSteps:
             source += _given('--camera-info-topic', inputs.camera.camera_info_topic or None)
             source += _given('--base-frame', inputs.camera.base_frame or None)
         source += _given('--camera', inputs.camera.camera or None)
+        source += _given('--camera-name', inputs.camera.camera_name or None)
         if inputs.camera.camera_mount:
             source += ['--camera-mount', *inputs.camera.camera_mount]
         self.runner.run(

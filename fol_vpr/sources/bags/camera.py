@@ -16,7 +16,7 @@ from fol_vpr.sources.cameras import (
     WITHOUT_CAMERA,
     camera_from_info,
     camera_info_topics,
-    configured_camera,
+    configured_calibration,
     is_rectified,
     size_mismatch,
 )
@@ -57,7 +57,8 @@ class BagCamera:
         self._rectified = is_rectified(image_topic)
         self._mount = mount_pose(config.camera_mount)
         self._file = config.camera
-        self._given = configured_camera(config)
+        calibration = configured_calibration(config)
+        self._given = None if calibration is None else calibration.camera
         self.info_topic = '' if config.camera else self._find(image_topic, config)
         self._info = self._first_info()
         self._known: dict[tuple[tuple[int, int], str], Camera | None] = {}

@@ -1,0 +1,37 @@
+"""Calibrations of cameras, from CameraInfo and from files."""
+
+from fol_vpr.sources.cameras.calibration_file import (
+    FileCalibration,
+    camera_fingerprint,
+    configured_calibration,
+    configured_camera,
+    read_calibration,
+    read_camera_file,
+)
+from fol_vpr.sources.cameras.camera_info import (
+    CAMERA_INFO,
+    WITHOUT_CAMERA,
+    camera_from_info,
+    camera_info_topics,
+    image_size,
+    is_rectified,
+    size_mismatch,
+    wrong_size,
+)
+
+__all__ = [
+    'CAMERA_INFO',
+    'WITHOUT_CAMERA',
+    'FileCalibration',
+    'camera_fingerprint',
+    'camera_from_info',
+    'camera_info_topics',
+    'configured_calibration',
+    'configured_camera',
+    'image_size',
+    'is_rectified',
+    'read_calibration',
+    'read_camera_file',
+    'size_mismatch',
+    'wrong_size',
+]

@@ -1,0 +1,1 @@
+"""The formats of calibration files, recognised by their content."""
