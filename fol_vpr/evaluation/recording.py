@@ -7,9 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys.store import Typestore
-
 from fol_vpr.datatypes import LocalizationState, MapInfo, Place
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
@@ -127,7 +124,7 @@ def _read_arrays(path: Path, topic: str | None) -> Iterator[Any]:
             f'one topic of {ARRAY_TYPE}{f" called {topic}" if topic else ""} is needed in {path}, '
             f'found {len(topics)}; it has {bag.list_topics()}'
         )
-    types = _own_types(path)
+    types = bag.types_of(topics[0].name)
     for message in bag.read([topics[0].name]):
         try:
             yield types.deserialize_cdr(message.data, message.msgtype)
@@ -137,14 +134,3 @@ def _read_arrays(path: Path, topic: str | None) -> Iterator[Any]:
                 f'the message on {message.topic} at {message.receive_ns} ns in {path} is '
                 f'damaged: {error or type(error).__name__}'
             ) from error
-
-
-def _own_types(path: Path) -> Typestore:
-    try:
-        with AnyReader([path]) as reader:
-            return reader.typestore
-    except AnyReaderError as error:
-        raise InputError(
-            f'{path} does not define its message types ({error}); record it with '
-            '`fol_vpr bag record` or with ros2 bag of Jazzy or later'
-        ) from error

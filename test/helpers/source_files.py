@@ -149,16 +149,17 @@ def bag(
     unopened = Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()])
     unopened.set_compression(compression, CompressionFormat.ZSTD)
     with unopened as writer:
-        connections: dict[str, Any] = {}
+        connections: dict[tuple[str, str], Any] = {}
         for topic, msgtype, receive_ns, message in messages:
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, msgtype, typestore=typestore())
+            key = (topic, msgtype)
+            if key not in connections:
+                connections[key] = writer.add_connection(topic, msgtype, typestore=typestore())
             data = (
                 message
                 if isinstance(message, bytes)
                 else bytes(typestore().serialize_cdr(message, msgtype))
             )
-            writer.write(connections[topic], receive_ns, data)
+            writer.write(connections[key], receive_ns, data)
     return path
 
 

@@ -21,7 +21,10 @@ KEYS = {
     'PIL': 'python3-pil',
     'cv2': 'python3-opencv',
     'faiss': 'python3-faiss',
+    # rosdep has no key for mcap, which brings lz4 and zstandard, but one for what builds on it.
+    'lz4': 'mcap-ros2-support',
     'matplotlib': 'python3-matplotlib',
+    'mcap': 'mcap-ros2-support',
     'numpy': 'python3-numpy',
     'psutil': 'python3-psutil',
     'rosbags': 'python3-rosbags-pip',
@@ -30,6 +33,7 @@ KEYS = {
     'torch': 'python3-pytorch-pip',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
+    'zstandard': 'mcap-ros2-support',
 }
 # pymilvus is an extra of setup.py: only who sets a Milvus server needs it.
 WITHOUT_KEY = {'safetensors', 'pymilvus', 'fol_vpr'}
@@ -96,10 +100,9 @@ def test_every_import_is_declared_for_rosdep():
 
 def test_every_python_dependency_is_pinned():
     lines = (ROOT / 'requirements.txt').read_text().splitlines()
-    pinned = {match.group(1) for line in lines if (match := re.match(r'([a-z-]+)==', line))}
-    imported = (third_party() & {name for name in KEYS if KEYS[name].startswith('python3-')}) | (
-        WITHOUT_KEY - {'fol_vpr'}
-    )
+    pinned = {match.group(1) for line in lines if (match := re.match(r'([a-z0-9-]+)==', line))}
+    from_pip = {name for name in KEYS if KEYS[name].startswith(('python3-', 'mcap-'))}
+    imported = (third_party() & from_pip) | (WITHOUT_KEY - {'fol_vpr'})
     assert {DISTRIBUTIONS.get(name, name) for name in imported} - pinned == set()
 
 

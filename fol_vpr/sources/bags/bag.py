@@ -1,28 +1,47 @@
-"""Reads ROS 2 bags, sqlite3 and mcap, through rosbags and without a ROS installation."""
+"""Reads bags of ROS 2 and ROS 1, without a ROS installation."""
 
 from __future__ import annotations
 
 import functools
+import heapq
 import logging
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rosbags.interfaces import Connection, ConnectionExtRosbag2
-from rosbags.rosbag2 import ReaderError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.interfaces.typing import Typesdict
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.sources.bags.storage import BagReader
+from fol_vpr.errors import InputError
+from fol_vpr.files import printable
+from fol_vpr.sources.bags.storage.metadata import METADATA, BagMetadata
+from fol_vpr.sources.bags.storage.opening import (
+    STORAGE_SUFFIXES,
+    bag_paths,
+    is_storage,
+    open_bag_file,
+)
+from fol_vpr.sources.bags.storage.stored import CDR, BagFile, Definition
+from fol_vpr.sources.bags.storage.unpacking import ZSTD_SUFFIX
 from fol_vpr.sources.source import path_errors
 
-STORAGE_SUFFIXES = ('.db3', '.mcap')
-_URI_CHARACTERS = '?#%'
 _MAX_STAMP_NS = 2**63 - 1
-_MAX_MESSAGES = 2**40
+_IDL_SEPARATOR = '=' * 80 + '\n'
+_IMAGE_PACKAGES = ('ffmpeg_image_transport_msgs', 'foxglove_msgs')
+_USED_PACKAGES = ('sensor_msgs', 'nav_msgs', 'geometry_msgs', 'tf2_msgs', 'fol_vpr_msgs')
+
+__all__ = [
+    'STORAGE_SUFFIXES',
+    'Bag',
+    'Message',
+    'Topic',
+    'deserialize',
+    'is_storage',
+    'typestore',
+]
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +52,23 @@ class Topic:
 
     Attributes:
         name: of the topic.
-        msgtype: such as sensor_msgs/msg/Image.
+        msgtype: such as sensor_msgs/msg/Image; empty if the bag does not say it.
         count: number of messages.
+        encoding: of the messages, such as json; `cdr` for all that can be read, those of ROS 1
+            included.
     """
 
     name: str
     msgtype: str
     count: int
+    encoding: str = CDR
+
+    def __str__(self) -> str:
+        """Name, type and number of messages, for people."""
+        kind = printable(self.msgtype) or 'no type'
+        if self.encoding != CDR or not self.msgtype:
+            kind += f', encoded as {printable(self.encoding) or "nothing said"}, cannot be read'
+        return f'{printable(self.name)} ({kind}, {self.count})'
 
 
 class Message(NamedTuple):
@@ -49,7 +78,7 @@ class Message(NamedTuple):
         topic: of the message.
         msgtype: such as sensor_msgs/msg/Image.
         receive_ns: time of reception by the recorder in nanoseconds.
-        data: the message, serialised as CDR.
+        data: the message, serialised as CDR; those of ROS 1 are converted.
     """
 
     topic: str
@@ -59,14 +88,18 @@ class Message(NamedTuple):
 
 
 class Bag:
-    """A bag folder with metadata.yaml, or a single .db3 or .mcap file.
+    """A bag folder with metadata.yaml, or a single .db3, .mcap or ROS 1 .bag file.
 
-    No file stays open between calls. Calls of `read` are independent of each other; each needs as
-    much memory as the largest chunk of messages in the bag.
+    Packed files (.db3.zstd, .mcap.zstd) are unpacked once for the whole program. No file stays
+    open between calls. Calls of `read` are independent of each other; each needs as much memory
+    as the largest chunk of messages in the bag.
 
     Attributes:
         path: of the bag.
-        topics: the topics by name, in alphabetical order.
+        topics: the topics that can be read by name, in alphabetical order. Of a topic with
+            messages of several types, that of images counts, or that with most messages;
+            `warnings` names the others.
+        foreign: the topics that cannot be read, such as JSON in an MCAP file, likewise.
         warnings: problems that did not stop the reading, in words.
     """
 
@@ -74,33 +107,30 @@ class Bag:
         """Read the list of topics.
 
         Args:
-            path: folder of the bag, or its .db3 or .mcap file.
+            path: folder of the bag, or its file.
 
         Raises:
-            InputError: the path is no bag, or the bag is damaged or has an unknown storage format.
+            InputError: the path is no bag, or the bag is damaged or of an unknown format.
+            StorageError: there is not enough space to unpack the files.
         """
         self.path = Path(path)
         self.warnings: list[str] = []
+        self.topics: dict[str, Topic] = {}
+        self.foreign: dict[str, Topic] = {}
         with path_errors(self.path):
-            _check_is_bag(self.path)
+            self._paths, metadata = bag_paths(self.path)
+            storage = metadata.storage if metadata else ''
+            self._files = [open_bag_file(each, typestore(), storage) for each in self._paths]
             self._warn_of_unmerged_log()
-        with _bag_errors(self.path), BagReader(self.path) as reader:
-            found: dict[str, Topic] = {}
-            for connection in sorted(reader.connections, key=lambda each: each.topic):
-                count = connection.msgcount
-                if connection.topic in found:
-                    # The topic has several publishers with different QoS.
-                    count += found[connection.topic].count
-                if not 0 <= count <= _MAX_MESSAGES:
-                    raise ReaderError(f'{connection.topic} claims {count} messages')
-                found[connection.topic] = Topic(connection.topic, connection.msgtype, count)
-            self.topics = found
+        self._find_topics(metadata.encodings if metadata else {})
+        if metadata is not None:
+            self._compare(metadata)
 
     @property
     def name(self) -> str:
         """Name of the folder, or stem of the file name."""
         path = self.path.resolve()
-        return path.name if path.is_dir() else path.stem
+        return path.name if path.is_dir() else Path(path.name.removesuffix(ZSTD_SUFFIX)).stem
 
     def read(self, topics: Collection[str]) -> Iterator[Message]:
         """Messages of some topics in order of reception.
@@ -111,61 +141,164 @@ class Bag:
         Raises:
             InputError: the bag is damaged, or a topic is not serialised as CDR.
         """
-        with _bag_errors(self.path), BagReader(self.path) as reader:
-            chosen = [each for each in reader.connections if each.topic in topics]
-            for connection in chosen:
-                _check_cdr(connection, self.path)
-            if not chosen:
-                return
-            for connection, receive_ns, data in reader.messages(chosen):
-                receive_ns = min(max(0, int(receive_ns)), _MAX_STAMP_NS)
-                yield Message(connection.topic, connection.msgtype, receive_ns, bytes(data))
+        for name in sorted(set(topics) & set(self.foreign)):
+            raise InputError(self._unreadable(self.foreign[name]))
+        chosen = [self.topics[name] for name in sorted(set(topics)) if name in self.topics]
+        kinds = {(topic.name, topic.msgtype): topic for topic in chosen}
+        sources = []
+        for file in self._files:
+            numbers = {
+                each.number: kinds[each.topic, each.msgtype]
+                for each in file.topics
+                if each.is_read and (each.topic, each.msgtype) in kinds
+            }
+            if numbers:
+                sources.append(_from_file(file, numbers))
+        seen: Counter[str] = Counter()
+        for receive_ns, found in heapq.merge(*sources, key=lambda each: each[0]):
+            if found is not None:
+                topic, data = found
+                seen[topic.name] += 1
+                stamp_ns = min(max(0, receive_ns), _MAX_STAMP_NS)
+                yield Message(topic.name, topic.msgtype, stamp_ns, data)
+        for topic in chosen:
+            if seen[topic.name] != topic.count:
+                self._warn(
+                    f'{printable(str(self.path))} promises {topic.count} messages on '
+                    f'{printable(topic.name)} and holds {seen[topic.name]}; it may be damaged'
+                )
 
     def files(self) -> list[Path]:
         """Paths of the metadata and the storage files, sorted."""
         if self.path.is_file():
             return [self.path]
-        return sorted(
-            path
-            for path in self.path.iterdir()
-            if path.is_file()
-            and (path.name == 'metadata.yaml' or set(path.suffixes) & set(STORAGE_SUFFIXES))
-        )
+        return sorted({self.path / METADATA, *self._paths})
 
     def list_topics(self, *msgtypes: str) -> str:
         """The topics, with type and number of messages, as text for error messages.
 
         Args:
-            msgtypes: lists only topics of these types; without any, all topics.
+            msgtypes: lists only topics of these types; without any, all topics, those that cannot
+                be read included.
         """
         shown = [each for each in self.topics.values() if not msgtypes or each.msgtype in msgtypes]
-        if not shown:
-            return 'none'
-        return ', '.join(f'{each.name} ({each.msgtype}, {each.count})' for each in shown)
+        if not msgtypes:
+            shown += self.foreign.values()
+        return ', '.join(map(str, shown)) or 'none'
 
     def find_topic(self, name: str) -> Topic:
         """A topic by its name, with or without the leading slash.
 
         Raises:
-            InputError: there is no such topic; the message lists the existing ones.
+            InputError: there is no such topic, or it cannot be read; the message lists the
+                existing ones.
         """
-        for candidate in (name, f'/{name}'):
+        for candidate in (name, f'/{name}', name.removeprefix('/')):
             if candidate in self.topics:
                 return self.topics[candidate]
+            if candidate in self.foreign:
+                raise InputError(self._unreadable(self.foreign[candidate]))
         raise InputError(
-            f'{self.path} has no topic {name}; it has (type, messages): {self.list_topics()}'
+            f'{printable(str(self.path))} has no topic {printable(name)}; '
+            f'it has (type, messages): {self.list_topics()}'
+        )
+
+    def types_of(self, topic: str) -> Typestore:
+        """The types by the definition of a topic's type in the bag.
+
+        Args:
+            topic: its name.
+
+        Raises:
+            InputError: the bag has no such definition, or a damaged one.
+        """
+        wanted = self.topics[topic].msgtype
+        definition = next(
+            (
+                each.definition
+                for file in self._files
+                for each in file.topics
+                if each.msgtype == wanted and each.definition
+            ),
+            None,
+        )
+        shown = f'{printable(str(self.path))} does not define the type {printable(wanted)}'
+        remedy = 'record it with `fol_vpr bag record` or with ros2 bag of Jazzy or later'
+        if definition is None:
+            raise InputError(f'{shown}; {remedy}')
+        store = get_typestore(Stores.EMPTY)
+        try:
+            store.register(_parse(definition, wanted))
+        except Exception as error:
+            # For damaged text the parser raises exceptions of many types.
+            reason = printable(str(error))
+            raise InputError(f'{shown} in a form that can be read ({reason}); {remedy}') from error
+        return store
+
+    def _find_topics(self, encodings: Mapping[str, str]) -> None:
+        variants: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+        for stored in (each for file in self._files for each in file.topics):
+            encoding = stored.encoding
+            if encoding == CDR:
+                # rosbag2 goes by metadata.yaml where it names another serialisation.
+                encoding = encodings.get(stored.topic, CDR)
+            # Of one type there may be several, by publishers with different QoS or in several
+            # files.
+            variants[stored.topic][stored.msgtype, encoding] += stored.count
+        for name in sorted(variants):
+            found = [
+                Topic(name, kind, count, encoding)
+                for (kind, encoding), count in variants[name].items()
+            ]
+            found.sort(key=_rank, reverse=True)
+            kept, *others = found
+            is_read = kept.encoding == CDR and bool(kept.msgtype)
+            (self.topics if is_read else self.foreign)[name] = kept
+            if left := [str(each) for each in others if each.count]:
+                self._warn(
+                    f'{printable(name)} in {printable(str(self.path))} holds messages of several '
+                    f'types: {kept} is used, {", ".join(left)} is left out'
+                )
+
+    def _compare(self, metadata: BagMetadata) -> None:
+        """Warn of messages that metadata.yaml promises and the files do not hold."""
+        for warning in metadata.warnings:
+            self._warn(warning)
+        held: Counter[str] = Counter()
+        for stored in (each for file in self._files for each in file.topics):
+            held[stored.topic] += stored.count
+        lost = {name: count for name, count in metadata.counts.items() if count > held[name]}
+        for name, count in lost.items():
+            self._warn(
+                f'{printable(str(self.path / METADATA))} promises {count} messages on '
+                f'{printable(name)}, and the files hold {held[name]}; a file may be damaged or '
+                'belong to another recording'
+            )
+
+    def _unreadable(self, topic: Topic) -> str:
+        reason = 'its type is not said'
+        if topic.encoding != CDR:
+            reason = f'it is encoded as {printable(topic.encoding)!r}'
+        return (
+            f'{printable(topic.name)} in {printable(str(self.path))} cannot be read: {reason} '
+            f'({printable(topic.msgtype) or "no type"}), expected messages of ROS encoded as cdr; '
+            f'topics that can be read: {", ".join(map(str, self.topics.values())) or "none"}'
         )
 
     def _warn_of_unmerged_log(self) -> None:
-        for database in self.files():
+        for database in self._paths:
             path = database.with_name(f'{database.name}-wal')
             if path.is_file() and path.stat().st_size:
-                self.warnings.append(
+                self._warn(
                     f'{database} was not closed by its recorder, and its newest messages, still '
                     f"in {path.name}, are not read; `sqlite3 {database} 'PRAGMA "
                     "wal_checkpoint(TRUNCATE)'` merges them"
                 )
-                log.warning(self.warnings[-1])
+
+    def _warn(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.append(message)
+            log.warning(message)
 
 
 def deserialize(message: Message) -> Any:
@@ -174,8 +307,14 @@ def deserialize(message: Message) -> Any:
     Raises:
         InputError: the data do not match the type.
     """
-    with _input_errors(f'message on {message.topic} at {message.receive_ns} ns is damaged'):
+    try:
         return typestore().deserialize_cdr(message.data, message.msgtype)
+    except Exception as error:
+        # Damaged bytes make rosbags raise exceptions of many types.
+        raise InputError(
+            f'message on {printable(message.topic)} at {message.receive_ns} ns is damaged: '
+            f'{type(error).__name__}: {printable(str(error))}'
+        ) from error
 
 
 @functools.cache
@@ -188,75 +327,37 @@ def typestore() -> Typestore:
     return get_typestore(Stores.ROS2_JAZZY)
 
 
-def _check_is_bag(path: Path) -> None:
-    """Check that a path can be a bag that rosbags reads.
+def _from_file(
+    file: BagFile, topics: dict[int, Topic]
+) -> Iterator[tuple[int, tuple[Topic, bytes] | None]]:
+    """Time, topic and data of messages; first the time of the file alone.
 
-    Raises:
-        InputError: it cannot; the message tells the remedy.
+    Merged with other files, it is so not opened before its first message is due.
     """
-    if not path.exists():
-        raise InputError(f'{path} does not exist, expected a ROS 2 bag')
-    if path.is_dir():
-        if not (path / 'metadata.yaml').is_file():
-            found = sorted(each.name for each in path.iterdir() if is_storage(each))
-            hint = f', or give {path / found[0]} itself' if found else ''
-            raise InputError(
-                f'{path} has no metadata.yaml, so it is no bag, or its recording was interrupted; '
-                f'`ros2 bag reindex {path}` writes one{hint}'
-            )
-    elif path.suffix == '.bag':
-        raise InputError(
-            f'{path} is a ROS 1 bag, expected a ROS 2 bag; '
-            f'`rosbags-convert --src {path} --dst {path.with_suffix("")}` converts it'
-        )
-    elif not is_storage(path):
-        raise InputError(
-            f'{path} is no bag, expected a folder with metadata.yaml, a .db3 or an .mcap file'
-        )
-    if any(character in str(path) for character in _URI_CHARACTERS):
-        raise InputError(f'{path} has one of {_URI_CHARACTERS} in its path; rename it')
+    yield file.start_ns, None
+    for message in file.read(topics):
+        yield message.receive_ns, (topics[message.number], message.data)
 
 
-def is_storage(path: Path) -> bool:
-    """Whether a path is a file with the ending of a bag's storage."""
-    return path.suffix in STORAGE_SUFFIXES and path.is_file()
+def _parse(definition: Definition, msgtype: str) -> Typesdict:
+    if definition.format == 'msg':
+        return get_types_from_msg(definition.text, msgtype)
+    found: Typesdict = {}
+    # A line of 80 equals signs and one with the name stand before each type.
+    parts = definition.text.split(_IDL_SEPARATOR) if 'IDL: ' in definition.text else []
+    for part in parts[1:] or [f'\n{definition.text}']:
+        found.update(get_types_from_idl(part.partition('\n')[2]))
+    return found
 
 
-def _check_cdr(connection: Connection, path: Path) -> None:
-    extension = connection.ext
-    if isinstance(extension, ConnectionExtRosbag2) and extension.serialization_format != 'cdr':
-        raise InputError(
-            f'{connection.topic} in {path} is serialised as '
-            f'{extension.serialization_format!r}, expected cdr; convert it with ros2 bag convert'
-        )
-
-
-@contextmanager
-def _bag_errors(path: Path) -> Iterator[None]:
-    """Translate errors of rosbags about a damaged bag into InputError with a remedy."""
-    remedy = 'if its recording was interrupted, `{}` recovers the recorded messages'
-    files = [path] if path.is_file() else sorted(filter(is_storage, path.iterdir()))
-    if any(file.suffix == '.mcap' for file in files):
-        remedy = remedy.format(f'mcap recover {files[0]} -o recovered.mcap')
-    else:
-        file = files[0] if files else 'FILE.db3'
-        remedy = remedy.format(f'sqlite3 {file} .recover | sqlite3 recovered.db3')
-    with _input_errors(f'{path} cannot be read as a bag', remedy):
-        yield
-
-
-@contextmanager
-def _input_errors(what: str, remedy: str = '') -> Iterator[None]:
-    ending = f'; {remedy}' if remedy else ''
-    try:
-        yield
-    except FolVprError:
-        raise
-    except PermissionError as error:
-        raise InputError(f'{what}: {error.strerror}; check the permissions') from error
-    except ReaderError as error:
-        raise InputError(f'{what}: {error}{ending}') from error
-    except Exception as error:
-        # rosbags parses untrusted bytes; damaged ones make it raise exceptions of many kinds
-        # (struct, apsw, zstd, lz4, TypeError, AssertionError), which no list would cover.
-        raise InputError(f'{what}: {type(error).__name__}: {error}{ending}') from error
+def _rank(topic: Topic) -> tuple[bool, bool, bool, bool, int]:
+    """The larger, the more likely it is the type that is wanted of a topic with several."""
+    package, _, name = topic.msgtype.partition('/')
+    is_image = name in ('msg/Image', 'msg/CompressedImage') or package in _IMAGE_PACKAGES
+    return (
+        topic.encoding == CDR and bool(topic.msgtype),
+        topic.count > 0,
+        is_image,
+        package in _USED_PACKAGES,
+        topic.count,
+    )
