@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from io import BytesIO
+from typing import BinaryIO
+
 import zstandard
 from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 
@@ -10,7 +14,7 @@ from fol_vpr.sources.bags.storage.stored import DamagedError
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
 _MAX_MESSAGE_BYTES = 2**30
-_PIECE_BYTES = 4096
+_PIECE_BYTES = 8192
 
 
 def unpack_chunk(data: bytes, compression: str, size: int) -> bytes:
@@ -54,11 +58,30 @@ def unpack_message(data: bytes) -> bytes:
         raise DamagedError(f'a compressed message claims {size} bytes')
     if size >= 0:
         return unpack_chunk(data, 'zstd', size)
-    unpacker, pieces = zstandard.ZstdDecompressor().decompressobj(), bytearray()
-    for start in range(0, len(data), _PIECE_BYTES):
-        pieces += unpacker.decompress(data[start : start + _PIECE_BYTES])
-        if len(pieces) > _MAX_MESSAGE_BYTES:
+    unpacked = bytearray()
+    for piece in unpacked_pieces(BytesIO(data)):
+        unpacked += piece
+        if len(unpacked) > _MAX_MESSAGE_BYTES:
             raise DamagedError(f'a compressed message has more than {_MAX_MESSAGE_BYTES} bytes')
+    return bytes(unpacked)
+
+
+def unpacked_pieces(packed: BinaryIO) -> Iterator[bytes]:
+    """The content of Zstandard frames, in pieces of a limited size.
+
+    `stream_reader` of zstandard would end without an error where a frame is cut off.
+
+    Args:
+        packed: file with one or several frames.
+
+    Raises:
+        DamagedError: the last frame is cut off; zstandard raises other exceptions.
+    """
+    unpacker, rest = zstandard.ZstdDecompressor().decompressobj(), b''
+    while piece := rest or packed.read(_PIECE_BYTES):
         if unpacker.eof:
-            return bytes(pieces)
-    raise DamagedError('a compressed message is incomplete')
+            unpacker = zstandard.ZstdDecompressor().decompressobj()
+        yield unpacker.decompress(piece)
+        rest = unpacker.unused_data
+    if not unpacker.eof:
+        raise DamagedError('it is cut off')

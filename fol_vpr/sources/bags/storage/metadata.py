@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ NEWEST_VERSION = 9
 """Of the metadata that ROS 2 Jazzy and Kilted write."""
 
 _ROOT = 'rosbag2_bagfile_information'
-_DIGITS = re.compile(r'(\d+)')
 
 
 @dataclass
@@ -79,14 +77,6 @@ def read_metadata(folder: Path) -> BagMetadata:
             'that is known here; compare the topics and their counts with `ros2 bag info`'
         )
     return found
-
-
-def natural_order(path: Path) -> list[tuple[int, int, str]]:
-    """Key that sorts drive_2.mcap before drive_10.mcap."""
-    return [
-        (0, int(part), '') if part.isdecimal() else (1, 0, part)
-        for part in _DIGITS.split(path.name)
-    ]
 
 
 def _read_topics(topics: Any, metadata: BagMetadata) -> None:

@@ -8,14 +8,13 @@ from shlex import quote as shell_quote
 from rosbags.typesys.store import Typestore
 
 from fol_vpr.errors import InputError
-from fol_vpr.files import open_file, printable
+from fol_vpr.files import natural_key, open_file, printable
 from fol_vpr.sources.bags.storage.compression import ZSTD_MAGIC
 from fol_vpr.sources.bags.storage.mcap_file import McapFile
 from fol_vpr.sources.bags.storage.mcap_index import MCAP_MAGIC
 from fol_vpr.sources.bags.storage.metadata import (
     METADATA,
     BagMetadata,
-    natural_order,
     read_metadata,
 )
 from fol_vpr.sources.bags.storage.ros1_file import ROS1_MAGIC, Ros1File
@@ -122,8 +121,13 @@ def _locate(folder: Path, name: str) -> Path | None:
     return next((each for each in candidates if each.is_file()), None)
 
 
+def _storage_files(folder: Path) -> list[Path]:
+    files = [each for each in folder.iterdir() if is_storage(each)]
+    return sorted(files, key=lambda each: natural_key(each.name))
+
+
 def _without_metadata(folder: Path) -> str:
-    files = sorted((each for each in folder.iterdir() if is_storage(each)), key=natural_order)
+    files = _storage_files(folder)
     shown = printable(str(folder))
     if files and all(each.suffix == ROS1_SUFFIX for each in files):
         return (
@@ -144,7 +148,7 @@ def _missing(folder: Path, names: list[str]) -> str:
             f'{shown}/{METADATA} names no files; `ros2 bag reindex {shell_quote(shown)}` writes '
             'a new one'
         )
-    there = sorted((each for each in folder.iterdir() if is_storage(each)), key=natural_order)
+    there = _storage_files(folder)
     holds = ', '.join(printable(each.name) for each in there[:3]) or 'no file of a bag'
     return (
         f'{shown}: files of the bag are missing: {", ".join(printable(each) for each in names)}; '

@@ -15,10 +15,12 @@ import zstandard
 
 from fol_vpr.errors import InputError, StorageError
 from fol_vpr.files import open_file, printable
+from fol_vpr.sources.bags.storage.compression import unpacked_pieces
+from fol_vpr.sources.bags.storage.stored import DamagedError
 
 ZSTD_SUFFIX = '.zstd'
 
-_PIECE_BYTES = 2**22
+_HEADER_BYTES = 18
 _unpacked: dict[tuple[str, int, int], Path] = {}
 _lock = threading.Lock()
 
@@ -45,28 +47,23 @@ def unpacked_file(path: Path) -> Path:
 
 
 def _unpack(path: Path, packed: BinaryIO) -> Path:
-    size = zstandard.frame_content_size(packed.read(zstandard.BLOCKSIZE_MAX))
-    packed.seek(0)
     folder: Path | None = None
     try:
+        size = zstandard.frame_content_size(packed.read(_HEADER_BYTES))
+        packed.seek(0)
         folder = Path(tempfile.mkdtemp(prefix='fol_vpr_bag_'))
         free = shutil.disk_usage(folder).free
         if size > free:
             raise StorageError(_no_space(path, f'{size / 1e9:.1f} GB', free))
         # The name stays: it tells the format, and stands in messages.
         target = folder / path.name.removesuffix(ZSTD_SUFFIX)
-        written = _copy(packed, target)
-        if 0 <= size != written:
-            raise InputError(
-                f'{printable(str(path))} is cut off: {written} of {size} bytes could be '
-                'unpacked; copy or download it again'
-            )
+        _copy(packed, target)
     except BaseException as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, zstandard.ZstdError):
+        if isinstance(error, (zstandard.ZstdError, DamagedError)):
             raise InputError(
-                f'{printable(str(path))} cannot be unpacked as Zstandard ({error}); copy or '
+                f'{printable(str(path))} cannot be unpacked as Zstandard: {error}; copy or '
                 'download it again'
             ) from error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -81,12 +78,10 @@ def _unpack(path: Path, packed: BinaryIO) -> Path:
     return target
 
 
-def _copy(packed: BinaryIO, target: Path) -> int:
-    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+def _copy(packed: BinaryIO, target: Path) -> None:
     with target.open('wb') as file:
-        while piece := reader.read(_PIECE_BYTES):
+        for piece in unpacked_pieces(packed):
             file.write(piece)
-        return file.tell()
 
 
 def _no_space(path: Path, needed: str, free: int) -> str:
