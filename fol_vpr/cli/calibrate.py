@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
 from fol_vpr.cli.common.ground_truth import load_ground_truth
-from fol_vpr.config import EvaluationConfig, RecognizerConfig, RetrievalConfig, VerificationConfig
+from fol_vpr.config import (
+    CameraConfig,
+    EvaluationConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+)
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import align_columns
@@ -82,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--dry-run', action='store_true', help='print the calibration, and leave the map unchanged'
     )
     add_network_of_map(parser)
+    add_settings(parser, CameraConfig, only=('image_range',))
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
     add_settings(parser, VerificationConfig, only=VERIFICATION)
     add_settings(parser, EvaluationConfig)
@@ -161,6 +168,7 @@ def _check(args: argparse.Namespace) -> None:
 def _sources(args: argparse.Namespace) -> list[FrameSource]:
     from fol_vpr.sources import open_source
 
+    camera = settings(args, CameraConfig())
     bags = [
         open_source(
             path,
@@ -168,12 +176,13 @@ def _sources(args: argparse.Namespace) -> list[FrameSource]:
             pose_topic=args.pose_topic,
             odom_topic=args.odom_topic,
             frame_id=args.frame_id,
+            camera=camera,
         )
         for path in args.bag
     ]
     positions = args.positions or [None] * len(args.images)
     folders = [
-        open_source(path, positions_csv=csv, frame_id=args.frame_id)
+        open_source(path, positions_csv=csv, frame_id=args.frame_id, camera=camera)
         for path, csv in zip(args.images, positions, strict=True)
     ]
     return bags + folders

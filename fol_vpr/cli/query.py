@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='picture to draw of the query and its first hypotheses',
     )
     _add_prior(parser)
-    add_settings(parser, CameraConfig, only=('camera', 'camera_name', 'camera_mount'))
+    camera = ('camera', 'camera_name', 'camera_mount', 'image_range')
+    add_settings(parser, CameraConfig, only=camera)
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig)
     add_settings(parser, VerificationConfig, only=DECISION)
@@ -160,7 +161,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(path: str, config: CameraConfig) -> Frame:
-    from fol_vpr.sources import configured_calibration, decode_bytes, size_mismatch
+    from fol_vpr.sources import (
+        StreamDecoder,
+        configured_calibration,
+        read_image_file,
+        size_mismatch,
+    )
 
     calibration, mounted = configured_calibration(config), bool(config.camera_mount)
     camera = None if calibration is None else calibration.camera
@@ -168,12 +174,11 @@ def _read(path: str, config: CameraConfig) -> Frame:
         print(notice, file=sys.stderr)
     if config.camera_mount and camera is None:
         raise InputError('--camera-mount needs --camera FILE')
-
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f'the image {path} cannot be read: {error.strerror}') from error
-    image = decode_bytes(data, path)
+    decoder = StreamDecoder(
+        path, lambda said: print(said, file=sys.stderr), image_range=config.image_range
+    )
+    # A calibration is of the pixels as they are stored.
+    image = decoder.decode_file(read_image_file(Path(path)), path, upright=camera is None)
     if camera is not None and (problem := size_mismatch(camera, (image.shape[1], image.shape[0]))):
         raise InputError(f'{config.camera} does not fit {path}: {problem}')
     return Frame(image, uri=path, camera=camera)

@@ -14,6 +14,12 @@ from fol_vpr.errors import InputError
 
 MOUNT = ('X', 'Y', 'Z', 'QX', 'QY', 'QZ', 'QW')
 """Names of the numbers of a camera mount: metres and a unit quaternion."""
+RANGE = ('LOW', 'HIGH')
+"""Names of the numbers of an image range: the values of black and white."""
+IMAGE_RANGE = (
+    'Values of images with 16 bits that become black and white, such as 0 4095 for a camera with '
+    '12 bits. {} Images with 8 bits are not changed.'
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,36 @@ class CameraConfig(Checked):
         'and base_link where there is none.',
         is_frame=True,
     )
+    image_range: tuple[float, ...] = setting(
+        (),
+        IMAGE_RANGE.format(
+            'Empty takes both from images spread over the folder or bag: the smallest depth (8, '
+            '10, 12, 14 or 16 bits) that holds all values, or the band of all values if that is '
+            'narrow, as with thermal cameras.'
+        ),
+        elements=RANGE,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         mount_pose(self.camera_mount)
+        check_image_range(self.image_range)
+
+
+def check_image_range(numbers: Sequence[float]) -> None:
+    """Check a setting `image_range`: empty, or the values of black and white.
+
+    Raises:
+        InputError: not two finite numbers, of which the second is larger.
+    """
+    if not numbers:
+        return
+    fit = len(numbers) == len(RANGE) and all(math.isfinite(number) for number in numbers)
+    if not fit or numbers[0] >= numbers[1]:
+        raise InputError(
+            f'image_range is {" ".join(f"{number:g}" for number in numbers)}, expected two '
+            'values, that of black and a larger one of white; a camera with 12 bits has 0 4095'
+        )
 
 
 def mount_pose(numbers: Sequence[float]) -> Pose | None:

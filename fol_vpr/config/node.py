@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fol_vpr.config.camera import MOUNT, mount_pose
+from fol_vpr.config.camera import IMAGE_RANGE, MOUNT, RANGE, check_image_range, mount_pose
 from fol_vpr.config.declaration import Checked, setting
 
 
@@ -56,6 +56,16 @@ class NodeConfig(Checked):
         '`image/compressed`, auto subscribes to both until an image arrives on either and then '
         'keeps that topic.',
         choices=('auto', 'raw', 'compressed'),
+        read_only=True,
+    )
+    image_range: tuple[float, ...] = setting(
+        (),
+        IMAGE_RANGE.format(
+            'Empty takes both from the images received so far: the smallest depth (8, 10, 12, 14 '
+            'or 16 bits) that holds all values, or the band of all values if that is narrow, as '
+            'with thermal cameras. Both only grow, and the log reports each change.'
+        ),
+        elements=RANGE,
         read_only=True,
     )
     autostart: bool = setting(
@@ -126,3 +136,4 @@ class NodeConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         mount_pose(self.camera_mount)
+        check_image_range(self.image_range)

@@ -17,8 +17,9 @@ from fol_vpr.sources.cameras import (
     size_mismatch,
     wrong_size,
 )
-from fol_vpr.sources.folder import ImageFolder
+from fol_vpr.sources.folder import ImageFolder, read_image_file
 from fol_vpr.sources.images.decode import decode_bytes, decode_image
+from fol_vpr.sources.images.stream import StreamDecoder
 from fol_vpr.sources.opening import is_bag, open_source
 from fol_vpr.sources.source import Capture, FrameSelector, FrameSource, OnBad
 
@@ -34,6 +35,7 @@ __all__ = [
     'ImageFolder',
     'Message',
     'OnBad',
+    'StreamDecoder',
     'TimedMessage',
     'Topic',
     'camera_from_info',
@@ -48,6 +50,7 @@ __all__ = [
     'is_rectified',
     'open_source',
     'read_calibration',
+    'read_image_file',
     'size_mismatch',
     'typestore',
     'write_bag',

@@ -20,7 +20,9 @@ from fol_vpr.sources.cameras import (
     configured_calibration,
     size_mismatch,
 )
-from fol_vpr.sources.images.decode import MAX_ENCODED_BYTES, decode_bytes
+from fol_vpr.sources.images.decode import read_file
+from fol_vpr.sources.images.stored_image import MAX_ENCODED_BYTES
+from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
 from fol_vpr.sources.positions import Location, location_from_name, read_locations
 from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 
@@ -48,6 +50,7 @@ class ImageFolder:
         own_origin: False; positions of images are in a fixed frame.
         files: paths of the images relative to the folder, with '/', in order.
         skipped: paths of the skipped files, likewise.
+        decoder: of the images.
     """
 
     selects_keyframes = False
@@ -93,6 +96,12 @@ class ImageFolder:
         if calibration is not None:
             mounted = bool(self._camera_config.camera_mount)
             self._warn(calibration.notice(self._camera_config.camera, mounted))
+        self.decoder = StreamDecoder(
+            f'{self.path}',
+            self._warn,
+            image_range=self._camera_config.image_range,
+            survey=self._survey,
+        )
         csv_path = None if positions_csv is None else Path(positions_csv)
         self._locations = self._locate(csv_path)
         self.session_id = self.path.resolve().name
@@ -135,8 +144,16 @@ class ImageFolder:
             InputError: the file cannot be read, or is damaged or no image; the message names it.
         """
         path = self.path / self.files[index]
-        pixels = decode_bytes(read_image_file(path), str(path))
+        # A calibration is of the pixels as they are stored.
+        upright = not self._camera_config.camera
+        pixels = self.decoder.decode_file(read_image_file(path), str(path), upright=upright)
         return Frame(pixels, camera=self._camera_of(pixels), **self._capture(index)._asdict())
+
+    def _survey(self) -> Iterator[Read]:
+        """Readers of images that are evenly spread over the folder."""
+        for index in spread(len(self.files)):
+            path = self.path / self.files[index]
+            yield lambda path=path: read_file(read_image_file(path), str(path))  # type: ignore[misc]
 
     def _camera_of(self, pixels: np.ndarray) -> Camera | None:
         size = (pixels.shape[1], pixels.shape[0])

@@ -40,7 +40,7 @@ class FilePlaces:
     def load(self, place: int, number: int) -> np.ndarray:
         """Read and decode; see `PlaceDataset`."""
         path = self.root / self.places[place][number]
-        return decode_bytes(read_image_file(path), str(path))
+        return decode_bytes(read_image_file(path), str(path), upright=True)
 
     def neighbours(self, place: int) -> Sequence[int]:
         """None: places in files are taken to be apart from each other."""

@@ -23,7 +23,7 @@ from fol_vpr.datatypes import (
     RelativePose,
     covariance_of_message,
 )
-from fol_vpr.sources import decode_image
+from fol_vpr.sources import StreamDecoder, decode_image
 from fol_vpr_msgs import msg as fol
 
 NS = 1_000_000_000
@@ -49,18 +49,19 @@ def duration_from_seconds(seconds: float) -> Duration:
     return Duration(sec=min(whole, LAST_SECOND), nanosec=rest)
 
 
-def frame_from_image(message: Any, uri: str) -> Frame:
+def frame_from_image(message: Any, uri: str, decoder: StreamDecoder | None = None) -> Frame:
     """The frame of a sensor_msgs Image or CompressedImage.
 
     Args:
         message: the image.
         uri: where it comes from, e.g. its topic.
+        decoder: of the stream that the image belongs to; without it, it is a stream of its own.
 
     Raises:
         InputError: the image cannot be decoded, with the reason.
     """
     return Frame(
-        image=decode_image(message),
+        image=decode_image(message) if decoder is None else decoder.decode(message),
         stamp_ns=stamp_to_ns(message.header.stamp),
         frame_id=message.header.frame_id,
         uri=uri,

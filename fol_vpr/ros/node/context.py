@@ -12,6 +12,7 @@ from fol_vpr.ros.node.inputs.odometry import OdometryInput
 from fol_vpr.ros.node.parameters.live import LiveSettings
 from fol_vpr.ros.node.parameters.settings import Settings
 from fol_vpr.ros.node.runtime import Runtime
+from fol_vpr.sources import StreamDecoder
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -31,6 +32,8 @@ class NodeContext:
         node: the rclpy node.
         live_settings: the parameters.
         camera: the calibration of the camera and its place on the robot.
+        decoder: of the images of the stream.
+        request_decoder: of the images in service calls, which may be of another camera.
         odometry: the odometry of the robot.
         runtime: what the node has while it is configured, else None.
         enabled: whether the node listens to images while active.
@@ -46,7 +49,13 @@ class NodeContext:
         self.failure = self.map_failure = ''
         self.live_settings = LiveSettings(node, lambda: self.runtime is not None)
         self.camera = CameraInput(node)
+        self.decoder = self._decoder('the images')
+        self.request_decoder = self._decoder('the images of service calls')
         self.odometry = OdometryInput(node, self.camera.fixed_transform)
+
+    def _decoder(self, name: str) -> StreamDecoder:
+        image_range = self.settings.node.image_range
+        return StreamDecoder(name, self.node.get_logger().warning, image_range=image_range)
 
     @property
     def state(self) -> str:

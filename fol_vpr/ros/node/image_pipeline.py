@@ -22,6 +22,7 @@ from fol_vpr.ros.node.inputs.odometry import OdometryTrack
 from fol_vpr.ros.node.outputs.publishers import Publishers
 from fol_vpr.ros.node.parameters.live import LiveSettings
 from fol_vpr.ros.node.worker import TwoStageWorker, Worker
+from fol_vpr.sources import StreamDecoder
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -61,6 +62,7 @@ class ImagePipeline:
         recognizer: recognizes the images.
         publishers: publish the answers.
         settings: the parameters of the node.
+        decoder: of the images.
         camera: tells the camera of an image.
         odometry: tells the pose of the robot when an image was taken.
         monitor: counts the images.
@@ -75,6 +77,7 @@ class ImagePipeline:
         recognizer: PlaceRecognizer,
         publishers: Publishers,
         settings: LiveSettings,
+        decoder: StreamDecoder,
         camera: CameraInput,
         odometry: OdometryTrack,
         monitor: Monitor,
@@ -84,6 +87,7 @@ class ImagePipeline:
         self._recognizer = recognizer
         self._publishers = publishers
         self._settings = settings
+        self._decoder = decoder
         self._camera = camera
         self._odometry = odometry
         self._monitor = monitor
@@ -172,7 +176,7 @@ class ImagePipeline:
             return None
         with self._count_bad_images():
             started = time.perf_counter()
-            frame = frame_from_image(received.message, received.topic)
+            frame = frame_from_image(received.message, received.topic, self._decoder)
             self._camera.remember_image(frame, received.topic)
             camera = self._camera.camera_of(frame, self._settings.current.node)
             frame = replace(frame, camera=camera)

@@ -146,6 +146,7 @@ class Localizer(LifecycleNode):
             recognizer=recognizer,
             publishers=publishers,
             settings=context.live_settings,
+            decoder=context.decoder,
             camera=context.camera,
             odometry=context.odometry.track,
             monitor=self._monitor,

@@ -17,7 +17,8 @@ from fol_vpr.sources.bags.odometry import BagOdometry
 from fol_vpr.sources.bags.poses import PoseTrack, header_stamp, read_pose_track
 from fol_vpr.sources.bags.topics import choose_image_topic
 from fol_vpr.sources.cameras import camera_fingerprint
-from fol_vpr.sources.images.decode import decode_image
+from fol_vpr.sources.images.decode import read_image
+from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
 from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,9 @@ class BagImages:
         base = self._base_frame(config)
         if self._odometry is not None:
             self._odometry.transform_to(base, self._warn)
+        self._decoder = StreamDecoder(
+            self.image_topic, self._warn, image_range=config.image_range, survey=self._survey
+        )
         self._camera = BagCamera(self._bag, self.image_topic, base, config, self._warn)
         self.camera_info_topic = self._camera.info_topic
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
@@ -166,7 +170,7 @@ class BagImages:
         report.count_pose(is_lost)
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
-        frame_id, image = bare_frame(msg.header.frame_id), decode_image(msg)
+        frame_id, image = bare_frame(msg.header.frame_id), self._decoder.decode(msg)
         if frame_id and self._track is not None and frame_id == self._track.child_frame_id:
             self._warn(
                 f'the poses of {self.pose_topic} are of {frame_id}, the frame of the images: a '
@@ -180,6 +184,13 @@ class BagImages:
         if selector is not None:
             selector.stored(stamp_ns, pose, geo)
         return frame
+
+    def _survey(self) -> Iterator[Read]:
+        """Readers of images that are evenly spread over the bag."""
+        wanted = set(spread(self._topic.count))
+        for position, message in enumerate(self._bag.read([self.image_topic])):
+            if position in wanted:
+                yield lambda message=message: read_image(deserialize(message))  # type: ignore[misc]
 
     def _capture(self, stamp_ns: int) -> Capture:
         pose, geo = self._track.at(stamp_ns) if self._track else (None, None)

@@ -21,9 +21,10 @@ import cv2
 import numpy as np
 
 from fol_vpr.errors import InputError
+from fol_vpr.files import printable
+from fol_vpr.sources.images.levels import Levels
+from fol_vpr.sources.images.stored_image import StoredImage, check_size, depth_remark
 
-MAX_PIXELS = 2**26
-"""8192 x 8192; no camera gives more, so that a larger size is an error or an attack."""
 _MIN_BAYER_SIDE = 3
 """Pixels; the demosaicing of OpenCV needs neighbours."""
 
@@ -79,88 +80,61 @@ _ENCODINGS = {
 _PLANAR = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}
 
 
-def decode_raw(msg: Any) -> np.ndarray:
-    """The pixels of a sensor_msgs/Image.
-
-    16-bit values are scaled over their full range, 65535 becoming 255, whatever the bit depth of
-    the sensor. 32FC1 is brightness from 0 to 1.
+def read_raw(msg: Any) -> StoredImage:
+    """The values of a sensor_msgs/Image.
 
     Args:
         msg: an object with the fields of the message, its data as bytes, array('B') or ndarray.
+
+    Raises:
+        InputError: unknown encoding, an empty or too large image, a step shorter than a row, or a
+            wrong amount of data.
+    """
+    name = str(msg.encoding)
+    encoding = _ENCODINGS.get(name) or _ENCODINGS.get(name.strip().lower())
+    if encoding is None:
+        raise InputError(
+            f'Image with encoding {printable(name)!r}, expected one of {", ".join(_ENCODINGS)}; '
+            'set the camera driver to one of these, or convert with image_proc'
+        )
+    values, layout = _unpadded(msg, name, encoding), encoding.plain
+    if encoding.channels == 4:
+        # Transparency must not count among the values that tell black and white.
+        values, layout = values[:, :, :3], layout.replace('a8', '8')
+    remark = depth_remark(name)
+    what = f'Image with encoding {name!r}'
+    return StoredImage(values, layout, what, (remark,) if remark else ())
+
+
+def to_rgb(stored: StoredImage, levels: Levels) -> np.ndarray:
+    """The pixels of a stored image; its orientation is not regarded.
+
+    Args:
+        stored: the image.
+        levels: what becomes of values with 16 bits.
 
     Returns:
         [H, W, 3] uint8, RGB, in memory of its own.
 
     Raises:
-        InputError: unknown encoding, an empty or too large image, a step shorter than a row, a
-            wrong amount of data, or floats outside 0 to 1.
+        InputError: floats outside 0 to 1, integers outside 0 to 65535, or a mosaic of fewer than
+            3 pixels a side.
     """
-    name = str(msg.encoding)
-    encoding = _ENCODINGS.get(name)
-    if encoding is None:
+    pixels = levels.to_8bit(stored.values, stored.what)
+    if stored.layout.startswith('bayer') and min(pixels.shape) < _MIN_BAYER_SIDE:
         raise InputError(
-            f'Image with encoding {name!r}, expected one of {", ".join(_ENCODINGS)}; '
-            'set the camera driver to one of these, or convert with image_proc'
+            f'{stored.what} is too small, expected at least {_MIN_BAYER_SIDE} pixels a side'
         )
-    pixels = grey_to_8bit(_unpadded(msg, name, encoding), f'Image with encoding {name!r}')
-    if encoding.plain in _PLANAR:
-        rgb: np.ndarray = cv2.cvtColor(pixels, _PLANAR[encoding.plain])
-    elif encoding.plain == 'rgb8':
+    if stored.layout in _PLANAR:
+        rgb: np.ndarray = cv2.cvtColor(pixels, _PLANAR[stored.layout])
+    elif stored.layout == 'rgb8':
         rgb = pixels
+    elif stored.layout == 'mono8':
+        rgb = np.repeat(pixels[:, :, None], 3, axis=2)
     else:
-        rgb = _library()(pixels, encoding.plain)
+        rgb = _library()(np.ascontiguousarray(pixels), stored.layout)
     owned: np.ndarray = np.require(rgb, np.uint8, ['C', 'W', 'O'])
     return owned
-
-
-def check_size(width: int, height: int, what: str) -> None:
-    """Check the size of an image in pixels.
-
-    Raises:
-        InputError: the image is empty, or has more than `MAX_PIXELS`; `what` names the image.
-    """
-    if width <= 0 or height <= 0:
-        raise InputError(f'{what} is {width} x {height} pixels, expected at least 1 x 1')
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f'{what} claims {width} x {height} pixels, expected at most {MAX_PIXELS} in all; '
-            'scale it down'
-        )
-
-
-def grey_to_8bit(values: np.ndarray, what: str) -> np.ndarray:
-    """Convert values of 8, 16 or 32 bits to uint8 of the same shape.
-
-    uint16 is divided by 257 and rounded, so that 0 and 65535 become 0 and 255. int32, in which
-    some decoders return 16-bit images, is treated likewise. Floats are scaled from 0 to 1.
-
-    Args:
-        values: brightness or colour channels.
-        what: name of the image in error messages.
-
-    Raises:
-        InputError: floats outside 0 to 1, or integers outside 0 to 65535.
-    """
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype.kind == 'f':
-        low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= 1):
-            raise InputError(
-                f'{what} holds floats from {low:g} to {high:g}, expected brightness from 0 to 1; '
-                'a depth image cannot be used: choose a camera topic'
-            )
-        brightness: np.ndarray = np.rint(values * np.float32(255)).astype(np.uint8)
-        return brightness
-    if values.dtype != np.uint16:
-        if values.min() < 0 or values.max() > 65535:
-            raise InputError(
-                f'{what} holds values from {values.min()} to {values.max()}, '
-                'expected 16 bit, 0 to 65535'
-            )
-        values = values.astype(np.uint16)
-    # 257 is odd, so that no quotient ends in .5 and rounding is unambiguous.
-    return np.asarray(cv2.convertScaleAbs(values, alpha=1 / 257)).reshape(values.shape)
 
 
 def _unpadded(msg: Any, name: str, encoding: _Encoding) -> np.ndarray:
@@ -199,8 +173,6 @@ def _check_divisible(width: int, height: int, encoding: _Encoding, what: str) ->
     Raises:
         InputError: they do not.
     """
-    if encoding.plain.startswith('bayer') and min(width, height) < _MIN_BAYER_SIDE:
-        raise InputError(f'{what} is too small, expected at least {_MIN_BAYER_SIDE} pixels a side')
     if encoding.plain.startswith('yuv422') and width % 2:
         raise InputError(f'{what} has an odd width; pixels come in pairs in this encoding')
     if encoding.plain in _PLANAR and (width % 2 or height % 2):

@@ -37,6 +37,7 @@ class Piped:
             recognizer=recognizer,
             publishers=self.publishers,
             settings=made.context.live_settings,
+            decoder=made.context.decoder,
             camera=made.context.camera,
             odometry=made.context.odometry.track,
             monitor=self.monitor,

@@ -12,6 +12,7 @@ import pytest
 from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_image, typestore
 from fol_vpr.sources.images import raw_image
+from fol_vpr.sources.images.levels import Levels
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -83,7 +84,15 @@ def test_sixteen_bit_grey(encoding: str, bigendian: int, padding: int) -> None:
 def test_sixteen_bit_colour(encoding: str, expected: list[int], bigendian: int) -> None:
     row = [257, 514, 771, 9999][: 4 if 'a' in encoding else 3]
     msg = message(encoding, [row], dtype='u2', width=1, padding=2, bigendian=bigendian)
-    np.testing.assert_array_equal(decode_image(msg), [[expected]])
+    image = decode_image(msg, Levels((0, 65_535)))
+    np.testing.assert_array_equal(image, [[expected]])
+
+
+@pytest.mark.parametrize('encoding', ['rgb16', 'bgra16', 'rgba16'])
+def test_transparency_does_not_count_as_a_value(encoding: str) -> None:
+    row = [4000, 2000, 1000, 65_535][: 4 if 'a' in encoding else 3]
+    image = decode_image(message(encoding, [row], dtype='u2', width=1))
+    np.testing.assert_array_equal(np.sort(image[0, 0]), [62, 125, 249])
 
 
 @pytest.mark.parametrize('bigendian', [0, 1])

@@ -74,7 +74,8 @@ class MapChangeServices:
 
     def _frame(self, recognizer: PlaceRecognizer, request: AddPlace.Request) -> Frame:
         """The image of a request with its camera, its pose and its geodetic position."""
-        frame = frame_from_image(given_image(request), 'add_place')
+        decoder = self._context.request_decoder
+        frame = frame_from_image(given_image(request), 'add_place', decoder)
         info = recognizer.map_info
         assert info is not None
         settings = self._context.settings

@@ -65,7 +65,7 @@ class QueryPlaceService:
         check_map_loaded(recognizer)
         started = time.perf_counter()
         settings = context.live_settings.apply(recognizer)
-        frame = frame_from_image(image, 'query_place')
+        frame = frame_from_image(image, 'query_place', self._context.request_decoder)
         frame = replace(frame, camera=context.camera.camera_of(frame, settings.node))
         with cleanup_explains_errors(context, recognizer):
             recognition = recognizer.recognize(

@@ -195,7 +195,7 @@ def _image_messages(
         yield TimedMessage(
             stamp_ns,
             config.image_topic,
-            partial(make, path, header(stamp_ns, config.frame_id)),
+            partial(make, path, header(stamp_ns, config.frame_id), source.decoder, upright=True),
         )
 
 

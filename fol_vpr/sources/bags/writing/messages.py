@@ -14,7 +14,8 @@ from fol_vpr.datatypes import GeoPosition, Pose
 from fol_vpr.sources.bags.bag import typestore
 from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
 from fol_vpr.sources.folder import read_image_file
-from fol_vpr.sources.images.decode import decode_bytes
+from fol_vpr.sources.images.orientation import UPRIGHT, orientation_of_file
+from fol_vpr.sources.images.stream import StreamDecoder
 from fol_vpr.sources.positions import Location
 
 # Files that begin with these bytes are stored in a CompressedImage unchanged.
@@ -28,31 +29,35 @@ def header(stamp_ns: int, frame_id: str) -> Any:
     return types['std_msgs/msg/Header'](stamp, frame_id)
 
 
-def compressed_image(path: Path, head: Any) -> Any:
-    """A CompressedImage with the bytes of a JPEG or PNG file; other formats become PNG.
+def compressed_image(path: Path, head: Any, decoder: StreamDecoder, upright: bool) -> Any:
+    """A CompressedImage with the bytes of a JPEG or PNG file.
+
+    Other formats, and photographs that have to be turned, become PNG.
 
     Args:
         path: the image file.
         head: the header.
+        decoder: of the folder.
+        upright: whether the EXIF orientation is applied. Nobody applies it to a message.
 
     Raises:
         InputError: the file cannot be read, or is damaged or no image.
     """
     data = read_image_file(path)
-    pixels = decode_bytes(data, str(path))
+    pixels = decoder.decode_file(data, str(path), upright=upright)
     kept = [name for name, magic in _MAGIC.items() if data.startswith(magic)]
-    if not kept:
+    if not kept or (upright and orientation_of_file(data) != UPRIGHT):
         kept, data = ['png'], _as_png(pixels)
     message = typestore().types['sensor_msgs/msg/CompressedImage']
     return message(head, kept[0], np.frombuffer(data, np.uint8))
 
 
-def raw_image(path: Path, head: Any) -> Any:
+def raw_image(path: Path, head: Any, decoder: StreamDecoder, upright: bool) -> Any:
     """An Image, rgb8, of an image file.
 
     Args and errors as of `compressed_image`.
     """
-    pixels = decode_bytes(read_image_file(path), str(path))
+    pixels = decoder.decode_file(read_image_file(path), str(path), upright=upright)
     height, width = pixels.shape[:2]
     message = typestore().types['sensor_msgs/msg/Image']
     return message(head, height, width, 'rgb8', 0, width * 3, pixels.reshape(-1))
