@@ -72,9 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='frame that the positions are in, where the drives name another one',
     )  # fmt: skip
     parser.add_argument(
-        '--ground-truth', metavar='CSV', action='append', default=[],
-        help='CSV with the columns query_index,ref_indices; give it once for each drive, bags '
-        'first. Without it, positions decide, see --positive-radius',
+        '--ground-truth', metavar='FILE', action='append', default=[],
+        help='CSV with the columns query_index,ref_indices, or a .npy as VPR-Bench has it; give '
+        'it once for each drive, bags first. Without it, positions decide, see --positive-radius',
     )  # fmt: skip
     parser.add_argument(
         '--limit', metavar='N', type=int, help='use only the first N images of each drive'

@@ -68,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     truth = parser.add_mutually_exclusive_group()
     truth.add_argument(
         '--ground-truth',
-        metavar='CSV',
-        help='CSV with the columns query_index,ref_indices; without it, positions of queries and '
-        'references decide, see --positive-radius',
+        metavar='FILE',
+        help='CSV with the columns query_index,ref_indices, or a .npy as VPR-Bench has it; '
+        'without it, positions of queries and references decide, see --positive-radius',
     )
     truth.add_argument(
         '--without-ground-truth',

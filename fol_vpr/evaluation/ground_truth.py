@@ -1,8 +1,8 @@
-"""The positives of queries: references that show the same place, from a CSV or by position."""
+"""The positives of queries: references that show the same place, from a file or by position."""
 
 from __future__ import annotations
 
-import csv
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ import numpy as np
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Pose
 from fol_vpr.errors import InputError
+from fol_vpr.evaluation.ground_truth_files import GroundTruthRow, array_rows, csv_rows, is_array
 
 if TYPE_CHECKING:
     from fol_vpr.sources import Capture
@@ -22,7 +23,7 @@ Positives = Sequence[frozenset[int] | None]
 """For each query the `Place.index` of the references that show its place: empty if the map does
 not have the place, None if the position of the query is not known."""
 
-COLUMNS = ('query_index', 'ref_indices')
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,13 @@ class PlottedPositions:
 
 
 def read_ground_truth(path: str | Path, queries: int, references: int) -> list[frozenset[int]]:
-    """Read positives from a CSV with the columns `query_index,ref_indices`.
+    """Read positives from a CSV with the columns `query_index,ref_indices`, or from a NumPy array.
 
-    The indices count from 0 in the order of the sorted files, those of references are separated
+    The indices count from 0 in the natural order of the files; those of references are separated
     by spaces. Further columns are ignored. A query without a line has no positives.
 
     Args:
-        path: the CSV, UTF-8, with a header.
+        path: the CSV, UTF-8, with a header; or an array, see `ground_truth_files.array_rows`.
         queries: number of queries.
         references: number of references in the map.
 
@@ -78,57 +79,64 @@ def read_ground_truth(path: str | Path, queries: int, references: int) -> list[f
     Raises:
         InputError: the file cannot be read, or a line does not fit; its number is named.
     """
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            return _read_rows(csv.DictReader(file), str(path), queries, references)
-    except FileNotFoundError as error:
-        raise InputError(f'there is no ground truth at {path}') from error
-    except OSError as error:
-        raise InputError(f'the ground truth {path} cannot be read: {error.strerror}') from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f'the ground truth {path} is not a CSV file in UTF-8: {error}') from error
-
-
-def _read_rows(
-    rows: csv.DictReader[str], path: str, queries: int, references: int
-) -> list[frozenset[int]]:
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        found = ', '.join(rows.fieldnames or ()) or 'nothing'
-        raise InputError(
-            f'the ground truth {path} needs a header with the columns {", ".join(COLUMNS)}; '
-            f'its first line holds {found}'
-        )
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f'there is no ground truth at {path}')
+    if path.is_dir():
+        raise InputError(f'the ground truth {path} cannot be read: it is a folder')
+    if is_array(path):
+        return _of_array(path, queries, references)
     positives: list[frozenset[int]] = [frozenset()] * queries
-    seen: dict[int, int] = {}
-    for row in rows:
-        where = f'line {rows.line_num} of the ground truth {path}'
-        query = _index(row['query_index'], queries, 'query_index', 'queries', where)
-        if query in seen:
-            raise InputError(f'{where}: query {query} was already given in line {seen[query]}')
-        seen[query] = rows.line_num
-        positives[query] = frozenset(
-            _index(text, references, 'ref_indices', 'references in the map', where)
-            for text in (row['ref_indices'] or '').split()
-        )
-    if not seen:
-        raise InputError(f'the ground truth {path} has a header but no lines')
+    seen: dict[int, str] = {}
+    for row in csv_rows(path):
+        _check_query(row, queries, seen)
+        for reference in row.references:
+            if not 0 <= reference < references:
+                raise _outside(row, 'ref_indices', reference, references, 'references in the map')
+        positives[row.query] = frozenset(row.references)
     return positives
 
 
-def _index(text: str | None, count: int, column: str, what: str, where: str) -> int:
-    try:
-        index = int(text or '')
-    except ValueError as error:
-        raise InputError(
-            f'{where}: {column} holds {text!r}, expected whole numbers from 0'
-        ) from error
-    if not 0 <= index < count:
-        raise InputError(
-            f'{where}: {column} names {index}, but there are {count} {what} (0 to {count - 1}); '
-            'check that map, queries and ground truth belong to the same set'
-        )
-    return index
+def _of_array(path: Path, queries: int, references: int) -> list[frozenset[int]]:
+    """Positives of an array, without references past the last, which some data sets name.
+
+    VPR-Bench names the frames from i - 2 to i + 2 for frame i, also at the end.
+    """
+    positives: list[frozenset[int]] = [frozenset()] * queries
+    seen: dict[int, str] = {}
+    dropped: list[int] = []
+    for row in array_rows(path):
+        _check_query(row, queries, seen)
+        known = frozenset(index for index in row.references if 0 <= index < references)
+        outside = [index for index in row.references if index not in known]
+        if outside and not (known and (row.is_window or min(outside) >= references)):
+            raise _outside(row, 'its list', outside[0], references, 'references in the map')
+        dropped += outside
+        positives[row.query] = known
+    if not seen:
+        raise InputError(f'the ground truth {path} has no rows')
+    if dropped:
+        log.warning(
+            '%s names references that the map does not have: %d times, up to %d of %d (0 to %d); '
+            'they are left out, as their queries have others',
+            path, len(dropped), max(dropped), references, references - 1,
+        )  # fmt: skip
+    return positives
+
+
+def _check_query(row: GroundTruthRow, queries: int, seen: dict[int, str]) -> None:
+    if not 0 <= row.query < queries:
+        raise _outside(row, 'query_index', row.query, queries, 'queries')
+    if row.query in seen:
+        raise InputError(f'{row.where}: query {row.query} was already given in {seen[row.query]}')
+    seen[row.query] = row.where.partition(' of the ground truth')[0]
+
+
+def _outside(row: GroundTruthRow, column: str, index: int, count: int, what: str) -> InputError:
+    return InputError(
+        f'{row.where}: {column} names {index}, but there are {count} {what} (0 to {count - 1}); '
+        'check that map, queries and ground truth belong to the same set'
+    )
 
 
 def positives_by_position(

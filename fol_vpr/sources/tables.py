@@ -9,7 +9,7 @@ import csv
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -145,8 +145,14 @@ class TableRows:
             yield where, row
 
 
-def read_table(path: Path) -> tuple[list[tuple[str, str]], TableRows]:
+def read_table(
+    path: Path, expected: Collection[str] = _COLUMN_OF
+) -> tuple[list[tuple[str, str]], TableRows]:
     """Read a table with a header, whatever its columns are.
+
+    Args:
+        path: the table.
+        expected: names of columns by which the header and the delimiter are recognised.
 
     Returns:
         Name in lower case and unit (as in 'timestamp [ns]', or empty) of each column, and the
@@ -165,9 +171,9 @@ def read_table(path: Path) -> tuple[list[tuple[str, str]], TableRows]:
         raise InputError(f'{path} has no rows; expected a header line and one row per image')
     comments = [line for line in lines if line.is_comment and line.number < data[0].number]
     header, rows = data[0], data[1:]
-    if comments and not _known(header) and _known(comments[-1]):
+    if comments and not _known(header, expected) and _known(comments[-1], expected):
         header, rows = comments[-1], data
-    delimiter = _delimiter(header)
+    delimiter = _delimiter(header, expected)
     names = split_cells([header.text.lstrip('# \t')], delimiter)[0]
     return [_name_and_unit(name) for name in names], TableRows(path, header, rows, delimiter)
 
@@ -207,22 +213,22 @@ def _checked(
         raise InputError(f'{path}, line {last} or later is no CSV: {error}') from error
 
 
-def _known(line: _Line) -> int:
+def _known(line: _Line, expected: Collection[str]) -> int:
     """How many known columns a line names, as the header that it may be."""
-    return max(_known_with(line, delimiter) for delimiter in _DELIMITERS)
+    return max(_known_with(line, delimiter, expected) for delimiter in _DELIMITERS)
 
 
-def _known_with(line: _Line, delimiter: str) -> int:
+def _known_with(line: _Line, delimiter: str, expected: Collection[str]) -> int:
     try:
         names = split_cells([line.text.lstrip('# \t')], delimiter)[0]
     except csv.Error:
         return 0
-    return sum(_name_and_unit(name)[0] in _COLUMN_OF for name in names)
+    return sum(_name_and_unit(name)[0] in expected for name in names)
 
 
-def _delimiter(header: _Line) -> str:
+def _delimiter(header: _Line, expected: Collection[str]) -> str:
     """The delimiter with which a header names the most known columns; a comma if none does."""
-    counts = {delimiter: _known_with(header, delimiter) for delimiter in _DELIMITERS}
+    counts = {delimiter: _known_with(header, delimiter, expected) for delimiter in _DELIMITERS}
     return max(counts, key=lambda delimiter: (counts[delimiter], delimiter == ','))
 
 

@@ -1,10 +1,12 @@
 """Positives from CSVs, good and bad, and from positions."""
 
+import logging
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.object_arrays import write_object_array
 
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
@@ -59,6 +61,99 @@ def test_what_is_no_csv(tmp_path):
     path.write_bytes(b'query_index,ref_indices\n\xff\xfe,0\n')
     with pytest.raises(InputError, match='UTF-8'):
         read_ground_truth(path, 1, 1)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'query_index;ref_indices\n0;1 2\n3;\n',
+        'query_index\tref_indices\n0\t1 2\n3\t\n',
+        '# by hand\nquery_index,ref_indices\n0,1 2\n# none\n3,\n',
+        # As pandas writes a column of lists.
+        'query_index,ref_indices\n0,"[1, 2]"\n3,[]\n',
+        ' Query_Index , Ref_Indices \n0, 1  2 \n3,\n',
+    ],
+)
+def test_forms_of_one_csv(tmp_path, text):
+    assert read_ground_truth(csv_file(tmp_path, text), 4, 3) == [{1, 2}, set(), set(), set()]
+
+
+def array_file(folder: Path, rows: list, protocol: int = 2) -> Path:
+    array = np.empty((len(rows), 2), dtype=object)
+    for number, (query, references) in enumerate(rows):
+        array[number] = [query, references]
+    return write_object_array(folder / 'ground_truth_new.npy', array, protocol)
+
+
+@pytest.mark.parametrize('protocol', [2, 3, 4, 5])
+def test_array_of_vpr_bench(tmp_path, protocol):
+    rows = [
+        [0, [0, 1]],
+        [2, np.array([1, 2])],
+        [1, range(1, 3)],
+        [3, [-1]],
+        [4, (2.0, np.int64(0))],
+    ]
+    found = read_ground_truth(array_file(tmp_path, rows, protocol), 6, 3)
+    # -1 is no reference but the mark of a query whose place the map does not have.
+    assert found == [{0, 1}, {1, 2}, {1, 2}, set(), {0, 2}, set()]
+
+
+def test_array_that_names_frames_past_the_end(tmp_path, caplog):
+    rows = [[frame, list(range(max(0, frame - 2), frame + 3))] for frame in range(5)]
+    with caplog.at_level(logging.WARNING):
+        found = read_ground_truth(array_file(tmp_path, rows), 5, 5)
+    assert found[4] == {2, 3, 4}
+    assert 'names references that the map does not have: 3 times, up to 6 of 5' in caplog.text
+    # Half of the references are missing: some queries have none that is there.
+    with pytest.raises(InputError, match=r'row 4 .* names 2, but there are 2 references'):
+        read_ground_truth(array_file(tmp_path, rows), 5, 2)
+
+
+def test_array_with_a_list_for_each_query(tmp_path):
+    lists = np.empty(3, dtype=object)
+    lists[:] = [[0, 1], np.array([2], np.int32), []]
+    path = write_object_array(tmp_path / 'a.npy', lists)
+    assert read_ground_truth(path, 3, 3) == [{0, 1}, {2}, set()]
+    pairs = np.empty(2, dtype=object)
+    pairs[:] = [[1, [0, 1]], [0, [2]]]
+    path = write_object_array(tmp_path / 'b.npy', pairs)
+    assert read_ground_truth(path, 2, 3) == [{2}, {0, 1}]
+
+
+def test_array_of_first_and_last_references(tmp_path, caplog):
+    np.save(tmp_path / 'a.npy', np.array([[0.0, -1, 1], [1, 0, 2], [2, 1, 3]]))
+    with caplog.at_level(logging.WARNING):
+        assert read_ground_truth(tmp_path / 'a.npy', 3, 3) == [{0, 1}, {0, 1, 2}, {1, 2}]
+    assert 'query, first and last reference in each row' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        ([[0, [1]], [0, [1]]], 'row 1 .* query 0 was already given in row 0'),
+        ([[4, [1]]], 'query_index names 4, but there are 4 queries'),
+        ([[0, [3]]], 'names 3, but there are 3 references'),
+        ([[0, [-1, 1]]], 'names -1'),
+        ([[0, [1.5]]], 'row 0 .* holds 1.5, expected whole numbers'),
+        ([[0, ['1']]], "row 0 .* holds '1', expected whole numbers"),
+        ([[0, [[1]]]], r'row 0 .* holds \[1\], expected whole numbers'),
+        ([[True, [1]]], 'row 0 .* holds True'),
+        ([[float('nan'), [1]]], 'row 0 .* holds nan'),
+    ],
+)
+def test_bad_arrays(tmp_path, rows, message):
+    with pytest.raises(InputError, match=message):
+        read_ground_truth(array_file(tmp_path, rows), 4, 3)
+
+
+def test_arrays_of_other_shapes(tmp_path):
+    np.save(tmp_path / 'a.npy', np.zeros((4, 2)))
+    with pytest.raises(InputError, match=r'array \[4, 2\] of float64, expected .* as a CSV'):
+        read_ground_truth(tmp_path / 'a.npy', 4, 3)
+    write_object_array(tmp_path / 'a.npy', np.full((2, 3), 0, dtype=object))
+    with pytest.raises(InputError, match=r'array of objects \[2, 3\]'):
+        read_ground_truth(tmp_path / 'a.npy', 4, 3)
 
 
 def at(x: float, y: float = 0.0, heading: float = 0.0) -> CapturedPosition:
