@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.object_arrays import write_object_array
+from helpers.data_sets.object_arrays import write_object_array
 
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.object_arrays import write_object_array, write_pickle_as_array
+from helpers.data_sets.object_arrays import write_object_array, write_pickle_as_array
 
 from fol_vpr.errors import InputError
 from fol_vpr.sources.object_array import read_array
