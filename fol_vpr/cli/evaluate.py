@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     parser.add_argument(
-        '--queries', metavar='DIR_OR_BAG', required=True, help='image folder or ROS 2 bag'
+        '--queries', metavar='DIR_OR_BAG', required=True, help='image folder or bag'
     )
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument(
