@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.executors import Executor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -21,6 +22,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from fol_vpr.config import RecorderConfig
 from fol_vpr.errors import FolVprError, InputError, StorageError
 from fol_vpr.ros.bags.client import client_node, message_class, topic_type
+from fol_vpr.ros.kept_messages import KeptSubscription
 
 Report = Callable[[str], None]
 # Seconds that one turn of the executor may take.
@@ -28,6 +30,7 @@ SPIN_TIME = 0.1
 # Messages that may wait to be written.
 QUEUE_DEPTH = 1000
 BAG_VERSION: Literal[9] = 9  # of ROS 2 Jazzy
+PRESENT_QOS = QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.BEST_AVAILABLE)
 STORAGES = {'sqlite3': StoragePlugin.SQLITE3, 'mcap': StoragePlugin.MCAP}
 
 
@@ -90,6 +93,30 @@ def record(
         conclude(summary)
 
 
+class _Repeats:
+    """Tells messages of a topic that arrive a second time, by the second subscription."""
+
+    def __init__(self) -> None:
+        self._order: deque[tuple[int, int]] = deque()
+        self._keys: set[tuple[int, int]] = set()
+
+    def seen(self, sent_ns: int, data: bytes) -> bool:
+        """Whether this message has come before.
+
+        Args:
+            sent_ns: when it was published; 0 where the middleware does not tell.
+            data: its content.
+        """
+        key = (sent_ns, len(data) if sent_ns else hash(data))
+        if key in self._keys:
+            return True
+        self._keys.add(key)
+        self._order.append(key)
+        if len(self._order) > 2 * QUEUE_DEPTH:
+            self._keys.discard(self._order.popleft())
+        return False
+
+
 class _Recorder:
     """One recording."""
 
@@ -146,18 +173,18 @@ class _Recorder:
             kind = message_class(type_name)
             self._register(type_name)
             connection = self._writer.add_connection(topic, type_name, typestore=self._typestore)
-            qos = QoSProfile(
-                depth=QUEUE_DEPTH,
-                reliability=ReliabilityPolicy.BEST_AVAILABLE,
-                durability=DurabilityPolicy.BEST_AVAILABLE,
-            )
-            self._node.create_subscription(
-                kind, topic, partial(self._on_message, connection), qos, raw=True
+            callback = partial(self._on_message, connection, _Repeats())
+            KeptSubscription(
+                self._node, kind, topic, callback, depth=QUEUE_DEPTH, present=PRESENT_QOS, raw=True
             )
             self._summary.missing.remove(topic)
             self._report(f'recording {topic} ({type_name})')
 
-    def _on_message(self, connection: Connection, data: bytes) -> None:
+    def _on_message(
+        self, connection: Connection, repeats: _Repeats, data: bytes, info: dict[str, Any]
+    ) -> None:
+        if repeats.seen(int(info['source_timestamp']), data):
+            return
         self._writer.write(connection, time.time_ns(), data)
         recorded = self._summary.recorded
         recorded[connection.topic] = recorded.get(connection.topic, 0) + 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from fol_vpr.config import CameraConfig, mount_pose
 from fol_vpr.datatypes import Camera, Pose, bare_frame
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.bag import Bag, deserialize
+from fol_vpr.sources.bags.bag import Bag, Message, deserialize
 from fol_vpr.sources.bags.mounts import read_mount
 from fol_vpr.sources.cameras import (
     CAMERA_INFO,
@@ -17,6 +19,7 @@ from fol_vpr.sources.cameras import (
     camera_from_info,
     camera_info_topics,
     configured_calibration,
+    image_size,
     is_rectified,
     size_mismatch,
 )
@@ -26,7 +29,8 @@ class BagCamera:
     """Gives the calibration of each image, by its size and its frame.
 
     The configured calibration takes precedence over that of the bag. Of a CameraInfo topic the
-    first message is used, for all images.
+    last message before the image is used, or the first where there is none before; messages whose
+    K is zero, with which some drivers begin, are used only where there is no other.
 
     Args:
         bag: the bag.
@@ -59,9 +63,16 @@ class BagCamera:
         self._file = config.camera
         calibration = configured_calibration(config)
         self._given = None if calibration is None else calibration.camera
+        if calibration is not None:
+            warn(calibration.notice(config.camera, self._mount is not None))
         self.info_topic = '' if config.camera else self._find(image_topic, config)
-        self._info = self._first_info()
+        self._damaged = False
+        self._first = self._first_info()
+        self._by_frame: dict[str, Any] = {}
+        self._changed = False
+        self._info = self._first
         self._known: dict[tuple[tuple[int, int], str], Camera | None] = {}
+        self._mounts: dict[str, Pose | None] = {}
 
     def _find(self, image_topic: str, config: CameraConfig) -> str:
         if config.camera_info_topic:
@@ -79,14 +90,77 @@ class BagCamera:
         return ''
 
     def _first_info(self) -> Any:
+        """The first message with a calibration, or else the first one."""
+        first = None
         if not self.info_topic:
             return None
         try:
             for message in self._bag.read([self.info_topic]):
-                return deserialize(message)
+                info = self._read(message)
+                first = first or info
+                if info is not None and np.any(info.k):
+                    return info
         except InputError as error:
             self._warn(f'{error}; {WITHOUT_CAMERA}')
-        return None
+        return first
+
+    def _read(self, message: Message) -> Any:
+        """The CameraInfo of a message, None if it is damaged, with one warning for all."""
+        try:
+            return deserialize(message)
+        except InputError as error:
+            if not self._damaged:
+                self._warn(f'{error}; such messages are left out')
+            self._damaged = True
+            return None
+
+    def messages(self, image_topic: str) -> Iterator[Message]:
+        """The messages of the image topic, while the calibration is kept up to date.
+
+        Args:
+            image_topic: of the images.
+
+        Raises:
+            InputError: the bag is damaged.
+        """
+        self._use(self._first)
+        self._by_frame.clear()
+        topics = [image_topic]
+        if self._first is not None:
+            topics.append(self.info_topic)
+        for message in self._bag.read(topics):
+            if message.topic == image_topic:
+                yield message
+                continue
+            if (info := self._read(message)) is not None:
+                self._note(info)
+
+    def _note(self, info: Any) -> None:
+        if not np.any(info.k):
+            return
+        frame = bare_frame(info.header.frame_id)
+        before = self._by_frame.get(frame)
+        if before is None and bare_frame(self._first.header.frame_id) == frame:
+            before = self._first
+        self._by_frame[frame] = info
+        if before is not None:
+            if _calibration(info) == _calibration(before):
+                return
+            self._warn_of_change(before, info)
+        self._use(info)
+
+    def _warn_of_change(self, before: Any, info: Any) -> None:
+        if not self._changed:
+            self._warn(
+                f'{self.info_topic}: the calibration changes during the recording, first at '
+                f'{_stamp(info)}: {_difference(before, info)}; each image is used with the '
+                'calibration before it. Give --camera FILE if one holds for all of them'
+            )
+        self._changed = True
+
+    def _use(self, info: Any) -> None:
+        self._info = info
+        self._known.clear()
 
     def for_image(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
         """The camera of an image, or None if it is not known.
@@ -107,6 +181,8 @@ class BagCamera:
     def _camera(self, image_size: tuple[int, int], frame_id: str) -> Camera | None:
         if self._given is None and self._info is None:
             return None
+        if self._given is None:
+            self._info = self._by_frame.get(frame_id, self._info)
         mount = self._mount
         if mount is None:
             mount = self._mount_by_tf(frame_id)
@@ -131,10 +207,39 @@ class BagCamera:
 
     def _mount_by_tf(self, frame_id: str) -> Pose | None:
         frame = frame_id or ('' if self._info is None else str(self._info.header.frame_id))
+        if frame in self._mounts:
+            return self._mounts[frame]
         mount, reason = read_mount(self._bag, self._base_frame, frame)
         if mount is None:
             self._warn(
                 f'the pose of the camera on the robot is not known ({reason}), so that poses of '
                 'the base cannot be measured; give it with --camera-mount'
             )
+        self._mounts[frame] = mount
         return mount
+
+
+def _calibration(info: Any) -> tuple[Any, ...]:
+    """What the rays of the pixels depend on."""
+    region = info.roi
+    return (
+        tuple(info.k), tuple(info.d), tuple(info.p), str(info.distortion_model),
+        info.width, info.height, info.binning_x, info.binning_y,
+        region.x_offset, region.y_offset, region.width, region.height,
+    )  # fmt: skip
+
+
+def _difference(before: Any, after: Any) -> str:
+    """The first of the values that differ, in words."""
+    (width, height), (wide, high) = image_size(before), image_size(after)
+    if (width, height) != (wide, high):
+        return f'{width}x{height} pixels become {wide}x{high}'
+    if before.k[0] != after.k[0]:
+        return f'the focal length {before.k[0]:g} becomes {after.k[0]:g}'
+    return 'its matrix or its coefficients become others'
+
+
+def _stamp(info: Any) -> str:
+    """The stamp of a message's header in words."""
+    stamp = info.header.stamp
+    return f'{stamp.sec}.{stamp.nanosec // 1_000_000:03d} s'

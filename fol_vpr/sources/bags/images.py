@@ -138,7 +138,7 @@ class BagImages:
         report = _PassReport(self._topic, self._track, leaves_out=selector is not None)
         position = -1
         try:
-            for position, message in enumerate(self._bag.read([self.image_topic])):
+            for position, message in enumerate(self._camera.messages(self.image_topic)):
                 if position < start:
                     continue
                 if stop is not None and position >= stop:
@@ -219,7 +219,7 @@ class BagImages:
         return config.base_frame or told or NodeConfig.base_frame
 
     def _warn(self, message: str) -> None:
-        if message not in self.warnings:
+        if message and message not in self.warnings:
             self.warnings.append(message)
             log.warning(message)
 

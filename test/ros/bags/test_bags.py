@@ -161,6 +161,32 @@ def test_a_recording_that_is_interrupted_can_be_read(bag, tmp_path):
     assert f'{recording.topics["/talk"].count} on /talk' in output
 
 
+def test_a_message_that_was_sent_once_before_is_recorded_once(tmp_path):
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    from sensor_msgs.msg import CameraInfo
+
+    with live.observer() as watch:
+        kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        latched = watch.node.create_publisher(CameraInfo, '/camera/camera_info', kept)
+        latched.publish(CameraInfo(width=1))
+        # A second publisher of the topic keeps nothing.
+        volatile = watch.node.create_publisher(CameraInfo, '/camera/camera_info', 10)
+        recorder = live.fol_vpr(
+            'bag', 'record', '/camera/camera_info', '--output', tmp_path / 'b', '--idle', 2
+        )
+        watch.until(lambda: volatile.get_subscription_count() >= 1)
+        watch.spin(1.0)
+        volatile.publish(CameraInfo(width=2))
+        latched.publish(CameraInfo(width=3))
+        watch.until(lambda: recorder.poll() is not None)
+        _, errors = recorder.communicate()
+    assert recorder.returncode == 0, errors
+    assert 'incompatible' not in errors
+    found = [deserialize(message).width for message in Bag(tmp_path / 'b').read(
+        ['/camera/camera_info'])]  # fmt: skip
+    assert sorted(found) == [1, 2, 3]
+
+
 def test_types_within_a_definition_are_found():
     text = """
     # comment Header

@@ -219,11 +219,47 @@ def test_a_camera_info_that_does_not_fit(tmp_path: Path, changes, said: str) -> 
     assert 'uncalibrated' in source.warnings[0]
 
 
+def at(seconds: float, **changes) -> Sent:
+    return camera_info(**changes)._replace(receive_ns=round(seconds * SECOND))
+
+
+def test_a_driver_that_begins_with_zeros(tmp_path: Path) -> None:
+    zeros = [at(t, k=np.zeros(9), d=np.zeros(0), p=np.zeros(12)) for t in (1.0, 1.5, 2.7)]
+    source = BagImages(film(tmp_path / 'drive', transforms(1, MAST, OPTICAL), *zeros, at(2.5)))
+    assert [frame.camera.matrix[0, 0] for _, frame in source.frames()] == [40, 40]
+    assert source.warnings == []
+
+
+def test_a_calibration_that_changes_during_the_recording(tmp_path: Path) -> None:
+    zoomed = np.array([80.0, 0, 23.5, 0, 82, 15.5, 0, 0, 1])
+    infos = [at(1.5), at(2.2), at(2.5, k=zoomed), at(3.5), at(3.7, k=zoomed)]
+    source = BagImages(film(tmp_path / 'drive', transforms(1, MAST, OPTICAL), *infos, count=3))
+    for _ in range(2):
+        found = [frame.camera.matrix[0, 0] for _, frame in source.frames()]
+        assert found == [40, 80, 80]
+    assert [frame.camera.matrix[0, 0] for _, frame in source.frames(2)] == [80]
+    (warning,) = source.warnings
+    assert 'changes during the recording' in warning
+    assert 'the focal length 40 becomes 80' in warning and '--camera FILE' in warning
+
+
+def test_two_cameras_on_one_topic_are_told_apart_by_their_frames(tmp_path: Path) -> None:
+    other = np.array([80.0, 0, 23.5, 0, 82, 15.5, 0, 0, 1])
+    infos = [at(1.5, frame_id='rear', k=other), at(1.6), at(2.5, frame_id='rear', k=other)]
+    source = BagImages(film(tmp_path / 'drive', transforms(1, MAST, OPTICAL), *infos))
+    assert [frame.camera.matrix[0, 0] for _, frame in source.frames()] == [40, 40]
+    assert source.warnings == []
+
+
 def test_a_camera_info_that_is_damaged(tmp_path: Path) -> None:
     broken = camera_info()._replace(message=b'\0\1\0\0abc')
     source = BagImages(film(tmp_path / 'drive', broken))
     assert first(source) is None
     assert 'damaged' in source.warnings[0]
+    path = film(tmp_path / 'first', broken, camera_info(), transforms(1, MAST, OPTICAL))
+    source = BagImages(path)
+    assert first(source).matrix[0, 0] == 40
+    assert len(source.warnings) == 1
 
 
 def test_folders_have_neither_topics_nor_frames(tmp_path: Path) -> None:

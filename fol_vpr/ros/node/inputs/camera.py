@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from copy import copy
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.subscription import Subscription
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from fol_vpr.config import NodeConfig, mount_pose
 from fol_vpr.datatypes import Camera, Frame, Pose, bare_frame
 from fol_vpr.errors import InputError
+from fol_vpr.ros.kept_messages import KeptSubscription
 from fol_vpr.ros.node.inputs.images import LIVE_QOS
 from fol_vpr.sources import camera_from_info, image_size, is_rectified
 from fol_vpr.sources.bags.mounts import Edge, edge_from_transform, mount_between
 
-# Each publisher of /tf_static keeps its last message for later subscribers.
-STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# Each publisher of /tf_static keeps its last message for later subscribers; bridges and players
+# may not.
+STATIC_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 NO_CALIBRATION = (
     'matches are verified without a calibration, and neither relative poses nor refined ones are '
     'measured'
@@ -41,7 +41,7 @@ class CameraInput:
         self._node = node
         self._mounts = StaticMounts()
         self._info: CameraInfo | None = None
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[KeptSubscription] = []
         self._image = (0, 0, '')
         self._rectified = False
 
@@ -51,18 +51,25 @@ class CameraInput:
             return
         # For images in service calls, until the first image of the stream.
         self._rectified = is_rectified(self._node.resolve_topic_name('image'))
-        create = self._node.create_subscription
-        self._subscriptions = [create(CameraInfo, 'camera_info', self._on_info, copy(LIVE_QOS))]
+        self._subscriptions.append(
+            KeptSubscription(
+                self._node, CameraInfo, 'camera_info', self._on_info, depth=1, present=LIVE_QOS
+            )
+        )
         try:
             from tf2_msgs.msg import TFMessage
         except ImportError:
             return
-        self._subscriptions.append(create(TFMessage, '/tf_static', self._on_static, STATIC_QOS))
+        self._subscriptions.append(
+            KeptSubscription(
+                self._node, TFMessage, '/tf_static', self._on_static, depth=100, present=STATIC_QOS
+            )
+        )
 
     def unsubscribe(self) -> None:
         """Stop listening, and forget all messages."""
         while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+            self._subscriptions.pop().destroy()
         self._info = None
         self._mounts = StaticMounts()
 

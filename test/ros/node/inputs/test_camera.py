@@ -15,6 +15,7 @@ from helpers import live, scenes
 from helpers.messages import picture
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -25,7 +26,7 @@ from fol_vpr.ros.messages.conversions import frame_from_image
 from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
-from fol_vpr.ros.node.inputs.camera import STATIC_QOS, CameraInput, StaticMounts
+from fol_vpr.ros.node.inputs.camera import CameraInput, StaticMounts
 from fol_vpr_msgs.srv import AddPlace
 
 AHEAD = (0.2, 0.0, 1.3, -0.5, 0.5, -0.5, 0.5)
@@ -113,6 +114,32 @@ def test_rectified_images_that_come_by_a_service_before_any_of_the_stream():
         rclpy.shutdown()
 
 
+@pytest.mark.parametrize(
+    'durability', [DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE]
+)
+def test_a_camera_info_from_publishers_of_both_kinds(durability, capfd):
+    with live.observer() as watch:
+        kept = durability == DurabilityPolicy.TRANSIENT_LOCAL
+        publisher = watch.node.create_publisher(
+            CameraInfo, 'camera_info', QoSProfile(depth=1, durability=durability)
+        )
+        if kept:
+            publisher.publish(info())
+            watch.spin(0.5)
+        camera = CameraInput(watch.node)
+        camera.subscribe()
+        watch.until(lambda: camera._info == info() or (not kept and publisher.publish(info())))
+        assert camera.camera_of(frame(), MOUNTED).matrix[0, 0] == 250
+        camera.unsubscribe()
+    assert 'incompatible' not in capfd.readouterr().err
+
+
+def test_zeros_at_the_start_of_a_driver_are_replaced(listen):
+    zeros = info(k=[0.0] * 9, d=[], p=[0.0] * 12)
+    assert listen(zeros).camera_of(frame(), MOUNTED) is None
+    assert listen(info()).camera_of(frame(), MOUNTED).matrix[0, 0] == 250
+
+
 def test_before_any_camera_info(listen):
     assert listen.camera.camera_of(frame(), MOUNTED) is None
     assert listen.camera.problem(MOUNTED) == ''
@@ -172,7 +199,8 @@ def test_the_mount_by_tf_static(listen):
     messages = pytest.importorskip('tf2_msgs.msg')
     camera = listen(info())
     node = camera._node
-    publisher = node.create_publisher(messages.TFMessage, '/tf_static', STATIC_QOS)
+    kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    publisher = node.create_publisher(messages.TFMessage, '/tf_static', kept)
     publisher.publish(messages.TFMessage(transforms=[transform('base_link', 'camera', AHEAD)]))
     executor = node.executor
     for _ in range(200):
