@@ -13,13 +13,11 @@ from fol_vpr.cli.common.console import Progress, print_json
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.config import BagWriterConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.files import printable
 
 if TYPE_CHECKING:
     from fol_vpr.ros.bags.player import PlaySummary
     from fol_vpr.ros.bags.recorder import RecordSummary
 
-BAG_HELP = 'folder with metadata.yaml, or a .db3, .mcap or ROS 1 .bag file, packed as .zstd or not'
 # Settings that become options by themselves; the topic and the times are options of the verb.
 WRITER_SETTINGS = (
     'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
@@ -89,7 +87,7 @@ def _from_images(args: argparse.Namespace) -> int:
 
 
 def _declare_play(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
+    parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
     parser.add_argument(
         '--topics', nargs='+', default=[], metavar='T', help='play only these topics'
     )
@@ -177,7 +175,7 @@ def _print_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
 
 
 def _declare_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
+    parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
     parser.add_argument('--json', action='store_true', help='print the list as JSON')
 
 
@@ -189,15 +187,12 @@ def _info(args: argparse.Namespace) -> int:
         print(warning, file=sys.stderr)
     size = sum(path.stat().st_size for path in bag.files())
     if args.json:
-        listed = (*bag.topics.values(), *bag.foreign.values())
-        topics = [dataclasses.asdict(topic) for topic in listed]
+        topics = [dataclasses.asdict(topic) for topic in bag.topics.values()]
         print_json({'path': str(Path(args.bag)), 'bytes': size, 'topics': topics})
         return 0
     print(f'{args.bag}: {size / 1e6:.1f} MB')
     for topic in bag.topics.values():
-        print(f'  {printable(topic.name)}  {printable(topic.msgtype)}  {topic.count} messages')
-    for topic in bag.foreign.values():
-        print(f'  {topic} messages')
+        print(f'  {topic.name}  {topic.msgtype}  {topic.count} messages')
     return 0
 
 

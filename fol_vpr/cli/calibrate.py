@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.drive import add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import (
     CameraConfig,
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='BAG',
         action='append',
         default=[],
-        help='a drive as a bag of ROS 2 or ROS 1; may be repeated',
+        help='a drive as a ROS 2 bag; may be repeated',
     )
     parser.add_argument(
         '--images', metavar='DIR', action='append', default=[],
@@ -87,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--dry-run', action='store_true', help='print the calibration, and leave the map unchanged'
     )
+    add_drive_options(parser)
     add_network_of_map(parser)
     add_settings(parser, CameraConfig, only=('image_range',))
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
@@ -177,6 +179,8 @@ def _sources(args: argparse.Namespace) -> list[FrameSource]:
             odom_topic=args.odom_topic,
             frame_id=args.frame_id,
             camera=camera,
+            max_pose_gap=pose_gap(args),
+            stamps=args.stamps,
         )
         for path in args.bag
     ]
@@ -185,7 +189,7 @@ def _sources(args: argparse.Namespace) -> list[FrameSource]:
         open_source(path, positions_csv=csv, frame_id=args.frame_id, camera=camera)
         for path, csv in zip(args.images, positions, strict=True)
     ]
-    return bags + folders
+    return [part_of(source, args) for source in bags + folders]
 
 
 def _drives(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.drive import add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import (
     CameraConfig,
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     parser.add_argument(
-        '--queries', metavar='DIR_OR_BAG', required=True, help='image folder or bag'
+        '--queries', metavar='DIR_OR_BAG', required=True, help='image folder or ROS 2 bag'
     )
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument(
@@ -108,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='end with exit code 0 although queries cannot be read; they count as misses in any '
         'case, and without this option the exit code is 2',
     )
+    add_drive_options(parser)
     add_settings(parser, CameraConfig)
     add_network_of_map(parser)
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
@@ -132,7 +134,10 @@ def run(args: argparse.Namespace) -> int:
         frame_id=args.frame_id,
         camera=settings(args, CameraConfig()),
         odom_topic=args.odom_topic,
+        max_pose_gap=pose_gap(args),
+        stamps=args.stamps,
     )
+    source = part_of(source, args)
     if args.recording is not None:
         _evaluate_recording(args, source, criteria)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, print_table
+from fol_vpr.cli.common.drive import add_drive_options, part_of, pose_gap
 from fol_vpr.config import (
     CameraConfig,
     LoopsConfig,
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'as ground truth.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--bag', metavar='BAG', help='bag of ROS 2 or ROS 1')
+    source.add_argument('--bag', metavar='BAG', help='ROS 2 bag')
     source.add_argument('--images', metavar='DIR', help='folder of images, taken in natural order')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument('--odom-topic', metavar='T', help='topic of the odometry in the bag')
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', metavar='OUT.csv', required=True, help='table of the loop closures to write'
     )
+    add_drive_options(parser)
     _add_criteria(parser)
     recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's, where one is given")
     add_settings(parser, NetworkConfig, defaults=recorded)
@@ -114,7 +116,10 @@ def run(args: argparse.Namespace) -> int:
         odom_topic=args.odom_topic,
         positions_csv=args.positions,
         camera=settings(args, CameraConfig()),
+        max_pose_gap=pose_gap(args),
+        stamps=args.stamps,
     )
+    source = part_of(source, args)
     recognizer = PlaceRecognizer(config)
     try:
         if args.map is not None:
@@ -166,7 +171,8 @@ def _process(
                 raise InputError(
                     f'image {position} of {source.description} has the same stamp as the image '
                     f'before it, {frame.stamp_ns} ns, but a loop closure is identified by its two '
-                    'stamps; give the times of a folder with --positions'
+                    'stamps; give the times of a folder with --positions, or take the times of '
+                    'reception of a bag with --stamps reception'
                 )
             closures.extend(recognizer.recognize(frame).loop_closures)
             stamps.append(frame.stamp_ns)

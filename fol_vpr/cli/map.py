@@ -12,6 +12,7 @@ from typing import Any
 from fol_vpr.cli import map_changes
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json, print_table
+from fol_vpr.cli.common.drive import add_drive_options, part_of
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.metrics import none_if_nan
@@ -45,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        'Build a map from an image folder (every image, in natural order) or from a bag '
+        'Build a map from an image folder (every image, in natural order) or from a ROS 2 bag '
         '(keyframes). After an interruption, the same command continues the build.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--images', metavar='DIR', help='folder of images')
-    source.add_argument('--bag', metavar='BAG', help='bag of ROS 2 or ROS 1')
+    source.add_argument('--bag', metavar='BAG', help='ROS 2 bag, sqlite3 or mcap')
     parser.add_argument(
         '--positions',
         metavar='CSV',
@@ -72,6 +73,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help='leave out images that cannot be read, with a warning, instead of stopping; the '
         'indices of a ground truth then no longer fit',
     )
+    add_drive_options(parser, pose_gap=False)
     add_settings(parser, CameraConfig)
     add_settings(parser, NetworkConfig)
     add_settings(parser, MappingConfig)
@@ -100,10 +102,12 @@ def _build(args: argparse.Namespace) -> int:
         max_pose_gap=mapping.max_pose_gap,
         frame_id=mapping.frame_id,
         camera=camera,
+        stamps=args.stamps,
     )
     if (args.bag is not None) != source.selects_keyframes:
         kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')
         raise InputError(f'{kind[0]} was given {args.images or args.bag}, which {kind[1]}')
+    source = part_of(source, args)
     from fol_vpr.mapping import build_map
     from fol_vpr.recognizer import PlaceRecognizer
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from fol_vpr.config import CameraConfig, MappingConfig
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import is_storage
+from fol_vpr.sources.bags.clocks import HEADER
 from fol_vpr.sources.bags.images import BagImages
 from fol_vpr.sources.folder import ImageFolder, list_images
 from fol_vpr.sources.source import FrameSource, path_errors
@@ -22,19 +23,22 @@ def open_source(
     frame_id: str = '',
     camera: CameraConfig | None = None,
     odom_topic: str | None = None,
+    stamps: str = HEADER,
 ) -> FrameSource:
     """Open a folder of images or a bag.
 
     Args:
-        path: a folder of images; or a bag: a folder with metadata.yaml, or a
-            .db3, .mcap or ROS 1 .bag file.
+        path: a folder of images; or a bag: a folder with metadata.yaml, a .db3 or .mcap file.
         image_topic: bags only; may be omitted if the bag has one image topic.
         pose_topic: bags only; without it the frames have no poses.
         positions_csv: folders only; see docs/reference/file_formats.md.
-        max_pose_gap: bags only; maximum time in seconds between two poses to interpolate.
+        max_pose_gap: bags only; maximum time in seconds between two poses to interpolate; 0 takes
+            0.5, and 2.5 between satellite fixes.
         frame_id: the frame of the poses, if the source does not name it correctly.
         camera: the calibration, as far as the user gives it.
         odom_topic: bags only; odometry of the base, for `Frame.odometry`.
+        stamps: bags only; `header`, or `reception` for times of reception instead of the stamps
+            of the headers.
 
     Raises:
         InputError: the path is neither, or cannot be read, or an argument does not apply to it.
@@ -54,12 +58,18 @@ def open_source(
             frame_id=frame_id,
             camera=camera,
             odom_topic=odom_topic,
+            stamps=stamps,
         )
     _check_for_folder(path, camera)
     if topic := image_topic or pose_topic or odom_topic:
         raise InputError(
             f'{path} is a folder of images and has no topics ({topic}); '
             'leave them out, or give a bag'
+        )
+    if stamps != HEADER:
+        raise InputError(
+            f'{path} is a folder of images, whose times come from a CSV: leave --stamps out, or '
+            'give a bag'
         )
     return ImageFolder(path, positions_csv, frame_id=frame_id, camera=camera)
 
@@ -86,7 +96,7 @@ def is_bag(path: Path) -> bool:
     """
     with path_errors(path):
         if not path.exists():
-            raise InputError(f'{path} does not exist, expected a folder of images or a bag')
+            raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
         if path.is_file() or (path / 'metadata.yaml').is_file():
             return True
         holds_storage = any(is_storage(each) for each in path.iterdir())

@@ -17,7 +17,7 @@ def of_factors(seed: int) -> np.ndarray:
     """A covariance of full or lower rank, of metres and radians of very different accuracy."""
     rng = np.random.default_rng(seed)
     factors = rng.normal(size=(6, rng.integers(1, 9)))
-    scale = 10.0 ** rng.uniform(-6, 4, 6)
+    scale = 10.0 ** rng.uniform(-3, 2, 6)
     factors *= scale[:, None]
     return np.asarray(factors @ factors.T)
 

@@ -112,7 +112,14 @@ def pose(
     return Sent('/pose', msgtype, stamp_ns if receive_ns is None else receive_ns, message)
 
 
-def odometry(stamp_ns: int, position: Iterable[float], covariance: np.ndarray) -> Sent:
+def odometry(
+    stamp_ns: int,
+    position: Iterable[float],
+    covariance: np.ndarray,
+    *,
+    frame_id: str = 'odom',
+    child_frame_id: str = 'base_link',
+) -> Sent:
     msgtype = 'nav_msgs/msg/Odometry'
     still = types('geometry_msgs/msg/Vector3')(0.0, 0.0, 0.0)
     twist = types('geometry_msgs/msg/TwistWithCovariance')(
@@ -121,17 +128,29 @@ def odometry(stamp_ns: int, position: Iterable[float], covariance: np.ndarray) -
     located = types('geometry_msgs/msg/PoseWithCovariance')(
         pose_message(position), covariance.reshape(36)
     )
-    message = types(msgtype)(header(stamp_ns, 'odom'), 'base_link', located, twist)
+    message = types(msgtype)(header(stamp_ns, frame_id), child_frame_id, located, twist)
     return Sent('/odom', msgtype, stamp_ns, message)
 
 
-def fix(stamp_ns: int, latitude: float, longitude: float, status: int = 0) -> Sent:
+def fix(
+    stamp_ns: int,
+    latitude: float,
+    longitude: float,
+    status: int = 0,
+    *,
+    service: int = 1,
+    altitude: float = 10.0,
+    variance: float = 0.0,
+    covariance_type: int = 0,
+    receive_ns: int | None = None,
+) -> Sent:
     msgtype = 'sensor_msgs/msg/NavSatFix'
-    state = types('sensor_msgs/msg/NavSatStatus')(status=status, service=1)
+    state = types('sensor_msgs/msg/NavSatStatus')(status=status, service=service)
+    covariance = variance * np.eye(3).reshape(9)
     message = types(msgtype)(
-        header(stamp_ns, 'gps'), state, latitude, longitude, 10.0, np.zeros(9), 0
+        header(stamp_ns, 'gps'), state, latitude, longitude, altitude, covariance, covariance_type
     )
-    return Sent('/fix', msgtype, stamp_ns, message)
+    return Sent('/fix', msgtype, stamp_ns if receive_ns is None else receive_ns, message)
 
 
 def text(receive_ns: int, content: str = 'x', topic: str = '/chatter') -> Sent:

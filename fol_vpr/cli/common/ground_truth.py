@@ -15,6 +15,7 @@ from fol_vpr.evaluation.ground_truth import (
     positives_by_position,
     read_ground_truth,
 )
+from fol_vpr.sources.window import numbers_in_drive
 
 if TYPE_CHECKING:
     from fol_vpr.datatypes import MapInfo, Place
@@ -38,7 +39,8 @@ def load_ground_truth(
         places: references of the map.
         info: of the map.
         criteria: radius and angle of a positive, where positions decide.
-        ground_truth: CSV that decides instead of positions.
+        ground_truth: CSV that decides instead of positions; its numbers are those of the whole
+            drive.
         limit: number of queries to take, from the first; None takes all.
         instead: an option of the verb that needs no ground truth, for the error message.
 
@@ -51,7 +53,9 @@ def load_ground_truth(
             does not fit.
     """
     if ground_truth is not None:
-        return read_ground_truth(ground_truth, len(source), len(places))[:limit], None
+        whole, numbers = numbers_in_drive(source)
+        found = read_ground_truth(ground_truth, whole, len(places))
+        return [found[number] for number in numbers][:limit], None
     _check_frames(source, places, info, instead)
     queries = [CapturedPosition.of(each) for each in islice(source.captures(), limit)]
     # A damaged bag may hold fewer images than its metadata says.

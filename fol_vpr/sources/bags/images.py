@@ -1,20 +1,21 @@
-"""The images of a bag as a source of frames."""
+"""The images of a ROS 2 bag as a source of frames."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from fol_vpr.config import CameraConfig, MappingConfig, NodeConfig
 from fol_vpr.datatypes import Frame, bare_frame
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize
+from fol_vpr.sources.bags.bag import Bag, Message, deserialize
 from fol_vpr.sources.bags.camera import BagCamera
+from fol_vpr.sources.bags.clocks import HEADER, TopicClock
 from fol_vpr.sources.bags.odometry import BagOdometry
-from fol_vpr.sources.bags.poses import PoseTrack, header_stamp, read_pose_track
+from fol_vpr.sources.bags.pass_report import PassReport
+from fol_vpr.sources.bags.poses import PoseTrack, read_pose_track
 from fol_vpr.sources.bags.topics import choose_image_topic
 from fol_vpr.sources.cameras import camera_fingerprint
 from fol_vpr.sources.images.decode import read_image
@@ -49,6 +50,7 @@ class BagImages:
         frame_id: str = '',
         camera: CameraConfig | None = None,
         odom_topic: str | None = None,
+        stamps: str = HEADER,
     ) -> None:
         """Open the bag and read its poses.
 
@@ -57,12 +59,15 @@ class BagImages:
             image_topic: of type Image or CompressedImage; may be omitted if the bag has one.
             pose_topic: of type Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix;
                 without it the frames have no poses.
-            max_pose_gap: maximum time in seconds between two poses to interpolate.
+            max_pose_gap: maximum time in seconds between two poses to interpolate; 0 takes 0.5,
+                and 2.5 between satellite fixes.
             frame_id: the frame of the poses, if the messages do not name it correctly; it is
                 taken as a fixed frame.
             camera: the calibration, as far as the user gives it; the rest is read from the bag.
             odom_topic: Odometry or poses of the base in a frame without jumps; without it the
                 frames have no odometry.
+            stamps: `clocks.HEADER`, or `clocks.RECEPTION` for times of reception instead of the
+                stamps of the headers of images, poses and odometry.
 
         Raises:
             InputError: the path is no bag, the bag is damaged, or a topic is missing, ambiguous
@@ -74,13 +79,17 @@ class BagImages:
         self.image_topic = self._topic.name
         self.pose_topic = ''
         self._track: PoseTrack | None = None
+        self._pose_clock: TopicClock | None = None
+        self._stamps = stamps
         if pose_topic:
             self.pose_topic = self._bag.find_topic(pose_topic).name
-            self._track, tolerated = read_pose_track(self._bag, pose_topic, max_pose_gap)
+            self._track, self._pose_clock, tolerated = read_pose_track(
+                self._bag, pose_topic, max_pose_gap, stamps
+            )
             self.warnings += tolerated
         self._odometry: BagOdometry | None = None
         if odom_topic:
-            self._odometry = BagOdometry(self._bag, odom_topic, max_pose_gap)
+            self._odometry = BagOdometry(self._bag, odom_topic, max_pose_gap, stamps)
             self.warnings += self._odometry.warnings
         self.session_id = self._bag.name
         self.frame_id = (frame_id or self._track.frame_id) if self._track else ''
@@ -106,9 +115,10 @@ class BagImages:
 
     def captures(self) -> Iterator[Capture]:
         """What is known of each image; a damaged message has its time of reception as stamp."""
+        clock = TopicClock(self._stamps)
         for message in self._bag.read([self.image_topic]):
             try:
-                stamp_ns = header_stamp(deserialize(message)) or message.receive_ns
+                stamp_ns = clock.time_of(deserialize(message), message.receive_ns)
             except InputError:
                 stamp_ns = message.receive_ns
             yield self._capture(stamp_ns)
@@ -135,7 +145,13 @@ class BagImages:
         on_bad: OnBad | None,
         stop: int | None = None,
     ) -> Iterator[tuple[int, Frame]]:
-        report = _PassReport(self._topic, self._track, leaves_out=selector is not None)
+        report = PassReport(
+            self._topic,
+            TopicClock(self._stamps),
+            self._track,
+            self._pose_clock,
+            leaves_out=selector is not None,
+        )
         position = -1
         try:
             for position, message in enumerate(self._camera.messages(self.image_topic)):
@@ -159,15 +175,15 @@ class BagImages:
                 self._warn(warning)
 
     def _frame(
-        self, message: Message, selector: FrameSelector | None, report: _PassReport
+        self, message: Message, selector: FrameSelector | None, report: PassReport
     ) -> Frame | None:
         """The frame of a message; None if the selector does not choose it."""
         msg = deserialize(message)
-        stamp_ns = report.count_stamp(header_stamp(msg), message.receive_ns)
+        stamp_ns = report.clock.time_of(msg, message.receive_ns)
         capture = self._capture(stamp_ns)
         pose, geo = capture.pose, capture.geo
         is_lost = self._track is not None and pose is None and geo is None
-        report.count_pose(is_lost)
+        report.count(stamp_ns, is_lost=is_lost)
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
         frame_id, image = bare_frame(msg.header.frame_id), self._decoder.decode(msg)
@@ -229,67 +245,8 @@ class BagImages:
         for path in self._bag.files():
             status = path.stat()
             digest.update(f'{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
-        digest.update(f'{self.image_topic}\0{self.pose_topic}\0{max_pose_gap}'.encode())
+        settings = (self.image_topic, self.pose_topic, str(max_pose_gap), self._stamps)
+        digest.update('\0'.join(settings).encode())
         digest.update(self._camera.info_topic.encode())
         digest.update(camera_fingerprint(config))
         return digest.hexdigest()
-
-
-class _PassReport:
-    """Counts problems of the images while they are read once, to report them at the end."""
-
-    def __init__(self, topic: Topic, track: PoseTrack | None, *, leaves_out: bool) -> None:
-        self._topic = topic
-        self._track = track
-        self._leaves_out = leaves_out
-        self._counts: Counter[str] = Counter()
-        self._last_ns = 0
-        self._missing = 0
-        self._range_ns = (2**63 - 1, 0)
-
-    def count_stamp(self, header_ns: int, receive_ns: int) -> int:
-        """The time of an image: the stamp of its header, or its time of reception."""
-        self._counts['seen'] += 1
-        stamp_ns = header_ns or receive_ns
-        self._counts['unstamped'] += not header_ns
-        self._counts['backwards'] += stamp_ns < self._last_ns
-        self._last_ns = stamp_ns
-        self._range_ns = min(self._range_ns[0], stamp_ns), max(self._range_ns[1], stamp_ns)
-        return stamp_ns
-
-    def count_pose(self, is_lost: bool) -> None:
-        self._counts['lost'] += is_lost
-
-    def count_all(self, count: int) -> None:
-        """Note the number of images at the end of the bag."""
-        self._missing = self._topic.count - count
-
-    def warnings(self) -> list[str]:
-        counts, of_seen = self._counts, f'of {self._counts["seen"]} images on {self._topic.name}'
-        found = []
-        if self._missing:
-            found.append(
-                f'the bag promises {self._topic.count} images on {self._topic.name} and holds '
-                f'{self._topic.count - self._missing}; it may be damaged'
-            )
-        if counts['unstamped']:
-            found.append(
-                f'{counts["unstamped"]} {of_seen} have a header stamp of 0; '
-                'the time of reception is used'
-            )
-        if counts['backwards']:
-            found.append(
-                f'{counts["backwards"]} {of_seen} have a stamp before that of the image before '
-                'them; they are used in the order of reception'
-            )
-        if counts['lost'] and self._track is not None:
-            first, last = (ns / 1e9 for ns in self._range_ns)
-            begin, end = (ns / 1e9 for ns in self._track.stamps[[0, -1]])
-            found.append(
-                f'{counts["lost"]} {of_seen} have no pose'
-                f'{" and are left out" if self._leaves_out else ""}: it would be interpolated '
-                f'across more than {self._track.max_gap_ns / 1e9:g} s, or lies outside the '
-                f'poses, which run from {begin:.3f} to {end:.3f} s '
-                f'(images: {first:.3f} to {last:.3f} s)'
-            )
-        return found

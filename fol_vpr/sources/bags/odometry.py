@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fol_vpr.datatypes import Pose
 from fol_vpr.geometry.rigid import compose
 from fol_vpr.sources.bags.bag import Bag
+from fol_vpr.sources.bags.clocks import HEADER
 from fol_vpr.sources.bags.mounts import read_mount
 from fol_vpr.sources.bags.poses import read_pose_track
 
@@ -17,7 +18,9 @@ class BagOdometry:
     Args:
         bag: the bag.
         topic: of odometry or poses.
-        max_gap: maximum time in seconds between two messages to interpolate.
+        max_gap: maximum time in seconds between two messages to interpolate; see
+            `read_pose_track`.
+        stamps: which time the messages have.
 
     Attributes:
         frame: the frame that the poses are of; empty if the messages do not name it.
@@ -27,9 +30,9 @@ class BagOdometry:
         InputError: no such topic, a topic of another type, or no usable message on it.
     """
 
-    def __init__(self, bag: Bag, topic: str, max_gap: float) -> None:
+    def __init__(self, bag: Bag, topic: str, max_gap: float, stamps: str = HEADER) -> None:
         self._bag = bag
-        self._track, self.warnings = read_pose_track(bag, topic, max_gap)
+        self._track, _, self.warnings = read_pose_track(bag, topic, max_gap, stamps)
         self.frame = self._track.child_frame_id
         self._base: Pose | None = None
         self._used = True

@@ -1,0 +1,60 @@
+"""Options of all verbs that read a drive: which part of it, and by which times."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fol_vpr.cli.common.arguments import add_settings
+from fol_vpr.config import MappingConfig
+from fol_vpr.errors import InputError
+
+if TYPE_CHECKING:
+    from fol_vpr.sources import FrameSource
+
+# As `fol_vpr.sources.bags.clocks` has them, which is not imported before a verb runs.
+STAMPS = ('header', 'reception')
+
+
+def add_drive_options(parser: argparse.ArgumentParser, *, pose_gap: bool = True) -> None:
+    """Add --from, --to, --stamps, and with `pose_gap` --max-pose-gap."""
+    group = parser.add_argument_group('part of the drive, and times')
+    group.add_argument(
+        '--from', dest='begin', metavar='T',
+        help='take no images before this time: seconds from the start of the drive, or a stamp in '
+        's, ms, us or ns; numbers from 100,000,000 on are stamps',
+    )  # fmt: skip
+    group.add_argument('--to', dest='end', metavar='T', help='take no images after this time')
+    group.add_argument(
+        '--stamps', choices=STAMPS, default='header',
+        help='time of the messages of a bag: the stamp of their header, or when they were '
+        'recorded, for stamps that stand still or are of another clock than those of the poses. '
+        'Default: header.',
+    )  # fmt: skip
+    if pose_gap:
+        add_settings(parser, MappingConfig, only=('max_pose_gap',))
+
+
+def pose_gap(args: argparse.Namespace) -> float:
+    """The value of --max-pose-gap, which the verb has."""
+    given = args.max_pose_gap
+    return MappingConfig(
+        max_pose_gap=MappingConfig.max_pose_gap if given is None else given
+    ).max_pose_gap
+
+
+def part_of(source: FrameSource, args: argparse.Namespace) -> FrameSource:
+    """The part of a drive that --from and --to choose, or all of it.
+
+    Raises:
+        InputError: a time is none, or no image lies between the two.
+    """
+    from fol_vpr.sources.window import DriveWindow, parse_moment
+
+    if args.begin is None and args.end is None:
+        return source
+    begin = None if args.begin is None else parse_moment(args.begin, '--from')
+    end = None if args.end is None else parse_moment(args.end, '--to')
+    if begin and end and begin.is_stamp == end.is_stamp and begin.ns > end.ns:
+        raise InputError(f'--from {begin.text} is after --to {end.text}')
+    return DriveWindow(source, begin, end)
