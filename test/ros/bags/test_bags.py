@@ -11,7 +11,7 @@ from helpers import live, scenes
 
 from fol_vpr.ros.bags.client import not_played_message
 from fol_vpr.ros.bags.recorder import _field_types
-from fol_vpr.sources import Bag
+from fol_vpr.sources import Bag, deserialize
 from fol_vpr.sources.bags.writing.from_images import write_bag_from_images
 
 IMAGES = 12
