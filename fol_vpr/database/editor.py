@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fol_vpr.database.format.records import storable_text
+from fol_vpr.database.format.records import storable_id
 from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.changes_file import ChangesFile
@@ -99,8 +99,8 @@ class MapEditor:
             StorageError: no space or no permission; the map is unchanged.
         """
         with self._thread_lock:
-            session_id = storable_text(session_id)
-            place_id = storable_text(place_id) or self._unused_id(session_id)
+            session_id = storable_id(session_id, 'session_id')
+            place_id = storable_id(place_id, 'place_id') or self._unused_id(session_id)
             if place_id in self._ids:
                 raise InputError(
                     f'the place_id {place_id!r} is in the map already: they must be unique'

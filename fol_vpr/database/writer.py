@@ -23,6 +23,7 @@ from fol_vpr.database.format.records import (
     insert_record,
     place_of_frame,
     session_row,
+    storable_id,
     storable_text,
 )
 from fol_vpr.database.format.schema import MapHeader, read_meta, set_meta
@@ -169,7 +170,7 @@ class MapWriter:
                 the map already has.
             StorageError: no space left; the places that were added before are safe.
         """
-        session_id = storable_text(session_id)
+        session_id = storable_id(session_id, 'session_id')
         place = place_of_frame(
             frame,
             features,
@@ -308,10 +309,10 @@ def _checked_header(header: MapHeader) -> MapHeader:
         )
     return replace(
         header,
-        name=storable_text(header.name),
+        name=storable_id(header.name, 'name'),
         model_id=storable_text(header.model_id),
         preprocessing_id=storable_text(header.preprocessing_id),
         weights_name=storable_text(header.weights_name),
-        frame_id=storable_text(header.frame_id),
-        origin=storable_text(header.origin),
+        frame_id=storable_id(header.frame_id, 'frame_id'),
+        origin=storable_id(header.origin, 'origin'),
     )

@@ -19,8 +19,13 @@ from fol_vpr.cli.demo.steps import DemoSteps
 from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
 
-# A file with this name marks a folder that the demo made, and which it may empty.
+# A file with this name marks a folder that the demo made. What an earlier demo left in it is
+# removed; whatever else is there stays.
 MARKER = '.made-by-fol_vpr-demo'
+RESULTS = (
+    'map.folmap*', 'queries', 'answers', 'reference', 'query', 'ground_truth.csv', 'queries.csv',
+    'report.json', 'reliability.png', 'answers.png', '*.log',
+)  # fmt: skip
 
 NO_IMAGES = (
     'the demo needs images of two passes of the same places. Give one of\n'
@@ -155,9 +160,12 @@ def _make_folder(output: Path) -> Path:
     try:
         if output.exists() and not (output / MARKER).is_file() and any(output.iterdir()):
             raise InputError(f'{output} holds files that no demo made; give another --output')
-        if output.exists():
-            shutil.rmtree(output)
-        output.mkdir(parents=True)
+        output.mkdir(parents=True, exist_ok=True)
+        for result in {path for pattern in RESULTS for path in output.glob(pattern)}:
+            if result.is_dir() and not result.is_symlink():
+                shutil.rmtree(result)
+            else:
+                result.unlink()
         (output / MARKER).touch()
     except OSError as error:
         raise StorageError(f'{output} cannot be made: {error.strerror or error}') from error

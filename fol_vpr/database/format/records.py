@@ -12,9 +12,15 @@ import numpy as np
 
 from fol_vpr.database.format.camera_rows import camera_row
 from fol_vpr.database.format.codecs import CODECS
-from fol_vpr.database.format.schema import MapHeader, checked_text, digest, record_digest
+from fol_vpr.database.format.schema import (
+    MAX_TEXT,
+    MapHeader,
+    checked_text,
+    digest,
+    record_digest,
+)
 from fol_vpr.datatypes import Camera, Features, Frame, GeoPosition, LocalFeatures, Place, Pose
-from fol_vpr.errors import InputError
+from fol_vpr.errors import InputError, escape_controls
 
 COLUMNS = (
     'place, place_id, session, stamp_ns, image_uri, sensor_frame, image_width, image_height, '
@@ -22,6 +28,8 @@ COLUMNS = (
 )
 INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 21)})'
 
+MAX_ID = 512
+"""Most characters of an id of a place, a session or a frame that is written."""
 MAX_SIDE = 1_000_000
 """Most pixels along a side of an image."""
 
@@ -135,15 +143,42 @@ def storable_place(place: Place) -> Place:
     Raises:
         InputError: the stamp does not fit 64 bits.
     """
+    size = tuple(int(side) for side in place.image_size)
+    if not all(1 <= side <= MAX_SIDE for side in size):
+        raise InputError(f'the image size is {str(size)[:50]}, expected 1 to {MAX_SIDE} pixels')
     return replace(
         place,
-        place_id=storable_text(place.place_id),
-        session_id=storable_text(place.session_id),
+        place_id=storable_id(place.place_id, 'place_id'),
+        session_id=storable_id(place.session_id, 'session_id'),
         stamp_ns=checked_int64(place.stamp_ns, 'stamp_ns'),
-        image_uri=storable_text(place.image_uri),
-        image_size=(int(place.image_size[0]), int(place.image_size[1])),
-        sensor_frame=storable_text(place.sensor_frame),
+        image_uri=_bounded(storable_text(place.image_uri), 'image_uri', MAX_TEXT),
+        image_size=(size[0], size[1]),
+        sensor_frame=storable_id(place.sensor_frame, 'sensor_frame'),
     )
+
+
+def storable_id(value: str, what: str) -> str:
+    """An id of a place, a session or a frame as a map stores it.
+
+    Args:
+        value: the id; names of files and topics become ids.
+        what: it is, for the message.
+
+    Returns:
+        The id with control characters escaped.
+
+    Raises:
+        InputError: it has more than `MAX_ID` characters.
+    """
+    return _bounded(escape_controls(storable_text(value), keep=''), what, MAX_ID)
+
+
+def _bounded(text: str, what: str, limit: int) -> str:
+    if len(text) > limit:
+        raise InputError(
+            f'the {what} {text[:30]!r}... has {len(text)} characters, expected at most {limit}'
+        )
+    return text
 
 
 def storable_text(value: str) -> str:
@@ -158,7 +193,7 @@ def checked_int64(value: int, name: str) -> int:
         InputError: it does not fit 64 bits; `name` is in the message.
     """
     if not -(2**63) <= value < 2**63:
-        raise InputError(f'{name} is {value}, expected a 64-bit integer')
+        raise InputError(f'{name} is {str(value)[:40]}, expected a 64-bit integer')
     return int(value)
 
 
@@ -171,9 +206,12 @@ def insert_record(connection: sqlite3.Connection, record: PlaceRecord, session: 
         session: existing row of its session.
 
     Raises:
-        InputError: the map already has the place_id.
+        InputError: the map already has the place_id, or an id is too long to be read again.
     """
     place = record.place
+    # Ids grow where merged maps get the names of their maps as prefixes.
+    _bounded(place.place_id, 'place_id', MAX_TEXT)
+    _bounded(place.session_id, 'session_id', MAX_TEXT)
     try:
         camera = None if place.camera is None else camera_row(connection, place.camera)
         connection.execute(INSERT_PLACE, place_row(place, session, camera))

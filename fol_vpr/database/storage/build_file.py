@@ -71,13 +71,20 @@ class BuildFile(DatabaseFile):
 
         Returns:
             One text for each difference; an empty list if the build can be resumed.
+
+        Raises:
+            MapError: it is a database of another program.
         """
         with self.write_errors():
             (tables,) = self._row('SELECT count(*) FROM sqlite_schema')
             if tables == 0:
                 return None
             if self._row('PRAGMA application_id') != (APPLICATION_ID,):
-                return ['the file is a database of another program']
+                # It is not ours to replace, even where a map is to be overwritten.
+                raise MapError(
+                    f'{self.path} is a database of another program, where the unfinished map is '
+                    'to be written: move it away'
+                )
             (version,) = self._row('PRAGMA user_version')
             if version != SCHEMA_VERSION:
                 return [f'schema_version is {version}, not {SCHEMA_VERSION}']

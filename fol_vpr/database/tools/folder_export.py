@@ -21,13 +21,14 @@ import json
 import math
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.storage.sqlite_files import fsync
+from fol_vpr.database.storage.sqlite_files import fsync, umask
 from fol_vpr.database.tools.folder_cameras import NumberedCameras
 from fol_vpr.database.writer import Progress
 from fol_vpr.datatypes import MapInfo, Place
@@ -65,11 +66,14 @@ def export_map(
     folder = Path(folder)
     if folder.exists():
         raise InputError(f'{folder} exists already: give the name of a new folder')
-    unfinished = folder.with_name(folder.name + '.partial')
+    unfinished: Path | None = None
     with MapReader(path) as reader:
         try:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            (unfinished / 'local_features').mkdir(parents=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # A new name beside the folder: nothing that was there is written to or removed.
+            unfinished = Path(tempfile.mkdtemp('.partial', f'.{folder.name}.', folder.parent))
+            unfinished.chmod(0o777 & ~umask())
+            (unfinished / 'local_features').mkdir()
             (unfinished / 'images').mkdir()
             cameras = NumberedCameras(reader.places)
             _write_common(reader, cameras, unfinished)
@@ -82,7 +86,8 @@ def export_map(
                 'permissions'
             ) from error
         finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            if unfinished is not None:
+                shutil.rmtree(unfinished, ignore_errors=True)
         return reader.info
 
 

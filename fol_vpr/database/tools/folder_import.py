@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 
 from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.format.records import PlaceRecord, encode_place
 from fol_vpr.database.format.schema import MapHeader
+from fol_vpr.database.tools.folder_arrays import map_array, read_arrays, refusal
 from fol_vpr.database.tools.folder_cameras import camera_from_json
 from fol_vpr.database.tools.folder_export import COLUMNS, FORMAT
 from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import Camera, Features, GeoPosition, LocalFeatures, MapInfo, Place, Pose
 from fol_vpr.errors import InputError
+from fol_vpr.files import open_file, read_bytes, read_text
+from fol_vpr.json_text import parse_json
 
 # Format 1 has no cameras.
 KNOWN_FORMATS = (1, FORMAT)
 POSE, GEO = COLUMNS[7:14], COLUMNS[14:17]
+MAX_BLOB_BYTES = 2**28
 
 
 def import_map(
@@ -37,8 +40,9 @@ def import_map(
 ) -> MapInfo:
     """Make a map from a folder that `export_map` wrote.
 
-    The names of all files follow from the line numbers, so that a folder from an untrusted source
-    cannot make this function read files elsewhere.
+    The names of all files follow from the line numbers, and links that lead out of the folder
+    are refused, so that a folder from an untrusted source cannot make this function put files
+    from elsewhere into the map.
 
     Args:
         folder: the exported folder.
@@ -56,10 +60,10 @@ def import_map(
     """
     folder = Path(folder)
     header, calibration, count, cameras = _read_common(folder)
-    descriptors = _array(
-        folder / 'global_descriptors.npy', (count, header.descriptor_dim), mapped=True
+    descriptors = map_array(
+        _inside(folder, 'global_descriptors.npy'), (count, header.descriptor_dim)
     )
-    covariances = _array(folder / 'covariances.npy', (count, 6, 6))
+    covariances = map_array(_inside(folder, 'covariances.npy'), (count, 6, 6))
     source = f'folder {folder.name}'
     with MapWriter(
         target, header, source_id=source, overwrite=overwrite, resumable=False
@@ -75,62 +79,68 @@ def import_map(
 
 
 def _read_common(folder: Path) -> tuple[MapHeader, dict[str, str], int, list[Camera]]:
-    path = folder / 'map.json'
+    path = _inside(folder, 'map.json')
+    text = read_text(path, 'map.json of a folder made by `fol_vpr map export`')
     try:
-        common = json.loads(path.read_text('utf-8'))
+        common = parse_json(text)
         if common['format'] not in KNOWN_FORMATS:
-            _refuse(path, f'its format is {common["format"]}, expected at most {FORMAT}')
-        calibration = {str(k): str(v) for k, v in common['calibration'].items()}
+            raise ValueError(f'its format is {common["format"]}, expected at most {FORMAT}')
+        calibration = dict(common['calibration'])
+        if not all(isinstance(value, str) for value in calibration.values()):
+            raise TypeError('its calibration holds values that are no text')
+        count = common['places']
+        if type(count) is not int or count < 1:
+            raise ValueError(f'its number of places is {str(count)[:50]}')
         cameras = [camera_from_json(each) for each in common.get('cameras', [])]
-        return MapHeader.from_meta(common['map']), calibration, int(common['places']), cameras
-    except OSError as error:
-        raise InputError(
-            f'{path} cannot be read ({error.strerror}): expected a folder made by '
-            '`fol_vpr map export`'
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
-        _refuse(path, f'{type(error).__name__} {error}')
+        return MapHeader.from_meta(common['map']), calibration, count, cameras
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, InputError) as error:
+        raise refusal(path, f'{type(error).__name__} {str(error)[:300]}') from error
 
 
-def _refuse(path: Path, reason: str) -> NoReturn:
-    raise InputError(
-        f'{path} cannot be used ({reason}): correct the file, or export the map again'
-    )
+def _inside(folder: Path, *names: str) -> Path:
+    """The path of a file in the folder.
 
-
-def _array(path: Path, shape: tuple[int, ...], *, mapped: bool = False) -> np.ndarray:
+    Raises:
+        InputError: it is a link that leads out of the folder.
+    """
+    path = folder.joinpath(*names)
     try:
-        array: np.ndarray = np.load(path, mmap_mode='r' if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        _refuse(path, str(error))
-    if array.shape != shape or array.dtype.kind != 'f':
-        _refuse(path, f'{array.dtype} {array.shape}, expected floats {shape}')
-    return array
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:
+        raise refusal(path, str(error)) from error
+    if not inside:
+        raise refusal(path, 'it is a link to a file outside the folder')
+    return path
 
 
 def _read_places(
     folder: Path, count: int, covariances: np.ndarray, cameras: list[Camera]
 ) -> Iterator[Place]:
-    path = folder / 'places.csv'
+    path = _inside(folder, 'places.csv')
     number = 0
-    try:
-        with path.open(encoding='utf-8', newline='') as file:
+    with open_file(path, 'a table of places') as opened:
+        file = io.TextIOWrapper(opened, encoding='utf-8', newline='')
+        try:
             rows = csv.DictReader(file)
             needed = COLUMNS if cameras else COLUMNS[:-1]
             missing = [name for name in needed if name not in (rows.fieldnames or ())]
             if missing:
-                _refuse(path, f'the column {", ".join(missing)} is missing')
+                raise refusal(path, f'the column {", ".join(missing)} is missing')
             for number, row in enumerate(rows, 1):
                 if number > count:
                     break
+                if any(row[name] is None for name in needed):
+                    raise ValueError('it has too few fields')
                 place = _place(number - 1, row, covariances[number - 1])
                 yield replace(place, camera=_camera(row, cameras))
-    except (ValueError, KeyError, TypeError, csv.Error, InputError) as error:
-        _refuse(path, f'line {number + 1}: {error}')
-    except OSError as error:
-        _refuse(path, str(error.strerror))
+        except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+            raise refusal(path, f'line {number + 1}: {str(error)[:300]}') from error
+        except InputError as error:
+            raise refusal(path, f'line {number + 1}: {error}') from error
+        except OSError as error:
+            raise refusal(path, str(error.strerror)) from error
     if number != count:
-        _refuse(path, f'{number} places, expected {count} as in map.json')
+        raise refusal(path, f'{number} places, expected {count} as in map.json')
 
 
 def _place(index: int, row: dict[str, Any], covariance: np.ndarray) -> Place:
@@ -165,15 +175,15 @@ def _camera(row: dict[str, Any], cameras: list[Camera]) -> Camera | None:
 
 
 def _record(folder: Path, header: MapHeader, place: Place, descriptor: np.ndarray) -> PlaceRecord:
-    stem = folder / 'local_features' / f'{place.index:06d}'
-    image = folder / 'images' / f'{place.index:06d}.jpg'
-    local = _local_features(stem.with_suffix('.npz'))
-    codec, blob_file = CODECS[header.codec], stem.with_suffix('.blob')
+    number = f'{place.index:06d}'
+    image = _inside(folder, 'images', f'{number}.jpg')
+    local = _local_features(_inside(folder, 'local_features', f'{number}.npz'))
+    codec, blob_file = CODECS[header.codec], _inside(folder, 'local_features', f'{number}.blob')
     try:
         encoded = encode_place(header, place, Features(descriptor, local, place.image_size))
-        jpeg = image.read_bytes() if image.exists() else None
+        jpeg = read_bytes(image, 'an image', MAX_BLOB_BYTES) if image.exists() else None
         if blob_file.exists():
-            blob = blob_file.read_bytes()
+            blob = read_bytes(blob_file, 'local features', MAX_BLOB_BYTES)
             codec.decode(blob, encoded.count, header.local_dim)
             encoded = replace(encoded, features=blob)
     except (OSError, ValueError, InputError) as error:
@@ -182,11 +192,7 @@ def _record(folder: Path, header: MapHeader, place: Place, descriptor: np.ndarra
 
 
 def _local_features(path: Path) -> LocalFeatures:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            parts = [arrays[name] for name in ('descriptors', 'positions', 'weights')]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        _refuse(path, f'{type(error).__name__} {error}')
-    if any(part.dtype.kind != 'f' for part in parts) or parts[0].ndim != 2:
-        _refuse(path, 'expected arrays of floats, and descriptors [N, C]')
+    parts = read_arrays(path, ('descriptors', 'positions', 'weights'))
+    if parts[0].ndim != 2:
+        raise refusal(path, 'expected descriptors [N, C]')
     return LocalFeatures(*(part.astype(np.float32) for part in parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -49,7 +50,8 @@ class Repair:
 def repair_map(path: str | os.PathLike[str]) -> Repair:
     """Replace a damaged map by one with all its undamaged places, changes included.
 
-    The damaged file is kept as `PATH.damaged`, and its changes as `PATH.damaged.changes`. If only
+    The damaged file is kept as `PATH.damaged`, and its changes as `PATH.damaged.changes`; where
+    these exist from before, as `PATH.damaged-2` and so on. If only
     the image or the camera of a place is damaged, the place is kept without it.
 
     Args:
@@ -224,16 +226,25 @@ def _cause(error: MapError, path: Path) -> str:
     return str(error).removeprefix(f'{path} is damaged: ').partition(';')[0]
 
 
+def _free_name(path: Path) -> Path:
+    """`PATH.damaged`, or with a number where an earlier repair kept a file of that name."""
+    kept = path.with_name(path.name + '.damaged')
+    for number in itertools.count(2):
+        if not (os.path.lexists(kept) or os.path.lexists(changes_path(kept))):
+            return kept
+        kept = path.with_name(f'{path.name}.damaged-{number}')
+    raise AssertionError
+
+
 def _keep_original(path: Path) -> Path:
     """Give the damaged file and its changes a second name.
 
     Raises:
         StorageError: no space or no permission.
     """
-    kept = path.with_name(path.name + '.damaged')
+    kept = _free_name(path)
     try:
         for original, copy in ((path, kept), (changes_path(path), changes_path(kept))):
-            copy.unlink(missing_ok=True)
             if original.exists():
                 try:
                     copy.hardlink_to(original)

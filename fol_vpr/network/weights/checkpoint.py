@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,14 +135,20 @@ def save_weights(
     }
     if input_size is not None:
         metadata['input_size'] = str(input_size)
-    partial = path.with_name(path.name + '.partial')
+    partial: str | None = None
     try:
-        # Not `save_file`, which writes files that only their owner can read.
-        partial.write_bytes(save(tensors, metadata))
+        handle, partial = tempfile.mkstemp('.partial', f'.{path.name}.', path.parent)
+        with open(handle, 'wb') as file:
+            # As the user's other files; `save_file` and mkstemp keep others from reading it.
+            mask = os.umask(0o077)
+            os.umask(mask)
+            os.fchmod(handle, 0o666 & ~mask)
+            file.write(save(tensors, metadata))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+            if partial is not None:
+                os.unlink(partial)
         raise StorageError(f'cannot write weights to {path}: {error}') from error
     return _describe(Checkpoint(path, tensors, metadata), net.architecture)
 
