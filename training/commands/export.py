@@ -11,6 +11,7 @@ import torch
 
 from fol_vpr.errors import WeightsError
 from fol_vpr.network import WeightsInfo, open_weights, save_weights
+from fol_vpr.network.weights.checkpoint_file import load_plain
 from training.config import TrainingConfig
 from training.module import FoLTraining
 from training.settings import from_plain_values
@@ -81,13 +82,7 @@ def export(
 
 
 def _read(path: str | Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f'there is no checkpoint {path}') from error
-    # A damaged file makes the unpickler fail in ways that torch does not list.
-    except Exception as error:
-        raise WeightsError(f'{path} cannot be read as a checkpoint: {error}') from error
+    content = load_plain(Path(path))
     if not isinstance(content, dict) or not {'config', 'state_dict'} <= content.keys():
         raise WeightsError(f'{path} is no checkpoint of `python -m training fit`')
     return content

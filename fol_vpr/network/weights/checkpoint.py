@@ -24,6 +24,9 @@ from fol_vpr.network.weights.checkpoint_file import Checkpoint, read_checkpoint
 IMAGENET = 'imagenet'
 _FORMAT = 'fol_vpr.weights'
 _BACKBONE = 'backbone.model.'
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_MAX_PROBLEMS = 50
+_MAX_LINE = 200
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,9 @@ def infer_architecture(checkpoint: Checkpoint) -> str:
             f'{len(shapes)} tensors'
         )
     blocks = {
-        int(m[1]) for name in shapes if (m := re.match(rf'{_BACKBONE}blocks\.(\d+)\.', name))
+        int(m[1])
+        for name in shapes
+        if (m := re.match(rf'{_BACKBONE}blocks\.([0-9]{{1,4}})\.', name))
     }
     depth = max(blocks, default=-1) + 1
     swiglu = any('.mlp.w12.' in name for name in shapes)
@@ -221,7 +226,8 @@ def _describe(checkpoint: Checkpoint, architecture: str) -> WeightsInfo:
     size = metadata.get('input_size', '')
     return replace(
         info,
-        input_size=int(size) if size.isdecimal() else None,
+        # The setting network.input_size has no more digits.
+        input_size=int(size) if re.fullmatch('[0-9]{1,4}', size) else None,
         preprocessing=metadata.get('preprocessing', IMAGENET),
     )
 
@@ -235,6 +241,9 @@ def _check_fit(net: FoL, checkpoint: Checkpoint) -> None:
     for name in expected.keys() & found.keys():
         if expected[name] != found[name]:
             problems.append(f'{name} is {list(found[name])}, expected {list(expected[name])}')
+        elif checkpoint.tensors[name].dtype not in _FLOATS:
+            kind = str(checkpoint.tensors[name].dtype).removeprefix('torch.')
+            problems.append(f'{name} holds {kind}, expected floating-point numbers')
         elif not checkpoint.tensors[name].isfinite().all():
             problems.append(f'{name} holds values that are not finite')
     if checkpoint.metadata.get('preprocessing', IMAGENET) != IMAGENET:
@@ -242,5 +251,13 @@ def _check_fit(net: FoL, checkpoint: Checkpoint) -> None:
     if problems:
         raise WeightsError(
             f'{checkpoint.path} does not fit {net.architecture}, '
-            f'{len(problems)} problems:\n  ' + '\n  '.join(sorted(problems))
+            f'{len(problems)} problems:\n  ' + '\n  '.join(_first(problems))
         )
+
+
+def _first(problems: list[str]) -> list[str]:
+    # What does not fit says more than what is missing.
+    ordered = sorted(problems, key=lambda each: (each.startswith(('missing', 'unexp')), each))
+    shown = [problem[:_MAX_LINE] for problem in ordered[:_MAX_PROBLEMS]]
+    rest = len(problems) - len(shown)
+    return [*shown, f'and {rest} more'] if rest else shown

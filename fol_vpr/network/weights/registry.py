@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fol_vpr.errors import StorageError, WeightsError
 from fol_vpr.network.model.fol import FoL
@@ -174,9 +174,10 @@ def resolve_weights(name_or_path: str) -> Path | str:
 def find_weights(recorded: str, beside: Path) -> str:
     """Find the weights that a map records, on this machine.
 
-    A map may come from another machine. Where its weights are not at the recorded place, a file
-    of the same name is taken from the weights folder, or else from the folder `beside`. The caller
-    has to compare `WeightsInfo.model_id`, because the file may be a different one.
+    A map may come from another machine, and from anybody. Of a recorded path only the name of the
+    file counts: a file of that name is taken from the weights folder, or else from the folder
+    `beside`. The caller has to compare `WeightsInfo.model_id`, because the file may be a different
+    one.
 
     Args:
         recorded: name or path of the weights in the map.
@@ -188,15 +189,25 @@ def find_weights(recorded: str, beside: Path) -> str:
     Raises:
         WeightsError: they are not found.
     """
-    try:
-        resolve_weights(recorded)
-    except WeightsError:
-        file = RELEASES[recorded].file if recorded in RELEASES else Path(recorded).name
-        found = _first_file((weights_folder() / file, beside.absolute() / file))
-        if found is None:
-            raise
-        return str(found)
-    return recorded
+    untrained = recorded.startswith(_UNTRAINED)
+    if recorded in SHIPPED or (untrained and recorded[len(_UNTRAINED) :] in ARCHITECTURES):
+        return recorded
+    # A map from Windows has backslashes.
+    file = PureWindowsPath(PurePosixPath(recorded).name).name
+    if recorded in RELEASES:
+        file = RELEASES[recorded].file
+    if file in ('', '..') or '\0' in file:
+        raise WeightsError(f'there are no weights {recorded[:100]!r}: the name is no file name')
+    folder = weights_folder()
+    found = _first_file((folder / file, beside.absolute() / file))
+    if found is None:
+        fetch = f', `fol_vpr weights fetch {recorded}`' if recorded in RELEASES else ''
+        raise WeightsError(
+            f'there are no weights {recorded[:200]!r}: no file {file} is in the weights folder '
+            f'{folder}, nor beside the map in {beside.absolute()}: put '
+            f'it there{fetch}, or give the path of the weights'
+        )
+    return recorded if recorded in RELEASES and found.parent == folder else str(found)
 
 
 def _first_file(paths: Sequence[Path]) -> Path | None:

@@ -256,15 +256,30 @@ def test_weights_of_a_map_from_another_machine(tmp_path, folder, checkpoint):
     folder.mkdir()
     (folder / 'own.pth').write_bytes(checkpoint)
     assert find_weights(recorded, beside) == str(folder / 'own.pth')
-    assert find_weights('own.pth', beside) == 'own.pth'
+    assert find_weights('own.pth', beside) == str(folder / 'own.pth')
+    assert find_weights(r'C:\builder\own.pth', beside) == str(folder / 'own.pth')
     with pytest.raises(WeightsError, match='weights fetch vitb14'):
         find_weights('vitb14', beside)
     (beside / FILE).write_bytes(checkpoint)
     assert find_weights('vitb14', beside) == str(beside / FILE)
     assert find_weights('untrained-vits14', beside) == 'untrained-vits14'
-    for nothing in ('', '..', '/'):
+    for nothing in ('', '..', '/', 'a/..', 'own.pth\0', 'x/own\0.pth', 'vits14', '.'):
         with pytest.raises(WeightsError, match='no weights'):
             find_weights(nothing, beside)
+
+
+def test_a_path_in_a_map_is_not_followed(tmp_path, folder, checkpoint, monkeypatch):
+    elsewhere = tmp_path / 'elsewhere'
+    beside = tmp_path / 'maps'
+    for each in (elsewhere, beside):
+        each.mkdir()
+    (elsewhere / 'own.pth').write_bytes(checkpoint)
+    monkeypatch.chdir(elsewhere)
+    for recorded in (str(elsewhere / 'own.pth'), '../elsewhere/own.pth', 'own.pth', './own.pth'):
+        with pytest.raises(
+            WeightsError, match=r'no file own\.pth is in the weights folder .* give'
+        ):
+            find_weights(recorded, beside)
 
 
 def test_names_that_cannot_be_accessed(monkeypatch, tmp_path):
