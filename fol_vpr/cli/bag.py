@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress, print_json
 from fol_vpr.cli.common.processes import stop_signals
-from fol_vpr.config import BagWriterConfig, PlayerConfig, RecorderConfig
+from fol_vpr.config import BagWriterConfig, CameraConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
+    add_settings(parser, CameraConfig, only=('camera', 'camera_name', 'camera_mount'))
 
 
 def _from_images(args: argparse.Namespace) -> int:
@@ -74,10 +75,13 @@ def _from_images(args: argparse.Namespace) -> int:
             rate=args.rate,
             stamps_csv=args.stamps,
             poses_csv=args.poses,
+            camera=settings(args, CameraConfig()),
             overwrite=args.overwrite,
             progress=progress,
             **{name: getattr(chosen, name) for name in WRITER_SETTINGS},
         )
+    if summary.notice:
+        print(summary.notice, file=sys.stderr)
     seconds = (summary.last_ns - summary.first_ns) / 1e9
     print(
         f'{summary.path}: {summary.images} images and {summary.poses} poses over {seconds:.1f} s, '

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from fol_vpr.config import BagWriterConfig
+from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
+from fol_vpr.sources.bags.writing.cameras import (
+    TF_STATIC,
+    camera_messages,
+    camera_topics,
+    check_size,
+)
 from fol_vpr.sources.bags.writing.messages import compressed_image, header, pose_message, raw_image
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
+from fol_vpr.sources.cameras import configured_calibration
 from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.positions import Location
 from fol_vpr.sources.trajectories import read_trajectory
@@ -39,6 +46,7 @@ class BagSummary:
         first_ns: stamp of the first image in nanoseconds.
         last_ns: stamp of the last image in nanoseconds.
         bytes: size of the files of the bag.
+        notice: how the calibration file was read, where that is worth telling.
     """
 
     path: Path
@@ -47,6 +55,7 @@ class BagSummary:
     first_ns: int
     last_ns: int
     bytes: int
+    notice: str = ''
 
 
 def write_bag_from_images(
@@ -64,6 +73,7 @@ def write_bag_from_images(
     pose_type: str = BagWriterConfig.pose_type,
     map_frame: str = BagWriterConfig.map_frame,
     base_frame: str = BagWriterConfig.base_frame,
+    camera: CameraConfig | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BagSummary:
@@ -90,11 +100,13 @@ def write_bag_from_images(
             PoseStamped), or one of these, or Odometry; geodetic positions become NavSatFix.
         map_frame: the frame that the poses are in.
         base_frame: the frame that the poses are of.
+        camera: file and mount of the calibration, which become CameraInfo beside the images and
+            /tf_static from the base frame to the camera.
         overwrite: replace an existing bag.
         progress: called after each image.
 
     Raises:
-        InputError: an image, time, pose or name cannot be used.
+        InputError: an image, time, pose, name or calibration cannot be used.
         StorageError: no space or no permission.
     """
     config = BagWriterConfig(
@@ -118,6 +130,14 @@ def write_bag_from_images(
         raise InputError(f'{pose_topic} cannot be the topic of the images and of the poses')
     if track:
         types[pose_topic] = _type_of(track, config)
+    calibration = configured_calibration(camera or CameraConfig())
+    if calibration is None and camera is not None and camera.camera_mount:
+        raise InputError('the mount of the camera is written with its calibration: add --camera')
+    cameras: Iterator[TimedMessage] = iter(())
+    if calibration is not None:
+        types |= camera_topics(calibration.camera, config)
+        check_size(calibration.camera, source.frame(0).image.shape[1::-1], source.files[0])
+        cameras = camera_messages(calibration.camera, stamps, config)
     written = itertools.count(1)
 
     def report(message: TimedMessage) -> None:
@@ -126,13 +146,21 @@ def write_bag_from_images(
 
     # A pose comes before an image with the same stamp.
     messages = heapq.merge(
+        cameras,
         _pose_messages(track, types.get(pose_topic, ''), config),
         _image_messages(source, stamps, config),
         key=lambda message: message.stamp_ns,
     )
     size = write_bag(
-        output, types, messages, storage=config.storage, overwrite=overwrite, progress=report
+        output,
+        types,
+        messages,
+        storage=config.storage,
+        latched=[TF_STATIC],
+        overwrite=overwrite,
+        progress=report,
     )
+    mounted = camera is not None and bool(camera.camera_mount)
     return BagSummary(
         path=output,
         images=len(source),
@@ -140,6 +168,9 @@ def write_bag_from_images(
         first_ns=min(stamps),
         last_ns=max(stamps),
         bytes=size,
+        notice=''
+        if camera is None or calibration is None
+        else calibration.notice(camera.camera, mounted),
     )
 
 
