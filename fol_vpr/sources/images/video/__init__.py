@@ -1,0 +1,1 @@
+"""Compressed video, packet by packet, through PyAV."""
