@@ -33,6 +33,7 @@ setup(
         'test': ['pytest'],
         'onnx': ['onnx', 'onnxscript'],
         'milvus': ['pymilvus', 'milvus-lite'],
+        'video': ['av'],
     },
     entry_points={
         'console_scripts': [

@@ -26,6 +26,7 @@ from fol_vpr.sources.bags.storage.opening import (
 )
 from fol_vpr.sources.bags.storage.stored import CDR, BagFile, Definition
 from fol_vpr.sources.bags.storage.unpacking import ZSTD_SUFFIX
+from fol_vpr.sources.images.video.packets import VIDEO_DEFINITIONS
 from fol_vpr.sources.source import path_errors
 
 _MAX_STAMP_NS = 2**63 - 1
@@ -319,12 +320,15 @@ def deserialize(message: Message) -> Any:
 
 @functools.cache
 def typestore() -> Typestore:
-    """The message types of ROS 2 Jazzy.
+    """The message types of ROS 2 Jazzy, and those of video.
 
     Type definitions in a bag are ignored: the types that this package reads are the same in every
     distribution, and the definitions in a bag may be incomplete.
     """
-    return get_typestore(Stores.ROS2_JAZZY)
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for name, definition in VIDEO_DEFINITIONS.items():
+        store.register(get_types_from_msg(definition, name))
+    return store
 
 
 def _from_file(

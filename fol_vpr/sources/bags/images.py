@@ -10,16 +10,15 @@ from pathlib import Path
 from fol_vpr.config import CameraConfig, MappingConfig, NodeConfig
 from fol_vpr.datatypes import Frame, bare_frame
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.bag import Bag, Message, deserialize
+from fol_vpr.sources.bags.bag import Bag
 from fol_vpr.sources.bags.camera import BagCamera
 from fol_vpr.sources.bags.clocks import HEADER, TopicClock
 from fol_vpr.sources.bags.odometry import BagOdometry
 from fol_vpr.sources.bags.pass_report import PassReport
 from fol_vpr.sources.bags.poses import PoseTrack, read_pose_track
+from fol_vpr.sources.bags.readers import ReadImage, image_message, image_reader
 from fol_vpr.sources.bags.topics import choose_image_topic
 from fol_vpr.sources.cameras import camera_fingerprint
-from fol_vpr.sources.images.decode import read_image
-from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
 from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,8 @@ class BagImages:
 
         Args:
             path: bag folder, .db3 or .mcap file.
-            image_topic: of type Image or CompressedImage; may be omitted if the bag has one.
+            image_topic: of type Image, CompressedImage, FFMPEGPacket or CompressedVideo; may be
+                omitted if the bag has one.
             pose_topic: of type Odometry, PoseStamped, PoseWithCovarianceStamped or NavSatFix;
                 without it the frames have no poses.
             max_pose_gap: maximum time in seconds between two poses to interpolate; 0 takes 0.5,
@@ -100,9 +100,7 @@ class BagImages:
         base = self._base_frame(config)
         if self._odometry is not None:
             self._odometry.transform_to(base, self._warn)
-        self._decoder = StreamDecoder(
-            self.image_topic, self._warn, image_range=config.image_range, survey=self._survey
-        )
+        self._reader = image_reader(self._bag, self._topic, config.image_range, self._warn)
         self._camera = BagCamera(self._bag, self.image_topic, base, config, self._warn)
         self.camera_info_topic = self._camera.info_topic
         poses = f', poses of {self.pose_topic}' if self.pose_topic else ', no poses'
@@ -116,9 +114,9 @@ class BagImages:
     def captures(self) -> Iterator[Capture]:
         """What is known of each image; a damaged message has its time of reception as stamp."""
         clock = TopicClock(self._stamps)
-        for message in self._bag.read([self.image_topic]):
+        for message in self._reader.messages():
             try:
-                stamp_ns = clock.time_of(deserialize(message), message.receive_ns)
+                stamp_ns = clock.time_of(image_message(message), message.receive_ns)
             except InputError:
                 stamp_ns = message.receive_ns
             yield self._capture(stamp_ns)
@@ -152,15 +150,14 @@ class BagImages:
             self._pose_clock,
             leaves_out=selector is not None,
         )
-        position = -1
         try:
-            for position, message in enumerate(self._camera.messages(self.image_topic)):
-                if position < start:
-                    continue
+            messages = report.counted(self._camera.messages(self.image_topic))
+            for image in self._reader.read(messages, start):
+                position = image.position
                 if stop is not None and position >= stop:
                     return
                 try:
-                    frame = self._frame(message, selector, report)
+                    frame = self._frame(image, selector, report)
                 except InputError as error:
                     located = InputError(f'image {position} of {self.image_topic}: {error}')
                     if on_bad is None:
@@ -169,44 +166,36 @@ class BagImages:
                     continue
                 if frame is not None:
                     yield position, frame
-            report.count_all(position + 1)
         finally:
             for warning in report.warnings():
                 self._warn(warning)
 
     def _frame(
-        self, message: Message, selector: FrameSelector | None, report: PassReport
+        self, image: ReadImage, selector: FrameSelector | None, report: PassReport
     ) -> Frame | None:
-        """The frame of a message; None if the selector does not choose it."""
-        msg = deserialize(message)
-        stamp_ns = report.clock.time_of(msg, message.receive_ns)
+        """The frame of an image; None if the selector does not choose it."""
+        msg = image_message(image.message)
+        stamp_ns = report.clock.time_of(msg, image.message.receive_ns)
         capture = self._capture(stamp_ns)
         pose, geo = capture.pose, capture.geo
         is_lost = self._track is not None and pose is None and geo is None
         report.count(stamp_ns, is_lost=is_lost)
         if selector is not None and (is_lost or not selector.wants(stamp_ns, pose, geo)):
             return None
-        frame_id, image = bare_frame(msg.header.frame_id), self._decoder.decode(msg)
+        frame_id, pixels = bare_frame(msg.header.frame_id), image.pixels(msg)
         if frame_id and self._track is not None and frame_id == self._track.child_frame_id:
             self._warn(
                 f'the poses of {self.pose_topic} are of {frame_id}, the frame of the images: a '
                 'map of them has the poses of the camera, and not of the base of the robot'
             )
-        camera = self._camera.for_image((image.shape[1], image.shape[0]), frame_id)
+        camera = self._camera.for_image((pixels.shape[1], pixels.shape[0]), frame_id)
         odometry = self._odometry.at(stamp_ns) if self._odometry else None
         frame = Frame(
-            image, frame_id=frame_id, camera=camera, odometry=odometry, **capture._asdict()
+            pixels, frame_id=frame_id, camera=camera, odometry=odometry, **capture._asdict()
         )
         if selector is not None:
             selector.stored(stamp_ns, pose, geo)
         return frame
-
-    def _survey(self) -> Iterator[Read]:
-        """Readers of images that are evenly spread over the bag."""
-        wanted = set(spread(self._topic.count))
-        for position, message in enumerate(self._bag.read([self.image_topic])):
-            if position in wanted:
-                yield lambda message=message: read_image(deserialize(message))  # type: ignore[misc]
 
     def _capture(self, stamp_ns: int) -> Capture:
         pose, geo = self._track.at(stamp_ns) if self._track else (None, None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fol_vpr.sources.bags.bag import Topic
+from collections.abc import Iterable, Iterator
+
+from fol_vpr.sources.bags.bag import Message, Topic
 from fol_vpr.sources.bags.clocks import TopicClock, offset_problem, overlap_problem
 from fol_vpr.sources.bags.poses import PoseTrack
 
@@ -47,8 +49,12 @@ class PassReport:
             self._in_gaps += inside
             self._outside += not inside
 
-    def count_all(self, count: int) -> None:
-        """Note the number of images at the end of the bag."""
+    def counted(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """The same messages; counts whether the topic has as many as the bag promises."""
+        count = 0
+        for message in messages:
+            count += 1
+            yield message
         self._missing = self._topic.count - count
 
     def warnings(self) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import Bag, Topic
+from fol_vpr.sources.images.video.packets import VIDEO_DEFINITIONS
 
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', *VIDEO_DEFINITIONS)
 
 
 def choose_image_topic(bag: Bag, name: str | None = None) -> Topic:

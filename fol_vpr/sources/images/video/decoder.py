@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -50,18 +49,16 @@ class VideoDecoder(Generic[Token]):
     Pictures come out in the order of presentation. With B-frames they come later than their
     packets, and in another order; each carries the token of its own packet.
 
-    Attributes:
-        dropped: number of packets that gave no picture, by the reason.
+    Args:
+        on_dropped: called with the token of each packet that gives no picture, and the reason.
+
+    Raises:
+        InputError: PyAV is not installed.
     """
 
-    def __init__(self) -> None:
-        """Load PyAV.
-
-        Raises:
-            InputError: PyAV is not installed.
-        """
+    def __init__(self, on_dropped: Callable[[Token, str], None]) -> None:
         self._av: Any = load_pyav()
-        self.dropped: Counter[str] = Counter()
+        self._on_dropped = on_dropped
         self._codec = ''
         self._context: Any = None
         self._waits_for_key = BEFORE_KEYFRAME
@@ -95,7 +92,7 @@ class VideoDecoder(Generic[Token]):
         if self._is_loss(packet):
             self.lose()
         if self._waits_for_key and not packet.is_key:
-            self.dropped[self._waits_for_key] += 1
+            self._on_dropped(token, self._waits_for_key)
             return found
         if self._waits_for_key == AFTER_LOSS:
             # A new decoder, because pictures that come before a keyframe in time and after it in
@@ -108,8 +105,7 @@ class VideoDecoder(Generic[Token]):
         self._pending[number] = token, packet.layout
         if len(self._pending) > _MOST_PENDING:
             # The decoder leaves some out, such as those before a keyframe that it cannot decode.
-            del self._pending[min(self._pending)]
-            self.dropped[DAMAGED] += 1
+            self._drop(min(self._pending))
         return found + self._run(packet.data, number)
 
     def lose(self) -> None:
@@ -121,8 +117,8 @@ class VideoDecoder(Generic[Token]):
         found: list[Picture[Token]] = []
         if self._context is not None:
             found = self._run(None, -1)
-            self.dropped[DAMAGED] += len(self._pending)
-        self._pending.clear()
+        for number in list(self._pending):
+            self._drop(number)
         self._context, self._codec = None, ''
         return found
 
@@ -154,21 +150,24 @@ class VideoDecoder(Generic[Token]):
             frames = self._context.decode(packet)
         except self._av.FFmpegError:
             if number in self._pending:
-                del self._pending[number]
-                self.dropped[DAMAGED] += 1
+                self._drop(number)
                 self.lose()
             return []
         pictures = (self._picture(frame) for frame in frames)
         return [picture for picture in pictures if picture is not None]
 
+    def _drop(self, number: int) -> None:
+        token, _ = self._pending.pop(number)
+        self._on_dropped(token, DAMAGED)
+
     def _picture(self, frame: Any) -> Picture[Token] | None:
         kept = self._pending.pop(frame.pts, None)
         if kept is None:
             return None
-        if frame.is_corrupt:
-            self.dropped[DAMAGED] += 1
-            return None
         token, layout = kept
+        if frame.is_corrupt:
+            self._on_dropped(token, DAMAGED)
+            return None
         return Picture(token, lambda: _rgb(frame, layout))
 
 
