@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Pose
+from fol_vpr.datatypes.utm import UtmZone, matching_zones, utm_from_geo
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth_files import GroundTruthRow, array_rows, csv_rows, is_array
 
@@ -56,6 +58,7 @@ class PlottedPositions:
         cls, queries: Sequence[CapturedPosition], references: Sequence[CapturedPosition]
     ) -> PlottedPositions | None:
         """The positions of poses; None where queries or references have none."""
+        queries = in_zone_of(queries, references)
         found = [_coordinates(items, 'pose')[0][:, :2] for items in (queries, references)]
         if any(np.isnan(xy).all() for xy in found):
             return None
@@ -148,7 +151,7 @@ def positives_by_position(
 
     Poses in the frame of the map are compared if queries and references have them, else geodetic
     positions, on a sphere and without altitudes. Orientations are compared where both poses have
-    one.
+    one. UTM coordinates of two zones are brought into one, see `in_zone_of`.
 
     Args:
         queries: positions of the queries.
@@ -170,6 +173,8 @@ def positives_by_position(
             f'(queries: {_kinds(queries)}; map: {_kinds(references)}); give --ground-truth CSV, '
             'or positions for both'
         )
+    if kind == 'pose':
+        queries = in_zone_of(queries, references)
     query_xyz, query_axes = _coordinates(queries, kind)
     reference_xyz, reference_axes = _coordinates(references, kind)
     positives: list[frozenset[int] | None] = []
@@ -186,6 +191,44 @@ def positives_by_position(
                 near &= ~(np.degrees(turned) > config.positive_angle)
         positives.append(frozenset(np.flatnonzero(near).tolist()))
     return positives
+
+
+def in_zone_of(
+    queries: Sequence[CapturedPosition], references: Sequence[CapturedPosition]
+) -> Sequence[CapturedPosition]:
+    """The queries with their poses in the UTM zone of the references.
+
+    Eastings of two zones have nothing to do with each other. The zones are told by the geodetic
+    positions that queries and references have beside their poses; what has none, or poses that
+    are no UTM coordinates, stays as it is.
+    """
+    zones = [_zones(items) for items in (queries, references)]
+    known = Counter(zone for zone in zones[1] if zone is not None)
+    if not known:
+        return queries
+    target = known.most_common(1)[0][0]
+    moved = list(queries)
+    for row, (query, zone) in enumerate(zip(queries, zones[0], strict=True)):
+        if zone in (None, target) or query.pose is None or query.geo is None:
+            continue
+        degrees = np.array([[query.geo.latitude, query.geo.longitude]])
+        xy = utm_from_geo(degrees, target)[0]
+        position = np.array([*xy, query.pose.position[2]])
+        moved[row] = replace(query, pose=replace(query.pose, position=position))
+    return moved
+
+
+def _zones(items: Sequence[CapturedPosition]) -> list[UtmZone | None]:
+    metres, degrees = np.full((2, len(items), 2), math.nan)
+    for row, item in enumerate(items):
+        if item.pose is not None and item.geo is not None:
+            metres[row] = item.pose.position[:2]
+            degrees[row] = item.geo.latitude, item.geo.longitude
+    found: list[UtmZone | None] = [None] * len(items)
+    rows = np.flatnonzero(~np.isnan(degrees[:, 0])).tolist()
+    for row, zone in zip(rows, matching_zones(metres[rows], degrees[rows]), strict=True):
+        found[row] = zone
+    return found
 
 
 def _kinds(items: Sequence[CapturedPosition]) -> str:

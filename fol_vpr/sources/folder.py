@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from fol_vpr.sources.cameras import (
 from fol_vpr.sources.images.decode import read_file
 from fol_vpr.sources.images.stored_image import MAX_ENCODED_BYTES
 from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
-from fol_vpr.sources.positions import Location, location_from_name, read_locations
+from fol_vpr.sources.positions import location_from_name, read_locations
 from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
+from fol_vpr.sources.utm_positions import Location, in_one_zone
 
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -174,7 +176,8 @@ class ImageFolder:
     def _locate(self, csv_path: Path | None) -> dict[int, Location]:
         if csv_path is None:
             named = ((i, location_from_name(Path(f).name)) for i, f in enumerate(self.files))
-            return {index: location for index, location in named if location is not None}
+            located = {index: location for index, location in named if location is not None}
+            return in_one_zone(located, f'names of images in {self.path}', self._warn)
         locations = read_locations(csv_path, self.path, self.files)
         missing = [name for index, name in enumerate(self.files) if index not in locations]
         if missing:
@@ -182,7 +185,21 @@ class ImageFolder:
                 f'{len(missing)} of {len(self.files)} images have no row in {csv_path} and get '
                 f'no position and no time: {_first(missing)}'
             )
-        return locations
+        return in_one_zone(self._without_zero(locations, csv_path), str(csv_path), self._warn)
+
+    def _without_zero(self, locations: dict[int, Location], path: Path) -> dict[int, Location]:
+        """The locations without geodetic positions of exactly 0/0, which are no fixes."""
+        zero = [
+            index
+            for index, each in locations.items()
+            if each.geo is not None and each.geo.latitude == each.geo.longitude == 0
+        ]
+        if zero:
+            self._warn(
+                f'{path}: {len(zero)} of {len(locations)} rows have latitude 0 and longitude 0, '
+                'which receivers give before their first fix; they are taken as not known'
+            )
+        return locations | {index: replace(locations[index], geo=None) for index in zero}
 
     def _frame_of_poses(self, csv_path: Path | None, given: str) -> str:
         if not any(location.pose for location in self._locations.values()):

@@ -5,31 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
+from fol_vpr.datatypes.utm import FALSE_NORTHING, UtmZone, zone_from_text
 from fol_vpr.errors import InputError
 from fol_vpr.sources.image_names import ImageNames
 from fol_vpr.sources.stamps import MAX_STAMP_NS, named_unit
 from fol_vpr.sources.tables import QUATERNION, TableRow, number_or_nan, read_csv
+from fol_vpr.sources.utm_positions import Location
 
-
-@dataclass(frozen=True)
-class Location:
-    """Where and when an image was taken, as far as it is known.
-
-    Attributes:
-        pose: of the base, or None.
-        geo: geodetic position, or None.
-        stamp_ns: time in nanoseconds, or None.
-    """
-
-    pose: Pose | None = None
-    geo: GeoPosition | None = None
-    stamp_ns: int | None = None
+_BAND_S = (3_500_000.0, 4_450_000.0)
+"""Metres; northings of the latitude band S, 32° to 40° north, in the northern hemisphere."""
 
 
 def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int, Location]:
@@ -98,16 +87,25 @@ def location_from_name(name: str) -> Location | None:
             'metres as in @utm_east@utm_north@...; rename it or give the positions in a CSV'
         )
     heading = _field(fields, 9)
+    position = np.array([east, north, 0.0])
     if math.isnan(heading):
-        pose = _pose_without_orientation(np.array([east, north, 0.0]))
+        pose = _pose_without_orientation(position)
     else:
-        # Heading is clockwise from north, yaw (REP-103) counterclockwise from east.
-        half = math.radians(90 - heading) / 2
-        orientation = np.array([0, 0, math.sin(half), math.cos(half)])
-        pose = Pose(np.array([east, north, 0.0]), orientation)
+        pose = _turned(position, math.radians(90 - heading))
     latitude, longitude = _field(fields, 5), _field(fields, 6)
     known = abs(latitude) <= 90 and abs(longitude) <= 180
-    return Location(pose, GeoPosition(latitude, longitude) if known else None)
+    number, letter = (fields[index] if index < len(fields) else '' for index in (3, 4))
+    try:
+        zone = zone_from_text(number, letter, latitude if known else math.nan)
+    except ValueError:
+        # Other data sets have other fields there.
+        return Location(pose, GeoPosition(latitude, longitude) if known else None)
+    return Location(
+        pose,
+        GeoPosition(latitude, longitude) if known else None,
+        zone=zone,
+        zone_number=int(number) if number.strip() and zone is None else 0,
+    )
 
 
 def parse_seconds(text: str) -> int:
@@ -138,7 +136,11 @@ def location_of(row: TableRow) -> Location:
         InputError: a cell is none of what its column holds; the message names the line.
     """
     try:
-        return Location(_pose(row), _geo(row), _stamp(row))
+        geo = _geo(row)
+        pose = _pose(row)
+        zone = None if pose is None else _zone(row, pose, geo)
+        number = row.cells.get('zone', '') if pose is not None and zone is None else ''
+        return Location(pose, geo, _stamp(row), zone, int(number or 0))
     except (InputError, ValueError) as error:
         raise InputError(f'{row.where}: {error}') from error
 
@@ -148,9 +150,65 @@ def _pose(row: TableRow) -> Pose | None:
         return None
     height = row.number('z') if row.cells.get('z') else 0.0
     position = np.array([row.number('x'), row.number('y'), height])
-    if 'qx' not in row.cells:
-        return _pose_without_orientation(position)
-    return Pose(position, np.array([row.number(name) for name in QUATERNION]))
+    if 'qx' in row.cells:
+        return Pose(position, np.array([row.number(name) for name in QUATERNION]))
+    yaw = _yaw(row)
+    return _pose_without_orientation(position) if yaw is None else _turned(position, yaw)
+
+
+def _yaw(row: TableRow) -> float | None:
+    """Radians counterclockwise from x (REP-103), or None where the row has none."""
+    if row.cells.get('yaw_rad'):
+        return row.number('yaw_rad')
+    if row.cells.get('yaw_deg'):
+        return math.radians(row.number('yaw_deg'))
+    if row.cells.get('heading_deg'):
+        return math.radians(90 - row.number('heading_deg'))
+    if not row.cells.get('yaw'):
+        return None
+    yaw = row.number('yaw')
+    if abs(yaw) > 2 * math.pi:
+        raise ValueError(
+            f'yaw is {yaw:g}, more than a turn in radians; name the column yaw_deg or yaw_rad '
+            '(counterclockwise from x), or heading_deg (degrees clockwise from north)'
+        )
+    return yaw
+
+
+def _zone(row: TableRow, pose: Pose, geo: GeoPosition | None) -> UtmZone | None:
+    """The UTM zone of a row: its number with a letter of its band, or with a hemisphere."""
+    text = row.cells.get('zone', '')
+    letter = row.cells.get('zone_letter', '').upper()
+    latitude = math.nan if geo is None else geo.latitude
+    if side := row.cells.get('hemisphere', '').strip().lower():
+        if side not in ('n', 's', 'north', 'south', 'northern', 'southern'):
+            raise ValueError(f'hemisphere is {side!r}, expected N or S')
+        latitude, letter = (1.0 if side.startswith('n') else -1.0), ''
+    match = re.fullmatch(r'(\d{1,2})\s*([A-Za-z]?)', text.strip(), re.A)
+    if match and match[2]:
+        joined = match[2].upper()
+        if joined == 'S' and not letter and math.isnan(latitude):
+            return _south_or_band(int(match[1]), float(pose.position[1]), text)
+        letter = letter or (joined if joined != 'S' or math.isnan(latitude) else '')
+        text = match[1]
+    return zone_from_text(text, letter, latitude)
+
+
+def _south_or_band(number: int, northing: float, text: str) -> UtmZone:
+    """The zone of texts like 10S, which mean the southern hemisphere or the band S, 32° to 40°."""
+    if not _BAND_S[0] <= northing <= _BAND_S[1]:
+        if not 0 <= northing <= FALSE_NORTHING:
+            raise ValueError(f'y is {northing:g}, no northing of the UTM zone {text}')
+        return UtmZone(number, False)
+    raise ValueError(
+        f'the UTM zone {text} with the northing {northing:g} is either the band S, 32° to 40° '
+        'north, or south of the equator; add a column hemisphere with N or S'
+    )
+
+
+def _turned(position: np.ndarray, yaw: float) -> Pose:
+    """A pose turned about Z by radians counterclockwise."""
+    return Pose(position, np.array([0, 0, math.sin(yaw / 2), math.cos(yaw / 2)]))
 
 
 def _pose_without_orientation(position: np.ndarray) -> Pose:

@@ -37,9 +37,18 @@ ALIASES = {
     'latitude': ('latitude', 'lat'),
     'longitude': ('longitude', 'lon', 'lng'),
     'altitude': ('altitude', 'alt'),
+    'yaw': ('yaw',),
+    'yaw_rad': ('yaw_rad', 'yaw_radians'),
+    'yaw_deg': ('yaw_deg', 'yaw_degrees'),
+    'heading_deg': ('heading_deg', 'heading_degrees'),
+    'zone': ('zone', 'utm_zone', 'zone_number', 'utm_zone_number'),
+    'zone_letter': ('zone_letter', 'utm_zone_letter', 'utm_letter', 'band'),
+    'hemisphere': ('hemisphere', 'utm_hemisphere'),
 }  # fmt: skip
 _COLUMN_OF = {alias: column for column, aliases in ALIASES.items() for alias in aliases}
 QUATERNION = ('qx', 'qy', 'qz', 'qw')
+_ANGLES = ('yaw', 'heading')
+_UNUSED_ANGLES = ('heading', 'bearing', 'azimuth', 'compass', 'theta', 'roll', 'pitch', 'ca')
 _UNIT_OF_COLUMN = {'timestamp_us': 'us', 'timestamp_ms': 'ms', 'timestamp_s': 's'}
 _DELIMITERS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', '': 'blanks'}
 _WITH_UNIT = re.compile(r'(.*?)\s*[\[(]([^\])]*)[\])]')
@@ -98,6 +107,8 @@ def read_csv(path: Path) -> tuple[list[str], list[TableRow]]:
         InputError: the file cannot be read, or is no such table; the message names the line.
     """
     names, rows = read_table(path)
+    names = [(_angle_column(name, unit), unit) for name, unit in names]
+    _warn_of_angles(path, [name for name, _ in names])
     known = [_COLUMN_OF.get(name, '') for name, _ in names]
     columns = _check_columns(known, [name for name, _ in names], rows.header)
     found = [
@@ -236,6 +247,36 @@ def _name_and_unit(cell: str) -> tuple[str, str]:
     match = _WITH_UNIT.fullmatch(cell.strip())
     name, unit = match.groups() if match else (cell, '')
     return name.strip().lower(), unit
+
+
+def _angle_column(name: str, unit: str) -> str:
+    """The name of a column of angles with its unit, as 'yaw_deg' for 'yaw [deg]'."""
+    word = unit.strip().lower()
+    if name in _ANGLES and word:
+        for kind in ('deg', 'rad'):
+            if word.startswith(kind) or (kind == 'deg' and word == '°'):
+                return f'{name}_{kind}'
+    return name
+
+
+def _warn_of_angles(path: Path, names: list[str]) -> None:
+    """Say how the column yaw is read, and which columns of angles are not used."""
+    if 'yaw' in names and 'qx' not in names:
+        log.warning(
+            '%s: yaw is read as radians counterclockwise from x; name the column yaw_deg for '
+            'degrees, or heading_deg for degrees clockwise from north',
+            path,
+        )
+    unused = [name for name in names if name in (*_UNUSED_ANGLES, 'heading_rad')]
+    if 'qx' in names:
+        unused += [name for name in names if _COLUMN_OF.get(name, '').startswith(('yaw', 'head'))]
+    if unused:
+        log.warning(
+            '%s: the column %s is not used; orientations are qx, qy, qz, qw, or yaw_rad, yaw_deg '
+            '(counterclockwise from x), or heading_deg (clockwise from north)',
+            path,
+            ', '.join(unused),
+        )
 
 
 def _check_columns(names: list[str], cells: list[str], where: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from fol_vpr.datatypes import Pose
 from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import quaternion, rotation_matrix
-from fol_vpr.sources.positions import Location, check_has_content, location_of
+from fol_vpr.sources.positions import check_has_content, location_of
 from fol_vpr.sources.stamps import StampUnit
 from fol_vpr.sources.tables import (
     QUATERNION,
@@ -22,6 +22,7 @@ from fol_vpr.sources.tables import (
     table_text,
     time_unit,
 )
+from fol_vpr.sources.utm_positions import Location, in_one_zone
 
 OPTICAL_IN_BASE = Pose(np.zeros(3), np.array([-0.5, 0.5, -0.5, 0.5]))
 """Pose of an optical frame (x right, y down, z forward) in the frame of the same camera with the
@@ -66,7 +67,8 @@ def read_trajectory(path: Path, frame_stamps: Sequence[int] | None = None) -> li
             f'{path} has the columns {", ".join(columns)}, expected a timestamp or stamp_ns, and '
             'x, y or latitude, longitude'
         )
-    return _sorted(rows)
+    located = in_one_zone(dict(enumerate(_sorted(rows))), str(path), log.warning)
+    return list(located.values())
 
 
 def _sorted(rows: Sequence[TableRow]) -> list[Location]:

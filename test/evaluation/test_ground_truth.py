@@ -10,9 +10,11 @@ from helpers.data_sets.object_arrays import write_object_array
 
 from fol_vpr.config import EvaluationConfig
 from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, GeoPosition, Pose
+from fol_vpr.datatypes.utm import UtmZone, utm_from_geo
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import (
     CapturedPosition,
+    PlottedPositions,
     positives_by_position,
     read_ground_truth,
 )
@@ -202,3 +204,21 @@ def test_nothing_to_compare_is_said():
     geo = CapturedPosition(geo=GeoPosition(1, 2))
     with pytest.raises(InputError, match=r'queries: 1 poses and 0 geodetic .*--ground-truth'):
         positives_by_position([at(0)], [geo], EvaluationConfig())
+
+
+def test_drives_in_two_utm_zones_are_compared_in_one() -> None:
+    """Seven metres apart on both sides of Greenwich: eastings of 292 km and 708 km."""
+    west, east = np.array([[51.5, -0.00005]]), np.array([[51.5, 0.00005]])
+
+    def taken(degrees: np.ndarray, zone: UtmZone) -> CapturedPosition:
+        xy = utm_from_geo(degrees, zone)[0]
+        pose = Pose(np.array([*xy, 0.0]), np.array([0.0, 0, 0, 1]))
+        return CapturedPosition(pose, GeoPosition(*degrees[0]))
+
+    references = [taken(west, UtmZone(30, True)), taken(west + 0.01, UtmZone(30, True))]
+    queries = [taken(east, UtmZone(31, True)), taken(east + 0.01, UtmZone(30, True))]
+    criteria = EvaluationConfig(positive_radius=10)
+    assert positives_by_position(queries, references, criteria) == [{0}, {1}]
+    plotted = PlottedPositions.of(queries, references)
+    assert plotted is not None
+    np.testing.assert_allclose(plotted.queries, plotted.references, atol=10)

@@ -27,6 +27,7 @@ KEYS = {
     'mcap': 'mcap-ros2-support',
     'numpy': 'python3-numpy',
     'psutil': 'python3-psutil',
+    'pyproj': 'python3-pyproj',
     'rosbags': 'python3-rosbags-pip',
     'sklearn': 'python3-sklearn',
     'tf2_ros': 'tf2_ros_py',

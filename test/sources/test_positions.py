@@ -174,3 +174,57 @@ def test_utm_file_name_without_numbers(name: str) -> None:
 @given(st.integers(0, 2**63 - 1))
 def test_seconds_keep_every_nanosecond(stamp_ns: int) -> None:
     assert parse_seconds(f'{stamp_ns // 10**9}.{stamp_ns % 10**9:09d}') == stamp_ns
+
+
+def yaw_of(found: dict) -> float:
+    quaternion = found[0].pose.orientation
+    return math.degrees(2 * math.atan2(quaternion[2], quaternion[3]))
+
+
+@pytest.mark.parametrize(
+    ('column', 'cell', 'degrees'),
+    [
+        ('yaw', '1.5707963267948966', 90),
+        ('yaw_rad', '-7.853981633974483', -90),  # unwrapped
+        ('yaw_deg', '181', -179),
+        ('yaw [deg]', '30', 30),
+        ('yaw (rad)', '0.5235987755982988', 30),
+        ('heading_deg', '0', 90),
+        ('heading [°]', '90', 0),
+    ],
+)
+def test_orientations_by_a_column_of_angles(
+    tmp_path: Path, column: str, cell: str, degrees: float
+) -> None:
+    found = read_locations(table(tmp_path, f'index,x,y,{column}\n0,1,2,{cell}\n'), tmp_path, FILES)
+    assert (yaw_of(found) - degrees + 180) % 360 == pytest.approx(180)
+    assert found[0].pose.has_orientation
+
+
+def test_a_yaw_in_degrees_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='yaw is 181, more than a turn in radians; name the col'):
+        read_locations(table(tmp_path, 'index,x,y,yaw\n0,1,2,181\n'), tmp_path, FILES)
+
+
+@pytest.mark.parametrize(
+    ('header', 'said'),
+    [
+        ('index,x,y,yaw', 'yaw is read as radians counterclockwise from x'),
+        ('index,x,y,heading', 'the column heading is not used'),
+        ('index,x,y,roll', 'the column roll is not used'),
+    ],
+)
+def test_columns_of_angles_are_mentioned(
+    tmp_path: Path, header: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_locations(table(tmp_path, f'{header}\n0,1,2,0.3\n'), tmp_path, FILES)
+    assert said in caplog.text
+
+
+def test_impossible_numbers_of_a_table_name_their_line(tmp_path: Path) -> None:
+    for content, said in (
+        ('index,x,y\n0,1e308,2\n', 'line 2: a position of three numbers within'),
+        ('index,lat,lon,alt\n0,1,2,1e300\n', 'line 2: an altitude within'),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_locations(table(tmp_path, content), tmp_path, FILES)

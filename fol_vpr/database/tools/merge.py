@@ -9,11 +9,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from fol_vpr.database.format.records import PlaceRecord
 from fol_vpr.database.format.schema import MapHeader
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import MapInfo, Place
+from fol_vpr.datatypes.utm import UtmZone, matching_zones
 from fol_vpr.errors import InputError, MapMismatchError
 
 log = logging.getLogger(__name__)
@@ -160,8 +163,24 @@ def _common_header(readers: Sequence[MapReader], name: str) -> MapHeader:
                 f'({frames[0][0]}, {frames[1][0]}) or with different datums: bring the poses '
                 'into one frame before the maps are built'
             )
+        zones = [_utm_zone(r) for r in (posed[0], reader)]
+        if None not in zones and zones[0] != zones[1]:
+            raise MapMismatchError(
+                f'{posed[0].path} has UTM coordinates of the zone {zones[0]}, and '
+                f'{reader.path} of {zones[1]}, which have nothing to do with each other: '
+                'build one map of all images, which are then brought into one zone'
+            )
     _warn_of_missing_poses(readers, posed)
     return replace((posed or list(readers))[0].header, name=name)
+
+
+def _utm_zone(reader: MapReader) -> UtmZone | None:
+    """The UTM zone of the poses, by the first place that has a geodetic position as well."""
+    for place in reader.places:
+        if place.pose is not None and place.geo is not None:
+            degrees = np.array([[place.geo.latitude, place.geo.longitude]])
+            return matching_zones(place.pose.position[None, :2], degrees)[0]
+    return None
 
 
 def _warn_of_missing_poses(readers: Sequence[MapReader], posed: Sequence[MapReader]) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.small_maps import (
     add,
@@ -22,6 +23,8 @@ from fol_vpr.database import (
     split_by_region,
     split_by_session,
 )
+from fol_vpr.datatypes import GeoPosition, Pose
+from fol_vpr.datatypes.utm import UtmZone, utm_from_geo
 from fol_vpr.errors import InputError, MapError, MapMismatchError
 
 COUNT = 25
@@ -84,3 +87,18 @@ def test_maps_that_do_not_belong_together(whole, tmp_path):
 
 
 # ---- pruning
+
+
+def test_utm_coordinates_of_two_zones_are_not_merged(tmp_path):
+    """Both maps call their frame utm, and Greenwich lies at 708 km in one, 292 km in the other."""
+    maps = []
+    for number in (30, 31):
+        path = tmp_path / f'{number}.folmap'
+        xy = utm_from_geo(np.array([[51.5, 0.0]]), UtmZone(number, True))[0]
+        pose = Pose(np.array([*xy, 0.0]), np.array([0.0, 0, 0, 1]))
+        with MapWriter(path, header(frame_id='utm'), source_id='t') as writer:
+            add(writer, number, pose=pose, geo=GeoPosition(51.5, 0.0))
+            writer.finish()
+        maps.append(path)
+    with pytest.raises(MapMismatchError, match=r'of the zone 30N, and .* of 31N'):
+        merge_maps(maps, tmp_path / 'both.folmap')

@@ -22,8 +22,8 @@ from fol_vpr.sources.bags.writing.messages import compressed_image, header, pose
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.cameras import configured_calibration
 from fol_vpr.sources.folder import ImageFolder
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.trajectories import read_trajectory
+from fol_vpr.sources.utm_positions import Location
 
 Progress = Callable[[int, int], None]
 """Called with the number of images written and of images in all."""

@@ -16,7 +16,7 @@ from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_CO
 from fol_vpr.sources.folder import read_image_file
 from fol_vpr.sources.images.orientation import UPRIGHT, orientation_of_file
 from fol_vpr.sources.images.stream import StreamDecoder
-from fol_vpr.sources.positions import Location
+from fol_vpr.sources.utm_positions import Location
 
 # Files that begin with these bytes are stored in a CompressedImage unchanged.
 _MAGIC = {'jpeg': b'\xff\xd8\xff', 'png': b'\x89PNG'}
