@@ -37,6 +37,7 @@ BENCHMARKS = {
     'loop_closures': ('accuracy', 'Loop closures: precision and recall'),
     'pose_graph': ('accuracy', 'A trajectory with and without loop closures'),
     'calibrations': ('robustness', 'Calibration files: read, refused, crashed, wrong'),
+    'fuzz_maps': ('robustness', 'Maps changed at random: refused, reported, crashed, hung'),
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
     'ablation': ('learning', 'Recall after training with each of the losses'),

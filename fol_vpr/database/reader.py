@@ -86,10 +86,9 @@ class MapReader:
         """
         added = changes.store.places()
         remaining = [place for place in base if place.place_id not in changes.removed]
-        if changes.meta['places'] != f'{len(added)}':
-            raise damaged(
-                changes.path, f'it lists {len(added)} of {changes.meta["places"]} places'
-            )
+        expected = changes.meta.get('places', 'unknown')
+        if expected != f'{len(added)}':
+            raise damaged(changes.path, f'it lists {len(added)} of {expected[:20]} places')
         self._rows = [place.index for place in remaining] + [-1 - place.index for place in added]
         self.places = tuple(
             place if place.index == index else replace(place, index=index)

@@ -15,6 +15,9 @@ from fol_vpr.database.storage.store import map_errors
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import MapError
 
+REQUIRED = ('map_id', 'created', 'source_id', 'source_position', 'places', 'sessions')
+"""Rows of the meta table that every version has written, beside those of the header."""
+
 
 def open_with_changes(
     path: Path, *, changes: bool
@@ -73,6 +76,9 @@ def read_meta_and_info(
         )
     if meta.get('digest') != schema.meta_digest(connection):
         raise damaged(path, 'the meta table or the sessions have changed')
+    missing = [key for key in REQUIRED if key not in meta]
+    if missing or not meta['source_position'].isdecimal():
+        raise damaged(path, f'its meta table lacks {", ".join(missing) or "a source_position"}')
     if meta['places'] == '0':
         raise MapError(f'{path} has no places: build it again')
 

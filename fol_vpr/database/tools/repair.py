@@ -24,7 +24,7 @@ from fol_vpr.database.format.schema import (
 from fol_vpr.database.storage.changes import changes_path
 from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.database.storage.opening import check_file, connect_read_only, connect_to_changes
-from fol_vpr.database.storage.store import Store
+from fol_vpr.database.storage.store import Store, map_errors
 from fol_vpr.database.writer import MapWriter
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import MapError, StorageError
@@ -67,7 +67,8 @@ def repair_map(path: str | os.PathLike[str]) -> Repair:
         check_file(path)
     lock = MapLock(path)
     try:
-        return _repair(path, lock)
+        with map_errors(path):
+            return _repair(path, lock)
     finally:
         lock.release()
 
