@@ -18,6 +18,22 @@ class NodeConfig(Checked):
         'network.resize and network.input_size, and network.weights where that has its '
         'default. Empty starts the node without a map, until the service ~/load_map loads one.',
     )
+    map_folder: str = setting(
+        '',
+        'Folder that the map, and the paths in calls of ~/load_map and ~/save_map, have to lie '
+        'in once links and .. are resolved; relative paths start there. network.weights, '
+        'retrieval.index_uri and loops.session_file then keep the values that they have at start. '
+        'Empty allows any path that the user of the node may read or write, to every node that '
+        'may call the services.',
+        read_only=True,
+    )
+    map_load_timeout: float = setting(
+        600.0,
+        'Time in seconds after which ~/load_map gives up a map that is still being read. The map '
+        'in use stays, and the other one is dropped whenever its reading ends. 0 waits for ever.',
+        minimum=0,
+        maximum=86_400,
+    )
     map_frame: str = setting(
         '',
         'Frame id of the published poses. Empty takes the frame that the map names.',

@@ -28,13 +28,14 @@ from fol_vpr.datatypes.geometry import (
     RelativePose,
 )
 from fol_vpr.datatypes.images import Features, Frame, LocalFeatures
-from fol_vpr.datatypes.maps import PRIOR_SIGMAS, Candidate, MapInfo, Place, Prior
+from fol_vpr.datatypes.maps import MAX_ID, PRIOR_SIGMAS, Candidate, MapInfo, Place, Prior
 
 __all__ = [
     'DISTORTION_MODELS',
     'EARTH_RADIUS',
     'MAX_ALTITUDE',
     'MAX_COORDINATE',
+    'MAX_ID',
     'NORM_TOLERANCE',
     'PRIOR_SIGMAS',
     'UNKNOWN_ANGLE_VARIANCE',

@@ -11,6 +11,8 @@ import numpy as np
 from fol_vpr.datatypes.geometry import MAX_COORDINATE, Camera, GeoPosition, Pose
 from fol_vpr.errors import InputError
 
+MAX_ID = 512
+"""Most characters of an id of a place, a session or a frame that is given or written."""
 PRIOR_SIGMAS = 3.0
 """Standard deviations that a search reaches around an uncertain position: 98.9 % in the plane."""
 

@@ -75,11 +75,21 @@ class MapManager:
             raise MapError('no map is loaded: give one at start, or load one with load_map')
         return self.live
 
-    def load(self, path: str | Path, config: RecognizerConfig) -> MapInfo:
+    def load(
+        self,
+        path: str | Path,
+        config: RecognizerConfig,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> MapInfo:
         """Load a map and use it instead of the present one, which stays where this fails.
 
+        Args:
+            path: the map.
+            config: memory budget and search index.
+            is_wanted: asked once the map is read; False drops it again.
+
         Raises:
-            MapError: no such map, or a damaged one.
+            MapError: no such map, or a damaged one; or it is no longer wanted.
             MapMismatchError: made with other weights or another preprocessing.
             DeviceError: it does not fit the memory that it may take.
         """
@@ -91,6 +101,9 @@ class MapManager:
             reader.close()
             raise
         with self.editing:
+            if not is_wanted():
+                loaded.close()
+                raise MapError(f'{path} was read too late: load it again')
             self._swap_map(loaded)
         return loaded.info
 

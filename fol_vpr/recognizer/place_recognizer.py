@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,15 +229,21 @@ class PlaceRecognizer:
 
     # ---- the map
 
-    def load_map(self, path: str | Path) -> MapInfo:
+    def load_map(
+        self, path: str | Path, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> MapInfo:
         """Load a map and use it instead of the present one, which stays where this fails.
+
+        Args:
+            path: the map.
+            is_wanted: asked once it is read; False drops it again.
 
         Raises:
             MapError: no such map, or a damaged one.
             MapMismatchError: made with other weights or another preprocessing.
             DeviceError: it does not fit the memory that it may take.
         """
-        return self._maps.load(path, self.config)
+        return self._maps.load(path, self.config, is_wanted)
 
     def _on_map_loaded(self, change: MapChange) -> None:
         if not change.belief_is_valid:

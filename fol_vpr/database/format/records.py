@@ -19,7 +19,16 @@ from fol_vpr.database.format.schema import (
     digest,
     record_digest,
 )
-from fol_vpr.datatypes import Camera, Features, Frame, GeoPosition, LocalFeatures, Place, Pose
+from fol_vpr.datatypes import (
+    MAX_ID,
+    Camera,
+    Features,
+    Frame,
+    GeoPosition,
+    LocalFeatures,
+    Place,
+    Pose,
+)
 from fol_vpr.errors import InputError, escape_controls
 
 COLUMNS = (
@@ -28,8 +37,6 @@ COLUMNS = (
 )
 INSERT_PLACE = f'INSERT INTO places ({COLUMNS}, digest) VALUES ({", ".join("?" * 21)})'
 
-MAX_ID = 512
-"""Most characters of an id of a place, a session or a frame that is written."""
 MAX_SIDE = 1_000_000
 """Most pixels along a side of an image."""
 

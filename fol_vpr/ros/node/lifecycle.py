@@ -20,7 +20,7 @@ from fol_vpr.ros.node.inputs.camera import CameraInput
 from fol_vpr.ros.node.inputs.feedback import FeedbackInput
 from fol_vpr.ros.node.inputs.odometry import OdometryInput
 from fol_vpr.ros.node.outputs.publishers import Publishers
-from fol_vpr.ros.node.parameters.settings import Settings, user_path, with_network_of_map
+from fol_vpr.ros.node.parameters.settings import Settings, confined_path, with_network_of_map
 from fol_vpr.ros.node.runtime import Runtime
 from fol_vpr.ros.node.services.enable import EnableService
 from fol_vpr.ros.node.services.load_map import LoadMapService
@@ -58,6 +58,11 @@ class Localizer(LifecycleNode):
         # Steady time: the diagnostics must be published where simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = DiagnosticsPublisher(self.node_context, self._monitor, steady)
+        if not self.node_context.settings.node.map_folder:
+            self.get_logger().info(
+                'map_folder is empty: every node that may call ~/load_map and ~/save_map can name '
+                'any path that this user may read or write'
+            )
         if self.node_context.settings.node.autostart:
             self._starter = self.create_timer(0.0, self._autostart, clock=steady)
         else:
@@ -122,7 +127,9 @@ class Localizer(LifecycleNode):
         self._diagnostics.progress = 'loads the network'
         context = self.node_context
         settings = context.live_settings.read()
-        map_path = user_path(settings.node.map) if settings.node.map else None
+        map_path = None
+        if settings.node.map:
+            map_path = confined_path(settings.node.map, settings.node.map_folder)
         weights_of_map = False
         if map_path is not None:
             settings, weights_of_map = with_network_of_map(

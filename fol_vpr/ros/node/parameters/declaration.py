@@ -14,7 +14,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from fol_vpr.errors import InputError
-from fol_vpr.ros.node.parameters.settings import FIXED_WHILE_CONFIGURED, Settings, parameters
+from fol_vpr.ros.node.parameters.settings import (
+    CONFINED,
+    FIXED_WHILE_CONFIGURED,
+    Settings,
+    confined_path,
+    parameters,
+)
 
 INT64_MAX = 2**63 - 1
 
@@ -103,7 +109,18 @@ def settings_after(
             f'{", ".join(fixed)} cannot change while the node is configured: '
             'deactivate and clean up first'
         )
-    return settings.changed(changed)
+    after = settings.changed(changed)
+    if folder := settings.node.map_folder:
+        values = {name: value for name, _, value in parameters(settings)}
+        fixed = sorted(name for name in CONFINED & changed.keys() if changed[name] != values[name])
+        if fixed:
+            raise InputError(
+                f'{", ".join(fixed)} cannot change while map_folder is set: give the value when '
+                'the node is started'
+            )
+        if after.node.map:
+            confined_path(after.node.map, folder)
+    return after
 
 
 def _descriptor(name: str, spec: Field[Any], default: Any) -> ParameterDescriptor:

@@ -124,6 +124,33 @@ def user_path(given: str) -> Path:
         raise InputError(f'{given} is no path: {error}') from error
 
 
+def confined_path(given: str, folder: str) -> Path:
+    """The path that a user or a peer gave, where it lies in a folder.
+
+    Args:
+        given: the path; a leading ~ stands for the home folder.
+        folder: that the path has to lie in once links are resolved, and that relative paths
+            start at; empty allows any path, as it is.
+
+    Raises:
+        InputError: it leads out of the folder, or there is no such user.
+    """
+    path = user_path(given)
+    if not folder:
+        return path
+    try:
+        base = user_path(folder).resolve()
+        path = (base / path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f'{given!r} is no path: {error}') from error
+    if not path.is_relative_to(base):
+        raise InputError(
+            f'{given!r} leads out of {base}, where the parameter map_folder confines maps to: '
+            'give a path in that folder'
+        )
+    return path
+
+
 def join_name(group: str, key: str) -> str:
     """Parameter name of a setting; the settings of the node itself have no group."""
     return key if group == 'node' else f'{group}.{key}'
@@ -146,6 +173,8 @@ _PARTS = {
     group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
     for group in fields(Settings)
 }
+CONFINED = frozenset({'network.weights', 'retrieval.index_uri', 'loops.session_file'})
+"""Parameters that name files or servers, and are fixed from the start where map_folder is set."""
 _SESSION_SETTINGS = tuple(
     f'loops.{key}' for key in ('enabled', 'session_file', 'frame', 'codec', 'store_images')
 )

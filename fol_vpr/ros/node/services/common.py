@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.node import Node
 from rclpy.task import Future
 
-from fol_vpr.datatypes import MapInfo, Pose, bare_frame
+from fol_vpr.datatypes import MAX_ID, MapInfo, Pose, bare_frame
 from fol_vpr.errors import (
     DeviceError,
     FolVprError,
@@ -23,6 +23,7 @@ from fol_vpr.errors import (
     MapError,
     MapMismatchError,
     NotInMapError,
+    escape_controls,
 )
 from fol_vpr.ros.messages.conversions import pose_from_message
 from fol_vpr.ros.node.context import NodeContext
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 class NotReady(FolVprError):
     """The lifecycle state does not allow the call."""
+
+
+class JobTimeoutError(FolVprError):
+    """A call takes longer than it may."""
 
 
 class NoMap(FolVprError):
@@ -94,37 +99,82 @@ def cleanup_explains_errors(context: NodeContext, recognizer: PlaceRecognizer) -
         raise
 
 
-async def run_in_background(node: Node, job: Callable[[], Any]) -> Any:
+async def run_in_background(
+    node: Node, job: Callable[[], Any], *, timeout: float = 0.0, late: str = ''
+) -> Any:
     """Run a job on a thread of its own, while the executor of the node goes on.
+
+    Args:
+        node: whose executor waits.
+        job: to run; it is not ended where it takes too long, as no thread can be.
+        timeout: seconds after which to wait no longer; 0 waits for ever.
+        late: message of the error then.
 
     Returns:
         What the job returns.
 
     Raises:
+        JobTimeoutError: the time is over.
         FolVprError, MemoryError: the job raised it; other errors are logged as defects, and
             raised as a FolVprError.
     """
     future: Future = Future()
     executor = node.executor
+    only_once = threading.Lock()
+
+    def finish(outcome: Any, error: Exception | None) -> None:
+        if not only_once.acquire(blocking=False):
+            return
+        # Not set_exception: rclpy prints a warning for a future whose exception nobody fetched.
+        future.set_result((outcome, error))
+        if executor is not None:
+            executor.wake()
 
     def run() -> None:
         try:
             outcome, error = job(), None
         except Exception as caught:  # noqa: BLE001 raised again for the caller
             outcome, error = None, caught
-        # Not set_exception: rclpy prints a warning for a future whose exception nobody fetched.
-        future.set_result((outcome, error))
-        if executor is not None:
-            executor.wake()
+        finish(outcome, error)
 
     threading.Thread(target=run, name='service', daemon=True).start()
+    timer = None
+    if timeout:
+        timer = threading.Timer(timeout, finish, (None, JobTimeoutError(late)))
+        timer.daemon = True
+        timer.start()
     outcome, error = await future
+    if timer is not None:
+        timer.cancel()
     if error is None:
         return outcome
     if isinstance(error, (FolVprError, MemoryError)):
         raise error
     report_defect(node, 'a service call failed', error)
     raise FolVprError(f'defect of fol_vpr, see the log of the node: {error!r}')
+
+
+def check_new_id(text: str, what: str) -> None:
+    """Check an id that a request gives to a new place or session.
+
+    Raises:
+        InputError: it is too long, or holds control characters.
+    """
+    check_id_length(text, what)
+    if escape_controls(text, keep='') != text:
+        raise InputError(f'the {what} {text!r} holds control characters: leave them out')
+
+
+def check_id_length(text: str, what: str) -> None:
+    """Check the length of an id in a request.
+
+    Raises:
+        InputError: it is too long.
+    """
+    if len(text) > MAX_ID:
+        raise InputError(
+            f'the {what} {text[:30]!r}... has {len(text)} characters, expected at most {MAX_ID}'
+        )
 
 
 def given_image(request: Any) -> Any:

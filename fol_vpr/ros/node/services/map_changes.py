@@ -14,11 +14,13 @@ from fol_vpr.datatypes import Frame, MapInfo, Place
 from fol_vpr.errors import AccessError, FolVprError, InputError, StorageError
 from fol_vpr.ros.messages.conversions import frame_from_image, geo_from_point, map_info_message
 from fol_vpr.ros.node.context import NodeContext
-from fol_vpr.ros.node.parameters.settings import user_path
+from fol_vpr.ros.node.parameters.settings import confined_path
 from fol_vpr.ros.node.services.common import (
     NoMap,
     active_recognizer,
+    check_id_length,
     check_map_loaded,
+    check_new_id,
     cleanup_explains_errors,
     configured_recognizer,
     given_image,
@@ -67,6 +69,8 @@ class MapChangeServices:
 
     def _add(self, recognizer: PlaceRecognizer, request: AddPlace.Request) -> Place:
         active_recognizer(self._context)
+        check_new_id(request.session_id, 'session_id')
+        check_new_id(request.place_id, 'place_id')
         frame = self._frame(recognizer, request)
         return recognizer.add_place(
             frame, session_id=request.session_id, place_id=request.place_id
@@ -94,6 +98,8 @@ class MapChangeServices:
         def remove(recognizer: PlaceRecognizer) -> int:
             if not request.place_ids and not request.session_ids:
                 raise InputError('nothing to remove: name places, sessions, or both')
+            for name in (*request.place_ids, *request.session_ids):
+                check_id_length(name, 'id')
             return recognizer.remove_places(request.place_ids, request.session_ids)
 
         removed = await self._change(remove, response)
@@ -107,7 +113,10 @@ class MapChangeServices:
         self, request: SaveMap.Request, response: SaveMap.Response
     ) -> SaveMap.Response:
         def save(recognizer: PlaceRecognizer) -> MapInfo:
-            path = writable_map_path(request.path, request.overwrite) if request.path else None
+            folder = self._context.settings.node.map_folder
+            path = None
+            if request.path:
+                path = writable_map_path(request.path, request.overwrite, folder)
             return recognizer.save_map(path, overwrite=request.overwrite)
 
         info = await self._change(save, response)
@@ -158,25 +167,29 @@ class MapChangeServices:
         return 0 if info is None else info.places
 
 
-def writable_map_path(given: str, overwrite: bool) -> Path:
+def writable_map_path(given: str, overwrite: bool, folder: str = '') -> Path:
     """The path that a map can be saved to.
 
     Args:
         given: in the request.
         overwrite: whether the file may exist.
+        folder: that maps are confined to; empty for none.
 
     Raises:
-        InputError: it does not end in .folmap, begins with ~ and an unknown user, or exists.
+        InputError: it does not end in .folmap, leads out of the folder, begins with ~ and an
+            unknown user, or exists.
         NoMap: its folder does not exist.
         AccessError: the file system refuses the path.
     """
-    path = user_path(given)
+    path = confined_path(given, folder)
     if path.suffix != '.folmap':
         raise InputError(f'the path of a .folmap file is needed, got {given!r}')
     try:
         exists, folder_exists = path.exists(), path.parent.is_dir()
     except OSError as error:
         raise AccessError(f'{path} cannot be written: {error.strerror}') from error
+    except ValueError as error:
+        raise InputError(f'{given!r} is no path: {error}') from error
     if not folder_exists:
         raise NoMap(
             f'there is no folder {path.parent} on the machine of the node (its working folder is '

@@ -38,6 +38,18 @@ def test_a_change_of_the_node_alone_does_not_reach_the_recognizer():
         assert recognizer.configs == []
 
 
+def test_with_map_folder_files_and_servers_are_those_of_the_start(tmp_path):
+    start = {'network.weights': 'fol_tiny', 'map_folder': str(tmp_path)}
+    with bench(**start) as made:
+        for name in ('network.weights', 'loops.session_file', 'retrieval.index_uri'):
+            assert 'cannot change while map_folder is set' in made.set(name, '/etc/x.folmap')
+        assert made.set('network.weights', 'fol_tiny') == ''
+        assert 'leads out of' in made.set('map', '/etc/x.folmap')
+        assert 'leads out of' in made.set('map', '../x.folmap')
+        assert made.set('map', 'x.folmap') == made.set('map', '') == ''
+        assert 'read-only' in made.set('map_folder', '/')
+
+
 def test_what_the_loaded_network_and_map_are_made_of_is_fixed_while_configured():
     with bench() as made:
         assert made.set('network.input_size', 140) == made.set('map', 'a.folmap') == ''

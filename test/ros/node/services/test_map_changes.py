@@ -51,6 +51,40 @@ def add(made: Bench, **fields) -> AddPlace.Response:
     return made.watch.call(AddPlace, 'add_place', request)
 
 
+@pytest.mark.parametrize('field', ['place_id', 'session_id'])
+@pytest.mark.parametrize('name', ['x' * 513, 'a\x1b[2Jb', 'a\nb', 'a\u202eb'])
+def test_ids_without_end_or_with_control_characters_are_refused(made, field, name):
+    answer = add(made, **{field: name})
+    assert answer.result == AddPlace.Response.BAD_REQUEST
+    assert field in answer.message and answer.message.isprintable()
+    assert len(answer.message) < 200
+    request = RemovePlaces.Request(place_ids=['x' * 513])
+    assert 'at most 512' in made.watch.call(RemovePlaces, 'remove_places', request).message
+
+
+def test_maps_are_saved_within_map_folder_only(recognizer, original, tmp_path):
+    inside, outside = tmp_path / 'maps', tmp_path / 'other'
+    inside.mkdir()
+    outside.mkdir()
+    (inside / 'out').symlink_to(outside)
+    (inside / 'link.folmap').symlink_to(outside / 'm.folmap')
+    recognizer.load_map(shutil.copy(original, inside / 'm.folmap'))
+    with bench(map_folder=str(inside)) as made:
+        MapChangeServices(made.context)
+        made.activate(recognizer)
+
+        def save(path) -> SaveMap.Response:
+            request = SaveMap.Request(path=str(path), overwrite=True)
+            return made.watch.call(SaveMap, 'save_map', request)
+
+        for given in (outside / 'm.folmap', '../other/m.folmap', 'out/m.folmap', 'link.folmap'):
+            answer = save(given)
+            assert answer.result == SaveMap.Response.BAD_REQUEST
+            assert 'map_folder' in answer.message
+        assert save('new.folmap').result == SaveMap.Response.OK
+        assert (inside / 'new.folmap').is_file() and not list(outside.iterdir())
+
+
 def test_each_change_is_published_and_counted(made, tmp_path):
     added = add(made)
     assert added.result == AddPlace.Response.OK, added.message
