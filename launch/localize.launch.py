@@ -24,7 +24,7 @@ ARGUMENTS = {
     'image_topic': (
         'image',
         'Topic of the camera images. Compressed images are expected on the same topic with '
-        '/compressed appended.',
+        '/compressed appended, video with /ffmpeg (FFMPEGPacket) or /video (CompressedVideo).',
     ),
     'camera_info_topic': ('camera_info', 'Topic of the camera calibration (CameraInfo).'),
     'params_file': (
@@ -85,6 +85,8 @@ def _localizer(context: LaunchContext) -> list:
         remappings=[
             ('image', topic),
             ('image/compressed', f'{topic}/compressed'),
+            ('image/ffmpeg', f'{topic}/ffmpeg'),
+            ('image/video', f'{topic}/video'),
             ('camera_info', given['camera_info_topic']),
         ],
         arguments=['--ros-args', '--log-level', given['log_level']],

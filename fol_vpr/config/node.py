@@ -69,9 +69,11 @@ class NodeConfig(Checked):
     image_transport: str = setting(
         'auto',
         'Image topic that the node subscribes to: raw takes `image`, compressed takes '
-        '`image/compressed`, auto subscribes to both until an image arrives on either and then '
+        '`image/compressed`, ffmpeg and video take packets of a video from `image/ffmpeg` '
+        '(FFMPEGPacket) and `image/video` (CompressedVideo). auto subscribes to all whose '
+        'message packages are installed, until an image arrives on one of these topics, and then '
         'keeps that topic.',
-        choices=('auto', 'raw', 'compressed'),
+        choices=('auto', 'raw', 'compressed', 'ffmpeg', 'video'),
         read_only=True,
     )
     image_range: tuple[float, ...] = setting(

@@ -19,10 +19,12 @@ from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.inputs.camera import CameraInput
 from fol_vpr.ros.node.inputs.images import ImageInputs, TopicReport
 from fol_vpr.ros.node.inputs.odometry import OdometryTrack
+from fol_vpr.ros.node.inputs.video import LiveVideo, VideoPicture
 from fol_vpr.ros.node.outputs.publishers import Publishers
 from fol_vpr.ros.node.parameters.live import LiveSettings
 from fol_vpr.ros.node.worker import TwoStageWorker, Worker
 from fol_vpr.sources import StreamDecoder
+from fol_vpr.sources.images.video.packets import stamp_and_frame
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -32,7 +34,7 @@ STOP_TIMEOUT = 0.4
 
 
 class ReceivedImage(NamedTuple):
-    """An image message and the name of the topic that it came on."""
+    """An image message, or a picture of a video, and the name of the topic that it came on."""
 
     message: Any
     topic: str
@@ -96,7 +98,10 @@ class ImagePipeline:
         config = settings.current.node
         self._replay = config.replay
         self._worker = self._new_worker(config.replay_queue)
-        self._inputs = ImageInputs(node, config, self._on_image, self._worker.is_full)
+        self._video = LiveVideo(
+            self._on_picture, self._on_packet_dropped, self._on_bad_packet, self._wake_executor
+        )
+        self._inputs = ImageInputs(node, config, self._on_image, self._is_full)
 
     def _new_worker(
         self, replay_queue: int
@@ -135,7 +140,7 @@ class ImagePipeline:
     def unsubscribe(self) -> None:
         """Stop listening, and drop the waiting images."""
         self._inputs.unsubscribe()
-        self._monitor.dropped(self._worker.discard())
+        self._monitor.dropped(self._video.discard() + self._worker.discard())
 
     def resubscribe_if_unpublished(self) -> None:
         """Listen to all wanted transports again if the current one has lost its publisher."""
@@ -147,22 +152,49 @@ class ImagePipeline:
 
     def wait_idle(self) -> None:
         """Wait until no image is waiting or being processed."""
+        self._video.wait_idle()
         self._worker.wait_idle()
 
     def stop(self) -> None:
         """Publish nothing more, and give the current image a moment to end."""
         self._stopped.set()
         self._worker.stop(STOP_TIMEOUT)
+        self._video.stop(STOP_TIMEOUT)
 
-    def _on_image(self, message: Any, topic: str, lost: int) -> None:
+    def _is_full(self) -> bool:
+        return self._worker.is_full() or self._video.is_full()
+
+    def _on_image(self, message: Any, topic: str, lost: int, is_video: bool) -> None:
         """Put an image into the queue; called on the executor's thread."""
         if self._stopped.is_set():
             return
         now_ns = self._node.get_clock().now().nanoseconds
-        self._monitor.received(stamp_to_ns(message.header.stamp), now_ns, lost)
-        displaced = self._worker.put(ReceivedImage(message, topic))
+        stamp, _ = stamp_and_frame(message)
+        self._monitor.received(stamp_to_ns(stamp), now_ns, lost)
+        if is_video:
+            self._video.put(message, topic, lost)
+        else:
+            self._put(ReceivedImage(message, topic))
+
+    def _put(self, received: ReceivedImage) -> None:
+        displaced = self._worker.put(received)
         if displaced:
             self._monitor.dropped(displaced)
+
+    def _on_picture(self, picture: VideoPicture, topic: str) -> None:
+        """Put a picture of a video into the queue; called on the thread that decodes it."""
+        if not self._replay or self._worker.wait_for_room():
+            self._put(ReceivedImage(picture, topic))
+
+    def _on_packet_dropped(self, reason: str) -> None:
+        self._monitor.dropped(1)
+        self._node.get_logger().warning(
+            f'packets of the video {reason}: there is no image of them', throttle_duration_sec=5.0
+        )
+
+    def _on_bad_packet(self, error: Exception) -> None:
+        with self._count_bad_images():
+            raise error
 
     def _decode_and_recognize(self, received: ReceivedImage) -> None:
         decoded = self._decode(received)
@@ -176,7 +208,10 @@ class ImagePipeline:
             return None
         with self._count_bad_images():
             started = time.perf_counter()
-            frame = frame_from_image(received.message, received.topic, self._decoder)
+            if isinstance(received.message, VideoPicture):
+                frame = received.message.frame(received.topic)
+            else:
+                frame = frame_from_image(received.message, received.topic, self._decoder)
             self._camera.remember_image(frame, received.topic)
             camera = self._camera.camera_of(frame, self._settings.current.node)
             frame = replace(frame, camera=camera)

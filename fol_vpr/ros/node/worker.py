@@ -169,6 +169,10 @@ class TwoStageWorker(Generic[Item, Prepared]):
         """Whether the queue has no room; always False where the newest item wins."""
         return self._first.is_full()
 
+    def wait_for_room(self) -> bool:
+        """Wait until the queue has room; returns False if the worker is stopped before that."""
+        return self._first.wait_for_room()
+
     def discard(self) -> int:
         """Remove the waiting items, prepared or not; returns how many there were."""
         return self._first.discard() + self._second.discard()

@@ -95,7 +95,8 @@ def is_rectified(topic: str) -> bool:
 
 def camera_info_topics(topic: str) -> list[str]:
     """Topics that image_transport may publish the CameraInfo on, the most common first."""
-    plain = topic.removesuffix('/compressed')
+    base, _, last = topic.rpartition('/')
+    plain = base if last in ('compressed', 'ffmpeg', 'video') else topic
     folders = dict.fromkeys(each.rpartition('/')[0] for each in (plain, topic))
     return [f'{folder}/camera_info' for folder in folders]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -23,18 +24,63 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.errors import InputError
+from fol_vpr.sources.images.video.decoder import load_pyav
+from fol_vpr.sources.images.video.packets import COMPRESSED_VIDEO, FFMPEG_PACKET
 
-TRANSPORTS: dict[str, tuple[type, str, str]] = {
-    'raw': (Image, 'sensor_msgs/msg/Image', 'image'),
-    'compressed': (CompressedImage, 'sensor_msgs/msg/CompressedImage', 'image/compressed'),
+
+class Transport(NamedTuple):
+    """How images come.
+
+    Attributes:
+        type_name: of the messages, e.g. sensor_msgs/msg/Image.
+        topic: before remapping.
+        is_video: whether messages are packets of a video, of which each is needed.
+    """
+
+    type_name: str
+    topic: str
+    is_video: bool = False
+
+    def message_class(self) -> type:
+        """The class of the messages.
+
+        Raises:
+            InputError: their package is not installed, or it is video and PyAV is not.
+        """
+        package, _, name = self.type_name.partition('/msg/')
+        try:
+            module = importlib.import_module(f'{package}.msg')
+        except ImportError as error:
+            raise InputError(
+                f'{self.type_name} cannot be listened to, because the package {package} is not '
+                f'installed ({error}): `apt install ros-jazzy-{package.replace("_", "-")}`, or '
+                'build it in the workspace'
+            ) from error
+        if self.is_video:
+            load_pyav()
+        found: type = getattr(module, name)
+        return found
+
+
+TRANSPORTS = {
+    'raw': Transport('sensor_msgs/msg/Image', 'image'),
+    'compressed': Transport('sensor_msgs/msg/CompressedImage', 'image/compressed'),
+    'ffmpeg': Transport(FFMPEG_PACKET, 'image/ffmpeg', is_video=True),
+    'video': Transport(COMPRESSED_VIDEO, 'image/video', is_video=True),
 }
 LIVE_QOS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
+    reliability=ReliabilityPolicy.BEST_EFFORT,
+    durability=DurabilityPolicy.VOLATILE,
+)
+# A lost packet spoils the pictures until the next keyframe.
+VIDEO_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=100,
     reliability=ReliabilityPolicy.BEST_EFFORT,
     durability=DurabilityPolicy.VOLATILE,
 )
@@ -74,13 +120,13 @@ class _BackpressureGroup(MutuallyExclusiveCallbackGroup):
 
 
 class ImageInputs:
-    """The subscriptions to `image` and `image/compressed`.
+    """The subscriptions to `image`, `image/compressed`, and to video where it can be decoded.
 
     Args:
         node: that subscribes.
         settings: which transports to listen to, and whether live or in replay mode.
-        on_image: called with the message, its topic, and how many images of its publisher were
-            lost since the previous one.
+        on_image: called with the message, its topic, how many images of its publisher were lost
+            since the previous one, and whether it is a packet of a video.
         is_full: whether images have to wait in the middleware.
     """
 
@@ -88,23 +134,34 @@ class ImageInputs:
         self,
         node: Node,
         settings: NodeConfig,
-        on_image: Callable[[Any, str, int], None],
+        on_image: Callable[[Any, str, int, bool], None],
         is_full: Callable[[], bool],
     ) -> None:
         self._node = node
         self._on_image = on_image
-        self._qos = REPLAY_QOS if settings.replay else LIVE_QOS
+        self._replay = settings.replay
         wanted = settings.image_transport
-        self._wanted = tuple(TRANSPORTS) if wanted == 'auto' else (wanted,)
+        self._missing: dict[str, str] = {}
+        self._wanted = self._available() if wanted == 'auto' else (wanted,)
         self._group = _BackpressureGroup(is_full)
         self._subscriptions: dict[str, Subscription] = {}
         self._sequence: dict[str, int] = {}
+
+    def _available(self) -> tuple[str, ...]:
+        """The transports whose messages can be read here; notes why others cannot."""
+        for name, transport in TRANSPORTS.items():
+            try:
+                transport.message_class()
+            except InputError as error:
+                self._missing[name] = str(error)
+        return tuple(name for name in TRANSPORTS if name not in self._missing)
 
     def subscribe(self) -> None:
         """Listen to all wanted transports.
 
         Raises:
-            InputError: a parameter under qos_overrides is wrong.
+            InputError: a parameter under qos_overrides is wrong, or the package of the wanted
+                messages is not installed.
         """
         for transport in self._wanted:
             if transport in self._subscriptions:
@@ -113,19 +170,22 @@ class ImageInputs:
             try:
                 self._subscriptions[transport] = self._subscription(transport)
             except (RuntimeError, ValueError, ParameterException) as error:
-                topic = self._node.resolve_topic_name(TRANSPORTS[transport][2])
+                topic = self._node.resolve_topic_name(TRANSPORTS[transport].topic)
                 raise InputError(
                     f'{topic} cannot be listened to: {error}; correct the parameters '
                     f'qos_overrides.{topic}.subscription, and start the node again'
                 ) from error
 
     def _subscription(self, transport: str) -> Subscription:
-        message_type, _, topic = TRANSPORTS[transport]
+        kind = TRANSPORTS[transport]
+        live = VIDEO_QOS if kind.is_video else LIVE_QOS
+        message_class = kind.message_class()
         return self._node.create_subscription(
-            message_type,
-            topic,
+            message_class,
+            kind.topic,
             partial(self._on_message, transport),
-            copy(self._qos),  # rclpy writes overrides into the profile that it is given
+            # rclpy writes overrides into the profile that it is given.
+            copy(REPLAY_QOS if self._replay else live),
             callback_group=self._group,
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=partial(self._on_incompatible_qos, transport),
@@ -159,7 +219,8 @@ class ImageInputs:
                 f'images come on {subscription.topic_name}: not listening to {other} images'
             )
             self._drop(other)
-        self._on_image(message, subscription.topic_name, self._lost(transport, info))
+        lost = self._lost(transport, info)
+        self._on_image(message, subscription.topic_name, lost, TRANSPORTS[transport].is_video)
 
     def _lost(self, transport: str, info: Any) -> int:
         """How many messages before this one were lost, by the publisher's own count."""
@@ -191,7 +252,7 @@ class ImageInputs:
         self._node.destroy_subscription(self._subscriptions.pop(transport))
 
     def _report(self, transport: str, subscription: Subscription) -> TopicReport:
-        _, expected, _ = TRANSPORTS[transport]
+        expected = TRANSPORTS[transport].type_name
         name = subscription.topic_name
         publishers, problems = [], []
         for endpoint in self._node.get_publishers_info_by_topic(name):
@@ -201,7 +262,8 @@ class ImageInputs:
             if endpoint.topic_type != expected:
                 problems.append(
                     f'{publisher} publishes {endpoint.topic_type} on {name}, expected {expected}: '
-                    'remap `image` to raw and `image/compressed` to compressed images'
+                    'remap `image` to raw and `image/compressed` to compressed images, '
+                    '`image/ffmpeg` and `image/video` to video'
                 )
                 continue
             compatibility, reason = qos_check_compatible(
@@ -214,6 +276,7 @@ class ImageInputs:
                 )
         if transport == 'raw' and not publishers:
             problems += self._compressed_elsewhere(f'{name}/compressed')
+            problems += self._video_unread()
         return TopicReport(name, expected, publishers, problems)
 
     def _compressed_elsewhere(self, compressed: str) -> list[str]:
@@ -226,4 +289,14 @@ class ImageInputs:
         return [
             f'compressed images are published on {compressed}, which the node does not listen '
             f'to: remap `image/compressed` to it{wanted}'
+        ]
+
+    def _video_unread(self) -> list[str]:
+        """Why video that is published cannot be listened to."""
+        return [
+            f'video is published on {topic}, but {reason}'
+            for name, reason in self._missing.items()
+            if self._node.count_publishers(
+                topic := self._node.resolve_topic_name(TRANSPORTS[name].topic)
+            )
         ]

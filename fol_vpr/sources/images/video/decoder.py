@@ -77,6 +77,11 @@ class VideoDecoder(Generic[Token]):
             )
         return ''
 
+    @property
+    def pending(self) -> int:
+        """Number of packets whose picture has not come out yet."""
+        return len(self._pending)
+
     def decode(self, packet: VideoPacket, token: Token) -> list[Picture[Token]]:
         """Decode the next packet; the pictures that are complete now, perhaps none.
 

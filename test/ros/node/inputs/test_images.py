@@ -27,7 +27,8 @@ class Listening:
         self.inputs.subscribe()
         watch.executor.add_node(node)
 
-    def _on_image(self, message, topic: str, lost: int) -> None:
+    def _on_image(self, message, topic: str, lost: int, is_video: bool) -> None:
+        assert not is_video
         self.arrived.append((message.header.stamp.sec, topic, lost))
 
     def topics(self) -> list[str]:
