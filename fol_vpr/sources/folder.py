@@ -81,7 +81,7 @@ class ImageFolder:
         self.path = Path(path)
         self.warnings: list[str] = []
         with path_errors(self.path):
-            self.files, self.skipped = list_images(self.path)
+            self.files, self.skipped = self._listed()
         if self.skipped:
             self._warn(
                 f'{len(self.skipped)} files in {self.path} do not have the ending of an image '
@@ -150,6 +150,9 @@ class ImageFolder:
         upright = not self._camera_config.camera
         pixels = self.decoder.decode_file(read_image_file(path), str(path), upright=upright)
         return Frame(pixels, camera=self._camera_of(pixels), **self._capture(index)._asdict())
+
+    def _listed(self) -> tuple[list[str], list[str]]:
+        return list_images(self.path)
 
     def _survey(self) -> Iterator[Read]:
         """Readers of images that are evenly spread over the folder."""

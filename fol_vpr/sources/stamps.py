@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from fol_vpr.files import printable
+
 MAX_STAMP_NS = 2**63 - 1
+_TOO_LATE = 10**20
 _NS_PER = {'seconds': 10**9, 'milliseconds': 10**6, 'microseconds': 10**3, 'nanoseconds': 1}
 _ABBREVIATIONS = {
     's': 'seconds', 'sec': 'seconds', 'secs': 'seconds', 'second': 'seconds',
@@ -35,10 +38,14 @@ class StampUnit(NamedTuple):
             ValueError: the text is no number, is negative, or lies after the year 2262, the last
                 that 64 bits can hold.
         """
-        try:
-            stamp = int((Decimal(text.strip()) * self.ns).to_integral_value())
-        except (InvalidOperation, ValueError, OverflowError) as error:
-            raise ValueError(f'{text!r} is no time in {self.name}') from error
+        if len(text) < 20 and text.isascii() and text.isdigit():
+            stamp = int(text) * self.ns
+        else:
+            number = _number(text)
+            if number is None:
+                raise ValueError(f'{printable(text)!r} is no time in {self.name}')
+            # An int of 1e999999 would take minutes.
+            stamp = int((number * self.ns).to_integral_value()) if abs(number) < _TOO_LATE else -1
         if not 0 <= stamp <= MAX_STAMP_NS:
             raise ValueError(f'{text!r} is not a time in {self.name} between 1970 and 2262')
         return stamp

@@ -114,6 +114,26 @@ def tum_rows(path: Path, lines: Sequence[tuple[str, list[str]]]) -> list[TableRo
     return [row_of(where, TUM_COLUMNS, fields, unit) for where, fields in lines]
 
 
+def tum_poses(
+    path: Path, lines: Sequence[tuple[str, list[str]]]
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """A TUM trajectory as arrays.
+
+    Returns:
+        Times in nanoseconds, positions [N, 3] in metres, unit quaternions x, y, z, w [N, 4].
+
+    Raises:
+        InputError: a line does not have eight finite numbers, or no unit quaternion.
+    """
+    located = [location_of(row) for row in tum_rows(path, lines)]
+    poses = [location.pose for location in located if location.pose is not None]
+    return (
+        [location.stamp_ns or 0 for location in located],
+        np.array([pose.position for pose in poses]).reshape(-1, 3),
+        np.array([pose.orientation for pose in poses]).reshape(-1, 4),
+    )
+
+
 def row_of(where: str, columns: Sequence[str], fields: Sequence[str], unit: StampUnit) -> TableRow:
     """A row whose first field, the time, is converted to nanoseconds.
 
