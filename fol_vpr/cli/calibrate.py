@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
-from fol_vpr.cli.common.drive import add_drive_options, part_of, pose_gap
+from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import (
     CameraConfig,
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--images', metavar='DIR', action='append', default=[],
         help='a drive as a folder of images in the order of their names; may be repeated',
     )  # fmt: skip
+    add_dataset_option(parser, 'a drive; may be repeated', action='append', default=[])
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bags')
     parser.add_argument(
         '--pose-topic', metavar='T', help='topic of the poses in the bags, in the frame of the map'
@@ -75,7 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--ground-truth', metavar='FILE', action='append', default=[],
         help='CSV with the columns query_index,ref_indices, or a .npy as VPR-Bench has it; give '
-        'it once for each drive, bags first. Without it, positions decide, see --positive-radius',
+        'it once for each drive, bags first, data sets last. Without it, positions decide, see '
+        '--positive-radius',
+    )  # fmt: skip
+    parser.add_argument(
+        '--index-tolerance', metavar='N', type=int,
+        help='references show the place of an image where the numbers in the names of their '
+        'images differ by N or less, as the seasons of Nordland; instead of positions',
     )  # fmt: skip
     parser.add_argument(
         '--limit', metavar='N', type=int, help='use only the first N images of each drive'
@@ -150,15 +157,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    drives = len(args.bag) + len(args.images)
+    drives = len(args.bag) + len(args.images) + len(args.dataset)
     if not drives:
-        raise InputError('no drive to calibrate with: give --bag BAG, or --images DIR')
+        raise InputError(
+            'no drive to calibrate with: give --bag BAG, --images DIR or --dataset NAME FOLDER'
+        )
+    if args.ground_truth and args.index_tolerance is not None:
+        raise InputError('--ground-truth and --index-tolerance exclude each other; give one')
     if args.limit is not None and args.limit < 1:
         raise InputError(f'--limit is {args.limit}, expected at least 1')
     if args.ground_truth and len(args.ground_truth) != drives:
         raise InputError(
             f'--ground-truth is given {len(args.ground_truth)} times for {drives} drives: give '
-            'it once for each, bags first'
+            'it once for each, bags first, data sets last'
         )
     if args.positions and len(args.positions) != len(args.images):
         raise InputError(
@@ -189,7 +200,17 @@ def _sources(args: argparse.Namespace) -> list[FrameSource]:
         open_source(path, positions_csv=csv, frame_id=args.frame_id, camera=camera)
         for path, csv in zip(args.images, positions, strict=True)
     ]
-    return [part_of(source, args) for source in bags + folders]
+    sets = [
+        open_source(
+            folder,
+            dataset=name,
+            frame_id=args.frame_id,
+            camera=camera,
+            max_pose_gap=pose_gap(args),
+        )
+        for name, folder in args.dataset
+    ]
+    return [part_of(source, args) for source in (*bags, *folders, *sets)]
 
 
 def _drives(
@@ -212,7 +233,13 @@ def _drives(
     truths = args.ground_truth or [None] * len(sources)
     positives = [
         load_ground_truth(
-            source, recognizer.places, info, criteria, ground_truth=truth, limit=args.limit
+            source,
+            recognizer.places,
+            info,
+            criteria,
+            ground_truth=truth,
+            index_tolerance=args.index_tolerance,
+            limit=args.limit,
         )[0]
         for source, truth in zip(sources, truths, strict=True)
     ]

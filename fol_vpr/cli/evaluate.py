@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
-from fol_vpr.cli.common.drive import add_drive_options, part_of, pose_gap
+from fol_vpr.cli.common.drive import (
+    add_dataset_option,
+    add_drive_options,
+    part_of,
+    pose_gap,
+)
 from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import (
     CameraConfig,
@@ -52,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'the recall and counted separately.'
     )
     parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
-    parser.add_argument(
-        '--queries', metavar='DIR_OR_BAG', required=True, help='image folder or ROS 2 bag'
-    )
+    queries = parser.add_mutually_exclusive_group(required=True)
+    queries.add_argument('--queries', metavar='DIR_OR_BAG', help='image folder or ROS 2 bag')
+    add_dataset_option(queries, 'queries')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument(
         '--pose-topic', metavar='T', help='topic of the poses in the bag, for --positive-radius'
@@ -72,6 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='CSV with the columns query_index,ref_indices, or a .npy as VPR-Bench has it; '
         'without it, positions of queries and references decide, see --positive-radius',
+    )
+    truth.add_argument(
+        '--index-tolerance',
+        metavar='N',
+        type=int,
+        help='references show the place of a query where the numbers in the names of their images '
+        'differ by N or less, as the seasons of Nordland; instead of positions',
     )
     truth.add_argument(
         '--without-ground-truth',
@@ -127,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     from fol_vpr.sources import open_source
 
     source = open_source(
-        args.queries,
+        args.dataset[1] if args.dataset else args.queries,
         image_topic=args.image_topic,
         pose_topic=args.pose_topic,
         positions_csv=args.positions,
@@ -136,6 +148,7 @@ def run(args: argparse.Namespace) -> int:
         odom_topic=args.odom_topic,
         max_pose_gap=pose_gap(args),
         stamps=args.stamps,
+        dataset=args.dataset[0] if args.dataset else '',
     )
     source = part_of(source, args)
     if args.recording is not None:
@@ -248,6 +261,7 @@ def _ground_truth(
         info,
         criteria,
         ground_truth=args.ground_truth,
+        index_tolerance=args.index_tolerance,
         limit=args.limit,
         instead='--without-ground-truth for latency only',
     )
@@ -260,7 +274,7 @@ def _conditions(
         map=args.map,
         map_id=info.map_id,
         source=source.description,
-        ground_truth=_criteria_in_words(args, criteria),
+        ground_truth=_criteria_in_words(args, source, criteria),
         weights=info.weights_name,
         trained=info.trained,
         model_id=info.model_id,
@@ -271,11 +285,17 @@ def _conditions(
     )
 
 
-def _criteria_in_words(args: argparse.Namespace, criteria: EvaluationConfig) -> str:
+def _criteria_in_words(
+    args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
+) -> str:
     if args.without_ground_truth:
         return 'none'
     if args.ground_truth is not None:
         return str(args.ground_truth)
+    if args.index_tolerance is not None:
+        return f'numbers of images within {args.index_tolerance}'
+    if (own := getattr(source, 'ground_truth', None)) is not None:
+        return str(own)
     return f'within {criteria.positive_radius:g} m and {criteria.positive_angle:g} degrees'
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, network_of_map, settings
 from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, print_table
-from fol_vpr.cli.common.drive import add_drive_options, part_of, pose_gap
+from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.config import (
     CameraConfig,
     LoopsConfig,
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--bag', metavar='BAG', help='ROS 2 bag')
     source.add_argument('--images', metavar='DIR', help='folder of images, taken in natural order')
+    add_dataset_option(source, 'the drive')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument('--odom-topic', metavar='T', help='topic of the odometry in the bag')
     parser.add_argument(
@@ -110,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     from fol_vpr.sources import open_source
 
     source = open_source(
-        args.bag or args.images,
+        args.dataset[1] if args.dataset else args.bag or args.images,
         image_topic=args.image_topic,
         pose_topic=args.pose_topic,
         odom_topic=args.odom_topic,
@@ -118,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         camera=settings(args, CameraConfig()),
         max_pose_gap=pose_gap(args),
         stamps=args.stamps,
+        dataset=args.dataset[0] if args.dataset else '',
     )
     source = part_of(source, args)
     recognizer = PlaceRecognizer(config)

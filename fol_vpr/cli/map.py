@@ -12,7 +12,7 @@ from typing import Any
 from fol_vpr.cli import map_changes
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json, print_table
-from fol_vpr.cli.common.drive import add_drive_options, part_of
+from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.metrics import none_if_nan
@@ -46,11 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        'Build a map from an image folder (every image, in natural order) or from a ROS 2 bag '
-        '(keyframes). After an interruption, the same command continues the build.'
+        'Build a map from an image folder (every image, in natural order), from a ROS 2 bag '
+        '(keyframes), or from a public data set (keyframes of drives). After an interruption, '
+        'the same command continues the build.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--images', metavar='DIR', help='folder of images')
+    add_dataset_option(source, 'images of the map')
     source.add_argument('--bag', metavar='BAG', help='ROS 2 bag, sqlite3 or mcap')
     parser.add_argument(
         '--positions',
@@ -95,7 +97,7 @@ def _build(args: argparse.Namespace) -> int:
 
     # Before torch and the weights are loaded, so that a wrong path is reported at once.
     source = open_source(
-        args.images or args.bag,
+        args.dataset[1] if args.dataset else args.images or args.bag,
         image_topic=args.image_topic,
         pose_topic=args.pose_topic,
         positions_csv=args.positions,
@@ -103,8 +105,9 @@ def _build(args: argparse.Namespace) -> int:
         frame_id=mapping.frame_id,
         camera=camera,
         stamps=args.stamps,
+        dataset=args.dataset[0] if args.dataset else '',
     )
-    if (args.bag is not None) != source.selects_keyframes:
+    if not args.dataset and (args.bag is not None) != source.selects_keyframes:
         kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')
         raise InputError(f'{kind[0]} was given {args.images or args.bag}, which {kind[1]}')
     source = part_of(source, args)
@@ -147,6 +150,8 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _check_combination(args: argparse.Namespace) -> None:
+    if args.dataset is not None:
+        return
     wrong = []
     if args.images is not None:
         wrong = [n for n in ('image_topic', 'pose_topic') if getattr(args, n) is not None]

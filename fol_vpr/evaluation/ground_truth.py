@@ -17,6 +17,7 @@ from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Pose
 from fol_vpr.datatypes.utm import UtmZone, matching_zones, utm_from_geo
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth_files import GroundTruthRow, array_rows, csv_rows, is_array
+from fol_vpr.sources.datasets import frame_number
 
 if TYPE_CHECKING:
     from fol_vpr.sources import Capture
@@ -228,6 +229,58 @@ def _zones(items: Sequence[CapturedPosition]) -> list[UtmZone | None]:
     rows = np.flatnonzero(~np.isnan(degrees[:, 0])).tolist()
     for row, zone in zip(rows, matching_zones(metres[rows], degrees[rows]), strict=True):
         found[row] = zone
+    return found
+
+
+def positives_by_number(
+    queries: Sequence[str], references: Sequence[tuple[str, str]], tolerance: int
+) -> list[frozenset[int]]:
+    """References whose images have about the number of a query's, as the seasons of Nordland.
+
+    Args:
+        queries: paths of the queries.
+        references: session and path of the image of each reference, by `Place.index`.
+        tolerance: largest difference of two numbers.
+
+    Returns:
+        For each query the indices of its positives.
+
+    Raises:
+        InputError: names without a number, or numbers that are repeated within one side.
+    """
+    asked = _numbers(queries, 'queries')
+    known = _numbers([path for _, path in references], 'references')
+    keys = [(session, number) for (session, _), number in zip(references, known, strict=True)]
+    if len(set(asked)) < len(asked) or len(set(keys)) < len(keys):
+        raise InputError(
+            'several images of the queries, or of one session of the map, have the same number in '
+            'their names, which then do not tell their places; give --ground-truth FILE instead'
+        )
+    if asked and known:
+        log.warning(
+            'the numbers in the names of images are compared: %d to %d of the queries, %d to %d '
+            'of the references',
+            min(asked), max(asked), min(known), max(known),
+        )  # fmt: skip
+    order = np.argsort(np.array(known, dtype=np.int64), kind='stable')
+    values = np.array(known, dtype=np.int64)[order]
+    found = []
+    for number in asked:
+        first, last = np.searchsorted(values, [number - tolerance, number + tolerance + 1])
+        found.append(frozenset(order[first:last].tolist()))
+    return found
+
+
+def _numbers(paths: Sequence[str], what: str) -> list[int]:
+    found = []
+    for path in paths:
+        number = frame_number(path)
+        if number is None or number >= 2**62:
+            raise InputError(
+                f'the image {path} of the {what} has no number in its name that tells its place; '
+                'give --ground-truth FILE instead'
+            )
+        found.append(number)
     return found
 
 

@@ -17,6 +17,8 @@ from fol_vpr.sources.cameras import (
     size_mismatch,
     wrong_size,
 )
+from fol_vpr.sources.datasets import READERS as DATASETS
+from fol_vpr.sources.datasets import DatasetImages, open_dataset
 from fol_vpr.sources.folder import ImageFolder, read_image_file
 from fol_vpr.sources.images.decode import decode_bytes, decode_image
 from fol_vpr.sources.images.stream import StreamDecoder
@@ -24,11 +26,13 @@ from fol_vpr.sources.opening import is_bag, open_source
 from fol_vpr.sources.source import Capture, FrameSelector, FrameSource, OnBad
 
 __all__ = [
+    'DATASETS',
     'Bag',
     'BagCamera',
     'BagImages',
     'BagSummary',
     'Capture',
+    'DatasetImages',
     'FileCalibration',
     'FrameSelector',
     'FrameSource',
@@ -48,6 +52,7 @@ __all__ = [
     'image_size',
     'is_bag',
     'is_rectified',
+    'open_dataset',
     'open_source',
     'read_calibration',
     'read_image_file',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from fol_vpr.config import CameraConfig, MappingConfig
@@ -9,8 +10,11 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import is_storage
 from fol_vpr.sources.bags.clocks import HEADER
 from fol_vpr.sources.bags.images import BagImages
+from fol_vpr.sources.datasets import open_dataset, recognise
 from fol_vpr.sources.folder import ImageFolder, list_images
 from fol_vpr.sources.source import FrameSource, path_errors
+
+log = logging.getLogger(__name__)
 
 
 def open_source(
@@ -24,8 +28,9 @@ def open_source(
     camera: CameraConfig | None = None,
     odom_topic: str | None = None,
     stamps: str = HEADER,
+    dataset: str = '',
 ) -> FrameSource:
-    """Open a folder of images or a bag.
+    """Open a folder of images, a bag, or a data set.
 
     Args:
         path: a folder of images; or a bag: a folder with metadata.yaml, a .db3 or .mcap file.
@@ -39,11 +44,24 @@ def open_source(
         odom_topic: bags only; odometry of the base, for `Frame.odometry`.
         stamps: bags only; `header`, or `reception` for times of reception instead of the stamps
             of the headers.
+        dataset: name of the data set that `path` is a drive or part of, see `open_dataset`; empty
+            for bags and plain folders.
 
     Raises:
         InputError: the path is neither, or cannot be read, or an argument does not apply to it.
     """
     path = Path(path)
+    if dataset:
+        given = [each for each in (image_topic, pose_topic, odom_topic, positions_csv) if each]
+        if given or stamps != HEADER:
+            raise InputError(
+                f'{dataset} has no topics, and its positions and times are its own '
+                f'({", ".join(map(str, given)) or "--stamps"}); leave that out'
+            )
+        _check_for_folder(path, camera)
+        return open_dataset(
+            dataset, path, max_pose_gap=max_pose_gap, frame_id=frame_id, camera=camera
+        )
     if is_bag(path):
         if positions_csv is not None:
             raise InputError(
@@ -71,6 +89,12 @@ def open_source(
             f'{path} is a folder of images, whose times come from a CSV: leave --stamps out, or '
             'give a bag'
         )
+    if positions_csv is None and (name := recognise(path)):
+        log.warning(
+            '%s looks like a drive of the data set %s: read as a plain folder, its images have no '
+            'times and poses, and images of all its cameras count; give --dataset %s %s instead',
+            path, name, name, path,
+        )  # fmt: skip
     return ImageFolder(path, positions_csv, frame_id=frame_id, camera=camera)
 
 

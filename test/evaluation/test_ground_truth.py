@@ -15,6 +15,7 @@ from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth import (
     CapturedPosition,
     PlottedPositions,
+    positives_by_number,
     positives_by_position,
     read_ground_truth,
 )
@@ -156,6 +157,31 @@ def test_arrays_of_other_shapes(tmp_path):
     write_object_array(tmp_path / 'a.npy', np.full((2, 3), 0, dtype=object))
     with pytest.raises(InputError, match=r'array of objects \[2, 3\]'):
         read_ground_truth(tmp_path / 'a.npy', 4, 3)
+
+
+def test_numbers_of_images_tell_their_places(caplog):
+    queries = ['winter/images-00001.png', 'winter/images-00003.png', 'winter/images-00100.png']
+    # The summer lacks frame 2, and has frame 10 after frame 9.
+    summer = [('summer', f'summer/{number}.png') for number in (1, 3, 4, 9, 10, 99)]
+    with caplog.at_level(logging.WARNING):
+        assert positives_by_number(queries, summer, 0) == [{0}, {1}, set()]
+    assert '1 to 100 of the queries, 1 to 99 of the references' in caplog.text
+    assert positives_by_number(queries, summer, 1) == [{0}, {1, 2}, {5}]
+    fall = [('fall', 'fall/3.png')]
+    assert positives_by_number(queries, summer + fall, 0)[1] == {1, 6}
+
+
+@pytest.mark.parametrize(
+    ('queries', 'message'),
+    [
+        (['1.png', 'x.png'], r'x\.png of the queries has no number'),
+        (['a/1.png', 'b/1.png'], 'have the same number'),
+        (['9' * 40 + '.png'], 'no number in its name that tells'),
+    ],
+)
+def test_numbers_that_do_not_tell(queries, message):
+    with pytest.raises(InputError, match=message):
+        positives_by_number(queries, [('s', '1.png')], 1)
 
 
 def at(x: float, y: float = 0.0, heading: float = 0.0) -> CapturedPosition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings
 from fol_vpr.config import MappingConfig
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 # As `fol_vpr.sources.bags.clocks` has them, which is not imported before a verb runs.
 STAMPS = ('header', 'reception')
+# As `fol_vpr.sources.DATASETS`, likewise.
+DATASETS = (
+    'tum', 'euroc', 'kitti', '4seasons', 'nclt', 'robotcar', 'nordland', 'tokyo247', 'pitts30k',
+    'sf_xl', 'msls', 'vpr_bench',
+)  # fmt: skip
 
 
 def add_drive_options(parser: argparse.ArgumentParser, *, pose_gap: bool = True) -> None:
@@ -33,6 +38,25 @@ def add_drive_options(parser: argparse.ArgumentParser, *, pose_gap: bool = True)
     )  # fmt: skip
     if pose_gap:
         add_settings(parser, MappingConfig, only=('max_pose_gap',))
+
+
+def add_dataset_option(
+    parser: argparse.ArgumentParser | argparse._MutuallyExclusiveGroup, what: str, **settings: Any
+) -> None:
+    """Add --dataset NAME FOLDER.
+
+    Args:
+        parser: gets the option.
+        what: the images are for, for help.
+        settings: further ones of the option, such as its action.
+    """
+    parser.add_argument(
+        '--dataset', nargs=2, metavar=('NAME', 'FOLDER'),
+        help=f'{what}: a drive or part of a public data set as it lies on the disk, '
+        f'{", ".join(DATASETS)}; of msls also with a subtask, as msls:all. FOLDER is the '
+        'sequence, the part, or the folder of one camera in it',
+        **settings,
+    )  # fmt: skip
 
 
 def pose_gap(args: argparse.Namespace) -> float:

@@ -16,8 +16,8 @@ from fol_vpr.errors import InputError
 from fol_vpr.files import printable
 from fol_vpr.geometry.rigid import quaternion
 from fol_vpr.sources.bags.poses import PoseTrack
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.tables import is_number, table_text, time_unit
+from fol_vpr.sources.utm_positions import Location
 
 DEFAULT_GAP = 0.5
 """Seconds between two poses of a data set that are interpolated, where nothing else is asked."""

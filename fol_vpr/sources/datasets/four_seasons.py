@@ -26,9 +26,9 @@ from fol_vpr.sources.datasets.contents import (
     unit_quaternions,
     with_poses_note,
 )
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.tables import is_number, table_text
 from fol_vpr.sources.trajectories import matrix_of, number_lines
+from fol_vpr.sources.utm_positions import Location
 
 TITLE = '4Seasons'
 _SITE = '4seasons-dataset.com'

@@ -15,8 +15,8 @@ from fol_vpr.files import read_bytes
 from fol_vpr.sources.cameras import WITHOUT_CAMERA, size_mismatch
 from fol_vpr.sources.datasets.contents import Contents
 from fol_vpr.sources.folder import ImageFolder
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.source import FrameSelector, OnBad
+from fol_vpr.sources.utm_positions import Location, in_one_zone
 
 
 class DatasetImages(ImageFolder):
@@ -99,7 +99,10 @@ class DatasetImages(ImageFolder):
 
     def _locate(self, csv_path: Path | None) -> dict[int, Location]:
         del csv_path
-        return self._contents.locations
+        located = self._contents.locations
+        if self._contents.frame_id != 'utm':
+            return located
+        return in_one_zone(located, f'{self._contents.title}, {self.path}', self._warn)
 
     def _frame_of_poses(self, csv_path: Path | None, given: str) -> str:
         return super()._frame_of_poses(csv_path, given or self._contents.frame_id)

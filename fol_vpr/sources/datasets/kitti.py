@@ -15,9 +15,9 @@ from fol_vpr.errors import InputError
 from fol_vpr.files import natural_key
 from fol_vpr.sources.datasets.axes import OPTICAL, mount
 from fol_vpr.sources.datasets.contents import Contents, images_in, required
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.tables import number_or_nan, table_text
 from fol_vpr.sources.trajectories import kitti_poses, kitti_times, number_lines
+from fol_vpr.sources.utm_positions import Location
 
 TITLE = 'KITTI odometry'
 _SITE = 'cvlibs.net/datasets/kitti/eval_odometry.php'
@@ -75,8 +75,10 @@ def read(folder: Path, max_gap: float, variant: str) -> Contents:
     notes = []
     if len(files) < len(poses):
         notes.append(f'{len(poses) - len(files)} of the {len(poses)} frames have no image')
+    # A stamp of 0 would mean that the time is not known.
     locations = {
-        index: Location(poses[frame], None, stamps[frame]) for index, frame in enumerate(frames)
+        index: Location(poses[frame], None, max(1, stamps[frame]))
+        for index, frame in enumerate(frames)
     }
     mounted, matrix = _calibrated(calibration, CAMERAS.index(camera))
     notes.append(

@@ -17,8 +17,8 @@ from fol_vpr.datatypes import UNKNOWN_ANGLE_VARIANCE, Pose
 from fol_vpr.errors import InputError
 from fol_vpr.files import printable
 from fol_vpr.sources.datasets.contents import Contents, geo_or_none, required, those_there
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.tables import number_or_nan, read_table
+from fol_vpr.sources.utm_positions import Location
 
 TITLE = 'Mapillary SLS'
 _SITE = 'mapillary.com/dataset/places'

@@ -8,7 +8,8 @@ from pathlib import Path
 from fol_vpr.errors import InputError
 from fol_vpr.sources.datasets.contents import Contents
 from fol_vpr.sources.folder import list_images
-from fol_vpr.sources.positions import Location, location_from_name
+from fol_vpr.sources.positions import location_from_name
+from fol_vpr.sources.utm_positions import Location
 
 PARTS = ('database', 'queries')
 VPR_PARTS = ('ref', 'query')

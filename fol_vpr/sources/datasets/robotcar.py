@@ -26,9 +26,9 @@ from fol_vpr.sources.datasets.contents import (
     track_of,
     with_poses_note,
 )
-from fol_vpr.sources.positions import Location
 from fol_vpr.sources.tables import number_or_nan, read_table, time_unit
 from fol_vpr.sources.trajectories import number_lines
+from fol_vpr.sources.utm_positions import Location
 
 TITLE = 'Oxford RobotCar'
 _SITE = 'robotcar-dataset.robots.ox.ac.uk'

@@ -232,7 +232,7 @@ def msls(root: Path, part: str = 'query', city: str = 'cph') -> Path:
         folder / 'postprocessed.csv',
         ',key,easting,northing,unique_cluster,control_panel,night,view_direction\n'
         + ''.join(
-            f'{number},{key},{345000.5 + number},{6173000.25},{number},False,False,Forward\n'
+            f'{number},{key},{342491.5 + number},{6164398.25},{number},False,False,Forward\n'
             for number, key in enumerate(keys)
         ),
     )
@@ -259,8 +259,8 @@ def named(root: Path, part: str = 'database') -> Path:
     """As VPR-datasets-downloader names the images of Tokyo 24/7, Pitts30k and SF-XL."""
     folder = root / 'images' / 'test' / part
     names = [
-        '@0584123.45@4477123.45@17@T@040.44012@-080.00345@pano_1@03@@@@@@@.jpg',
-        '@0543256.96@4178906.70@10@S@037.75625@-122.50860@aa@05@090@@@@201311@@.jpg',
+        '@0584517.24@4477084.89@17@T@040.44012@-080.00345@pano_1@03@@@@@@@.jpg',
+        '@0584685.61@4477197.80@17@T@040.44112@-080.00145@aa@05@090@@@@201311@@.jpg',
     ]
     for number, name in enumerate(names):
         image(folder / name, number)
