@@ -8,6 +8,7 @@ from fol_vpr.sources.bags.writing.from_images import BagSummary, write_bag_from_
 from fol_vpr.sources.bags.writing.writer import TimedMessage, write_bag
 from fol_vpr.sources.cameras import (
     FileCalibration,
+    binning_hint,
     camera_from_info,
     configured_calibration,
     configured_camera,
@@ -42,6 +43,7 @@ __all__ = [
     'StreamDecoder',
     'TimedMessage',
     'Topic',
+    'binning_hint',
     'camera_from_info',
     'choose_image_topic',
     'configured_calibration',

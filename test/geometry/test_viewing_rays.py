@@ -96,6 +96,27 @@ def test_the_skew_of_a_fisheye_is_alpha_in_opencv():
     np.testing.assert_allclose(ours, by_opencv.reshape(-1, 2), atol=1e-9)
 
 
+def test_thin_prism_coefficients_are_those_of_the_published_formula():
+    """Twelve coefficients of OpenCV: Brown, a denominator, and s1 to s4 of a thin prism."""
+    lens = np.array([0.1, -0.05, 0.001, 5e-4, 0.01, 0.2, -0.02, 0.005, 0.002, -1e-3, 0.003, 4e-4])
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = lens
+    x, y = directions(0.8).T
+    r = x * x + y * y
+    radial = (1 + k1 * r + k2 * r**2 + k3 * r**3) / (1 + k4 * r + k5 * r**2 + k6 * r**3)
+    u = x * radial + 2 * p1 * x * y + p2 * (r + 2 * x * x) + s1 * r + s2 * r**2
+    v = y * radial + p1 * (r + 2 * y * y) + 2 * p2 * x * y + s3 * r + s4 * r**2
+    pixels = np.stack([300 * u + 322, 310 * v + 236], axis=1)
+    found = pixels_to_rays(Camera(SIZE, MATRIX, 'rational_polynomial', lens), pixels, SIZE)
+    np.testing.assert_allclose(found.xy, directions(0.8), atol=1e-7)
+    tilted = Camera(SIZE, MATRIX, 'rational_polynomial', np.append(lens, [0.02, -0.01]))
+    points = np.concatenate([directions(0.8), np.ones((63, 1))], axis=1)
+    seen, _ = cv2.projectPoints(
+        points[:, None], np.zeros(3), np.zeros(3), MATRIX, tilted.distortion
+    )
+    found = pixels_to_rays(tilted, seen.reshape(-1, 2), SIZE)
+    np.testing.assert_allclose(found.xy, directions(0.8), atol=1e-7)
+
+
 def test_an_image_of_half_the_size_sees_the_same_directions():
     full = projected('plumb_bob', directions(0.8))
     halved = (full + 0.5) / 2 - 0.5

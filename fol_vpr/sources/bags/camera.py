@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from fol_vpr.config import CameraConfig, mount_pose
 from fol_vpr.datatypes import Camera, Pose, bare_frame
 from fol_vpr.errors import InputError
@@ -16,10 +14,12 @@ from fol_vpr.sources.bags.mounts import read_mount
 from fol_vpr.sources.cameras import (
     CAMERA_INFO,
     WITHOUT_CAMERA,
+    binning_hint,
     camera_from_info,
     camera_info_topics,
     configured_calibration,
     image_size,
+    is_calibrated,
     is_rectified,
     size_mismatch,
 )
@@ -87,6 +87,12 @@ class BagCamera:
             found_beside = self._bag.topics.get(name)
             if found_beside is not None and found_beside.msgtype == CAMERA_INFO:
                 return name
+        if self._bag.list_topics(CAMERA_INFO) != 'none':
+            self._warn(
+                f'there is no camera_info beside {image_topic}, and {WITHOUT_CAMERA}; '
+                '--camera-info-topic chooses one of (type, messages): '
+                f'{self._bag.list_topics(CAMERA_INFO)}'
+            )
         return ''
 
     def _first_info(self) -> Any:
@@ -98,7 +104,7 @@ class BagCamera:
             for message in self._bag.read([self.info_topic]):
                 info = self._read(message)
                 first = first or info
-                if info is not None and np.any(info.k):
+                if info is not None and is_calibrated(info, self._rectified):
                     return info
         except InputError as error:
             self._warn(f'{error}; {WITHOUT_CAMERA}')
@@ -136,7 +142,7 @@ class BagCamera:
                 self._note(info)
 
     def _note(self, info: Any) -> None:
-        if not np.any(info.k):
+        if not is_calibrated(info, self._rectified):
             return
         frame = bare_frame(info.header.frame_id)
         before = self._by_frame.get(frame)
@@ -191,7 +197,8 @@ class BagCamera:
         else:
             camera = self._by_info(image_size, frame_id, mount)
         if problem := size_mismatch(camera, image_size):
-            raise InputError(problem)
+            by_info = self._given is None
+            raise InputError(problem + (binning_hint(self._info) if by_info else ''))
         return camera
 
     def _by_info(self, image_size: tuple[int, int], frame_id: str, mount: Pose | None) -> Camera:

@@ -39,6 +39,7 @@ _FORMATS = (
 )
 _EXPECTED = f'expected a calibration: {_FORMATS}'
 _MAX_WRAPPERS = 3
+_LISTED = 8
 # Models by the number of coefficients, where no other model of OpenCV has as many.
 _BY_COUNT = {5: 'plumb_bob', 8: 'rational_polynomial', 12: 'rational_polynomial',
              14: 'rational_polynomial'}  # fmt: skip
@@ -147,6 +148,16 @@ def read_calibration(path: str | Path, name: str = '') -> FileCalibration:
         InputError: the file cannot be read, is of no known format, describes several cameras, or
             one with a lens model that is not supported; the message names the file and the remedy.
     """
+    try:
+        return _read(path, name)
+    except InputError as error:
+        beside = Path(path).with_name('ost.yaml')
+        if not beside.is_file() or beside == Path(path):
+            raise
+        raise InputError(f'{error}; there is {printable(str(beside))} beside it') from error
+
+
+def _read(path: str | Path, name: str) -> FileCalibration:
     text = read_text(path, _WHAT, MAX_BYTES)
     shown = printable(str(path))
     try:
@@ -216,7 +227,9 @@ def _of_mapping(
 
 
 def _choose(cameras: list[DescribedCamera], name: str) -> DescribedCamera:
-    names = ', '.join(printable(each.name) or '(without name)' for each in cameras)
+    names = ', '.join(printable(each.name, 40) or '(without name)' for each in cameras[:_LISTED])
+    if len(cameras) > _LISTED:
+        names += f' and {len(cameras) - _LISTED} more'
     if not name:
         if len(cameras) == 1:
             return cameras[0]

@@ -13,6 +13,10 @@ from fol_vpr.sources.cameras.lenses import lens_model
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 WITHOUT_CAMERA = 'the images are used as those of an uncalibrated camera'
 _RECTIFIED = ('rect', 'rectified')
+# Names that transports append to that of the image topic.
+_TRANSPORTS = (
+    'compressed', 'compressedDepth', 'ffmpeg', 'theora', 'zstd', 'avif', 'foxglove', 'video',
+)  # fmt: skip
 
 
 def camera_from_info(
@@ -78,6 +82,27 @@ def image_size(info: Any) -> tuple[int, int]:
     return int(width) // across, int(height) // down
 
 
+def binning_hint(info: Any) -> str:
+    """The binning of a CameraInfo as an addition to a message; empty if there is none."""
+    across, down = _binning(info)
+    if across == down == 1:
+        return ''
+    return (
+        f' (camera_info is of {info.width}x{info.height} with binning_x {across} and binning_y '
+        f'{down}; width and height are those before the binning)'
+    )
+
+
+def is_calibrated(info: Any, rectified: bool) -> bool:
+    """Whether a CameraInfo has a calibration: drivers without one leave K and P at zero.
+
+    Args:
+        info: the message.
+        rectified: whether the images are rectified, and so use P.
+    """
+    return bool(np.any(info.k) or (rectified and np.any(info.p)))
+
+
 def _binning(info: Any) -> tuple[int, int]:
     return max(1, int(info.binning_x)), max(1, int(info.binning_y))
 
@@ -88,15 +113,20 @@ def is_rectified(topic: str) -> bool:
     That is /camera/image_rect or /camera/image_rect_color, with any transport behind it, and
     /camera/rect/image, as drivers of stereo cameras name it.
     """
-    names = [name.split('_') for name in topic.split('/')]
-    at = max((i for i, words in enumerate(names) if 'image' in words), default=len(names) - 1)
-    return any(word in _RECTIFIED for words in names[max(0, at - 1) : at + 1] for word in words)
+    *folders, name = _without_transport(topic).split('/')
+    own, folder = name.split('_'), folders[-1].split('_') if folders else []
+    by_folder = 'image' in own and 'raw' not in own and any(word in _RECTIFIED for word in folder)
+    return by_folder or any(word in _RECTIFIED for word in own)
+
+
+def _without_transport(topic: str) -> str:
+    folder, _, last = topic.rpartition('/')
+    return folder if folder and last in _TRANSPORTS else topic
 
 
 def camera_info_topics(topic: str) -> list[str]:
     """Topics that image_transport may publish the CameraInfo on, the most common first."""
-    base, _, last = topic.rpartition('/')
-    plain = base if last in ('compressed', 'ffmpeg', 'video') else topic
+    plain = _without_transport(topic)
     folders = dict.fromkeys(each.rpartition('/')[0] for each in (plain, topic))
     return [f'{folder}/camera_info' for folder in folders]
 

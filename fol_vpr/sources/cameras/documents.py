@@ -19,6 +19,8 @@ from fol_vpr.files import printable
 
 MAX_DEPTH = 20
 """Levels of nesting; real calibrations have five."""
+MAX_NODES = 20_000
+"""Keys and values of YAML: files of OpenCV list the corners of each image beside the camera."""
 _MAX_DIGITS = 400
 _TAG = 'tag:yaml.org,2002:'
 # Printed messages: `array('d', [0.1, 0.2])` of Python, and numpy's `array([0.1, 0.2])`.
@@ -26,9 +28,8 @@ _PYTHON_ARRAY = re.compile(r'\barray\(\s*(?:\'[a-z]\'\s*,\s*)?(\[[^\[\]()]*\])[^
 # OpenCV's first line `%YAML:1.0`, which is no directive of YAML, and `key:1` without a blank,
 # which is no mapping.
 _DIRECTIVE = re.compile(r'^%YAML.*$', re.MULTILINE)
-_TIGHT = re.compile(r'^(\s*[A-Za-z_][\w.]*):(?=[^\s:/])', re.MULTILINE)
+_TIGHT = re.compile(r'^([ ]*[A-Za-z_][\w.]*):(?=[^\s:/])', re.MULTILINE)
 _NUMBER = r'[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?'
-_COMMENTS = re.compile(r'/\*.*?\*/|^\s*//[^\n]*$', re.DOTALL | re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -38,10 +39,14 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """
 
     depth = 0
+    nodes = 0
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.depth += 1
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise yaml.YAMLError(f'it has more than {MAX_NODES} values')
         if self.depth > MAX_DEPTH:
             raise yaml.YAMLError(f'it is nested deeper than {MAX_DEPTH} levels')
         node = super().compose_node(parent, index)
@@ -142,12 +147,22 @@ def _read_yaml(text: str) -> list[dict[str, Any]]:
 def _read_json(text: str) -> dict[str, Any] | None:
     """The object of a JSON text; None if it is none, as YAML may begin with a brace as well."""
     try:
-        found = json.loads(_COMMENTS.sub('', text), object_pairs_hook=_json_object)
+        found = json.loads(_without_comments(text), object_pairs_hook=_json_object)
     except (ValueError, RecursionError):
         return None
     if _depth_exceeded(found, MAX_DEPTH):
         raise InputError(f'is no calibration: it is nested deeper than {MAX_DEPTH} levels')
     return found if isinstance(found, dict) else None
+
+
+def _without_comments(text: str) -> str:
+    """JSON without the comments that OpenCV allows: /* ... */, and lines of //."""
+    kept, at = [], 0
+    while (start := text.find('/*', at)) >= 0 and (end := text.find('*/', start)) >= 0:
+        kept.append(text[at:start])
+        at = end + 2
+    lines = ''.join([*kept, text[at:]]).split('\n')
+    return '\n'.join(line for line in lines if not line.lstrip().startswith('//'))
 
 
 def _depth_exceeded(value: Any, left: int) -> bool:

@@ -243,6 +243,28 @@ def test_a_calibration_that_changes_during_the_recording(tmp_path: Path) -> None
     assert 'the focal length 40 becomes 80' in warning and '--camera FILE' in warning
 
 
+def test_rectified_images_of_a_driver_that_leaves_k_at_zero(tmp_path: Path) -> None:
+    image = compressed(2 * SECOND, JPEG, topic='/camera/image_rect/compressed')
+    source = BagImages(
+        bag(tmp_path / 'drive', [at(1, k=np.zeros(9), topic='/camera/camera_info'), image]),
+        camera=CameraConfig(camera_mount=AHEAD),
+    )
+    assert first(source).matrix[0, 0] == 38
+
+
+def test_a_camera_info_that_lies_elsewhere_is_named(tmp_path: Path) -> None:
+    source = BagImages(film(tmp_path / 'drive', at(1, topic='/driver/camera_info')))
+    assert first(source) is None
+    (warning,) = source.warnings
+    assert '--camera-info-topic chooses one' in warning and '/driver/camera_info' in warning
+
+
+def test_a_driver_that_has_binned_width_and_height_already(tmp_path: Path) -> None:
+    source = BagImages(film(tmp_path / 'drive', at(1, binning_x=2, binning_y=2)))
+    assert first(source) is None
+    assert 'those before the binning' in source.warnings[-1]
+
+
 def test_two_cameras_on_one_topic_are_told_apart_by_their_frames(tmp_path: Path) -> None:
     other = np.array([80.0, 0, 23.5, 0, 82, 15.5, 0, 0, 1])
     infos = [at(1.5, frame_id='rear', k=other), at(1.6), at(2.5, frame_id='rear', k=other)]

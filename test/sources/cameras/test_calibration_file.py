@@ -72,6 +72,15 @@ def test_no_calibration_file(tmp_path: Path) -> None:
         read_camera_file(tmp_path / 'large.yaml')
 
 
+def test_the_yaml_of_the_calibrator_beside_a_file_that_is_refused_is_named(
+    tmp_path: Path, calibration: Path
+) -> None:
+    calibration.rename(tmp_path / 'ost.yaml')
+    (tmp_path / 'notes.txt').write_text('left camera')
+    with pytest.raises(InputError, match=r'known format.*there is .*ost\.yaml beside it'):
+        read_camera_file(tmp_path / 'notes.txt')
+
+
 def test_a_fifo_and_a_pointer_of_git_lfs(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / 'fifo.yaml')
     with pytest.raises(InputError, match='is a FIFO, expected a calibration'):

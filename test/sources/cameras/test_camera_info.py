@@ -82,6 +82,10 @@ def test_a_camera_info_that_makes_no_sense(changes, said: str) -> None:
         ('/image', False, ['/camera_info']),
         ('/zed/left/color/rect/image', True, ['/zed/left/color/rect/camera_info']),
         ('/rect/camera/image_raw', False, ['/rect/camera/camera_info']),
+        ('/rect/image_raw', False, ['/rect/camera_info']),
+        ('/camera/infra1/image_rect_raw', True, ['/camera/infra1/camera_info']),
+        ('/camera/image_rect/ffmpeg', True,
+         ['/camera/camera_info', '/camera/image_rect/camera_info']),
         ('/camera/image_rectified', True, ['/camera/camera_info']),
     ],
 )  # fmt: skip

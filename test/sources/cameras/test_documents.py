@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fol_vpr.errors import InputError
-from fol_vpr.sources.cameras.documents import MAX_DEPTH, read_documents
+from fol_vpr.sources.cameras.documents import MAX_DEPTH, MAX_NODES, read_documents
 
 # Each level names the one before nine times: 9^9 words when expanded.
 EXPANDING = 'a0: &a0 [x]\n' + ''.join(
@@ -39,6 +39,7 @@ def test_aliases_do_not_grow() -> None:
         ('[' * (MAX_DEPTH + 1), 'nested deeper'),
         ('{"a":' * (MAX_DEPTH + 2) + '1' + '}' * (MAX_DEPTH + 2), 'nested deeper'),
         ('<a>' * (MAX_DEPTH + 1) + '</a>' * (MAX_DEPTH + 1), 'nested deeper'),
+        ('a: [' + '1,' * MAX_NODES + '1]', 'more than 20000 values'),
         ('a: &a [*a]\n', 'is no YAML'),
         ('a: !!python/name:os.getcwd\n', 'is no YAML'),
         ('a: 1\na: 2\n', 'a stands there twice'),

@@ -15,7 +15,13 @@ from fol_vpr.datatypes import Camera, Frame, Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.ros.kept_messages import KeptSubscription
 from fol_vpr.ros.node.inputs.images import LIVE_QOS
-from fol_vpr.sources import camera_from_info, image_size, is_rectified
+from fol_vpr.sources import (
+    binning_hint,
+    camera_from_info,
+    image_size,
+    is_rectified,
+    wrong_size,
+)
 from fol_vpr.sources.bags.mounts import Edge, edge_from_transform, mount_between
 
 # Each publisher of /tf_static keeps its last message for later subscribers; bridges and players
@@ -104,8 +110,8 @@ class CameraInput:
             )
         if (size := image_size(info)) not in ((width, height), (0, 0)):
             raise InputError(
-                f'camera_info is for {size[0]}x{size[1]} pixels, but the images have '
-                f'{width}x{height}: remap camera_info to the one of this camera'
+                f'camera_info: {wrong_size(size, (width, height))}{binning_hint(info)}; or remap '
+                'camera_info to the one of this camera'
             )
         mount = self._mount(frame_id or info_frame_id, settings)
         try:

@@ -128,14 +128,18 @@ def _by_opencv(keys: dict[str, Any], ending: str) -> DescribedCamera | None:
             '`distortion_model: plumb_bob` and `distortion_coefficients: [0, 0, 0, 0, 0]` are none'
         )
     model = keys.get('distortionmodel', keys.get('cameramodel'))
-    if str(keys.get('fisheyemodel', keys.get('fisheye', 0))).lower() in ('1', '1.0', 'true'):
+    fisheye = str(keys.get('fisheyemodel', keys.get('fisheye', ''))).lower()
+    lens = numbers(coefficients, 'distortion_coefficients')
+    if fisheye in ('1', '1.0', 'true'):
         model = 'equidistant'
+    elif fisheye in ('0', '0.0', 'false') and model is None and len(lens) == 4:
+        model = 'plumb_bob'
     return DescribedCamera(
         name=ending,
         size=size_in(keys),
         matrix=numbers(matrix, 'the camera matrix', (9,)).reshape(3, 3),
         model=None if model in (None, 'pinhole') else str(model),
-        coefficients=numbers(coefficients, 'distortion_coefficients'),
+        coefficients=lens,
     )
 
 

@@ -151,7 +151,7 @@ def test_before_any_camera_info(listen):
     ('changes', 'problem', 'description'),
     [
         ({'k': [0.0] * 9}, '', 'not calibrated'),
-        ({'width': 1920}, 'camera_info is for 1920x240 pixels', 'does not fit'),
+        ({'width': 1920}, 'the calibration is for 1920x240 pixels', 'does not fit'),
         ({'header': Header(frame_id='rear')}, 'of the frame rear', 'does not fit'),
         ({'distortion_model': 'odd'}, "distortion model is 'odd'", 'does not fit'),
         ({'k': [float('nan')] * 9}, 'camera_info cannot be used', 'does not fit'),

@@ -333,6 +333,7 @@ PLAIN = ros('plumb_bob', FIVE)
         (orb('PinHole', '', []).replace('Camera.width: 640\n', ''), 'add `image_width`'),
         (EUROC.replace('camera\n', 'imu\n').replace('intrinsics', 'noise'), "of the type 'imu'"),
         ('1 FOV 640 480 400 401 320 240 0.9', 'arctangent'),
+        ('1 PINHOLE 640 480 400 401 320 240\n' * 100, '100 cameras: .* 1, 1 and 92 more'),
         ('1 OPENCV 640 480 400 401 320', 'has 3 parameters, expected fx fy cx cy k1'),
         (ECHO.replace(f'd: {FIVE}', "d: [-0.28, 0.07, '...']"), '--full-length'),
         (ZEROS, 'K is zero, which means that it is not calibrated'),
