@@ -50,9 +50,14 @@ class VideosSource(Checked):
 
 @dataclass(frozen=True)
 class DrivesSource(Checked):
-    """Bags with poses, or folders of images with positions, of one frame (kind: drives)."""
+    """Bags or image folders with poses, or drives of a data set, of one frame (kind: drives)."""
 
     paths: tuple[str, ...] = setting((), 'Bags or image folders whose poses are in one frame.')
+    dataset: str = setting(
+        '',
+        'Name of the data set that all paths are drives or parts of, as of `--dataset` '
+        '(docs/how-to/datasets.md). Empty takes bags and folders as they are.',
+    )
     image_topic: str = setting(
         '', 'Image topic of the bags. Empty takes the only image topic that a bag has.'
     )
@@ -82,10 +87,16 @@ class DrivesSource(Checked):
         minimum=0,
     )
     step: float = setting(
-        0.5, 'Metres driven between images that are taken from a bag.', minimum=0, maximum=1000
+        0.5,
+        'Metres driven between images that are taken from a bag or a drive of a data set.',
+        minimum=0,
+        maximum=1000,
     )
     turn: float = setting(
-        10.0, 'Degrees turned between images that are taken from a bag.', minimum=0, maximum=360
+        10.0,
+        'Degrees turned between images that are taken from such a drive.',
+        minimum=0,
+        maximum=360,
     )
     min_images: int = setting(2, 'Places with fewer images are left out.', minimum=2)
     repeat: int = setting(1, 'How often each place comes in an epoch.', minimum=1)
@@ -105,7 +116,9 @@ class PairSource(Checked):
 
     reference: str = setting('', 'Folder of references.')
     query: str = setting('', 'Folder of queries.')
-    ground_truth: str = setting('', 'CSV with the columns query_index,ref_indices.')
+    ground_truth: str = setting(
+        '', 'CSV with the columns query_index,ref_indices, or a .npy as VPR-Bench has it.'
+    )
 
 
 PlaceSource = GsvCitiesSource | FoldersSource | VideosSource | DrivesSource

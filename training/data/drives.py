@@ -17,7 +17,7 @@ from fol_vpr.config import MappingConfig
 from fol_vpr.datatypes import EARTH_RADIUS, UNKNOWN_ANGLE_VARIANCE, Frame, GeoPosition, Pose
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.mapping import KeyframeSelector
-from fol_vpr.sources import FrameSource, ImageFolder, decode_bytes, open_source
+from fol_vpr.sources import Capture, FrameSource, ImageFolder, decode_bytes, open_source
 from training.data.config import DrivesSource
 from training.data.validation import ImageList, LoadableImage, ValidationSet
 
@@ -158,7 +158,9 @@ class _Stored:
 
 def _open(source: DrivesSource) -> list[FrameSource]:
     if not source.paths:
-        raise InputError('drives need paths: bags or folders of images with positions')
+        raise InputError(
+            'drives need paths: bags, folders of images with positions, or drives of a dataset'
+        )
     if source.positions and len(source.positions) != len(source.paths):
         raise InputError(
             f'there are {len(source.positions)} positions for {len(source.paths)} paths; expected '
@@ -170,6 +172,7 @@ def _open(source: DrivesSource) -> list[FrameSource]:
             image_topic=source.image_topic or None,
             pose_topic=source.pose_topic or None,
             positions_csv=source.positions[number] if source.positions else None,
+            dataset=source.dataset,
         )
         for number, path in enumerate(source.paths)
     ]
@@ -188,15 +191,16 @@ def _check_frames(drives: Sequence[FrameSource]) -> None:
 
 def _read(drive: FrameSource, source: DrivesSource) -> list[tuple[Pose, _Stored]]:
     """Images with poses; what cannot be read is left out, and the source warns of it."""
+    config = MappingConfig(keyframe_distance=source.step, keyframe_angle=source.turn)
+    selector = KeyframeSelector(config)
     if isinstance(drive, ImageFolder):
         located = [
             (pose, _Stored(capture.uri, folder=drive, index=index))
             for index, capture in enumerate(drive.captures())
             if (pose := _pose(capture.pose, capture.geo)) is not None
+            and (not drive.selects_keyframes or _is_taken(selector, capture))
         ]
     else:
-        config = MappingConfig(keyframe_distance=source.step, keyframe_angle=source.turn)
-        selector = KeyframeSelector(config)
         bad: list[FolVprError] = []
         located = [
             (pose, _Stored(f'{frame.uri}#{position}', jpeg=_jpeg(frame)))
@@ -211,6 +215,15 @@ def _read(drive: FrameSource, source: DrivesSource) -> list[tuple[Pose, _Stored]
             '(folders)'
         )
     return located
+
+
+def _is_taken(selector: KeyframeSelector, capture: Capture) -> bool:
+    """Whether an image of a drive is a keyframe, which the selector then remembers."""
+    where = capture.stamp_ns, capture.pose, capture.geo
+    taken = selector.wants(*where)
+    if taken:
+        selector.stored(*where)
+    return taken
 
 
 def _pose(pose: Pose | None, geo: GeoPosition | None) -> Pose | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.data_sets import layouts
 from helpers.training.datasets import drive, grouped, gsv_cities, pixels, video, write
 
 from fol_vpr.errors import InputError
@@ -86,6 +87,20 @@ def test_places_of_drives_agree_in_position_and_heading(tmp_path):
     # Anchors are 4 m apart: one on either side is within 7 m, and those of the way back.
     assert set(there[1:4]) & set(data.neighbours(there[2])) == {there[1], there[3]}
     assert data.load(there[0], 0).shape == (240, 320, 3)
+
+
+def test_drives_of_a_data_set_are_thinned_out_as_bags_are(tmp_path):
+    folder = layouts.tum(tmp_path / 'fr1', count=8)
+    source = DrivesSource(
+        paths=(str(folder),), dataset='tum', radius=2.5, spacing=2.5, step=1.5, separation=3
+    )
+    data = Drives(source)
+    # Of images 1 m apart every second one is taken.
+    taken = {Path(uri).name for place in range(len(data)) for uri in data.images(place)}
+    assert taken == {f'{1305031452 + number}.000000.png' for number in (0, 2, 4, 6)}
+    assert data.load(0, 0).shape == (32, 48, 3)
+    with pytest.raises(InputError, match='no data set'):
+        Drives(DrivesSource(paths=(str(folder),), dataset='imagenet'))
 
 
 def test_drives_in_frames_of_their_own_are_refused(tmp_path):
