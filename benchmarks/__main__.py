@@ -41,6 +41,7 @@ BENCHMARKS = {
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
     'ablation': ('learning', 'Recall after training with each of the losses'),
+    'fuzz_bags': ('robustness', 'Generated and damaged bags: read, refused, or wrong'),
     'dark_queries': ('learning', 'Recall with queries as they are, and darkened'),
 }
 BY_DEFAULT = ('latency', 'network', 'reranking', 'storage')

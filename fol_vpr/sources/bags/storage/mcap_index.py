@@ -127,6 +127,9 @@ def read_mcap_index(file: BinaryIO) -> McapIndex:
         index.counts.update(summary.statistics.channel_message_counts)
     else:
         _count(file, index)
+    promised = summary.statistics.message_count if summary and summary.statistics else 0
+    if promised > index.counts.total() or not set(index.counts) <= set(index.channels):
+        raise DamagedError('it promises messages or uses channels that it does not hold')
     index.chunks.sort()
     return index
 

@@ -78,9 +78,13 @@ class Ros1File:
                     continue
                 while waiting and waiting[0][0] < chunk.start_time:
                     yield heapq.heappop(waiting)[-1]
+                left = Counter({each: chunk.connection_counts.get(each, 0) for each in chosen})
                 for place, message in enumerate(self._messages(reader, chunk.pos, chosen)):
                     entry = (message.receive_ns, chunk.pos, place, message)
                     heapq.heappush(waiting, entry)
+                    left[message.number] -= 1
+                if any(left.values()):
+                    raise DamagedError('a chunk does not hold what the index says')
             while waiting:
                 yield heapq.heappop(waiting)[-1]
 
@@ -120,6 +124,9 @@ class Ros1File:
         reader.chunk_infos = [
             reader.read_chunk_info() for _ in range(header.get_uint32('chunk_count'))
         ]
+        known = {each.id for each in connections}
+        if not all(known.issuperset(each.connection_counts) for each in reader.chunk_infos):
+            raise DamagedError('its index names connections that it does not describe')
         return connections
 
     def _messages(

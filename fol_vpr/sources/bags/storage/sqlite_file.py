@@ -104,6 +104,10 @@ class SqliteFile:
         counts = dict(
             database.execute('SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id')
         )
+        # SQLite counts all rows in the index of the times, those of each topic in the table.
+        (total,) = database.execute('SELECT COUNT(*) FROM messages').fetchone()
+        if total != sum(counts.values()):
+            raise DamagedError('its table and its index hold different numbers of messages')
         (first,) = database.execute('SELECT MIN(timestamp) FROM messages').fetchone()
         definitions = self._read_definitions(database)
         topics = []

@@ -193,6 +193,20 @@ def test_changed_byte_does_not_match_the_checksum(tmp_path: Path) -> None:
         Bag(path)
 
 
+def test_channel_that_is_not_described(tmp_path: Path) -> None:
+    """Without a checksum its messages would be lost without a word."""
+    path = mcap_file(
+        tmp_path / 'a.mcap', drive(), use_chunking=False, use_statistics=False,
+        repeat_channels=False, repeat_schemas=False, enable_crcs=False,
+    )  # fmt: skip
+    content = path.read_bytes()
+    place = content.index(b'/pose') - 8
+    assert content[place : place + 2] == b'\x02\0'
+    path.write_bytes(content[:place] + b'\x05' + content[place + 1 :])
+    with pytest.raises(InputError, match='channels that it does not hold'):
+        Bag(path)
+
+
 @pytest.mark.parametrize('chunked', [True, False])
 def test_memory_is_that_of_a_chunk(tmp_path: Path, chunked: bool) -> None:
     def images() -> Any:

@@ -132,6 +132,18 @@ def test_interrupted_recording(tmp_path: Path) -> None:
         open_source(path)
 
 
+def test_index_that_contradicts_the_chunks(tmp_path: Path) -> None:
+    """Otherwise messages would be lost without a word."""
+    path = ros1_bag(tmp_path / 'a.bag', drive())
+    content = path.read_bytes()
+    # The last record: numbers of connections, and of their messages in the chunk.
+    for number, count, said in ((9, 4, 'connections that it'), (3, 1, 'what the index says')):
+        ending = number.to_bytes(4, 'little') + count.to_bytes(4, 'little')
+        path.write_bytes(content[:-8] + ending)
+        with pytest.raises(InputError, match=said):
+            list(Bag(path).read(['/camera/compressed', '/pose', '/tf_static']))
+
+
 def test_bag_that_is_not_read(tmp_path: Path) -> None:
     path = ros1_bag(tmp_path / 'a.bag', drive())
     content = path.read_bytes()
