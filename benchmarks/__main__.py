@@ -37,11 +37,11 @@ BENCHMARKS = {
     'loop_closures': ('accuracy', 'Loop closures: precision and recall'),
     'pose_graph': ('accuracy', 'A trajectory with and without loop closures'),
     'calibrations': ('robustness', 'Calibration files: read, refused, crashed, wrong'),
+    'fuzz_bags': ('robustness', 'Generated and damaged bags: read, refused, or wrong'),
     'fuzz_maps': ('robustness', 'Maps changed at random: refused, reported, crashed, hung'),
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
     'ablation': ('learning', 'Recall after training with each of the losses'),
-    'fuzz_bags': ('robustness', 'Generated and damaged bags: read, refused, or wrong'),
     'dark_queries': ('learning', 'Recall with queries as they are, and darkened'),
 }
 BY_DEFAULT = ('latency', 'network', 'reranking', 'storage')

@@ -17,7 +17,7 @@ _MAX_MESSAGE_BYTES = 2**30
 _PIECE_BYTES = 8192
 
 
-def unpack_chunk(data: bytes, compression: str, size: int) -> bytes:
+def unpack_chunk(data: bytes | memoryview, compression: str, size: int) -> bytes | memoryview:
     """The content of a chunk of an MCAP file.
 
     Args:
@@ -31,14 +31,14 @@ def unpack_chunk(data: bytes, compression: str, size: int) -> bytes:
     if compression == 'zstd':
         # A chunk may consist of several frames, of which `decompress` would give the first.
         reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
-        unpacked = reader.read(size) if size else b''
+        unpacked: bytes | memoryview = reader.read(size) if size else b''
     elif compression == 'lz4':
         unpacked = LZ4FrameDecompressor().decompress(data, max_length=size)
     else:
         unpacked = data
     if len(unpacked) != size:
         raise DamagedError(f'a chunk has {len(unpacked)} bytes instead of {size}')
-    return bytes(unpacked)
+    return unpacked
 
 
 def unpack_message(data: bytes) -> bytes:
@@ -57,7 +57,7 @@ def unpack_message(data: bytes) -> bytes:
     if size > _MAX_MESSAGE_BYTES:
         raise DamagedError(f'a compressed message claims {size} bytes')
     if size >= 0:
-        return unpack_chunk(data, 'zstd', size)
+        return bytes(unpack_chunk(data, 'zstd', size))
     unpacked = bytearray()
     for piece in unpacked_pieces(BytesIO(data)):
         unpacked += piece

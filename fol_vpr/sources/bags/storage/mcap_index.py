@@ -134,7 +134,7 @@ def read_mcap_index(file: BinaryIO) -> McapIndex:
     return index
 
 
-def chunk_content(file: BinaryIO, offset: int) -> bytes:
+def chunk_content(file: BinaryIO, offset: int) -> bytes | memoryview:
     """The records of a chunk, checked against its checksum where it has one.
 
     Args:
@@ -159,7 +159,7 @@ def chunk_content(file: BinaryIO, offset: int) -> bytes:
             '`mcap compress` rewrites the file'
         )
     (packed_size,) = struct.unpack_from('<Q', content, place)
-    packed = content[place + 8 : place + 8 + packed_size]
+    packed = memoryview(content)[place + 8 : place + 8 + packed_size]
     if len(packed) != packed_size:
         raise DamagedError(f'the chunk at byte {offset} is cut off')
     records = unpack_chunk(packed, compression, size)
@@ -168,7 +168,7 @@ def chunk_content(file: BinaryIO, offset: int) -> bytes:
     return records
 
 
-def chunk_messages(records: bytes) -> Iterator[ChunkMessage]:
+def chunk_messages(records: bytes | memoryview) -> Iterator[ChunkMessage]:
     """The messages among the records of a chunk, in the order of the file."""
     for opcode, body in _records(records):
         if opcode == Opcode.MESSAGE:
@@ -279,7 +279,7 @@ def _note(opcode: int, body: memoryview, index: McapIndex) -> None:
         index.channels.setdefault(channel.id, channel)
 
 
-def _records(content: bytes) -> Iterator[tuple[int, memoryview]]:
+def _records(content: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
     """Opcode and content of each record in a chunk."""
     view, place = memoryview(content), 0
     while place < len(view):
