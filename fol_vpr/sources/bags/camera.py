@@ -63,8 +63,11 @@ class BagCamera:
         self._file = config.camera
         calibration = configured_calibration(config)
         self._given = None if calibration is None else calibration.camera
+        self._pose_told = ''
         if calibration is not None:
-            warn(calibration.notice(config.camera, self._mount is not None))
+            warn(calibration.notice(config.camera, mounted=True))
+            if calibration.pose is not None:
+                self._pose_told = f'; {config.camera}: {calibration.pose_told}'
         self.info_topic = '' if config.camera else self._find(image_topic, config)
         self._damaged = False
         self._first = self._first_info()
@@ -220,7 +223,7 @@ class BagCamera:
         if mount is None:
             self._warn(
                 f'the pose of the camera on the robot is not known ({reason}), so that poses of '
-                'the base cannot be measured; give it with --camera-mount'
+                f'the base cannot be measured; give it with --camera-mount{self._pose_told}'
             )
         self._mounts[frame] = mount
         return mount

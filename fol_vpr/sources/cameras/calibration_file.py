@@ -76,12 +76,17 @@ class FileCalibration:
             f'{printable(path)} is read as {self.told}: {self.camera.size[0]}x'
             f'{self.camera.size[1]} pixels, {self.camera.model or "no distortion"}'
         )
-        if self.pose is None or mounted:
-            return said
+        return said if mounted or self.pose is None else f'{said}; {self.pose_told}'
+
+    @property
+    def pose_told(self) -> str:
+        """The pose that the file gives, and how to use it as the mount; empty if it gives none."""
+        if self.pose is None:
+            return ''
         values = [*self.pose.position, *self.pose.orientation]
         numbers = ' '.join(f'{round(value, 9) + 0.0:.6g}' for value in values)
         return (
-            f'{said}; it gives the pose of the camera in {self.body}, which is not taken for the '
+            f'it gives the pose of the camera in {self.body}, which is not taken for the '
             f'mount: if that is the base frame of the robot, add --camera-mount {numbers}'
         )
 

@@ -188,6 +188,22 @@ def test_what_is_given_goes_before_what_the_bag_holds(tmp_path: Path) -> None:
     assert len({source.fingerprint for source in (mounted, given, plain)}) == 3
 
 
+def test_the_pose_of_a_file_is_told_where_the_bag_has_no_mount(tmp_path: Path) -> None:
+    turned = 'T_BS: {rows: 4, cols: 4, data: [0,0,1,0.5, -1,0,0,0, 0,-1,0,2, 0,0,0,1]}'
+    (tmp_path / 'sensor.yaml').write_text(
+        f'{turned}\nresolution: [48, 32]\nintrinsics: [40, 41, 23, 15]\n'
+        'distortion_model: radial-tangential\ndistortion_coefficients: [0.1, 0, 0, 0]\n'
+    )
+    config = CameraConfig(camera=str(tmp_path / 'sensor.yaml'))
+    unknown = open_source(film(tmp_path / 'unknown'), camera=config)
+    assert first(unknown).mount is None
+    read, missing = unknown.warnings
+    assert 'is read as a sensor.yaml of EuRoC: 48x32 pixels, plumb_bob' in read
+    assert '--camera-mount 0.5 0 2 -0.5 0.5 -0.5 0.5' in missing
+    known = open_source(film(tmp_path / 'known', transforms(1, MAST, OPTICAL)), camera=config)
+    assert first(known).mount is not None and len(known.warnings) == 1
+
+
 def test_another_topic_of_camera_info(tmp_path: Path) -> None:
     infos = [camera_info(topic='/camera/info'), camera_info(k=np.zeros(9))]
     path = film(tmp_path / 'drive', *infos, text(SECOND))
