@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress, print_json
+from fol_vpr.cli.common.drive import STAMPS, add_part_options, part_moments
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.config import BagWriterConfig, CameraConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
@@ -110,10 +111,17 @@ def _declare_play(parser: argparse.ArgumentParser) -> None:
         'faster than they are answered',
     )
     parser.add_argument('--json', action='store_true', help='print the summary as JSON')
+    add_part_options(parser, 'by the times of reception')
+    parser.add_argument(
+        '--stamps', choices=STAMPS, default='header',
+        help='header: stamps as they were recorded; reception: write the times of reception into '
+        'the headers, for stamps that stand still or are 0. Default: header.',
+    )  # fmt: skip
     add_settings(parser, PlayerConfig)
 
 
 def _play(args: argparse.Namespace) -> int:
+    begin, end = part_moments(args)
     player = _needs_ros('fol_vpr.ros.bags.player')
     with Progress('playing', unit='messages') as progress:
         player.play(
@@ -122,6 +130,9 @@ def _play(args: argparse.Namespace) -> int:
             topics=args.topics,
             remap=dict(_parse_remapping(pair) for pair in args.remap),
             answers=args.answers,
+            begin=begin,
+            end=end,
+            stamps=args.stamps,
             conclude=lambda summary: _print_played(summary, args.json, progress),
             report=progress.warn,
             progress=progress,

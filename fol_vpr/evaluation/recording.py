@@ -39,7 +39,7 @@ def read_recording(
     index_of_stamp, uris = _read_queries(source)
     index_of_place = {place.place_id: place.index for place in places}
     answers: dict[int, QueryAnswer] = {}
-    unmatched = 0
+    unmatched = unstamped = 0
     for message in _read_arrays(Path(path), topic):
         if message.map_id != info.map_id:
             raise InputError(
@@ -50,6 +50,7 @@ def read_recording(
         index = index_of_stamp.get(stamp_ns)
         if index is None:
             unmatched += 1
+            unstamped += not stamp_ns
             continue
         if index in answers:
             raise InputError(
@@ -57,10 +58,18 @@ def read_recording(
                 'one run; record each run into a bag of its own'
             )
         answers[index] = _answer(index, stamp_ns, message, index_of_place, uris[index], path)
+    if not answers and unstamped == unmatched > 0:
+        raise InputError(
+            f'all {unmatched} arrays in {path} carry the stamp 0, as the images had that were '
+            'sent to the node, so that answers and images cannot be told apart: play the bag with '
+            '`fol_vpr bag play --stamps reception`, record again, and evaluate with '
+            '--stamps reception'
+        )
     if not answers:
         raise InputError(
             f'none of the {unmatched} arrays in {path} carries the stamp of an image in '
-            f'{source.description}; --queries must be the bag that was played'
+            f'{source.description}; --queries must be the bag that was played, and --stamps be '
+            'as it was then'
         )
     return Answers([answers[index] for index in sorted(answers)], unmatched)
 
@@ -75,8 +84,9 @@ def _read_queries(source: FrameSource) -> tuple[dict[int, int], list[str]]:
             raise InputError(
                 f'queries {earlier} and {index} of {source.description} carry the same stamp '
                 f'({capture.stamp_ns} ns), so recorded answers cannot be assigned to '
-                'them; --queries must be the bag that was played, with a different stamp for '
-                'every image'
+                'them; --queries must be the bag that was played. Where its images have no '
+                'stamps of their own, play it with `fol_vpr bag play --stamps reception`, and '
+                'evaluate with --stamps reception'
             )
         uris.append(capture.uri)
     return positions, uris

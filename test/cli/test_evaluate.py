@@ -135,11 +135,15 @@ def test_recordings_that_do_not_belong_are_refused(drive, played, tmp_path, caps
     write_recording(tmp_path / 'twice', map_id, [*answers, answers[3]])
     assert 'answers query 3' in refused('twice', bag)
     write_recording(tmp_path / 'sound', map_id, answers)
-    assert 'carry the same stamp' in refused('sound', drive.queries)
+    same = refused('sound', drive.queries)
+    assert 'carry the same stamp' in same and '--stamps reception' in same
     assert 'found 0' in refused('sound', bag, '--recording-topic', '/elsewhere')
     assert '--limit has no effect' in refused('sound', bag, '--limit', '3')
     assert '--rerank has no effect' in refused('sound', bag, '--rerank', '0')
     assert 'found 0' in refused(str(bag), bag)
+    write_recording(tmp_path / 'zero', map_id, [replace(each, stamp_ns=0) for each in answers])
+    unstamped = refused('zero', bag)
+    assert 'carry the stamp 0' in unstamped and 'bag play --stamps reception' in unstamped
     main(['bag', 'from-images', str(drive.queries), '--output', str(tmp_path / 'late'),
           '--rate', str(RATE / 1.37)])  # fmt: skip
     shutil.rmtree(tmp_path / 'twice')

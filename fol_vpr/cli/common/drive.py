@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
-from fol_vpr.cli.common.arguments import add_settings
+from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.config import MappingConfig
 from fol_vpr.errors import InputError
 
 if TYPE_CHECKING:
     from fol_vpr.sources import FrameSource
+    from fol_vpr.sources.window import Moment
 
 # As `fol_vpr.sources.bags.clocks` has them, which is not imported before a verb runs.
 STAMPS = ('header', 'reception')
@@ -21,15 +23,23 @@ DATASETS = (
 )  # fmt: skip
 
 
+def add_part_options(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, by: str = ''
+) -> None:
+    """Add --from and --to; `by` says by which times they choose."""
+    told = f', {by}' if by else ''
+    parser.add_argument(
+        '--from', dest='begin', metavar='T',
+        help=f'take nothing before this time{told}: seconds from the start of the drive, or a '
+        'stamp in s, ms, us or ns; numbers from 100,000,000 on are stamps',
+    )  # fmt: skip
+    parser.add_argument('--to', dest='end', metavar='T', help='take nothing after this time')
+
+
 def add_drive_options(parser: argparse.ArgumentParser, *, pose_gap: bool = True) -> None:
     """Add --from, --to, --stamps, and with `pose_gap` --max-pose-gap."""
     group = parser.add_argument_group('part of the drive, and times')
-    group.add_argument(
-        '--from', dest='begin', metavar='T',
-        help='take no images before this time: seconds from the start of the drive, or a stamp in '
-        's, ms, us or ns; numbers from 100,000,000 on are stamps',
-    )  # fmt: skip
-    group.add_argument('--to', dest='end', metavar='T', help='take no images after this time')
+    add_part_options(group)
     group.add_argument(
         '--stamps', choices=STAMPS, default='header',
         help='time of the messages of a bag: the stamp of their header, or when they were '
@@ -60,25 +70,40 @@ def add_dataset_option(
 
 
 def pose_gap(args: argparse.Namespace) -> float:
-    """The value of --max-pose-gap, which the verb has."""
-    given = args.max_pose_gap
-    return MappingConfig(
-        max_pose_gap=MappingConfig.max_pose_gap if given is None else given
-    ).max_pose_gap
-
-
-def part_of(source: FrameSource, args: argparse.Namespace) -> FrameSource:
-    """The part of a drive that --from and --to choose, or all of it.
+    """The value of --max-pose-gap, which the verb has.
 
     Raises:
-        InputError: a time is none, or no image lies between the two.
+        InputError: it is outside its range.
     """
-    from fol_vpr.sources.window import DriveWindow, parse_moment
+    return settings(args, MappingConfig()).max_pose_gap
 
-    if args.begin is None and args.end is None:
-        return source
+
+def part_moments(args: argparse.Namespace) -> tuple[Moment | None, Moment | None]:
+    """The times of --from and --to; None for what is not given.
+
+    Raises:
+        InputError: a time is none, or the first is after the second.
+    """
+    from fol_vpr.sources.window import parse_moment
+
     begin = None if args.begin is None else parse_moment(args.begin, '--from')
     end = None if args.end is None else parse_moment(args.end, '--to')
     if begin and end and begin.is_stamp == end.is_stamp and begin.ns > end.ns:
         raise InputError(f'--from {begin.text} is after --to {end.text}')
-    return DriveWindow(source, begin, end)
+    return begin, end
+
+
+def part_of(source: FrameSource, args: argparse.Namespace) -> FrameSource:
+    """The part of a drive that --from and --to choose, or all of it; says which part it is.
+
+    Raises:
+        InputError: a time is none, or no image lies between the two.
+    """
+    from fol_vpr.sources.window import DriveWindow
+
+    begin, end = part_moments(args)
+    if begin is None and end is None:
+        return source
+    part = DriveWindow(source, begin, end)
+    print(part.description, file=sys.stderr)
+    return part

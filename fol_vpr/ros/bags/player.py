@@ -23,6 +23,8 @@ from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.ros.bags.client import client_node, message_class, not_played_message, topic_type
 from fol_vpr.ros.messages.conversions import stamp_to_ns, time_from_ns
 from fol_vpr.sources import Bag, Message
+from fol_vpr.sources.bags.clocks import HEADER, RECEPTION
+from fol_vpr.sources.window import Moment
 
 Report = Callable[[str], None]
 Conclude = Callable[['PlaySummary'], None]
@@ -64,6 +66,9 @@ def play(
     topics: Collection[str] = (),
     remap: Mapping[str, str] | None = None,
     answers: str = '',
+    begin: Moment | None = None,
+    end: Moment | None = None,
+    stamps: str = HEADER,
     conclude: Conclude,
     report: Report = lambda _: None,
     progress: Progress | None = None,
@@ -78,6 +83,9 @@ def play(
         answers: topic on which every image is answered by a message with the stamp of the image in
             its header. At most `in_flight` images are then sent ahead of the answers, so that
             none is dropped, however slow the other side is. Empty: do not wait for answers.
+        begin, end: of the part to play, by the times of reception; None for the whole bag.
+        stamps: `HEADER` leaves the stamps of the messages as they are; `RECEPTION` writes their
+            times of reception into their headers.
         conclude: called with what was played, after the last message has arrived.
         report: called with messages for the user.
         progress: called with the number of messages sent, and the total of one pass.
@@ -93,7 +101,8 @@ def play(
         publishers = _publishers(node, bag, chosen, remap or {}, config, summary)
         for name in summary.skipped:
             report(not_played_message(name, bag.topics[name].msgtype))
-        player = _Player(node, executor, publishers, config, summary)
+        part = _Part(begin, end, stamps == RECEPTION)
+        player = _Player(node, executor, publishers, config, summary, part)
         player.wait_for_subscriber()
         if answers:
             player.listen(answers)
@@ -145,6 +154,43 @@ def _qos(topic: str, config: PlayerConfig) -> QoSProfile:
     return QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
 
 
+class _Part:
+    """Which messages are played, and with which stamps."""
+
+    def __init__(self, begin: Moment | None, end: Moment | None, restamped: bool) -> None:
+        self._begin, self._end = begin, end
+        self._restamped = restamped
+        self._start_ns: int | None = None
+        self._has_header: dict[str, bool] = {}
+
+    def is_over(self, message: Message) -> bool:
+        """Whether the part has ended before a message; the messages come in order."""
+        if self._start_ns is None:
+            self._start_ns = message.receive_ns
+        return self._end is not None and message.receive_ns > self._end.in_drive(self._start_ns)
+
+    def has_begun(self, message: Message) -> bool:
+        """Whether a message is not before the part."""
+        assert self._start_ns is not None
+        begin = self._begin
+        return begin is None or message.receive_ns >= begin.in_drive(self._start_ns)
+
+    def stamped(self, message: Message) -> Message:
+        """The message as it is sent."""
+        if not self._restamped or not self._is_stamped(message.msgtype):
+            return message
+        return message._replace(data=with_stamp(message.data, message.receive_ns))
+
+    def _is_stamped(self, msgtype: str) -> bool:
+        if msgtype not in self._has_header:
+            fields = message_class(msgtype).get_fields_and_field_types()
+            self._has_header[msgtype] = next(iter(fields.items()), None) == (
+                'header',
+                'std_msgs/Header',
+            )
+        return self._has_header[msgtype]
+
+
 class _Player:
     """One run of the player."""
 
@@ -155,8 +201,10 @@ class _Player:
         publishers: dict[str, Publisher],
         config: PlayerConfig,
         summary: PlaySummary,
+        part: _Part,
     ) -> None:
         self._node = node
+        self._part = part
         self._executor = executor
         self._publishers = publishers
         self._config = config
@@ -212,6 +260,12 @@ class _Player:
         """Publish all messages once."""
         started, first = time.monotonic(), None
         for number, message in enumerate(bag.read(self._publishers), start=1):
+            if self._part.is_over(message):
+                break
+            if not self._part.has_begun(message):
+                if message.topic in LATCHED:
+                    self._send(message)
+                continue
             first = message.receive_ns if first is None else first
             elapsed = (message.receive_ns - first) / 1e9 - self._config.start_offset
             if elapsed < 0 and message.topic not in LATCHED:
@@ -234,6 +288,7 @@ class _Player:
 
     def _send(self, message: Message) -> None:
         publisher = self._publishers[message.topic]
+        message = self._part.stamped(message)
         is_image = message.msgtype in IMAGE_TYPES
         if is_image and self._listening:
             self._wait_for_answers(self._config.in_flight - 1)
@@ -287,6 +342,20 @@ class _Player:
         assert self._clock is not None
         self._clock.publish(Clock(clock=time_from_ns(max(0, now_ns))))
         self._clock_due = time.monotonic() + 1 / self._config.clock
+
+
+def with_stamp(data: bytes, stamp_ns: int) -> bytes:
+    """A serialised message that begins with a header, with another stamp in nanoseconds.
+
+    Args:
+        data: as CDR: four bytes that tell the byte order, then the stamp.
+        stamp_ns: up to the year 2038, which 32 bits of seconds hold.
+    """
+    if len(data) < 12:
+        return data
+    stamp = time_from_ns(stamp_ns)
+    order = '<' if data[1] & 1 else '>'
+    return data[:4] + struct.pack(f'{order}iI', stamp.sec, stamp.nanosec) + data[12:]
 
 
 def _stamp_of(message: Message) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from helpers import live, scenes
 
 from fol_vpr.ros.bags.client import not_played_message
+from fol_vpr.ros.bags.player import with_stamp
 from fol_vpr.ros.bags.recorder import _field_types
 from fol_vpr.sources import Bag, deserialize
 from fol_vpr.sources.bags.writing.from_images import write_bag_from_images
@@ -38,6 +40,34 @@ def test_a_camera_mount_that_cannot_be_played_can_be_given_as_a_parameter():
 def finish(process) -> tuple[int, str, str]:
     output, errors = process.communicate(timeout=2 * live.PATIENCE)
     return process.returncode, output, errors
+
+
+def test_a_part_is_played_with_the_times_of_reception(bag, tmp_path):
+    copy = tmp_path / 'copy'
+    recorder = live.fol_vpr('bag', 'record', '/moved', '--output', copy, '--idle', 2)
+    player = live.fol_vpr(
+        'bag', 'play', bag, '--topics', RAW, '--remap', f'{RAW}:=/moved', '--stamps', 'reception',
+        '--from', 0.1, '--to', 0.3, '--json',
+    )  # fmt: skip
+    status, output, errors = finish(player)
+    assert status == 0, errors
+    sent = json.loads(output)['sent']['/moved']
+    status, _, errors = finish(recorder)
+    assert status == 0, errors
+    received = [message.receive_ns for message in Bag(bag).read([RAW])]
+    part = [ns for ns in received if 10**8 <= ns - received[0] <= 3 * 10**8]
+    stamps = [deserialize(message).header.stamp for message in Bag(copy).read(['/moved'])]
+    assert [stamp.sec * 10**9 + stamp.nanosec for stamp in stamps] == part
+    assert sent == len(part)
+
+
+def test_a_stamp_is_written_into_serialised_messages_of_either_byte_order():
+    time_ns = 1_700_000_000_123_456_789
+    for first in (b'\0\1\0\0', b'\0\0\0\0'):
+        changed = with_stamp(first + bytes(8) + b'rest', time_ns)
+        order = '<' if first[1] else '>'
+        assert changed == first + struct.pack(f'{order}iI', 1_700_000_000, 123_456_789) + b'rest'
+    assert with_stamp(b'short', time_ns) == b'short'
 
 
 @pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])

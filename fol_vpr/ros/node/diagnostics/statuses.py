@@ -184,7 +184,14 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
         return OK, 'no image yet', values
     values['last stamp ahead of the clock (s)'] = f'{counts.ahead:.3f}'
     if counts.unstamped:
-        return WARN, 'the images carry no stamp: their driver has to set header.stamp', values
+        return (
+            WARN,
+            (
+                'the images carry no stamp: their driver has to set header.stamp, and a bag is played '
+                'with `fol_vpr bag play --stamps reception`'
+            ),
+            values,
+        )
     if counts.backwards_age is not None and counts.backwards_age < RECENT:
         return (
             WARN,
@@ -196,7 +203,8 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
         return (
             WARN,
             'images have the stamp of the one before them: their driver stamps them wrongly, or '
-            'two publishers of the same images share the topic',
+            'two publishers of the same images share the topic; a bag of them is played with '
+            '`fol_vpr bag play --stamps reception`',
             values,
         )
     if facts.clock_missing or facts.settings.replay:
