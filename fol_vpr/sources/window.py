@@ -23,11 +23,13 @@ class Moment(NamedTuple):
         text: as given.
         ns: nanoseconds.
         is_stamp: whether it is a stamp, and not the time since the start of the drive.
+        option: where it was given.
     """
 
     text: str
     ns: int
     is_stamp: bool
+    option: str
 
     def in_drive(self, start_ns: int) -> int:
         """The stamp in nanoseconds, in a drive that starts at a time."""
@@ -49,7 +51,7 @@ def parse_moment(text: str, option: str) -> Moment:
         if not number.is_finite() or number < 0:
             raise InvalidOperation
         unit = unit_of([text])
-        return Moment(text.strip(), unit.stamp_ns(text), number >= _FIRST_STAMP)
+        return Moment(text.strip(), unit.stamp_ns(text), number >= _FIRST_STAMP, option)
     except (InvalidOperation, ValueError) as error:
         raise InputError(
             f'{option} is {text!r}, expected seconds from the start of the drive such as 12.5, '
@@ -63,6 +65,7 @@ class DriveWindow:
     Positions count the images of the window from 0; `positions` gives those in the drive.
 
     Attributes:
+        source: the whole drive.
         positions: positions in the source of the images of the window, increasing.
         whole: number of images in the source.
         description, fingerprint, session_id, frame_id, own_origin, selects_keyframes, warnings:
@@ -82,13 +85,13 @@ class DriveWindow:
         Raises:
             InputError: no image lies in the window, or the images have no times.
         """
-        self._source = source
+        self.source = source
         stamps = [capture.stamp_ns for capture in source.captures()]
         self.whole = len(source)
         if not any(stamps):
             raise InputError(
-                f'{source.description} have no times, so that --from and --to cannot choose among '
-                'them; give times with --positions, or leave both out'
+                f'{source.description} have no times, so that a part between two times cannot be '
+                'chosen; give their times with --positions, or leave the part out'
             )
         start = min(stamp for stamp in stamps if stamp)
         first = start if begin is None else begin.in_drive(start)
@@ -98,9 +101,9 @@ class DriveWindow:
         ]
         if not self.positions:
             given = ' and '.join(
-                f'{option} {moment.text} ({"a stamp" if moment.is_stamp else "s from the start"})'
-                for option, moment in (('--from', begin), ('--to', end))
-                if moment is not None
+                f'{each.option} {each.text} ({"a stamp" if each.is_stamp else "s from the start"})'
+                for each in (begin, end)
+                if each is not None
             )
             raise InputError(
                 f'no image of {source.description} lies within {given}: they are of '
@@ -126,7 +129,7 @@ class DriveWindow:
 
     def captures(self) -> Iterator[Capture]:
         """What is known of each image of the window; see `FrameSource.captures`."""
-        for position, capture in enumerate(self._source.captures()):
+        for position, capture in enumerate(self.source.captures()):
             if position in self._number:
                 yield capture
 
@@ -137,7 +140,7 @@ class DriveWindow:
         chosen = self.positions[start:stop]
         if not chosen:
             return
-        found = self._source.frames(chosen[0], self._renumbered(on_bad), chosen[-1] + 1)
+        found = self.source.frames(chosen[0], self._renumbered(on_bad), chosen[-1] + 1)
         wanted = set(chosen)
         for position, frame in found:
             if position in wanted:
@@ -154,7 +157,7 @@ class DriveWindow:
             yield from self.frames(start, on_bad)
             return
         chosen = _WindowSelector(selector, *self._range)
-        found = self._source.keyframes(chosen, first, self._renumbered(on_bad))
+        found = self.source.keyframes(chosen, first, self._renumbered(on_bad))
         for position, frame in found:
             if position in self._number:
                 yield self._number[position], frame

@@ -29,12 +29,12 @@ STAMPS = [
 
 @pytest.mark.parametrize(('text', 'ns', 'is_stamp'), STAMPS)
 def test_seconds_and_stamps_are_told_by_magnitude(text: str, ns: int, is_stamp: bool) -> None:
-    assert parse_moment(text, '--from') == Moment(text, ns, is_stamp)
+    assert parse_moment(text, '--from') == Moment(text, ns, is_stamp, '--from')
 
 
 @pytest.mark.parametrize('text', ['', 'start', '-1', 'nan', 'inf', '1e40', '1:30'])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match='--to is .*expected seconds from the start'):
+    with pytest.raises(InputError, match=r'--to is .*expected seconds from the start'):
         parse_moment(text, '--to')
 
 
@@ -107,9 +107,7 @@ def test_damaged_images_outside_of_a_part_do_not_matter(drive: FrameSource) -> N
 
 
 def test_parts_without_images_name_the_times_of_the_drive(drive: FrameSource) -> None:
-    with pytest.raises(
-        InputError, match=r'--from 20 \(s from the start\): .* 0 to 9\.000 s'
-    ):
+    with pytest.raises(InputError, match=r'--from 20 \(s from the start\): .* 0 to 9\.000 s'):
         window(drive, '20', None)
     with pytest.raises(InputError, match=r'--to 1600000000 \(a stamp\)'):
         window(drive, None, '1600000000')

@@ -65,6 +65,24 @@ class DrivesSource(Checked):
     positions: tuple[str, ...] = setting(
         (), 'CSV files with the positions of image folders, one for each path.'
     )
+    begin: str = setting(
+        '',
+        'Images before this time are left out of each drive: seconds from its start, or a stamp '
+        'in s, ms, us or ns; numbers from 100,000,000 on are stamps.',
+    )
+    end: str = setting('', 'Images after this time are left out of each drive.')
+    stamps: str = setting(
+        'header',
+        'Time of the messages of bags: the stamp of their header, or when they were recorded.',
+        choices=('header', 'reception'),
+    )
+    max_pose_gap: float = setting(
+        0.0,
+        'Maximum time in seconds between two poses of a bag to interpolate; 0 takes 0.5, and 2.5 '
+        'for satellite fixes.',
+        minimum=0,
+        maximum=60,
+    )
     radius: float = setting(
         4.0,
         'Greatest distance in metres between the first image of a place and its others.',

@@ -18,6 +18,7 @@ from fol_vpr.datatypes import EARTH_RADIUS, UNKNOWN_ANGLE_VARIANCE, Frame, GeoPo
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.mapping import KeyframeSelector
 from fol_vpr.sources import Capture, FrameSource, ImageFolder, decode_bytes, open_source
+from fol_vpr.sources.window import DriveWindow, numbers_in_drive, parse_moment
 from training.data.config import DrivesSource
 from training.data.validation import ImageList, LoadableImage, ValidationSet
 
@@ -166,16 +167,23 @@ def _open(source: DrivesSource) -> list[FrameSource]:
             f'there are {len(source.positions)} positions for {len(source.paths)} paths; expected '
             'one CSV for each path, or none'
         )
-    return [
+    opened = [
         open_source(
             path,
             image_topic=source.image_topic or None,
             pose_topic=source.pose_topic or None,
             positions_csv=source.positions[number] if source.positions else None,
             dataset=source.dataset,
+            max_pose_gap=source.max_pose_gap,
+            stamps=source.stamps,
         )
         for number, path in enumerate(source.paths)
     ]
+    begin = parse_moment(source.begin, 'begin') if source.begin else None
+    end = parse_moment(source.end, 'end') if source.end else None
+    if begin is None and end is None:
+        return opened
+    return [DriveWindow(drive, begin, end) for drive in opened]
 
 
 def _check_frames(drives: Sequence[FrameSource]) -> None:
@@ -193,10 +201,12 @@ def _read(drive: FrameSource, source: DrivesSource) -> list[tuple[Pose, _Stored]
     """Images with poses; what cannot be read is left out, and the source warns of it."""
     config = MappingConfig(keyframe_distance=source.step, keyframe_angle=source.turn)
     selector = KeyframeSelector(config)
-    if isinstance(drive, ImageFolder):
+    whole = drive.source if isinstance(drive, DriveWindow) else drive
+    if isinstance(whole, ImageFolder):
+        _, numbers = numbers_in_drive(drive)
         located = [
-            (pose, _Stored(capture.uri, folder=drive, index=index))
-            for index, capture in enumerate(drive.captures())
+            (pose, _Stored(capture.uri, folder=whole, index=index))
+            for index, capture in zip(numbers, drive.captures(), strict=True)
             if (pose := _pose(capture.pose, capture.geo)) is not None
             and (not drive.selects_keyframes or _is_taken(selector, capture))
         ]

@@ -103,6 +103,16 @@ def test_drives_of_a_data_set_are_thinned_out_as_bags_are(tmp_path):
         Drives(DrivesSource(paths=(str(folder),), dataset='imagenet'))
 
 
+def test_a_part_of_a_drive_is_learned_from(tmp_path):
+    bags = (str(drive(tmp_path, 'there', 24)), str(drive(tmp_path, 'again', 24, aside=1.0)))
+    settings = {'pose_topic': '/pose', 'radius': 2.2, 'spacing': 4, 'step': 0.9}
+    whole = Drives(DrivesSource(paths=bags, **settings))
+    part = Drives(DrivesSource(paths=bags, begin='0.5', end='1.4', **settings))
+    assert 0 < len(part) < len(whole)
+    with pytest.raises(InputError, match=r'no image .* lies within begin 1000'):
+        Drives(DrivesSource(paths=bags, begin='1000', **settings))
+
+
 def test_drives_in_frames_of_their_own_are_refused(tmp_path):
     bags = [drive(tmp_path, name, 4) for name in ('one', 'two')]
     source = DrivesSource(paths=tuple(map(str, bags)))
