@@ -187,8 +187,8 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
         return (
             WARN,
             (
-                'the images carry no stamp: their driver has to set header.stamp, and a bag is played '
-                'with `fol_vpr bag play --stamps reception`'
+                'the images carry no stamp: their driver has to set header.stamp, and a bag is '
+                'played with `fol_vpr bag play --stamps reception`'
             ),
             values,
         )
