@@ -60,8 +60,10 @@ def main(args: Sequence[str] | None = None) -> int:
     from rclpy.utilities import remove_ros_args
 
     from fol_vpr.ros.node.lifecycle import Localizer
+    from fol_vpr.ros.shared_memory import remove_dead_segments
     from fol_vpr.ros.watchdog import exit_after
 
+    segments, size = remove_dead_segments()
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
@@ -75,6 +77,11 @@ def main(args: Sequence[str] | None = None) -> int:
         get_logger('localizer').fatal(f'wrong parameter: {error}')
         rclpy.shutdown()
         return 2
+    if segments:
+        node.get_logger().info(
+            f'removed the shared memory of {segments} ended processes of this user '
+            f'({size / 2**20:.0f} MiB in /dev/shm)'
+        )
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     stop = threading.Event()
