@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
@@ -91,7 +92,7 @@ def read_meta_and_info(
     geo_positions = number('SELECT count(latitude) FROM places')
     info = MapInfo(
         path=str(path),
-        map_id=schema.checked_text(meta['map_id'], 'map_id'),
+        map_id=_identity(meta['map_id'], 'map_id'),
         name=header.name,
         schema_version=schema.file_version(connection),
         model_id=header.model_id,
@@ -108,10 +109,21 @@ def read_meta_and_info(
         datum=header.datum,
         calibrated=number(f"SELECT count(*) FROM calibration WHERE name = '{schema.DECISION}'")
         > 0,
-        content_id=schema.checked_text(meta.get('content_id', meta['map_id']), 'content_id'),
+        content_id=_identity(meta.get('content_id', meta['map_id']), 'content_id'),
         cameras=number('SELECT count(camera) FROM places'),
         mounts=number('SELECT count(mount) FROM places JOIN cameras USING (camera)'),
         poses=number('SELECT count(x) FROM places'),
         geo_positions=geo_positions,
     )
     return meta, header, info
+
+
+def _identity(text: str, what: str) -> str:
+    """A random id, which names collections on servers too.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch('[0-9A-Za-z_-]{1,64}', text):
+        raise ValueError(f'its {what} is {text[:80]!r}, expected letters and digits')
+    return text

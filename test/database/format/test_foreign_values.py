@@ -42,6 +42,7 @@ CLAIMS = {
     'descriptors of other digits': meta('descriptor_dim', '\N{ARABIC-INDIC DIGIT NINE}6'),
     'descriptors of no numbers': meta('local_dim', '0'),
     'a dimension of hundreds of digits': meta('local_dim', '9' * 5000),
+    'a map id that is a path': meta('map_id', '../x'),
     'a name without end': meta('name', 'x' * 100_000),
     'weights without end': meta('weights_name', 'x' * 100_000),
     'an image without pixels': ('UPDATE places SET image_width = 0',),
