@@ -121,7 +121,7 @@ def is_bag(path: Path) -> bool:
     with path_errors(path):
         if not path.exists():
             raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
-        if path.is_file() or (path / 'metadata.yaml').is_file():
+        if not path.is_dir() or (path / 'metadata.yaml').is_file():
             return True
         holds_storage = any(is_storage(each) for each in path.iterdir())
         return holds_storage and not list_images(path)[0]

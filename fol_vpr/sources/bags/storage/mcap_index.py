@@ -84,9 +84,9 @@ def read_mcap_index(file: BinaryIO) -> McapIndex:
     """Find all messages of an MCAP file.
 
     Chunks are taken from the summary. What the summary does not cover is walked through: files
-    without chunks, without an index of chunks or without any summary, and messages between
-    chunks, are valid as well. Chunks are unpacked only where the summary does not say what
-    channels there are and how many messages they have.
+    without chunks, without an index of chunks or without any summary are valid as well, and
+    messages between indexed chunks occur. Chunks are unpacked only where the summary does not
+    say what channels there are and how many messages they have.
 
     Args:
         file: at its beginning.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 
 from rosbags.convert.converter import (
@@ -9,10 +10,15 @@ from rosbags.convert.converter import (
     is_same_wireformat,
     migrate_bytes,
 )
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from fol_vpr.files import printable
+
+_EMPTY_CDR = b'\0\1\0\0'
 _HEADER = 'std_msgs/msg/Header'
+
+log = logging.getLogger(__name__)
 
 
 def ros2_type(name: str) -> str:
@@ -29,7 +35,8 @@ class Ros1Converter:
 
     Args:
         msgtype: in ROS 1, with /msg/, such as tf/msg/tfMessage.
-        definition: the text in the recording; where it is empty, that of ROS Noetic is used.
+        definition: the text in the recording; where it cannot be parsed, the type is taken to be
+            that of ROS Noetic, or of ROS 2 with the header of ROS 1.
         target: the types of ROS 2.
     """
 
@@ -39,13 +46,33 @@ class Ros1Converter:
         self._definition = definition
         self._known = target
         self._cache: dict[str, object] = {}
+        self._has_failed = False
 
     def to_cdr(self, data: bytes) -> bytes:
         """A message as ROS 2 serialises it.
 
         Args:
             data: as ROS 1 serialises it.
+
+        Returns:
+            The message. One that does not fit its definition becomes an empty one, which does not
+            fit either: damage is met where the message is deserialised, as with ROS 2, so that
+            one damaged message does not end the reading of a bag.
         """
+        try:
+            return self._convert(data)
+        except Exception as error:  # noqa: BLE001 - rosbags raises exceptions of many types
+            if not self._has_failed:
+                log.warning(
+                    'a message of %s does not fit the definition of its type (%s), and is taken '
+                    'as damaged',
+                    printable(self._msgtype),
+                    printable(str(error)),
+                )
+            self._has_failed = True
+            return _EMPTY_CDR
+
+    def _convert(self, data: bytes) -> bytes:
         if self._is_same:
             return bytes(self._target.ros1_to_cdr(data, self._name))
         return bytes(
@@ -63,10 +90,19 @@ class Ros1Converter:
 
     @cached_property
     def _source(self) -> Typestore:
-        if not self._definition.strip():
-            return get_typestore(Stores.ROS1_NOETIC)
         store = get_typestore(Stores.EMPTY)
-        store.register(get_types_from_msg(self._definition, self._msgtype))
+        is_known = self._name in self._known.fielddefs
+        try:
+            # An empty definition, which is that of an empty type too, leaves a known one as it is.
+            if self._definition.strip() or not is_known:
+                store.register(get_types_from_msg(self._definition, self._msgtype))
+                return store
+        except TypesysError:
+            if not is_known:
+                raise
+        noetic = get_typestore(Stores.ROS1_NOETIC).fielddefs
+        store.register({**self._known.fielddefs, **noetic})
+        store.register({self._msgtype: store.fielddefs[self._name]})
         return store
 
     @cached_property

@@ -98,6 +98,35 @@ def test_type_that_ros_2_does_not_have(tmp_path: Path) -> None:
     assert message.data == b'\0\1\0\0' + b'\x05\0\0\0' + b'\x05\0\0\0left\0'
 
 
+@pytest.mark.parametrize('definition', ['', '*', 'float64 ['])
+def test_definition_that_cannot_be_parsed(tmp_path: Path, definition: str) -> None:
+    path = tmp_path / 'a.bag'
+    sent = [pose_stamped(SECOND, 4.0), transform(SECOND, 'base_link', 'camera', 0.3)]
+    with Writer(path) as writer:
+        for topic, msgtype, stamp, message in sent:
+            connection = writer.add_connection(topic, msgtype, msgdef=definition, md5sum='0' * 32)
+            known = msgtype.replace('tf/msg/tfMessage', 'tf2_msgs/msg/TFMessage')
+            writer.write(connection, stamp, noetic().serialize_ros1(message, known))
+    bag = Bag(path)
+    pose, moved = (deserialize(each) for name in bag.topics for each in bag.read([name]))
+    assert pose.pose.position.x == 4.0
+    assert moved.transforms[0].transform.translation.x == 0.3
+
+
+def test_message_that_is_damaged(tmp_path: Path) -> None:
+    """It costs itself alone, as in a bag of ROS 2."""
+    path, kind = tmp_path / 'a.bag', 'geometry_msgs/msg/PoseStamped'
+    with Writer(path) as writer:
+        connection = writer.add_connection('/pose', kind, typestore=noetic())
+        for number in range(3):
+            data = noetic().serialize_ros1(pose_stamped(SECOND, number).message, kind)
+            writer.write(connection, number, data[:9] if number == 1 else data)
+    first, damaged, last = Bag(path).read(['/pose'])
+    assert [deserialize(each).pose.position.x for each in (first, last)] == [0, 2]
+    with pytest.raises(InputError, match='message on /pose at 1 ns is damaged'):
+        deserialize(damaged)
+
+
 def test_recording_of_several_chunks_that_overlap(tmp_path: Path) -> None:
     """Times of reception run backwards over the border of two chunks."""
     order = [1, 2, 5, 3, 4, 6, 9, 8, 7]
