@@ -23,6 +23,7 @@ from fol_vpr.files import is_lfs_pointer, lfs_message, printable
 from fol_vpr.sources.images.compressed_format import parse_format
 from fol_vpr.sources.images.levels import Levels
 from fol_vpr.sources.images.orientation import orientation_of, stored_again, turned_upright
+from fol_vpr.sources.images.png import check_png
 from fol_vpr.sources.images.raw_image import read_raw, to_rgb
 from fol_vpr.sources.images.stored_image import (
     MAX_ENCODED_BYTES,
@@ -138,6 +139,7 @@ def read_file(data: bytes | bytearray | memoryview, what: str) -> StoredImage:
         raise InputError(
             f'{what} has {len(data)} bytes, expected at most {MAX_ENCODED_BYTES}; scale it down'
         )
+    check_png(data, what)
     if size := webp_size(bytes(data[:64])):
         # Pillow allocates the memory of a WebP when it opens it.
         check_size(*size, what)

@@ -7,15 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.images.video import (
-    encode_video,
-    number_of,
-    sent_ffmpeg,
-    sent_foxglove,
-    stamp_of,
-)
+from helpers.images.video import sent_ffmpeg, sent_foxglove, stamp_of
 from helpers.source_files import SECOND, Sent, bag, camera_info, pose
 
+from benchmarks.robustness.video_streams import encode_video, number_of
 from fol_vpr.config import MappingConfig
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.mapping import KeyframeSelector

@@ -7,7 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from helpers.images.image_transport import (
+
+from benchmarks.robustness.image_transport import (
     BAYER,
     COLOURS,
     GREYS,
@@ -23,7 +24,6 @@ from helpers.images.image_transport import (
     raw_values,
     scene,
 )
-
 from fol_vpr.errors import InputError
 from fol_vpr.sources import StreamDecoder, decode_image
 from fol_vpr.sources.images.compressed_format import parse_format

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from helpers.images.image_transport import imencode
 from helpers.source_files import encode, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.robustness.image_transport import imencode
 from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_bytes, decode_image
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.images.image_transport import (
+from helpers.source_files import SECOND, Sent, bag, encode, header, picture, types
+
+from benchmarks.robustness.image_transport import (
     compressed_message,
     imencode,
     message,
     raw_message,
     scene,
 )
-from helpers.source_files import SECOND, Sent, bag, encode, header, picture, types
-
 from fol_vpr.cli import query
 from fol_vpr.config import CameraConfig
 from fol_vpr.errors import InputError

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 from helpers.bench import RecordingPublishers, bench, recognizer_with_map
-from helpers.images.video import encode_video, ffmpeg_message, foxglove_message, number_of
 from helpers.images.video_messages import message_class
 from rclpy.time import Time
 
+from benchmarks.robustness.video_streams import (
+    encode_video,
+    ffmpeg_message,
+    foxglove_message,
+    number_of,
+)
 from fol_vpr.config import NodeConfig
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.ros.node.diagnostics.monitor import Monitor

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.images.image_transport import mosaic, scene
-from helpers.images.video import (
+
+from benchmarks.robustness.image_transport import mosaic, scene
+from benchmarks.robustness.video_streams import (
     HEIGHT,
     Packet,
     encode_video,
@@ -18,7 +19,6 @@ from helpers.images.video import (
     foxglove_message,
     number_of,
 )
-
 from fol_vpr.errors import InputError
 from fol_vpr.sources.images.video.decoder import (
     AFTER_LOSS,

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers.images.video import ENCODERS, encode_video, foxglove_message
 
+from benchmarks.robustness.video_streams import ENCODERS, encode_video, foxglove_message
 from fol_vpr.errors import InputError
 from fol_vpr.sources.images.video.packets import is_video, packet_of, stamp_and_frame
 
