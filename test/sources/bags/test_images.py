@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,19 @@ def test_odometry_goes_with_the_images_beside_their_poses(tmp_path: Path) -> Non
     assert [frame.odometry for _, frame in BagImages(path).frames()] == [None] * 3
     with pytest.raises(InputError, match='/nowhere'):
         BagImages(path, odom_topic='/nowhere')
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_reading_goes_on_in_another_thread(tmp_path: Path, storage: str) -> None:
+    """As in a build that goes on after an interruption, whose first image is left out."""
+    sent = [compressed(at * SECOND, JPEG) for at in (1, 2, 3)]
+    frames = BagImages(bag(tmp_path / 'drive', sent, storage)).frames()
+    next(frames)
+    rest: list[int] = []
+    thread = threading.Thread(target=lambda: rest.extend(position for position, _ in frames))
+    thread.start()
+    thread.join()
+    assert rest == [1, 2]
 
 
 def test_fingerprint_changes_with_what_is_read(tmp_path: Path) -> None:

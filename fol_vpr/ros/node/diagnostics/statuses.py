@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.ros.node.diagnostics.monitor import RATE_SPAN, Snapshot
-from fol_vpr.ros.node.inputs.images import TopicReport
+from fol_vpr.ros.node.inputs.images import TRANSPORTS, TopicReport
 
 if TYPE_CHECKING:
     from fol_vpr.loop_closure import LoopStatus
@@ -169,9 +169,11 @@ def no_images_message(facts: NodeFacts, since: str = '') -> str:
         return f'no images on {names}{since}: {"; ".join(problems)}'
     if any(topic.publishers for topic in facts.topics):
         return f'no images on {names}{since}, though there is a publisher: does the camera run?'
+    types = {topic.type_name for topic in facts.topics}
+    topics = [kind.topic for kind in TRANSPORTS.values() if kind.type_name in types] or ['image']
     return (
         f'no images on {names}{since}: nobody publishes there; '
-        'remap `image` to the topic of the camera, and compare ROS_DOMAIN_ID'
+        f'remap `{topics[0]}` to the topic of the camera, and compare ROS_DOMAIN_ID'
     )
 
 

@@ -275,21 +275,28 @@ class ImageInputs:
                     f'the publisher, or set qos_overrides.{name}.subscription'
                 )
         if transport == 'raw' and not publishers:
-            problems += self._compressed_elsewhere(f'{name}/compressed')
-            problems += self._video_unread()
+            problems += self._beside(name) + self._video_unread()
+            problems = list(dict.fromkeys(problems))
         return TopicReport(name, expected, publishers, problems)
 
-    def _compressed_elsewhere(self, compressed: str) -> list[str]:
-        """What to do where a camera publishes compressed images on a topic not listened to."""
-        if compressed in (each.topic_name for each in self._subscriptions.values()):
-            return []
-        if not self._node.count_publishers(compressed):
-            return []
-        wanted = '' if 'compressed' in self._wanted else ', and set image_transport to auto'
-        return [
-            f'compressed images are published on {compressed}, which the node does not listen '
-            f'to: remap `image/compressed` to it{wanted}'
-        ]
+    def _beside(self, raw_topic: str) -> list[str]:
+        """What to do where a camera publishes beside its raw topic what is not listened to."""
+        heard = {each.topic_name for each in self._subscriptions.values()}
+        found = []
+        for name, kind in TRANSPORTS.items():
+            topic = f'{raw_topic}{kind.topic.removeprefix("image")}'
+            if name == 'raw' or topic in heard or not self._node.count_publishers(topic):
+                continue
+            what = 'video is' if kind.is_video else 'compressed images are'
+            if name in self._missing:
+                found.append(f'{what} published on {topic}, but {self._missing[name]}')
+                continue
+            wanted = '' if name in self._wanted else ', and set image_transport to auto'
+            found.append(
+                f'{what} published on {topic}, which the node does not listen to: remap '
+                f'`{kind.topic}` to it{wanted}'
+            )
+        return found
 
     def _video_unread(self) -> list[str]:
         """Why video that is published cannot be listened to."""

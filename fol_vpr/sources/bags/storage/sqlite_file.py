@@ -78,7 +78,8 @@ class SqliteFile:
     def _connect(self) -> sqlite3.Connection:
         # Immutable: neither locks nor a log are written beside a bag on a read-only disk.
         address = f'file:{quote(os.fsencode(self.path.absolute()))}?mode=ro&immutable=1'
-        database = sqlite3.connect(address, uri=True)
+        # A build that goes on reads its first image on one thread, and the others on another.
+        database = sqlite3.connect(address, uri=True, check_same_thread=False)
         database.execute('PRAGMA trusted_schema = OFF')
         database.set_progress_handler(_step_limit(self.path.stat().st_size), _STEPS_PER_CALL)
         return database

@@ -80,6 +80,20 @@ def test_a_transport_that_is_not_wanted_is_named_where_it_has_the_images(listen)
     assert 'set image_transport to auto' in report.problems[0]
 
 
+def test_video_beside_the_raw_topic_is_named(listen):
+    from helpers.images.video_messages import message_class
+
+    from fol_vpr.sources.images.video.packets import FFMPEG_PACKET
+
+    with message_class(FFMPEG_PACKET) as kind:
+        listening = listen()
+        listening.watch.node.create_publisher(kind, '/cam/image_raw/ffmpeg', 1)
+        listening.watch.until(lambda: listening.node.count_publishers('/cam/image_raw/ffmpeg'))
+        (problem,) = listening.inputs._beside('/cam/image_raw')
+    assert 'video is published on /cam/image_raw/ffmpeg' in problem
+    assert 'remap `image/ffmpeg` to it' in problem or 'not installed' in problem
+
+
 def test_images_that_were_lost_are_counted_by_the_numbers_of_the_publisher(listen):
     listening = listen(image_transport='raw')
     listening.watch.publisher(Image, '/image')
