@@ -22,7 +22,7 @@ from fol_vpr.config import PlayerConfig
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.ros.bags.client import client_node, message_class, not_played_message, topic_type
 from fol_vpr.ros.messages.conversions import stamp_to_ns, time_from_ns
-from fol_vpr.sources import Bag, Message
+from fol_vpr.sources import Bag, Message, Topic
 from fol_vpr.sources.bags.clocks import HEADER, RECEPTION
 from fol_vpr.sources.window import Moment
 
@@ -140,14 +140,17 @@ def _publishers(
         except FolVprError:
             summary.skipped.append(name)
             continue
-        publishers[name] = node.create_publisher(kind, remap.get(name, name), _qos(name, config))
+        qos = _qos(bag.topics[name], config)
+        publishers[name] = node.create_publisher(kind, remap.get(name, name), qos)
     if not publishers:
         raise InputError(f'{bag.path} has nothing to play; it has {bag.list_topics()}')
     return publishers
 
 
-def _qos(topic: str, config: PlayerConfig) -> QoSProfile:
-    if topic in LATCHED:
+def _qos(topic: Topic, config: PlayerConfig) -> QoSProfile:
+    # A camera_info that a driver sent once is to reach those who subscribe later, as it did then.
+    sent_once = topic.msgtype == 'sensor_msgs/msg/CameraInfo' and topic.count == 1
+    if topic.name in LATCHED or sent_once:
         return QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     if config.reliability == 'best_effort':
         return QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from helpers import live, scenes
 
+from fol_vpr.config import PlayerConfig
 from fol_vpr.ros.bags.client import not_played_message
-from fol_vpr.ros.bags.player import with_stamp
+from fol_vpr.ros.bags.player import _qos, with_stamp
 from fol_vpr.ros.bags.recorder import _field_types
-from fol_vpr.sources import Bag, deserialize
+from fol_vpr.sources import Bag, Topic, deserialize
 from fol_vpr.sources.bags.writing.from_images import write_bag_from_images
 
 IMAGES = 12
@@ -166,6 +167,15 @@ def test_a_recording_that_is_interrupted_can_be_read(bag, tmp_path):
     recording = Bag(tmp_path / 'b')
     assert recording.topics['/talk'].count >= 10
     assert f'{recording.topics["/talk"].count} on /talk' in output
+
+
+def test_a_camera_info_that_was_sent_once_is_kept_for_later_subscribers():
+    from rclpy.qos import DurabilityPolicy
+
+    kind = 'sensor_msgs/msg/CameraInfo'
+    once, always = (_qos(Topic('/camera/camera_info', kind, n), PlayerConfig()) for n in (1, 9))
+    assert once.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    assert always.durability != DurabilityPolicy.TRANSIENT_LOCAL
 
 
 def test_a_message_that_was_sent_once_before_is_recorded_once(tmp_path):

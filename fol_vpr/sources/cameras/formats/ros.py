@@ -22,7 +22,7 @@ _MATRIX = (
 )  # fmt: skip
 _COEFFICIENTS = (
     'distortioncoefficients', 'distortioncoeffs', 'distcoeffs', 'distcoeff', 'distcoefs',
-    'distortion', 'dist', 'd',
+    'distortioncoeff', 'distortion', 'dist', 'd',
 )  # fmt: skip
 _SIZE = ('imagesize', 'resolution', 'imgsize', 'imageresolution', 'size')
 _WIDTH = ('imagewidth', 'imgwidth', 'width', 'cols', 'w')
