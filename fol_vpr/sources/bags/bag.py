@@ -24,6 +24,7 @@ from fol_vpr.sources.bags.storage.opening import (
     is_storage,
     open_bag_file,
 )
+from fol_vpr.sources.bags.storage.sqlite_file import unmerged_log
 from fol_vpr.sources.bags.storage.stored import CDR, BagFile, Definition
 from fol_vpr.sources.bags.storage.unpacking import ZSTD_SUFFIX
 from fol_vpr.sources.images.video.packets import VIDEO_DEFINITIONS
@@ -287,14 +288,9 @@ class Bag:
         )
 
     def _warn_of_unmerged_log(self) -> None:
-        for database in self._paths:
-            path = database.with_name(f'{database.name}-wal')
-            if path.is_file() and path.stat().st_size:
-                self._warn(
-                    f'{database} was not closed by its recorder, and its newest messages, still '
-                    f"in {path.name}, are not read; `sqlite3 {database} 'PRAGMA "
-                    "wal_checkpoint(TRUNCATE)'` merges them"
-                )
+        for path in self._paths:
+            if reason := unmerged_log(path):
+                self._warn(f'{printable(str(path))}: {reason}')
 
     def _warn(self, message: str) -> None:
         if message not in self.warnings:

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -243,13 +244,43 @@ def test_pointer_of_git_lfs(tmp_path: Path) -> None:
         assert 'recover' not in str(caught.value)
 
 
-def test_unmerged_log_of_an_interrupted_recorder_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('ending', 'remedy'), [('-wal', 'wal_checkpoint'), ('-journal', 'quick_check')]
+)
+def test_unmerged_log_of_an_interrupted_recorder_is_reported(
+    tmp_path: Path, ending: str, remedy: str
+) -> None:
     path = drive(tmp_path / 'monday')
-    log = path / 'monday.db3-wal'
+    log = path / f'monday.db3{ending}'
     log.touch()
     assert open_source(path).warnings == []
     log.write_bytes(b'newest messages')
-    assert 'wal_checkpoint' in open_source(path).warnings[0]
+    (warning,) = open_source(path).warnings
+    assert f'monday.db3{ending}' in warning and remedy in warning
+    storage_file(path).write_bytes(b'')
+    with pytest.raises(InputError, match=f'is empty: .*{remedy}'):
+        open_source(path)
+
+
+def test_recording_that_is_wholly_in_the_log(tmp_path: Path) -> None:
+    """As the preset `resilient` of rosbag2 leaves it where the recorder is killed early."""
+    source = storage_file(drive(tmp_path / 'monday'))
+    path = tmp_path / 'a.db3'
+    with closing(sqlite3.connect(path)) as database:
+        database.execute('PRAGMA journal_mode = WAL')
+        database.execute('PRAGMA wal_autocheckpoint = 0')
+        database.execute(f"ATTACH '{source}' AS other")
+        for table in ('topics', 'messages'):
+            database.execute(f'CREATE TABLE {table} AS SELECT * FROM other.{table}')
+        database.commit()
+        killed = tmp_path / 'killed.db3'
+        for ending in ('', '-wal'):
+            shutil.copy(f'{path}{ending}', f'{killed}{ending}')
+    with pytest.raises(InputError, match=r'cannot be read yet: .*killed\.db3-wal, .*merges'):
+        open_source(killed)
+    with closing(sqlite3.connect(killed)) as database:
+        database.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    assert len(list(open_source(killed).frames())) == 5
 
 
 def test_bag_that_promises_more_than_it_holds(tmp_path: Path) -> None:

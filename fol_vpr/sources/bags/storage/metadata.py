@@ -16,6 +16,7 @@ METADATA = 'metadata.yaml'
 NEWEST_VERSION = 9
 """Of the metadata that ROS 2 Jazzy and Kilted write."""
 
+_UNCOMPRESSED = ('', 'none')
 _ROOT = 'rosbag2_bagfile_information'
 
 
@@ -64,10 +65,11 @@ def read_metadata(folder: Path) -> BagMetadata:
     if not isinstance(information, dict):
         raise InputError(f'{shown} has no field {_ROOT}, so it is no metadata; {remedy}')
     paths = information.get('relative_file_paths')
+    mode = str(information.get('compression_mode') or '').lower()
     found = BagMetadata(
         str(information.get('storage_identifier') or ''),
         [each for each in paths if isinstance(each, str)] if isinstance(paths, list) else [],
-        str(information.get('compression_format') or ''),
+        str(information.get('compression_format') or '') if mode not in _UNCOMPRESSED else '',
     )
     _read_topics(information.get('topics_with_message_count'), found)
     version = information.get('version')

@@ -18,7 +18,7 @@ from fol_vpr.sources.bags.storage.metadata import (
     read_metadata,
 )
 from fol_vpr.sources.bags.storage.ros1_file import ROS1_MAGIC, Ros1File
-from fol_vpr.sources.bags.storage.sqlite_file import SQLITE_MAGIC, SqliteFile
+from fol_vpr.sources.bags.storage.sqlite_file import SQLITE_MAGIC, SqliteFile, unmerged_log
 from fol_vpr.sources.bags.storage.stored import BagFile
 from fol_vpr.sources.bags.storage.unpacking import ZSTD_SUFFIX, unpacked_file
 
@@ -98,6 +98,8 @@ def open_bag_file(path: Path, target: Typestore, storage: str = '') -> BagFile:
         return McapFile(path, target)
     if start.startswith(ROS1_MAGIC):
         return Ros1File(path, target)
+    if not start and (reason := unmerged_log(path)):
+        raise InputError(f'{printable(str(path))} is empty: {reason}')
     if not start:
         raise InputError(
             f'{printable(str(path))} is empty: nothing was recorded, or it was not copied; '
@@ -114,10 +116,16 @@ def _locate(folder: Path, name: str) -> Path | None:
     """A file that metadata.yaml names; None if it is nowhere.
 
     Before version 4 of the metadata the names began with the folder, and bags get renamed. The
-    file in the folder counts first, whatever folder is written before it.
+    file in the folder counts first, whatever folder is written before it, also after it was
+    packed or unpacked by hand.
     """
     given = Path(name)
-    candidates = (folder / given.name, folder / given, folder.parent / given)
+    other = name.removesuffix(ZSTD_SUFFIX) if name.endswith(ZSTD_SUFFIX) else name + ZSTD_SUFFIX
+    candidates = [
+        candidate
+        for each in (given, Path(other))
+        for candidate in (folder / each.name, folder / each, folder.parent / each)
+    ]
     return next((each for each in candidates if each.is_file()), None)
 
 

@@ -93,6 +93,8 @@ class SqliteFile:
             )
         )
         if set(schema) != {'topics', 'messages'}:
+            if log_name := unmerged_log(self.path):
+                raise InputError(f'{printable(str(self.path))} cannot be read yet: {log_name}')
             raise InputError(
                 f'{printable(str(self.path))} is an SQLite database and no bag: it has no tables '
                 'topics and messages; give the .db3 file that rosbag2 wrote'
@@ -143,6 +145,30 @@ class SqliteFile:
             for name, encoding, text in rows
             if encoding in _FORMATS
         }
+
+
+def unmerged_log(path: Path) -> str:
+    """Why the file of a bag is not complete, and the remedy; empty if it is.
+
+    Args:
+        path: of the .db3 file.
+    """
+    shown = shell_quote(str(path))
+    if _holds_anything(log := path.with_name(f'{path.name}-wal')):
+        return (
+            f'it was not closed by its recorder, and its newest messages, still in {log.name}, '
+            f"are not read; `sqlite3 {shown} 'PRAGMA wal_checkpoint(TRUNCATE)'` merges them"
+        )
+    if _holds_anything(log := path.with_name(f'{path.name}-journal')):
+        return (
+            f'its recorder was interrupted while it wrote, and what {log.name} undoes is not '
+            f"undone; `sqlite3 {shown} 'PRAGMA quick_check'` does that"
+        )
+    return ''
+
+
+def _holds_anything(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _message(row: tuple[Any, ...] | None) -> StoredMessage:

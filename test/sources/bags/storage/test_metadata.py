@@ -139,9 +139,18 @@ def test_metadata_without_files(tmp_path: Path) -> None:
 
 def test_unknown_compression(tmp_path: Path) -> None:
     path = drive(tmp_path / 'monday')
-    write_metadata(path, {**information(path, 8), 'compression_format': 'own'})
+    content = {**information(path, 8), 'compression_format': 'own', 'compression_mode': 'FILE'}
+    write_metadata(path, content)
     with pytest.raises(InputError, match=r"compressed with 'own', expected zstd; .*convert"):
         open_source(path)
+
+
+@pytest.mark.parametrize('mode', ['', 'NONE', None])
+def test_compression_format_without_compression(tmp_path: Path, mode: str | None) -> None:
+    path = drive(tmp_path / 'monday')
+    content = {**information(path, 8), 'compression_format': 'own', 'compression_mode': mode}
+    write_metadata(path, content)
+    assert len(list(open_source(path).frames())) == 3
 
 
 def test_files_of_a_split_bag_are_merged_by_time(tmp_path: Path) -> None:

@@ -79,6 +79,22 @@ def test_compressed_file_is_unpacked_once(tmp_path: Path, storage: str, temporar
     assert Bag(path).files() == sorted([packed_file(path), path / 'metadata.yaml'])
 
 
+@pytest.mark.parametrize('mode', [CompressionMode.FILE, CompressionMode.NONE])
+def test_folder_whose_file_was_packed_or_unpacked_by_hand(
+    tmp_path: Path, mode: CompressionMode, temporary: Path
+) -> None:
+    path = drive(tmp_path / 'monday', 'sqlite3', mode)
+    (file,) = (each for each in path.iterdir() if each.name != 'metadata.yaml')
+    if mode == CompressionMode.FILE:
+        unpacked = unpacking.unpacked_file(file)
+        (path / file.stem).write_bytes(unpacked.read_bytes())
+    else:
+        packed = path / f'{file.name}.zstd'
+        packed.write_bytes(zstandard.compress(file.read_bytes()))
+    file.unlink()
+    assert len(list(open_source(path, pose_topic='/pose').frames())) == 3
+
+
 def test_another_file_of_the_same_name_is_unpacked_anew(tmp_path: Path, temporary: Path) -> None:
     path = packed_file(drive(tmp_path / 'monday', 'sqlite3', CompressionMode.FILE))
     assert len(Bag(path).topics) == 2
