@@ -16,7 +16,7 @@ from fol_vpr.sources.bags.clocks import HEADER, TopicClock
 from fol_vpr.sources.bags.odometry import BagOdometry
 from fol_vpr.sources.bags.pass_report import PassReport
 from fol_vpr.sources.bags.poses import PoseTrack, read_pose_track
-from fol_vpr.sources.bags.readers import ReadImage, image_message, image_reader
+from fol_vpr.sources.bags.readers import ReadImage, image_reader
 from fol_vpr.sources.bags.topics import choose_image_topic
 from fol_vpr.sources.cameras import camera_fingerprint
 from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
@@ -116,7 +116,7 @@ class BagImages:
         clock = TopicClock(self._stamps)
         for message in self._reader.messages():
             try:
-                stamp_ns = clock.time_of(image_message(message), message.receive_ns)
+                stamp_ns = clock.time_of(self._reader.deserialize(message), message.receive_ns)
             except InputError:
                 stamp_ns = message.receive_ns
             yield self._capture(stamp_ns)
@@ -174,7 +174,7 @@ class BagImages:
         self, image: ReadImage, selector: FrameSelector | None, report: PassReport
     ) -> Frame | None:
         """The frame of an image; None if the selector does not choose it."""
-        msg = image_message(image.message)
+        msg = self._reader.deserialize(image.message)
         stamp_ns = report.clock.time_of(msg, image.message.receive_ns)
         capture = self._capture(stamp_ns)
         pose, geo = capture.pose, capture.geo

@@ -8,17 +8,26 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+from rosbags.typesys.store import Typestore
 
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize
+from fol_vpr.files import printable
+from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize, typestore
 from fol_vpr.sources.images.decode import read_image
 from fol_vpr.sources.images.levels import Warn
 from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
 from fol_vpr.sources.images.video.decoder import Picture, VideoDecoder, load_pyav
-from fol_vpr.sources.images.video.packets import is_video, packet_of, stamp_and_frame
+from fol_vpr.sources.images.video.packets import (
+    COMPRESSED_IMAGE,
+    is_video,
+    is_video_format,
+    packet_of,
+    stamp_and_frame,
+)
 
 _REORDERED = 16
 """Largest number of pictures by which H.264 and H.265 reorder."""
+_TIME = 'builtin_interfaces/msg/Time'
 
 
 class ReadImage(NamedTuple):
@@ -56,6 +65,14 @@ class StillReader:
         """The messages in the order of their positions."""
         return self._bag.read([self._topic.name])
 
+    def deserialize(self, message: Message) -> Any:
+        """A message, which has a header.
+
+        Raises:
+            InputError: the message is damaged.
+        """
+        return deserialize(message)
+
     def read(self, messages: Iterable[Message], start: int) -> Iterator[ReadImage]:
         """The images from a position on.
 
@@ -83,7 +100,7 @@ class VideoReader:
 
     Args:
         bag: the bag.
-        topic: of type FFMPEGPacket or CompressedVideo.
+        topic: of type FFMPEGPacket, CompressedVideo, or CompressedImage with a video.
         warn: called with warnings.
 
     Raises:
@@ -95,6 +112,51 @@ class VideoReader:
         self._bag, self._topic, self._warn = bag, topic, warn
         self._positions: list[int] | None = None
         self._keys: list[int] = []
+        self._own_types: Typestore | None = None
+        self._is_known = False
+
+    def deserialize(self, message: Message) -> Any:
+        """A message with a header, which CompressedVideo has not.
+
+        Raises:
+            InputError: the message is damaged.
+        """
+        msg = self._packet_message(message)
+        if hasattr(msg, 'header'):
+            return msg
+        stamp, frame_id = stamp_and_frame(msg)
+        return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id=frame_id))
+
+    def _packet_message(self, message: Message) -> Any:
+        """A message by the fields that are usual, or by those that the bag defines.
+
+        FFMPEGPacket had other fields in ROS 1, and keeps them in bags that were converted.
+        """
+        if self._own_types is not None:
+            return _by(self._own_types, message)
+        try:
+            msg = deserialize(message)
+            packet_of(msg)
+        except InputError:
+            if self._is_known:
+                return deserialize(message)
+            own = self._other_types(message)
+            if own is None:
+                return deserialize(message)
+            self._own_types = own
+            return _by(own, message)
+        self._is_known = True
+        return msg
+
+    def _other_types(self, message: Message) -> Typestore | None:
+        """The types by the definition in the bag; None if they do not fit either."""
+        try:
+            types = self._bag.types_of(self._topic.name)
+            types.register({_TIME: typestore().fielddefs[_TIME]})
+            packet_of(_by(types, message))
+        except InputError:
+            return None
+        return types
 
     def messages(self) -> Iterator[Message]:
         """The messages in the order of their positions."""
@@ -131,7 +193,7 @@ class VideoReader:
                     continue
                 position = positions[number]
                 try:
-                    packet = packet_of(deserialize(message))
+                    packet = packet_of(self._packet_message(message))
                 except InputError as error:
                     decoder.lose()
                     if position >= start:
@@ -148,12 +210,22 @@ class VideoReader:
                     'there is no image of them'
                 )
 
+    def _stamp_and_key(self, message: Message) -> tuple[int, bool]:
+        try:
+            msg = self._packet_message(message)
+            stamp, _ = stamp_and_frame(msg)
+            stamp_ns = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+            is_key = packet_of(msg).is_key
+        except InputError:
+            return message.receive_ns, False
+        return (stamp_ns if stamp_ns > 0 else message.receive_ns), is_key
+
     def _index(self) -> list[int]:
         """The position of each message, found by reading the topic once."""
         if self._positions is None:
             stamps = []
             for number, message in enumerate(self._bag.read([self._topic.name])):
-                stamp_ns, is_key = _stamp_and_key(message)
+                stamp_ns, is_key = self._stamp_and_key(message)
                 stamps.append(stamp_ns)
                 if is_key:
                     self._keys.append(number)
@@ -175,24 +247,31 @@ def image_reader(
     Raises:
         InputError: the topic holds video, and PyAV is not installed.
     """
-    if is_video(topic.msgtype):
+    if _is_video(bag, topic):
         return VideoReader(bag, topic, warn)
     return StillReader(bag, topic, image_range, warn)
 
 
-def image_message(message: Message) -> Any:
-    """A deserialized message of an image topic, with a header.
+def _is_video(bag: Bag, topic: Topic) -> bool:
+    """Whether a topic holds video, as some encoders publish it in a CompressedImage too."""
+    if topic.msgtype != COMPRESSED_IMAGE:
+        return is_video(topic.msgtype)
+    first = next(bag.read([topic.name]), None)
+    try:
+        return first is not None and is_video_format(str(deserialize(first).format))
+    except InputError:
+        return False
 
-    CompressedVideo has its time and frame without one.
 
-    Raises:
-        InputError: the message is damaged.
-    """
-    msg = deserialize(message)
-    if hasattr(msg, 'header'):
-        return msg
-    stamp, frame_id = stamp_and_frame(msg)
-    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id=frame_id))
+def _by(types: Typestore, message: Message) -> Any:
+    try:
+        return types.deserialize_cdr(message.data, message.msgtype)
+    except Exception as error:
+        # Damaged bytes make rosbags raise exceptions of many types.
+        raise InputError(
+            f'message on {printable(message.topic)} at {message.receive_ns} ns is damaged: '
+            f'{printable(str(error))}'
+        ) from error
 
 
 def _from(start: int, pictures: list[Picture[tuple[int, Message]]]) -> Iterator[ReadImage]:
@@ -208,17 +287,6 @@ def _failing(error: InputError) -> Callable[[Any], np.ndarray]:
         raise error
 
     return fail
-
-
-def _stamp_and_key(message: Message) -> tuple[int, bool]:
-    try:
-        msg = deserialize(message)
-        stamp, _ = stamp_and_frame(msg)
-        stamp_ns = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-        is_key = packet_of(msg).is_key
-    except InputError:
-        return message.receive_ns, False
-    return (stamp_ns if stamp_ns > 0 else message.receive_ns), is_key
 
 
 def _presented(stamps: list[int]) -> list[int]:

@@ -105,9 +105,8 @@ class CompressedFormat:
         if self.codec or not any(name in self.text.lower() for name in _VIDEO):
             return InputError(f'{reason} (expected jpeg or png)') if not self.codec else reason
         return InputError(
-            f'{reason} (expected jpeg or png; video comes in messages of the type '
-            'ffmpeg_image_transport_msgs/FFMPEGPacket or foxglove_msgs/CompressedVideo; from '
-            'other messages it has to be republished as jpeg)'
+            f'{reason} (expected jpeg or png; video is decoded in bags and on image topics, '
+            'packet by packet, and not of one message alone)'
         )
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.images.video import sent_ffmpeg, sent_foxglove, stamp_of
-from helpers.source_files import SECOND, Sent, bag, camera_info, pose
+from helpers.source_files import SECOND, Sent, bag, camera_info, header, pose, types
+from rosbags.convert import convert
+from rosbags.rosbag1 import Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from benchmarks.robustness.video_streams import encode_video, number_of
 from fol_vpr.config import MappingConfig
@@ -113,6 +116,77 @@ def test_an_unknown_codec_is_named(tmp_path: Path) -> None:
     source = open_source(bag(tmp_path / 'drive', sent_foxglove(STREAMS['h264', 0], 'h266')))
     with pytest.raises(InputError, match=r'image 0 .* unknown codec, expected h264'):
         list(source.frames())
+
+
+def test_video_in_a_compressed_image(tmp_path: Path) -> None:
+    kind = 'sensor_msgs/msg/CompressedImage'
+    sends = [
+        Sent(
+            '/camera/image/compressed',
+            kind,
+            each.receive_ns,
+            types(kind)(header(stamp_of(packet), 'camera'), 'h264', each.message.data),
+        )
+        for packet, each in zip(STREAMS['h264', 2], sent_foxglove(STREAMS['h264', 2]), strict=True)
+    ]
+    source = open_source(bag(tmp_path / 'drive', sends))
+    assert shown(source) == [(number, number) for number in range(COUNT)]
+
+
+# As in daniilidis-group/ffmpeg_image_transport_msgs 7e99956, for ROS 1.
+ROS1_PACKET = """Header header
+uint8[] data
+int32 img_width
+int32 img_height
+string encoding
+uint64 pts
+uint8 flags
+================================================================================
+MSG: std_msgs/Header
+uint32 seq
+time stamp
+string frame_id
+"""
+
+
+@pytest.mark.parametrize('converted', [False, True])
+def test_packets_of_ros_1(tmp_path: Path, converted: bool) -> None:
+    name = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+    store = get_typestore(Stores.ROS1_NOETIC)
+    store.register(get_types_from_msg(ROS1_PACKET, name))
+    path = tmp_path / 'drive.bag'
+    with Writer(path) as writer:
+        connection = writer.add_connection('/camera/image/ffmpeg', name, typestore=store)
+        for packet, each in zip(STREAMS['h264', 0], sent_ffmpeg(STREAMS['h264', 0]), strict=True):
+            stamp = store.types['builtin_interfaces/msg/Time'](*divmod(stamp_of(packet), SECOND))
+            message = store.types[name](
+                header=store.types['std_msgs/msg/Header'](0, stamp, 'camera'),
+                data=each.message.data,
+                img_width=160,
+                img_height=96,
+                encoding='libx264',
+                pts=packet.pts,
+                flags=int(packet.is_key),
+            )
+            data = bytes(store.serialize_ros1(message, name))
+            writer.write(connection, each.receive_ns, data)
+    if converted:
+        convert(
+            [path],
+            tmp_path / 'drive',
+            dst_storage='sqlite3',
+            dst_version=9,
+            compress=None,
+            compress_mode='none',
+            default_typestore=None,
+            typestore=get_typestore(Stores.ROS2_JAZZY),
+            exclude_topics=[],
+            include_topics=[],
+            exclude_msgtypes=[],
+            include_msgtypes=[],
+        )
+        path = tmp_path / 'drive'
+    assert shown(open_source(path)) == [(number, number) for number in range(COUNT)]
 
 
 def test_the_calibration_goes_with_the_pictures(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ from rclpy.subscription import Subscription
 from fol_vpr.config import NodeConfig
 from fol_vpr.errors import InputError
 from fol_vpr.sources.images.video.decoder import load_pyav
-from fol_vpr.sources.images.video.packets import COMPRESSED_VIDEO, FFMPEG_PACKET
+from fol_vpr.sources.images.video.packets import (
+    COMPRESSED_VIDEO,
+    FFMPEG_PACKET,
+    is_video_format,
+)
 
 
 class Transport(NamedTuple):
@@ -220,7 +224,10 @@ class ImageInputs:
             )
             self._drop(other)
         lost = self._lost(transport, info)
-        self._on_image(message, subscription.topic_name, lost, TRANSPORTS[transport].is_video)
+        is_video = TRANSPORTS[transport].is_video or (
+            transport == 'compressed' and is_video_format(message.format)
+        )
+        self._on_image(message, subscription.topic_name, lost, is_video)
 
     def _lost(self, transport: str, info: Any) -> int:
         """How many messages before this one were lost, by the publisher's own count."""

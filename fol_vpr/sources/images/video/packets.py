@@ -12,6 +12,7 @@ from fol_vpr.sources.images.video.h264 import nal_units
 
 FFMPEG_PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 COMPRESSED_VIDEO = 'foxglove_msgs/msg/CompressedVideo'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 VIDEO_DEFINITIONS = {
     FFMPEG_PACKET: (
         'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
@@ -64,6 +65,19 @@ def is_video(msgtype: str) -> bool:
     return msgtype in VIDEO_DEFINITIONS
 
 
+def is_video_format(text: str) -> bool:
+    """Whether the format of a CompressedImage names a codec of video.
+
+    Encoders of hardware publish H.264 in this type, one packet a message.
+    """
+    codec = _codec(text.partition(';')[0].strip().lower())
+    return codec is not None and codec != 'mjpeg'
+
+
+def _codec(name: str) -> str | None:
+    return next((codec for codec, names in _NAMES if names.fullmatch(name)), None)
+
+
 def stamp_and_frame(msg: Any) -> tuple[Any, str]:
     """The builtin_interfaces/Time and the frame id of an image or video message."""
     if hasattr(msg, 'header'):
@@ -72,18 +86,20 @@ def stamp_and_frame(msg: Any) -> tuple[Any, str]:
 
 
 def packet_of(msg: Any) -> VideoPacket:
-    """The packet of an FFMPEGPacket or CompressedVideo; rclpy's and rosbags' classes both do.
+    """The packet of an FFMPEGPacket, a CompressedVideo, or a CompressedImage with a video.
+
+    rclpy's and rosbags' classes both do.
 
     Raises:
         InputError: the codec is unknown, or the packet is empty or not in Annex B format.
     """
     is_ffmpeg = hasattr(msg, 'pts')
     described = str(msg.encoding if is_ffmpeg else msg.format)
-    what = f'{"FFMPEGPacket" if is_ffmpeg else "CompressedVideo"} with {printable(described)!r}'
+    what = f'{"FFMPEGPacket" if is_ffmpeg else "video"} with {printable(described)!r}'
     # As 'libx264', or in newer versions 'h264;yuv420p;bgr8;rgb8': codec, pixel format of the
     # encoder, what the image was converted to before, and the encoding of the camera.
     parts = [part.strip().lower() for part in described.split(';')]
-    codec = next((name for name, names in _NAMES if names.fullmatch(parts[0])), None)
+    codec = _codec(parts[0])
     if codec is None:
         raise InputError(f'{what} is of an unknown codec, expected {_codecs()}')
     data = bytes(msg.data)
