@@ -21,7 +21,7 @@ from fol_vpr.sources.bags.writing.cameras import (
 from fol_vpr.sources.bags.writing.messages import compressed_image, header, pose_message, raw_image
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.cameras import configured_calibration
-from fol_vpr.sources.folder import ImageFolder
+from fol_vpr.sources.folder import ImageFolder, read_image_file
 from fol_vpr.sources.trajectories import read_trajectory
 from fol_vpr.sources.utm_positions import Location
 
@@ -136,7 +136,9 @@ def write_bag_from_images(
     cameras: Iterator[TimedMessage] = iter(())
     if calibration is not None:
         types |= camera_topics(calibration.camera, config)
-        check_size(calibration.camera, source.frame(0).image.shape[1::-1], source.files[0])
+        stored = read_image_file(source.path / source.files[0])
+        pixels = source.decoder.decode_file(stored, source.files[0], upright=False)
+        check_size(calibration.camera, pixels.shape[1::-1], source.files[0])
         cameras = camera_messages(calibration.camera, stamps, config)
     written = itertools.count(1)
 
@@ -148,7 +150,8 @@ def write_bag_from_images(
     messages = heapq.merge(
         cameras,
         _pose_messages(track, types.get(pose_topic, ''), config),
-        _image_messages(source, stamps, config),
+        # A calibration is of the pixels as they are stored.
+        _image_messages(source, stamps, config, upright=calibration is None),
         key=lambda message: message.stamp_ns,
     )
     size = write_bag(
@@ -218,7 +221,7 @@ def _check_distinct(source: ImageFolder, stamps: list[int]) -> None:
 
 
 def _image_messages(
-    source: ImageFolder, stamps: list[int], config: BagWriterConfig
+    source: ImageFolder, stamps: list[int], config: BagWriterConfig, *, upright: bool
 ) -> Iterator[TimedMessage]:
     make = compressed_image if config.compressed else raw_image
     for index in sorted(range(len(stamps)), key=lambda index: stamps[index]):
@@ -226,7 +229,7 @@ def _image_messages(
         yield TimedMessage(
             stamp_ns,
             config.image_topic,
-            partial(make, path, header(stamp_ns, config.frame_id), source.decoder, upright=True),
+            partial(make, path, header(stamp_ns, config.frame_id), source.decoder, upright),
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.source_files import AHEAD, CALIBRATION, image_folder
+from PIL import Image
 
 from fol_vpr.config import CameraConfig
 from fol_vpr.errors import InputError
@@ -56,6 +57,30 @@ def test_every_model_comes_back(tmp_path: Path, model: str, compressed: bool) ->
     topics = Bag(path).topics
     assert topics['/camera/camera_info'].count == 3
     assert topics['/tf_static'].count == 1
+
+
+@pytest.mark.parametrize('compressed', [True, False])
+def test_photographs_stay_as_they_are_stored(tmp_path: Path, compressed: bool) -> None:
+    """Their calibration is of those pixels; without one they are turned by their EXIF tag."""
+    images = image_folder(tmp_path / 'images', 1)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(images / '000.jpg') as image:
+        image.save(images / '000.jpg', exif=exif)
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION)
+    config = CameraConfig(camera=str(tmp_path / 'camera.yaml'))
+    for camera, shape in ((config, (32, 48, 3)), (None, (48, 32, 3))):
+        path = write_bag_from_images(
+            images,
+            tmp_path / 'drive',
+            rate=2,
+            camera=camera,
+            compressed=compressed,
+            overwrite=True,
+        ).path
+        frame = next(BagImages(path).frames())[1]
+        assert frame.image.shape == shape
+        assert (frame.camera is not None) == (camera is not None)
 
 
 def test_without_a_mount_there_is_no_tf(tmp_path: Path) -> None:

@@ -310,6 +310,43 @@ def test_binning_and_region_of_interest_of_a_printed_message(tmp_path: Path) -> 
     np.testing.assert_allclose(camera.matrix[0], [200.25, 0, 141.125])
 
 
+PINHOLES = {
+    'SIMPLE_PINHOLE': ('400 322.75 239', '', []),
+    'SIMPLE_RADIAL': ('400 322.75 239 -0.1', 'plumb_bob', [-0.1, 0, 0, 0]),
+    'RADIAL': ('400 322.75 239 -0.1 0.02', 'plumb_bob', [-0.1, 0.02, 0, 0]),
+    'RADIAL_FISHEYE': ('400 322.75 239 -0.1 0.02', 'equidistant', [-0.1, 0.02, 0, 0]),
+    'SIMPLE_RADIAL_FISHEYE': ('400 322.75 239 0', 'equidistant', [0, 0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize('kind', PINHOLES)
+def test_models_of_colmap_with_one_focal_length(tmp_path: Path, kind: str) -> None:
+    numbers, model, lens = PINHOLES[kind]
+    (tmp_path / 'cameras.txt').write_text(f'3 {kind} 640 480 {numbers}\n')
+    camera = read_calibration(tmp_path / 'cameras.txt').camera
+    np.testing.assert_array_equal(camera.matrix, [[400, 0, 322.25], [0, 400, 238.5], [0, 0, 1]])
+    assert (camera.model, camera.distortion.tolist()) == (model, lens)
+
+
+@pytest.mark.parametrize(('kind', 'read'), [('1', 'equidistant'), ('0', 'plumb_bob')])
+def test_the_flag_of_the_calibration_sample_of_opencv(tmp_path: Path, kind, read) -> None:
+    text = f'camera_matrix: {K}\nimage_width: 640\nimage_height: 480\nfisheye_model: {kind}\n'
+    (tmp_path / 'file').write_text(f'{text}distortion_coefficients: {FISHEYE}\n')
+    assert read_calibration(tmp_path / 'file').camera.model == read
+
+
+def test_two_cameras_of_stereo_calib(tmp_path: Path) -> None:
+    """The sample of OpenCV writes no size of the images."""
+    text = f'M1: {K}\nD1: {FIVE}\nM2: {K}\nD2: {EIGHT}\n'
+    (tmp_path / 'file').write_text('%YAML:1.0\n' + text)
+    with pytest.raises(InputError, match='2 cameras: give --camera-name, one of 1, 2'):
+        read_calibration(tmp_path / 'file')
+    with pytest.raises(InputError, match='add `image_width` and `image_height`'):
+        read_calibration(tmp_path / 'file', '2')
+    (tmp_path / 'file').write_text(f'{text}image_width: 640\nimage_height: 480\n')
+    assert read_calibration(tmp_path / 'file', '2').camera.model == 'rational_polynomial'
+
+
 PLAIN = ros('plumb_bob', FIVE)
 
 
