@@ -39,6 +39,7 @@ BENCHMARKS = {
     'calibrations': ('robustness', 'Calibration files: read, refused, crashed, wrong'),
     'fuzz_bags': ('robustness', 'Generated and damaged bags: read, refused, or wrong'),
     'messages': ('robustness', 'Image messages: right, refused, crashed, wrong'),
+    'ground_truths': ('robustness', 'Ground truths and data sets: read, refused, crashed, wrong'),
     'fuzz_maps': ('robustness', 'Maps changed at random: refused, reported, crashed, hung'),
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),

@@ -57,7 +57,7 @@ class Pose:
                 f'a position of three numbers within ±{MAX_COORDINATE:g} m is needed, got '
                 f'{self.position}'
             )
-        norm = float(np.linalg.norm(orientation)) if orientation.shape == (4,) else math.nan
+        norm = math.hypot(*orientation) if orientation.shape == (4,) else math.nan
         if not math.isfinite(norm) or abs(norm - 1) > NORM_TOLERANCE:
             raise InputError(
                 f'a unit quaternion x, y, z, w is needed, got {self.orientation}; '

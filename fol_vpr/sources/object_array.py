@@ -12,6 +12,7 @@ import math
 import pickletools
 import re
 import tokenize
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,9 @@ def read_array(path: str | Path) -> np.ndarray:
         }.get(version)
         if read is None:
             raise ValueError(f'version {version} of the format')
-        shape, is_fortran, dtype = read(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of Python about the literals in a damaged header
+            shape, is_fortran, dtype = read(file)
         count = math.prod(shape)
         if any(side < 0 for side in shape) or count > _MAX_ITEMS:
             raise ValueError(f'the shape {shape}')

@@ -45,7 +45,11 @@ class StampUnit(NamedTuple):
             if number is None:
                 raise ValueError(f'{printable(text)!r} is no time in {self.name}')
             # An int of 1e999999 would take minutes.
-            stamp = int((number * self.ns).to_integral_value()) if abs(number) < _TOO_LATE else -1
+            stamp = (
+                int((number * self.ns).to_integral_value())
+                if number.copy_abs() < _TOO_LATE
+                else -1
+            )
         if not 0 <= stamp <= MAX_STAMP_NS:
             raise ValueError(f'{text!r} is not a time in {self.name} between 1970 and 2262')
         return stamp
@@ -82,7 +86,9 @@ def unit_of(texts: Iterable[str]) -> StampUnit:
 
 
 def _unit(number: Decimal) -> str:
-    return next((name for name, limit in _LIMITS.items() if abs(number) < limit), 'nanoseconds')
+    return next(
+        (name for name, limit in _LIMITS.items() if number.copy_abs() < limit), 'nanoseconds'
+    )
 
 
 def _number(text: str) -> Decimal | None:

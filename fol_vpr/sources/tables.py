@@ -185,7 +185,10 @@ def read_table(
     if comments and not _known(header, expected) and _known(comments[-1], expected):
         header, rows = comments[-1], data
     delimiter = _delimiter(header, expected)
-    names = split_cells([header.text.lstrip('# \t')], delimiter)[0]
+    try:
+        names = split_cells([header.text.lstrip('# \t')], delimiter)[0]
+    except csv.Error as error:
+        raise InputError(f'{path}, line {header.number} is no CSV: {error}') from error
     return [_name_and_unit(name) for name in names], TableRows(path, header, rows, delimiter)
 
 

@@ -33,6 +33,7 @@ _EUROC_WIDTH = 17
 """Columns of state_groundtruth_estimate0/data.csv: velocities and biases follow the pose."""
 _KITTI_WIDTH = 12
 _ROTATION_TOLERANCE = 1e-2
+_MAX_NUMBER = 1e12
 
 log = logging.getLogger(__name__)
 
@@ -241,10 +242,10 @@ def matrix_of(where: str, fields: Sequence[str], shape: tuple[int, int]) -> np.n
         InputError: another number of fields, no numbers, or no rotation in them.
     """
     numbers = np.array([number_or_nan(field) for field in fields])
-    if numbers.size != shape[0] * shape[1] or not np.isfinite(numbers).all():
+    if numbers.size != shape[0] * shape[1] or not (np.abs(numbers) < _MAX_NUMBER).all():
         raise InputError(
-            f'{where} has {len(fields)} fields, expected {shape[0] * shape[1]} finite numbers, '
-            f'{shape[0]} rows of {shape[1]}'
+            f'{where} has {len(fields)} fields, expected {shape[0] * shape[1]} finite numbers '
+            f'below 1e12, {shape[0]} rows of {shape[1]}'
         )
     matrix = numbers.reshape(shape)
     rotation = matrix[:3, :3]

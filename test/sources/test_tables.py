@@ -9,7 +9,7 @@ import pytest
 
 from fol_vpr.errors import InputError
 from fol_vpr.sources.positions import read_locations
-from fol_vpr.sources.tables import is_number, read_csv
+from fol_vpr.sources.tables import is_number
 
 FILES = ['a.jpg', 'sub/b.jpg', 'sub/c.jpg']
 
@@ -87,6 +87,8 @@ def test_units_of_times(tmp_path: Path, column: str, text: str, said: str, caplo
 @pytest.mark.parametrize(
     ('content', 'said'),
     [
+        ('file,"x,y\na.jpg,1,2\n', 'line 1 is no CSV'),
+        ('file,timestamp\na.jpg,9e999999\n', 'between 1970 and 2262'),
         ('file,x,y\na.jpg,1,5,2,5\n', 'line 2 has 5 fields, expected 3 .* separated by commas'),
         ('file;x;y\na.jpg,1,2\n', 'line 2 has 1 fields, expected 3 .* separated by semicolons'),
         ('# nothing but\n# comments\n', 'has no rows'),
@@ -96,7 +98,7 @@ def test_units_of_times(tmp_path: Path, column: str, text: str, said: str, caplo
 )
 def test_tables_that_are_refused(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        read_csv(table(tmp_path, content))
+        read_locations(table(tmp_path, content), tmp_path, FILES)
 
 
 def test_what_is_a_number() -> None:
