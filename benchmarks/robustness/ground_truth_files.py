@@ -7,6 +7,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,7 @@ def _image(path: Path) -> None:
     path.write_bytes(_IMAGE)
 
 
-def _drive(random: Random, folder: Path, odd: bool, name: str) -> tuple[Path, Path, Any]:
+def _drive(name: str, random: Random, folder: Path, odd: bool) -> tuple[Path, Path, Any]:
     stamps, positions, rotations = _track(random)
     root = folder / name
     shutil.rmtree(root, ignore_errors=True)
@@ -320,10 +321,5 @@ CASES = {
     'states of EuRoC': Case(_euroc_states, _read_track),
     'poses of KITTI': Case(_kitti_file, _read_track),
     'table of positions': Case(_positions, _read_positions),
-    **{
-        f'folder of {name}': Case(
-            lambda random, folder, odd, name=name: _drive(random, folder, odd, name), _read_drive
-        )
-        for name in _DRIVES
-    },
+    **{f'folder of {name}': Case(partial(_drive, name), _read_drive) for name in _DRIVES},
 }
