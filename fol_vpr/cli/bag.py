@@ -14,11 +14,13 @@ from fol_vpr.cli.common.drive import STAMPS, add_part_options, part_moments
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.config import BagWriterConfig, CameraConfig, PlayerConfig, RecorderConfig
 from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.files import printable
 
 if TYPE_CHECKING:
     from fol_vpr.ros.bags.player import PlaySummary
     from fol_vpr.ros.bags.recorder import RecordSummary
 
+BAG_HELP = 'folder with metadata.yaml, or a .db3, .mcap or ROS 1 .bag file, packed as .zstd or not'
 # Settings that become options by themselves; the topic and the times are options of the verb.
 WRITER_SETTINGS = (
     'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
@@ -92,7 +94,7 @@ def _from_images(args: argparse.Namespace) -> int:
 
 
 def _declare_play(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
+    parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
     parser.add_argument(
         '--topics', nargs='+', default=[], metavar='T', help='play only these topics'
     )
@@ -190,7 +192,7 @@ def _print_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
 
 
 def _declare_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help='folder with metadata.yaml, .db3 or .mcap')
+    parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
     parser.add_argument('--json', action='store_true', help='print the list as JSON')
 
 
@@ -202,12 +204,15 @@ def _info(args: argparse.Namespace) -> int:
         print(warning, file=sys.stderr)
     size = sum(path.stat().st_size for path in bag.files())
     if args.json:
-        topics = [dataclasses.asdict(topic) for topic in bag.topics.values()]
+        listed = (*bag.topics.values(), *bag.foreign.values())
+        topics = [dataclasses.asdict(topic) for topic in listed]
         print_json({'path': str(Path(args.bag)), 'bytes': size, 'topics': topics})
         return 0
     print(f'{args.bag}: {size / 1e6:.1f} MB')
     for topic in bag.topics.values():
-        print(f'  {topic.name}  {topic.msgtype}  {topic.count} messages')
+        print(f'  {printable(topic.name)}  {printable(topic.msgtype)}  {topic.count} messages')
+    for topic in bag.foreign.values():
+        print(f'  {topic} messages')
     return 0
 
 

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='BAG',
         action='append',
         default=[],
-        help='a drive as a ROS 2 bag; may be repeated',
+        help='a drive as a bag of ROS 2 or ROS 1; may be repeated',
     )
     parser.add_argument(
         '--images', metavar='DIR', action='append', default=[],

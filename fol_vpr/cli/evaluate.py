@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     queries = parser.add_mutually_exclusive_group(required=True)
-    queries.add_argument('--queries', metavar='DIR_OR_BAG', help='image folder or ROS 2 bag')
+    queries.add_argument('--queries', metavar='DIR_OR_BAG', help='image folder or bag')
     add_dataset_option(queries, 'queries')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
     parser.add_argument(

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'as ground truth.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--bag', metavar='BAG', help='ROS 2 bag')
+    source.add_argument('--bag', metavar='BAG', help='bag of ROS 2 or ROS 1')
     source.add_argument('--images', metavar='DIR', help='folder of images, taken in natural order')
     add_dataset_option(source, 'the drive')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')

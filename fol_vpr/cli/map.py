@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        'Build a map from an image folder (every image, in natural order), from a ROS 2 bag '
+        'Build a map from an image folder (every image, in natural order), from a bag '
         '(keyframes), or from a public data set (keyframes of drives). After an interruption, '
         'the same command continues the build.'
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--images', metavar='DIR', help='folder of images')
     add_dataset_option(source, 'images of the map')
-    source.add_argument('--bag', metavar='BAG', help='ROS 2 bag, sqlite3 or mcap')
+    source.add_argument('--bag', metavar='BAG', help='bag of ROS 2 or ROS 1')
     parser.add_argument(
         '--positions',
         metavar='CSV',

@@ -1,4 +1,4 @@
-"""Image folders and ROS 2 bags as sources of frames. Needs neither torch nor rclpy."""
+"""Image folders and bags as sources of frames. Needs neither torch nor rclpy."""
 
 from fol_vpr.sources.bags.bag import Bag, Message, Topic, deserialize, typestore
 from fol_vpr.sources.bags.camera import BagCamera

@@ -33,7 +33,8 @@ def open_source(
     """Open a folder of images, a bag, or a data set.
 
     Args:
-        path: a folder of images; or a bag: a folder with metadata.yaml, a .db3 or .mcap file.
+        path: a folder of images; or a bag: a folder with metadata.yaml, or a
+            .db3, .mcap or ROS 1 .bag file.
         image_topic: bags only; may be omitted if the bag has one image topic.
         pose_topic: bags only; without it the frames have no poses.
         positions_csv: folders only; see docs/reference/file_formats.md.
@@ -120,7 +121,7 @@ def is_bag(path: Path) -> bool:
     """
     with path_errors(path):
         if not path.exists():
-            raise InputError(f'{path} does not exist, expected a folder of images or a ROS 2 bag')
+            raise InputError(f'{path} does not exist, expected a folder of images or a bag')
         if not path.is_dir() or (path / 'metadata.yaml').is_file():
             return True
         holds_storage = any(is_storage(each) for each in path.iterdir())

@@ -101,6 +101,9 @@ def play(
         publishers = _publishers(node, bag, chosen, remap or {}, config, summary)
         for name in summary.skipped:
             report(not_played_message(name, bag.topics[name].msgtype))
+        if not topics:
+            for topic in bag.foreign.values():
+                report(f'{topic} is not played')
         part = _Part(begin, end, stamps == RECEPTION)
         player = _Player(node, executor, publishers, config, summary, part)
         player.wait_for_subscriber()

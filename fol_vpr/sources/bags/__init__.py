@@ -1,1 +1,1 @@
-"""Reads images, poses, cameras and odometry from ROS 2 bags; `writing` makes bags."""
+"""Reads images, poses, cameras and odometry from bags; `writing` makes bags."""

@@ -1,4 +1,4 @@
-"""The images of a ROS 2 bag as a source of frames."""
+"""The images of a bag as a source of frames."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers import live, scenes
+from helpers.bags import ros1_bags
 
 from fol_vpr.config import PlayerConfig
 from fol_vpr.ros.bags.client import not_played_message
@@ -90,6 +91,28 @@ def test_what_is_played_is_what_is_recorded(bag, tmp_path, storage):
     original, again = Bag(bag), Bag(copy)
     assert again.topics['/moved'].msgtype == 'sensor_msgs/msg/Image'
     assert [m.data for m in again.read(['/moved'])] == [m.data for m in original.read([RAW])]
+
+
+def test_a_bag_of_ros_1_is_played(tmp_path):
+    sent = [
+        message
+        for place in range(3)
+        for message in (
+            ros1_bags.pose_stamped((place + 1) * ros1_bags.SECOND, place),
+            ros1_bags.compressed((place + 1) * ros1_bags.SECOND, b'picture'),
+        )
+    ]
+    original = ros1_bags.ros1_bag(tmp_path / 'drive.bag', sent)
+    copy = tmp_path / 'copy'
+    recorder = live.fol_vpr('bag', 'record', '/camera/compressed', '--output', copy, '--idle', 2)
+    player = live.fol_vpr('bag', 'play', original, '--rate', 0, '--json')
+    status, output, errors = finish(player)
+    assert status == 0, errors
+    assert json.loads(output)['sent'] == {'/camera/compressed': 3, '/pose': 3}
+    assert finish(recorder)[0] == 0
+    played = [deserialize(message) for message in Bag(copy).read(['/camera/compressed'])]
+    assert [message.header.stamp.sec for message in played] == [1, 2, 3]
+    assert bytes(played[0].data) == b'picture' and played[0].header.frame_id == 'camera'
 
 
 def test_real_time_and_clock(bag):
