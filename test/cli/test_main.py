@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.bags.mcap_files import mcap_file
+from helpers.source_files import SECOND, Sent, compressed, encode, picture
 
 import fol_vpr.cli.weights
 from fol_vpr import __version__
@@ -80,3 +83,18 @@ def test_a_reader_that_has_gone_is_no_error(drive):
         errors = process.stderr.read().decode()
         assert process.wait(60) == 0, errors
     assert errors == ''
+
+
+def test_bag_info_lists_what_cannot_be_read_too(tmp_path, capsys):
+    note = Sent('/note\x1b', 'Note', SECOND, b'{}')
+    path = mcap_file(
+        tmp_path / 'a.mcap', [note, compressed(SECOND, encode(picture()))],
+        schema_encodings={'Note': 'jsonschema'}, encodings={'/note\x1b': 'json'},
+    )  # fmt: skip
+    assert main(['bag', 'info', str(path)]) == 0
+    out = capsys.readouterr().out
+    assert '/camera/compressed  sensor_msgs/msg/CompressedImage  1 messages' in out
+    assert '/note\\x1b (Note, encoded as json, cannot be read, 1) messages' in out
+    assert main(['bag', 'info', str(path), '--json']) == 0
+    topics = json.loads(capsys.readouterr().out)['topics']
+    assert [each['encoding'] for each in topics] == ['cdr', 'json']

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.bags import ros1_bags
 from helpers.scenes import HEIGHT, WIDTH, write_folder
+from helpers.source_files import encode, picture
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader
@@ -186,3 +188,19 @@ def test_maps_of_odometry_do_not_lie_in_one_frame(drive, tmp_path, capsys):
         build = ['map', 'build', '--bag', bag, '--pose-topic', '/pose', *SMALL, '--overwrite']
         assert main([*build, '--frame-id', 'site', '--output', target]) == 0
     assert main(['map', 'merge', *maps, '--output', both]) == 0
+
+
+def test_map_of_a_bag_of_ros_1(tmp_path, capsys):
+    messages = []
+    for place in range(3):
+        stamp, content = (place + 1) * ros1_bags.SECOND, encode(picture(place, 196, 196))
+        messages += [
+            ros1_bags.pose_stamped(stamp, 10 * place),
+            ros1_bags.compressed(stamp, content),
+        ]
+    bag = ros1_bags.ros1_bag(tmp_path / 'a.bag', messages, 'BZ2')
+    output, poses = tmp_path / 'a.folmap', ['--pose-topic', '/pose']
+    assert main(['map', 'build', '--bag', str(bag), *poses, '--output', str(output)]) == 0
+    assert 'references     3' in capsys.readouterr().out
+    assert main(['evaluate', '--map', str(output), '--queries', str(bag), *poses]) == 0
+    capsys.readouterr()
