@@ -3,10 +3,12 @@
     python -m benchmarks [NAME ...] [--threads 2] [--json FOLDER]
     python -m benchmarks NAME [OPTIONS OF THAT BENCHMARK]
     python -m benchmarks NAME --help
+    python -m benchmarks fuzz [--json FOLDER]
 
 Without a name, which is what `make bench` runs, it measures latency, network, reranking and
 storage; the other benchmarks take minutes to hours. Those of `learning/` need
-training/requirements.txt.
+training/requirements.txt. `fuzz` runs all programs of `robustness/`, and fails where one of them
+found a crash, a hang or a wrong answer without a word.
 
 Other programs that run on the machine at the same time make every figure worse. The fastest of
 several repetitions suffers least from them.
@@ -52,6 +54,8 @@ BY_DEFAULT = ('latency', 'network', 'reranking', 'storage')
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run benchmarks one after the other; 1 where one of them reports a failure."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ['fuzz']:
+        return _fuzz(words[1:])
     names = list(itertools.takewhile(BENCHMARKS.__contains__, words))
     if len(names) == 1:
         return _run(names[0], words[1:])
@@ -82,6 +86,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given += ['--json', str(options.json / f'{name}.json')]
         status = max(status, _run(name, given))
         print()
+    return status
+
+
+def _fuzz(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks fuzz', description='Run all programs of benchmarks/robustness.'
+    )
+    parser.add_argument(
+        '--json', type=Path, metavar='FOLDER', help='also write the counts of each to FOLDER'
+    )
+    options = parser.parse_args(words)
+    status = 0
+    for name, (folder, title) in BENCHMARKS.items():
+        if folder != 'robustness':
+            continue
+        print(f'== {title}', flush=True)
+        given = [] if options.json is None else ['--json', str(options.json / f'{name}.json')]
+        if options.json is not None:
+            options.json.mkdir(parents=True, exist_ok=True)
+        status = max(status, _run(name, given))
+        print(flush=True)
     return status
 
 

@@ -216,7 +216,7 @@ class ImageFolder:
             status = (self.path / name).stat()
             digest.update(f'{name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
         if csv_path is not None:
-            digest.update(csv_path.read_bytes())
+            digest.update(read_bytes(csv_path, 'a table'))
         digest.update(camera_fingerprint(self._camera_config))
         return digest.hexdigest()
 

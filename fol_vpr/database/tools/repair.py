@@ -22,12 +22,13 @@ from fol_vpr.database.format.schema import (
     read_meta,
 )
 from fol_vpr.database.storage.changes import changes_path
+from fol_vpr.database.storage.guard import reason_of
 from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.database.storage.opening import check_file, connect_read_only, connect_to_changes
 from fol_vpr.database.storage.store import Store, map_errors
 from fol_vpr.database.writer import MapWriter
 from fol_vpr.datatypes import MapInfo
-from fol_vpr.errors import MapError, StorageError
+from fol_vpr.errors import InputError, MapError, StorageError
 
 
 @dataclass
@@ -120,9 +121,10 @@ def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
         read_as_newest(connection)
         meta = read_meta(connection)
         sound = meta.get('digest') == meta_digest(connection)
-    except (sqlite3.Error, ValueError, TypeError) as error:
+        MapHeader.from_meta(meta)
+    except (sqlite3.Error, ValueError, TypeError, KeyError, InputError) as error:
         # Messages of SQLite quote a damaged schema, which may not be UTF-8: hence ValueError.
-        sound, reason = False, str(error)
+        sound, reason = False, reason_of(error)
     else:
         reason = 'they have changed'
     if not sound or meta.get('codec') not in CODECS:

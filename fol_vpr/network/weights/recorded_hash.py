@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from fol_vpr.errors import WeightsError
+from fol_vpr.files import open_file, read_bytes
 from fol_vpr.network.weights.checkpoint_file import is_file
 
 
@@ -19,14 +20,15 @@ def verify_recorded(path: Path) -> None:
     if not is_file(record):
         return
     try:
-        recorded = record.read_text(errors='replace').split()[:1]
+        content = read_bytes(record, 'a recorded SHA-256', 65536, WeightsError)
+        recorded = content.decode(errors='replace').split()[:1]
         actual = sha256_of_file(path)
     except OSError as error:
         raise WeightsError(f'cannot read {error.filename}: {error.strerror}') from error
     if recorded != [actual]:
         raise WeightsError(
             f'{path} is damaged: its SHA-256 is {actual}, {record.name} says '
-            f'{" ".join(recorded)}; remove both and fetch it again'
+            f'{" ".join(recorded)[:64]}; remove both and fetch it again'
         )
 
 
@@ -39,10 +41,11 @@ def sha256_of_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal.
 
     Raises:
+        WeightsError: it cannot be opened.
         OSError: it cannot be read.
     """
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with open_file(path, 'weights', WeightsError) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
