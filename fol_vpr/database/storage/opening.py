@@ -16,6 +16,7 @@ from fol_vpr.database.storage.guard import GuardedConnection, reason_of
 from fol_vpr.database.storage.sqlite_files import check_regular_files
 from fol_vpr.database.storage.store import map_errors, unreadable
 from fol_vpr.errors import MapError
+from fol_vpr.files import check_regular_file
 
 MAX_ATTEMPTS = 10
 """How often opening is tried again because the file was replaced in the meantime."""
@@ -66,8 +67,9 @@ def _check_kind(path: Path) -> None:
         raise MapError(f'{path} does not exist: check the name, or build a map first')
     if path.name.endswith('.partial'):
         raise MapError(f'{path} is an unfinished map: run its build again to resume it')
-    if not path.is_file():
-        raise MapError(f'{path} is a folder or a device: expected a map, which is a single file')
+    if path.is_dir():
+        raise MapError(f'{path} is a folder: expected a map, which is a single file')
+    check_regular_file(path, 'a map', MapError)
 
 
 def _check_header(path: Path, header: FileHeader, size: int) -> None:

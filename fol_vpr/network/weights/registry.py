@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fol_vpr.errors import StorageError, WeightsError
+from fol_vpr.files import check_regular_file
 from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.vit import ARCHITECTURES
 from fol_vpr.network.weights.checkpoint import (
@@ -164,6 +165,8 @@ def resolve_weights(name_or_path: str) -> Path | str:
     found = _first_file((given, weights_folder() / name_or_path))
     if found is not None:
         return found
+    if given.exists():
+        check_regular_file(given, 'weights (.pth or .safetensors)', WeightsError)
     names = ', '.join(
         [*SHIPPED, *(_UNTRAINED + name for name in ARCHITECTURES), *RELEASES]
         + [path.name for path in _own_files()]
