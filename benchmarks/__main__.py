@@ -39,6 +39,7 @@ BENCHMARKS = {
     'loop_closures': ('accuracy', 'Loop closures: precision and recall'),
     'pose_graph': ('accuracy', 'A trajectory with and without loop closures'),
     'calibrations': ('robustness', 'Calibration files: read, refused, crashed, wrong'),
+    'trajectories': ('robustness', 'Poses, positions and stamps, plain, odd and damaged'),
     'fuzz_bags': ('robustness', 'Generated and damaged bags: read, refused, or wrong'),
     'messages': ('robustness', 'Image messages: right, refused, crashed, wrong'),
     'ground_truths': ('robustness', 'Ground truths and data sets: read, refused, crashed, wrong'),
