@@ -35,7 +35,8 @@ ODD: dict[str, tuple[str, ...]] = {
                                   '300 ns beside', 'duplicates', 'images in ticks'),
     'NavSatFix': ('1 Hz', '1 Hz with one missing', '0/0 at the start', 'spike', 'status -2',
                   'status -1 at the start', 'no altitude', 'infinite altitude',
-                  'vague at the start', 'GPS time', 'GPS epoch', 'date line', 'backwards', 'duplicates', 'latitude 91'),
+                  'vague at the start', 'GPS time', 'GPS epoch', 'date line', 'backwards',
+                  'duplicates', 'latitude 91'),
 }  # fmt: skip
 """Oddities by kind of trajectory; every one is found on robots or in data sets."""
 

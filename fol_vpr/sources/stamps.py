@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from fol_vpr.files import printable
@@ -94,6 +94,7 @@ def _unit(number: Decimal) -> str:
 def _number(text: str) -> Decimal | None:
     try:
         number = Decimal(text.strip())
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
         return None
-    return number if number.is_finite() else None
+    # Arithmetic with 1e999999999 overflows.
+    return number if number.is_finite() and abs(number.adjusted()) < 100 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from fol_vpr.datatypes import Frame, GeoPosition, Pose
@@ -49,10 +49,10 @@ def parse_moment(text: str, option: str) -> Moment:
     try:
         number = Decimal(text.strip())
         if not number.is_finite() or number < 0:
-            raise InvalidOperation
+            raise ValueError(text)
         unit = unit_of([text])
         return Moment(text.strip(), unit.stamp_ns(text), number >= _FIRST_STAMP, option)
-    except (InvalidOperation, ValueError) as error:
+    except (ArithmeticError, ValueError) as error:
         raise InputError(
             f'{option} is {text!r}, expected seconds from the start of the drive such as 12.5, '
             'or a stamp such as 1700000012.5'

@@ -112,6 +112,8 @@ BAD = [
     ('file,x,y\na.jpg,1_0,2\n', "line 2: x is '1_0'"),
     ('file,stamp_ns\na.jpg,1.5\n', "line 2: stamp_ns is '1.5'"),
     ('file,x,y\n"a.jpg,1,2\n', 'is no CSV'),
+    ('file,"x,y\na.jpg,1,2\n', 'line 1 is no CSV'),
+    ('file,timestamp\na.jpg,1e999999999\n', 'is no time'),
 ]
 
 
