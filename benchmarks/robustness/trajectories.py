@@ -25,7 +25,7 @@ from types import FrameType
 import numpy as np
 
 from benchmarks.options import benchmark_parser, write_figures
-from benchmarks.robustness.trajectory_cases import TOPICS, Case, make_case
+from benchmarks.robustness.cases.trajectory_cases import TOPICS, Case, make_case
 from fol_vpr.datatypes import MAX_COORDINATE, GeoPosition, checked_covariance
 from fol_vpr.errors import FolVprError
 from fol_vpr.evaluation.report import align_columns

@@ -1,0 +1,1 @@
+"""Generators of input of every kind."""
