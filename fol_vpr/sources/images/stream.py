@@ -14,6 +14,9 @@ from fol_vpr.sources.images.orientation import UPRIGHT, turned_upright
 from fol_vpr.sources.images.raw_image import to_rgb
 from fol_vpr.sources.images.stored_image import StoredImage
 
+_HOLES = 0.02
+"""Share of an image that is 0 in few photographs, and in most depth images."""
+
 Read = Callable[[], StoredImage]
 """Reads one image of a stream; raises InputError where it cannot be used."""
 
@@ -63,7 +66,7 @@ class StreamDecoder:
         return pixels
 
     def _pixels(self, stored: StoredImage) -> np.ndarray:
-        for remark in stored.remarks:
+        for remark in (*stored.remarks, *_as_of_depths(stored)):
             self._warn(remark)
         return to_rgb(stored, self.levels)
 
@@ -77,6 +80,20 @@ def spread(count: int) -> list[int]:
     """At most `SURVEYED` positions, evenly spread over `count` images."""
     number = min(count, SURVEYED)
     return [round(index * (count - 1) / max(1, number - 1)) for index in range(number)]
+
+
+def _as_of_depths(stored: StoredImage) -> tuple[str, ...]:
+    """What to say of grey values with 16 bits among which there are many zeros."""
+    if stored.values.dtype != np.uint16 or stored.layout != 'mono8' or stored.remarks:
+        return ()
+    zeros = 1 - np.count_nonzero(stored.values) / stored.values.size
+    if zeros < _HOLES:
+        return ()
+    return (
+        f'{zeros:.0%} of the 16-bit values of an image are 0, as where a depth camera measures '
+        'nothing: depth images are no photographs, and places are not recognised by them; if '
+        "these are depths, choose the camera's colour or grey images",
+    )
 
 
 def _wide_values(reads: Iterable[Read]) -> Iterator[np.ndarray]:

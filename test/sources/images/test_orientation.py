@@ -89,3 +89,19 @@ def test_a_bag_of_photographs_shows_what_the_folder_shows(tmp_path: Path, as_fil
         (folder / f'{orientation}.jpg').write_bytes(photograph(orientation))
     drive = write_bag_from_images(folder, tmp_path / 'drive', rate=1, compressed=as_files).path
     assert all(close(frame.image, UPRIGHT) for _, frame in open_source(drive).frames())
+
+
+@pytest.mark.parametrize('as_files', [True, False])
+def test_a_bag_with_a_calibration_has_the_pixels_as_stored(tmp_path: Path, as_files: bool) -> None:
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for orientation in (3, 1):
+        (folder / f'{orientation}.jpg').write_bytes(photograph(orientation))
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION)
+    camera = CameraConfig(camera=str(tmp_path / 'camera.yaml'))
+    drive = write_bag_from_images(
+        folder, tmp_path / 'drive', rate=1, compressed=as_files, camera=camera
+    ).path
+    frames = [frame for _, frame in open_source(drive).frames()]
+    assert [close(f.image, STORED[o]) for f, o in zip(frames, (1, 3), strict=True)] == [True, True]
+    assert all(frame.camera is not None for frame in frames)

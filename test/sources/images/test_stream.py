@@ -139,6 +139,16 @@ def test_a_remark_is_made_once() -> None:
     assert [each.startswith('/camera: ') for each in said if 'REP 118' in each] == [True]
 
 
+def test_depth_images_in_files_are_told_by_their_holes(tmp_path: Path) -> None:
+    depths = np.full((40, 50), 21_000, np.uint16)
+    depths[:20] += np.arange(50, dtype=np.uint16) * 800
+    depths[5:9, 10:40] = 0
+    (tmp_path / 'depth.png').write_bytes(imencode(depths, 'png'))
+    source = ImageFolder(tmp_path)
+    source.frame(0)
+    assert ['depth images are no photographs' in each for each in source.warnings] == [True]
+
+
 def test_the_orientation_of_an_image_on_a_topic_is_named_and_not_applied() -> None:
     exif: Any = b'Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
     data = encode(picture(), exif=exif)

@@ -107,7 +107,7 @@ def packet_of(msg: Any) -> VideoPacket:
         raise InputError(f'{what} is empty (0 bytes)')
     if len(data) > MAX_ENCODED_BYTES:
         raise InputError(f'{what} has {len(data)} bytes, expected at most {MAX_ENCODED_BYTES}')
-    if codec in ('h264', 'hevc') and b'\0\0\1' not in data[:4]:
+    if codec in ('h264', 'hevc') and b'\0\0\1' not in data[:5]:
         raise InputError(
             f'{what} does not begin with a start code, expected Annex B format: let the encoder '
             'repeat its parameter sets in the stream (h264_mp4toannexb of FFmpeg converts)'
