@@ -80,6 +80,36 @@ class GuardedConnection(sqlite3.Connection):
         return super().execute(*args)
 
 
+class TotalBytes:
+    """Counts the bytes of places that are read one by one, each once or a few times.
+
+    A few pages can be the content of a thousand places, each with a digest that is right. Copying
+    such a file would fill a disk.
+
+    Args:
+        path: the file.
+        times: how often its size may be read.
+    """
+
+    def __init__(self, path: Path, times: int = 1) -> None:
+        self._files = (path, path.with_name(path.name + '-wal'))
+        self._times = times
+        self._bytes = 0
+        self._allowed = BASE_BYTES
+
+    def count(self, size: int) -> None:
+        """Count some bytes.
+
+        Raises:
+            EndlessDataError: the file cannot hold so many.
+        """
+        self._bytes += size
+        if self._bytes > self._allowed:
+            self._allowed = BASE_BYTES + self._times * _size_of(self._files)
+            if self._bytes > self._allowed:
+                raise EndlessDataError('its places have more bytes than the file')
+
+
 class _Budget:
     """What one statement may take.
 
@@ -101,7 +131,7 @@ class _Budget:
         self._steps += STEPS_AT_ONCE
         if self._steps <= BASE_STEPS:
             return 0
-        return int(self._steps > BASE_STEPS + STEPS_PER_BYTE * self._size())
+        return int(self._steps > BASE_STEPS + STEPS_PER_BYTE * _size_of(self._files))
 
     def count_bytes(self, _cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Called for every row; the row."""
@@ -109,19 +139,20 @@ class _Budget:
             if isinstance(value, (bytes, str)):
                 self._bytes += len(value)
         if self._bytes > self._allowed_bytes:
-            self._allowed_bytes = BASE_BYTES + self._size()
+            self._allowed_bytes = BASE_BYTES + _size_of(self._files)
             if self._bytes > self._allowed_bytes:
                 raise EndlessDataError('a table gives more bytes than the file has')
         return row
 
-    def _size(self) -> int:
-        size = 0
-        for file in self._files:
-            try:
-                size += file.stat().st_size
-            except OSError:
-                continue
-        return size
+
+def _size_of(files: tuple[Path, ...]) -> int:
+    size = 0
+    for file in files:
+        try:
+            size += file.stat().st_size
+        except OSError:
+            continue
+    return size
 
 
 def reason_of(error: Exception) -> str:

@@ -21,7 +21,7 @@ from fol_vpr.database.format.records import (
     place_from_row,
 )
 from fol_vpr.database.format.schema import MapHeader, damaged, intact
-from fol_vpr.database.storage.guard import reason_of
+from fol_vpr.database.storage.guard import TotalBytes, reason_of
 from fol_vpr.datatypes import Camera, LocalFeatures, Place
 from fol_vpr.errors import InputError, MapError
 
@@ -51,6 +51,9 @@ class Store:
         self._codec = CODECS[header.codec]
         self._lock = threading.Lock()
         self._verified: set[int] = set()
+        self._first_read = TotalBytes(path)
+        # Repairs and merges read some records twice.
+        self._copied = TotalBytes(path, times=4)
         self._cached_rows: dict[int, SqlRow] = {}
 
     def places(self) -> list[Place]:
@@ -122,8 +125,11 @@ class Store:
         """
         count, blob, stored = self._features_row(place)
         verified = place in self._verified
-        if not verified and not intact(blob, stored):
-            raise damaged(self.path, f'the local features of place {place} have changed')
+        if not verified:
+            with map_errors(self.path):
+                self._first_read.count(len(blob))
+            if not intact(blob, stored):
+                raise damaged(self.path, f'the local features of place {place} have changed')
         local = self._decoded(place, blob, count)
         if not verified:
             self._check_finite(place, local)
@@ -186,7 +192,18 @@ class Store:
         Raises:
             MapError: a part of the record is missing or damaged.
         """
-        return replace(self.record_without_image(place), jpeg=self.image(place))
+        return replace(self.record_without_image(place), jpeg=self.image_to_copy(place))
+
+    def image_to_copy(self, place: int) -> bytes | None:
+        """As `image`, for a copy of all places, whose bytes are counted.
+
+        Raises:
+            MapError: the image is damaged, or the places have more bytes than the file.
+        """
+        jpeg = self.image(place)
+        with map_errors(self.path):
+            self._copied.count(len(jpeg or b''))
+        return jpeg
 
     def record_without_image(self, place: int, *, camera: bool = True) -> PlaceRecord:
         """A record without its image, for the repair of a file whose image may be damaged.
@@ -215,6 +232,8 @@ class Store:
         count, blob, stored = self._features_row(place)
         if not intact(blob, stored):
             raise damaged(self.path, f'the local features of place {place} have changed')
+        with map_errors(self.path):
+            self._copied.count(len(blob))
         self._check_finite(place, self._decoded(place, blob, count))
         return PlaceRecord(known, found[0], count, blob)
 

@@ -197,7 +197,7 @@ def _undamaged(
         if record.place.place_id in removed:
             continue
         try:
-            record = replace(record, jpeg=store.image(row))
+            record = replace(record, jpeg=store.image_to_copy(row))
         except MapError as error:
             repair.dropped.append(
                 f'the image of {record.place.place_id}: {_cause(error, store.path)}'

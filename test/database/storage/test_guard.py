@@ -69,6 +69,18 @@ def test_a_fifo_beside_a_map_does_not_block(tmp_path, suffix):
     assert any('no regular file' in problem for problem in check_map(path))
 
 
+def test_places_with_more_bytes_than_the_file_are_not_copied(tmp_path, monkeypatch):
+    path = tmp_path / 'm.folmap'
+    build(path, 8)
+    monkeypatch.setattr(guard, 'BASE_BYTES', 0)
+    with MapReader(path) as reader:
+        monkeypatch.setattr(guard, '_size_of', lambda _: 2500)
+        with pytest.raises(MapError, match='its places have more bytes'):
+            [reader.record(index) for index in range(8)]
+        with pytest.raises(MapError, match='its places have more bytes'):
+            [reader.local_features(index) for index in range(8)]
+
+
 def test_a_fifo_for_the_hits_does_not_block(tmp_path):
     path = tmp_path / 'm.folmap'
     build(path, 1)
