@@ -28,3 +28,7 @@ def test_settings_name_frames_by_the_same_rule() -> None:
     assert CameraConfig(base_frame='/base').base_frame == 'base'
     assert MappingConfig(frame_id='/map').frame_id == 'map'
     assert LoopsConfig(frame='/odom').frame == 'odom'
+
+
+def test_control_characters_in_names_of_frames_are_escaped():
+    assert bare_frame('/cam\x1b[2J\nera\u202e') == r'cam\x1b[2J\nera\u202e'

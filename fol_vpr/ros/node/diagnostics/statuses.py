@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import MapInfo
+from fol_vpr.errors import escape_controls
 from fol_vpr.ros.node.diagnostics.monitor import RATE_SPAN, Snapshot
 from fol_vpr.ros.node.inputs.images import TRANSPORTS, TopicReport
 
@@ -89,8 +90,11 @@ def diagnostic_statuses(name: str, facts: NodeFacts, counts: Snapshot) -> list[D
         DiagnosticStatus(
             level=level,
             name=f'{name}: {part}',
-            message=message,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+            message=escape_controls(message),
+            values=[
+                KeyValue(key=key, value=escape_controls(str(value)))
+                for key, value in values.items()
+            ],
         )
         for part, (level, message, values) in parts.items()
     ]
