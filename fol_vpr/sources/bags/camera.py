@@ -66,6 +66,13 @@ class BagCamera:
         self._pose_told = ''
         if calibration is not None:
             warn(calibration.notice(config.camera, mounted=True))
+            if self._rectified and calibration.camera.model:
+                warn(
+                    f'{image_topic} is a name of rectified images, but {config.camera} has the '
+                    f'distortion {calibration.camera.model}: it is applied as given. Give the '
+                    'calibration of the rectified images, or leave --camera out to use P of '
+                    'camera_info'
+                )
             if calibration.pose is not None:
                 self._pose_told = f'; {config.camera}: {calibration.pose_told}'
         self.info_topic = '' if config.camera else self._find(image_topic, config)

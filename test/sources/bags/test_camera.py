@@ -268,6 +268,16 @@ def test_rectified_images_of_a_driver_that_leaves_k_at_zero(tmp_path: Path) -> N
     assert first(source).matrix[0, 0] == 38
 
 
+def test_a_calibration_of_raw_images_for_rectified_ones_is_told(tmp_path: Path) -> None:
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION)
+    image = compressed(2 * SECOND, JPEG, topic='/camera/image_rect/compressed')
+    config = CameraConfig(camera=str(tmp_path / 'camera.yaml'), camera_mount=AHEAD)
+    source = BagImages(bag(tmp_path / 'drive', [image]), camera=config)
+    assert first(source).model == 'plumb_bob'
+    (warning,) = source.warnings
+    assert 'is a name of rectified images' in warning and 'leave --camera out' in warning
+
+
 def test_a_camera_info_that_lies_elsewhere_is_named(tmp_path: Path) -> None:
     source = BagImages(film(tmp_path / 'drive', at(1, topic='/driver/camera_info')))
     assert first(source) is None
