@@ -21,6 +21,7 @@ from fol_vpr.sources.cameras import (
     configured_calibration,
     size_mismatch,
 )
+from fol_vpr.sources.image_names import IMAGE_SUFFIXES
 from fol_vpr.sources.images.decode import read_file
 from fol_vpr.sources.images.stored_image import MAX_ENCODED_BYTES
 from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
@@ -28,9 +29,6 @@ from fol_vpr.sources.positions import location_from_name, read_locations
 from fol_vpr.sources.source import Capture, FrameSelector, OnBad, path_errors
 from fol_vpr.sources.utm_positions import Location, in_one_zone
 
-IMAGE_SUFFIXES = frozenset(
-    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
-)
 _ENDINGS = tuple(IMAGE_SUFFIXES)
 _LISTED = 5
 """How many file names a warning lists."""

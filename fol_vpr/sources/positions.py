@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from fol_vpr.sources.utm_positions import Location
 
 _BAND_S = (3_500_000.0, 4_450_000.0)
 """Metres; northings of the latitude band S, 32° to 40° north, in the northern hemisphere."""
+
+
+log = logging.getLogger(__name__)
 
 
 def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int, Location]:
@@ -41,28 +45,38 @@ def read_locations(csv_path: Path, root: Path, files: Sequence[str]) -> dict[int
     if 'file' not in columns and 'index' not in columns:
         raise InputError(
             f'{csv_path} has the columns {", ".join(columns)}, expected file or index among '
-            'them, which tell the image of a row'
+            'them, which tell the image of a row; a trajectory belongs to a drive, see --dataset, '
+            'and bag from-images --poses'
         )
     check_has_content(csv_path, columns)
-    names = ImageNames(csv_path, root, files)
+    found: list[int | None]
+    if 'file' in columns:
+        found = ImageNames(csv_path, root, files).indices_of(rows)
+    else:
+        found = [_index_of_number(row, len(files)) for row in rows]
     locations: dict[int, Location] = {}
     seen: dict[int, str] = {}
-    for row in rows:
-        if 'file' in columns:
-            found = names.index_of(row)
-            if found is None:
-                continue
-            index = found
-        else:
-            index = _index_of_number(row, len(files))
+    for row, index in zip(rows, found, strict=True):
+        if index is None:
+            continue
         if index in seen:
             raise InputError(
                 f'{row.where}: {files[index]} has a row already ({seen[index]}); remove one'
             )
         seen[index] = row.where
         locations[index] = location_of(row)
-    names.report(len(rows))
+    warn_of_unknown(csv_path, columns, list(locations.values()))
     return locations
+
+
+def warn_of_unknown(path: Path, columns: Sequence[str], locations: Sequence[Location]) -> None:
+    """Say how many rows of a table with positions have none, their cells being empty."""
+    unknown = sum(each.pose is None and each.geo is None for each in locations)
+    if unknown and {'x', 'latitude'} & set(columns):
+        log.warning(
+            '%s: %d of %d rows have empty cells instead of a position, which is not known then',
+            path, unknown, len(locations),
+        )  # fmt: skip
 
 
 def location_from_name(name: str) -> Location | None:
@@ -146,7 +160,7 @@ def location_of(row: TableRow) -> Location:
 
 
 def _pose(row: TableRow) -> Pose | None:
-    if 'x' not in row.cells:
+    if _is_empty(row, 'x', 'y'):
         return None
     height = row.number('z') if row.cells.get('z') else 0.0
     position = np.array([row.number('x'), row.number('y'), height])
@@ -218,10 +232,14 @@ def _pose_without_orientation(position: np.ndarray) -> Pose:
 
 
 def _geo(row: TableRow) -> GeoPosition | None:
-    if 'latitude' not in row.cells:
+    if _is_empty(row, 'latitude', 'longitude'):
         return None
     altitude = row.number('altitude') if row.cells.get('altitude') else math.nan
     return GeoPosition(row.number('latitude'), row.number('longitude'), altitude)
+
+
+def _is_empty(row: TableRow, *columns: str) -> bool:
+    return not any(row.cells.get(column) for column in columns)
 
 
 def _stamp(row: TableRow) -> int | None:

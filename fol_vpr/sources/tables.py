@@ -54,6 +54,9 @@ _DELIMITERS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', '': 'blanks'}
 _WITH_UNIT = re.compile(r'(.*?)\s*[\[(]([^\])]*)[\])]')
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)', re.A | re.I)
 _DECIMAL_COMMA = re.compile(r'[+-]?\d+,\d+(e[+-]?\d+)?', re.A | re.I)
+_THOUSANDS = re.compile(r'[+-]?[1-9]\d{0,2},\d{3}', re.A)
+_TEXTS = ('file', 'zone', 'zone_letter', 'hemisphere')
+_EXCEL_DELIMITER = re.compile(r'sep=.', re.I)
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +120,7 @@ def read_csv(path: Path) -> tuple[list[str], list[TableRow]]:
     ]
     if not found:
         raise InputError(f'{path} has no rows; expected a header line and one row per image')
+    found = _with_points(path, found)
     units = {name: named_unit(unit) for name, (_, unit) in zip(known, names, strict=True) if name}
     return _with_known_times(path, columns, found, units)
 
@@ -177,6 +181,8 @@ def read_table(
         for number, text in enumerate(table_text(path).splitlines(), start=1)
         if text.strip()
     ]
+    if lines and _EXCEL_DELIMITER.fullmatch(lines[0].text.strip()):
+        del lines[0]  # what Excel asks for
     data = [line for line in lines if not line.is_comment]
     if not data:
         raise InputError(f'{path} has no rows; expected a header line and one row per image')
@@ -302,6 +308,28 @@ def _check_columns(names: list[str], cells: list[str], where: str) -> list[str]:
                 f'{", ".join(group)} are needed together'
             )
     return columns
+
+
+def _with_points(path: Path, rows: list[TableRow]) -> list[TableRow]:
+    """The rows with points in numbers that have a decimal comma, where it can be nothing else."""
+    texts = {cell for row in rows for name, cell in row.cells.items() if name not in _TEXTS}
+    commas = {text for text in texts if ',' in text and _DECIMAL_COMMA.fullmatch(text)}
+    if not commas or any('.' in text for text in texts):
+        return rows
+    example = min(commas)
+    if all(_THOUSANDS.fullmatch(text) for text in commas):
+        raise InputError(
+            f'{path}: numbers such as {example} have either three decimals or thousands set off; '
+            'write decimals with a point, and thousands without a mark'
+        )
+    log.warning('%s: the comma in numbers such as %s is read as a decimal point', path, example)
+    return [
+        replace(row, cells={
+            name: cell.replace(',', '.') if name not in _TEXTS and cell in commas else cell
+            for name, cell in row.cells.items()
+        })
+        for row in rows
+    ]  # fmt: skip
 
 
 def _with_known_times(

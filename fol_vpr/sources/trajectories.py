@@ -11,7 +11,7 @@ import numpy as np
 from fol_vpr.datatypes import Pose
 from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import quaternion, rotation_matrix
-from fol_vpr.sources.positions import check_has_content, location_of
+from fol_vpr.sources.positions import check_has_content, location_of, warn_of_unknown
 from fol_vpr.sources.stamps import StampUnit
 from fol_vpr.sources.tables import (
     QUATERNION,
@@ -68,7 +68,12 @@ def read_trajectory(path: Path, frame_stamps: Sequence[int] | None = None) -> li
             f'{path} has the columns {", ".join(columns)}, expected a timestamp or stamp_ns, and '
             'x, y or latitude, longitude'
         )
-    located = in_one_zone(dict(enumerate(_sorted(rows))), str(path), log.warning)
+    found = _sorted(rows)
+    warn_of_unknown(path, columns, found)
+    known = [each for each in found if each.pose is not None or each.geo is not None]
+    if not known:
+        raise InputError(f'{path} has no row with a position, all {len(found)} are empty')
+    located = in_one_zone(dict(enumerate(known)), str(path), log.warning)
     return list(located.values())
 
 

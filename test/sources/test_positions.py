@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fol_vpr.sources.positions import (
     parse_seconds,
     read_locations,
 )
+from fol_vpr.sources.trajectories import read_trajectory
 
 FILES = ['a.jpg', 'sub/b.jpg', 'sub/c.jpg']
 
@@ -108,7 +110,9 @@ BAD = [
     ('file,timestamp\na.jpg,-1\n', "line 2: '-1' is not a time"),
     ('file,timestamp\na.jpg,9e30\n', 'between 1970 and 2262'),
     ('file,timestamp\na.jpg,0\nsub/b.jpg,150000000000\n', 'seconds and milliseconds by their'),
-    ('file;x;y\na.jpg;1,5;2,5\n', "line 2: x is '1,5'.* with a point, not a comma"),
+    ('file;x;y\na.jpg;1,5;2.5\n', "line 2: x is '1,5'.* with a point, not a comma"),
+    ('file;x;y\na.jpg;1,500;2,500\n', 'numbers such as 1,500 have either three decimals or'),
+    ('file,x,y\na.jpg,1,\n', "line 2: y is '', expected a finite number"),
     ('file,x,y\na.jpg,1_0,2\n', "line 2: x is '1_0'"),
     ('file,stamp_ns\na.jpg,1.5\n', "line 2: stamp_ns is '1.5'"),
     ('file,x,y\n"a.jpg,1,2\n', 'is no CSV'),
@@ -230,3 +234,38 @@ def test_impossible_numbers_of_a_table_name_their_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             read_locations(table(tmp_path, content), tmp_path, FILES)
+
+
+@pytest.mark.parametrize('content', [
+    'file;x;y\na.jpg;1,5;2\nsub/b.jpg;-3;1,250\n',
+    'sep=;\nfile;x;y\na.jpg;1,5;2\nsub/b.jpg;-3;1,250\n',
+    'file\tx\ty\na.jpg\t1,5\t2\nsub/b.jpg\t-3\t1,250\n',
+    'file,x,y\na.jpg,"1,5",2\nsub/b.jpg,-3,"1,250"\n',
+])  # fmt: skip
+def test_decimal_commas_that_can_be_nothing_else(tmp_path: Path, content: str, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = read_locations(table(tmp_path, content), tmp_path, FILES)
+    assert [list(found[index].pose.position) for index in (0, 1)] == [[1.5, 2, 0], [-3, 1.25, 0]]
+    assert 'the comma in numbers such as 1,250 is read as a decimal point' in caplog.text
+
+
+@pytest.mark.parametrize('columns', ['x,y', 'latitude,longitude'])
+def test_positions_whose_cells_are_empty_are_not_known(
+    tmp_path: Path, columns: str, caplog
+) -> None:
+    path = table(tmp_path, f'file,{columns},timestamp\na.jpg,,,1\nsub/b.jpg,3,4,2\n')
+    with caplog.at_level(logging.WARNING):
+        found = read_locations(path, tmp_path, FILES)
+    assert (found[0].pose, found[0].geo, found[0].stamp_ns) == (None, None, 10**9)
+    assert found[1].pose is not None or found[1].geo is not None
+    assert '1 of 2 rows have empty cells instead of a position' in caplog.text
+
+
+def test_a_trajectory_leaves_out_rows_without_position(tmp_path: Path, caplog) -> None:
+    path = table(tmp_path, 'timestamp,x,y\n1,,\n2,3,4\n')
+    with caplog.at_level(logging.WARNING):
+        (found,) = read_trajectory(path)
+    assert found.stamp_ns == 2 * 10**9
+    assert '1 of 2 rows have empty cells' in caplog.text
+    with pytest.raises(InputError, match='has no row with a position, all 1 are empty'):
+        read_trajectory(table(tmp_path, 'timestamp,x,y\n1,,\n'))

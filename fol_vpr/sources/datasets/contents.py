@@ -78,8 +78,8 @@ def required(path: Path, title: str, origin: str) -> Path:
     if path.exists():
         return path
     raise InputError(
-        f'{printable(str(path), 400)} is missing: {origin} of {title}; download and unpack it, or '
-        'check the folder that was given'
+        f'{printable(str(path), 400)} is missing, which {title} needs: {origin}; download and '
+        'unpack it, or check the folder that was given'
     )
 
 

@@ -18,6 +18,9 @@ from fol_vpr.sources.folder import ImageFolder
 from fol_vpr.sources.source import FrameSelector, OnBad
 from fol_vpr.sources.utm_positions import Location, in_one_zone
 
+_FARTHEST_CENTRE = 0.1
+"""Share of the width or height between a principal point and the centre of the image."""
+
 
 class DatasetImages(ImageFolder):
     """Images of a data set with the poses, times and camera that it gives.
@@ -86,13 +89,25 @@ class DatasetImages(ImageFolder):
     def _camera_of(self, pixels: np.ndarray) -> Camera | None:
         size = (pixels.shape[1], pixels.shape[0])
         if self._camera is None and self._contents.matrix is not None:
-            return Camera(size, self._contents.matrix, mount=self._contents.mount)
+            return self._of_matrix(self._contents.matrix, size)
         if self._camera is not self._contents.camera or self._camera is None:
             return super()._camera_of(pixels)
         if problem := size_mismatch(self._camera, size):
             self._warn(f'{self._contents.title}, {self.path}: {problem}; {WITHOUT_CAMERA}')
             return None
         return self._camera
+
+    def _of_matrix(self, matrix: np.ndarray, size: tuple[int, int]) -> Camera | None:
+        """The calibration of images of this size; None if they are not those it was made for."""
+        centre = matrix[:2, 2] / size
+        if np.abs(centre - 0.5).max() < _FARTHEST_CENTRE:
+            return Camera(size, matrix, mount=self._contents.mount)
+        self._warn(
+            f'{self._contents.title}, {self.path}: the calibration has its principal point at '
+            f'{matrix[0, 2]:.0f}, {matrix[1, 2]:.0f}, which is not near the centre of images of '
+            f'{size[0]}x{size[1]} pixels, so they were resized or cropped; {WITHOUT_CAMERA}'
+        )
+        return None
 
     def _listed(self) -> tuple[list[str], list[str]]:
         return list(self._contents.files), []

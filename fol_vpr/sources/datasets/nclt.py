@@ -35,7 +35,8 @@ def find(folder: Path) -> tuple[Path, Path] | None:
     """The session and the folder of the camera that a path means, None where it means none."""
     if folder.name in CAMERAS:
         return _session(folder), folder
-    for images in (folder / 'lb3', folder, *sorted(folder.glob('*/lb3'))):
+    nested = list(folder.glob('*/lb3'))
+    for images in (folder / 'lb3', folder, *(nested if len(nested) == 1 else ())):
         there = [name for name in (_AHEAD, *CAMERAS) if (images / name).is_dir()]
         if there:
             return _session(images / there[0]), images / there[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from fol_vpr.config import CameraConfig
 from fol_vpr.errors import InputError
-from fol_vpr.files import printable
+from fol_vpr.files import natural_key, printable
 from fol_vpr.sources.datasets import euroc, four_seasons, kitti, msls, nclt, places, robotcar, tum
 from fol_vpr.sources.datasets.contents import Contents
 from fol_vpr.sources.datasets.images import DatasetImages
@@ -38,11 +40,14 @@ READERS: dict[str, Reader] = {
 """Readers by the name that users give; the name may be followed by a colon and a variant."""
 VARIANTS = {'msls': msls.SUBTASKS}
 _ALIASES = {
-    'tum_rgbd': 'tum', 'euroc_mav': 'euroc', 'kitti_odometry': 'kitti', 'four_seasons': '4seasons',
-    'oxford_robotcar': 'robotcar', 'tokyo_24_7': 'tokyo247', 'tokyo24_7': 'tokyo247',
-    'pitts': 'pitts30k', 'pittsburgh': 'pitts30k', 'pitts250k': 'pitts30k', 'sfxl': 'sf_xl',
-    'mapillary_sls': 'msls', 'vprbench': 'vpr_bench',
+    'tumrgbd': 'tum', 'eurocmav': 'euroc', 'kittiodometry': 'kitti', 'fourseasons': '4seasons',
+    'oxfordrobotcar': 'robotcar', 'pitts': 'pitts30k', 'pittsburgh': 'pitts30k',
+    'pitts250k': 'pitts30k', 'sfxl': 'sf_xl', 'mapillarysls': 'msls', 'vprbench': 'vpr_bench',
 }  # fmt: skip
+_MOST_FOLDERS = 1000
+"""How many folders are looked into for the drive that is meant."""
+_LEVELS = 3
+_SHOWN = 4
 
 
 def open_dataset(
@@ -66,8 +71,9 @@ def open_dataset(
         InputError: no such data set, or a file of it is missing or damaged.
     """
     called, _, variant = name.partition(':')
-    key = called.strip().lower().replace('-', '_').replace('/', '_').replace(' ', '_')
-    key = _ALIASES.get(key, key)
+    key = called.strip().lower()
+    bare = re.sub(r'[-_/ ]', '', key)
+    key = _ALIASES.get(bare, bare if bare in READERS else key)
     if key not in READERS:
         raise InputError(
             f'there is no data set {printable(called)!r} here, expected one of '
@@ -79,7 +85,10 @@ def open_dataset(
     if not folder.is_dir():
         raise InputError(f'{printable(str(folder))} is no folder, expected one of {key}')
     with path_errors(folder):
-        contents = READERS[key](folder, max_pose_gap, variant.strip().lower())
+        try:
+            contents = READERS[key](folder, max_pose_gap, variant.strip().lower())
+        except InputError as error:
+            raise InputError(f'{error}{_advice(key, folder, str(error))}') from error
     return DatasetImages(contents, frame_id=frame_id, camera=camera)
 
 
@@ -104,3 +113,43 @@ def recognise(folder: Path) -> str:
     if (folder / 'postprocessed.csv').is_file() and (folder / 'images').is_dir():
         return 'msls'
     return ''
+
+
+def _advice(key: str, folder: Path, said: str) -> str:
+    """The drive or the data set that is meant, where a folder is not what a reader expected."""
+    other = recognise(folder)
+    if other:
+        return '' if other == key else f'; it looks like {other}: --dataset {other} {folder}'
+    above = [each for each in folder.absolute().parents[:_LEVELS] if recognise(each) == key]
+    found = above[:1] or _below(key, folder)
+    if not found or (not above and all(str(each) in said for each in found)):
+        return ''
+    more = ' and others' if len(found) > _SHOWN else ''
+    listed = ' or '.join(printable(str(each), 200) for each in found[:_SHOWN])
+    return f'; {key} is in {listed}{more}: give that folder'
+
+
+def _below(key: str, folder: Path) -> list[Path]:
+    """Folders in a folder that are drives or parts of a data set, nearest ones first."""
+    level, seen, found = [folder], 0, []
+    for _ in range(_LEVELS):
+        below: list[Path] = []
+        for parent in level:
+            children = sorted(_folders(parent), key=lambda each: natural_key(each.name))
+            below += children[: _MOST_FOLDERS - seen]
+            seen += len(children)
+            if seen > _MOST_FOLDERS:
+                break
+        found += [each for each in below if recognise(each) == key]
+        if found or seen > _MOST_FOLDERS:
+            break
+        level = below
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(each.path) for each in entries if each.is_dir() and each.name[0] != '.']
+    except OSError:
+        return []

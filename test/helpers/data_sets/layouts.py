@@ -94,7 +94,8 @@ def kitti(root: Path, count: int = 3, number: str = '00') -> Path:
     sequence = root / 'sequences' / number
     for camera in ('image_0', 'image_2'):
         for frame in range(count):
-            image(sequence / camera / f'{frame:06d}.png', frame)
+            # Of the size that the calibration is for.
+            image(sequence / camera / f'{frame:06d}.png', pixels=picture(frame, 1241, 376))
     write(sequence / 'times.txt', ''.join(f'{frame / 10:.6e}\n' for frame in range(count)))
     matrix = '718.856 0 607.1928 {} 0 718.856 185.2157 {} 0 0 1 {}'
     write(

@@ -296,3 +296,43 @@ def test_damaged_tables_are_named(
     with pytest.raises(InputError, match=said) as raised:
         open_dataset(name, folder)
     assert Path(file).name in str(raised.value)
+
+
+INSIDE = [
+    ('tum', 'depth'), ('euroc', 'mav0/state_groundtruth_estimate0'), ('kitti', '../..'),
+    ('4seasons', 'undistorted_images'), ('robotcar', 'stereo'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('name', 'given'), INSIDE)
+def test_a_folder_too_high_or_too_deep_is_told_the_right_one(
+    tmp_path: Path, name: str, given: str
+) -> None:
+    folder = made(name, tmp_path)
+    for wrong in (folder / given, tmp_path):
+        with pytest.raises(InputError, match=rf'; {name} is in .*: give that folder') as raised:
+            open_dataset(name, wrong.resolve())
+        assert str(folder.parent if name == '4seasons' else folder) in str(raised.value)
+
+
+def test_a_drive_of_another_data_set_is_named(tmp_path: Path) -> None:
+    folder = made('euroc', tmp_path)
+    with pytest.raises(InputError, match=f'it looks like euroc: --dataset euroc {folder}'):
+        open_dataset('TUM RGB-D', folder)
+
+
+def test_the_session_of_several_is_not_guessed(tmp_path: Path) -> None:
+    layouts.nclt(tmp_path / '2012-01-08')
+    assert open_dataset('nclt', tmp_path).session_id == '2012-01-08'
+    layouts.nclt(tmp_path / '2012-02-04')
+    with pytest.raises(InputError, match=r'nclt is in .*2012-01-08 or .*2012-02-04: give that'):
+        open_dataset('nclt', tmp_path)
+
+
+def test_kitti_images_of_another_size_have_no_calibration(tmp_path: Path, caplog) -> None:
+    folder = layouts.kitti(tmp_path / 'dataset')
+    assert open_dataset('kitti', folder).frame(0).camera is not None
+    layouts.image(folder / 'image_0' / '000001.png', pixels=np.zeros((188, 620, 3), np.uint8))
+    with caplog.at_level(logging.WARNING):
+        assert open_dataset('kitti', folder).frame(1).camera is None
+    assert 'not near the centre of images of 620x188 pixels' in caplog.text
