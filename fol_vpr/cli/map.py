@@ -110,7 +110,7 @@ def _build(args: argparse.Namespace) -> int:
     if not args.dataset and (args.bag is not None) != source.selects_keyframes:
         kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')
         raise InputError(f'{kind[0]} was given {args.images or args.bag}, which {kind[1]}')
-    source = part_of(source, args)
+    source = part_of(source, args, said=False)
     from fol_vpr.mapping import build_map
     from fol_vpr.recognizer import PlaceRecognizer
 

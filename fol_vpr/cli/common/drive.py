@@ -93,8 +93,13 @@ def part_moments(args: argparse.Namespace) -> tuple[Moment | None, Moment | None
     return begin, end
 
 
-def part_of(source: FrameSource, args: argparse.Namespace) -> FrameSource:
-    """The part of a drive that --from and --to choose, or all of it; says which part it is.
+def part_of(source: FrameSource, args: argparse.Namespace, *, said: bool = True) -> FrameSource:
+    """The part of a drive that --from and --to choose, or all of it.
+
+    Args:
+        source: the whole drive.
+        args: with the options of `add_part_options`.
+        said: whether to print which part it is.
 
     Raises:
         InputError: a time is none, or no image lies between the two.
@@ -105,5 +110,6 @@ def part_of(source: FrameSource, args: argparse.Namespace) -> FrameSource:
     if begin is None and end is None:
         return source
     part = DriveWindow(source, begin, end)
-    print(part.description, file=sys.stderr)
+    if said:
+        print(part.description, file=sys.stderr)
     return part
