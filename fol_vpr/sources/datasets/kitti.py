@@ -59,8 +59,11 @@ def read(folder: Path, max_gap: float, variant: str) -> Contents:
     calibration = required(
         sequence / 'calib.txt', TITLE, f'the calibration, in data_odometry_calib.zip of {_SITE}'
     )
+    # Of a link the folder that it lies in comes first, and then that of what it links to.
+    roots = [path.parents[1] for path in (sequence.absolute(), sequence.resolve())]
+    beside = [root / 'poses' / f'{number}.txt' for root in roots]
     truth = required(
-        sequence.resolve().parents[1] / 'poses' / f'{number}.txt',
+        next((each for each in beside if each.exists()), beside[0]),
         TITLE,
         f'the poses, in data_odometry_poses.zip of {_SITE}, which has them for 00 to 10',
     )

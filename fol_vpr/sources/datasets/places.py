@@ -9,7 +9,6 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources.datasets.contents import Contents
 from fol_vpr.sources.folder import list_images
 from fol_vpr.sources.positions import location_from_name
-from fol_vpr.sources.utm_positions import Location
 
 PARTS = ('database', 'queries')
 VPR_PARTS = ('ref', 'query')
@@ -93,15 +92,16 @@ def read_vpr_bench(folder: Path) -> Contents:
     files = _listed(
         'VPR-Bench', folder, VPR_PARTS, 'see github.com/MubarizZaffar/VPR-Bench for its images'
     )
-    truth = next(
-        (each for name in TRUTHS if (each := folder.resolve().parent / name).is_file()), None
-    )
+    # Of a link the folder that it lies in comes first, and then that of what it links to.
+    parents = folder.absolute().parent, folder.resolve().parent
+    beside = (parent / name for parent in parents for name in TRUTHS)
+    truth = next((each for each in beside if each.is_file()), None)
     notes = [] if truth is None else [f'its ground truth is {truth.name}']
     return Contents(
         title='VPR-Bench',
         root=folder,
         files=files,
-        locations=dict.fromkeys(range(0), Location()),
+        locations={},
         session_id=folder.resolve().name,
         notes=notes,
         ground_truth=truth,

@@ -336,3 +336,25 @@ def test_kitti_images_of_another_size_have_no_calibration(tmp_path: Path, caplog
     with caplog.at_level(logging.WARNING):
         assert open_dataset('kitti', folder).frame(1).camera is None
     assert 'not near the centre of images of 620x188 pixels' in caplog.text
+
+
+def test_real_sequence_of_tum(data: Path, tmp_path: Path) -> None:
+    real = data / 'tum_fr1_desk'
+    names = [path.name for path in (real / 'rgb').iterdir()]
+    folder = tmp_path / 'rgbd_dataset_freiburg1_desk'
+    folder.mkdir()
+    (folder / 'rgb').symlink_to(real / 'rgb')
+    (folder / 'groundtruth.txt').write_bytes((real / 'groundtruth.txt').read_bytes())
+    (folder / 'rgb.txt').write_text(''.join(f'{name[:-4]} rgb/{name}\n' for name in names))
+    known = {
+        Path(capture.uri).name: capture.pose
+        for capture in ImageFolder(real / 'rgb', real / 'frames.csv').captures()
+    }
+    source = open_dataset('tum', folder)
+    for name, pose in zip(source.files, poses(source), strict=True):
+        other = known[Path(name).name]
+        assert other is not None
+        np.testing.assert_allclose(pose.position, other.position, atol=1e-4)
+    # A camera in the hand over a desk is held upright: the mocap's z is up.
+    up = np.mean([rotation_matrix(pose.orientation)[2, 2] for pose in poses(source)])
+    assert up > 0.5
