@@ -269,7 +269,17 @@ def _angle_column(name: str, unit: str) -> str:
 
 
 def _warn_of_angles(path: Path, names: list[str]) -> None:
-    """Say how the column yaw is read, and which columns of angles are not used."""
+    """Say how the column yaw is read, and which columns of angles are not used.
+
+    Raises:
+        InputError: yaw is about an axis that points down.
+    """
+    if 'down' in names and any(name.startswith('yaw') for name in names) and 'qx' not in names:
+        raise InputError(
+            f'{path} has the columns yaw and down, so its angles are those of axes north, east, '
+            'down, clockwise from north; give the drive by --dataset if it is one of RobotCar, '
+            'or write yaw as heading_deg, in degrees, and leave down out'
+        )
     if 'yaw' in names and 'qx' not in names:
         log.warning(
             '%s: yaw is read as radians counterclockwise from x; name the column yaw_deg for '

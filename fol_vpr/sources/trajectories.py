@@ -169,6 +169,8 @@ def _headerless_euroc(path: Path) -> list[TableRow] | None:
                 'in the first line'
             )
         found.append((f'{path}, line {number}', fields))
+    if not found:
+        return None
     unit = time_unit([fields[0] for _, fields in found], str(path))
     return [row_of(where, EUROC_COLUMNS, fields, unit) for where, fields in found]
 

@@ -269,3 +269,15 @@ def test_a_trajectory_leaves_out_rows_without_position(tmp_path: Path, caplog) -
     assert '1 of 2 rows have empty cells' in caplog.text
     with pytest.raises(InputError, match='has no row with a position, all 1 are empty'):
         read_trajectory(table(tmp_path, 'timestamp,x,y\n1,,\n'))
+
+
+@pytest.mark.parametrize('content', ['', '\n', '# timestamp x y z\n'])
+def test_an_empty_trajectory_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputError, match='has no rows'):
+        read_trajectory(table(tmp_path, content))
+
+
+def test_a_yaw_about_down_is_not_taken_for_one_about_up(tmp_path: Path) -> None:
+    path = table(tmp_path, 'timestamp,northing,easting,down,roll,pitch,yaw\n1,2,3,4,0,0,1.5\n')
+    with pytest.raises(InputError, match=r'columns yaw and down, .* clockwise from north; give'):
+        read_trajectory(path)
