@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import struct
 import time
 from collections import deque
@@ -16,7 +17,6 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.config import PlayerConfig
 from fol_vpr.errors import FolVprError, InputError
@@ -24,6 +24,7 @@ from fol_vpr.ros.bags.client import client_node, message_class, not_played_messa
 from fol_vpr.ros.messages.conversions import stamp_to_ns, time_from_ns
 from fol_vpr.sources import Bag, Message, Topic
 from fol_vpr.sources.bags.clocks import HEADER, RECEPTION
+from fol_vpr.sources.images.video.packets import VIDEO_DEFINITIONS, is_video
 from fol_vpr.sources.window import Moment
 
 Report = Callable[[str], None]
@@ -31,6 +32,8 @@ Conclude = Callable[['PlaySummary'], None]
 Progress = Callable[[int, int], None]
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+STAMPED = (('header', 'std_msgs/Header'), ('timestamp', 'builtin_interfaces/Time'))
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 LATCHED = ('/tf_static', '/robot_description')
 # Seconds after discovery until the first message is sure to arrive.
 DISCOVERY_TIME = 0.5
@@ -44,7 +47,7 @@ class PlaySummary:
     """What was played.
 
     Attributes:
-        images: number of images sent.
+        images: number of images, and of packets of video, sent.
         sent: number of messages by the topic that they were published on.
         skipped: topics whose types are not installed here.
         answered, unanswered: number of images; None unless answers were waited for.
@@ -82,7 +85,9 @@ def play(
         remap: topic of the bag -> topic to publish on.
         answers: topic on which every image is answered by a message with the stamp of the image in
             its header. At most `in_flight` images are then sent ahead of the answers, so that
-            none is dropped, however slow the other side is. Empty: do not wait for answers.
+            none is dropped, however slow the other side is. Packets of a video are sent without
+            waiting, because some give no picture before the next ones are there. Empty: do not
+            wait for answers.
         begin, end: of the part to play, by the times of reception; None for the whole bag.
         stamps: `HEADER` leaves the stamps of the messages as they are; `RECEPTION` writes their
             times of reception into their headers.
@@ -105,7 +110,9 @@ def play(
             for topic in bag.foreign.values():
                 report(f'{topic} is not played')
         part = _Part(begin, end, stamps == RECEPTION)
-        player = _Player(node, executor, publishers, config, summary, part)
+        shown = (*IMAGE_TYPES, *VIDEO_DEFINITIONS)
+        of_images = [p for name, p in publishers.items() if bag.topics[name].msgtype in shown]
+        player = _Player(node, executor, publishers, of_images, config, summary, part)
         player.wait_for_subscriber()
         if answers:
             player.listen(answers)
@@ -190,10 +197,7 @@ class _Part:
     def _is_stamped(self, msgtype: str) -> bool:
         if msgtype not in self._has_header:
             fields = message_class(msgtype).get_fields_and_field_types()
-            self._has_header[msgtype] = next(iter(fields.items()), None) == (
-                'header',
-                'std_msgs/Header',
-            )
+            self._has_header[msgtype] = next(iter(fields.items()), None) in STAMPED
         return self._has_header[msgtype]
 
 
@@ -205,6 +209,7 @@ class _Player:
         node: Node,
         executor: Executor,
         publishers: dict[str, Publisher],
+        of_images: list[Publisher],
         config: PlayerConfig,
         summary: PlaySummary,
         part: _Part,
@@ -213,6 +218,7 @@ class _Player:
         self._part = part
         self._executor = executor
         self._publishers = publishers
+        self._of_images = of_images
         self._config = config
         self._summary = summary
         self._outstanding: deque[int] = deque()
@@ -228,8 +234,7 @@ class _Player:
         """
         if not self._config.wait_for:
             return
-        images = [p for p in self._publishers.values() if p.msg_type in (Image, CompressedImage)]
-        awaited = images or list(self._publishers.values())
+        awaited = self._of_images or list(self._publishers.values())
         deadline = time.monotonic() + self._config.wait_for
         while not any(publisher.get_subscription_count() for publisher in awaited):
             if time.monotonic() > deadline:
@@ -265,17 +270,25 @@ class _Player:
     def play_once(self, bag: Bag, progress: Progress | None, total: int) -> None:
         """Publish all messages once."""
         started, first = time.monotonic(), None
+        # Many drivers send it once, at the start of the drive.
+        camera_infos: dict[str, Message] = {}
         for number, message in enumerate(bag.read(self._publishers), start=1):
             if self._part.is_over(message):
                 break
             if not self._part.has_begun(message):
                 if message.topic in LATCHED:
                     self._send(message)
+                elif message.msgtype == CAMERA_INFO:
+                    camera_infos[message.topic] = message
                 continue
             first = message.receive_ns if first is None else first
             elapsed = (message.receive_ns - first) / 1e9 - self._config.start_offset
             if elapsed < 0 and message.topic not in LATCHED:
+                if message.msgtype == CAMERA_INFO:
+                    camera_infos[message.topic] = message
                 continue
+            while camera_infos:
+                self._send(camera_infos.popitem()[1])
             if self._config.rate:
                 self._spin_until(started + elapsed / self._config.rate, message.receive_ns)
             self._send(message)
@@ -296,16 +309,20 @@ class _Player:
         publisher = self._publishers[message.topic]
         message = self._part.stamped(message)
         is_image = message.msgtype in IMAGE_TYPES
-        if is_image and self._listening:
+        is_packet = is_video(message.msgtype)
+        if self._listening and is_image:
             self._wait_for_answers(self._config.in_flight - 1)
             self._outstanding.append(_stamp_of(message))
+        elif self._listening and is_packet:
+            # Packets of B-frames come in another order than their pictures.
+            bisect.insort(self._outstanding, _stamp_of(message))
         if self._clock is not None:
             self._publish_clock(message.receive_ns)
         # The bag and the middleware both use CDR: the recorded bytes are published unparsed.
         publisher.publish(message.data)
         sent = self._summary.sent
         sent[publisher.topic_name] = sent.get(publisher.topic_name, 0) + 1
-        self._summary.images += is_image
+        self._summary.images += is_image or is_packet
 
     def _wait_for_answers(self, allowed: int) -> None:
         """Wait until at most `allowed` images are unanswered; give up those that take too long."""
@@ -351,11 +368,11 @@ class _Player:
 
 
 def with_stamp(data: bytes, stamp_ns: int) -> bytes:
-    """A serialised message that begins with a header, with another stamp in nanoseconds.
+    """A serialised message that begins with a stamp or a header, with another stamp.
 
     Args:
         data: as CDR: four bytes that tell the byte order, then the stamp.
-        stamp_ns: up to the year 2038, which 32 bits of seconds hold.
+        stamp_ns: the new one in nanoseconds, up to the year 2038, which 32 bits of seconds hold.
     """
     if len(data) < 12:
         return data
@@ -365,7 +382,7 @@ def with_stamp(data: bytes, stamp_ns: int) -> bytes:
 
 
 def _stamp_of(message: Message) -> int:
-    """Stamp in nanoseconds of a serialised message with a header; -1 if it is too short."""
+    """Stamp in nanoseconds of a serialised message that begins with one; -1 if it is too short."""
     if len(message.data) < 12:
         return -1
     # The second byte of the CDR encapsulation gives the byte order.

@@ -63,6 +63,22 @@ def test_a_part_is_played_with_the_times_of_reception(bag, tmp_path):
     assert sent == len(part)
 
 
+def test_a_part_is_played_with_the_camera_info_that_was_sent_once(tmp_path):
+    from helpers.source_files import SECOND, camera_info, compressed, encode, picture
+    from helpers.source_files import bag as written
+
+    images = [compressed(n * SECOND // 10, encode(picture(n))) for n in range(2, 9)]
+    path = written(tmp_path / 'drive', [camera_info(SECOND // 10), *images])
+    copy, topics = tmp_path / 'copy', ('/camera_info', '/camera/compressed')
+    recorder = live.fol_vpr('bag', 'record', *topics, '--output', copy, '--idle', 2)
+    player = live.fol_vpr('bag', 'play', path, '--from', 0.3, '--json')
+    status, output, errors = finish(player)
+    assert status == 0, errors
+    assert json.loads(output)['sent'] == {'/camera_info': 1, '/camera/compressed': 5}
+    status, _, errors = finish(recorder)
+    assert status == 0, errors
+
+
 def test_a_stamp_is_written_into_serialised_messages_of_either_byte_order():
     time_ns = 1_700_000_000_123_456_789
     for first in (b'\0\1\0\0', b'\0\0\0\0'):
