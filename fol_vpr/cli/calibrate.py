@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_drive_options(parser)
     add_network_of_map(parser)
-    add_settings(parser, CameraConfig, only=('image_range',))
+    add_settings(parser, CameraConfig)
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
     add_settings(parser, VerificationConfig, only=VERIFICATION)
     add_settings(parser, EvaluationConfig)

@@ -166,6 +166,7 @@ def test_the_report_on_a_recording_says_that_the_map_is_calibrated(walk, calibra
         (['--images', 'A', '--images', 'B', '--ground-truth', 'T'], 'once for each'),
         (['--images', 'A', '--positions', 'P', '--positions', 'Q'], 'once for each'),
         (['--images', 'A', '--limit', '0'], 'expected at least 1'),
+        (['--images', '.', '--camera', '/nowhere/c.yaml'], '/nowhere/c.yaml'),
         (['--images', 'A', '--json', '/nowhere/out.json'], '/nowhere/out.json'),
     ],
 )
