@@ -25,6 +25,7 @@ BAG_HELP = 'folder with metadata.yaml, or a .db3, .mcap or ROS 1 .bag file, pack
 WRITER_SETTINGS = (
     'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
 )  # fmt: skip
+CAMERA_SETTINGS = ('camera', 'camera_name', 'camera_mount', 'image_range')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
-    add_settings(parser, CameraConfig, only=('camera', 'camera_name', 'camera_mount'))
+    add_settings(parser, CameraConfig, only=CAMERA_SETTINGS)
 
 
 def _from_images(args: argparse.Namespace) -> int:

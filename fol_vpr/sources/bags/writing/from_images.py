@@ -101,7 +101,7 @@ def write_bag_from_images(
         map_frame: the frame that the poses are in.
         base_frame: the frame that the poses are of.
         camera: file and mount of the calibration, which become CameraInfo beside the images and
-            /tf_static from the base frame to the camera.
+            /tf_static from the base frame to the camera; and the range of images with 16 bits.
         overwrite: replace an existing bag.
         progress: called after each image.
 
@@ -120,7 +120,14 @@ def write_bag_from_images(
         base_frame=base_frame,
     )
     folder, output = Path(folder), Path(output)
-    source = ImageFolder(folder, stamps_csv)
+    levels = CameraConfig(image_range=camera.image_range if camera else ())
+    if compressed and levels.image_range:
+        raise InputError(
+            'a range of images with 16 bits was given, but compressed images keep their bits: '
+            'leave --image-range out here, and give it where the bag is read; or add '
+            '--no-compressed'
+        )
+    source = ImageFolder(folder, stamps_csv, camera=levels)
     stamps = _stamps(source, rate, None if stamps_csv is None else Path(stamps_csv), config)
     track = [] if poses_csv is None else read_trajectory(Path(poses_csv), stamps)
     _check_track(track, poses_csv)

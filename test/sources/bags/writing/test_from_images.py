@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.source_files import SECOND, encode, image_folder, picture
+from PIL import Image
 
+from fol_vpr.config import CameraConfig
 from fol_vpr.errors import InputError, StorageError
 from fol_vpr.sources import Bag, ImageFolder, deserialize, open_source, write_bag_from_images
 
@@ -55,6 +57,19 @@ def test_other_formats_lose_nothing(tmp_path: Path, suffix: str) -> None:
         assert len(found) == 2
         for position, frame in found:
             np.testing.assert_array_equal(frame.image, picture(position))
+
+
+def test_the_range_of_16_bits_can_be_given(tmp_path: Path) -> None:
+    (tmp_path / 'images').mkdir()
+    dark = np.tile(np.arange(48, dtype=np.uint16), (32, 1))
+    Image.fromarray(dark).save(tmp_path / 'images' / '1.png')
+    camera = CameraConfig(image_range=(0, 94))
+    arguments = (tmp_path / 'images', tmp_path / 'bag')
+    with pytest.raises(InputError, match='add --no-compressed'):
+        write_bag_from_images(*arguments, rate=1, camera=camera)
+    write_bag_from_images(*arguments, rate=1, camera=camera, compressed=False)
+    ((_, frame),) = open_source(tmp_path / 'bag').frames()
+    assert frame.image[0, :, 0].tolist() == np.rint(np.arange(48) / 94 * 255).tolist()
 
 
 def test_ending_that_lies_about_the_format(tmp_path: Path) -> None:
