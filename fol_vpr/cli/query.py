@@ -179,6 +179,12 @@ def _read(path: str, config: CameraConfig) -> Frame:
     )
     # A calibration is of the pixels as they are stored.
     image = decoder.decode_file(read_image_file(Path(path)), path, upright=camera is None)
+    if decoder.levels.are_found:
+        print(
+            'one image does not tell how many bits its camera uses: give --image-range as `map '
+            'build` named it for the images of the map',
+            file=sys.stderr,
+        )
     if camera is not None and (problem := size_mismatch(camera, (image.shape[1], image.shape[0]))):
         raise InputError(f'{config.camera} does not fit {path}: {problem}')
     return Frame(image, uri=path, camera=camera)

@@ -54,6 +54,17 @@ def test_a_map_of_something_else_is_refused_naming_both(drive, options, named, c
     assert all(name in errors for name in named)
 
 
+def test_the_depth_of_one_image_alone_is_a_guess_that_is_said(drive, tmp_path, capsys):
+    path = tmp_path / 'dark.png'
+    cv2.imwrite(str(path), np.tile(np.arange(60, dtype=np.uint16) * 3, (40, 1)))
+    command = ['query', str(path), '--map', str(drive.map), '--rerank', '0', '--verify', '0']
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert '255 as white (8 bits)' in said and 'how many bits its camera uses' in said
+    assert main([*command, '--image-range', '0', '4095']) == 0
+    assert 'bits' not in capsys.readouterr().err
+
+
 def test_a_grey_image_is_an_image(drive, tmp_path, capsys):
     path = tmp_path / 'grey.png'
     cv2.imwrite(str(path), np.full((40, 60), 127, np.uint8))

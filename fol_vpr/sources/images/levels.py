@@ -94,6 +94,11 @@ class Levels:
         self._table = None if self._fixed is None else _table(self._fixed)
         self._cut_off = False
 
+    @property
+    def are_found(self) -> bool:
+        """Whether black and white were taken from images."""
+        return self._fixed is None and self._range is not None
+
     def to_8bit(self, values: np.ndarray, what: str) -> np.ndarray:
         """Convert values to uint8 of the same shape.
 
