@@ -105,10 +105,13 @@ class DriveWindow:
                 for each in (begin, end)
                 if each is not None
             )
+            remedy = ''
+            if start == max(stamps) and len(stamps) > 1:
+                remedy = '; their clock does not run: --stamps reception takes those of a bag'
             raise InputError(
-                f'no image of {source.description} lies within {given}: they are of '
+                f'no image lies within {given}: {source.description}, are of '
                 f'{start / 1e9:.3f} to {max(stamps) / 1e9:.3f} s, 0 to '
-                f'{(max(stamps) - start) / 1e9:.3f} s from the start'
+                f'{(max(stamps) - start) / 1e9:.3f} s from the start{remedy}'
             )
         self._range = first, last
         self._number = {position: number for number, position in enumerate(self.positions)}

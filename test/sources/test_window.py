@@ -123,3 +123,10 @@ def test_parts_of_folders(tmp_path: Path) -> None:
     assert [number for number, _ in part.frames()] == [0, 1]
     assert [number for number, _ in part.keyframes(KeyframeSelector(MappingConfig()))] == [0, 1]
     assert part.positions == [1, 2]
+
+
+def test_a_part_of_a_drive_whose_clock_stands_names_the_remedy(tmp_path: Path) -> None:
+    sent = [compressed(SECOND, JPEG, receive_ns=n * SECOND) for n in range(1, 4)]
+    source = open_source(bag(tmp_path / 'drive', sent))
+    with pytest.raises(InputError, match=r'no image lies within --from 2.*--stamps reception'):
+        DriveWindow(source, parse_moment('2', '--from'))
