@@ -45,8 +45,8 @@ def read_trajectory(path: Path, frame_stamps: Sequence[int] | None = None) -> li
         path: a table with times and positions (CSV; EuRoC's data.csv is one); a TUM trajectory:
             lines of `timestamp tx ty tz qx qy qz qw` separated by blanks; or KITTI poses: a line
             of 12 numbers, the upper rows of the pose of the left camera, for each frame.
-        frame_stamps: times of the frames in nanoseconds, for KITTI poses that lie without the
-            times.txt of their sequence.
+        frame_stamps: times of the images in nanoseconds, which KITTI poses take if they are as
+            many; other KITTI poses take times.txt of their sequence.
 
     Raises:
         InputError: the file cannot be read, or a value is invalid; the message names the line.
@@ -184,7 +184,9 @@ def _kitti_track(
     poses = kitti_poses(lines)
     times = [path.with_name('times.txt'), path.parents[1] / 'sequences' / path.stem / 'times.txt']
     there = next((each for each in times if each.is_file()), None)
-    if there is not None:
+    if frame_stamps is not None and len(frame_stamps) == len(poses):
+        stamps, whose = list(frame_stamps), 'the images'
+    elif there is not None:
         stamps = kitti_times(there)
         whose = str(there)
     elif frame_stamps is not None:

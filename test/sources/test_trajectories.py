@@ -93,6 +93,13 @@ def test_kitti_is_turned_to_the_axes_of_rep_103(tmp_path: Path, times: str, capl
     assert 'KITTI poses' in caplog.text
 
 
+def test_kitti_takes_the_times_of_as_many_images(tmp_path: Path) -> None:
+    path = table(tmp_path, KITTI, '00.txt')
+    table(tmp_path, '0.0\n0.1\n', 'times.txt')
+    assert [each.stamp_ns for each in read_trajectory(path, [5, 7])] == [5, 7]
+    assert [each.stamp_ns for each in read_trajectory(path, [5, 7, 9])] == [0, 10**8]
+
+
 def test_kitti_without_times_takes_those_of_the_frames(tmp_path: Path) -> None:
     path = table(tmp_path, KITTI, '00.txt')
     assert [each.stamp_ns for each in read_trajectory(path, [5, 7])] == [5, 7]

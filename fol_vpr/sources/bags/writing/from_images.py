@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,8 @@ _POSE_TYPES = {
     'PoseWithCovarianceStamped': POSE_WITH_COVARIANCE,
     'Odometry': ODOMETRY,
 }
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def write_bag_from_images(
     source = ImageFolder(folder, stamps_csv, camera=levels)
     stamps = _stamps(source, rate, None if stamps_csv is None else Path(stamps_csv), config)
     track = [] if poses_csv is None else read_trajectory(Path(poses_csv), stamps)
-    _check_track(track, poses_csv)
+    _check_track(track, poses_csv, stamps)
     image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
     types = {config.image_topic: image_type}
     if track and pose_topic == config.image_topic:
@@ -261,7 +264,14 @@ def _type_of(track: list[Location], config: BagWriterConfig) -> str:
     return POSE_WITH_COVARIANCE if uncertain else POSE
 
 
-def _check_track(track: list[Location], path: str | Path | None) -> None:
+def _check_track(track: list[Location], path: str | Path | None, stamps: list[int]) -> None:
+    times = [each.stamp_ns or 0 for each in track]
+    if times and (max(stamps) < min(times) or min(stamps) > max(times)):
+        log.warning(
+            'no image lies within the times of %s: images are from %.3f to %.3f s, poses from '
+            '%.3f to %.3f s; give the times of the images by --stamps instead of --rate',
+            path, min(stamps) / 1e9, max(stamps) / 1e9, min(times) / 1e9, max(times) / 1e9,
+        )  # fmt: skip
     if track and (track[-1].stamp_ns or 0) > MAX_STAMP_NS:
         raise InputError(
             f'{path} holds a time of {track[-1].stamp_ns} ns, after the year 2038, where ROS '

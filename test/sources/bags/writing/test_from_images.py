@@ -309,3 +309,11 @@ def test_memory_does_not_grow_with_the_bag(tmp_path: Path, storage: str) -> None
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 40, done.stdout
+
+
+def test_poses_of_other_times_than_the_images_are_told(tmp_path: Path, caplog) -> None:
+    images = image_folder(tmp_path / 'images', 2)
+    track = tmp_path / 'track.txt'
+    track.write_text('1305031102.1 1 2 3 0 0 0 1\n1305031103.1 1 2 3 0 0 0 1\n')
+    write_bag_from_images(images, tmp_path / 'bag', rate=1, poses_csv=track)
+    assert 'images are from 1.000 to 2.000 s, poses from 1305031102.100' in caplog.text
