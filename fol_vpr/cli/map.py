@@ -149,12 +149,22 @@ def _build(args: argparse.Namespace) -> int:
     return 0
 
 
+_BAG_OPTIONS = (
+    'image_topic',
+    'pose_topic',
+    'keyframe_distance',
+    'keyframe_angle',
+    'keyframe_interval',
+    'max_pose_gap',
+)
+
+
 def _check_combination(args: argparse.Namespace) -> None:
     if args.dataset is not None:
         return
     wrong = []
     if args.images is not None:
-        wrong = [n for n in ('image_topic', 'pose_topic') if getattr(args, n) is not None]
+        wrong = [name for name in _BAG_OPTIONS if getattr(args, name) is not None]
     elif args.positions is not None:
         wrong = ['positions']
     if wrong:

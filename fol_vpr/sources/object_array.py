@@ -143,7 +143,6 @@ class _Machine:
         self.stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
-        self._items = 0
 
     def step(self, name: str, argument: Any) -> None:
         """Follow one instruction.

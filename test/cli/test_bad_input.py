@@ -369,7 +369,9 @@ def test_wrong_positions(sound, tmp_path, complaint, text):
         (['--input-size', '14'], '14x14 px'),
         (['--device', 'warp'], 'warp'),
         (['--device', 'cuda:99'], 'cuda:99'),
-        (['--keyframe-distance', '-1'], '--keyframe-distance'),
+        (['--threads', '-1'], '--threads'),
+        (['--keyframe-distance', '1'], 'it needs --bag'),
+        (['--max-pose-gap', '2'], 'it needs --bag'),
     ],
 )
 def test_settings_that_cannot_be(sound, tmp_path, complaint, options, named):
