@@ -94,8 +94,7 @@ class ImageFolder:
         calibration = configured_calibration(self._camera_config)
         self._camera = None if calibration is None else calibration.camera
         if calibration is not None:
-            mounted = bool(self._camera_config.camera_mount)
-            self._warn(calibration.notice(self._camera_config.camera, mounted))
+            self._warn(calibration.notice(self._camera_config.camera, self._is_mounted()))
         self.decoder = StreamDecoder(
             f'{self.path}',
             self._warn,
@@ -112,6 +111,10 @@ class ImageFolder:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def _is_mounted(self) -> bool:
+        """Whether the mount of a camera is known, whose calibration file tells none."""
+        return bool(self._camera_config.camera_mount)
 
     def captures(self) -> Iterator[Capture]:
         """What is known of each image; see `FrameSource.captures`."""

@@ -109,6 +109,9 @@ class DatasetImages(ImageFolder):
         )
         return None
 
+    def _is_mounted(self) -> bool:
+        return super()._is_mounted() or self._contents.mount is not None
+
     def _listed(self) -> tuple[list[str], list[str]]:
         return list(self._contents.files), []
 

@@ -112,6 +112,17 @@ def test_euroc_has_poses_of_the_body_and_turned_cameras(
     np.testing.assert_allclose(frame.camera.mount.position, [0.01, left, -0.02], atol=1e-9)
 
 
+def test_a_calibration_that_is_given_keeps_the_mount_of_the_data_set(tmp_path: Path) -> None:
+    folder = layouts.euroc(tmp_path / 'MH_01_easy')
+    given = CameraConfig(camera=str(folder / 'mav0/cam0/sensor.yaml'))
+    source = open_dataset('euroc', folder, camera=given)
+    (_, own), (_, other) = next(open_dataset('euroc', folder).frames()), next(source.frames())
+    assert own.camera is not None and other.camera is not None
+    assert own.camera.mount is not None and other.camera.mount is not None
+    np.testing.assert_array_equal(own.camera.mount.position, other.camera.mount.position)
+    assert not any('not taken for the mount' in warning for warning in source.warnings)
+
+
 def test_euroc_ground_truth_of_a_sensor_apart_from_the_body(tmp_path: Path) -> None:
     folder = layouts.euroc(tmp_path / 'MH_01_easy')
     sensor = folder / 'mav0' / 'state_groundtruth_estimate0' / 'sensor.yaml'
