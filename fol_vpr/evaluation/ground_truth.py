@@ -17,7 +17,6 @@ from fol_vpr.datatypes import EARTH_RADIUS, GeoPosition, Place, Pose
 from fol_vpr.datatypes.utm import UtmZone, matching_zones, utm_from_geo
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.ground_truth_files import GroundTruthRow, array_rows, csv_rows, is_array
-from fol_vpr.sources.datasets import frame_number
 
 if TYPE_CHECKING:
     from fol_vpr.sources import Capture
@@ -272,6 +271,9 @@ def positives_by_number(
 
 
 def _numbers(paths: Sequence[str], what: str) -> list[int]:
+    # Here, so that --help does not load the libraries that read bags.
+    from fol_vpr.sources.datasets import frame_number
+
     found = []
     for path in paths:
         number = frame_number(path)

@@ -12,8 +12,6 @@ import numpy as np
 
 from fol_vpr.errors import InputError
 from fol_vpr.files import open_file, printable
-from fol_vpr.sources.object_array import MAGIC, read_array
-from fol_vpr.sources.tables import read_table
 
 COLUMNS = ('query_index', 'ref_indices')
 log = logging.getLogger(__name__)
@@ -45,6 +43,9 @@ def is_array(path: str | Path) -> bool:
     Raises:
         InputError: the file cannot be read.
     """
+    # Here, so that --help does not load the libraries that read bags.
+    from fol_vpr.sources.object_array import MAGIC
+
     with open_file(path, 'a ground truth') as file:
         return file.read(len(MAGIC)) == MAGIC
 
@@ -58,6 +59,9 @@ def csv_rows(path: Path) -> Iterator[GroundTruthRow]:
     Raises:
         InputError: the file cannot be read, or a line does not fit; its number is named.
     """
+    # Here, so that --help does not load the libraries that read bags.
+    from fol_vpr.sources.tables import read_table
+
     try:
         names, rows = read_table(path, COLUMNS)
     except InputError as error:
@@ -117,6 +121,9 @@ def array_rows(path: Path) -> Iterator[GroundTruthRow]:
     Raises:
         InputError: the file cannot be read, or holds something else.
     """
+    # Here, so that --help does not load the libraries that read bags.
+    from fol_vpr.sources.object_array import read_array
+
     array = read_array(path)
     if array.dtype != np.dtype(object):
         if array.ndim != 2 or array.shape[1] != _WINDOW_COLUMNS or array.dtype.kind not in 'iuf':

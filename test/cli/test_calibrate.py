@@ -225,7 +225,7 @@ def images(walk: Walk) -> list[Path]:
 def test_a_map_without_positions_names_what_calibrate_has(walk, capsys):
     assert main(['calibrate', '--map', str(walk.map), '--images', str(walk.queries)]) == 2
     said = capsys.readouterr().err
-    assert '--ground-truth CSV' in said and '--without-ground-truth' not in said
+    assert '--ground-truth FILE' in said and '--without-ground-truth' not in said
 
 
 def test_what_needs_a_sequence_says_so(drive, capsys):

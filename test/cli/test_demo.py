@@ -58,7 +58,7 @@ def test_a_pass_that_is_not_there_is_said_before_anything_is_emptied(
     command = ['demo', *passes, '--pose-topic', '/pose', '--output', str(kept.parent)]
     assert main([*command, option, str(tmp_path / 'nowhere')]) == 2
     said = capsys.readouterr()
-    assert 'nowhere does not exist, expected a folder of images or a ROS 2 bag' in said.err
+    assert 'nowhere does not exist, expected a folder of images or a bag' in said.err
     assert said.out == '' and kept.exists()
 
 
@@ -84,10 +84,14 @@ def test_the_whole_of_it_into_the_folder_of_an_earlier_run(passes, tmp_path, cap
     command = ['demo', *passes, '--output', str(output), '--input-size', '126', '--every', '2']
     output.mkdir()
     (output / '.made-by-fol_vpr-demo').touch()
-    (output / 'left over').touch()
+    (output / 'localizer.log').write_text('of the earlier run')
+    (output / 'notes.txt').write_text('of somebody')
     assert main(command) == 0, capfd.readouterr().err
     out = capfd.readouterr().out
-    assert not (output / 'left over').exists()
+    assert not (output / 'localizer.log').exists() or (
+        'of the earlier run' not in (output / 'localizer.log').read_text()
+    )
+    assert (output / 'notes.txt').read_text() == 'of somebody'
     # Every second of 7: 0, 2, 4, 6; of the positives i and i + 1 the even one is left.
     assert read_ground_truth(output / 'ground_truth.csv', 4, 4) == [{0}, {1}, {2}, set()]
     report = json.loads((output / 'report.json').read_text())

@@ -87,7 +87,7 @@ def test_a_prior_from_the_command_line(drive, capsys):
         (['--radius', '5'], '--near X Y'),
         (['--near', '1', '2'], 'a radius or a stddev'),
         (['--near-geo', '91', '0', '--radius', '5'], 'latitude within'),
-        (['--near', 'nan', '0', '--radius', '5'], 'finite metres'),
+        (['--near', 'nan', '0', '--radius', '5'], 'metres within'),
         (['--near', '1', '2', '--radius', '-5'], 'radius of a prior is -5'),
     ],
 )

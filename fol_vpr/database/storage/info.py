@@ -103,7 +103,7 @@ def read_meta_and_info(
         sessions=number('SELECT count(*) FROM sessions'),
         descriptor_dim=header.descriptor_dim,
         local_dim=header.local_dim,
-        bytes=path.stat().st_size + (0 if changes is None else changes.path.stat().st_size),
+        bytes=path.stat().st_size + (0 if changes is None else _size(changes.path)),
         frame_id=header.frame_id,
         georeferenced=header.datum is not None or geo_positions > 0,
         datum=header.datum,
@@ -127,3 +127,11 @@ def _identity(text: str, what: str) -> str:
     if not re.fullmatch('[0-9A-Za-z_-]{1,64}', text):
         raise ValueError(f'its {what} is {text[:80]!r}, expected letters and digits')
     return text
+
+
+def _size(changes: Path) -> int:
+    """Bytes of a file of changes; 0 where another process has just saved it into the map."""
+    try:
+        return changes.stat().st_size
+    except FileNotFoundError:
+        return 0

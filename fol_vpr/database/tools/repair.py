@@ -87,7 +87,7 @@ def can_be_repaired(path: str | os.PathLike[str]) -> bool:
 
 def _repair(path: Path, lock: MapLock) -> Repair:
     repair = Repair()
-    with closing(connect_read_only(path)) as connection:
+    with closing(_opened(path)) as connection:
         meta = _trusted_meta(path, connection)
         store = Store(path, connection, MapHeader.from_meta(meta))
         removed, added = _changes(path, meta, repair)
@@ -114,6 +114,19 @@ def _repair(path: Path, lock: MapLock) -> Repair:
             if added is not None:
                 added.close()
     return repair
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        return connect_read_only(path)
+    except MapError as error:
+        # Other errors of SQLite are of subclasses, and about the access to the file.
+        if type(error.__cause__) is not sqlite3.DatabaseError:
+            raise
+        raise MapError(
+            f'{path} cannot be repaired: its list of tables is damaged '
+            f'({reason_of(error.__cause__)}). Restore it from a copy, or build it again'
+        ) from error
 
 
 def _trusted_meta(path: Path, connection: sqlite3.Connection) -> dict[str, str]:

@@ -46,11 +46,6 @@ def read(folder: Path, max_gap: float, variant: str) -> Contents:
     """
     del max_gap, variant
     found = find(folder)
-    if found is None and (folder / 'sequences').is_dir():
-        raise InputError(
-            f'{folder} holds several sequences of {TITLE}: give one, such as '
-            f'{folder / "sequences" / "00"}'
-        )
     if found is None:
         raise InputError(
             f'{folder / CAMERAS[0]} is missing: the images of {TITLE}, in data_odometry_gray.zip '

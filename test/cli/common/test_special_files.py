@@ -52,6 +52,7 @@ calibrate --images {bad} --map {map} --ground-truth {truth}
 calibrate --dataset {bad} --map {map}
 calibrate --positions {bad} --map {map} --images {queries}
 calibrate --ground-truth {bad} --map {map} --images {queries}
+calibrate --camera {bad} --map {map} --images {queries} --ground-truth {truth}
 calibrate --weights {bad} --map {map} --images {queries} --ground-truth {truth}
 loops --bag {bad} --output {out}
 loops --images {bad} --output {out}

@@ -171,7 +171,7 @@ def test_the_description_names_kind_and_size(index):
 @pytest.mark.parametrize(
     ('wrong', 'says'),
     [
-        ({'position': (0.0, np.nan), 'radius': 1}, 'finite metres'),
+        ({'position': (0.0, np.nan), 'radius': 1}, 'metres within'),
         ({'radius': -1}, 'the radius of a prior is -1'),
         ({'position': (0.0, 0.0)}, 'a radius or a stddev'),
         ({'position': (0.0, 0.0), 'geo': GeoPosition(0, 0), 'radius': 1}, 'got both'),

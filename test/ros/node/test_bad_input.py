@@ -58,7 +58,7 @@ def test_a_truncated_jpeg_is_a_bad_image(watch, node):
     before = watch.until(lambda: watch.count('received') >= 0 and watch.count('bad') + 1) - 1
     publisher.publish(CompressedImage(format='jpeg', data=encoded[: len(encoded) // 2]))
     publisher.publish(CompressedImage(format='jpeg', data=b''))
-    publisher.publish(CompressedImage(format='h264', data=b'\0\0\0\1abc'))
+    publisher.publish(CompressedImage(format='jpeg2000', data=b'\0\0\0\1abc'))
     watch.until(lambda: watch.count('bad') == before + 3)
     publisher.publish(CompressedImage(format='jpeg', data=encoded))
     watch.until(lambda: watch.answers)
@@ -90,5 +90,5 @@ def test_a_camera_info_of_another_camera_is_named(watch):
     info = watch.publisher(CameraInfo, '/camera_info')
     info.publish(CameraInfo(width=1920, height=1080))
     images.publish(picture(1))
-    expected = f'camera_info is for 1920x1080 pixels, but the images have {scenes.WIDTH}x'
+    expected = f'the calibration is for 1920x1080 pixels, but the images have {scenes.WIDTH}x'
     watch.until(lambda: expected in str(watch.status('images')) or images.publish(picture(1)))

@@ -248,12 +248,6 @@ def test_what_is_missing_is_named_with_its_origin(
     assert Path(lost).name in str(raised.value)
 
 
-def test_the_folder_of_all_sequences_asks_for_one(tmp_path: Path) -> None:
-    layouts.kitti(tmp_path / 'dataset')
-    with pytest.raises(InputError, match=r'give one, such as .*dataset/sequences/00'):
-        open_dataset('kitti', tmp_path / 'dataset')
-
-
 def test_half_a_download_is_counted(tmp_path: Path, caplog) -> None:
     folder = layouts.tum(tmp_path / 'fr1', count=4)
     for name in ('1305031453.000000.png', '1305031455.000000.png'):

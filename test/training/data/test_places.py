@@ -109,7 +109,7 @@ def test_a_part_of_a_drive_is_learned_from(tmp_path):
     whole = Drives(DrivesSource(paths=bags, **settings))
     part = Drives(DrivesSource(paths=bags, begin='0.5', end='1.4', **settings))
     assert 0 < len(part) < len(whole)
-    with pytest.raises(InputError, match=r'no image .* lies within begin 1000'):
+    with pytest.raises(InputError, match=r'no image lies within begin 1000'):
         Drives(DrivesSource(paths=bags, begin='1000', **settings))
 
 
