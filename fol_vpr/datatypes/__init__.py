@@ -6,6 +6,8 @@ top left pixel being (0, 0).
 """
 
 from fol_vpr.datatypes.answers import (
+    Cause,
+    Explanation,
     LocalizationState,
     LoopClosure,
     PlaceHypothesis,
@@ -41,6 +43,8 @@ __all__ = [
     'UNKNOWN_ANGLE_VARIANCE',
     'Camera',
     'Candidate',
+    'Cause',
+    'Explanation',
     'Features',
     'Frame',
     'GeoPosition',

@@ -29,6 +29,45 @@ class LocalizationState(IntEnum):
     LOCALIZED = 3
 
 
+class Cause(IntEnum):
+    """Why the state is what it is; values of fol_vpr_msgs/PlaceHypothesisArray.
+
+    The first three are causes of LOCALIZED, NOT_IN_MAP and AMBIGUOUS, PLACES_ALIKE of UNKNOWN
+    too; all from NO_MAP on are causes of UNKNOWN.
+    """
+
+    UNSPECIFIED = 0
+    PLACE_PROBABLE = 1
+    OUTSIDE_PROBABLE = 2
+    PLACES_ALIKE = 3
+    NO_MAP = 10
+    UNTRAINED = 11
+    POOR_IMAGE = 12
+    NO_CANDIDATES = 13
+    NO_MATCHES = 14
+    LOW_PROBABILITY = 15
+    FEW_IMAGES = 16
+    TIME_GAP = 17
+    NO_MOTION = 18
+    NOT_VERIFIED = 19
+    NO_CALIBRATION = 20
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why the state of the localization is what it is.
+
+    Attributes:
+        cause: for programs.
+        reason: the same in words and numbers, for people; empty where UNSPECIFIED.
+        remedy: what would help; empty for LOCALIZED and NOT_IN_MAP.
+    """
+
+    cause: Cause = Cause.UNSPECIFIED
+    reason: str = ''
+    remedy: str = ''
+
+
 class Verification(IntEnum):
     """Strongest check that a pair has passed; values of fol_vpr_msgs/LoopClosureCandidate."""
 
@@ -112,6 +151,7 @@ class Recognition:
     Attributes:
         stamp_ns, frame_id: of the query.
         state: of the localization.
+        explanation: why it is this state.
         hypotheses: best first.
         believed: the hypothesis that LOCALIZED rests on, the first of `hypotheses`; None in any
             other state.
@@ -138,3 +178,4 @@ class Recognition:
     global_ranking: tuple[Candidate, ...] = ()
     map_id: str = ''
     map_frame: str = ''
+    explanation: Explanation = Explanation()

@@ -56,9 +56,13 @@ def _array(types: Any, map_id: str, recognition: Recognition) -> Any:
         model_id='',
         sensor_frame=recognition.frame_id,
         state=int(recognition.state),
+        cause=int(recognition.explanation.cause),
+        reason=recognition.explanation.reason,
+        remedy=recognition.explanation.remedy,
         p_not_in_map=float('nan'),
         image_quality=recognition.image_quality,
         processing_time=types['builtin_interfaces/msg/Duration'](0, 250_000_000),
+        waiting_time=types['builtin_interfaces/msg/Duration'](0, 500_000_000),
         hypotheses=[_hypothesis(types, h) for h in recognition.hypotheses],
     )
 

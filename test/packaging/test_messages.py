@@ -21,8 +21,9 @@ MESSAGES = {
     },
     'PlaceHypothesisArray': {
         'header': 'std_msgs/Header', 'map_id': 'string', 'model_id': 'string',
-        'sensor_frame': 'string', 'state': 'uint8', 'p_not_in_map': 'float',
-        'image_quality': 'float', 'processing_time': DURATION,
+        'sensor_frame': 'string', 'state': 'uint8', 'cause': 'uint8', 'reason': 'string',
+        'remedy': 'string', 'p_not_in_map': 'float', 'image_quality': 'float',
+        'processing_time': DURATION, 'waiting_time': DURATION,
         'hypotheses': 'sequence<fol_vpr_msgs/PlaceHypothesis>',
     },
     'LoopClosureCandidate': {
@@ -75,6 +76,7 @@ def test_services_answer_with_a_result_and_a_message(name):
     [
         (datatypes.PoseSource, 'PlaceHypothesis', 'POSE_'),
         (datatypes.LocalizationState, 'PlaceHypothesisArray', ''),
+        (datatypes.Cause, 'PlaceHypothesisArray', 'CAUSE_'),
         (datatypes.Verification, 'LoopClosureCandidate', 'VERIFIED_'),
     ],
 )

@@ -173,6 +173,7 @@ def places_message(
     map_frame: str,
     model_id: str,
     processing_time: float,
+    waiting_time: float = 0.0,
 ) -> fol.PlaceHypothesisArray:
     """The fol_vpr_msgs/PlaceHypothesisArray of an answer, with the stamp of the image.
 
@@ -180,7 +181,8 @@ def places_message(
         recognition: the answer.
         map_frame: frame of the poses.
         model_id: of the network.
-        processing_time: seconds since decoding of the image began.
+        processing_time: seconds of work on the image.
+        waiting_time: seconds that the image waited in the node meanwhile.
     """
     return fol.PlaceHypothesisArray(
         header=Header(stamp=time_from_ns(recognition.stamp_ns), frame_id=map_frame),
@@ -188,9 +190,13 @@ def places_message(
         model_id=model_id,
         sensor_frame=recognition.frame_id,
         state=int(recognition.state),
+        cause=int(recognition.explanation.cause),
+        reason=recognition.explanation.reason,
+        remedy=recognition.explanation.remedy,
         p_not_in_map=float(recognition.p_not_in_map),
         image_quality=float(recognition.image_quality),
         processing_time=duration_from_seconds(processing_time),
+        waiting_time=duration_from_seconds(waiting_time),
         hypotheses=[hypothesis_message(hypothesis) for hypothesis in recognition.hypotheses],
     )
 

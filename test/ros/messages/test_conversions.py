@@ -12,6 +12,8 @@ from helpers import scenes
 from sensor_msgs.msg import CompressedImage, Image
 
 from fol_vpr.datatypes import (
+    Cause,
+    Explanation,
     GeoPosition,
     LocalizationState,
     LoopClosure,
@@ -165,6 +167,21 @@ def test_the_message_of_an_answer():
     assert first.pose.covariance.tolist() == COVARIANCE.reshape(36).tolist()
     assert (first.position.latitude, first.position.longitude) == (-27.5, 153.0)
     assert second.pose.covariance.tolist() == [0.0] * 36 and math.isnan(second.match_score)
+
+
+def test_the_message_says_why_the_state_is_what_it_is():
+    explanation = Explanation(Cause.FEW_IMAGES, '1 of 3 images', 'drive on')
+    message = conversions.places_message(
+        replace(recognition(), explanation=explanation),
+        map_frame='map',
+        model_id='w',
+        processing_time=0.25,
+        waiting_time=1.5,
+    )
+    assert message.cause == PlaceHypothesisArray.CAUSE_FEW_IMAGES
+    assert (message.reason, message.remedy) == ('1 of 3 images', 'drive on')
+    assert message.processing_time.nanosec == 250_000_000
+    assert (message.waiting_time.sec, message.waiting_time.nanosec) == (1, 500_000_000)
 
 
 def test_a_place_without_a_position_has_nan():
