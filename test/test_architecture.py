@@ -30,13 +30,14 @@ MAY_IMPORT = {
     'retrieval': BASE,
     'sources': BASE | {'geometry'},
     'decision': BASE | {'geometry'},
+    'checks': BASE | {'geometry', 'sources'},
     'mapping': BASE | PARTS | {'geometry'},
     'loop_closure': BASE | PARTS | {'geometry', 'mapping'},
     'recognizer': BASE | PARTS | {'geometry', 'mapping', 'loop_closure'},
     'evaluation': BASE | MAPS | {'sources'},
     'calibration': BASE | MAPS | {'database', 'decision', 'evaluation', 'sources'},
-    'ros': BASE | MAPS | {'geometry', 'evaluation', 'sources'},
-    'cli': BASE | MAPS | {'evaluation', 'calibration', 'sources', 'ros'},
+    'ros': BASE | MAPS | {'checks', 'geometry', 'evaluation', 'sources'},
+    'cli': BASE | MAPS | {'checks', 'evaluation', 'calibration', 'sources', 'ros'},
 }
 # Exceptions: a verb may use the part that it is about.
 VERBS = {

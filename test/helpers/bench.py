@@ -11,10 +11,10 @@ from helpers import live, scenes
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.datatypes import MapInfo, Recognition
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.ros.node.context import NodeContext
-from fol_vpr.ros.node.inputs.images import TopicReport
 from fol_vpr.ros.node.parameters.settings import Settings
 from fol_vpr.ros.node.runtime import Runtime
 

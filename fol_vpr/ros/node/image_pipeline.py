@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rclpy.node import Node
 
+from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import FolVprError
 from fol_vpr.ros.messages.conversions import frame_from_image, stamp_to_ns
 from fol_vpr.ros.node.defects import report_defect
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.inputs.camera import CameraInput
-from fol_vpr.ros.node.inputs.images import ImageInputs, TopicReport
+from fol_vpr.ros.node.inputs.images import ImageInputs
 from fol_vpr.ros.node.inputs.odometry import OdometryTrack
 from fol_vpr.ros.node.inputs.video import LiveVideo, VideoPicture
 from fol_vpr.ros.node.outputs.publishers import Publishers

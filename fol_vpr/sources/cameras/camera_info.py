@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fol_vpr.datatypes import Camera, Pose
+from fol_vpr.datatypes import Camera, Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.sources.cameras.lenses import lens_model
 
@@ -57,6 +57,46 @@ def camera_from_info(
         model, distortion = lens_model(info.distortion_model, np.asarray(info.d, np.float64))
     size = image_size(info)
     return Camera(size if all(size) else size_of_images, matrix, model, distortion, mount)
+
+
+def camera_of_images(
+    info: Any,
+    size_of_images: tuple[int, int],
+    frame_id: str,
+    *,
+    rectified: bool = False,
+    mount: Pose | None = None,
+) -> Camera | None:
+    """The camera of a sensor_msgs/CameraInfo, where that is of the camera of some images.
+
+    Args:
+        info: the message, of rclpy or of rosbags.
+        size_of_images: width and height in pixels.
+        frame_id: of the images; may be empty.
+        rectified: whether the images are rectified.
+        mount: pose of the optical frame in the base frame, or None.
+
+    Returns:
+        The camera, or None if the message says that the camera is not calibrated (K is zero).
+
+    Raises:
+        InputError: it is of another camera, or wrong.
+    """
+    info_frame_id = bare_frame(info.header.frame_id)
+    if frame_id and info_frame_id and info_frame_id != frame_id:
+        raise InputError(
+            f'camera_info is of the frame {info_frame_id}, but the images of {frame_id}: '
+            'remap camera_info to the one of this camera'
+        )
+    if (size := image_size(info)) not in (size_of_images, (0, 0)):
+        raise InputError(
+            f'camera_info: {wrong_size(size, size_of_images)}{binning_hint(info)}; or remap '
+            'camera_info to the one of this camera'
+        )
+    try:
+        return camera_from_info(info, size_of_images, rectified=rectified, mount=mount)
+    except InputError as error:
+        raise InputError(f'camera_info cannot be used: {error}') from error
 
 
 def image_matrix(info: Any, *, rectified: bool = False) -> np.ndarray:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from fol_vpr.checks.topics.facts import TopicReport
+from fol_vpr.checks.topics.stamps import StampFacts, stamp_problem
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import escape_controls
 from fol_vpr.ros.node.diagnostics.monitor import RATE_SPAN, Snapshot
-from fol_vpr.ros.node.inputs.images import TRANSPORTS, TopicReport
+from fol_vpr.ros.node.inputs.images import TRANSPORTS
 
 if TYPE_CHECKING:
     from fol_vpr.loop_closure import LoopStatus
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 # Seconds for which a problem stays visible, longer than the interval at which monitors poll.
 RECENT = 10.0
-# Seconds; an image older than that comes from a bag, or was stamped by another clock.
-OLD = 10.0
 
 
 @dataclass(frozen=True)
@@ -189,47 +189,23 @@ def _stamps(facts: NodeFacts, counts: Snapshot) -> Part:
     if counts.ahead is None:
         return OK, 'no image yet', values
     values['last stamp ahead of the clock (s)'] = f'{counts.ahead:.3f}'
-    if counts.unstamped:
-        return (
-            WARN,
-            (
-                'the images carry no stamp: their driver has to set header.stamp, and a bag is '
-                'played with `fol_vpr bag play --stamps reception`'
-            ),
-            values,
-        )
-    if counts.backwards_age is not None and counts.backwards_age < RECENT:
-        return (
-            WARN,
-            f'stamps jumped back by {counts.last_jump:.3f} s: a bag started again, the clock was '
-            'set, or two publishers share the topic',
-            values,
-        )
-    if counts.repeated_age is not None and counts.repeated_age < RECENT:
-        return (
-            WARN,
-            'images have the stamp of the one before them: their driver stamps them wrongly, or '
-            'two publishers of the same images share the topic; a bag of them is played with '
-            '`fol_vpr bag play --stamps reception`',
-            values,
-        )
-    if facts.clock_missing or facts.settings.replay:
+    stamps = StampFacts(
+        ahead=counts.ahead,
+        unstamped=counts.unstamped,
+        last_jump=counts.last_jump if _is_recent(counts.backwards_age) else 0.0,
+        repeated=_is_recent(counts.repeated_age),
+    )
+    compare = not (facts.clock_missing or facts.settings.replay)
+    problem = stamp_problem(stamps, facts.settings.stamp_tolerance, compare=compare)
+    if problem is not None:
+        return WARN, str(problem), values
+    if not compare:
         return OK, 'not compared with the clock', values
-    if counts.ahead > facts.settings.stamp_tolerance:
-        return (
-            WARN,
-            f'stamps lie {counts.ahead:.3f} s in the future: synchronise the clocks of camera and '
-            'computer (chrony, PTP), or set use_sim_time where the images are simulated',
-            values,
-        )
-    if counts.ahead < -OLD:
-        return (
-            WARN,
-            f'images are {-counts.ahead:.0f} s old when they arrive: they are played from a bag '
-            'without --clock and use_sim_time, or the clock of the camera is wrong',
-            values,
-        )
     return OK, 'as expected', values
+
+
+def _is_recent(age: float | None) -> bool:
+    return age is not None and age < RECENT
 
 
 def _map(facts: NodeFacts) -> Part:

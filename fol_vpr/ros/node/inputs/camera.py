@@ -16,11 +16,8 @@ from fol_vpr.errors import InputError
 from fol_vpr.ros.kept_messages import KeptSubscription
 from fol_vpr.ros.node.inputs.images import LIVE_QOS
 from fol_vpr.sources import (
-    binning_hint,
-    camera_from_info,
-    image_size,
+    camera_of_images,
     is_rectified,
-    wrong_size,
 )
 from fol_vpr.sources.bags.mounts import Edge, edge_from_transform, mount_between
 
@@ -102,22 +99,10 @@ class CameraInput:
         info, (width, height, frame_id) = self._info, image
         if info is None:
             return None
-        info_frame_id = bare_frame(info.header.frame_id)
-        if frame_id and info_frame_id and info_frame_id != frame_id:
-            raise InputError(
-                f'camera_info is of the frame {info_frame_id}, but the images of {frame_id}: '
-                'remap camera_info to the one of this camera'
-            )
-        if (size := image_size(info)) not in ((width, height), (0, 0)):
-            raise InputError(
-                f'camera_info: {wrong_size(size, (width, height))}{binning_hint(info)}; or remap '
-                'camera_info to the one of this camera'
-            )
-        mount = self._mount(frame_id or info_frame_id, settings)
-        try:
-            return camera_from_info(info, (width, height), rectified=self._rectified, mount=mount)
-        except InputError as error:
-            raise InputError(f'camera_info cannot be used: {error}') from error
+        mount = self._mount(frame_id or bare_frame(info.header.frame_id), settings)
+        return camera_of_images(
+            info, (width, height), frame_id, rectified=self._rectified, mount=mount
+        )
 
     def _mount(self, frame_id: str, settings: NodeConfig) -> Pose | None:
         given = mount_pose(settings.camera_mount)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,17 +16,17 @@ from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
-    QoSCompatibility,
     QoSProfile,
     ReliabilityPolicy,
-    qos_check_compatible,
     qos_policy_name_from_kind,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
+from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.config import NodeConfig
 from fol_vpr.errors import InputError
+from fol_vpr.ros.node.inputs.publishers import report_publishers
 from fol_vpr.sources.images.video.decoder import load_pyav
 from fol_vpr.sources.images.video.packets import (
     COMPRESSED_VIDEO,
@@ -75,6 +75,10 @@ TRANSPORTS = {
     'ffmpeg': Transport(FFMPEG_PACKET, 'image/ffmpeg', is_video=True),
     'video': Transport(COMPRESSED_VIDEO, 'image/video', is_video=True),
 }
+REMAP_IMAGES = (
+    'remap `image` to raw and `image/compressed` to compressed images, `image/ffmpeg` and '
+    '`image/video` to video'
+)
 LIVE_QOS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
@@ -93,23 +97,6 @@ REPLAY_QOS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
-
-
-@dataclass(frozen=True)
-class TopicReport:
-    """Who publishes on a topic that the node listens to.
-
-    Attributes:
-        name: resolved name of the topic.
-        type_name: the type that the node expects, e.g. sensor_msgs/msg/Image.
-        publishers: node, type and reliability of each publisher.
-        problems: why messages of a publisher cannot arrive.
-    """
-
-    name: str
-    type_name: str
-    publishers: Sequence[str] = ()
-    problems: Sequence[str] = ()
 
 
 class _BackpressureGroup(MutuallyExclusiveCallbackGroup):
@@ -259,32 +246,18 @@ class ImageInputs:
         self._node.destroy_subscription(self._subscriptions.pop(transport))
 
     def _report(self, transport: str, subscription: Subscription) -> TopicReport:
-        expected = TRANSPORTS[transport].type_name
         name = subscription.topic_name
-        publishers, problems = [], []
-        for endpoint in self._node.get_publishers_info_by_topic(name):
-            publisher = f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
-            reliability = endpoint.qos_profile.reliability.name.lower().replace('_', ' ')
-            publishers.append(f'{publisher} ({endpoint.topic_type}, {reliability})')
-            if endpoint.topic_type != expected:
-                problems.append(
-                    f'{publisher} publishes {endpoint.topic_type} on {name}, expected {expected}: '
-                    'remap `image` to raw and `image/compressed` to compressed images, '
-                    '`image/ffmpeg` and `image/video` to video'
-                )
-                continue
-            compatibility, reason = qos_check_compatible(
-                endpoint.qos_profile, subscription.qos_profile
-            )
-            if compatibility == QoSCompatibility.ERROR:
-                problems.append(
-                    f'the QoS of {publisher} on {name} does not fit ({reason.strip()}): change '
-                    f'the publisher, or set qos_overrides.{name}.subscription'
-                )
-        if transport == 'raw' and not publishers:
-            problems += self._beside(name) + self._video_unread()
-            problems = list(dict.fromkeys(problems))
-        return TopicReport(name, expected, publishers, problems)
+        report = report_publishers(
+            self._node,
+            name,
+            TRANSPORTS[transport].type_name,
+            subscription.qos_profile,
+            remap=REMAP_IMAGES,
+        )
+        if transport == 'raw' and not report.publishers:
+            problems = [*report.problems, *self._beside(name), *self._video_unread()]
+            return replace(report, problems=list(dict.fromkeys(problems)))
+        return report
 
     def _beside(self, raw_topic: str) -> list[str]:
         """What to do where a camera publishes beside its raw topic what is not listened to."""

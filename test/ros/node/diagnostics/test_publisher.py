@@ -13,9 +13,9 @@ from helpers.bench import Bench, bench
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
+from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
-from fol_vpr.ros.node.inputs.images import TopicReport
 
 EXTRACTOR = SimpleNamespace(weights_name='w', device='cpu', precision='float32', trained=False)
 RECOGNIZER = SimpleNamespace(

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
+from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.config import NodeConfig
 from fol_vpr.datatypes import LocalizationState, MapInfo, Recognition
 from fol_vpr.loop_closure import FeedbackCounts, LoopStatus
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import NoImagesLog
 from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, diagnostic_statuses
-from fol_vpr.ros.node.inputs.images import TopicReport
 
 NS = 1_000_000_000
 INFO = MapInfo(

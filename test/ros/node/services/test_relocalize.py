@@ -10,7 +10,7 @@ import pytest
 from builtin_interfaces.msg import Duration
 from helpers.bench import Bench, bench
 
-from fol_vpr.ros.node.inputs.images import TopicReport
+from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.ros.node.services.relocalize import RelocalizeService
 from fol_vpr_msgs.msg import PlaceHypothesis, PlaceHypothesisArray
 from fol_vpr_msgs.srv import Relocalize

@@ -1,0 +1,1 @@
+"""The computer: processor, memory and their limits, temperature, GPU and torch."""

@@ -1,0 +1,1 @@
+"""ROS 2 and what carries its messages."""

@@ -1,0 +1,1 @@
+"""Weights, map, and how fast images are answered with them."""
