@@ -30,6 +30,7 @@ BENCHMARKS = {
     'network': ('speed', 'Forward pass of the network, and a lower bound of its time'),
     'reranking': ('speed', 'Re-ranking: the released algorithm and fol_vpr.retrieval'),
     'storage': ('speed', 'Storing, extending and checking a map'),
+    'large_map': ('speed', 'A map of 200,000 places: load, search, extend, save, merge'),
     'codecs': ('speed', 'Codecs of local features: bytes, time, recall'),
     'publishing': ('speed', 'Publishing an answer on a ROS topic'),
     'search': ('speed', 'Search by global descriptor: recall, latency, memory'),
