@@ -99,4 +99,5 @@ def _orthonormal(rows: np.ndarray) -> np.ndarray:
 
 def _gram(rows: np.ndarray) -> np.ndarray:
     """Inner products [n, n] float64 of the columns of rows [m, n]."""
-    return (rows.T @ rows).astype(np.float64)
+    gram: np.ndarray = (rows.T @ rows).astype(np.float64)
+    return gram

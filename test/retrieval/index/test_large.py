@@ -99,9 +99,9 @@ def test_only_changes_of_a_map_are_computed(built, data):
     left = np.setdiff1d(np.arange(COUNT), [3, 700, 1499])
     added = rows[:20][::-1].copy()
     now = np.concatenate([rows[left], added])
-    of = [replace(place, index=row) for row, place in enumerate(
-        [*(places(COUNT)[i] for i in left), *places(20, first=5000)]
-    )]  # fmt: skip
+    before = places(COUNT)
+    kept = [*(before[row] for row in left), *places(20, first=5000)]
+    of = [replace(place, index=row) for row, place in enumerate(kept)]
     index, read = opened(built, now, of)
     assert read == 20 and len(index) == len(now)
     exact = np.argsort(-(queries[:50] @ now.T), axis=1, kind='stable')[:, :10]
