@@ -52,7 +52,7 @@ os.environ.pop('ROS_DISCOVERY_SERVER', None)
 # What a module of tests may import and a machine may lack. Where it is missing, the module is
 # skipped with the reason.
 ROS = {'rclpy', 'ament_index_python', 'builtin_interfaces', 'rcl_interfaces', 'std_srvs'}
-OPTIONAL = {'gtsam'}
+OPTIONAL = {'gtsam', 'launch', 'launch_ros', 'ros2launch'}
 
 
 class _SkippedModule(pytest.Module):

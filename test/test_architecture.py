@@ -162,7 +162,7 @@ def test_no_folder_holds_more_than_a_dozen_files():
         ('rclpy', {'ros'}),
         ('tf2_ros', {'ros'}),
         ('tf2_msgs', {'ros'}),
-        ('yaml', {'sources'}),
+        ('yaml', {'sources', 'ros'}),
         ('fol_vpr_msgs', {'ros'}),
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),

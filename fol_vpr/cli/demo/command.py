@@ -18,6 +18,7 @@ from fol_vpr.cli.demo.inputs import DemoInputs, subsample
 from fol_vpr.cli.demo.steps import DemoSteps
 from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
+from fol_vpr.ros.fast_dds import profile_variables
 
 # A file with this name marks a folder that the demo made. What an earlier demo left in it is
 # removed; whatever else is there stays.
@@ -178,7 +179,7 @@ def _environment(output: Path, localizer: Path) -> dict[str, str]:
     wanted = {
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'FASTRTPS_DEFAULT_PROFILES_FILE': str(profile),
     }
     kept = {name: value for name, value in wanted.items() if name not in os.environ}
+    kept |= profile_variables(str(profile), os.environ)
     return {**kept, 'ROS_LOG_DIR': str(output.resolve() / 'ros_log')}
