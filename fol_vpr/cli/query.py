@@ -15,14 +15,13 @@ from fol_vpr.config import CameraConfig, RecognizerConfig, RetrievalConfig, Veri
 from fol_vpr.datatypes import (
     Frame,
     GeoPosition,
-    LocalizationState,
     Place,
     PlaceHypothesis,
     Prior,
     Recognition,
     Verification,
 )
-from fol_vpr.errors import InputError
+from fol_vpr.errors import InputError, escape_controls
 from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.report import UNTRAINED, align_columns
 
@@ -105,25 +104,6 @@ def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
         raise InputError('--near-geo cannot be used: no place of the map has a geodetic position')
 
 
-def _explanation(
-    recognition: Recognition, prior: Prior | None, verification: VerificationConfig
-) -> str:
-    """Why the answer is empty or UNKNOWN, for users; empty where that needs no explanation."""
-    if prior is not None and not recognition.hypotheses:
-        return 'nothing was searched: no place of the map agrees with --near and --session'
-    if recognition.state is not LocalizationState.UNKNOWN or recognition.image_quality == 0:
-        return ''
-    reasons = []
-    if verification.consecutive > 1:
-        reasons.append(
-            f'{verification.consecutive} images in a row have to support a place, and one was '
-            'given (--consecutive 1 decides by one image)'
-        )
-    if math.isnan(recognition.p_not_in_map):
-        reasons.append('a map without a calibration (`fol_vpr calibrate`) never gives NOT_IN_MAP')
-    return f'UNKNOWN, for {"; ".join(reasons)}' if reasons else ''
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
@@ -146,8 +126,6 @@ def run(args: argparse.Namespace) -> int:
             print_json(_as_json(recognition, args, recognizer.extractor.weights_name, trained))
         else:
             print(_as_table(recognition))
-        if reason := _explanation(recognition, prior, verification):
-            print(reason, file=sys.stderr)
         if not trained:
             print(UNTRAINED, file=sys.stderr)
         if args.picture is not None:
@@ -205,9 +183,12 @@ def _as_table(recognition: Recognition) -> str:
         head += '; the map is uncalibrated: decided by default scores'
     else:
         head += f'; not in the map {recognition.p_not_in_map:.3f}'
-    return '\n'.join(
-        [f'{head}; {seconds * 1000:.0f} ms', '', *align_columns(rows, left=(1, 6, 7, 8))]
-    )
+    lines = [f'{head}; {seconds * 1000:.0f} ms']
+    explanation = recognition.explanation
+    lines.append(f'why: {escape_controls(explanation.reason, keep="")}')
+    if explanation.remedy:
+        lines.append(f'what helps: {explanation.remedy}')
+    return '\n'.join([*lines, '', *align_columns(rows, left=(1, 6, 7, 8))])
 
 
 def _row(h: PlaceHypothesis) -> list[str]:
@@ -240,6 +221,9 @@ def _as_json(
         'weights': weights,
         'trained': trained,
         'state': recognition.state.name,
+        'cause': recognition.explanation.cause.name,
+        'reason': recognition.explanation.reason,
+        'remedy': recognition.explanation.remedy,
         'image_quality': recognition.image_quality,
         'quality_reason': recognition.quality_reason,
         'p_not_in_map': none_if_nan(recognition.p_not_in_map),

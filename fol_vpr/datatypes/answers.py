@@ -52,6 +52,30 @@ class Cause(IntEnum):
     NOT_VERIFIED = 19
     NO_CALIBRATION = 20
 
+    @property
+    def in_words(self) -> str:
+        """The cause in a few words, for tables."""
+        return _CAUSES[self]
+
+
+_CAUSES = {
+    Cause.UNSPECIFIED: 'no cause given',
+    Cause.PLACE_PROBABLE: 'a place is probable enough',
+    Cause.OUTSIDE_PROBABLE: 'outside the map is probable enough',
+    Cause.PLACES_ALIKE: 'two places alike',
+    Cause.NO_MAP: 'no map',
+    Cause.UNTRAINED: 'untrained weights',
+    Cause.POOR_IMAGE: 'poor image',
+    Cause.NO_CANDIDATES: 'nothing searched',
+    Cause.NO_MATCHES: 'no local matches',
+    Cause.LOW_PROBABILITY: 'no place probable enough',
+    Cause.FEW_IMAGES: 'too few images in a row',
+    Cause.TIME_GAP: 'sequence begun anew by a jump of the stamps',
+    Cause.NO_MOTION: 'views that hardly change',
+    Cause.NOT_VERIFIED: 'geometric verification not passed',
+    Cause.NO_CALIBRATION: 'no calibration',
+}
+
 
 @dataclass(frozen=True)
 class Explanation:

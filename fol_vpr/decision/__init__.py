@@ -12,12 +12,16 @@ from fol_vpr.decision.evidence import (
 )
 from fol_vpr.decision.image_quality import ImageQuality, assess_image
 from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations, same_place
+from fol_vpr.decision.verdict import NO_CANDIDATES, NO_MAP, UNTRAINED
 
 __all__ = [
     'FEATURES',
     'MIN_SHARE',
     'MORE_IS_BETTER',
     'NEIGHBOUR_FACTOR',
+    'NO_CANDIDATES',
+    'NO_MAP',
+    'UNTRAINED',
     'Calibration',
     'Decision',
     'ImageQuality',

@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from fol_vpr.config import VerificationConfig
-from fol_vpr.datatypes import LocalizationState, Place, PlaceHypothesis, Verification
+from fol_vpr.datatypes import Explanation, LocalizationState, Place, PlaceHypothesis, Verification
 from fol_vpr.decision.calibration import DEFAULTS, Calibration
-from fol_vpr.decision.evidence import Observation, PlaceEvidence, collect_evidence
+from fol_vpr.decision.evidence import FEATURES, Observation, PlaceEvidence, collect_evidence
 from fol_vpr.decision.filter import Belief, PlaceFilter, PlaceLikelihood
 from fol_vpr.decision.motion import RobotMotion
 from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations
+from fol_vpr.decision.verdict import LeadingPlace, Rival, Situation, judge
+from fol_vpr.geometry import shortfalls
 
 NS = 1_000_000_000
 # Two images are never identical: noise, people and light change.
@@ -33,6 +36,7 @@ MIN_NOVELTY = 0.1
 NOVEL_RADIUS_SHARE, NOVEL_TURN = 0.5, 30.0
 # A place is a rival of the leading one from this share of its belief.
 RIVAL_SHARE = 0.2
+MATCHES = tuple(FEATURES).index('matches')
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,7 @@ class LocalizationResult:
 
     Attributes:
         state: of the localization.
+        explanation: why it is this state.
         believed: the hypothesis that LOCALIZED rests on; None in any other state.
         p_not_in_map: probability that the map does not have the place; NaN where uncalibrated.
         probabilities: by `Place.index` of the references of the leading places; empty where
@@ -58,6 +63,7 @@ class LocalizationResult:
     p_other_place: float = math.nan
     belief: Belief | None = None
     evidence: tuple[PlaceEvidence, ...] = ()
+    explanation: Explanation = field(default_factory=Explanation)
 
     def probability(self, place: Place) -> float:
         """Probability that a place is the right one; NaN where uncalibrated."""
@@ -77,6 +83,7 @@ class Decision:
         self.calibration = calibration
         self._filter = self._new_filter()
         self._last: Observation | None = None
+        self._restart: float | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -95,6 +102,7 @@ class Decision:
         """Forget all images: after a jump in time, or with another map or camera."""
         self._filter.reset()
         self._last = None
+        self._restart = None
 
     def update(self, observation: Observation, *, sequence: bool = True) -> LocalizationResult:
         """Decide on the next image.
@@ -111,17 +119,14 @@ class Decision:
             PlaceLikelihood(each.best.place, ratio)
             for each, ratio in zip(evidence, ratios, strict=True)
         ]
+        novelty = 1.0
         if sequence:
             novelty = self._predict(observation)
             belief = self._filter.update(likelihoods, novelty * observation.quality)
             self._last = observation
         else:
             belief = self._new_filter().update(likelihoods, observation.quality)
-        result = self._result(evidence, ratios, belief)
-        if observation.quality > 0:
-            return result
-        # The belief stays, but an unusable image itself shows nothing.
-        return replace(result, state=LocalizationState.UNKNOWN, believed=None)
+        return self._result(observation, evidence, ratios, belief, novelty, sequence)
 
     def _predict(self, observation: Observation) -> float:
         """Predict the belief at an image; returns the novelty of the image, 0 to 1."""
@@ -131,6 +136,7 @@ class Decision:
         elapsed = observation.stamp_ns - last.stamp_ns
         if not 0 <= elapsed <= self.config.max_gap * NS:
             self.reset()
+            self._restart = elapsed / NS
             return 1.0
         motion = RobotMotion.between(last.odometry, observation.odometry, elapsed / NS)
         novelty = self._novelty(last, observation, motion)
@@ -155,33 +161,50 @@ class Decision:
         return min(1.0, max(MIN_NOVELTY, *measures)) if measures else 1.0
 
     def _result(
-        self, evidence: list[PlaceEvidence], ratios: list[float], belief: Belief
+        self,
+        observation: Observation,
+        evidence: list[PlaceEvidence],
+        ratios: list[float],
+        belief: Belief,
+        novelty: float,
+        in_sequence: bool,
     ) -> LocalizationResult:
-        calibration, required = self._calibration_or_default, self.config.probability
+        calibration = self._calibration_or_default
         probabilities = [
             calibration.place_scaling.probability(probability, share)
             for probability, share in zip(belief.probabilities, belief.shares, strict=True)
         ]
         p_outside = calibration.outside_scaling.probability(belief.p_outside_map)
         order = sorted(range(len(evidence)), key=lambda i: -probabilities[i])
-        best = order[0] if order else None
-        state, believed = LocalizationState.UNKNOWN, None
-        if best is not None and self._is_certain(
-            evidence[best], probabilities[best], belief.images[best]
-        ):
-            state, believed = LocalizationState.LOCALIZED, evidence[best].best
-        elif (
-            self.calibrated
-            and p_outside >= required
-            and belief.total_images >= self.config.consecutive
-        ):
-            state = LocalizationState.NOT_IN_MAP
-        elif self._is_ambiguous(
-            [(evidence[i], ratios[i], belief.probabilities[i]) for i in order]
-        ):
-            state = LocalizationState.AMBIGUOUS
+        places = [
+            _Place(evidence[i], ratios[i], belief.probabilities[i], probabilities[i])
+            for i in order
+        ]
+        is_new = belief.total_images < self.config.consecutive
+        situation = Situation(
+            leader=self._leader(places[0], belief.images[order[0]]) if places else None,
+            rival=self._rival(places),
+            p_outside=p_outside,
+            total_images=belief.total_images,
+            calibrated=self.calibrated,
+            searched=bool(observation.candidates),
+            matched=any(each.evidence.features[MATCHES] > 0 for each in places),
+            in_sequence=in_sequence,
+            quality=observation.quality,
+            quality_reason=observation.quality_reason,
+            novelty=novelty,
+            restart=self._restart if in_sequence and is_new else None,
+        )
+        state, explanation = judge(situation, self.config)
+        believed = places[0].evidence.best if state is LocalizationState.LOCALIZED else None
         if not self.calibrated:
-            return LocalizationResult(state, believed, belief=belief, evidence=tuple(evidence))
+            return LocalizationResult(
+                state,
+                believed,
+                belief=belief,
+                evidence=tuple(evidence),
+                explanation=explanation,
+            )
         by_index = {
             index: probabilities[number]
             for number, each in enumerate(evidence)
@@ -191,34 +214,72 @@ class Decision:
             belief.p_unvisited * calibration.repeat_rate, 1 - max(probabilities, default=0.0)
         )
         return LocalizationResult(
-            state, believed, p_outside, by_index, p_other_place, belief, tuple(evidence)
+            state,
+            believed,
+            p_outside,
+            by_index,
+            p_other_place,
+            belief,
+            tuple(evidence),
+            explanation,
         )
 
-    def _is_ambiguous(self, ordered: Sequence[tuple[PlaceEvidence, float, float]]) -> bool:
-        """Whether two places that are no neighbours explain the image about equally well.
+    def _leader(self, place: _Place, images: int) -> LeadingPlace:
+        best = place.evidence.best
+        verified = best.verification == Verification.GEOMETRY
+        return LeadingPlace(
+            best.place.place_id,
+            place.probability,
+            images,
+            supported=place.log_ratio > 0,
+            verified=verified,
+            unverified_because='' if verified else self._why_unverified(best),
+        )
+
+    def _why_unverified(self, hypothesis: PlaceHypothesis) -> str:
+        if hypothesis.query_xy is None:
+            return f'it is not among the {self.config.verify} that verification.verify checks'
+        short = shortfalls(hypothesis.inliers, hypothesis.matches, hypothesis.regions, self.config)
+        return ', '.join(short) or 'its inliers lie on one line'
+
+    def _rival(self, ordered: Sequence[_Place]) -> Rival | None:
+        """The most probable place that is no neighbour of the first; None where there is none.
 
         Args:
-            ordered: evidence, log likelihood ratio and belief of each place, the most probable
-                first.
+            ordered: the places, the most probable first.
         """
         if not ordered:
-            return False
-        (leader, ratio, first), *others = ordered
-        places = Locations([each.best.place for each, _, _ in others])
-        near = places.same(leader.best.place, self.config, radius_factor=NEIGHBOUR_FACTOR)
-        rivals = [rest[1:] for rest, is_near in zip(others, near, strict=True) if not is_near]
-        if not rivals or min(ratio, rivals[0][0]) <= 0:
-            return False
-        second = rivals[0][1]
-        scaling = self._calibration_or_default.place_scaling
-        together = scaling.probability(min(1.0, first + second))
-        return together >= self.config.probability and second >= RIVAL_SHARE * first
-
-    def _is_certain(self, evidence: PlaceEvidence, probability: float, images: int) -> bool:
-        """Whether a place is probable enough, over enough images, to be LOCALIZED."""
-        verified = evidence.best.verification == Verification.GEOMETRY
-        return (
-            probability >= self.config.probability
-            and images >= self.config.consecutive
-            and (self.calibrated or verified)
+            return None
+        leader, *others = ordered
+        locations = Locations([each.evidence.best.place for each in others])
+        near = locations.same(
+            leader.evidence.best.place, self.config, radius_factor=NEIGHBOUR_FACTOR
         )
+        rivals = [each for each, is_near in zip(others, near, strict=True) if not is_near]
+        if not rivals:
+            return None
+        rival = rivals[0]
+        scaling = self._calibration_or_default.place_scaling
+        return Rival(
+            rival.evidence.best.place.place_id,
+            rival.probability,
+            together=scaling.probability(min(1.0, leader.belief + rival.belief)),
+            is_alike=min(leader.log_ratio, rival.log_ratio) > 0
+            and rival.belief >= RIVAL_SHARE * leader.belief,
+        )
+
+
+class _Place(NamedTuple):
+    """A place that the image may show.
+
+    Attributes:
+        evidence: for it, of this image.
+        log_ratio: log likelihood ratio of that evidence.
+        belief: of the filter.
+        probability: that the calibration makes of the belief.
+    """
+
+    evidence: PlaceEvidence
+    log_ratio: float
+    belief: float
+    probability: float

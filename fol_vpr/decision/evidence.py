@@ -49,6 +49,7 @@ class Observation:
         descriptor: [D] global descriptor of the image, unit length, or None.
         odometry: pose of the base in the odometry frame, or None.
         quality: quality score of the image, 0 (unusable) to 1.
+        quality_reason: what is wrong with the image; empty where nothing is.
     """
 
     stamp_ns: int
@@ -58,6 +59,7 @@ class Observation:
     descriptor: np.ndarray | None = None
     odometry: Pose | None = None
     quality: float = 1.0
+    quality_reason: str = ''
 
     @property
     def median_similarity(self) -> float:

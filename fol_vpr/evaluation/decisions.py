@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fol_vpr.datatypes import LocalizationState
+from fol_vpr.datatypes import Cause, LocalizationState
+from fol_vpr.errors import escape_controls
 from fol_vpr.evaluation.ground_truth import Positives
 from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.offline import QueryAnswer
@@ -104,6 +105,49 @@ class Decisions:
                 f'{self.not_in_map_error:.3f} (not in the map)'
             )
         return lines
+
+
+STATEMENTS = (LocalizationState.LOCALIZED, LocalizationState.NOT_IN_MAP)
+
+
+def count_causes(answers: Sequence[QueryAnswer]) -> dict[str, dict[str, int]]:
+    """Number of answers by the name of the state and by that of its cause, most frequent first."""
+    counts = Counter((a.state, a.explanation.cause) for a in answers)
+    return {
+        state.name: {
+            cause.name: number for (of, cause), number in counts.most_common() if of is state
+        }
+        for state in LocalizationState
+    }
+
+
+def cause_lines(answers: Sequence[QueryAnswer]) -> list[str]:
+    """Why answers make no statement, as text for users: the causes by number, most frequent first.
+
+    Each comes with the reason of one answer, the middle one of that cause, and with what would
+    help. Empty where every answer makes a statement, or tells no cause.
+    """
+    lines = []
+    for state in LocalizationState:
+        if state in STATEMENTS:
+            continue
+        by_cause: dict[Cause, list[QueryAnswer]] = {}
+        for answer in answers:
+            if answer.state is state and answer.explanation.cause is not Cause.UNSPECIFIED:
+                by_cause.setdefault(answer.explanation.cause, []).append(answer)
+        total = sum(map(len, by_cause.values()))
+        if total:
+            lines.append(f'{state.name} {total}, because of')
+        width = len(str(total))
+        for cause, found in sorted(by_cause.items(), key=lambda item: -len(item[1])):
+            example = found[len(found) // 2]
+            reason = escape_controls(example.explanation.reason, keep='')
+            remedy = escape_controls(example.explanation.remedy, keep='')
+            lines.append(
+                f'  {len(found):>{width}}  {cause.in_words} (query {example.index}: {reason})'
+            )
+            lines.append(f'  {"":{width}}  what helps: {remedy}')
+    return lines
 
 
 def _true_with_state(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fol_vpr.datatypes import Frame, LocalizationState
+from fol_vpr.datatypes import Explanation, Frame, LocalizationState
 from fol_vpr.errors import FolVprError
 from fol_vpr.evaluation.metrics import RECALL_AT
 
@@ -33,9 +33,12 @@ class QueryAnswer:
         global_ranking: `Place.index` of the candidates by global similarity, best first; None for
             answers recorded from a topic, which does not carry it.
         timings: seconds by stage; `total` runs from the encoded image to the answer, decoding
-            included, offline as well as live.
+            included, offline as well as live. Live it is the sum of `processing`, the work on
+            the image, and `waiting`, the time that it waited in the node for others; recordings
+            of nodes that did not tell both apart have `total` alone.
         probability: that the first hypothesis is right; NaN without a calibration.
         p_not_in_map: probability that the map has no such place; NaN without a calibration.
+        explanation: why the state is what it is.
     """
 
     index: int
@@ -47,6 +50,7 @@ class QueryAnswer:
     timings: dict[str, float] = field(default_factory=dict)
     probability: float = math.nan
     p_not_in_map: float = math.nan
+    explanation: Explanation = field(default_factory=Explanation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,7 @@ def _answer(
         global_ranking=tuple(c.index for c in recognition.global_ranking[:depth]),
         probability=first[0].probability if first else math.nan,
         p_not_in_map=recognition.p_not_in_map,
+        explanation=recognition.explanation,
         timings={
             'decode': decoded,
             **recognition.timings,

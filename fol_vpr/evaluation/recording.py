@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fol_vpr.datatypes import LocalizationState, MapInfo, Place
+from fol_vpr.datatypes import Cause, Explanation, LocalizationState, MapInfo, Place
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 from fol_vpr.sources import Bag, FrameSource
@@ -108,7 +108,6 @@ def _answer(
             f'the answer to query {index} in {path} does not fit the map: {error} is neither a '
             'place of it nor a state; give the map as it was when the answers were recorded'
         ) from error
-    elapsed = message.processing_time
     first = message.hypotheses[:1]
     return QueryAnswer(
         index=index,
@@ -117,9 +116,34 @@ def _answer(
         state=state,
         ranking=ranking,
         global_ranking=None,
-        timings={'total': elapsed.sec + elapsed.nanosec * 1e-9},
+        timings=_timings(message),
         probability=float(first[0].probability) if first else math.nan,
         p_not_in_map=float(message.p_not_in_map),
+        explanation=_explanation(message),
+    )
+
+
+def _timings(message: Any) -> dict[str, float]:
+    """Seconds of work and of waiting; bags of older nodes have both in one number."""
+    processing = _seconds(message.processing_time)
+    if not hasattr(message, 'waiting_time'):
+        return {'total': processing}
+    waiting = _seconds(message.waiting_time)
+    return {'processing': processing, 'waiting': waiting, 'total': processing + waiting}
+
+
+def _seconds(duration: Any) -> float:
+    return float(duration.sec + duration.nanosec * 1e-9)
+
+
+def _explanation(message: Any) -> Explanation:
+    """Why the state is what it is; UNSPECIFIED where the node told no cause, or an unknown one."""
+    number = getattr(message, 'cause', 0)
+    known = {cause.value for cause in Cause}
+    return Explanation(
+        Cause(number) if number in known else Cause.UNSPECIFIED,
+        getattr(message, 'reason', ''),
+        getattr(message, 'remedy', ''),
     )
 
 

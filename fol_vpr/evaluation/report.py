@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.errors import escape_controls
-from fol_vpr.evaluation.decisions import Decisions
+from fol_vpr.evaluation.decisions import Decisions, cause_lines, count_causes
 from fol_vpr.evaluation.ground_truth import PlottedPositions, Positives
 from fol_vpr.evaluation.metrics import (
     RECALL_AT,
@@ -170,6 +170,7 @@ class Evaluation:
                 for stage, values in latency.items()
             },
             'states': self.states(),
+            'causes': count_causes(self.answers),
             'decisions': decisions.as_json() if (decisions := self.decisions()) else None,
             **asdict(self.conditions),
         }
@@ -199,6 +200,8 @@ class Evaluation:
         decisions = self.decisions()
         if decisions is not None:
             lines += ['', *decisions.lines()]
+            if why := cause_lines(self.answers):
+                lines += ['', *why]
         if not c.trained:
             lines += ['', UNTRAINED]
         return '\n'.join(lines)
@@ -217,21 +220,35 @@ class Evaluation:
         latency = percentiles(a.timings for a in self.answers)
         table = [['milliseconds', 'p50', 'p95', 'p99', 'mean']]
         for stage, values in latency.items():
-            table.append([stage, *(f'{values[c] * 1000:.1f}' for c in table[0][1:])])
+            name = self._latency_name(stage)
+            table.append([name, *(f'{values[c] * 1000:.1f}' for c in table[0][1:])])
         return align_columns(table)
 
+    def _latency_name(self, stage: str) -> str:
+        """The name of a row; of a recording, it says what is work and what is waiting."""
+        if not self.conditions.recording:
+            return stage
+        apart = any('waiting' in a.timings for a in self.answers)
+        names = {
+            'processing': 'processing one image',
+            'waiting': 'waiting for earlier images',
+            'total': 'both together' if apart else 'processing and waiting',
+        }
+        return names.get(stage, stage)
+
     def write_per_query(self, file: TextIO) -> None:
-        """Write a line for each query: ranks of its first positive, and its first reference."""
+        """Write a line for each query: ranks of its first positive, its first reference, why."""
         writer = csv.writer(file)
         writer.writerow(
             ['query_index', 'uri', 'stamp_ns', 'state', 'positives', 'global_rank',
-             'reranked_rank', 'first_ref_index', 'total_ms']
+             'reranked_rank', 'first_ref_index', 'total_ms', 'processing_ms', 'waiting_ms',
+             'cause', 'reason']
         )  # fmt: skip
         for index, positive in enumerate(self.positives):
             known = '' if positive is None else len(positive)
             answer = self._by_index.get(index)
             if answer is None:
-                writer.writerow([index, '', '', 'UNANSWERED', known, '', '', '', ''])
+                writer.writerow([index, '', '', 'UNANSWERED', known, *[''] * 8])
                 continue
             rankings = answer.global_ranking or (), answer.ranking
             ranks = [first_hit(ranking, positive or ()) for ranking in rankings]
@@ -239,8 +256,17 @@ class Evaluation:
                 [index, answer.uri, answer.stamp_ns, answer.state.name, known,
                  *('' if rank is None else rank for rank in ranks),
                  answer.ranking[0] if answer.ranking else '',
-                 f'{answer.timings.get("total", math.nan) * 1000:.2f}']
+                 *(_milliseconds(answer, part) for part in ('total', 'processing', 'waiting')),
+                 answer.explanation.cause.name, answer.explanation.reason]
             )  # fmt: skip
+
+
+def _milliseconds(answer: QueryAnswer, part: str) -> str:
+    """Of the total, the work or the waiting; offline, the total is work."""
+    seconds = answer.timings.get(part)
+    if seconds is None and answer.global_ranking is not None:
+        seconds = answer.timings.get('total') if part == 'processing' else 0.0
+    return '' if seconds is None else f'{seconds * 1000:.2f}'
 
 
 def align_columns(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:

@@ -14,7 +14,7 @@ from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose, sample_
 from fol_vpr.geometry.rigid import compose, inverse, quaternion, rotation_matrix
 from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
-from fol_vpr.geometry.two_view.pair import PairGeometry, verify_pair
+from fol_vpr.geometry.two_view.pair import PairGeometry, shortfalls, verify_pair
 from fol_vpr.geometry.viewing_rays import Rays, camera_fits, matching_camera, pixels_to_rays
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     'rescale',
     'rotation_matrix',
     'sample_epipolar_lines',
+    'shortfalls',
     'track_points',
     'verify_pair',
 ]

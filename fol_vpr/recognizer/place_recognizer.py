@@ -19,7 +19,16 @@ from fol_vpr.datatypes import (
     Prior,
     Recognition,
 )
-from fol_vpr.decision import Calibration, Decision, LocalizationResult, Observation, assess_image
+from fol_vpr.decision import (
+    NO_CANDIDATES,
+    NO_MAP,
+    UNTRAINED,
+    Calibration,
+    Decision,
+    LocalizationResult,
+    Observation,
+    assess_image,
+)
 from fol_vpr.loop_closure import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
@@ -131,6 +140,7 @@ class PlaceRecognizer:
             global_ranking=tuple(candidates),
             map_id=loaded.info.map_id,
             map_frame=loaded.info.frame_id,
+            explanation=result.explanation,
         )
 
     def _recognize_without_map(
@@ -150,7 +160,8 @@ class PlaceRecognizer:
         if not self.extractor.trained:
             # Random features follow pixel positions more than content, so that any two images
             # agree geometrically: their matches are no evidence.
-            return LocalizationResult(LocalizationState.UNKNOWN)
+            why = UNTRAINED if observation.candidates else NO_CANDIDATES
+            return LocalizationResult(LocalizationState.UNKNOWN, explanation=why)
         return self._decision.update(observation, sequence=sequence)
 
     def _refine_pose(
@@ -170,6 +181,7 @@ class PlaceRecognizer:
             hypotheses=(),
             image_quality=quality.score,
             quality_reason=quality.reason,
+            explanation=NO_MAP,
         )
 
     def prepare(self, frame: Frame) -> PreparedImage:

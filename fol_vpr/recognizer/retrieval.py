@@ -107,6 +107,7 @@ class MapQuery:
             descriptor=self._features.global_descriptor,
             odometry=self._frame.odometry,
             quality=quality.score,
+            quality_reason=quality.reason,
         )
         return RetrievalResult(hypotheses, observation, quality)
 

@@ -81,7 +81,7 @@ def test_untrained_weights_are_named_loudly(drive, capsys):
 
 @pytest.mark.parametrize('storage', list(StoragePlugin))
 def test_a_recording_gives_what_the_offline_run_gives(
-    drive, offline, played, tmp_path, storage, monkeypatch
+    drive, offline, played, tmp_path, storage, monkeypatch, capsys
 ):
     monkeypatch.setattr(PlaceRecognizer, '__init__', None)  # needs no network
     bag, map_id, answers = played
@@ -101,7 +101,17 @@ def test_a_recording_gives_what_the_offline_run_gives(
     lost = sum(rank == '0' for rank in missed)
     expected = offline[0]['recall']['reranked']['1'] - lost / 7
     assert report['recall']['reranked']['1'] == pytest.approx(expected)
-    assert report['latency_ms']['total']['p50'] == 250
+    latency = {part: values['p50'] for part, values in report['latency_ms'].items()}
+    assert latency == {'processing': 250, 'waiting': 500, 'total': 750}
+    assert report['causes']['UNKNOWN'] == {'UNTRAINED': 6}
+    table = capsys.readouterr().out
+    rows = [line for line in table.splitlines() if line.startswith(('processing', 'waiting'))]
+    assert [' '.join(row.split()) for row in rows] == [
+        'processing one image 250.0 250.0 250.0 250.0',
+        'waiting for earlier images 500.0 500.0 500.0 500.0',
+    ]
+    assert 'UNKNOWN 6, because of\n  6  untrained weights (query ' in table
+    assert 'what helps: `fol_vpr weights fetch' in table
     assert cv2.imread(str(tmp_path / 'out.png')) is not None
 
 

@@ -29,8 +29,8 @@ def test_the_table_has_a_line_for_each_hypothesis(drive, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
     assert main([*command, '--hypotheses', '3', '--rerank', '0', '--verify', '0']) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
-    assert lines[3].split()[:2] == ['0', 'ref/000003']
+    assert len(lines) == 8
+    assert lines[5].split()[:2] == ['0', 'ref/000003']
 
 
 def test_a_suffix_that_is_no_picture(drive, tmp_path, capsys):
@@ -119,14 +119,16 @@ def test_where_the_prior_leaves_no_place_that_is_said(drive, tmp_path, capsys):
     assert main([*command, '--near', '900', '0']) == 0
     said = capsys.readouterr()
     assert 'nothing was searched' in said.out and 'not in the map' not in said.out
-    assert 'no place of the map agrees with --near' in said.err
+    assert 'no place of the map agrees with the prior' in said.out and '--near' in said.out
 
 
 def test_why_one_image_is_unknown(drive, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
-    assert main([*command, '--verify', '0']) == 0
-    said = capsys.readouterr()
-    assert said.out.startswith('UNKNOWN') and '3 images in a row have to support' in said.err
-    assert main([*command, '--verify', '0', '--consecutive', '1']) == 0
-    said = capsys.readouterr().err
-    assert 'in a row' not in said and 'never gives NOT_IN_MAP' in said
+    assert main(command) == 0
+    table = capsys.readouterr().out
+    assert table.startswith('UNKNOWN') and 'why: the weights are not trained' in table
+    assert 'what helps: `fol_vpr weights fetch' in table
+    assert main([*command, '--json']) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer['cause'] == 'UNTRAINED' and answer['remedy'].startswith('`fol_vpr weights')
+    assert answer['reason'].startswith('the weights are not trained')

@@ -125,9 +125,7 @@ def verify_pair(
     inliers = int(inlier.sum())
     regions = min(coverage.count_regions(query[inlier]), coverage.count_regions(reference[inlier]))
     verified = (
-        inliers >= config.min_inliers
-        and inliers >= config.min_inlier_ratio * count
-        and regions >= config.min_regions
+        not shortfalls(inliers, count, regions, config)
         and min(coverage.min_spread(query[inlier]), coverage.min_spread(reference[inlier]))
         >= MIN_SPREAD
     )
@@ -232,3 +230,23 @@ def _refined(
 def _position_sigma(fit: MotionFit, agrees: np.ndarray) -> float:
     """Standard deviation of matched positions, pixels of a 640 px wide image."""
     return max(float(fit.sigma), float(np.sqrt(np.mean(fit.residuals[agrees] ** 2))), MIN_SIGMA)
+
+
+def shortfalls(inliers: int, matches: int, regions: int, config: VerificationConfig) -> list[str]:
+    """The limits of the geometric verification that a pair misses, in words; empty for none.
+
+    Args:
+        inliers, matches, regions: of the pair, see `PairGeometry`.
+        config: `min_inliers`, `min_inlier_ratio`, `min_regions`.
+    """
+    short = []
+    if inliers < config.min_inliers:
+        short.append(f'{inliers} of {config.min_inliers} inliers needed')
+    if inliers < config.min_inlier_ratio * matches:
+        short.append(
+            f'{inliers} of {matches} matches are inliers, {config.min_inlier_ratio:g} of them '
+            'needed'
+        )
+    if regions < config.min_regions:
+        short.append(f'{regions} of {config.min_regions} image regions needed')
+    return short
