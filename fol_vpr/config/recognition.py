@@ -78,9 +78,27 @@ class RetrievalConfig(Checked):
     )
     index_uri: str = setting(
         '',
-        'Address of the Milvus server that searches the map, http://HOST:19530 (with '
-        '?token=USER:PASSWORD where it requires one), or a file that ends in .db for Milvus '
-        'Lite. Each map gets its own collection there. Empty searches without Milvus.',
+        'Address of the Milvus server that searches the map, http://HOST:19530 (https:// with '
+        'TLS; with /DATABASE and ?token=USER:PASSWORD behind it where it requires them), or a '
+        'file that ends in .db for Milvus Lite. Each map gets its own collection there. Empty '
+        'searches without Milvus.',
+    )
+    index_timeout: float = setting(
+        2.0,
+        'Seconds that a search on the Milvus server may take, and writing or deleting a place '
+        'there. A server that takes longer, or fails, is not asked again until it answers in the '
+        'background; meanwhile a local index is searched: that of a file beside the map, which '
+        'retrieval.index large writes, or one in memory where the descriptors take up to '
+        '403 MB. Larger waits longer for a slow network.',
+        minimum=0.01,
+        maximum=600,
+    )
+    index_load_timeout: float = setting(
+        30.0,
+        'Seconds that each call to the Milvus server may take by which the map is compared with '
+        'it and uploaded, 256 places at a time. Larger allows for a slow network.',
+        minimum=0.1,
+        maximum=3600,
     )
     rerank: int = setting(
         20,

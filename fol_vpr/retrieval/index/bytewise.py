@@ -62,6 +62,8 @@ class ByteIndex:
         """Bytes of memory for so many references with descriptors of `dim` numbers."""
         return references * (dim + 4)
 
+    problem = ''
+
     def __len__(self) -> int:
         return len(self._references)
 

@@ -53,6 +53,8 @@ class FlatIndex:
             index.add(places[first : first + size], source.read(ids[first : first + size]))
         return index
 
+    problem = ''
+
     def __len__(self) -> int:
         return int(self._index.ntotal)
 

@@ -68,6 +68,8 @@ class GpuIndex:
                 f'descriptors of {rows} references: set retrieval.index to large'
             ) from error
 
+    problem = ''
+
     def __len__(self) -> int:
         return len(self._references)
 

@@ -73,17 +73,38 @@ class LargeIndex:
         cache: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self._source = source
-        self._references = ReferenceMetadata(places)
-        self._added: dict[int, np.ndarray] = {}
-        self._mapped = False
-        self._key = {'format': FORMAT, 'content': content, 'dim': source.dim, 'to': REDUCED_DIM}
-        names = fingerprints(places)
+        names = self._prepare(source, places, content)
         if cache is not None and self._read_cache(cache, names, progress):
             return
         self._build(progress)
         if cache is not None:
             self._save(cache, names)
+
+    @classmethod
+    def cached(
+        cls, source: DescriptorSource, places: Sequence[Place], *, content: str, cache: Path
+    ) -> LargeIndex | None:
+        """The index of a cache file; None where it cannot be used, as building takes long.
+
+        Raises:
+            MapError: a descriptor cannot be read.
+        """
+        index = cls.__new__(cls)
+        names = index._prepare(source, places, content)
+        return index if index._read_cache(cache, names, None) else None
+
+    def _prepare(
+        self, source: DescriptorSource, places: Sequence[Place], content: str
+    ) -> np.ndarray:
+        """Set all but the codes, and give the fingerprints of the places."""
+        self._source = source
+        self._references = ReferenceMetadata(places)
+        self._added: dict[int, np.ndarray] = {}
+        self._mapped = False
+        self._key = {'format': FORMAT, 'content': content, 'dim': source.dim, 'to': REDUCED_DIM}
+        return fingerprints(places)
+
+    problem = ''
 
     def __len__(self) -> int:
         return len(self._references)

@@ -33,6 +33,11 @@ class PlaceIndex(Protocol):
         """Kind, number of references and memory of the index, for the log."""
         ...
 
+    @property
+    def problem(self) -> str:
+        """What keeps the index from working as it should, and what it does meanwhile; or empty."""
+        ...
+
     def search(
         self, descriptor: np.ndarray, k: int, prior: Prior | None = None
     ) -> list[Candidate]:

@@ -97,11 +97,30 @@ def index_layouts(
         'bytes': ByteIndex.memory(references, dim),
         'large': LargeIndex.memory(references, dim),
         'gpu': 0,
-        'milvus': 0,
+        'milvus': _local_memory(references, dim),
     }
     chosen = choose_index(config, references, dim, device, _free_bytes(device)).name
     names = [chosen, 'large'] if (config.index, chosen) == ('auto', 'flat') else [chosen]
     return {name: sizes[name] for name in names}
+
+
+def _local_memory(references: int, dim: int) -> int:
+    """Memory of the index that is searched while a Milvus server does not answer."""
+    kind = ByteIndex if 4 * references * dim <= MAX_FLAT_BYTES else LargeIndex
+    return kind.memory(references, dim)
+
+
+def _local_index(
+    source: DescriptorSource, places: Sequence[Place], content: str, cache: Path | None
+) -> PlaceIndex | None:
+    """The index for while a Milvus server does not answer; None where building one takes long."""
+    if cache is not None and cache.exists():
+        found = LargeIndex.cached(source, places, content=content, cache=cache)
+        if found is not None:
+            return found
+    if places and 4 * len(places) * source.dim <= MAX_FLAT_BYTES:
+        return ByteIndex.read(source, places)
+    return None
 
 
 def _free_bytes(device: str) -> int:
@@ -121,7 +140,7 @@ def open_index(
     """Open the index of a map that the settings select, and log which one and why.
 
     Args:
-        config: `index` and `index_uri`.
+        config: `index`, `index_uri`, `index_timeout` and `index_load_timeout`.
         source: descriptors of the map.
         places: the references of the source.
         device: where the network runs, as torch calls it.
@@ -131,13 +150,22 @@ def open_index(
 
     Raises:
         InputError: the settings cannot be used here.
-        MapError: the map cannot be read, or the Milvus server fails.
+        MapError: the map cannot be read, or the Milvus server cannot serve it.
         DeviceError: the device has not enough memory.
     """
     choice = choose_index(config, len(places), source.dim, device, _free_bytes(device))
     index: PlaceIndex
     if choice.name == 'milvus':
-        index = MilvusIndex(config.index_uri, source, places, content=content, progress=progress)
+        index = MilvusIndex(
+            config.index_uri,
+            source,
+            places,
+            content=content,
+            progress=progress,
+            timeout=config.index_timeout,
+            load_timeout=config.index_load_timeout,
+            local=lambda left: _local_index(source, left, content, cache),
+        )
     elif choice.name == 'gpu':
         index = GpuIndex(source, places, device, progress)
     elif choice.name == 'large':

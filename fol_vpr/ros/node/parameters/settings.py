@@ -182,6 +182,6 @@ _SESSION_SETTINGS = tuple(
 FIXED_WHILE_CONFIGURED = frozenset(
     name
     for name, _, _ in parameters(Settings())
-    if name in ('map', 'retrieval.index', 'retrieval.index_uri', *_SESSION_SETTINGS)
-    or name.startswith(('network.', 'storage.'))
+    if name in ('map', *_SESSION_SETTINGS)
+    or name.startswith(('network.', 'storage.', 'retrieval.index'))
 )
