@@ -119,6 +119,11 @@ class LiveMap:
         """The search index in words."""
         return self._index.description
 
+    @property
+    def index_problem(self) -> str:
+        """What keeps the search index from working as it should; empty where nothing does."""
+        return self._index.problem
+
     def search(self, features: Features, k: int, prior: Prior | None = None) -> list[Candidate]:
         """The `k` places of largest global similarity that the prior allows, best first."""
         with self._searching:

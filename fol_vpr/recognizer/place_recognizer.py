@@ -291,6 +291,12 @@ class PlaceRecognizer:
         return '' if loaded is None else loaded.index_description
 
     @property
+    def index_problem(self) -> str:
+        """What keeps the index from working as it should; empty where nothing does."""
+        loaded = self._maps.live
+        return '' if loaded is None else loaded.index_problem
+
+    @property
     def calibration(self) -> Calibration | None:
         """The calibration of the loaded map; None where it has none."""
         return self._maps.calibration

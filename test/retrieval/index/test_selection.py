@@ -4,12 +4,12 @@ import logging
 
 import numpy as np
 import pytest
-from helpers.descriptors import places, unit
+from helpers.descriptors import places, structured, unit
 
 from fol_vpr.config import RetrievalConfig
-from fol_vpr.errors import InputError
+from fol_vpr.errors import InputError, MapError
 from fol_vpr.retrieval import open_index
-from fol_vpr.retrieval.index import ArraySource, choose_index
+from fol_vpr.retrieval.index import ArraySource, LargeIndex, choose_index
 
 DIM = 8448
 
@@ -64,3 +64,29 @@ def test_the_log_names_the_index_and_the_reason(name, caplog, tmp_path):
     assert index.search(rows[3], 1)[0].index == 3
     why = 'descriptors are compared' if name == 'auto' else 'as configured'
     assert index.description in caplog.text and why in caplog.text
+
+
+def test_while_a_milvus_server_is_away_a_local_index_is_searched(tmp_path, monkeypatch, caplog):
+    pytest.importorskip('pymilvus', reason='pymilvus is not installed')
+    rows, _ = structured(20, 3, dim=32)
+    config = RetrievalConfig(
+        index_uri='http://root:s3cret@127.0.0.1:9', index_timeout=1, index_load_timeout=0.3
+    )
+    cache = tmp_path / 'm.folmap.index'
+
+    def answers(expected):
+        index = open_index(config, ArraySource(rows), places(60), content='c', cache=cache)
+        assert expected in index.problem and 'http://127.0.0.1:9' in index.problem
+        try:
+            return [found.index for found in index.search(rows[7], 3)][:1]
+        finally:
+            index.close()
+
+    assert answers('A local index is searched instead, bytes: ') == [7]
+    # Where reading all descriptors takes long, an index has to be there already.
+    monkeypatch.setattr('fol_vpr.retrieval.index.selection.MAX_FLAT_BYTES', 0)
+    with pytest.raises(MapError, match='load the map once with'):
+        answers('Nothing is searched instead')
+    LargeIndex(ArraySource(rows), places(60), content='c', cache=cache).close()
+    assert answers('A local index is searched instead, large: ') == [7]
+    assert 's3cret' not in caplog.text and caplog.text.count('cannot be reached') >= 3

@@ -150,6 +150,7 @@ class DiagnosticsPublisher:
             map_info=info,
             map_failure=context.map_failure,
             index='' if recognizer is None else recognizer.index,
+            index_problem='' if recognizer is None else recognizer.index_problem,
             decisions='' if recognizer is None else recognizer.decisions,
             hits_problem='' if recognizer is None else recognizer.storage_problem,
             topics=[] if runtime is None else runtime.pipeline.topic_reports(),

@@ -40,6 +40,7 @@ class NodeFacts:
         map_info: of the loaded map, None without one.
         map_failure: why the last map was not loaded, empty if it was.
         index: the search index of the map; empty without a map.
+        index_problem: what keeps the index from working as it should, empty if nothing does.
         decisions: the calibration that the decisions use; empty without one.
         hits_problem: why counts of hits could not be written to the map, empty if they could.
         topics: publishers of images.
@@ -61,6 +62,7 @@ class NodeFacts:
     map_info: MapInfo | None
     map_failure: str
     index: str
+    index_problem: str
     decisions: str
     hits_problem: str
     topics: Sequence[TopicReport]
@@ -234,6 +236,8 @@ def _map(facts: NodeFacts) -> Part:
             f'kept {info.name}, as another map failed to load: {facts.map_failure}',
             values,
         )
+    if facts.index_problem:
+        return WARN, facts.index_problem, values
     if facts.hits_problem:
         return WARN, f'hits are not counted: {facts.hits_problem}', values
     return OK, f'{info.name}: {info.places} places', values

@@ -22,6 +22,7 @@ RECOGNIZER = SimpleNamespace(
     extractor=EXTRACTOR,
     map_info=None,
     index='',
+    index_problem='',
     decisions='',
     storage_problem='',
     loops=None,

@@ -58,6 +58,7 @@ def status_of():
         map_info=None,
         map_failure='',
         index='flat',
+        index_problem='',
         decisions='uncalibrated: by defaults',
         hits_problem='',
         topics=[topic],
@@ -251,6 +252,11 @@ def test_hits_that_cannot_be_written_are_named_with_the_map(status_of):
     assert level == 1 and 'no space left' in message
     level, message = status_of('map', map_info=INFO, hits_problem='x', map_failure='other weights')
     assert level == 1 and 'kept m' in message and 'other weights' in message
+
+
+def test_a_search_index_that_does_not_work_as_it_should_is_a_warning(status_of):
+    level, message = status_of('map', map_info=INFO, index_problem='Milvus is not searched')
+    assert (level, message) == (1, 'Milvus is not searched')
 
 
 def test_loops_report_counts_and_problems(status_of):
