@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 # Seconds before the first attempt after a failure, and at most between two of them.
 FIRST_DELAY = 1.0
-LONGEST_DELAY = 30.0
+LONGEST_DELAY = 10.0
 # Seconds after which the collection is compared with the map again: others may have changed it.
 COMPARED_EVERY = 600.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.milvus_server import LocalMilvusServer, MilvusServerUnavailableError
+from helpers.retrieval.milvus_server import LocalMilvusServer, MilvusServerUnavailableError
 
 
 @pytest.fixture(scope='session')

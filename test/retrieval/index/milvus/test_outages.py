@@ -141,7 +141,7 @@ def test_a_server_that_freezes_while_places_change(
     assert f'({method})' in index.problem
 
 
-@pytest.mark.slow  # the server waits a minute or two for its own old entries to run out
+@pytest.mark.slow  # the server starts anew, which may take a minute on a busy machine
 @pytest.mark.parametrize('end', ['terminate', 'kill'])
 def test_a_server_that_ends_and_is_started_again(open_with_local, server, rows, end):
     index = open_with_local(end, load_timeout=20)
