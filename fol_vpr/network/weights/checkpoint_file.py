@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ from fol_vpr.files import check_regular_file, open_file, printable
 
 _PREFIX = 'module.'
 _MAX_LISTED = 10
+_SAVE_TENSORS = (
+    'save the tensors alone where it was made, with '
+    '`safetensors.torch.save_file(model.state_dict(), "weights.safetensors")`, or ask its author '
+    'for such a file'
+)
 
 
 @dataclass(frozen=True)
@@ -132,12 +138,23 @@ def _check_archive(path: Path) -> None:
     """
     with open_file(path, 'weights', WeightsError) as file:
         if not file.read(4).startswith(b'PK'):
+            if tarfile.is_tarfile(path):
+                raise WeightsError(
+                    f'{path} cannot be read as weights: it is a tar archive; unpack it and name '
+                    'the .pth or .safetensors file in it. A file that torch before 0.1.10 wrote '
+                    'has to be loaded there and saved anew'
+                )
             return
         try:
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise WeightsError(_damaged(path, error)) from error
+    if any(entry.filename.endswith('/constants.pkl') for entry in entries):
+        raise WeightsError(
+            f'{path} cannot be read as weights: it is a TorchScript program (torch.jit.save); '
+            f'{_SAVE_TENSORS}'
+        )
     packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
     if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise WeightsError(
@@ -161,10 +178,8 @@ def _holds_objects(path: Path, what: str) -> str:
     return (
         f'{path} cannot be read as weights: it holds Python objects besides tensors, such as '
         f'{printable(what, 100)}, and '
-        'reading these would run code from the file, so they are not read. If the file is whole, '
-        'save the tensors alone where it was made, with '
-        '`safetensors.torch.save_file(model.state_dict(), "weights.safetensors")`, or ask its '
-        'author for such a file'
+        f'reading these would run code from the file, so they are not read. If the file is whole, '
+        f'{_SAVE_TENSORS}'
     )
 
 
@@ -179,6 +194,9 @@ def _released_globals() -> list[Any]:
 
 def _damaged(path: Path, error: Exception) -> str:
     reason = printable(str(error).strip().split('\n', 1)[0]) or type(error).__name__
+    # Some of torch's words advise to run the code in the file; others are a bare number.
+    if 'weights_only' in reason or reason.isdigit():
+        reason = 'it is no file of torch.save'
     return (
         f'{path} cannot be read as weights ({reason}); it is incomplete, damaged or not a '
         'checkpoint: copy or download it again'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -19,9 +19,13 @@ from fol_vpr.ros.node.image_pipeline import ImagePipeline
 from fol_vpr.ros.node.inputs.camera import CameraInput
 from fol_vpr.ros.node.inputs.feedback import FeedbackInput
 from fol_vpr.ros.node.inputs.odometry import OdometryInput
+from fol_vpr.ros.node.managers.bond import ManagerBond
+from fol_vpr.ros.node.managers.requests import answer_every_request
 from fol_vpr.ros.node.outputs.publishers import Publishers
+from fol_vpr.ros.node.parameters.advice import how_to_set
 from fol_vpr.ros.node.parameters.settings import Settings, confined_path, with_network_of_map
 from fol_vpr.ros.node.runtime import Runtime
+from fol_vpr.ros.node.services.common import NotReady
 from fol_vpr.ros.node.services.enable import EnableService
 from fol_vpr.ros.node.services.load_map import LoadMapService
 from fol_vpr.ros.node.services.map_changes import MapChangeServices
@@ -58,6 +62,9 @@ class Localizer(LifecycleNode):
         # Steady time: the diagnostics must be published where simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = DiagnosticsPublisher(self.node_context, self._monitor, steady)
+        self._bond = ManagerBond(self)
+        self._is_managed = False
+        answer_every_request(self, self._change_state_for_manager)
         if not self.node_context.settings.node.map_folder:
             self.get_logger().info(
                 'map_folder is empty: every node that may call ~/load_map and ~/save_map can name '
@@ -66,9 +73,11 @@ class Localizer(LifecycleNode):
         if self.node_context.settings.node.autostart:
             self._starter = self.create_timer(0.0, self._autostart, clock=steady)
         else:
+            given = self.node_context.settings.node.map
+            what = f'the map is {given} and is loaded by configure' if given else 'no map is set'
             self.get_logger().info(
-                'unconfigured: waits for a lifecycle manager to configure and activate it; '
-                'started with -p autostart:=true it does so itself'
+                f'unconfigured ({what}): waits for a lifecycle manager to configure and activate '
+                f'it; to have it do so itself, {how_to_set("autostart", "true")}'
             )
 
     # ---- transitions
@@ -82,7 +91,6 @@ class Localizer(LifecycleNode):
         super().on_activate(state)
         result = self._run_transition('activate', self._activate)
         if result != TransitionCallbackReturn.SUCCESS:
-            self._listen(False)
             super().on_deactivate(state)
         return result
 
@@ -102,7 +110,11 @@ class Localizer(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Become unconfigured, so that the node can be configured again."""
-        return self._run_transition('error processing', self._release)
+        failure = self.node_context.failure
+        result = self._run_transition('error processing', self._release)
+        # The reason stays in the diagnostics.
+        self.node_context.failure = self.node_context.failure or failure
+        return result
 
     def _run_transition(self, name: str, step: Callable[[], None]) -> TransitionCallbackReturn:
         context = self.node_context
@@ -114,12 +126,12 @@ class Localizer(LifecycleNode):
             if isinstance(error, MapError):
                 context.map_failure = str(error)
             self.get_logger().error(context.failure)
-            return TransitionCallbackReturn.FAILURE
+            return _outcome_of_failed(name)
         except Exception as error:  # noqa: BLE001 rclpy would drop it without a message
             context.failure = f'{name} failed by a defect: {error!r}'
             self._transition_error = FolVprError(context.failure)
             report_defect(self, context.failure, error)
-            return TransitionCallbackReturn.FAILURE
+            return _outcome_of_failed(name)
         context.failure = ''
         return TransitionCallbackReturn.SUCCESS
 
@@ -170,9 +182,34 @@ class Localizer(LifecycleNode):
         runtime = self.node_context.runtime
         assert runtime is not None
         runtime.recognizer.reset_sequence()
-        self._listen(self.node_context.enabled)
+        try:
+            self._listen(self.node_context.enabled)
+        except BaseException:
+            self._listen(False)
+            raise
+        self._tell_active(runtime)
+        if self._is_managed:
+            self._bond.form()
+
+    def _tell_active(self, runtime: Runtime) -> None:
+        recognizer, log = runtime.recognizer, self.get_logger()
+        if self.node_context.enabled:
+            topics = ', '.join(topic.name for topic in runtime.pipeline.topic_reports())
+            log.info(f'active, listening on {topics}')
+        else:
+            log.info('active, but not listening: it was disabled by ~/enable')
+        if recognizer.map_info is not None:
+            return
+        if recognizer.loops.enabled:
+            log.info('active without a map: images are compared with those of the drive only')
+        else:
+            log.warning(
+                'active without a map: no image can be answered but with UNKNOWN; call '
+                f'~/load_map, or {how_to_set("map", "NAME.folmap")}'
+            )
 
     def _deactivate(self) -> None:
+        self._bond.end()
         self._listen(False)
         self._relocalize.interrupt('the node was deactivated meanwhile: activate it again')
         if self.node_context.runtime is not None:
@@ -191,18 +228,34 @@ class Localizer(LifecycleNode):
                 source.unsubscribe()
 
     def _release(self) -> None:
-        self._deactivate()
-        runtime = self.node_context.runtime
-        # First, so that a service that meets a closed recognizer can tell that the node was
-        # cleaned up.
-        self.node_context.runtime = None
-        if runtime is not None:
-            runtime.close()
+        try:
+            self._deactivate()
+        finally:
+            runtime = self.node_context.runtime
+            # First, so that a service that meets a closed recognizer can tell that the node was
+            # cleaned up.
+            self.node_context.runtime = None
+            if runtime is not None:
+                runtime.close()
 
     # ---- start without a lifecycle manager
 
+    def _change_state_for_manager(self, change: Callable[[], Any]) -> Any:
+        self._is_managed = True
+        try:
+            return change()
+        finally:
+            self._is_managed = False
+
     def _autostart(self) -> None:
         self._starter.cancel()
+        if self.node_context.state != 'unconfigured':
+            self.get_logger().warning(
+                f'autostart is true, but the node is already {self.node_context.state}: a '
+                'lifecycle manager was faster and goes on; with one, '
+                f'{how_to_set("autostart", "false")}'
+            )
+            return
         # The transition logs the error, and ~/load_map may try again with another map.
         with suppress(FolVprError):
             self._bring_up()
@@ -211,8 +264,11 @@ class Localizer(LifecycleNode):
         """Configure and activate, as a lifecycle manager would.
 
         Raises:
+            NotReady: the node is no longer unconfigured.
             FolVprError: one of both failed.
         """
+        if self.node_context.state != 'unconfigured':
+            raise NotReady(f'the node is {self.node_context.state} meanwhile: call again')
         for trigger in (self.trigger_configure, self.trigger_activate):
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise self._transition_error
@@ -228,7 +284,8 @@ class Localizer(LifecycleNode):
     # ---- end of the process
 
     def close(self) -> None:
-        """Publish no more answers, and give the current image a moment to end."""
+        """Publish no more answers and heartbeats, and give the current image a moment to end."""
+        self._bond.end()
         if self.node_context.runtime is not None:
             self.node_context.runtime.pipeline.stop()
 
@@ -246,6 +303,17 @@ class Localizer(LifecycleNode):
                 runtime.recognizer.close()
         except Exception as error:  # noqa: BLE001 it must not delay the end of the process
             report_defect(self, 'map and drive were not closed properly', error)
+
+
+def _outcome_of_failed(name: str) -> TransitionCallbackReturn:
+    """What a transition that failed returns, which decides the next state.
+
+    FAILURE leads back to where a transition began. After a failed deactivation or cleanup the node
+    is not what it was: ERROR leads to on_error, which frees everything.
+    """
+    if name in ('deactivate', 'cleanup'):
+        return TransitionCallbackReturn.ERROR
+    return TransitionCallbackReturn.FAILURE
 
 
 def _new_recognizer(settings: Settings, source_of_weights: Path | None) -> PlaceRecognizer:

@@ -59,7 +59,9 @@ def main(args: Sequence[str] | None = None) -> int:
     from rclpy.signals import SignalHandlerOptions
     from rclpy.utilities import remove_ros_args
 
+    from fol_vpr.files import printable
     from fol_vpr.ros.node.lifecycle import Localizer
+    from fol_vpr.ros.node.parameters.given import ineffective_parameters
     from fol_vpr.ros.shared_memory import remove_dead_segments
     from fol_vpr.ros.watchdog import exit_after
 
@@ -77,6 +79,8 @@ def main(args: Sequence[str] | None = None) -> int:
         get_logger('localizer').fatal(f'wrong parameter: {error}')
         rclpy.shutdown()
         return 2
+    for text in ineffective_parameters(node, arguments):
+        node.get_logger().warning(printable(text, 2000))
     if segments:
         node.get_logger().info(
             f'removed the shared memory of {segments} ended processes of this user '

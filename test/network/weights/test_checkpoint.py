@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import tarfile
 import zipfile
 
 import numpy as np
@@ -254,6 +255,24 @@ def repacked(path, compression, extra=b''):
             archive.writestr(name, data)
         if extra:
             archive.writestr('archive/data/extra', extra)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_archives_that_torch_would_load_by_running_code_are_refused_in_our_words(tmp_path):
+    program, archive = tmp_path / 'program.pth', tmp_path / 'archive.pth'
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(str(program))
+    with tarfile.open(archive, 'w') as file:
+        for name in ('storages', 'tensors', 'pickle'):
+            (tmp_path / name).write_bytes(b'x')
+            file.add(tmp_path / name, name)
+    for path, expected in ((program, 'TorchScript.*save_file'), (archive, 'tar archive; unpack')):
+        with pytest.raises(WeightsError, match=expected) as caught:
+            open_weights(path)
+        assert 'weights_only' not in str(caught.value)
+    text = tmp_path / 'text.pth'
+    text.write_text('hello')
+    with pytest.raises(WeightsError, match='no file of torch'):
+        open_weights(text)
 
 
 def test_a_compressed_checkpoint_is_refused(net, tmp_path):

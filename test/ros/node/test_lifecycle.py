@@ -13,12 +13,11 @@ import pytest
 from builtin_interfaces.msg import Duration
 from helpers import live, scenes
 from helpers.messages import covered_picture, picture
+from helpers.nodes.in_process import InProcess
 from nav_msgs.msg import Odometry
-from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 
-from fol_vpr.ros.node.lifecycle import Localizer
 from fol_vpr_msgs.msg import LoopClosureFeedback, PlaceHypothesisArray
 from fol_vpr_msgs.srv import QueryPlace, Relocalize
 
@@ -29,31 +28,6 @@ PLACES = 4
 def path(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('in_process')
     return live.small_map(scenes.write_folder(folder / 'images', PLACES), folder / 'm.folmap')
-
-
-class InProcess:
-    """A node and its observer on one executor."""
-
-    def __init__(self, watch: live.Observer, **parameters: object) -> None:
-        self.watch = watch
-        self.node = Localizer()
-        watch.executor.add_node(self.node)
-        self.set({**live.QUICK, **parameters})
-
-    def set(self, parameters: dict[str, object]) -> None:
-        changes = [Parameter(name, value=value) for name, value in parameters.items()]
-        for result in self.node.set_parameters(changes):
-            assert result.successful, result.reason
-
-    def change(self, *labels: str) -> None:
-        for label in labels:
-            assert self.watch.change(label), label
-
-    def close(self) -> None:
-        self.node.close()
-        self.node.trigger_shutdown()
-        self.watch.executor.remove_node(self.node)
-        self.node.destroy_node()
 
 
 @pytest.fixture

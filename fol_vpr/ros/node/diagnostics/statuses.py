@@ -15,6 +15,7 @@ from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import escape_controls
 from fol_vpr.ros.node.diagnostics.monitor import RATE_SPAN, Snapshot
 from fol_vpr.ros.node.inputs.images import TRANSPORTS
+from fol_vpr.ros.node.parameters.advice import how_to_remap, how_to_set
 
 if TYPE_CHECKING:
     from fol_vpr.loop_closure import LoopStatus
@@ -179,7 +180,7 @@ def no_images_message(facts: NodeFacts, since: str = '') -> str:
     topics = [kind.topic for kind in TRANSPORTS.values() if kind.type_name in types] or ['image']
     return (
         f'no images on {names}{since}: nobody publishes there; '
-        f'remap `{topics[0]}` to the topic of the camera, and compare ROS_DOMAIN_ID'
+        f'{how_to_remap(topics[0], "TOPIC")} if the camera has another, and compare ROS_DOMAIN_ID'
     )
 
 
@@ -216,8 +217,11 @@ def _map(facts: NodeFacts) -> Part:
         return OK, 'not loaded', {}
     if info is None and facts.loops is not None and facts.loops.enabled and not facts.map_failure:
         return OK, 'no map: images are compared with those of the drive only', {}
+    if facts.state == 'unconfigured' and facts.settings.map and not facts.map_failure:
+        return OK, f'unconfigured: the map is {facts.settings.map}, and configure loads it', {}
     if info is None:
-        return ERROR, facts.map_failure or 'no map: set the parameter map, or call ~/load_map', {}
+        no_map = f'no map: call ~/load_map, or {how_to_set("map", "NAME.folmap")}'
+        return ERROR, facts.map_failure or no_map, {}
     values: dict[str, object] = {
         'name': info.name,
         'path': info.path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import Field
 from difflib import get_close_matches
 from typing import Any
@@ -33,12 +34,49 @@ def declare_parameters(node: Node) -> None:
         ParameterException: a parameter was given a value outside its range.
     """
     for name, spec, default in parameters(Settings()):
-        # The type of the elements of an empty tuple is unknown.
-        kind = Parameter.Type.DOUBLE_ARRAY if default == () else default
+        descriptor = _descriptor(name, spec, default)
         try:
-            node.declare_parameter(name, kind, _descriptor(name, spec, default))
+            if default == ():
+                _declare_numbers(node, name, descriptor)
+            else:
+                node.declare_parameter(name, default, descriptor)
         except InvalidParameterTypeException as error:
             raise InputError(f'{error}{_decimal_point_hint(node, name, default)}') from error
+
+
+def _declare_numbers(node: Node, name: str, descriptor: ParameterDescriptor) -> None:
+    """Declare an array of floats that is empty unless it is given.
+
+    rclpy takes an empty list for bytes, so that such a default cannot be declared. Without any
+    value, a request for the values of several parameters would return none of them.
+    """
+    writable = deepcopy(descriptor)
+    writable.read_only = False
+    node.declare_parameter(name, Parameter.Type.DOUBLE_ARRAY, writable)
+    if node.get_parameter_or(name, Parameter(name)).value is None:
+        node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
+    descriptor.type = writable.type
+    node.set_descriptor(name, descriptor)
+
+
+def with_typed_arrays(changes: list[Parameter]) -> list[Parameter]:
+    """Parameters with empty arrays of floats where somebody sets empty arrays without a type.
+
+    `ros2 param set` and `ros2 param load` send `[]` as an array of truth values.
+    """
+    of_numbers = {
+        name for name, _, default in parameters(Settings()) if isinstance(default, tuple)
+    }
+    return [
+        Parameter(each.name, Parameter.Type.DOUBLE_ARRAY, [])
+        if each.name in of_numbers and _is_empty_array(each.value)
+        else each
+        for each in changes
+    ]
+
+
+def _is_empty_array(value: Any) -> bool:
+    return value is not None and not isinstance(value, (str, int, float)) and not len(value)
 
 
 def _decimal_point_hint(node: Node, name: str, default: Any) -> str:

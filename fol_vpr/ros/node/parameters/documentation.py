@@ -20,6 +20,51 @@ from fol_vpr.ros.node.parameters.settings import FIXED_WHILE_CONFIGURED, Setting
 YAML_PATH = Path('config/localizer.yaml')
 MARKDOWN_PATH = Path('docs/reference/parameters.md')
 WIDTH = 99
+PRECEDENCE = """
+## What wins among parameter files and -p
+
+ROS (rclpy 7.1.6, rcl 9.2.8) puts all parameter files and every `-p` into one list of node names,
+each at the place where it was *first mentioned*; a `-p name:=value` is for `/**`, that is for all
+nodes. Of all entries that match the node, the last one that has the parameter wins. Usually that
+is what was given last:
+
+| given, in this order | in force |
+| --- | --- |
+| `/**` in a file, `-p` | the `-p` |
+| `localizer` in a file, `-p` | the `-p` |
+| `localizer` and then `/**` in a file, `-p` | the `-p` |
+| `/**` in a file, `/**` in a second one | the second file |
+| `localizer` in a file, `localizer` in a second one | the second file |
+| `localizer` in a file, `/**` in a second one | the second file |
+| `/**` in a file, `localizer` in a second one | the second file |
+| a `-p`, `localizer` in a file | the file |
+| `/**` and then `localizer` in a file | `localizer` |
+| `/**` and then `localizer` in a file, `-p localizer:` | the `-p` |
+
+Where a name was mentioned before, what is given last loses. The node then says so in its log at
+the start, with both values, where they stand, and what to write:
+
+| given, in this order | in force | remedy |
+| --- | --- | --- |
+| `localizer` and then `/**` in a file | `/**` | (2) |
+| `/**` and then `localizer` in a file, `-p` | `localizer` | (1) |
+| `/**` for any parameter and then `localizer` in a file, `-p` | `localizer` | (1) |
+| another `-p`, `localizer` in a file, `-p` | `localizer` | (1) |
+| `localizer` and then `/**` in a file, `-p localizer:` | `/**` | `-p name:=value` |
+| `localizer` and then `/**` in a file, `localizer` in a second one | `/**` | (2) |
+| `/**` and then `localizer` in a file, `/**` in a second one | `localizer` | (2) |
+
+(1) `-p localizer:name:=value`. (2) One name for both, `/**` or `localizer`.
+
+Under one and the same name, which `/**` may be in all files, the later file and the later `-p`
+always win. `localizer` is the node without a namespace: for a node in a namespace write
+`/robot1/localizer` or `/**/localizer`, and on the command line, where a name may have no slash,
+`-p name:=value`. A file or a `-p` that seems to be meant for the node, and names another, is told
+in the log too. `SetParameter` in a launch file is a file of `/**`.
+
+`ros2 param dump /localizer > now.yaml` writes all parameters as they are; `--params-file now.yaml`
+starts a node with the same.
+"""
 
 
 def parameter_yaml() -> str:
@@ -69,6 +114,8 @@ def parameter_markdown() -> str:
         '',
         'This page is generated from the settings in `fol_vpr/config/` by',
         '`python -m fol_vpr.ros.node.parameters.documentation`.',
+        '',
+        *PRECEDENCE.strip().splitlines(),
     ]
     for group, members in _grouped():
         part = next(f for f in fields(Settings()) if f.name == group)

@@ -16,6 +16,7 @@ from fol_vpr.ros.node.parameters.declaration import (
     misnamed_parameters,
     read_parameters,
     settings_after,
+    with_typed_arrays,
 )
 from fol_vpr.ros.node.parameters.settings import Settings
 
@@ -50,6 +51,7 @@ class LiveSettings:
         self.current = self._applied = read_parameters(node)
         self._applying = threading.Lock()
         self._setting_map = False
+        node.add_pre_set_parameters_callback(with_typed_arrays)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._on_changed)
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import array
 from types import SimpleNamespace
 
 import pytest
+import rclpy
+import yaml
 from helpers.bench import bench
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter, parameter_value_to_python
 
 from fol_vpr.errors import InputError
+from fol_vpr.ros.node.context import NodeContext
 
 
 class Recognizer(SimpleNamespace):
@@ -78,3 +86,60 @@ def test_what_a_map_replaces_lasts_until_the_next_configure():
 def test_a_wrong_value_at_the_start_is_an_error():
     with pytest.raises(InputError, match=r'write 2\.0'), bench(position_stddev=2):
         pass
+
+
+def test_every_parameter_has_a_value():
+    """One without a value would empty the answer to `ros2 param dump`, which asks for all."""
+    with bench() as made:
+        names = made.watch.call(ListParameters, 'list_parameters', ListParameters.Request())
+        request = GetParameters.Request(names=names.result.names)
+        response = made.watch.call(GetParameters, 'get_parameters', request)
+        assert len(response.values) == len(request.names) > 60
+        found = dict(zip(request.names, response.values, strict=True))
+        values = {name: parameter_value_to_python(each) for name, each in found.items()}
+        assert all(value is not None for value in values.values())
+        assert values['camera_mount'] == values['image_range'] == []
+        assert made.context.settings.node.camera_mount == ()
+        for name in ('camera_mount', 'image_range'):
+            assert found[name].type == ParameterType.PARAMETER_DOUBLE_ARRAY
+        assert made.node.describe_parameter('image_range').read_only
+
+
+def test_an_array_can_be_given_set_and_emptied():
+    pose = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    with bench(camera_mount=pose, image_range=[0.0, 4095.0]) as made:
+        assert made.context.settings.node.camera_mount == tuple(pose)
+        assert made.context.settings.node.image_range == (0.0, 4095.0)
+        assert 'read-only' in made.set('image_range', [])
+        # The types that `ros2 param set` and `ros2 param load` give to `[]`.
+        for kind in ('BOOL_ARRAY', 'BYTE_ARRAY', 'DOUBLE_ARRAY'):
+            assert made.set('camera_mount', pose) == ''
+            empty = Parameter('camera_mount', Parameter.Type[kind], [])
+            (result,) = made.node.set_parameters([empty])
+            assert result.successful, result.reason
+            assert made.context.settings.node.camera_mount == ()
+        assert made.set('camera_mount', [True]) != ''
+
+
+def test_what_is_dumped_can_be_loaded_by_the_next_node(tmp_path):
+    given = {'camera_mount': [0.0] * 6 + [1.0], 'map': '123', 'odom_gap': 1e-05}
+    with bench(**given) as made:
+        before = {name: each.value for name, each in made.node._parameters.items()}
+    nested: dict = {}
+    for name, value in before.items():
+        *groups, key = name.split('.')
+        part = nested
+        for group in groups:
+            part = part.setdefault(group, {})
+        part[key] = list(value) if isinstance(value, (list, tuple, array.array)) else value
+    file = tmp_path / 'dump.yaml'
+    file.write_text(yaml.dump({'/localizer': {'ros__parameters': nested}}))
+    rclpy.init(args=['x', '--ros-args', '--params-file', str(file)])
+    node = Node('localizer')
+    try:
+        NodeContext(node, lambda: 'unconfigured')
+        after = {name: each.value for name, each in node._parameters.items()}
+        assert after == before
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
