@@ -153,6 +153,12 @@ class RecorderConfig(Checked):
         '0 waits without limit.',
         minimum=0,
     )
+    idle_topic: str = setting(
+        '',
+        'Topic whose messages count for --idle, one of the recorded ones: topics that are '
+        'published at all times, such as /diagnostics or /tf, then do not keep the recording '
+        'going. Empty counts the messages of all recorded topics.',
+    )
     wait_for: float = setting(
         60.0,
         'Maximum time in seconds to wait for a publisher of any of the topics, after which the '

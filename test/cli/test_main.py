@@ -93,8 +93,14 @@ def test_bag_info_lists_what_cannot_be_read_too(tmp_path, capsys):
     )  # fmt: skip
     assert main(['bag', 'info', str(path)]) == 0
     out = capsys.readouterr().out
-    assert '/camera/compressed  sensor_msgs/msg/CompressedImage  1 messages' in out
-    assert '/note\\x1b (Note, encoded as json, cannot be read, 1) messages' in out
+    rows = [line.split() for line in out.splitlines()]
+    assert ['/camera/compressed', 'sensor_msgs/msg/CompressedImage', '1', '-'] in rows
+    assert [
+        '/note\\x1b',
+        *['Note,', 'encoded', 'as', 'json,', 'cannot', 'be', 'read'],
+        '1',
+        '-',
+    ] in rows
     assert main(['bag', 'info', str(path), '--json']) == 0
     topics = json.loads(capsys.readouterr().out)['topics']
     assert [each['encoding'] for each in topics] == ['cdr', 'json']

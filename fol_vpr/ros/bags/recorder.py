@@ -71,7 +71,7 @@ def record(
             would lack its metadata.
 
     Raises:
-        InputError: `output` exists.
+        InputError: `output` exists, or `idle_topic` is none of the recorded topics.
         StorageError: no space or no permission; the messages recorded before are kept.
         FolVprError: nobody publishes any of the topics, or a type is not installed.
     """
@@ -137,6 +137,22 @@ class _Recorder:
         self._typestore = get_typestore(Stores.ROS2_JAZZY)
         self._summary = RecordSummary(missing=[node.resolve_topic_name(name) for name in topics])
         self._last = 0.0
+        self._idle_topic = ''
+        if config.idle_topic:
+            self._idle_topic = node.resolve_topic_name(config.idle_topic)
+            self._check_idle_topic()
+
+    def _check_idle_topic(self) -> None:
+        if self._idle_topic not in self._summary.missing:
+            raise InputError(
+                f'--idle-topic is {self._idle_topic}, expected one of the topics that are '
+                f'recorded: {", ".join(self._summary.missing)}'
+            )
+        if not self._config.idle:
+            raise InputError(
+                f'--idle-topic {self._idle_topic} needs --idle with the seconds without a message '
+                'on it after which the recording ends'
+            )
 
     def run(self, is_stopped: Callable[[], bool]) -> RecordSummary:
         """Record until the end."""
@@ -160,7 +176,8 @@ class _Recorder:
             )
         if config.duration and now - started > config.duration:
             return True
-        return bool(config.idle and summary.recorded and now - self._last > config.idle)
+        begun = summary.recorded.get(self._idle_topic) if self._idle_topic else summary.recorded
+        return bool(config.idle and begun and now - self._last > config.idle)
 
     def _has_subscriptions(self) -> bool:
         return any(True for _ in self._node.subscriptions)
@@ -188,7 +205,8 @@ class _Recorder:
         self._writer.write(connection, time.time_ns(), data)
         recorded = self._summary.recorded
         recorded[connection.topic] = recorded.get(connection.topic, 0) + 1
-        self._last = time.monotonic()
+        if self._idle_topic in ('', connection.topic):
+            self._last = time.monotonic()
 
     def _register(self, type_name: str) -> None:
         """Add a type and the types of its fields, from their installed definitions."""

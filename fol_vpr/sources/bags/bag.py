@@ -67,10 +67,15 @@ class Topic:
 
     def __str__(self) -> str:
         """Name, type and number of messages, for people."""
+        return f'{printable(self.name)} ({self.kind}, {self.count})'
+
+    @property
+    def kind(self) -> str:
+        """The type for people, and that it cannot be read where that is so."""
         kind = printable(self.msgtype) or 'no type'
         if self.encoding != CDR or not self.msgtype:
             kind += f', encoded as {printable(self.encoding) or "nothing said"}, cannot be read'
-        return f'{printable(self.name)} ({kind}, {self.count})'
+        return kind
 
 
 class Message(NamedTuple):
@@ -122,6 +127,7 @@ class Bag:
         with path_errors(self.path):
             self._paths, metadata = bag_paths(self.path)
             storage = metadata.storage if metadata else ''
+            self._promised_compression = metadata.compression if metadata else ''
             self._files = [open_bag_file(each, typestore(), storage) for each in self._paths]
             self._warn_of_unmerged_log()
         self._find_topics(metadata.encodings if metadata else {})
@@ -175,6 +181,32 @@ class Bag:
         if self.path.is_file():
             return [self.path]
         return sorted({self.path / METADATA, *self._paths})
+
+    def span_ns(self) -> tuple[int, int] | None:
+        """Times of reception of the first and the last message; None without messages."""
+        files = [each for each in self._files if any(topic.count for topic in each.topics)]
+        if not files:
+            return None
+        return min(each.start_ns for each in files), max(each.end_ns for each in files)
+
+    def storage(self) -> str:
+        """The formats of its files, such as `mcap`."""
+        return ', '.join(sorted({each.storage for each in self._files}))
+
+    def compression(self) -> str:
+        """How the bag is compressed, such as `zstd`, and what of it; empty where it is not.
+
+        Raises:
+            InputError: the bag is damaged.
+        """
+        inside = sorted(set().union(*(each.compressions() for each in self._files)))
+        parts = 'messages' if self.storage() == 'sqlite3' else 'chunks'
+        found = [f'{name} ({parts})' for name in inside]
+        if any(file.path != path for file, path in zip(self._files, self._paths, strict=True)):
+            found.append('zstd (files)')
+        elif self._promised_compression and not found:
+            found.append(f'{printable(self._promised_compression)} (messages)')
+        return ', '.join(found)
 
     def list_topics(self, *msgtypes: str) -> str:
         """The topics, with type and number of messages, as text for error messages.

@@ -187,6 +187,47 @@ def test_record_does_not_overwrite_or_wait_for_ever(bag, tmp_path):
     assert not (tmp_path / 'b').exists()
 
 
+def test_a_topic_that_never_ends_does_not_keep_a_recording_going(tmp_path):
+    from std_msgs.msg import String
+
+    with live.observer() as watch:
+        steady, wanted = (
+            watch.node.create_publisher(String, topic, 10) for topic in ('/steady', '/wanted')
+        )
+        recorder = live.fol_vpr(
+            'bag', 'record', '/steady', '/wanted', '--output', tmp_path / 'b', '--idle', 1,
+            '--idle-topic', 'wanted',
+        )  # fmt: skip
+        watch.until(lambda: steady.get_subscription_count() and wanted.get_subscription_count())
+        watch.spin(0.5)
+        wanted.publish(String(data='once'))
+
+        def ended() -> bool:
+            steady.publish(String(data='again'))
+            return recorder.poll() is not None
+
+        watch.until(ended)
+        _, errors = finish(recorder)[1:]
+    assert recorder.returncode == 0, errors
+    recording = Bag(tmp_path / 'b')
+    assert recording.topics['/wanted'].count == 1
+    assert recording.topics['/steady'].count > 1
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        (['--idle', 1, '--idle-topic', '/y'], 'one of the topics that are recorded: /x'),
+        (['--idle-topic', '/x'], 'needs --idle'),
+    ],
+)
+def test_an_idle_topic_that_means_nothing_is_refused(arguments, text, tmp_path):
+    command = live.fol_vpr('bag', 'record', '/x', '--output', tmp_path / 'b', *arguments)
+    status, _, errors = finish(command)
+    assert status == 2 and text in errors
+    assert not (tmp_path / 'b').exists()
+
+
 def test_a_recording_that_is_interrupted_can_be_read(bag, tmp_path):
     import signal
 

@@ -47,6 +47,8 @@ class McapFile:
         InputError: the file is damaged.
     """
 
+    storage = 'mcap'
+
     def __init__(self, path: Path, target: Typestore) -> None:
         self.path = path
         self._remedy = (
@@ -60,8 +62,12 @@ class McapFile:
             self.topics = [
                 self._stored(channel, target) for channel in self._index.channels.values()
             ]
-        starts = [each.start_ns for each in self._index.chunks] + list(self._index.loose_times[:1])
-        self.start_ns = min(starts, default=0)
+        # A chunk without messages has the times 0.
+        chunks = [each for each in self._index.chunks if each.end_ns]
+        loose = self._index.loose_times
+        starts = [each.start_ns for each in chunks] + ([min(loose)] if loose else [])
+        ends = [each.end_ns for each in chunks] + ([max(loose)] if loose else [])
+        self.start_ns, self.end_ns = min(starts, default=0), max(ends, default=0)
 
     def read(self, numbers: Collection[int]) -> Iterator[StoredMessage]:
         """The messages of some stored topics in order of reception; see `BagFile`."""
@@ -73,6 +79,10 @@ class McapFile:
                 data = unpack_message(message.data)
                 converter = self._converters.get(message.number)
                 yield message._replace(data=converter.to_cdr(data) if converter else data)
+
+    def compressions(self) -> set[str]:
+        """How chunks are compressed; see `BagFile`."""
+        return {each.compression for each in self._index.chunks} - {''}
 
     def _stored(self, channel: Channel, target: Typestore) -> StoredTopic:
         schema = self._index.schemas.get(channel.schema_id)

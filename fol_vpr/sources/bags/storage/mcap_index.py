@@ -39,11 +39,15 @@ class ChunkPlace(NamedTuple):
         start_ns: time of its first message in nanoseconds.
         offset: of its record in the file.
         channels: those that have messages in it; empty if that is unknown.
+        end_ns: time of its last message in nanoseconds.
+        compression: of the chunk; empty where it is not compressed.
     """
 
     start_ns: int
     offset: int
     channels: frozenset[int]
+    end_ns: int
+    compression: str
 
 
 @dataclass
@@ -116,6 +120,8 @@ def read_mcap_index(file: BinaryIO) -> McapIndex:
                     chunk.message_start_time,
                     chunk.chunk_start_offset,
                     frozenset(chunk.message_index_offsets),
+                    chunk.message_end_time,
+                    chunk.compression,
                 )
             )
             stop = chunk.chunk_start_offset + chunk.chunk_length + chunk.message_index_length
@@ -232,8 +238,9 @@ def _walk(file: BinaryIO, start: int, stop: int, index: McapIndex) -> None:
             index.loose_times.append(time_ns)
             index.loose_offsets.append(start)
         elif opcode == Opcode.CHUNK:
-            start_ns, *_ = _CHUNK.unpack(_exactly(file, _CHUNK.size))
-            index.chunks.append(ChunkPlace(start_ns, start, frozenset()))
+            start_ns, end_ns, _, _, name_length = _CHUNK.unpack(_exactly(file, _CHUNK.size))
+            compression = _exactly(file, name_length).decode()
+            index.chunks.append(ChunkPlace(start_ns, start, frozenset(), end_ns, compression))
         elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
             _note(opcode, memoryview(_exactly(file, length)), index)
         elif opcode == Opcode.DATA_END:

@@ -46,6 +46,8 @@ class Ros1File:
         InputError: the file is damaged, cut off, encrypted, or older than version 2.0.
     """
 
+    storage = 'ROS 1'
+
     def __init__(self, path: Path, target: Typestore) -> None:
         self.path = path
         shown = shell_quote(str(path))
@@ -67,6 +69,8 @@ class Ros1File:
                 for each in connections
             ]
             self.start_ns = min((each.start_time for each in self._chunks), default=0)
+            # rosbags gives the end of a chunk as 1 ns behind its last message.
+            self.end_ns = max([0, *(each.end_time - 1 for each in self._chunks)])
 
     def read(self, numbers: Collection[int]) -> Iterator[StoredMessage]:
         """The messages of some stored topics in order of reception; see `BagFile`."""
@@ -87,6 +91,11 @@ class Ros1File:
                     raise DamagedError('a chunk does not hold what the index says')
             while waiting:
                 yield heapq.heappop(waiting)[-1]
+
+    def compressions(self) -> set[str]:
+        """How chunks are compressed; see `BagFile`."""
+        with self._opened() as reader:
+            return {self._chunk_header(reader, each.pos)[0] for each in self._chunks} - {'none'}
 
     @contextmanager
     def _opened(self) -> Iterator[Reader]:
@@ -129,17 +138,23 @@ class Ros1File:
             raise DamagedError('its index names connections that it does not describe')
         return connections
 
+    def _chunk_header(self, reader: Reader, offset: int) -> tuple[str, int]:
+        """Compression and unpacked bytes of the chunk at an offset; its data come next."""
+        file = reader.bio
+        assert file is not None
+        file.seek(offset)
+        header = Header.read(file, RecordType.CHUNK)
+        return header.get_string('compression'), header.get_uint32('size')
+
     def _messages(
         self, reader: Reader, offset: int, chosen: Collection[int]
     ) -> Iterator[StoredMessage]:
         """The chosen messages of the chunk at an offset, in the order of the file."""
         file = reader.bio
         assert file is not None
-        file.seek(offset)
-        header = Header.read(file, RecordType.CHUNK)
-        size = header.get_uint32('size')
+        compression, size = self._chunk_header(reader, offset)
         packed = read_bytes(file, read_uint32(file))
-        content = BytesIO(_unpack(packed, header.get_string('compression'), size))
+        content = BytesIO(_unpack(packed, compression, size))
         while content.tell() < size:
             record = Header.read(content)
             data = read_bytes(content, read_uint32(content))

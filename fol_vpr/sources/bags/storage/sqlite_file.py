@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from fol_vpr.errors import InputError
 from fol_vpr.files import check_regular_file, printable
-from fol_vpr.sources.bags.storage.compression import unpack_message
+from fol_vpr.sources.bags.storage.compression import ZSTD_MAGIC, unpack_message
 from fol_vpr.sources.bags.storage.stored import (
     DamagedError,
     Definition,
@@ -45,6 +45,8 @@ class SqliteFile:
         InputError: the file is damaged, or a database of something else.
     """
 
+    storage = 'sqlite3'
+
     def __init__(self, path: Path) -> None:
         self.path = path
         shown = shell_quote(str(path))
@@ -55,7 +57,7 @@ class SqliteFile:
         check_regular_file(path, 'a bag')
         with damage_errors(path, self._remedy), closing(self._connect()) as database:
             self._check_tables(database)
-            self.topics, self.start_ns = self._read_topics(database)
+            self.topics, self.start_ns, self.end_ns = self._read_topics(database)
 
     def read(self, numbers: Collection[int]) -> Iterator[StoredMessage]:
         """The messages of some stored topics in order of reception; see `BagFile`."""
@@ -74,6 +76,15 @@ class SqliteFile:
                     'SELECT timestamp, topic_id, data FROM messages WHERE rowid = ?', (row,)
                 ).fetchone()
                 yield _message(found)
+
+    def compressions(self) -> set[str]:
+        """How messages are compressed; see `BagFile`. The first of each topic is looked at."""
+        with damage_errors(self.path, self._remedy), closing(self._connect()) as database:
+            starts = database.execute(
+                'SELECT substr(data, 1, 4) FROM messages WHERE rowid IN '
+                '(SELECT MIN(rowid) FROM messages GROUP BY topic_id)'
+            ).fetchall()
+        return {'zstd' for (start,) in starts if start == ZSTD_MAGIC}
 
     def _connect(self) -> sqlite3.Connection:
         # Immutable: neither locks nor a log are written beside a bag on a read-only disk.
@@ -103,7 +114,7 @@ class SqliteFile:
             if 'virtual' in str(sql).lower().split('(')[0]:
                 raise DamagedError(f'{name} is no plain table')
 
-    def _read_topics(self, database: sqlite3.Connection) -> tuple[list[StoredTopic], int]:
+    def _read_topics(self, database: sqlite3.Connection) -> tuple[list[StoredTopic], int, int]:
         counts = dict(
             database.execute('SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id')
         )
@@ -111,7 +122,9 @@ class SqliteFile:
         (total,) = database.execute('SELECT COUNT(*) FROM messages').fetchone()
         if total != sum(counts.values()):
             raise DamagedError('its table and its index hold different numbers of messages')
+        # Two queries: SQLite answers each from the index of the times, where there is one.
         (first,) = database.execute('SELECT MIN(timestamp) FROM messages').fetchone()
+        (last,) = database.execute('SELECT MAX(timestamp) FROM messages').fetchone()
         definitions = self._read_definitions(database)
         topics = []
         for number, name, msgtype, encoding in database.execute(
@@ -130,7 +143,7 @@ class SqliteFile:
             )
         if counts:
             raise DamagedError(f'{sum(counts.values())} messages belong to no topic')
-        return topics, int(first or 0)
+        return topics, int(first or 0), int(last or 0)
 
     def _read_definitions(self, database: sqlite3.Connection) -> dict[str, Definition]:
         """By type; empty for files from before Iron, which hold none."""

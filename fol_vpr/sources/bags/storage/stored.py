@@ -75,13 +75,25 @@ class BagFile(Protocol):
 
     Attributes:
         path: of the file that is read.
+        storage: name of its format, for people.
         topics: what it holds.
         start_ns: time of reception of the first message in nanoseconds; 0 without messages.
+        end_ns: likewise of the last message.
     """
 
     path: Path
+    storage: str
     topics: list[StoredTopic]
     start_ns: int
+    end_ns: int
+
+    def compressions(self) -> set[str]:
+        """How parts of the file are compressed, such as `zstd`; empty where nothing is.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        ...
 
     def read(self, numbers: Collection[int]) -> Iterator[StoredMessage]:
         """The messages of some stored topics in order of reception.

@@ -5,22 +5,21 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fol_vpr.cli.bag import info
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress, print_json
 from fol_vpr.cli.common.drive import STAMPS, add_part_options, part_moments
 from fol_vpr.cli.common.processes import stop_signals
+from fol_vpr.cli.common.ros import needs_ros
 from fol_vpr.config import BagWriterConfig, CameraConfig, PlayerConfig, RecorderConfig
-from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.files import printable
+from fol_vpr.errors import InputError
 
 if TYPE_CHECKING:
     from fol_vpr.ros.bags.player import PlaySummary
     from fol_vpr.ros.bags.recorder import RecordSummary
 
-BAG_HELP = 'folder with metadata.yaml, or a .db3, .mcap or ROS 1 .bag file, packed as .zstd or not'
 # Settings that become options by themselves; the topic and the times are options of the verb.
 WRITER_SETTINGS = (
     'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
@@ -35,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ('from-images', 'write a bag from a folder of images', _declare_from_images, _from_images),
         ('play', 'publish the messages of a bag over ROS', _declare_play, _play),
         ('record', 'record topics into a bag', _declare_record, _record),
-        ('info', 'list the topics of a bag', _declare_info, _info),
+        (
+            'info',
+            'duration, topics, types, rates and compression of a bag',
+            info.add_arguments,
+            info.run,
+        ),
     ):
         verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
         declare(verb)
@@ -95,7 +99,7 @@ def _from_images(args: argparse.Namespace) -> int:
 
 
 def _declare_play(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
+    parser.add_argument('bag', metavar='BAG', help=info.BAG_HELP)
     parser.add_argument(
         '--topics', nargs='+', default=[], metavar='T', help='play only these topics'
     )
@@ -125,7 +129,7 @@ def _declare_play(parser: argparse.ArgumentParser) -> None:
 
 def _play(args: argparse.Namespace) -> int:
     begin, end = part_moments(args)
-    player = _needs_ros('fol_vpr.ros.bags.player')
+    player = needs_ros('fol_vpr.ros.bags.player')
     with Progress('playing', unit='messages') as progress:
         player.play(
             args.bag,
@@ -169,7 +173,7 @@ def _declare_record(parser: argparse.ArgumentParser) -> None:
 
 
 def _record(args: argparse.Namespace) -> int:
-    recorder = _needs_ros('fol_vpr.ros.bags.recorder')
+    recorder = needs_ros('fol_vpr.ros.bags.recorder')
     with stop_signals() as is_stopped:
         recorder.record(
             args.output,
@@ -190,45 +194,3 @@ def _print_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
     print(f'{args.output}: {recorded or "no messages"} in {summary.seconds:.1f} s')
     for topic in summary.missing:
         print(f'no publisher on {topic}')
-
-
-def _declare_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
-    parser.add_argument('--json', action='store_true', help='print the list as JSON')
-
-
-def _info(args: argparse.Namespace) -> int:
-    from fol_vpr.sources import Bag
-
-    bag = Bag(args.bag)
-    for warning in bag.warnings:
-        print(warning, file=sys.stderr)
-    size = sum(path.stat().st_size for path in bag.files())
-    if args.json:
-        listed = (*bag.topics.values(), *bag.foreign.values())
-        topics = [dataclasses.asdict(topic) for topic in listed]
-        print_json({'path': str(Path(args.bag)), 'bytes': size, 'topics': topics})
-        return 0
-    print(f'{args.bag}: {size / 1e6:.1f} MB')
-    for topic in bag.topics.values():
-        print(f'  {printable(topic.name)}  {printable(topic.msgtype)}  {topic.count} messages')
-    for topic in bag.foreign.values():
-        print(f'  {topic} messages')
-    return 0
-
-
-def _needs_ros(module: str) -> Any:
-    """Import a module of fol_vpr.ros.
-
-    Raises:
-        FolVprError: ROS 2 or the built workspace cannot be imported.
-    """
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise FolVprError(
-            f'this needs ROS 2 and the built workspace ({error}): '
-            'source install/setup.bash first, or run `make setup`'
-        ) from error
