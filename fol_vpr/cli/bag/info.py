@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--json',
         action='store_true',
-        help='print JSON: times of reception in seconds, rates in Hz, both null where there are too '
+        help='print JSON: times of reception in seconds, rates in Hz; null where there are too '
         'few messages',
     )
 
