@@ -25,6 +25,7 @@ MAY_IMPORT = {
     'json_text': BASE,
     'config': BASE,
     'geometry': BASE,
+    'monitoring': BASE,
     'network': BASE,
     'database': BASE,
     'retrieval': BASE,
@@ -36,8 +37,8 @@ MAY_IMPORT = {
     'recognizer': BASE | PARTS | {'geometry', 'mapping', 'loop_closure'},
     'evaluation': BASE | MAPS | {'sources'},
     'calibration': BASE | MAPS | {'database', 'decision', 'evaluation', 'sources'},
-    'ros': BASE | MAPS | {'checks', 'geometry', 'evaluation', 'sources'},
-    'cli': BASE | MAPS | {'checks', 'evaluation', 'calibration', 'sources', 'ros'},
+    'ros': BASE | MAPS | {'checks', 'geometry', 'evaluation', 'monitoring', 'sources'},
+    'cli': BASE | MAPS | {'checks', 'evaluation', 'calibration', 'monitoring', 'sources', 'ros'},
 }
 # Exceptions: a verb may use the part that it is about.
 VERBS = {
@@ -169,6 +170,7 @@ def test_no_folder_holds_more_than_a_dozen_files():
         ('sklearn', {'calibration'}),
         ('pymilvus', {'retrieval'}),
         ('sqlite3', {'database', 'sources'}),
+        ('rich', {'cli'}),
         ('rosbags', {'sources', 'evaluation', 'ros'}),
         ('pickle', set()),
         ('training', set()),

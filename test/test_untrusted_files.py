@@ -38,6 +38,7 @@ ALLOWED = {
         'retrieval/prefilter.py',  # /proc/cpuinfo
         'cli/common/processes.py',  # logs of its own processes
         'ros/bags/recorder.py',  # definitions of installed messages
+        'ros/watching/types.py',  # their hashes
         'files.py',
     },
     'read_bytes': {'files.py'},

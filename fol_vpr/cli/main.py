@@ -25,6 +25,8 @@ VERBS = {
     'weights': 'list, download and inspect weights of the network',
     'export': 'write the network as a file for other runtimes',
     'bag': 'write a bag from images; play, record, or list the topics of one',
+    'watch': 'show what running nodes do: state, reason, rates, latency, diagnostics',
+    'echo': 'print the messages of a topic of any type',
     'demo': 'run all steps on your machine: map, bag, node, answers, picture',
 }
 

@@ -20,9 +20,11 @@ from fol_vpr.config.recognition import (
 from fol_vpr.config.tools import (
     BagWriterConfig,
     DemoConfig,
+    EchoConfig,
     EvaluationConfig,
     PlayerConfig,
     RecorderConfig,
+    WatchConfig,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     'CameraConfig',
     'Checked',
     'DemoConfig',
+    'EchoConfig',
     'EvaluationConfig',
     'LoopsConfig',
     'MappingConfig',
@@ -42,6 +45,7 @@ __all__ = [
     'RetrievalConfig',
     'StorageConfig',
     'VerificationConfig',
+    'WatchConfig',
     'check_setting',
     'mount_pose',
     'setting',

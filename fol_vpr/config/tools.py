@@ -165,3 +165,46 @@ class RecorderConfig(Checked):
         'recorder ends with an error.',
         minimum=0,
     )
+
+
+@dataclass(frozen=True)
+class WatchConfig(Checked):
+    """How running nodes are watched."""
+
+    interval: float = setting(
+        0.5,
+        'Time in seconds between two updates of the view; lines for a pipe come at most once a '
+        'second.',
+        minimum=0.05,
+        maximum=3600,
+    )
+    duration: float = setting(
+        0.0,
+        'Time in seconds after which watching ends, counted from the first node that is found; '
+        '0 watches until Ctrl-C, and with --once takes 3.',
+        minimum=0,
+    )
+    wait_for: float = setting(
+        5.0,
+        'Maximum time in seconds to wait for a node with --once, after which the command ends '
+        'with an error.',
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True)
+class EchoConfig(Checked):
+    """How the messages of a topic are printed."""
+
+    wait_for: float = setting(
+        10.0,
+        'Maximum time in seconds to wait for a publisher, after which the command ends with an '
+        'error; 0 waits without limit.',
+        minimum=0,
+    )
+    timeout: float = setting(
+        0.0,
+        'Time in seconds without a message after which the command ends with an error; 0 waits '
+        'without limit.',
+        minimum=0,
+    )

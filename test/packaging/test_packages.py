@@ -28,6 +28,7 @@ KEYS = {
     'numpy': 'python3-numpy',
     'psutil': 'python3-psutil',
     'pyproj': 'python3-pyproj',
+    'rich': 'python3-rich',
     'rosbags': 'python3-rosbags-pip',
     'sklearn': 'python3-sklearn',
     'tf2_ros': 'tf2_ros_py',

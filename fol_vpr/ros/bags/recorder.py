@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from fol_vpr.config import RecorderConfig
 from fol_vpr.errors import FolVprError, InputError, StorageError
 from fol_vpr.ros.bags.client import client_node, message_class, topic_type
-from fol_vpr.ros.kept_messages import KeptSubscription
+from fol_vpr.ros.kept_messages import KeptSubscription, Repeats
 
 Report = Callable[[str], None]
 # Seconds that one turn of the executor may take.
@@ -91,30 +90,6 @@ def record(
                 # An empty bag would prevent the next attempt from using its name.
                 shutil.rmtree(output, ignore_errors=True)
         conclude(summary)
-
-
-class _Repeats:
-    """Tells messages of a topic that arrive a second time, by the second subscription."""
-
-    def __init__(self) -> None:
-        self._order: deque[tuple[int, int]] = deque()
-        self._keys: set[tuple[int, int]] = set()
-
-    def seen(self, sent_ns: int, data: bytes) -> bool:
-        """Whether this message has come before.
-
-        Args:
-            sent_ns: when it was published; 0 where the middleware does not tell.
-            data: its content.
-        """
-        key = (sent_ns, len(data) if sent_ns else hash(data))
-        if key in self._keys:
-            return True
-        self._keys.add(key)
-        self._order.append(key)
-        if len(self._order) > 2 * QUEUE_DEPTH:
-            self._keys.discard(self._order.popleft())
-        return False
 
 
 class _Recorder:
@@ -190,7 +165,7 @@ class _Recorder:
             kind = message_class(type_name)
             self._register(type_name)
             connection = self._writer.add_connection(topic, type_name, typestore=self._typestore)
-            callback = partial(self._on_message, connection, _Repeats())
+            callback = partial(self._on_message, connection, Repeats(QUEUE_DEPTH))
             KeptSubscription(
                 self._node, kind, topic, callback, depth=QUEUE_DEPTH, present=PRESENT_QOS, raw=True
             )
@@ -198,7 +173,7 @@ class _Recorder:
             self._report(f'recording {topic} ({type_name})')
 
     def _on_message(
-        self, connection: Connection, repeats: _Repeats, data: bytes, info: dict[str, Any]
+        self, connection: Connection, repeats: Repeats, data: bytes, info: dict[str, Any]
     ) -> None:
         if repeats.seen(int(info['source_timestamp']), data):
             return

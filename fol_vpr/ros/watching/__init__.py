@@ -1,0 +1,1 @@
+"""Looks at running nodes from outside: finds them, and reads what they publish."""
