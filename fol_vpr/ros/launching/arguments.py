@@ -1,15 +1,9 @@
-"""The arguments of the launch files: names, defaults, and what their values mean; no `launch`."""
+"""The arguments of the launch files: names, defaults and descriptions; needs no `launch`."""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.files import check_regular_file
 
 NONE = 'none'
 LEFT = 'params_file'
@@ -17,16 +11,7 @@ AUTO = 'auto'
 LEFT_TEXT = (
     f'The word {LEFT} takes it from there, or from SetParameter of a parent launch file, or else'
 )
-TRANSPORTS = {'/compressed': 'compressed', '/ffmpeg': 'ffmpeg', '/video': 'video'}
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
-# Of other packages, which name an argument `map` too: nav2, slam_toolbox, RTAB-Map.
-FOREIGN_MAPS = ('.yaml', '.yml', '.pgm', '.png', '.bmp', '.posegraph', '.pbstream', '.db')
-# `ros2 launch` itself and the actions of `launch` read these.
-OF_LAUNCH = frozenset({
-    'launch-prefix', 'launch-prefix-filter', 'emulate_tty', 'sigterm_timeout', 'sigkill_timeout',
-    'ros_namespace', 'global_params', 'ros_remaps', 'ros_params',
-})  # fmt: skip
-SIMILAR = 0.75
 
 
 @dataclass(frozen=True)
@@ -142,157 +127,100 @@ SUPERVISION = [
 ]
 
 
-# ---- values
+POSE_TOPIC = Argument(
+    'pose_topic',
+    'pose',
+    'Topic of the poses of the robot in the frame of the map (PoseWithCovarianceStamped), for '
+    'poses:=pose.',
+)
 
 
-def is_left(value: str, *words: str) -> bool:
-    """Whether a value is a word that leaves the setting alone, or empty, as an include may give.
-
-    Args:
-        value: of the argument.
-        words: further words that do.
-    """
-    return value.strip().lower() in ('', LEFT, *words)
-
-
-def is_none(value: str) -> bool:
-    """Whether a value is the word for nothing, or empty."""
-    return value.strip().lower() in ('', NONE)
-
-
-def flag(name: str, value: str) -> bool:
-    """The truth value of an argument.
-
-    Raises:
-        InputError: it is neither true nor false.
-    """
-    words = {'true': True, '1': True, 'false': False, '0': False}
-    if value.strip().lower() not in words:
-        raise InputError(f'{name} is {value!r}, expected true or false')
-    return words[value.strip().lower()]
-
-
-def number(name: str, value: str) -> float:
-    """The value of an argument in seconds or the like, 0 or more.
-
-    Raises:
-        InputError: it is no such number.
-    """
-    try:
-        read = float(value)
-    except ValueError:
-        read = -1.0
-    if not 0 <= read < float('inf'):
-        raise InputError(f'{name} is {value!r}, expected a number from 0 on')
-    return read
+def mapping_arguments() -> list[Argument]:
+    """The arguments of the launch file that builds a map."""
+    length = f'{LEFT_TEXT} the default of the parameter.'
+    return [
+        Argument(
+            'output',
+            None,
+            'Map file (.folmap) to build. One that is there is continued with another session; '
+            'with poses:=odom, whose origin differs at each start, a new file NAME-2.folmap is '
+            'begun beside it.',
+        ),
+        Argument(
+            'poses',
+            LEFT,
+            'Where the poses of the keyframes come from: odom (odom_topic), pose (pose_topic), or '
+            f'none, which builds a map without poses. {LEFT_TEXT} odom.',
+        ),
+        POSE_TOPIC,
+        Argument(
+            'session',
+            LEFT,
+            f'Name of this drive in the map. {LEFT_TEXT} date and time.',
+        ),
+        Argument(
+            'keyframe_distance', LEFT, f'Distance in metres between two map images. {length}'
+        ),
+        Argument('keyframe_angle', LEFT, f'Turn in degrees between two map images. {length}'),
+        Argument(
+            'keyframe_interval',
+            LEFT,
+            f'Seconds between two map images without a pose. {length}',
+        ),
+    ]
 
 
-def expanded(value: str) -> str:
-    """A path with ~ replaced: no shell replaces it behind `:=`.
-
-    Raises:
-        InputError: there is no such user.
-    """
-    try:
-        return str(Path(value).expanduser())
-    except RuntimeError as error:
-        raise InputError(f'{value} is no path: {error}') from error
-
-
-def readable_file(name: str, value: str, what: str) -> str:
-    """The absolute path of a file that an argument names.
-
-    Args:
-        name: of the argument.
-        value: its value.
-        what: the file is, with its article.
-
-    Raises:
-        InputError: there is no such file, or it cannot be read.
-    """
-    path = Path(expanded(value)).absolute()
-    try:
-        check_regular_file(path, what)
-    except FolVprError as error:
-        raise InputError(f'{name}:={value}: {error}') from error
-    return str(path)
+TOPICS_OF_BAG = {
+    'image_topic': Argument(
+        'image_topic', AUTO, 'Topic of the images in the bag; auto takes the only one.'
+    ),
+    'camera_info_topic': Argument(
+        'camera_info_topic',
+        AUTO,
+        'Topic of the camera calibration in the bag; auto takes that of the images, if there is '
+        'one.',
+    ),
+    'odom_topic': Argument(
+        'odom_topic', NONE, 'Topic of the odometry in the bag; none plays no odometry.'
+    ),
+}
 
 
-def map_path(value: str) -> str:
-    """The map that an argument names; one that lies in the working folder as an absolute path.
-
-    Raises:
-        InputError: the ending is that of a map of another package.
-    """
-    if Path(value).suffix.lower() in FOREIGN_MAPS:
-        raise InputError(
-            f'map is {value}, a file of another package, expected a .folmap. If a parent launch '
-            'file has an argument `map` of its own, give this one by name, map:=SITE.folmap or '
-            'map:=none, and include this launch file in a group with scope (GroupAction)'
-        )
-    path = Path(expanded(value))
-    # Another relative path starts at the parameter map_folder.
-    return str(path.absolute() if path.exists() else path)
-
-
-def image_topics(topic: str, transport: str) -> tuple[str, str]:
-    """The topic without the ending of a transport, and the transport that is to be used.
+def common_arguments_with_bag(share: Path) -> list[Argument]:
+    """The common arguments where the node hears a bag, whose topics they name.
 
     Args:
-        topic: the argument image_topic.
-        transport: the argument image_transport; empty where it is not given.
-
-    Returns:
-        Base topic, and transport, which is empty where the node decides.
-
-    Raises:
-        InputError: the topic is no name, or the transport is unknown or contradicts it.
+        share: the installed share/fol_vpr.
     """
-    if not re.fullmatch(r'(?:~/|/)?[\w{}][\w/{}]*(?<!/)', topic) or '//' in topic:
-        raise InputError(f'image_topic is {topic!r}, expected a topic such as /camera/image_raw')
-    known = ('auto', 'raw', *TRANSPORTS.values())
-    if transport and transport not in known:
-        raise InputError(f'image_transport is {transport!r}, expected one of {", ".join(known)}')
-    for ending, of_ending in TRANSPORTS.items():
-        base = topic.removesuffix(ending)
-        if base in ('', topic) or transport == 'raw':
-            continue
-        if transport not in ('', 'auto', of_ending):
-            raise InputError(
-                f'image_topic is {topic}, but image_transport {transport}: give the topic without '
-                f'{ending}, or image_transport:={of_ending}'
-            )
-        return base, of_ending
-    return topic, transport
+    common = [each for each in common_arguments(share) if each.name != 'image_transport']
+    return [TOPICS_OF_BAG.get(each.name, each) for each in common]
 
 
-# ---- what was given
+BAG = Argument('bag', None, 'Bag that is played: sqlite3, MCAP or ROS 1, compressed or not.')
+POSES_OF_BAG = Argument(
+    'pose_topic', NONE, 'Topic of the poses in the bag, as ground truth; none has no poses.'
+)
+OUTPUT_FOLDER = Argument(
+    'output', 'results', 'Folder for all results; it is made where it is missing.'
+)
+GROUND_TRUTH = Argument(
+    'ground_truth',
+    NONE,
+    'CSV with the columns query_index,ref_indices. none takes pose_topic, or else reports latency '
+    'and states alone.',
+)
+OPTIONS = Argument(
+    'options', NONE, 'Further options of `fol_vpr evaluate`, such as "--positive-radius 5".'
+)
 
 
-def unused_names(
-    given: Collection[str], declared: Sequence[str], *, is_included: bool
-) -> list[tuple[str, str]]:
-    """Names that were given as arguments and that no argument has.
-
-    Args:
-        given: names; those of a parent launch file too, where this one is included.
-        declared: names of the arguments of this launch file.
-        is_included: whether a parent launch file includes this one. It has arguments of its own,
-            so that a name is then told only where it looks like a misspelt one.
-
-    Returns:
-        Each such name, and the argument that was probably meant, or an empty text.
-    """
-    found = []
-    for name in given:
-        if name in declared or name in OF_LAUNCH:
-            continue
-        meant = _meant(name, declared)
-        if meant or not is_included:
-            found.append((name, meant))
-    return found
-
-
-def _meant(name: str, declared: Sequence[str]) -> str:
-    swapped = [other for other in declared if sorted(other) == sorted(name)]
-    return next(iter(swapped or difflib.get_close_matches(name, declared, 1, SIMILAR)), '')
+def demo_arguments() -> list[Argument]:
+    """The arguments of the launch file that shows the node on bags."""
+    return [
+        Argument('bag', None, 'Bag that the map is built from, and by default played.'),
+        Argument('queries', NONE, 'Bag that is played to the node; none plays `bag`.'),
+        POSES_OF_BAG,
+        Argument('output', 'demo', 'Folder for the map; a map that is there is used again.'),
+        Argument('rate', '1.0', 'Factor on the recorded speed; 0 is as fast as possible.'),
+        Argument('loop', 'true', 'Play it again and again, until Ctrl-C: true or false.'),
+    ]

@@ -21,7 +21,8 @@ from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
-from fol_vpr.ros.launching.arguments import Argument, unused_names
+from fol_vpr.ros.launching.arguments import Argument
+from fol_vpr.ros.launching.values import unused_names
 
 Start = Callable[[LaunchContext, dict[str, str]], list]
 STOP_SECONDS = '60'

@@ -14,21 +14,21 @@ from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from fol_vpr.errors import InputError
 from fol_vpr.ros.fast_dds import profile_variables
-from fol_vpr.ros.launching.arguments import (
-    LOG_LEVELS,
-    flag,
-    image_topics,
-    is_left,
-    is_none,
-    number,
-    readable_file,
-)
+from fol_vpr.ros.launching.arguments import LOG_LEVELS
 from fol_vpr.ros.launching.description import STOP_SECONDS, end_with, tell, warn
 from fol_vpr.ros.launching.parameters import (
     given_parameters,
     own_file,
     weak_parameters,
     without_parameters_for,
+)
+from fol_vpr.ros.launching.values import (
+    flag,
+    image_topics,
+    is_left,
+    is_none,
+    number,
+    readable_file,
 )
 
 NODE = 'localizer'
@@ -44,6 +44,8 @@ def localizer(
     given: Mapping[str, str],
     file: str,
     parameters: Mapping[str, Any] | None = None,
+    *,
+    has_poses: bool = False,
 ) -> list:
     """The node with the arguments that were given, and what watches over it.
 
@@ -53,6 +55,7 @@ def localizer(
             `replay`, `respawn`, `respawn_delay`, `required` where the launch file has them.
         file: path of the launch file.
         parameters: further parameters, which win over all others.
+        has_poses: whether the argument `pose_topic` names an input of the node.
 
     Returns:
         The actions, the node first.
@@ -92,6 +95,7 @@ def localizer(
             *((f'image/{each}', f'{topic}/{each}') for each in ('compressed', 'ffmpeg', 'video')),
             ('camera_info', given['camera_info_topic']),
             ('odom', given['odom_topic']),
+            *((('pose', given['pose_topic']),) if has_poses else ()),
         ],
         arguments=[
             '--ros-args',

@@ -15,7 +15,16 @@ import yaml
 
 from fol_vpr.errors import InputError
 from fol_vpr.files import read_text
-from fol_vpr.ros.launching.arguments import AUTO, expanded, flag, is_left, is_none, map_path
+from fol_vpr.ros.launching.arguments import AUTO
+from fol_vpr.ros.launching.values import (
+    expanded,
+    flag,
+    is_left,
+    is_none,
+    map_path,
+    number,
+    output_map,
+)
 
 OWN_PATTERN = '/**/**'
 """Every node matches it and nobody else writes it, so that it is mentioned last and wins."""
@@ -32,6 +41,29 @@ def given_parameters(given: Mapping[str, str]) -> dict[str, Any]:
         own['map'] = '' if is_none(given['map']) else map_path(given['map'])
     if not is_left(given['weights']):
         own['network.weights'] = expanded(given['weights'])
+    return own
+
+
+def mapping_parameters(given: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters of a node that builds a map, for those arguments that have a value of their own.
+
+    Args:
+        given: value of each argument by its name.
+
+    Raises:
+        InputError: the map cannot be written, or a length is no number.
+    """
+    own: dict[str, Any] = {
+        'autostart': True,
+        'map': '',
+        'mapping.output': output_map(given['output']),
+    }
+    for name in ('poses', 'session'):
+        if not is_left(given[name]):
+            own[f'mapping.{name}'] = given[name]
+    for name in ('keyframe_distance', 'keyframe_angle', 'keyframe_interval'):
+        if not is_left(given[name]):
+            own[f'mapping.{name}'] = number(name, given[name])
     return own
 
 

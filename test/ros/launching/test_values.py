@@ -7,12 +7,8 @@ from pathlib import Path
 import pytest
 
 from fol_vpr.errors import InputError
-from fol_vpr.ros.launching.arguments import (
-    AUTOSTART,
-    MAP,
-    REPLAY,
-    SUPERVISION,
-    common_arguments,
+from fol_vpr.ros.launching.arguments import AUTOSTART, MAP, REPLAY, SUPERVISION, common_arguments
+from fol_vpr.ros.launching.values import (
     flag,
     image_topics,
     is_left,
