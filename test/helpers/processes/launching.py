@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 ROS2_LAUNCH = [sys.executable, '-c', 'import sys; from ros2cli.cli import main; sys.exit(main())']
 
 

@@ -15,9 +15,11 @@ from fol_vpr.ros.launching.arguments import (
     REPLAY,
     SUPERVISION,
     common_arguments,
+    mapping_arguments,
 )
 from fol_vpr.ros.launching.parameters import (
     given_parameters,
+    mapping_parameters,
     own_file,
     weak_parameters,
     without_parameters_for,
@@ -129,3 +131,18 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path):
     (tmp_path / 'p.yaml').write_text('a: [')
     with pytest.raises(InputError, match='is no YAML'):
         without_parameters_for(str(tmp_path / 'p.yaml'), '/localizer')
+
+
+def test_a_node_that_builds_a_map_gets_what_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {each.name: each.default or '' for each in mapping_arguments()}
+    given['output'] = 'new.folmap'
+    fixed = {'autostart': True, 'map': '', 'mapping.output': str(tmp_path / 'new.folmap')}
+    assert mapping_parameters(given) == fixed
+    assert mapping_parameters({**given, 'poses': 'none', 'keyframe_angle': '20'}) == {
+        **fixed,
+        'mapping.poses': 'none',
+        'mapping.keyframe_angle': 20.0,
+    }
+    with pytest.raises(InputError, match="keyframe_distance is '1 m'"):
+        mapping_parameters({**given, 'keyframe_distance': '1 m'})

@@ -153,6 +153,7 @@ def test_it_brings_the_node_up_and_down(tmp_path):
                 True,
             ]
     text = log.read_text()
+    assert not any(Path(f'/proc/{number}').exists() for number in process_ids(text))
     assert 'process has finished cleanly' in text and process.returncode == 0
     assert 'has no argument mpa, which is ignored: did you mean map:=?' in text
 
@@ -203,8 +204,50 @@ def process_ids(log: str) -> list[int]:
             if 'process started with pid [' in line]  # fmt: skip
 
 
-def test_all_arguments_are_shown(tmp_path):
-    code, text = run_launch(['fol_vpr', 'localize.launch.py', '--show-args'], tmp_path / 'log')
+@pytest.mark.parametrize(
+    ('name', 'required'),
+    [('localize', 0), ('evaluate', 2), ('demo', 1)],
+)
+def test_all_arguments_are_shown(tmp_path, name, required):
+    code, text = run_launch(['fol_vpr', f'{name}.launch.py', '--show-args'], tmp_path / 'log')
     assert code == 0
-    assert text.count('(default: ') == text.count("':\n") == 16
+    names = text.count("':\n")
+    assert names >= 16 and text.count('(default: ') == names - required
     assert "(default: '')" not in text and '*' not in text
+
+
+def drive(folder: Path) -> tuple[Path, Path]:
+    """A map of two images, and a bag of them."""
+    images = scenes.write_folder(folder / 'images', 2)
+    bag = folder / 'bag'
+    written = live.fol_vpr('bag', 'from-images', images, '--rate', '5', '--output', bag)
+    assert written.wait(PATIENCE) == 0
+    return live.small_map(images, folder / 'm.folmap'), bag
+
+
+def test_a_bag_is_evaluated(tmp_path):
+    map_path, bag = drive(tmp_path)
+    words = [f'map:={map_path}', f'bag:={bag}', f'output:={tmp_path / "results"}']
+    code, text = run_launch(['fol_vpr', 'evaluate.launch.py', *words], tmp_path / 'log')
+    assert code == 0, text
+    assert '2 of 2 queries were answered' in text
+    names = {path.name for path in (tmp_path / 'results').iterdir()}
+    assert names == {'answers', 'answers.png', 'queries.csv', 'report.json'}
+    code, text = run_launch(['fol_vpr', 'evaluate.launch.py', *words], tmp_path / 'again')
+    assert code == 1 and 'holds the answers of an earlier run: give another output' in text
+
+
+def test_the_demo_builds_a_map_and_plays_the_bag(tmp_path):
+    _, bag = drive(tmp_path)
+    words = [f'bag:={bag}', f'output:={tmp_path / "demo"}', 'loop:=false', 'rate:=0']
+    code, text = run_launch(['fol_vpr', 'demo.launch.py', *words], tmp_path / 'log')
+    assert code == 0, text
+    assert 'sent 2 on /camera/image/compressed' in text
+    assert (tmp_path / 'demo' / 'map.folmap').is_file()
+
+
+def test_a_step_that_fails_ends_the_launch_with_1(tmp_path):
+    _, bag = drive(tmp_path)
+    words = [f'bag:={bag}', f'output:={tmp_path / "demo"}', 'weights:=no_such_weights']
+    code, text = run_launch(['fol_vpr', 'demo.launch.py', *words], tmp_path / 'log')
+    assert code == 1 and 'building the map failed with exit code' in text

@@ -15,6 +15,8 @@ from fol_vpr.ros.launching.values import (
     is_none,
     map_path,
     number,
+    output_folder,
+    output_map,
     readable_file,
     unused_names,
 )
@@ -149,3 +151,23 @@ def test_a_name_that_nobody_has_is_told(given, meant):
 def test_names_that_launch_reads_are_known():
     given = ['launch-prefix', 'emulate_tty', 'sigterm_timeout', 'ros_namespace', *NAMES]
     assert unused_names(given, NAMES, is_included=False) == []
+
+
+# ---- where results go
+
+
+def test_a_map_is_written_where_it_can_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert output_map('new.folmap') == str(tmp_path / 'new.folmap')
+    with pytest.raises(InputError, match=r'expected a path that ends in \.folmap'):
+        output_map('new.yaml')
+    with pytest.raises(InputError, match=f'there is no folder {tmp_path}/nowhere: make it first'):
+        output_map('nowhere/new.folmap')
+
+
+def test_a_folder_for_results_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert output_folder('~/a/b') == tmp_path / 'a' / 'b' and (tmp_path / 'a' / 'b').is_dir()
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='which cannot be made: Not a directory'):
+        output_folder(str(tmp_path / 'file' / 'x'))
