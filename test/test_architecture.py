@@ -46,6 +46,7 @@ VERBS = {
     'cli/export.py': {'network'},
     'cli/map.py': {'database'},
     'cli/map_changes.py': {'database'},
+    'cli/doctor/gathering/probe.py': {'network'},
 }
 # What `ros2 run` starts has to end a process as well.
 PROGRAMS = {PACKAGE / 'ros' / 'node' / 'main.py'}

@@ -27,6 +27,7 @@ VERBS = {
     'bag': 'write a bag from images; play, record, or list the topics of one',
     'watch': 'show what running nodes do: state, reason, rates, latency, diagnostics',
     'echo': 'print the messages of a topic of any type',
+    'doctor': 'examine machine, transport, map, topics and frames, and say what to mend',
     'demo': 'run all steps on your machine: map, bag, node, answers, picture',
 }
 

@@ -1,4 +1,4 @@
-"""Removes shared memory that ended processes of this user have left behind.
+"""Finds shared memory that ended processes have left behind, and removes that of this user.
 
 Fast DDS gives every participant a segment of shared memory, `/dev/shm/fastrtps_*` (`fastdds_*`
 from version 3 on), and removes it when the participant ends. A process that is killed leaves it:
@@ -47,6 +47,49 @@ def remove_dead_segments(folder: Path = _FOLDER) -> tuple[int, int]:
         if freed is not None:
             count, size = count + 1, size + freed
     return count, size
+
+
+def dead_segments(folder: Path = _FOLDER) -> tuple[int, int]:
+    """Count the segments of Fast DDS that belong to no living process; nothing is changed.
+
+    Segments of other users count where their lock files may be read.
+
+    Args:
+        folder: where the segments are.
+
+    Returns:
+        How many there are, and their bytes.
+    """
+    count = size = 0
+    try:
+        locks = [path for path in folder.iterdir() if _LOCK_NAME.fullmatch(path.name)]
+    except OSError:
+        return 0, 0
+    for lock in locks:
+        try:
+            if _is_dead(lock):
+                count += 1
+                size += lock.with_name(lock.name.removesuffix('_el')).lstat().st_size
+        except OSError:
+            continue
+    return count, size
+
+
+def _is_dead(lock: Path) -> bool:
+    """Whether no process holds a lock file that is old enough to be held."""
+    handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime <= MINIMUM_AGE:
+            return False
+        try:
+            # Shared: two that look at the same time must not take each other for the owner.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+    finally:
+        os.close(handle)
 
 
 def _removed(lock: Path) -> int | None:

@@ -26,6 +26,11 @@ class _PrintableStream:
         return getattr(self._stream, name)
 
 
+def underlying(stream: TextIO) -> TextIO:
+    """The stream below, for what may drive the terminal: colours of a text that is escaped."""
+    return stream._stream if isinstance(stream, _PrintableStream) else stream
+
+
 @contextlib.contextmanager
 def printable_output() -> Iterator[None]:
     """Within the context, names of maps, topics and frames cannot drive the terminal."""

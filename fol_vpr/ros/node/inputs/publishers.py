@@ -20,7 +20,7 @@ def report_publishers(
         qos: that a subscription asks for.
         remap: what to do where a publisher has another type.
     """
-    publishers, problems = [], []
+    publishers, problems, wrong_qos = [], [], []
     for endpoint in node.get_publishers_info_by_topic(name):
         publisher = f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
         reliability = endpoint.qos_profile.reliability.name.lower().replace('_', ' ')
@@ -33,8 +33,8 @@ def report_publishers(
             continue
         compatibility, reason = qos_check_compatible(endpoint.qos_profile, qos)
         if compatibility == QoSCompatibility.ERROR:
-            problems.append(
+            wrong_qos.append(
                 f'the QoS of {publisher} on {name} does not fit ({reason.strip()}): change '
                 f'the publisher, or set qos_overrides.{name}.subscription'
             )
-    return TopicReport(name, expected, publishers, problems)
+    return TopicReport(name, expected, publishers, [*problems, *wrong_qos], wrong_qos)

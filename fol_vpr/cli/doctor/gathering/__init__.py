@@ -1,0 +1,1 @@
+"""Looks at the machine, at ROS and its transport, and at weights and map."""

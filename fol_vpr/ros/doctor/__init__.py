@@ -1,0 +1,1 @@
+"""What `fol_vpr doctor` gathers of ROS: nodes, topics, stamps, clocks and frames."""

@@ -1,0 +1,99 @@
+"""Asks the running localizers for their state and their parameters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+
+from fol_vpr.checks.topics.facts import LocalizerFacts
+
+PATIENCE = 3.0
+"""Seconds for one answer: a node that loads a map does not answer meanwhile."""
+_LOAD_MAP = 'fol_vpr_msgs/srv/LoadMap'
+
+
+class _UnansweredError(Exception):
+    """A service gave no answer in time."""
+
+
+def find_localizers(node: Node) -> list[str]:
+    """Full names of the localizers that run, by their services; sorted."""
+    return sorted(
+        name.rpartition('/')[0]
+        for name, types in node.get_service_names_and_types()
+        if _LOAD_MAP in types and name.endswith('/load_map')
+    )
+
+
+def ask_localizer(node: Node, executor: Executor, name: str) -> LocalizerFacts:
+    """State, parameters and subscriptions of a localizer.
+
+    Args:
+        node: that asks.
+        executor: of the node.
+        name: full name of the localizer.
+    """
+    namespace, _, own = name.rpartition('/')
+    subscriptions: dict[str, list[str]] = {}
+    try:
+        listed = node.get_subscriber_names_and_types_by_node(own, namespace or '/')
+    except RuntimeError:  # it has left the graph meanwhile
+        listed = []
+    for topic, types in listed:
+        for kind in types:
+            subscriptions.setdefault(kind, []).append(topic)
+    try:
+        state = _call(node, executor, GetState, f'{name}/get_state', GetState.Request())
+        values = _parameters(node, executor, name)
+    except _UnansweredError as error:
+        return LocalizerFacts(name, problem=str(error), subscriptions=subscriptions)
+    return LocalizerFacts(
+        name,
+        state=state.current_state.label,
+        parameters=values,
+        subscriptions=subscriptions,
+    )
+
+
+def _parameters(node: Node, executor: Executor, name: str) -> dict[str, Any]:
+    request = ListParameters.Request()
+    listed = _call(node, executor, ListParameters, f'{name}/list_parameters', request)
+    names = list(listed.result.names)
+    # A parameter that has no value makes the answer for all of a request empty.
+    values: dict[str, Any] = {}
+    for group in ([n for n in names if n != 'camera_mount'], ['camera_mount']):
+        wanted = GetParameters.Request(names=group)
+        found = _call(node, executor, GetParameters, f'{name}/get_parameters', wanted).values
+        if len(found) == len(group):
+            values.update(zip(group, map(parameter_value_to_python, found), strict=True))
+    return values
+
+
+def _call(node: Node, executor: Executor, kind: Any, name: str, request: Any) -> Any:
+    """The answer of a service.
+
+    Raises:
+        _UnansweredError: there is none within PATIENCE.
+    """
+    client = node.create_client(kind, name)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not client.service_is_ready():
+            if time.monotonic() > deadline:
+                raise _UnansweredError(f'its service {name} is not there')
+            executor.spin_once(timeout_sec=0.05)
+        future = client.call_async(request)
+        while not future.done():
+            if time.monotonic() > deadline:
+                client.remove_pending_request(future)
+                raise _UnansweredError(f'{name} gave no answer within {PATIENCE:g} s')
+            executor.spin_once(timeout_sec=0.05)
+        return future.result()
+    finally:
+        node.destroy_client(client)
