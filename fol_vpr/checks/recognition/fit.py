@@ -53,7 +53,7 @@ def examine_map(facts: MapFacts | None) -> Iterator[Finding]:
             facts.error,
             'the node cannot be configured with this map',
             'give the path of a map; of a damaged one the sound places can be saved',
-            f'fol_vpr map check {quoted}',
+            '' if 'does not exist' in facts.error else f'fol_vpr map check {quoted}',
         )
         return
     yield ok(

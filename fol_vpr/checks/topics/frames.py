@@ -103,13 +103,14 @@ def _chain(frames: FrameFacts, camera: str, base_is_optical: bool) -> Iterator[F
     hints = [
         f'is {" or ".join(names)} meant by {frame}?' for frame, names in meant.items() if names
     ]
+    publish = 'Publish' if hints else 'publish'
     there = f'frames there: {listed(sorted(known))}' if known else 'there are no transforms'
     yield Finding(
         'frames.not_connected',
         Severity.WARNING,
         f'{seen}; {there}',
         _NO_MOUNT,
-        ' '.join([*hints, 'publish the mount on /tf_static, set base_frame, or set camera_mount']),
+        ' '.join([*hints, f'{publish} the mount on /tf_static, or set base_frame or camera_mount']),
         'ros2 run tf2_ros static_transform_publisher --x 0.2 --z 1.3 --qx -0.5 --qy 0.5 --qz -0.5 '
         f'--qw 0.5 --frame-id {base} --child-frame-id {camera}',
     )

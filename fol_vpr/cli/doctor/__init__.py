@@ -1,5 +1,20 @@
 """The verb `fol_vpr doctor`: finds what keeps a robot from recognising places."""
 
-from fol_vpr.cli.doctor.command import add_arguments, run
+from __future__ import annotations
 
-__all__ = ['add_arguments', 'run']
+import argparse
+
+from fol_vpr.cli.doctor.options import add_options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    add_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; the exit code."""
+    # Not for --help, which should take no time.
+    from fol_vpr.cli.doctor.command import run_doctor
+
+    return run_doctor(args)

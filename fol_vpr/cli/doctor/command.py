@@ -27,21 +27,17 @@ from fol_vpr.checks.topics.facts import GraphFacts
 from fol_vpr.checks.topics.images import rate_of
 from fol_vpr.cli.doctor.gathering.gpu import gpu_facts
 from fol_vpr.cli.doctor.gathering.machine import machine_facts
-from fol_vpr.cli.doctor.gathering.middleware import ros_facts, transport_facts
 from fol_vpr.cli.doctor.gathering.recognition import RecognitionFacts, recognition_facts
-from fol_vpr.cli.doctor.options import Given, add_options, given_parameters
+from fol_vpr.cli.doctor.gathering.transport import transport_facts
+from fol_vpr.cli.doctor.options import Given, given_parameters
 from fol_vpr.cli.doctor.report import print_as_json, print_report
+from fol_vpr.ros.doctor.environment import ros_facts
 
 if TYPE_CHECKING:
     from fol_vpr.ros.doctor.gathering import Gathered
 
 FOUND = 1
 """Exit code where something has to be mended."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb."""
-    add_options(parser)
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class AllFacts:
     map_elsewhere: str = ''
 
 
-def run(args: argparse.Namespace) -> int:
+def run_doctor(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     given = given_parameters(args)
     _say('looks at the machine')

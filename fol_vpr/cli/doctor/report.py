@@ -121,7 +121,9 @@ def _print_summary(console: Console, findings: Sequence[Finding]) -> None:
 
 
 def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ('' if words.endswith(('.', '?', ')')) else '.')
+    """Words as a sentence; names of frames and files at the start stay as they are."""
+    begin = words[:1].upper() if words.partition(' ')[0].isalpha() else words[:1]
+    return begin + words[1:] + ('' if words.endswith(('.', '?', ')')) else '.')
 
 
 def print_as_json(findings: Sequence[Finding], facts: Any, code: int) -> None:

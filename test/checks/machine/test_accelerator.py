@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.findings import by_key, problems
+from helpers.doctor.findings import by_key, problems
 
 from fol_vpr.checks import Severity
 from fol_vpr.checks.machine.accelerator import built_for, examine_accelerator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from helpers.findings import by_key, problems
+from helpers.doctor.findings import by_key, problems
 
 from fol_vpr.checks.machine.facts import MachineFacts, ThermalZone
 from fol_vpr.checks.machine.memory import examine_memory

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from helpers.findings import by_key, problems
+from helpers.doctor.findings import by_key, problems
 
 from fol_vpr.checks import Severity
 from fol_vpr.checks.middleware.distribution import examine_distribution

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from fol_vpr.checks.middleware.facts import RosFacts
-from fol_vpr.cli.doctor.gathering.middleware import ros_facts, transport_facts
+from fol_vpr.cli.doctor.gathering.transport import transport_facts
+from fol_vpr.ros.doctor.environment import ros_facts
 from fol_vpr.ros.shared_memory import dead_segments
 
 VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
