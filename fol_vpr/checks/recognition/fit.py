@@ -58,7 +58,8 @@ def examine_map(facts: MapFacts | None) -> Iterator[Finding]:
         return
     yield ok(
         'map.read',
-        f'{facts.name}: {facts.places} places of {facts.sessions} sessions, '
+        f'{facts.name}: {facts.places} places of {facts.sessions} '
+        f'{"session" if facts.sessions == 1 else "sessions"}, '
         f'{facts.bytes / 1e6:.0f} MB, made with {facts.weights_name}',
     )
     if facts.mismatch:

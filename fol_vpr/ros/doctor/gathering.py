@@ -40,6 +40,8 @@ from fol_vpr.sources import StreamDecoder, is_rectified
 
 DISCOVERY = 1.5
 """Seconds after which the nodes of a machine usually know each other."""
+ALONE = 5.0
+"""Seconds after which a node that sees no other is alone."""
 _LEVELS = {
     DiagnosticStatus.OK: 'ok',
     DiagnosticStatus.WARN: 'warning',
@@ -77,7 +79,10 @@ def gather(wishes: Wishes, conclude: Callable[[Gathered], None]) -> None:
         InputError: a wish cannot be met; see `choose_target`.
     """
     with client_node('fol_vpr_doctor') as (node, executor):
+        begin = time.monotonic()
         _spin(executor, DISCOVERY)
+        while not _other_nodes(node) and time.monotonic() - begin < ALONE:
+            _spin(executor, 0.1)
         names = find_localizers(node)
         localizers = [ask_localizer(node, executor, name) for name in names]
         target = choose_target(wishes, localizers)
@@ -165,7 +170,7 @@ class _Ear:
         target = self._target
         facts = GraphFacts(
             seconds=seconds,
-            nodes=self._nodes(),
+            nodes=_other_nodes(self._node),
             topics=_published(self._node),
             localizers=[self._with_statuses(each) for each in localizers],
             clock=self._clock_facts(),
@@ -220,14 +225,6 @@ class _Ear:
         qos: QoSProfile = quiet_qos(1)
         return report_publishers(self._node, topic, kind, qos, remap='remap it to another topic')
 
-    def _nodes(self) -> list[str]:
-        names = [
-            f'{namespace.rstrip("/")}/{name}'
-            for name, namespace in self._node.get_node_names_and_namespaces()
-        ]
-        own = self._node.get_fully_qualified_name()
-        return sorted(name for name in names if name != own and not name.startswith('/_'))
-
     def _clock_facts(self) -> ClockFacts:
         infos = self._node.get_publishers_info_by_topic('/clock')
         seen = self._clock_ns
@@ -265,6 +262,16 @@ class _Ear:
 
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
+
+
+def _other_nodes(node: Node) -> list[str]:
+    """Full names of the other nodes, without hidden ones."""
+    names = [
+        f'{namespace.rstrip("/")}/{name}'
+        for name, namespace in node.get_node_names_and_namespaces()
+    ]
+    own = node.get_fully_qualified_name()
+    return sorted(name for name in names if name != own and not name.startswith('/_'))
 
 
 def _published(node: Node) -> Mapping[str, Sequence[str]]:

@@ -205,6 +205,9 @@ def test_a_tree_of_frames():
         found, _ = examined('frames.mount')
         assert 'looks ahead' in found['frames.mount'].seen
         found, _ = examined('frames.not_connected', values={'base_frame': 'base_lnk'})
-        assert 'is base_link or camera_link meant by base_lnk?' in found['frames.not_connected'].remedy
+        assert (
+            'is base_link or camera_link meant by base_lnk?'
+            in found['frames.not_connected'].remedy
+        )
         robot.transform('camera_link', 'camera_optical_frame', (0.0, 0.0, 0.0, 1.0))
         examined('frames.not_optical')
