@@ -110,7 +110,7 @@ def _chain(frames: FrameFacts, camera: str, base_is_optical: bool) -> Iterator[F
         Severity.WARNING,
         f'{seen}; {there}',
         _NO_MOUNT,
-        ' '.join([*hints, f'{publish} it on /tf_static, or set base_frame or camera_mount']),
+        ' '.join([*hints, f'{publish} the mount on /tf_static, or set camera_mount']),
         'ros2 run tf2_ros static_transform_publisher --x 0.2 --z 1.3 --qx -0.5 --qy 0.5 --qz -0.5 '
         f'--qw 0.5 --frame-id {base} --child-frame-id {camera}',
     )

@@ -64,15 +64,25 @@ def ask_localizer(node: Node, executor: Executor, name: str) -> LocalizerFacts:
 def _parameters(node: Node, executor: Executor, name: str) -> dict[str, Any]:
     request = ListParameters.Request()
     listed = _call(node, executor, ListParameters, f'{name}/list_parameters', request)
-    names = list(listed.result.names)
-    # A parameter that has no value makes the answer for all of a request empty.
-    values: dict[str, Any] = {}
-    for group in ([n for n in names if n != 'camera_mount'], ['camera_mount']):
-        wanted = GetParameters.Request(names=group)
-        found = _call(node, executor, GetParameters, f'{name}/get_parameters', wanted).values
-        if len(found) == len(group):
-            values.update(zip(group, map(parameter_value_to_python, found), strict=True))
-    return values
+    return _values(node, executor, name, list(listed.result.names))
+
+
+def _values(node: Node, executor: Executor, name: str, names: list[str]) -> dict[str, Any]:
+    """Values of parameters; those without one are left out.
+
+    One parameter without a value makes the answer for all of a request empty.
+    """
+    wanted = GetParameters.Request(names=names)
+    found = _call(node, executor, GetParameters, f'{name}/get_parameters', wanted).values
+    if len(found) == len(names):
+        return dict(zip(names, map(parameter_value_to_python, found), strict=True))
+    if len(names) == 1:
+        return {}
+    half = len(names) // 2
+    return {
+        **_values(node, executor, name, names[:half]),
+        **_values(node, executor, name, names[half:]),
+    }
 
 
 def _call(node: Node, executor: Executor, kind: Any, name: str, request: Any) -> Any:
