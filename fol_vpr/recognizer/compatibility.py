@@ -21,8 +21,8 @@ def check_fit(info: MapInfo, extractor: FeatureExtractor) -> None:
     if info.model_id != extractor.model_id:
         raise MapMismatchError(
             f'{info.path} was made with the weights {info.weights_name or "?"} '
-            f'({info.model_id[:12]}), loaded are {extractor.weights_name} '
-            f'({extractor.model_id[:12]}): load the weights of the map, or build the map again '
+            f'({_short(info.model_id)}), loaded are {extractor.weights_name} '
+            f'({_short(extractor.model_id)}): load the weights of the map, or build the map again '
             'with these'
         )
     if info.preprocessing_id != extractor.preprocessing_id:
@@ -31,6 +31,12 @@ def check_fit(info: MapInfo, extractor: FeatureExtractor) -> None:
             f'{extractor.preprocessing_id}: use the settings resize and input_size of the map, '
             'or build the map again with these'
         )
+
+
+def _short(model_id: str) -> str:
+    """The architecture, and enough of the hash behind it to tell weights apart."""
+    architecture, _, digest = model_id.partition(':')
+    return f'{architecture}:{digest[:8]}'
 
 
 def plan_in_words(extractor: FeatureExtractor, loaded: LiveMap | None) -> str:

@@ -120,7 +120,7 @@ def _content(path: str, facts: TransportFacts, command: str) -> Finding:
     except InputError as error:
         return Finding(
             key, Severity.ERROR, f'{path}: {error}',
-            f'Fast DDS goes on with its defaults: {_LOST}',
+            f'Fast DDS goes on with its defaults, or without shared memory: {_LOST}',
             'correct it, or take the profile of this package', command,
         )  # fmt: skip
     remedy = 'take the profile of this package as an example'
@@ -148,7 +148,8 @@ def _content(path: str, facts: TransportFacts, command: str) -> Finding:
             key, Severity.ERROR,
             f'{path}: maxMessageSize {profile.max_message_size} is larger than segment_size '
             f'{profile.segment_size}',
-            'Fast DDS refuses the transport, and nothing is heard', 'exchange the two', command,
+            'Fast DDS then goes without shared memory: raw images go over UDP, and some are lost',
+            'exchange the two', command,
         )  # fmt: skip
     network = '' if profile.network else '; no network: nodes of this machine alone'
     return ok(key, f'{path}: shared memory, segments of {_mib(profile.segment_size)}{network}')
