@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ def test_a_parameter_file_that_cannot_be_used(text, said, capsys, tmp_path):
     path.write_text(text)
     assert main([*QUICK, '--params-file', str(path)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_without_ros_the_rest_is_examined(capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
+    code = main(['doctor', '--no-trial', '--input-size', '126', '--json'])
+    report = json.loads(capsys.readouterr().out)
+    by_key = {each['key']: each for each in report['findings']}
+    assert code == 0
+    assert by_key['ros.missing']['severity'] == 'skipped'
+    assert 'setup.bash' in by_key['ros.missing']['command']
+    assert by_key['weights.load']['seen'].startswith('fol_tiny')
+    assert report['facts']['graph'] is None
 
 
 def test_wrong_options(capsys):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
+from helpers import live
 from helpers.doctor.robot import AHEAD, Robot
 from sensor_msgs.msg import Image, Imu
 
@@ -211,3 +213,26 @@ def test_a_tree_of_frames():
         )
         robot.transform('camera_link', 'camera_optical_frame', (0.0, 0.0, 0.0, 1.0))
         examined('frames.not_optical')
+
+
+def test_the_command_itself():
+    with Robot() as robot:
+        robot.camera('/front/image')
+        words = [
+            'doctor',
+            '--json',
+            '--no-trial',
+            '--seconds',
+            '2',
+            '--image-topic',
+            '/frnt/image',
+        ]
+        for _ in range(PATIENCE):
+            process = live.fol_vpr(*words)
+            out, err = process.communicate()
+            report = json.loads(out)
+            if '/front/image' in report['facts']['graph']['topics']:
+                break
+    assert process.returncode == report['exit_code'] == 1, err
+    assert report['first'][0] == 'images.missing'
+    assert report['facts']['graph']['images']['reports'][0]['name'] == '/frnt/image'
