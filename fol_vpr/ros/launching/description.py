@@ -14,6 +14,7 @@ from launch.actions import (
     GroupAction,
     OpaqueFunction,
     RegisterEventHandler,
+    TimerAction,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
@@ -21,9 +22,13 @@ from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
+from fol_vpr.errors import FolVprError
 from fol_vpr.ros.launching.arguments import Argument
 from fol_vpr.ros.launching.values import unused_names
 
+REFUSAL_SECONDS = 1.0
+"""Seconds until a wrong argument ends the launch. In launch 3.4 an error while launch files are
+executed ends `ros2 launch` without the processes whose start it has not seen yet."""
 Start = Callable[[LaunchContext, dict[str, str]], list]
 STOP_SECONDS = '60'
 """Seconds that a process may take to end after Ctrl-C, before it is sent SIGTERM."""
@@ -48,7 +53,13 @@ def describe(file: str, arguments: Sequence[Argument], start: Start) -> LaunchDe
     def perform(context: LaunchContext) -> list:
         names = [each.name for each in arguments]
         _warn_of_unused(context, file, names)
-        return start(context, {name: LaunchConfiguration(name).perform(context) for name in names})
+        given = {name: LaunchConfiguration(name).perform(context) for name in names}
+        try:
+            return start(context, given)
+        except FolVprError as error:
+            # Raised now, it would leave what the parent has just started running without a parent.
+            refused = failure(f'{Path(file).name}: {error}')
+            return [TimerAction(period=REFUSAL_SECONDS, actions=[refused])]
 
     return LaunchDescription([GroupAction([*declared, OpaqueFunction(function=perform)])])
 

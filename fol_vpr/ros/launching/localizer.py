@@ -23,6 +23,7 @@ from fol_vpr.ros.launching.parameters import (
     without_parameters_for,
 )
 from fol_vpr.ros.launching.values import (
+    doubled_namespace,
     flag,
     image_topics,
     is_left,
@@ -129,13 +130,9 @@ def _params_files(context: LaunchContext, value: str, namespace: str) -> list[st
 
 def _namespace(context: LaunchContext, value: str) -> str:
     namespace = '' if is_none(value) else value.rstrip('/')
-    pushed = (context.launch_configurations.get('ros_namespace') or '').rstrip('/')
-    if namespace and not namespace.startswith('/') and f'/{pushed}'.endswith(f'/{namespace}'):
-        warn(
-            f'namespace is {namespace}, within the namespace {pushed} that a parent launch file '
-            f'has pushed: the node is {pushed}/{namespace}/{NODE}. For {pushed}/{NODE} give '
-            'namespace:=none'
-        )
+    pushed = context.launch_configurations.get('ros_namespace') or ''
+    if text := doubled_namespace(pushed, namespace, NODE):
+        warn(text)
     return namespace
 
 

@@ -171,6 +171,28 @@ def image_topics(topic: str, transport: str) -> tuple[str, str]:
     return topic, transport
 
 
+# ---- namespaces
+
+
+def doubled_namespace(pushed: str, namespace: str, node: str) -> str:
+    """What to tell of a namespace that a parent launch file has pushed already; or nothing.
+
+    Args:
+        pushed: by the parent.
+        namespace: the argument; it is appended to the other one unless it begins with /.
+        node: name of the node.
+    """
+    pushed = pushed.rstrip('/')
+    if not namespace or namespace.startswith('/') or not f'/{pushed}'.endswith(f'/{namespace}'):
+        return ''
+    pushed = '/' + pushed.lstrip('/')
+    return (
+        f'namespace is {namespace}, within the namespace {pushed} that a parent launch file has '
+        f'pushed: the node is {pushed}/{namespace}/{node}. For {pushed}/{node} give '
+        'namespace:=none'
+    )
+
+
 # ---- what was given
 
 

@@ -24,6 +24,7 @@ from fol_vpr.ros.launching.parameters import (
     weak_parameters,
     without_parameters_for,
 )
+from fol_vpr.ros.node.parameters.settings import Settings, parameters
 
 DEFAULTS = {
     each.name: each.default
@@ -144,5 +145,9 @@ def test_a_node_that_builds_a_map_gets_what_was_given(tmp_path, monkeypatch):
         'mapping.poses': 'none',
         'mapping.keyframe_angle': 20.0,
     }
+    words = dict.fromkeys(('poses', 'session'), 'none')
+    lengths = dict.fromkeys(('keyframe_distance', 'keyframe_angle', 'keyframe_interval'), '1')
+    known = {name for name, _, _ in parameters(Settings())}
+    assert set(mapping_parameters({**given, **words, **lengths})) <= known
     with pytest.raises(InputError, match="keyframe_distance is '1 m'"):
         mapping_parameters({**given, 'keyframe_distance': '1 m'})

@@ -172,6 +172,23 @@ def test_a_wrong_value_starts_nothing(tmp_path, arguments, message):
     assert message in text and 'process started' not in text
 
 
+def test_a_wrong_value_in_an_include_leaves_nothing_running(tmp_path):
+    parent = tmp_path / 'parent.launch.py'
+    parent.write_text(
+        'from launch import LaunchDescription\n'
+        'from launch.actions import ExecuteProcess, IncludeLaunchDescription\n'
+        'def generate_launch_description():\n'
+        '    return LaunchDescription([\n'
+        "        ExecuteProcess(cmd=['sleep', '1000']),\n"
+        f"        IncludeLaunchDescription('{launch_folder()}/localize.launch.py',\n"
+        "                                 launch_arguments=[('map', 'floor.yaml')])])\n"
+    )
+    code, text = run_launch([parent], tmp_path / 'log')
+    (sleeper,) = process_ids(text)
+    assert code == 1 and 'a file of another package' in text
+    assert not Path(f'/proc/{sleeper}').exists()
+
+
 def test_a_required_node_that_ends_ends_the_launch_with_1(tmp_path):
     bad = tmp_path / 'bad.yaml'
     bad.write_text('/**:\n  ros__parameters: {replay_queue: -1}\n')
@@ -206,13 +223,13 @@ def process_ids(log: str) -> list[int]:
 
 @pytest.mark.parametrize(
     ('name', 'required'),
-    [('localize', 0), ('evaluate', 2), ('demo', 1)],
+    [('localize', 0), ('map', 1), ('evaluate', 2), ('demo', 1)],
 )
 def test_all_arguments_are_shown(tmp_path, name, required):
     code, text = run_launch(['fol_vpr', f'{name}.launch.py', '--show-args'], tmp_path / 'log')
     assert code == 0
     names = text.count("':\n")
-    assert names >= 16 and text.count('(default: ') == names - required
+    assert names >= 15 and text.count('(default: ') == names - required
     assert "(default: '')" not in text and '*' not in text
 
 
@@ -235,6 +252,20 @@ def test_a_bag_is_evaluated(tmp_path):
     assert names == {'answers', 'answers.png', 'queries.csv', 'report.json'}
     code, text = run_launch(['fol_vpr', 'evaluate.launch.py', *words], tmp_path / 'again')
     assert code == 1 and 'holds the answers of an earlier run: give another output' in text
+
+
+def test_a_map_is_built_while_a_bag_is_played(tmp_path):
+    _, bag = drive(tmp_path)
+    output, log = tmp_path / 'built.folmap', tmp_path / 'log'
+    words = [f'output:={output}', 'poses:=none', 'image_topic:=/camera/image', 'replay:=true']
+    with ros2_launch(['fol_vpr', 'map.launch.py', *words], log) as process:
+        wait_for(log, 'active, listening on')
+        played = live.fol_vpr('bag', 'play', bag, '--rate', '0')
+        assert played.wait(PATIENCE) == 0
+        wait_for(log, 'begins with the session')
+    assert process.returncode == 0
+    assert f'{output} is saved' in log.read_text()
+    assert [path.name for path in tmp_path.glob('built*')] == ['built.folmap']
 
 
 def test_the_demo_builds_a_map_and_plays_the_bag(tmp_path):

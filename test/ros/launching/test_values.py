@@ -9,6 +9,7 @@ import pytest
 from fol_vpr.errors import InputError
 from fol_vpr.ros.launching.arguments import AUTOSTART, MAP, REPLAY, SUPERVISION, common_arguments
 from fol_vpr.ros.launching.values import (
+    doubled_namespace,
     flag,
     image_topics,
     is_left,
@@ -151,6 +152,20 @@ def test_a_name_that_nobody_has_is_told(given, meant):
 def test_names_that_launch_reads_are_known():
     given = ['launch-prefix', 'emulate_tty', 'sigterm_timeout', 'ros_namespace', *NAMES]
     assert unused_names(given, NAMES, is_included=False) == []
+
+
+# ---- namespaces
+
+
+def test_a_namespace_that_was_pushed_already_is_told():
+    """nav2's bring-up pushes its argument `namespace`, which an include hands on."""
+    text = doubled_namespace('/robot1', 'robot1', 'localizer')
+    assert (
+        'the node is /robot1/robot1/localizer. For /robot1/localizer give namespace:=none' in text
+    )
+    assert doubled_namespace('fleet/robot1', 'robot1', 'localizer')
+    for pushed, namespace in (('', 'a'), ('/a', ''), ('/a', '/a'), ('/ba', 'a'), ('/a', 'b')):
+        assert doubled_namespace(pushed, namespace, 'localizer') == ''
 
 
 # ---- where results go
