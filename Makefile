@@ -5,8 +5,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# make test ROS_DISTRO=kilted: another distribution, in folders of its own beside those of Jazzy. What
+# the caller's shell has sourced decides nothing.
+ifeq ($(origin ROS_DISTRO),command line)
+export FOL_VPR_ROS_DISTRO := $(ROS_DISTRO)
+SUFFIX := $(if $(filter-out jazzy,$(ROS_DISTRO)),-$(ROS_DISTRO))
+endif
+
 # A shell with ROS 2, the virtual environment and this workspace.
-IN_WORKSPACE := . underlay/environment.bash && . install/setup.bash &&
+IN_WORKSPACE := . underlay/environment.bash && . install$(SUFFIX)/setup.bash &&
 
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -27,10 +34,10 @@ help: ## what can be made here
 	@echo
 	@echo 'After make setup: . .venv/bin/activate && . install/setup.bash'
 
-setup: ## .venv/ and install/, from nothing; a moment where they are there
+setup: ## .venv/ and install/, from nothing; a moment where they are there; ROS_DISTRO=kilted beside them
 	@underlay/setup
 
-test: setup ## all tests; FOL_VPR_SHARED=DIR adds those on real images, PYTEST_ARGS=... selects
+test: setup ## all tests; ROS_DISTRO=kilted with that one, FOL_VPR_SHARED=DIR adds those on real images, PYTEST_ARGS=... selects
 	@$(IN_WORKSPACE) found=$$(colcon list --names-only | sort | xargs) && \
 	  if [[ $$found != 'fol_vpr fol_vpr_msgs' ]]; then \
 	    echo "colcon list finds '$$found', expected both fol_vpr and fol_vpr_msgs"; exit 1; fi
@@ -62,8 +69,8 @@ bench: setup ## latency per stage, and the other figures that the documentation 
 	@$(IN_WORKSPACE) python -m benchmarks $(BENCH_ARGS)
 
 clean: ## remove what was built, and caches; keep .venv/
-	rm -rf build install log demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf build build-* install install-* log demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find fol_vpr test -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv/ too
-	rm -rf .venv
+	rm -rf .venv .venv-*

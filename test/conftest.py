@@ -45,7 +45,8 @@ _ros_logs = tempfile.TemporaryDirectory(prefix='fol_vpr_ros_logs_')
 os.environ['ROS_LOG_DIR'] = _ros_logs.name
 os.environ['ROS_DOMAIN_ID'] = str(_ros_domain)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds_shm.xml')
+for _name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):  # Fast DDS 3, 2
+    os.environ[_name] = str(ROOT / 'config' / 'fastdds_shm.xml')
 os.environ.pop('ROS_DISCOVERY_SERVER', None)
 
 

@@ -2,12 +2,21 @@
 # Another workspace that the caller's shell had sourced is left behind, unless it stands on the
 # same ROS 2.
 #
-# Sets root (the checkout), venv, and ros (prefix of an installed ROS 2; empty where the wheels in
-# the virtual environment take its place).
+# Sets root (the checkout), distro (jazzy, or what FOL_VPR_ROS_DISTRO names), venv, build and
+# install (folders, of each distribution its own), and ros (prefix of an installed ROS 2; empty
+# where the wheels in the virtual environment take its place).
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv=$root/.venv
-ros=${ROS_PREFIX:-/opt/ros/jazzy}
+distro=${FOL_VPR_ROS_DISTRO:-jazzy}
+if [[ $distro == jazzy ]]; then
+  suffix=
+else
+  suffix=-$distro
+fi
+venv=$root/.venv$suffix
+build=$root/build$suffix
+install=$root/install$suffix
+ros=${ROS_PREFIX:-/opt/ros/$distro}
 if [[ ! -f $ros/setup.bash ]]; then
   ros=
 fi

@@ -9,6 +9,8 @@ process holds while it answers. Pages of memory-mapped files count, the kernel's
 that are read does not. The methods are
 
 - flat, gpu (where there is one), large: the indexes of fol_vpr;
+- milvus: the index on the server that --milvus names; building it includes the time until the
+  server has indexed all, and its memory is not that of this process;
 - scan-sq8, ivf-sq8, ivf-pq, hnsw-sq8: candidates for `large`, with its reduction and its exact
   comparison of the shortlist, and other structures in between.
 """
@@ -33,8 +35,10 @@ from benchmarks.options import benchmark_parser, write_figures
 from benchmarks.speed.synthetic_descriptors import VIEWS, Model, real_model
 from fol_vpr.datatypes import Candidate, Place
 from fol_vpr.retrieval import FlatIndex
-from fol_vpr.retrieval.index import GpuIndex, LargeIndex
+from fol_vpr.retrieval.index import GpuIndex, LargeIndex, MilvusIndex
 from fol_vpr.retrieval.index.large import REDUCED_DIM, REDUCTION_SAMPLE, SHORTLIST
+from fol_vpr.retrieval.index.milvus.address import MilvusAddress
+from fol_vpr.retrieval.index.milvus.connection import Connection
 from fol_vpr.retrieval.index.protocol import block_rows
 from fol_vpr.retrieval.index.reduction import Reduction
 
@@ -43,6 +47,8 @@ FLAT_LIMIT = 100_000
 TOP = 10
 ASKED = 100  # retrieval.candidates
 BLOCK_LOCATIONS = 200
+# Seconds that a call of a server may take, which flushes and indexes all meanwhile.
+SERVER_LIMIT = 3600.0
 # Of the structures with inverted lists: a thirty-second of all references, but so many at least.
 SEARCHED_SHARE = 1 / 32
 MIN_SEARCHED = 20_000
@@ -145,7 +151,7 @@ def _list_count(references: int) -> int:
     return max(1, min(round(4 * math.sqrt(references)), references // 39))
 
 
-METHODS = ('flat', 'gpu', 'large', 'scan-sq8', 'ivf-sq8', 'ivf-pq', 'hnsw-sq8')
+METHODS = ('flat', 'gpu', 'large', 'milvus', 'scan-sq8', 'ivf-sq8', 'ivf-pq', 'hnsw-sq8')
 
 
 def make_map(path: Path, model_file: Path, sizes: Sequence[int], queries: int) -> np.ndarray:
@@ -193,7 +199,13 @@ def _queries(model: Model, count: int, references: int) -> np.ndarray:
 
 
 def measure(
-    method: str, path: Path, queries: np.ndarray, size: int, threads: int, repeat: int
+    method: str,
+    path: Path,
+    queries: np.ndarray,
+    size: int,
+    threads: int,
+    repeat: int,
+    milvus: str = '',
 ) -> Row:
     """Build an index, ask it everything, and compare; in a process of its own."""
     faiss.omp_set_num_threads(threads)
@@ -202,7 +214,7 @@ def measure(
     places = [Place(number, f'{number}', '', 0, '', (1, 1)) for number in range(size)]
     cache = path.with_name(f'large-{size}.index')
     before = time.perf_counter()
-    index = _opened(method, source, places, cache)
+    index = _opened(method, source, places, cache, milvus)
     build = time.perf_counter() - before
     opened = 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -210,7 +222,7 @@ def measure(
         # What the next start of the program finds: its cache, in a fresh process.
         del index
         before = time.perf_counter()
-        index = _opened(method, source, places, cache)
+        index = _opened(method, source, places, cache, milvus)
         opened = time.perf_counter() - before
     exact = np.load(path.with_name(f'exact-{size}.npy'))
     milliseconds: list[float] = []
@@ -237,15 +249,36 @@ def measure(
 
 
 def _opened(
-    method: str, source: FileSource, places: list[Place], cache: Path
-) -> FlatIndex | GpuIndex | LargeIndex | Contender:
+    method: str, source: FileSource, places: list[Place], cache: Path, milvus: str
+) -> FlatIndex | GpuIndex | LargeIndex | MilvusIndex | Contender:
     if method == 'flat':
         return FlatIndex.read(source, places)
     if method == 'gpu':
         return GpuIndex(source, places, 'cuda')
     if method == 'large':
         return LargeIndex(source, places, content='benchmark', cache=cache)
+    if method == 'milvus':
+        return _on_server(milvus, source, places)
     return _contender(method, source)
+
+
+def _on_server(uri: str, source: FileSource, places: list[Place]) -> MilvusIndex:
+    """The index on a server, once that has written and indexed all references."""
+    content = f'benchmark_{os.getpid()}'
+    index = MilvusIndex(
+        uri, source, places, content=content, timeout=SERVER_LIMIT, load_timeout=SERVER_LIMIT
+    )
+    address = MilvusAddress.parse(uri)
+    client = Connection(address, SERVER_LIMIT)
+    client.call('flush', index.collection, within=SERVER_LIMIT)
+    while True:
+        state = client.call('describe_index', index.collection, 'descriptor', within=SERVER_LIMIT)
+        if state['indexed_rows'] >= len(places) and not state['pending_index_rows']:
+            break
+        time.sleep(1)
+    client.call('refresh_load', index.collection, within=SERVER_LIMIT)
+    client.close()
+    return index
 
 
 def _resident() -> float:
@@ -259,6 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = benchmark_parser(__name__, __doc__)
     parser.add_argument('--sizes', type=int, nargs='+', default=list(SIZES))
     parser.add_argument('--methods', nargs='+', choices=METHODS, default=['flat', 'large'])
+    parser.add_argument('--milvus', default='', help='address of the server for milvus')
     parser.add_argument('--queries', type=int, default=200)
     parser.add_argument('--repeat', type=int, default=5)
     parser.add_argument('--folder', type=Path, help='for the maps; a temporary one by default')
@@ -284,8 +318,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if method == 'flat' and size > FLAT_LIMIT:
                     continue
                 with context.Pool(1) as pool:
-                    given = (method, path, queries, size, options.threads, options.repeat)
-                    row = pool.apply(measure, given)
+                    counts = (size, options.threads, options.repeat)
+                    row = pool.apply(measure, (method, path, queries, *counts, options.milvus))
                 rows.append(row)
                 print(_line(_cells(row)), flush=True)
     write_figures(options.json, [asdict(row) for row in rows])
