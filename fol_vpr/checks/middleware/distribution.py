@@ -70,7 +70,25 @@ def examine_distribution(facts: RosFacts) -> Iterator[Finding]:
             'nodes with another middleware are not heard',
             'correct it',
         )
+    if facts.start_error:
+        yield Finding(
+            'ros.start',
+            Severity.ERROR,
+            f'no node of ROS 2 starts: {facts.start_error}',
+            'the node cannot start either; topics, frames and nodes are not examined',
+            _start_remedy(facts),
+        )
     yield from _discovery(facts)
+
+
+def _start_remedy(facts: RosFacts) -> str:
+    wanted = facts.environment.get('RMW_IMPLEMENTATION', '')
+    if wanted and wanted in facts.start_error:
+        package = f'ros-{facts.distribution or "jazzy"}-{wanted.replace("_", "-")}'
+        return f'install {wanted} (`sudo apt install {package}`), or unset RMW_IMPLEMENTATION'
+    if 'domain' in facts.start_error.lower():
+        return 'correct ROS_DOMAIN_ID'
+    return 'mend what it says; with security enforced, give the node /fol_vpr_doctor an enclave'
 
 
 def _discovery(facts: RosFacts) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ class RosFacts:
         tf_error: the same of tf2_msgs.
         rmw: identifier of the middleware that rclpy has loaded, such as rmw_fastrtps_cpp.
         environment: the variables of `VARIABLES` that are set.
+        started: whether it was tried to start a node.
+        start_error: why none starts; empty where one does.
     """
 
     error: str = ''
@@ -41,6 +43,8 @@ class RosFacts:
     tf_error: str = ''
     rmw: str = ''
     environment: Mapping[str, str] = field(default_factory=dict)
+    started: bool = False
+    start_error: str = ''
 
     @property
     def distribution(self) -> str:

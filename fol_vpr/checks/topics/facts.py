@@ -179,6 +179,7 @@ class GraphFacts:
         replay: whether the node answers a bag image by image.
         odom_gap: setting of the node in seconds.
         stamp_tolerance: setting of the node in seconds.
+        examined: name of the localizer whose settings are taken; empty for none.
     """
 
     seconds: float
@@ -193,9 +194,9 @@ class GraphFacts:
     replay: bool = False
     odom_gap: float = 0.2
     stamp_tolerance: float = 0.5
+    examined: str = ''
 
     def command_to_set(self, parameter: str, value: str) -> str:
         """The command that sets a parameter of the running localizer; empty where none runs."""
-        if not self.localizers:
-            return ''
-        return f'ros2 param set {self.localizers[0].name} {parameter} {value}'
+        name = self.examined or next((each.name for each in self.localizers), '')
+        return f'ros2 param set {name} {parameter} {value}' if name else ''

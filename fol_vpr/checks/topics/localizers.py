@@ -15,6 +15,14 @@ def examine_localizers(facts: GraphFacts) -> Iterator[Finding]:
     if not facts.localizers:
         yield skipped('node.none', 'no localizer runs; the settings that it would have are taken')
     names = [each.name for each in facts.localizers]
+    others = sorted(set(names) - {facts.examined})
+    if facts.examined and others:
+        yield skipped(
+            'node.several',
+            f'{facts.examined} is examined, and not {", ".join(others)}',
+            'name another one',
+            f'fol_vpr doctor --node {others[0]}',
+        )
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             yield Finding(

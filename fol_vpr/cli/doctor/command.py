@@ -28,10 +28,10 @@ from fol_vpr.checks.topics.images import rate_of
 from fol_vpr.cli.doctor.gathering.gpu import gpu_facts
 from fol_vpr.cli.doctor.gathering.machine import machine_facts
 from fol_vpr.cli.doctor.gathering.recognition import RecognitionFacts, recognition_facts
+from fol_vpr.cli.doctor.gathering.ros import tried_ros
 from fol_vpr.cli.doctor.gathering.transport import transport_facts
 from fol_vpr.cli.doctor.options import Given, given_parameters
 from fol_vpr.cli.doctor.report import print_as_json, print_report
-from fol_vpr.ros.doctor.environment import ros_facts
 
 if TYPE_CHECKING:
     from fol_vpr.ros.doctor.gathering import Gathered
@@ -69,7 +69,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     given = given_parameters(args)
     _say('looks at the machine')
-    machine, gpu, ros = machine_facts(), gpu_facts(), ros_facts()
+    machine, gpu, ros = machine_facts(), gpu_facts(), tried_ros()
     transport = transport_facts(ros, container=machine.container)
     code = 0
 
@@ -88,7 +88,7 @@ def run_doctor(args: argparse.Namespace) -> int:
 
     if args.offline:
         conclude(None, 'with --offline topics, frames and nodes are not examined')
-    elif ros.error:
+    elif ros.error or ros.start_error:
         conclude(None)
     else:
         from fol_vpr.ros.doctor.gathering import gather

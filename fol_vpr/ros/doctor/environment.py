@@ -25,6 +25,17 @@ def ros_facts(environment: Mapping[str, str] = os.environ) -> RosFacts:
     )
 
 
+def start_error() -> str:
+    """Why no node of ROS starts here; empty where one does. The process may end instead."""
+    rclpy = importlib.import_module('rclpy')
+    try:
+        rclpy.init(args=[])
+        rclpy.create_node('fol_vpr_doctor')
+    except Exception as error:  # noqa: BLE001 rclpy raises several kinds, all of them mean that
+        return _first_line(error)
+    return ''
+
+
 def _middleware() -> tuple[str, str]:
     """The middleware that rclpy loads, or why it cannot."""
     utilities = importlib.import_module('rclpy.utilities')

@@ -191,6 +191,7 @@ class _Ear:
             replay=target.settings.node.replay,
             odom_gap=target.settings.node.odom_gap,
             stamp_tolerance=target.settings.node.stamp_tolerance,
+            examined='' if target.localizer is None else target.localizer.name,
         )
         return Gathered(facts, target, image)
 

@@ -154,6 +154,14 @@ def test_topics_of_other_transports_are_named_by_their_root():
     assert found.command.endswith('image_topic:=/front/image_raw')
 
 
+def test_which_of_several_nodes_is_examined():
+    nodes = [LocalizerFacts('/a', 'active'), LocalizerFacts('/b', 'active')]
+    facts = changed(localizers=nodes, examined='/b', frames={'base_frame': CAMERA})
+    found = by_key(examine_topics(facts))
+    assert found['node.several'].seen == '/b is examined, and not /a'
+    assert found['frames.optical_base'].command.startswith('ros2 param set /b ')
+
+
 def test_names():
     names = ['/front/image_raw', '/rear/image_raw', '/map']
     assert similar_names('/frnt/image_raw', names)[0] == '/front/image_raw'
