@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fol_vpr.checks.recognition.facts import MapFacts, TrialFacts, WeightsFacts
-from fol_vpr.config import LoopsConfig, RecognizerConfig, RetrievalConfig
+from fol_vpr.config import LoopsConfig, RetrievalConfig
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import (
     FolVprError,
@@ -173,12 +173,11 @@ def _recognizer(settings: Settings, found: MapFacts | None) -> PlaceRecognizer:
     if _would_write(retrieval, 0 if found is None else found.places):
         retrieval = replace(retrieval, index='bytes', index_uri='')
     return PlaceRecognizer(
-        RecognizerConfig(
-            settings.network,
-            retrieval,
-            settings.verification,
-            replace(settings.storage, record_hits=False),
-            LoopsConfig(),
+        replace(
+            settings.recognizer,
+            retrieval=retrieval,
+            storage=replace(settings.storage, record_hits=False),
+            loops=LoopsConfig(),
         )
     )
 
