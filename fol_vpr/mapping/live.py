@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from fol_vpr.config import RetrievalConfig, StorageConfig
-from fol_vpr.database import Codec, HitCounter, MapEditor, MapReader, Store
+from fol_vpr.database import Codec, HitCounter, MapEditor, MapReader, Store, read_hits
 from fol_vpr.datatypes import (
     Candidate,
     Features,
@@ -285,6 +285,17 @@ class LiveMap:
         for hypothesis in hypotheses:
             if hypothesis.verification == Verification.GEOMETRY:
                 self._count_hit(hypothesis.place.index)
+
+    def hits(self) -> dict[str, int]:
+        """How often each place was recognised, by its id; empty where it cannot be read.
+
+        Those of the last seconds, which are not in the file yet, are left out.
+        """
+        try:
+            return read_hits(self.path)
+        except MapError as error:
+            self.hit_problem = str(error)
+            return {}
 
     def _count_hit(self, number: int) -> None:
         if self._hits is None:

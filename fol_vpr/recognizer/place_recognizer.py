@@ -275,6 +275,11 @@ class PlaceRecognizer:
         loaded = self._maps.live
         return () if loaded is None else loaded.places
 
+    def hits(self) -> dict[str, int]:
+        """How often each reference of the loaded map was recognised; see `LiveMap.hits`."""
+        loaded = self._maps.live
+        return {} if loaded is None else loaded.hits()
+
     def reference_image(self, index: int) -> bytes | None:
         """JPEG of a reference, or None where the map keeps no images."""
         with self._lock:

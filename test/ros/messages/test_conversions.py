@@ -29,7 +29,6 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import InputError
 from fol_vpr.ros.messages import conversions
 from fol_vpr.ros.messages.debug_image import render_match
-from fol_vpr.ros.messages.markers import hypothesis_markers, place_markers
 from fol_vpr.sources import decode_bytes
 from fol_vpr_msgs.msg import LoopClosureCandidate, PlaceHypothesisArray
 
@@ -275,18 +274,6 @@ def test_closures_within_the_session_name_no_map():
     messages = conversions.closures_messages(answer)
     assert [(m.map_id, m.candidates[0].candidate_id) for m in messages] == [('', 1), ('m', 2)]
     assert conversions.closures_messages(recognition()) == []
-
-
-def test_markers_show_places_and_fade_with_the_rank():
-    places = place_markers([hypothesis().place, Place(1, 'p', 's', 0, '', (1, 1))], 'map')
-    assert [(p.x, p.y, p.z) for p in places.markers[0].points] == [(1.0, 2.0, 3.0)]
-    shown = hypothesis_markers(
-        recognition(hypothesis(pose=None), *(hypothesis(rank=rank) for rank in (1, 2))), 'map'
-    ).markers
-    assert [marker.id for marker in shown[1:]] == [1, 2]
-    assert shown[1].type == shown[1].ARROW and shown[2].type == shown[2].SPHERE
-    assert shown[1].color.a > shown[2].color.a
-    assert conversions.stamp_to_ns(shown[1].header.stamp) == STAMP
 
 
 def test_the_debug_image_draws_matches_between_both_images():

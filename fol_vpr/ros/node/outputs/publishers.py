@@ -16,8 +16,8 @@ from fol_vpr.datatypes import Frame, PlaceHypothesis, PoseSource, Recognition
 from fol_vpr.errors import MapError
 from fol_vpr.ros.messages import conversions
 from fol_vpr.ros.messages.debug_image import render_match
-from fol_vpr.ros.messages.markers import hypothesis_markers, place_markers
 from fol_vpr.ros.node.inputs.odometry import OdometryTrack
+from fol_vpr.ros.node.outputs.markers import MarkerPublisher
 from fol_vpr.ros.node.outputs.transforms import MapToOdom
 from fol_vpr.ros.node.parameters.settings import Settings
 from fol_vpr_msgs.msg import LoopClosureCandidateArray, MapInfo, PlaceHypothesisArray
@@ -51,11 +51,10 @@ class Publishers:
         self._pose = create(PoseWithCovarianceStamped, '~/pose', 10)
         self._geopose = create(GeoPoseStamped, '~/geopose', 10)
         self._markers = create(MarkerArray, '~/markers', 10)
+        self._board = MarkerPublisher(self._markers)
         self._debug = create(CompressedImage, '~/debug/match/compressed', 1)
         # Not a lifecycle publisher: the map is there before the node is active.
         self._map_info = node.create_publisher(MapInfo, '~/map_info', LATCHED_QOS)
-        # Of the last markers: (map id, number of places), and number of subscribers.
-        self._last_markers = (('', 0), 0)
 
     @property
     def tf_problem(self) -> str:
@@ -115,7 +114,8 @@ class Publishers:
         Raises:
             FolVprError: the map cannot be read any more, or the image cannot be encoded.
         """
-        self._publish_markers(recognition, recognizer, settings.map_frame(recognition))
+        map_frame = settings.map_frame(recognition)
+        self._board.publish(recognition, recognizer, map_frame)
         if recognition.hypotheses and self._debug.get_subscription_count():
             self._publish_debug(frame, recognition, recognizer, settings.node.debug_height)
 
@@ -135,23 +135,6 @@ class Publishers:
         self._pose.publish(PoseWithCovarianceStamped(header=header, pose=pose))
         if self._transforms is not None:
             self._transforms.publish(best.pose, map_frame, stamp_ns, settings.node)
-
-    def _publish_markers(
-        self, recognition: Recognition, recognizer: PlaceRecognizer, map_frame: str
-    ) -> None:
-        subscribers = self._markers.get_subscription_count()
-        last_map, last_subscribers = self._last_markers
-        info = recognizer.map_info
-        current_map = (recognition.map_id, 0 if info is None else info.places)
-        # RViz subscribes without durability: the places are repeated for each new subscriber.
-        if subscribers and (current_map != last_map or subscribers > last_subscribers):
-            places = recognizer.places
-            if not _is_current(recognition, recognizer):
-                return
-            self._markers.publish(place_markers(places, map_frame))
-        self._last_markers = (current_map, subscribers)
-        if subscribers:
-            self._markers.publish(hypothesis_markers(recognition, map_frame))
 
     def _publish_debug(
         self, frame: Frame, recognition: Recognition, recognizer: PlaceRecognizer, height: int
