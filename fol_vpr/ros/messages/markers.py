@@ -1,8 +1,8 @@
 """Places, the belief and loop closures as markers for RViz and Foxglove.
 
 Every marker of a message has a namespace and number of its own, and none says DELETEALL: RViz
-reports an error for two markers of one number in a message, and some of its releases take DELETEALL
-for all namespaces. What is not shown any more is deleted one by one.
+reports an error for two markers of one number in a message, and DELETEALL may take all namespaces.
+What is not shown any more is deleted one by one.
 """
 
 from __future__ import annotations
