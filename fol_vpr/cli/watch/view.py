@@ -233,7 +233,9 @@ def _closures(report: NodeReport) -> Iterator[_Line]:
             f'p {probability(closure.probability)}  {closure.verification} {closure.inliers} of '
             f'{closure.matches}'
         )
-        label = f'closures {report.closures_seen}' if number == 0 else ''
+        if number == 0 and report.closures_seen > 1:
+            text += f', {report.closures_seen} in all'
+        label = 'closures' if number == 0 else ''
         yield _Line(_labelled(label, text), 50 if number == 0 else 30 - number)
 
 

@@ -15,13 +15,14 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from fol_vpr.config import RecorderConfig
 from fol_vpr.errors import FolVprError, InputError, StorageError
 from fol_vpr.ros.bags.client import client_node, message_class, topic_type
 from fol_vpr.ros.kept_messages import KeptSubscription, Repeats
+from fol_vpr.sources.bags.writing.writer import WRITE_ERRORS
 
 Report = Callable[[str], None]
 # Seconds that one turn of the executor may take.
@@ -83,7 +84,7 @@ def record(
             with writer:
                 recorder = _Recorder(node, executor, writer, topics, config, report)
                 summary = recorder.run(is_stopped)
-        except (OSError, WriterError) as error:
+        except WRITE_ERRORS as error:
             raise StorageError(f'{output} cannot be written: {error}') from error
         finally:
             if not writer.connections:

@@ -187,6 +187,28 @@ def test_record_does_not_overwrite_or_wait_for_ever(bag, tmp_path):
     assert not (tmp_path / 'b').exists()
 
 
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_a_full_disk_ends_a_recording_with_a_message(tmp_path, storage):
+    from helpers.disk_limits import small_disk
+    from std_msgs.msg import String
+
+    with small_disk(tmp_path / 'small', 400_000), live.observer() as watch:
+        talker = watch.node.create_publisher(String, '/talk', 10)
+        recorder = live.fol_vpr(
+            'bag', 'record', '/talk', '--output', tmp_path / 'small' / 'b', '--storage', storage
+        )
+        watch.until(talker.get_subscription_count)
+
+        def ended() -> bool:
+            talker.publish(String(data=50_000 * 'x'))
+            return recorder.poll() is not None
+
+        watch.until(ended)
+        status, _, errors = finish(recorder)
+    assert status == 2, errors
+    assert 'cannot be written' in errors and 'Traceback' not in errors
+
+
 def test_a_topic_that_never_ends_does_not_keep_a_recording_going(tmp_path):
     from std_msgs.msg import String
 

@@ -27,6 +27,9 @@ from fol_vpr.config import BagWriterConfig
 from fol_vpr.errors import InputError, StorageError
 from fol_vpr.sources.bags.bag import STORAGE_SUFFIXES, typestore
 
+WRITE_ERRORS = (OSError, sqlite3.Error, WriterError)
+"""What the writer of rosbags raises where a bag cannot be written, as on a full disk."""
+
 MAX_STAMP_NS = (2**31 - 1) * 1_000_000_000
 """The last time that builtin_interfaces/Time can hold, which counts seconds in int32."""
 
@@ -168,7 +171,7 @@ def _written_atomically(output: Path) -> Iterator[Path]:
         unfinished = temporary / output.name
         yield unfinished
         _replace_folder(unfinished, output, temporary / f'{output.name}.replaced')
-    except (OSError, sqlite3.Error, WriterError) as error:
+    except WRITE_ERRORS as error:
         raise StorageError(
             f'{output} cannot be written: {error}; make space or choose a folder with write '
             'permission. The unfinished bag was removed'
