@@ -4,9 +4,12 @@ from fol_vpr.calibration.drives import (
     CalibrationDrive,
     CalibrationExample,
     check_other_drive,
+    check_promising,
     collect,
+    differing_drives,
 )
 from fol_vpr.calibration.fit import FittedCalibration, fit_calibration
+from fol_vpr.calibration.report import summary_lines
 from fol_vpr.calibration.storage import store_calibration
 
 __all__ = [
@@ -14,7 +17,10 @@ __all__ = [
     'CalibrationExample',
     'FittedCalibration',
     'check_other_drive',
+    'check_promising',
     'collect',
+    'differing_drives',
     'fit_calibration',
     'store_calibration',
+    'summary_lines',
 ]

@@ -7,13 +7,13 @@ of a drive, and the probabilities of a part come from a fit without it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fol_vpr.calibration.drives import CalibrationDrive, CalibrationExample
+from fol_vpr.calibration.drives import CalibrationDrive, CalibrationExample, check_enough
 from fol_vpr.calibration.likelihoods import (
     constrained_regression,
     fit_likelihood_ratios,
@@ -25,19 +25,17 @@ from fol_vpr.decision import (
     FEATURES,
     MIN_SHARE,
     Calibration,
+    CalibrationQuality,
     Decision,
     Observation,
     PlattScaling,
     calibration_to_rows,
     log_odds,
 )
-from fol_vpr.errors import InputError
 from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
 
 # Parts of each drive for the cross-validation.
 PARTS = 5
-# Images that must show a place of the map.
-MIN_QUERIES = 20
 # Length of the runs of images that alternate between inside and outside the map.
 RUN = 12
 # Regularisation of the two scalings, which have few parameters and many rows.
@@ -87,6 +85,11 @@ class FittedCalibration:
         return next(iter(calibration_to_rows(self.calibration).values()))
 
     @property
+    def quality(self) -> CalibrationQuality:
+        """How well the probabilities hold on held-out parts, in a word."""
+        return CalibrationQuality.of(self.calibration)
+
+    @property
     def error(self) -> float:
         """Expected calibration error of the leading place, on held-out parts, 0 to 1."""
         return calibration_error(self.place)
@@ -113,7 +116,10 @@ class FilterBelief:
 
 
 def fit_calibration(
-    drives: Sequence[CalibrationDrive], config: VerificationConfig, provenance: dict[str, Any]
+    drives: Sequence[CalibrationDrive],
+    config: VerificationConfig,
+    provenance: dict[str, Any],
+    settings: Mapping[str, Any] | None = None,
 ) -> FittedCalibration:
     """Fit a calibration to drives whose true places are known.
 
@@ -121,17 +127,15 @@ def fit_calibration(
         drives: through the map, with their images in the order in which they were taken.
         config: the settings that the images were recognised with.
         provenance: facts about the fit that are stored with the calibration.
+        settings: those of `fol_vpr.config.CALIBRATED` that the images were recognised with, which
+            are stored with the calibration; None stores no record of them.
 
     Raises:
         InputError: too few images show a place of the map, or all places found are right, or all
             are wrong.
     """
     known = sum(bool(e.positives) for drive in drives for e in drive.examples)
-    if known < MIN_QUERIES:
-        raise InputError(
-            f'{known} images show a place of the map, at least {MIN_QUERIES} are needed to '
-            'learn from: take a longer drive through the map, or check the ground truth'
-        )
+    check_enough(known)
     parts = list(_parts(drives))
     beliefs: list[list[FilterBelief]] = []
     for number, part in enumerate(parts):
@@ -147,9 +151,11 @@ def fit_calibration(
         whole,
         place_scaling=fit_place_scaling(pooled),
         outside_scaling=fit_outside_scaling(pooled),
+        settings=dict(settings or {}),
         provenance={
             **provenance,
             'drives': [drive.name for drive in drives],
+            'conditions': [drive.conditions.as_json() for drive in drives],
             'images': len(examples),
             'images_in_map': known,
             'calibration_error': calibration_error(place),

@@ -6,36 +6,40 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
+from fol_vpr.cli.common.arguments import (
+    add_network_of_map,
+    add_scale,
+    add_settings,
+    network_of_map,
+    recognizer_config,
+    settings,
+)
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.criterion import Criterion, too_easy, what_is_right
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.config import (
+    CALIBRATED,
     CameraConfig,
     EvaluationConfig,
-    RecognizerConfig,
     RetrievalConfig,
     VerificationConfig,
+    settings_of,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.reliability import Bin, calibration_error
-from fol_vpr.evaluation.report import align_columns
 
 if TYPE_CHECKING:
-    from fol_vpr.calibration import CalibrationDrive, FittedCalibration
+    from fol_vpr.calibration import CalibrationDrive
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import FrameSource
 
-RETRIEVAL = ('candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold')
-VERIFICATION = ('verify', 'place_radius', 'place_index_gap', 'max_gap', 'speed')
-# Settings that the evidence depends on, which are stored with the calibration.
-RECORDED = {
-    RetrievalConfig: (*RETRIEVAL, 'similarity_weight', 'min_relative_similarity'),
-    VerificationConfig: (*VERIFICATION, 'inlier_threshold'),
-}
-BAR_WIDTH = 40
+# All settings that the probabilities depend on; they are stored with the calibration.
+RETRIEVAL, VERIFICATION = (
+    tuple(n.partition('.')[2] for n in CALIBRATED if n.startswith(f'{group}.'))
+    for group in ('retrieval', 'verification')
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,48 +100,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--dry-run', action='store_true', help='print the calibration, and leave the map unchanged'
     )
     add_drive_options(parser)
+    add_scale(parser)
     add_network_of_map(parser)
     add_settings(parser, CameraConfig)
     add_settings(parser, RetrievalConfig, only=RETRIEVAL)
-    add_settings(parser, VerificationConfig, only=VERIFICATION)
-    add_settings(parser, EvaluationConfig)
+    of_scale = {'place_radius': f'that of the scale, else {VerificationConfig().place_radius}'}
+    add_settings(parser, VerificationConfig, only=VERIFICATION, defaults=of_scale)
+    of_scale = {'positive_radius': f'that of the scale, else {EvaluationConfig().positive_radius}'}
+    add_settings(parser, EvaluationConfig, defaults=of_scale)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     _check(args)
-    criteria = settings(args, EvaluationConfig())
     for output in (args.json, args.picture):
         if output is not None:
             check_writable(output)
-    from fol_vpr.calibration import fit_calibration, store_calibration
+    from fol_vpr.calibration import fit_calibration, store_calibration, summary_lines
     from fol_vpr.recognizer import PlaceRecognizer
 
     sources = _sources(args)
-    retrieval = settings(args, RetrievalConfig())
-    verification = settings(args, VerificationConfig())
     network = network_of_map(args, args.map)
-    recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
+    recognizer = PlaceRecognizer(recognizer_config(args, network))
     try:
-        drives = _drives(args, recognizer, sources, criteria)
-        info = recognizer.map_info
-        assert info is not None
-        provenance = {
-            'created': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
-            'model_id': info.model_id,
-            'codec': info.codec,
-            'places': info.places,
-            'ground_truth': 'CSV' if args.ground_truth else f'{criteria.positive_radius:g} m',
-            'settings': {
-                name: getattr(config, name)
-                for config in (retrieval, verification)
-                for name in RECORDED[type(config)]
-            },
-        }
+        drives, criterion = _drives(args, recognizer, sources)
+        provenance = _provenance(recognizer, criterion)
+        used, of_map = recognizer.config, recognizer.settings_of_map
     finally:
         recognizer.close()
-    fitted = fit_calibration(drives, verification, provenance)
-    print('\n'.join(_lines(fitted)))
+    fitted = fit_calibration(drives, used.verification, provenance, settings_of(used))
+    print(f'right: {criterion}')
+    print(of_map)
+    print('\n'.join(summary_lines(fitted)))
     if args.json is not None:
         with atomic_text(args.json) as file:
             file.write(fitted.to_json() + '\n')
@@ -145,14 +139,14 @@ def run(args: argparse.Namespace) -> int:
         from fol_vpr.evaluation.pictures import draw_reliability
 
         curves = {'leading place': fitted.place, 'not in the map': fitted.outside}
-        draw_reliability(args.picture, curves)
+        draw_reliability(args.picture, curves, str(criterion))
         print(f'picture: {args.picture}', file=sys.stderr)
     if args.dry_run:
         print(f'{args.map} is unchanged')
         return 0
     with Progress('calibrate', 'places') as progress:
         store_calibration(args.map, fitted.calibration, progress=progress)
-    print(f'{args.map} is calibrated')
+    print(f'{args.map} is calibrated, {fitted.quality}')
     return 0
 
 
@@ -213,14 +207,28 @@ def _sources(args: argparse.Namespace) -> list[FrameSource]:
     return [part_of(source, args) for source in (*bags, *folders, *sets)]
 
 
+def _provenance(recognizer: PlaceRecognizer, criterion: Criterion) -> dict[str, Any]:
+    """Facts about the calibration that are stored with it."""
+    info = recognizer.map_info
+    assert info is not None
+    return {
+        'created': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'model_id': info.model_id,
+        'preprocessing_id': info.preprocessing_id,
+        'codec': info.codec,
+        'places': info.places,
+        'index': recognizer.index,
+        'precision': recognizer.extractor.precision,
+        'ground_truth': str(criterion),
+        'criterion': criterion.as_json(),
+    }
+
+
 def _drives(
-    args: argparse.Namespace,
-    recognizer: PlaceRecognizer,
-    sources: Sequence[FrameSource],
-    criteria: EvaluationConfig,
-) -> list[CalibrationDrive]:
-    """The evidence of all images of the drives."""
-    from fol_vpr.calibration import check_other_drive, collect
+    args: argparse.Namespace, recognizer: PlaceRecognizer, sources: Sequence[FrameSource]
+) -> tuple[list[CalibrationDrive], Criterion]:
+    """The evidence of all images of the drives, and what counts as right."""
+    from fol_vpr.calibration import check_other_drive, check_promising, collect, differing_drives
 
     info = recognizer.load_map(args.map)
     if not recognizer.extractor.trained:
@@ -230,6 +238,8 @@ def _drives(
         )
     for source in sources:
         check_other_drive(source, recognizer.places, args.map)
+    given = ', '.join(args.ground_truth) or None
+    criteria, criterion = what_is_right(args, args.map, ground_truth=given)
     truths = args.ground_truth or [None] * len(sources)
     positives = [
         load_ground_truth(
@@ -243,8 +253,12 @@ def _drives(
         )[0]
         for source, truth in zip(sources, truths, strict=True)
     ]
+    check_promising(recognizer.places, positives, recognizer.config.verification)
     drives = []
     with Progress('calibrate') as progress:
+        everything = [found for truth in positives for found in truth]
+        if easy := too_easy(everything, info.places, criterion):
+            progress.warn(easy)
         unknown = [found for truth in positives for found in truth if found is None]
         if unknown:
             progress.warn(f'{len(unknown)} images are left out, as their positions are not known')
@@ -260,46 +274,6 @@ def _drives(
                     on_bad=unread if args.skip_bad else None,
                 )
             )
-    return drives
-
-
-# ---- output
-
-
-def _lines(fitted: FittedCalibration) -> list[str]:
-    calibration, provenance = fitted.calibration, fitted.calibration.provenance
-    right, wrong = fitted.rows
-    table = [['evidence', 'weight', 'per', 'mean', 'meaning']]
-    for each in fitted.evidence():
-        numbers = (f'{each.weight:+.2f}', f'{each.scale:.2f}', f'{each.mean:.2f}')
-        table.append([each.name, *numbers, each.words])
-    return [
-        f'{provenance["images"]} images of {len(provenance["drives"])} drive(s), '
-        f'{provenance["images_in_map"]} of them in the map; {right} right and {wrong} wrong '
-        'places',
-        '',
-        *align_columns(table, left=(0, 4)),
-        '',
-        f'offset {calibration.offset:+.2f}; the right place is not found in '
-        f'{calibration.miss_rate:.1%} of the images; a wrong place is repeated in '
-        f'{calibration.repeat_rate:.1%}',
-        '',
-        *_diagram('probability of the leading place', fitted.place),
-        '',
-        *_diagram('probability that the map has no such place', fitted.outside),
-    ]
-
-
-def _diagram(title: str, bins: Sequence[Bin]) -> list[str]:
-    """A reliability diagram as text: the frequency of right statements for each probability."""
-    lines = [
-        f'{title}, on held-out parts: expected calibration error {calibration_error(bins):.3f}'
-    ]
-    for each in bins:
-        bar = ['.'] * BAR_WIDTH
-        bar[: round(each.right * BAR_WIDTH)] = ['#'] * round(each.right * BAR_WIDTH)
-        bar[min(BAR_WIDTH - 1, int(each.said * BAR_WIDTH))] = '|'
-        lines.append(
-            f'  predicted {each.said:4.2f}  right {each.right:4.2f}  {"".join(bar)}  {each.count}'
-        )
-    return lines
+    for remark in differing_drives(drives):
+        print(f'WARNING: {remark}', file=sys.stderr)
+    return drives, criterion

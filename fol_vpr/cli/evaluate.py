@@ -9,8 +9,16 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
+from fol_vpr.cli.common.arguments import (
+    add_network_of_map,
+    add_scale,
+    add_settings,
+    network_of_map,
+    recognizer_config,
+    settings,
+)
 from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.criterion import Criterion, too_easy, what_is_right
 from fol_vpr.cli.common.drive import (
     add_dataset_option,
     add_drive_options,
@@ -22,7 +30,6 @@ from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
     NetworkConfig,
-    RecognizerConfig,
     RetrievalConfig,
     VerificationConfig,
 )
@@ -40,8 +47,11 @@ if TYPE_CHECKING:
     from fol_vpr.sources import FrameSource
 
 # Settings that become options. Without --verify and --sequence, no pair is verified geometrically.
-RETRIEVAL = ('candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold')
-VERIFICATION = ('verify',)
+RETRIEVAL = (
+    'candidates', 'rerank', 'rerank_score', 'shortlist', 'match_threshold', 'similarity_weight',
+    'min_relative_similarity',
+)  # fmt: skip
+VERIFICATION = ('verify', 'inlier_threshold', 'min_inliers', 'min_inlier_ratio', 'min_regions')
 # Settings of the decision over a sequence of images.
 SEQUENCE = (
     'probability', 'consecutive', 'max_gap', 'speed', 'place_radius', 'place_index_gap',
@@ -122,17 +132,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'case, and without this option the exit code is 2',
     )
     add_drive_options(parser)
+    add_scale(parser)
     add_settings(parser, CameraConfig)
     add_network_of_map(parser)
-    add_settings(parser, RetrievalConfig, only=RETRIEVAL)
-    add_settings(parser, VerificationConfig, only=(*VERIFICATION, *SEQUENCE))
-    add_settings(parser, EvaluationConfig)
+    add_settings(parser, RetrievalConfig, only=RETRIEVAL, of_map=True)
+    add_settings(parser, VerificationConfig, only=(*VERIFICATION, *SEQUENCE), of_map=True)
+    of_scale = f'that of the scale, else {EvaluationConfig().positive_radius}'
+    add_settings(parser, EvaluationConfig, defaults={'positive_radius': of_scale})
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     _check_combination(args)
-    criteria = settings(args, EvaluationConfig())
     for output in (args.json, args.per_query, args.picture):
         if output is not None:
             check_writable(output)
@@ -152,9 +163,9 @@ def run(args: argparse.Namespace) -> int:
     )
     source = part_of(source, args)
     if args.recording is not None:
-        _evaluate_recording(args, source, criteria)
+        _evaluate_recording(args, source)
     else:
-        _evaluate_offline(args, source, criteria)
+        _evaluate_offline(args, source)
     return 0
 
 
@@ -182,37 +193,35 @@ def _check_combination(args: argparse.Namespace) -> None:
             )
 
 
-def _evaluate_recording(
-    args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
-) -> None:
+def _evaluate_recording(args: argparse.Namespace, source: FrameSource) -> None:
     """Evaluate the answers of a node, without the weights of the map."""
     from fol_vpr.evaluation.recording import read_recording
-    from fol_vpr.recognizer import open_map
+    from fol_vpr.recognizer import describe_map, open_map
 
     with open_map(args.map) as reader:
         info, places = reader.info, reader.places
-        positives, plotted = _ground_truth(args, source, places, info, criteria)
+        positives, plotted, criterion = _ground_truth(args, source, places, info)
         answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
-        conditions = _conditions(args, source, info, criteria)
+        # The settings of the node are not in its answers, so only the map can be judged.
+        remarks = describe_map(args.map).remarks
+        conditions = _conditions(args, source, info, criterion, positives, remarks)
         _report(args, Evaluation(conditions, positives, answers, plotted), source, reader.image)
 
 
-def _evaluate_offline(
-    args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
-) -> None:
+def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
     from fol_vpr.recognizer import PlaceRecognizer, open_map
 
     # Errors in the ground truth are reported before the queries, which take minutes.
     with open_map(args.map) as reader:
-        positives, plotted = _ground_truth(args, source, reader.places, reader.info, criteria)
-    retrieval = settings(args, RetrievalConfig())
+        positives, plotted, criterion = _ground_truth(args, source, reader.places, reader.info)
     # Geometric verification changes decisions, and not the order of the hypotheses.
     usual = VerificationConfig() if args.sequence else replace(VerificationConfig(), verify=0)
-    verification = settings(args, usual)
     network = network_of_map(args, args.map)
-    recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
+    recognizer = PlaceRecognizer(recognizer_config(args, network, verification=usual))
     try:
         info = recognizer.load_map(args.map)
+        # Without the sequence nothing is decided, and no probability is shown.
+        remarks = tuple(recognizer.map_remarks()) if args.sequence else ()
         recognizer.warm_up()
         with Progress('evaluate', unit='queries') as progress:
             unread = SkipBad(progress)
@@ -226,12 +235,12 @@ def _evaluate_offline(
             )
         extractor = recognizer.extractor
         conditions = replace(
-            _conditions(args, source, info, criteria),
+            _conditions(args, source, info, criterion, positives, remarks),
             weights=extractor.weights_name,
             trained=extractor.trained,
             device=extractor.device,
             precision=extractor.precision,
-            rerank=retrieval.rerank,
+            rerank=recognizer.config.retrieval.rerank,
             sequence=args.sequence,
         )
         evaluation = Evaluation(conditions, positives, answers, plotted)
@@ -250,12 +259,13 @@ def _ground_truth(
     source: FrameSource,
     places: Sequence[Place],
     info: MapInfo,
-    criteria: EvaluationConfig,
-) -> tuple[Positives, PlottedPositions | None]:
+) -> tuple[Positives, PlottedPositions | None, Criterion]:
     if args.without_ground_truth:
-        positives: Positives = [None] * len(source)
-        return positives[: args.limit], None
-    return load_ground_truth(
+        unknown: Positives = [None] * len(source)
+        return unknown[: args.limit], None, Criterion('none')
+    truth = args.ground_truth or getattr(source, 'ground_truth', None)
+    criteria, criterion = what_is_right(args, args.map, ground_truth=truth)
+    positives, plotted = load_ground_truth(
         source,
         places,
         info,
@@ -265,16 +275,23 @@ def _ground_truth(
         limit=args.limit,
         instead='--without-ground-truth for latency only',
     )
+    return positives, plotted, criterion
 
 
 def _conditions(
-    args: argparse.Namespace, source: FrameSource, info: MapInfo, criteria: EvaluationConfig
+    args: argparse.Namespace,
+    source: FrameSource,
+    info: MapInfo,
+    criterion: Criterion,
+    positives: Positives,
+    remarks: Sequence[str] = (),
 ) -> Conditions:
+    easy = too_easy(positives, info.places, criterion)
     return Conditions(
         map=args.map,
         map_id=info.map_id,
         source=source.description,
-        ground_truth=_criteria_in_words(args, source, criteria),
+        ground_truth=str(criterion),
         weights=info.weights_name,
         trained=info.trained,
         model_id=info.model_id,
@@ -282,21 +299,9 @@ def _conditions(
         references=info.places,
         recording=args.recording or '',
         calibrated=info.calibrated,
+        scale=args.scale or info.scale,
+        warnings=(*remarks, *([easy] if easy else [])),
     )
-
-
-def _criteria_in_words(
-    args: argparse.Namespace, source: FrameSource, criteria: EvaluationConfig
-) -> str:
-    if args.without_ground_truth:
-        return 'none'
-    if args.ground_truth is not None:
-        return str(args.ground_truth)
-    if args.index_tolerance is not None:
-        return f'numbers of images within {args.index_tolerance}'
-    if (own := getattr(source, 'ground_truth', None)) is not None:
-        return str(own)
-    return f'within {criteria.positive_radius:g} m and {criteria.positive_angle:g} degrees'
 
 
 def _report(

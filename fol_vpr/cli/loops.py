@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from fol_vpr.cli.common.arguments import add_settings, network_of_map, settings
+from fol_vpr.cli.common.arguments import (
+    add_scale,
+    add_settings,
+    network_of_map,
+    recognizer_config,
+    settings,
+)
 from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, print_table
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.config import (
+    DEFAULT_SCALE,
+    SCALES,
     CameraConfig,
     LoopsConfig,
     NetworkConfig,
-    RecognizerConfig,
     RetrievalConfig,
     VerificationConfig,
 )
@@ -23,7 +31,7 @@ from fol_vpr.errors import InputError
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, evaluate_closures
 
 if TYPE_CHECKING:
-    from fol_vpr.datatypes import LoopClosure, Pose
+    from fol_vpr.datatypes import LoopClosure, MapInfo, Pose
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import FrameSource
 
@@ -58,18 +66,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output', metavar='OUT.csv', required=True, help='table of the loop closures to write'
     )
     add_drive_options(parser)
+    add_scale(parser)
     _add_criteria(parser)
     recorded = dict.fromkeys(('weights', 'resize', 'input_size'), "the map's, where one is given")
     add_settings(parser, NetworkConfig, defaults=recorded)
     add_settings(parser, CameraConfig)
-    add_settings(parser, RetrievalConfig, only=('rerank', 'shortlist', 'match_threshold'))
+    add_settings(
+        parser, RetrievalConfig, only=('rerank', 'shortlist', 'match_threshold'), of_map=True
+    )
     add_settings(
         parser,
         VerificationConfig,
-        only=('min_inliers', 'min_inlier_ratio', 'min_regions', 'inlier_threshold'),
-    )
+        only=(
+            'min_inliers', 'min_inlier_ratio', 'min_regions', 'inlier_threshold', 'place_radius',
+        ),
+        of_map=True,
+    )  # fmt: skip
     names = [spec.name for spec in fields(LoopsConfig) if spec.name != 'enabled']
-    add_settings(parser, LoopsConfig, only=names)
+    add_settings(parser, LoopsConfig, only=names, of_map=True)
 
 
 def _add_criteria(parser: argparse.ArgumentParser) -> None:
@@ -77,11 +91,12 @@ def _add_criteria(parser: argparse.ArgumentParser) -> None:
         'ground truth', 'When two images of the drive show the same place.'
     )
     usual = RevisitCriteria()
+    lengths = ', '.join(f'{each.loop_distance:g} for {name}' for name, each in SCALES.items())
+    group.add_argument(
+        '--loop-distance', type=float, metavar='X',
+        help=f'largest distance between two images in metres. Default: by the scale, {lengths}.',
+    )  # fmt: skip
     for name, text in (
-        (
-            'distance',
-            'largest distance between two images in metres; 0.3 for a room, 2 for a street',
-        ),
         ('angle', 'largest angle between their viewing directions in degrees'),
         ('gap', 'smallest time between them in seconds'),
     ):
@@ -100,13 +115,7 @@ def _add_criteria(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     check_writable(args.output)
-    criteria = RevisitCriteria(args.loop_distance, args.loop_angle, args.loop_gap, args.poses_of)
-    config = RecognizerConfig(
-        _network(args),
-        settings(args, RetrievalConfig()),
-        settings(args, VerificationConfig()),
-        loops=settings(args, replace(LoopsConfig(), enabled=True)),
-    )
+    config = recognizer_config(args, _network(args), loops=replace(LoopsConfig(), enabled=True))
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import open_source
 
@@ -126,6 +135,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.map is not None:
             recognizer.load_map(args.map)
+            for remark in recognizer.map_remarks():
+                print(f'WARNING: {remark}', file=sys.stderr)
+        criteria, origin = _criteria(args, recognizer.map_info)
         closures, stamps, poses = _process(recognizer, source)
         within = [c for c in closures if c.session_to == recognizer.session_id]
         drive = None
@@ -140,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
             ['keyframes', str(recognizer.loops.keyframes)],
             ['closures within the drive', str(len(within))],
             ['closures with the map', str(len(closures) - len(within))],
-            *([] if drive is None else _report(within, drive)),
+            *([] if drive is None else _report(within, drive, origin)),
         ]
         if config.loops.session_file:
             rows.append(['session', recognizer.save_session().path])
@@ -183,14 +195,25 @@ def _process(
     return closures, stamps, poses
 
 
-def _report(closures: list[LoopClosure], drive: DriveTrajectory) -> list[list[str]]:
+def _criteria(args: argparse.Namespace, info: MapInfo | None) -> tuple[RevisitCriteria, str]:
+    """What counts as a right closure, and where that comes from, in words."""
+    scale = args.scale or (info.scale if info is not None else '')
+    distance, origin = args.loop_distance, 'given'
+    if distance is None:
+        distance = SCALES[scale or DEFAULT_SCALE].loop_distance
+        origin = f'scale {scale or f"{DEFAULT_SCALE}, as nobody named one"}'
+    return RevisitCriteria(distance, args.loop_angle, args.loop_gap, args.poses_of), origin
+
+
+def _report(closures: list[LoopClosure], drive: DriveTrajectory, origin: str) -> list[list[str]]:
     report = evaluate_closures(closures, drive)
     criteria = drive.criteria
     precision = 'none' if math.isnan(report.precision) else f'{report.precision:.3f}'
     return [
         [
             'right',
-            f'{report.right} (within {criteria.distance:g} m and {criteria.angle:g} degrees)',
+            f'{report.right} (within {criteria.distance:g} m and {criteria.angle:g} degrees; '
+            f'{origin})',
         ],
         ['wrong', str(report.wrong)],
         ['without ground truth', str(report.unknown)],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fol_vpr.cli import map_changes
-from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json, print_table
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
@@ -76,6 +76,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         'indices of a ground truth then no longer fit',
     )
     add_drive_options(parser, pose_gap=False)
+    add_scale(parser, of_map=False)
     add_settings(parser, CameraConfig)
     add_settings(parser, NetworkConfig)
     add_settings(parser, MappingConfig)
@@ -91,7 +92,7 @@ def _build(args: argparse.Namespace) -> int:
     _check_combination(args)
     check_map_name('--output', args.output)
     network = settings(args, NetworkConfig())
-    mapping = settings(args, MappingConfig())
+    mapping = scaled_settings(args, MappingConfig())
     camera = settings(args, CameraConfig())
     from fol_vpr.sources import open_source
 
@@ -136,6 +137,7 @@ def _build(args: argparse.Namespace) -> int:
                 extractor,
                 mapping,
                 name=args.name,
+                scale=args.scale or '',
                 overwrite=args.overwrite,
                 progress=report,
                 on_bad=skipped if args.skip_bad else None,
@@ -146,7 +148,15 @@ def _build(args: argparse.Namespace) -> int:
     if skipped.count:
         print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
     print_table(map_changes.info_rows(info))
+    _print_remarks(args.output)
     return 0
+
+
+def _print_remarks(path: str) -> None:
+    from fol_vpr.recognizer import describe_map
+
+    for remark in describe_map(path).remarks:
+        print(f'WARNING: {remark}', file=sys.stderr)
 
 
 _BAG_OPTIONS = (
@@ -196,10 +206,16 @@ def _info(args: argparse.Namespace) -> int:
             print_table([[name, f'{n}'] for name, n in counts.items()], left=(0,))
         return 0
     info = read_info(args.map)
+    from fol_vpr.recognizer import describe_map
+
+    described = describe_map(args.map)
     if args.json:
-        print_json(_without_nan(dataclasses.asdict(info)))
-    else:
-        print_table(map_changes.info_rows(info))
+        print_json(_without_nan({**dataclasses.asdict(info), **described.as_json()}))
+        return 0
+    rows = [row for row in map_changes.info_rows(info) if row[0] != 'scale']
+    print_table([*rows, *described.rows()])
+    for remark in described.remarks:
+        print(f'WARNING: {remark}', file=sys.stderr)
     return 0
 
 

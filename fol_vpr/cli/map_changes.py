@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings
 from fol_vpr.cli.common.console import Progress, check_map_name, print_table
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
@@ -39,6 +39,7 @@ def add_verbs(verbs: Verbs) -> None:
     save = _add(verbs, 'save', 'write a map and the changes beside it as one file')
     save.add_argument('map', metavar='MAP', help='the map')
     _add_output(save, required=False, note='another map to write; MAP itself by default')
+    add_scale(save)
     exported = _add(verbs, 'export', 'write a map as a folder of images, CSV and npy')
     exported.add_argument('map', metavar='MAP', help='the map')
     exported.add_argument('--output', metavar='DIR', required=True, help='the folder to write')
@@ -71,6 +72,7 @@ def _add_merge(verbs: Verbs) -> None:
     )
     _add_output(parser)
     parser.add_argument('--name', default='', help='name of the map; by default that of the file')
+    add_scale(parser)
     parser.add_argument(
         '--qualify',
         action='store_true',
@@ -110,7 +112,9 @@ def _add_prune(verbs: Verbs) -> None:
     )
     parser.add_argument('map', metavar='MAP', help='the map, which is not changed')
     _add_output(parser)
-    add_settings(parser, PruningConfig)
+    add_scale(parser)
+    of_scale = {'radius': f'that of the scale, else {PruningConfig().radius}'}
+    add_settings(parser, PruningConfig, defaults=of_scale)
 
 
 def _merge(args: argparse.Namespace) -> int:
@@ -124,6 +128,7 @@ def _merge(args: argparse.Namespace) -> int:
             name=args.name,
             qualify=args.qualify,
             overwrite=args.overwrite,
+            scale=args.scale or '',
             progress=progress,
         )
     return _show(info)
@@ -167,8 +172,8 @@ def _prune(args: argparse.Namespace) -> int:
     from fol_vpr.database import prune_map, read_info
 
     check_map_name('--output', args.output)
-    before = read_info(args.map).places
-    config = settings(args, PruningConfig())
+    info = read_info(args.map)
+    before, config = info.places, scaled_settings(args, PruningConfig(), info.scale)
     with Progress('map prune', 'places') as progress:
         info = prune_map(
             args.map, args.output, config, overwrite=args.overwrite, progress=progress
@@ -194,7 +199,9 @@ def _save(args: argparse.Namespace) -> int:
 
     check_map_name('--output', args.output)
     with MapEditor(args.map) as editor, Progress('map save', 'places') as progress:
-        info = editor.save(args.output, overwrite=args.overwrite, progress=progress)
+        info = editor.save(
+            args.output, overwrite=args.overwrite, scale=args.scale or '', progress=progress
+        )
     return _show(info)
 
 
@@ -250,6 +257,7 @@ def info_rows(info: MapInfo) -> list[list[str]]:
             ('georeferenced', f'{"yes" if info.georeferenced else "no"}, datum {datum}'),
             ('positions', _positions(info)),
             ('cameras', _cameras(info)),
+            ('scale', info.scale or 'not named'),
             ('calibrated', 'yes' if info.calibrated else 'no'),
         )
     ]

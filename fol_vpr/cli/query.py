@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fol_vpr.cli.common.arguments import add_network_of_map, add_settings, network_of_map, settings
+from fol_vpr.cli.common.arguments import (
+    add_network_of_map,
+    add_scale,
+    add_settings,
+    network_of_map,
+    recognizer_config,
+    settings,
+)
 from fol_vpr.cli.common.console import check_writable, print_json
-from fol_vpr.config import CameraConfig, RecognizerConfig, RetrievalConfig, VerificationConfig
+from fol_vpr.config import CameraConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.datatypes import (
     Frame,
     GeoPosition,
@@ -25,7 +32,10 @@ from fol_vpr.errors import InputError, escape_controls
 from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.report import UNTRAINED, align_columns
 
-DECISION = ('verify', 'min_inliers', 'min_inlier_ratio', 'consecutive')
+DECISION = (
+    'verify', 'min_inliers', 'min_inlier_ratio', 'min_regions', 'inlier_threshold', 'probability',
+    'consecutive', 'place_radius', 'place_index_gap',
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_prior(parser)
     camera = ('camera', 'camera_name', 'camera_mount', 'image_range')
     add_settings(parser, CameraConfig, only=camera)
+    add_scale(parser)
     add_network_of_map(parser)
-    add_settings(parser, RetrievalConfig)
-    add_settings(parser, VerificationConfig, only=DECISION)
+    add_settings(parser, RetrievalConfig, of_map=True)
+    add_settings(parser, VerificationConfig, only=DECISION, of_map=True)
 
 
 def _add_prior(parser: argparse.ArgumentParser) -> None:
@@ -107,25 +118,32 @@ def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
-    retrieval = settings(args, RetrievalConfig())
-    verification = settings(args, VerificationConfig())
     if args.picture is not None:
         check_writable(args.picture)
     frame = _read(args.image, settings(args, CameraConfig()))
     from fol_vpr.recognizer import PlaceRecognizer
 
     network = network_of_map(args, args.map)
-    recognizer = PlaceRecognizer(RecognizerConfig(network, retrieval, verification))
+    recognizer = PlaceRecognizer(recognizer_config(args, network))
     try:
         recognizer.load_map(args.map)
         if prior is not None:
             _check_prior(prior, recognizer.places)
         recognition = recognizer.recognize(frame, sequence=False, prior=prior)
+        remarks = recognizer.map_remarks()
         trained = recognizer.extractor.trained
         if args.json:
-            print_json(_as_json(recognition, args, recognizer.extractor.weights_name, trained))
+            answer = _as_json(recognition, args, recognizer.extractor.weights_name, trained)
+            print_json({**answer, 'warnings': remarks})
         else:
             print(_as_table(recognition))
+<<<<<<< HEAD
+=======
+        if reason := _explanation(recognition, prior, recognizer.config.verification):
+            print(reason, file=sys.stderr)
+        for remark in remarks:
+            print(f'WARNING: {remark}', file=sys.stderr)
+>>>>>>> 847aecf (WIP)
         if not trained:
             print(UNTRAINED, file=sys.stderr)
         if args.picture is not None:

@@ -8,6 +8,15 @@ itself, in `--help` and in `ros2 param describe`: it names the quantity, its uni
 from fol_vpr.config.camera import CameraConfig, mount_pose
 from fol_vpr.config.declaration import Checked, check_setting, setting
 from fol_vpr.config.loops import LoopsConfig
+from fol_vpr.config.map_settings import (
+    CALIBRATED,
+    OF_THE_MAP,
+    declaration,
+    given_settings,
+    setting_of,
+    settings_in_use,
+    settings_of,
+)
 from fol_vpr.config.maps import MappingConfig, PruningConfig
 from fol_vpr.config.node import NodeConfig
 from fol_vpr.config.recognition import (
@@ -17,6 +26,7 @@ from fol_vpr.config.recognition import (
     StorageConfig,
     VerificationConfig,
 )
+from fol_vpr.config.scale import DEFAULT_SCALE, SCALES, Scale, probable_scale, scaled
 from fol_vpr.config.tools import (
     BagWriterConfig,
     DemoConfig,
@@ -28,6 +38,10 @@ from fol_vpr.config.tools import (
 )
 
 __all__ = [
+    'CALIBRATED',
+    'DEFAULT_SCALE',
+    'OF_THE_MAP',
+    'SCALES',
     'BagWriterConfig',
     'CameraConfig',
     'Checked',
@@ -43,10 +57,18 @@ __all__ = [
     'RecognizerConfig',
     'RecorderConfig',
     'RetrievalConfig',
+    'Scale',
     'StorageConfig',
     'VerificationConfig',
     'WatchConfig',
     'check_setting',
+    'declaration',
+    'given_settings',
     'mount_pose',
+    'probable_scale',
+    'scaled',
     'setting',
+    'setting_of',
+    'settings_in_use',
+    'settings_of',
 ]

@@ -300,10 +300,19 @@ class StorageConfig(Checked):
 
 @dataclass(frozen=True)
 class RecognizerConfig:
-    """All settings of `PlaceRecognizer`."""
+    """All settings of `PlaceRecognizer`.
+
+    Attributes:
+        scale: of the surroundings, a key of `SCALES`; empty takes that of the map.
+        given: names of the settings that the user gave, such as `verification.place_radius`. Of
+            the others, those of `map_settings` are taken from the map. None takes the settings
+            that differ from their default as given.
+    """
 
     network: NetworkConfig = NetworkConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     verification: VerificationConfig = VerificationConfig()
     storage: StorageConfig = StorageConfig()
     loops: LoopsConfig = field(default_factory=LoopsConfig)
+    scale: str = ''
+    given: frozenset[str] | None = None

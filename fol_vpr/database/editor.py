@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fol_vpr.database.format.records import storable_id
@@ -194,6 +195,7 @@ class MapEditor:
         path: str | os.PathLike[str] | None = None,
         *,
         overwrite: bool = False,
+        scale: str = '',
         progress: Progress | None = None,
     ) -> MapInfo:
         """Write the map with all changes to one file, completely or not at all.
@@ -204,6 +206,7 @@ class MapEditor:
             path: another file, which becomes a separate map, while this map and its changes stay
                 as they are. None replaces the file of this map and removes its changes.
             overwrite: replace the other file if it exists.
+            scale: of the surroundings, from now on; empty leaves that of the map.
             progress: called with the number of places written and of places in all.
 
         Returns:
@@ -216,11 +219,14 @@ class MapEditor:
         with self._thread_lock:
             own = path is None or _same_file(Path(path), self.path)
             changed = self._file is not None or self.info.added or self.info.removed
+            header = replace(self.header, scale=scale or self.header.scale)
+            changed = changed or header != self.header
             if own and not changed and self.info.schema_version == SCHEMA_VERSION:
                 return self.info
             target = self.path if own or path is None else Path(path)
             with MapReader(self.path) as reader:
-                info = self._write(reader, target, own, overwrite, progress, reader.calibration())
+                rows = reader.calibration()
+                info = self._write(reader, target, own, overwrite, progress, rows, header)
             if own:
                 self._reload()
             return info
@@ -247,7 +253,7 @@ class MapEditor:
             with MapReader(self.path) as reader:
                 kept = {k: v for k, v in reader.calibration().items() if k == FEEDBACK}
                 rows = {**kept, **calibration}
-                info = self._write(reader, self.path, True, True, progress, rows)
+                info = self._write(reader, self.path, True, True, progress, rows, self.header)
             self._reload()
             return info
 
@@ -259,11 +265,12 @@ class MapEditor:
         overwrite: bool,
         progress: Progress | None,
         calibration: Mapping[str, str],
+        header: MapHeader,
     ) -> MapInfo:
         total = len(reader.places)
         writer = MapWriter(
             target,
-            self.header,
+            header,
             source_id=reader.meta['source_id'],
             overwrite=own or overwrite,
             resumable=False,

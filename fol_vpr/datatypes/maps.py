@@ -147,6 +147,7 @@ class MapInfo:
         cameras, mounts: places whose camera is known, and those of which it is known how that
             sat on the robot.
         poses, geo_positions: places that have one.
+        scale: of the surroundings, `room`, `building` or `street`; empty where nobody named it.
         added, removed: places that are in the changes beside the file, and not in the file yet;
             `places` counts with them.
     """
@@ -173,6 +174,7 @@ class MapInfo:
     mounts: int = 0
     poses: int = 0
     geo_positions: int = 0
+    scale: str = ''
     added: int = 0
     removed: int = 0
 

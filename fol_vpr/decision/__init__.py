@@ -1,6 +1,7 @@
 """From scores to a statement: evidence, calibration, Bayes filter over time, image quality."""
 
 from fol_vpr.decision.calibration import MIN_SHARE, Calibration, PlattScaling, log_odds
+from fol_vpr.decision.calibration_quality import CalibrationQuality
 from fol_vpr.decision.calibration_rows import calibration_from_rows, calibration_to_rows
 from fol_vpr.decision.decision import Decision, LocalizationResult
 from fol_vpr.decision.evidence import (
@@ -11,7 +12,7 @@ from fol_vpr.decision.evidence import (
     collect_evidence,
 )
 from fol_vpr.decision.image_quality import ImageQuality, assess_image
-from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations, same_place
+from fol_vpr.decision.places import NEIGHBOUR_FACTOR, Locations, geo_metres, same_place
 from fol_vpr.decision.verdict import NO_CANDIDATES, NO_MAP, UNTRAINED
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     'NO_MAP',
     'UNTRAINED',
     'Calibration',
+    'CalibrationQuality',
     'Decision',
     'ImageQuality',
     'LocalizationResult',
@@ -34,6 +36,7 @@ __all__ = [
     'calibration_from_rows',
     'calibration_to_rows',
     'collect_evidence',
+    'geo_metres',
     'log_odds',
     'same_place',
 ]

@@ -61,6 +61,9 @@ class Calibration:
             image before them.
         place_scaling: for the belief in a place.
         outside_scaling: for the belief that the image shows no place of the map.
+        settings: that the images were searched, verified and followed with, by the names of
+            `fol_vpr.config.CALIBRATED`; the probabilities hold for these. Calibrations of older
+            versions have recorded some of them or none.
         provenance: what the calibration was made from; plain JSON values.
     """
 
@@ -72,6 +75,7 @@ class Calibration:
     repeat_rate: float
     place_scaling: PlattScaling = PlattScaling()
     outside_scaling: PlattScaling = PlattScaling()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
@@ -84,7 +88,8 @@ class Calibration:
         columns = tuple(tuple(c.tolist()) for c in (self.mean, self.scale, self.weights))
         rates = self.offset, self.miss_rate, self.repeat_rate
         scalings = self.place_scaling, self.outside_scaling
-        return columns, rates, scalings, repr(sorted(self.provenance.items()))
+        facts = repr((sorted(self.settings.items()), sorted(self.provenance.items())))
+        return columns, rates, scalings, facts
 
     def log_ratio(self, features: np.ndarray) -> float:
         """Log likelihood ratio of a place: its evidence there against that at another place.

@@ -4,28 +4,32 @@ Versions of the format:
 
 1. features `standing`, `margin` and `checked`; keys `miss`, `repeat`, `place`, `nowhere` and
    `made`; settings by the names that they had then.
-2. the names of `FEATURES`, of the fields of `Calibration` and of today's settings.
+2. the names of `FEATURES`, of the fields of `Calibration` and of today's settings, of which
+   `provenance.settings` has some.
+3. `settings` has all that the calibration depends on, by the names of the parameters.
 
-Version 2 is written; both are read.
+Version 3 is written; all are read.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from fol_vpr.config import CALIBRATED, check_setting, declaration
 from fol_vpr.decision.calibration import Calibration, PlattScaling
 from fol_vpr.decision.evidence import FEATURES, MORE_IS_BETTER
-from fol_vpr.errors import MapError
+from fol_vpr.errors import InputError, MapError
 from fol_vpr.json_text import parse_json
 
 ROW = 'decision'
 """Name of the row in the calibration table of a map."""
-VERSION = 2
+VERSION = 3
 # Numbers outside these are refused: quotients of them would overflow.
 _MIN_NUMBER = 1e-6
 _MAX_NUMBER = 1e6
@@ -76,6 +80,7 @@ def calibration_to_rows(calibration: Calibration) -> dict[str, str]:
         'repeat_rate': calibration.repeat_rate,
         'place_scaling': asdict(calibration.place_scaling),
         'outside_scaling': asdict(calibration.outside_scaling),
+        'settings': dict(calibration.settings),
         'provenance': dict(calibration.provenance),
     }
     return {ROW: json.dumps(value, allow_nan=False)}
@@ -96,11 +101,13 @@ def calibration_from_rows(rows: Mapping[str, str], path: str) -> Calibration | N
     try:
         value: Any = parse_json(rows[ROW])
         if value['version'] == 1:
-            value = _upgrade(value)
+            value = _from_version_1(value)
+        if value['version'] == 2:
+            value = _from_version_2(value)
         if value['version'] != VERSION:
             raise ValueError(f'it is of version {value["version"]}, expected {VERSION}')
         return _parse(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise MapError(
             f'the calibration in {path} cannot be used ({error}): make it again with '
             f'`fol_vpr calibrate --map {path}`'
@@ -131,8 +138,29 @@ def _parse(value: Any) -> Calibration:
         repeat_rate=_rate(value['repeat_rate']),
         place_scaling=_scaling(value['place_scaling']),
         outside_scaling=_scaling(value['outside_scaling']),
+        settings=_settings(value['settings']),
         provenance=provenance,
     )
+
+
+def _settings(values: Any) -> dict[str, Any]:
+    """Settings by name, each of its type and within its range."""
+    if not isinstance(values, dict):
+        raise TypeError('the settings that it was made with are missing')
+    if unknown := sorted(values.keys() - set(CALIBRATED)):
+        raise ValueError(f'it depends on unknown settings: {", ".join(unknown)[:200]}')
+    return {name: _setting(name, value) for name, value in values.items()}
+
+
+def _setting(name: str, value: Any) -> Any:
+    spec = declaration(name)
+    kind = type(spec.default)
+    if kind is float:
+        value = _number(value)
+    elif type(value) is not kind:
+        raise TypeError(f'its setting {name} is {str(value)[:50]!r}')
+    check_setting(spec, value)
+    return value
 
 
 def _number(value: Any) -> float:
@@ -158,12 +186,12 @@ def _scaling(value: Any) -> PlattScaling:
     return scaling
 
 
-# ---- version 1
+# ---- older versions
 
 
-def _upgrade(value: dict[str, Any]) -> dict[str, Any]:
-    """A calibration of version 1 in the names of version 2; what is malformed stays so."""
-    value = {**_renamed(value, _KEYS_1), 'version': VERSION}
+def _from_version_1(value: dict[str, Any]) -> dict[str, Any]:
+    """A calibration of version 1 as one of version 2; what is malformed stays so."""
+    value = {**_renamed(value, _KEYS_1), 'version': 2}
     value['features'] = _renamed(value['features'], _FEATURES_1)
     for name in ('place_scaling', 'outside_scaling'):
         value[name] = _renamed(value[name], _SCALING_1)
@@ -185,3 +213,19 @@ def _renamed_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _renamed(value: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {names.get(key, key): each for key, each in value.items()}
+
+
+def _from_version_2(value: dict[str, Any]) -> dict[str, Any]:
+    """A calibration of version 2 as one of version 3, with the settings that it has recorded."""
+    provenance = value['provenance']
+    if not isinstance(provenance, dict):
+        raise TypeError('what it was made from is missing')
+    kept = {key: each for key, each in provenance.items() if key != 'settings'}
+    recorded = provenance.get('settings')
+    settings: dict[str, Any] = {}
+    for name in CALIBRATED:
+        key = name.partition('.')[2]
+        if isinstance(recorded, dict) and key in recorded:
+            with suppress(TypeError, ValueError, InputError):
+                settings[name] = _setting(name, recorded[key])
+    return {**value, 'version': VERSION, 'settings': settings, 'provenance': kept}

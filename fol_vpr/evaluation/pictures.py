@@ -75,7 +75,8 @@ def draw_evaluation(
     sequence = evaluation.decisions() is not None
     figure = _figure(12, 6.5)
     conditions = evaluation.conditions
-    figure.suptitle(f'{conditions.source}, answered from {conditions.map}', fontsize=10)
+    title = f'{conditions.source}, answered from {conditions.map}'
+    figure.suptitle(f'{title}\nright: {conditions.ground_truth}', fontsize=10)
     if not conditions.trained:
         figure.supxlabel(UNTRAINED, fontsize=7, color=ORANGE)
     grid = figure.add_gridspec(max(len(shown), 1), 3, width_ratios=[2, 1, 1])
@@ -97,17 +98,22 @@ def draw_evaluation(
     _save(figure, path)
 
 
-def draw_reliability(path: str | Path, curves: Mapping[str, Sequence[Bin]]) -> None:
+def draw_reliability(
+    path: str | Path, curves: Mapping[str, Sequence[Bin]], criterion: str = ''
+) -> None:
     """Draw a reliability diagram: the frequency of right statements over their probability.
 
     Args:
         path: the picture to write; its suffix sets the format.
         curves: bins of each kind of statement, by its name.
+        criterion: what counts as right, in words; empty shows none.
 
     Raises:
         StorageError: the picture cannot be written.
     """
-    figure = _figure(4.2 * len(curves), 4.4)
+    figure = _figure(4.2 * len(curves), 4.6)
+    if criterion:
+        figure.suptitle(f'right: {criterion}', fontsize=9)
     axes = figure.subplots(1, len(curves), squeeze=False)[0]
     for axis, (name, bins) in zip(axes, curves.items(), strict=True):
         most = max((each.count for each in bins), default=1)

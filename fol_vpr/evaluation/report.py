@@ -46,6 +46,8 @@ class Conditions:
         sequence: whether the decision was made over the sequence of queries; always so in a
             recording.
         calibrated: whether the map has a calibration.
+        scale: of the surroundings, given or of the map; empty where nobody named it.
+        warnings: why the figures mean less than they seem to, each with its remedy.
     """
 
     map: str
@@ -63,6 +65,8 @@ class Conditions:
     rerank: int | None = None
     sequence: bool = False
     calibrated: bool = False
+    scale: str = ''
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +190,7 @@ class Evaluation:
             + (f', {c.device} {c.precision}' if c.device else '')
             + (f'; recorded live in {c.recording}' if c.recording else ''),
         ]
+        lines.append(f'right: {c.ground_truth}')
         if c.recording or self.unanswered:
             lines.append(f'{len(self.answers)} of {self.queries} queries were answered')
         if self.unanswered:
@@ -204,6 +209,8 @@ class Evaluation:
                 lines += ['', *why]
         if not c.trained:
             lines += ['', UNTRAINED]
+        for warning in c.warnings:
+            lines += ['', f'WARNING: {warning}']
         return '\n'.join(lines)
 
     def _recall_lines(self) -> list[str]:

@@ -75,7 +75,11 @@ class LoopClosureDetector:
         self._problem = ''
         if config.loops.enabled:
             header = map_header(
-                extractor, name='', codec=config.loops.codec, frame_id=config.loops.frame
+                extractor,
+                name='',
+                codec=config.loops.codec,
+                frame_id=config.loops.frame,
+                scale=config.scale,
             )
             self._session = SessionRecorder(config.loops, header, session_id, self._tracker)
             previous = self._session.previous
@@ -104,6 +108,9 @@ class LoopClosureDetector:
         self._config = config
         self._threshold.config = config.loops
         self._policy.set_config(config.loops, config.verification)
+        self._tracker.speed = config.loops.speed
+        if self._session is not None:
+            self._session.set_config(config.loops)
 
     def reset(self) -> None:
         """Forget revisits that were observed but not published yet."""

@@ -22,6 +22,7 @@ class DistanceTracker:
         speed: metres per second without odometry.
 
     Attributes:
+        speed: metres per second without odometry, from the next image on.
         distance: metres since the first image.
         seconds: since the first image.
         measured: whether the last image had odometry.
@@ -29,7 +30,7 @@ class DistanceTracker:
     """
 
     def __init__(self, speed: float) -> None:
-        self._speed = speed
+        self.speed = speed
         self._last: tuple[int, Pose | None] | None = None
         self.distance = 0.0
         self.seconds = 0.0
@@ -48,7 +49,7 @@ class DistanceTracker:
             elapsed = max(0.0, (stamp_ns - last_ns) / 1e9)
             self.seconds += elapsed
             step = _step_length(last, odometry)
-            self.distance += step if step <= MAX_SPEED * elapsed else elapsed * self._speed
+            self.distance += step if step <= MAX_SPEED * elapsed else elapsed * self.speed
         self._last = (stamp_ns, odometry)
         self.measured = odometry is not None
         self.was_measured |= self.measured

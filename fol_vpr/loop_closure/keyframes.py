@@ -35,19 +35,18 @@ class SessionKeyframes:
     def __init__(self, config: LoopsConfig, tracker: DistanceTracker) -> None:
         self._config = config
         self._tracker = tracker
-        self._selector = KeyframeSelector(
-            MappingConfig(
-                keyframe_distance=config.keyframe_distance,
-                keyframe_angle=config.keyframe_angle,
-                keyframe_interval=config.keyframe_interval,
-            )
-        )
+        self._selector = KeyframeSelector(_mapping(config))
         self._last_view: np.ndarray | None = None
         self.due_count = 0
         # By keyframe, in their order: metres, seconds, and `due_count` when it was stored.
         self._distances = array('d')
         self._seconds = array('d')
         self._numbers = array('q')
+
+    def set_config(self, config: LoopsConfig) -> None:
+        """Take other settings for the images from now on."""
+        self._config = config
+        self._selector.set_config(_mapping(config))
 
     def __len__(self) -> int:
         return len(self._distances)
@@ -128,3 +127,11 @@ class SessionKeyframes:
         by_both = min(by_time, by_number)
         # In a gap of the odometry, time alone must not make the view of a standing robot old.
         return min(by_both, by_distance) if tracker.was_measured else by_both
+
+
+def _mapping(config: LoopsConfig) -> MappingConfig:
+    return MappingConfig(
+        keyframe_distance=config.keyframe_distance,
+        keyframe_angle=config.keyframe_angle,
+        keyframe_interval=config.keyframe_interval,
+    )

@@ -25,6 +25,7 @@ from fol_vpr.mapping.build import thumbnail
 from fol_vpr.mapping.live import LiveMap
 
 MAX_NAMES = 10_000
+FILE_SETTINGS = ('session_file', 'frame', 'codec', 'store_images')
 
 
 class SessionRecorder:
@@ -77,6 +78,12 @@ class SessionRecorder:
         # Held while the map is read, or replaced by the file that was written.
         self._use = threading.RLock()
         self._unwritten = ''
+
+    def set_config(self, config: LoopsConfig) -> None:
+        """Take other settings for the images from now on; those of the file stay."""
+        file = {name: getattr(self._config, name) for name in FILE_SETTINGS}
+        self._config = replace(config, **file)
+        self._keyframes.set_config(self._config)
 
     # ---- keyframes
 

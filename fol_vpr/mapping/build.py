@@ -44,6 +44,7 @@ def build_map(
     config: MappingConfig,
     *,
     name: str = '',
+    scale: str = '',
     overwrite: bool = False,
     progress: Progress | None = None,
     on_bad: OnBad | None = None,
@@ -59,6 +60,7 @@ def build_map(
         extractor: the network that the map is for.
         config: keyframes, codec, images.
         name: of the map; the file's stem where empty.
+        scale: of the surroundings, which the map records; empty where nobody named it.
         overwrite: replace an existing map, and an unfinished build of another one.
         progress: called with items done, items in the source, references in the map.
         on_bad: called with position and error for items that cannot be used; without it the first
@@ -76,6 +78,7 @@ def build_map(
         codec=config.codec,
         frame_id=config.frame_id or source.frame_id or 'map',
         origin=source.session_id if source.own_origin else '',
+        scale=scale,
     )
     source_id = f'{source.fingerprint} {extractor.precision} {config}'
     total = len(source)
@@ -106,7 +109,13 @@ def build_map(
 
 
 def map_header(
-    extractor: FeatureExtractor, *, name: str, codec: str, frame_id: str, origin: str = ''
+    extractor: FeatureExtractor,
+    *,
+    name: str,
+    codec: str,
+    frame_id: str,
+    origin: str = '',
+    scale: str = '',
 ) -> MapHeader:
     """Header of a new map that holds features of a network.
 
@@ -116,6 +125,7 @@ def map_header(
         codec: how local features are stored.
         frame_id: frame of the poses.
         origin: session whose start is the origin of the frame; empty for a fixed frame.
+        scale: of the surroundings; empty where nobody named it.
     """
     return MapHeader(
         name=name,
@@ -127,6 +137,7 @@ def map_header(
         local_dim=extractor.local_dim,
         frame_id=frame_id,
         origin=origin,
+        scale=scale,
     )
 
 

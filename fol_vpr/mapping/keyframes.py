@@ -22,6 +22,10 @@ class KeyframeSelector:
         self._config = config
         self._last: tuple[int, Pose | None, GeoPosition | None] | None = None
 
+    def set_config(self, config: MappingConfig) -> None:
+        """Take other distances; the last keyframe stays."""
+        self._config = config
+
     def wants(self, stamp_ns: int, pose: Pose | None, geo: GeoPosition | None) -> bool:
         """Whether a frame of this time and place is to be stored."""
         if self._last is None:

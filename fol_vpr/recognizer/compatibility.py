@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
-from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import MapInfo
-from fol_vpr.decision import Calibration
 from fol_vpr.errors import MapMismatchError
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor
@@ -50,19 +46,3 @@ def plan_in_words(extractor: FeatureExtractor, loaded: LiveMap | None) -> str:
         f'{network}; map {info.name}, {info.places} places, {info.bytes / 1e6:.0f} MB on '
         f'disk: {loaded.plan.describe()}'
     )
-
-
-def calibration_in_words(calibration: Calibration | None, config: RecognizerConfig) -> str:
-    """The calibration in use, in words, with settings that have changed since it was made."""
-    if calibration is None:
-        return 'uncalibrated: by defaults'
-    calibrated = calibration.provenance.get('settings')
-    present = {**asdict(config.retrieval), **asdict(config.verification)}
-    changed = [
-        f'{name} was {value}, is {present[name]}'
-        for name, value in (calibrated if isinstance(calibrated, dict) else {}).items()
-        if name in present and present[name] != value
-    ]
-    if changed:
-        return f'by a calibration made with other settings ({", ".join(changed)})'
-    return 'by the calibration of the map'

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fol_vpr.config import NetworkConfig
+from fol_vpr.config import (
+    DEFAULT_SCALE,
+    NetworkConfig,
+    RecognizerConfig,
+    settings_in_use,
+    settings_of,
+)
 from fol_vpr.database import MapReader, read_info
+from fol_vpr.decision import Calibration, CalibrationQuality, calibration_from_rows
 from fol_vpr.errors import WeightsError
 from fol_vpr.network import find_weights
 from fol_vpr.network.preprocessing import with_preprocessing
+from fol_vpr.recognizer.calibration_fit import calibration_remarks
+from fol_vpr.recognizer.map_scale import extent_of, scale_hint
 
 
 def open_map(path: str | Path) -> MapReader:
@@ -18,6 +31,88 @@ def open_map(path: str | Path) -> MapReader:
         MapError: no such map, or a damaged one.
     """
     return MapReader(path)
+
+
+@dataclass(frozen=True)
+class MapDescription:
+    """What a map says of its calibration and scale, for people.
+
+    Attributes:
+        scale: of the surroundings; empty where nobody named it.
+        calibration: of the map; None where it has none.
+        extent: metres between opposite corners of the box around all positions; NaN if unknown.
+        remarks: what users should know, each with its remedy.
+    """
+
+    scale: str
+    calibration: Calibration | None
+    extent: float
+    remarks: tuple[str, ...]
+
+    @property
+    def calibration_facts(self) -> Mapping[str, Any]:
+        """What the calibration was made from; empty where there is none."""
+        return {} if self.calibration is None else self.calibration.provenance
+
+    @property
+    def quality(self) -> CalibrationQuality | None:
+        """How good the calibration is; None where the map has none."""
+        return None if self.calibration is None else CalibrationQuality.of(self.calibration)
+
+    def as_json(self) -> dict[str, Any]:
+        """Values for JSON; `calibration` is None where the map has none."""
+        calibration, quality = self.calibration, self.quality
+        values: dict[str, Any] = {'extent_m': self.extent, 'remarks': list(self.remarks)}
+        values['calibration'] = None
+        if calibration is not None and quality is not None:
+            values['calibration'] = {
+                'quality': quality.word,
+                'calibration_error': quality.error,
+                'calibration_error_outside': quality.error_outside,
+                'settings': dict(calibration.settings),
+                'provenance': dict(calibration.provenance),
+            }
+        return values
+
+    def rows(self) -> list[list[str]]:
+        """Name and value of what is known, for a table."""
+        scale = self.scale or f'not named; the lengths are those of {DEFAULT_SCALE}'
+        if not math.isnan(self.extent):
+            scale += f'; {self.extent:.3g} m across'
+        rows = [['scale', scale]]
+        if self.calibration is None:
+            return rows
+        facts, usual = self.calibration_facts, settings_of(RecognizerConfig())
+        other = [
+            f'{name} {value:g}' if isinstance(value, float) else f'{name} {value}'
+            for name, value in self.calibration.settings.items()
+            if value != usual[name]
+        ]
+        images, right = facts.get('images', '?'), facts.get('ground_truth', 'not recorded')
+        return [
+            *rows,
+            ['calibration', str(self.quality)],
+            ['calibrated by', f'{images} images; right: {right}'],
+            ['calibrated with', ', '.join(other) or 'the default settings'],
+        ]
+
+
+def describe_map(path: str | Path) -> MapDescription:
+    """Read what a map says of its calibration and scale, without a network.
+
+    Raises:
+        MapError: no such map, a damaged one, or one with a calibration that cannot be used.
+    """
+    with MapReader(path) as reader:
+        calibration = calibration_from_rows(reader.calibration(), str(path))
+        remarks = [] if calibration is None else calibration_remarks(reader.info, calibration)
+        recorded = None if calibration is None else calibration.settings
+        config = settings_in_use(RecognizerConfig(), recorded, reader.info.scale)
+        if hint := scale_hint(reader.places, reader.info, config):
+            remarks.append(hint)
+        return MapDescription(
+            reader.info.scale, calibration, extent_of(reader.places), tuple(remarks)
+        )
 
 
 def network_config_from_map(path: str | Path, weights: str | None = None) -> NetworkConfig:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fol_vpr.config import RecognizerConfig
+from fol_vpr.config import RecognizerConfig, settings_in_use
 from fol_vpr.datatypes import (
     Features,
     Frame,
@@ -32,8 +32,15 @@ from fol_vpr.decision import (
 from fol_vpr.loop_closure import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
-from fol_vpr.recognizer.compatibility import calibration_in_words, plan_in_words
+from fol_vpr.recognizer.calibration_fit import (
+    calibration_in_words,
+    calibration_problem,
+    calibration_remarks,
+    settings_of_map_in_words,
+)
+from fol_vpr.recognizer.compatibility import plan_in_words
 from fol_vpr.recognizer.map_manager import MapChange, MapManager
+from fol_vpr.recognizer.map_scale import scale_hint
 from fol_vpr.recognizer.ranking import RankedHypotheses, rank_hypotheses, refine_leading_pose
 from fol_vpr.recognizer.retrieval import MapQuery
 from fol_vpr.recognizer.stages import StageTimer
@@ -46,7 +53,9 @@ class PlaceRecognizer:
     called from several threads; they take turns.
 
     Args:
-        config: weights, retrieval and verification settings.
+        config: weights, retrieval and verification settings. What a map was calibrated with, and
+            what its scale says, is taken from the map instead, except for settings that
+            `config.given` names; see `fol_vpr.config.map_settings`.
 
     Raises:
         WeightsError: the weights are missing, damaged or of another network.
@@ -55,14 +64,15 @@ class PlaceRecognizer:
     """
 
     def __init__(self, config: RecognizerConfig) -> None:
-        self.config = config
+        self._wanted = config
+        self.config = settings_in_use(config)
         self.extractor = FeatureExtractor(config.network)
         self.session_id = f'live-{uuid.uuid4().hex[:8]}'
         self._lock = threading.RLock()
         self._maps = MapManager(self.extractor, self._lock, self._on_map_loaded)
-        self._decision = Decision(config.verification)
+        self._decision = Decision(self.config.verification)
         try:
-            self._loops = LoopClosureDetector(config, self.extractor, self.session_id)
+            self._loops = LoopClosureDetector(self.config, self.extractor, self.session_id)
         except BaseException:
             self.extractor.close()
             raise
@@ -234,10 +244,19 @@ class PlaceRecognizer:
     def set_config(self, config: RecognizerConfig) -> None:
         """Take other retrieval and verification settings; those of the network are fixed."""
         with self._lock:
-            if config.verification != self.config.verification:
-                self._decision = Decision(config.verification, self._maps.calibration)
-            self.config = replace(config, network=self.config.network)
-            self._loops.set_config(self.config)
+            self._wanted = replace(config, network=self.config.network)
+            before = self.config.verification
+            self._use_settings(self._maps.live)
+            if self.config.verification != before:
+                self._decision = Decision(self.config.verification, self._maps.calibration)
+
+    def _use_settings(self, loaded: LiveMap | None) -> None:
+        """Take the settings that the user wants, and those that the map brings."""
+        calibration = self._maps.calibration
+        recorded = None if calibration is None else calibration.settings
+        scale = '' if loaded is None else loaded.info.scale
+        self.config = settings_in_use(self._wanted, recorded, scale)
+        self._loops.set_config(self.config)
 
     # ---- the map
 
@@ -258,7 +277,9 @@ class PlaceRecognizer:
         return self._maps.load(path, self.config, is_wanted)
 
     def _on_map_loaded(self, change: MapChange) -> None:
-        if not change.belief_is_valid:
+        before = self.config.verification
+        self._use_settings(change.loaded)
+        if not change.belief_is_valid or self.config.verification != before:
             self._decision = Decision(self.config.verification, change.calibration)
         if change.is_other_map:
             self._loops.on_map_loaded(change.loaded.calibration(), change.loaded.path)
@@ -312,6 +333,36 @@ class PlaceRecognizer:
         if self._maps.live is None:
             return ''
         return calibration_in_words(self._maps.calibration, self.config)
+
+    @property
+    def calibration_problem(self) -> str:
+        """Why the probabilities do not hold with the settings in use, with the remedy.
+
+        Empty where nothing speaks against them, or there are none.
+        """
+        return calibration_problem(
+            self.map_info, self._maps.calibration, self.config, self.extractor.precision
+        )
+
+    @property
+    def settings_of_map(self) -> str:
+        """Which settings the map brings, in words; empty where no map is loaded."""
+        loaded = self._maps.live
+        if loaded is None:
+            return ''
+        return settings_of_map_in_words(loaded.info, self._maps.calibration, self.config)
+
+    def map_remarks(self) -> list[str]:
+        """What users should be told when the loaded map comes into use."""
+        loaded, calibration = self._maps.live, self._maps.calibration
+        if loaded is None:
+            return []
+        remarks = [problem] if (problem := self.calibration_problem) else []
+        if calibration is not None:
+            remarks += calibration_remarks(loaded.info, calibration)
+        if hint := scale_hint(loaded.places, loaded.info, self.config):
+            remarks.append(hint)
+        return remarks
 
     @property
     def storage_problem(self) -> str:

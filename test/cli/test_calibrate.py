@@ -19,7 +19,7 @@ from fol_vpr.database import MapReader
 from fol_vpr.datatypes import LocalizationState, Recognition
 from fol_vpr.decision import calibration_from_rows
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
-from fol_vpr.recognizer.compatibility import calibration_in_words
+from fol_vpr.recognizer.calibration_fit import calibration_in_words
 from fol_vpr.sources import open_source
 
 PLACES = 30

@@ -7,7 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import Field, fields, replace
 from typing import Any, TypeVar
 
-from fol_vpr.config import NetworkConfig, check_setting
+from fol_vpr.config import (
+    DEFAULT_SCALE,
+    OF_THE_MAP,
+    SCALES,
+    LoopsConfig,
+    NetworkConfig,
+    RecognizerConfig,
+    RetrievalConfig,
+    VerificationConfig,
+    check_setting,
+    scaled,
+)
 from fol_vpr.errors import InputError
 
 Config = TypeVar('Config')
@@ -19,6 +30,7 @@ def add_settings(
     *,
     only: Collection[str] | None = None,
     defaults: Mapping[str, str] | None = None,
+    of_map: bool = False,
 ) -> None:
     """Add an option for every setting of a config dataclass, such as `--input-size`.
 
@@ -29,15 +41,25 @@ def add_settings(
         config: a dataclass of `fol_vpr.config`.
         only: names of the settings that become options; None takes all.
         defaults: by the name of a setting, the default that help shows instead of the dataclass's.
+        of_map: whether those settings that a map can bring are taken from a map, as the verb has
+            one; help says so.
     """
     group = parser.add_argument_group(_heading(config))
     for spec in fields(config):
         if only is None or spec.name in only:
-            _add_setting(group, spec, (defaults or {}).get(spec.name, str(spec.default)))
+            usual = str(spec.default)
+            if of_map and f'{group_name(config)}.{spec.name}' in OF_THE_MAP:
+                usual = f"the map's, else {usual}"
+            _add_setting(group, spec, (defaults or {}).get(spec.name, usual))
+
+
+def group_name(config: type[Any]) -> str:
+    """The group of the settings of a dataclass, such as `verification`."""
+    return config.__name__.removesuffix('Config').lower()
 
 
 def _heading(config: type[Any]) -> str:
-    return f'{config.__name__.removesuffix("Config").lower()} settings'
+    return f'{group_name(config)} settings'
 
 
 def _add_setting(group: argparse._ArgumentGroup, spec: Field[Any], default: str) -> None:
@@ -111,3 +133,81 @@ def network_of_map(args: argparse.Namespace, path: str) -> NetworkConfig:
     from fol_vpr.recognizer import network_config_from_map
 
     return settings(args, network_config_from_map(path, args.weights))
+
+
+def add_scale(parser: argparse.ArgumentParser, *, of_map: bool = True) -> None:
+    """Add the option --scale.
+
+    Args:
+        parser: gets the option.
+        of_map: whether the verb takes the scale from a map where the option is not given.
+    """
+    words = '; '.join(f'{name} is {scale.words}' for name, scale in SCALES.items())
+    default = f"the map's, else {DEFAULT_SCALE}" if of_map else DEFAULT_SCALE
+    parser.add_argument(
+        '--scale',
+        choices=tuple(SCALES),
+        help='size of the surroundings, which sets the distance of keyframes, the radius of a '
+        'place, the radius of a positive and the distance of loops together; options of their '
+        f'own come first. {words[0].upper()}{words[1:]}. Default: {default}.',
+    )
+
+
+def scaled_settings(args: argparse.Namespace, base: Config, map_scale: str = '') -> Config:
+    """The settings `base` of a scale, replaced by those given on the command line.
+
+    Args:
+        args: of the command line; --scale comes before the scale of the map.
+        base: the defaults.
+        map_scale: scale of the map; empty where it has none.
+
+    Raises:
+        InputError: a value is outside the setting's range.
+    """
+    return settings(args, scaled(base, args.scale or map_scale))
+
+
+def recognizer_config(
+    args: argparse.Namespace,
+    network: NetworkConfig,
+    *,
+    verification: VerificationConfig | None = None,
+    loops: LoopsConfig | None = None,
+) -> RecognizerConfig:
+    """The settings of a recognizer, which takes those that were not given from its map.
+
+    Args:
+        args: of the command line.
+        network: the network.
+        verification: other defaults; those that differ from the usual ones count as given.
+        loops: other defaults, where the verb has options of the group `loops`; names that occur
+            in several groups, such as --verify, then belong to this one.
+
+    Raises:
+        InputError: a value is outside the setting's range.
+    """
+    own = verification or VerificationConfig()
+    of_loops = {spec.name for spec in fields(LoopsConfig)} if loops is not None else set()
+    rest = argparse.Namespace(**{k: v for k, v in vars(args).items() if k not in of_loops})
+    retrieval, checked = settings(rest, RetrievalConfig()), settings(rest, own)
+    given = {*given_names(rest, RetrievalConfig), *given_names(rest, VerificationConfig)}
+    given |= {f'verification.{s.name}' for s in fields(own) if getattr(own, s.name) != s.default}
+    if loops is not None:
+        given |= given_names(args, LoopsConfig)
+    return RecognizerConfig(
+        network,
+        retrieval,
+        checked,
+        loops=LoopsConfig() if loops is None else settings(args, loops),
+        scale=getattr(args, 'scale', None) or '',
+        given=frozenset(given),
+    )
+
+
+def given_names(args: argparse.Namespace, config: type[Any]) -> set[str]:
+    """Names of the settings of a dataclass that were given, such as `verification.speed`."""
+    return {
+        f'{group_name(config)}.{spec.name}'
+        for spec in fields(config)
+        if getattr(args, spec.name, None) is not None
+    }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fol_vpr.config import SCALES
 from fol_vpr.datatypes import GeoPosition, bare_frame
 from fol_vpr.errors import MapError
 from fol_vpr.files import printable
@@ -147,6 +148,7 @@ class MapHeader:
         datum: geodetic position of the origin of that frame, or None.
         origin: session whose start is the origin of the poses, as with odometry; empty if the
             frame is a fixed one.
+        scale: of the surroundings, a key of `fol_vpr.config.SCALES`; empty where nobody named it.
     """
 
     name: str
@@ -159,6 +161,7 @@ class MapHeader:
     frame_id: str = 'map'
     datum: GeoPosition | None = None
     origin: str = ''
+    scale: str = ''
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'frame_id', bare_frame(self.frame_id))
@@ -182,6 +185,7 @@ class MapHeader:
             'frame_id': self.frame_id,
             'datum': json.dumps(position),
             **({'origin': self.origin} if self.origin else {}),
+            **({'scale': self.scale} if self.scale else {}),
         }
 
     @classmethod
@@ -208,7 +212,15 @@ class MapHeader:
             local_dim=_dimension(meta, 'local_dim'),
             datum=_datum(meta['datum']),
             origin=checked_text(meta.get('origin', ''), 'origin'),
+            scale=_scale(meta.get('scale', '')),
         )
+
+
+def _scale(value: object) -> str:
+    word = checked_text(value, 'scale')
+    if word and word not in SCALES:
+        raise ValueError(f'its scale is {word[:40]!r}, expected one of {", ".join(SCALES)}')
+    return word
 
 
 def _dimension(meta: Mapping[str, str], key: str) -> int:

@@ -114,6 +114,7 @@ def read_meta_and_info(
         mounts=number('SELECT count(mount) FROM places JOIN cameras USING (camera)'),
         poses=number('SELECT count(x) FROM places'),
         geo_positions=geo_positions,
+        scale=header.scale,
     )
     return meta, header, info
 

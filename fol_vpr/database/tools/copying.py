@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ from pathlib import Path
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import MapInfo
+
+log = logging.getLogger(__name__)
 
 
 def copy_places(
@@ -42,6 +45,13 @@ def copy_places(
         StorageError: no space or no permission; the unfinished map was removed.
     """
     header = replace(reader.header, name=name or Path(target).stem)
+    if reader.info.calibrated:
+        log.warning(
+            '%s has no calibration, as that of %s was made for all its places together: run '
+            '`fol_vpr calibrate` with the new map',
+            target,
+            reader.path,
+        )
     source = f'{len(indices)} places of {reader.info.map_id}'
     with MapWriter(
         target, header, source_id=source, overwrite=overwrite, resumable=False

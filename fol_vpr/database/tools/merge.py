@@ -32,6 +32,7 @@ def merge_maps(
     name: str = '',
     qualify: bool = False,
     overwrite: bool = False,
+    scale: str = '',
     progress: Progress | None = None,
 ) -> MapInfo:
     """Make one map of the places of several maps.
@@ -45,6 +46,7 @@ def merge_maps(
         qualify: prefix the ids of sessions and places with the name of their map, so that
             different sessions with the same id are kept apart.
         overwrite: replace an existing map.
+        scale: of the surroundings; empty takes that of the maps, where all that name one agree.
         progress: called with the number of places written and of places in all.
 
     Returns:
@@ -61,6 +63,8 @@ def merge_maps(
     with ExitStack() as opened:
         readers = [opened.enter_context(MapReader(path)) for path in paths]
         header = _common_header(readers, name or Path(target).stem)
+        header = replace(header, scale=scale or _common_scale(readers))
+        _warn_of_calibrations(readers)
         merged = _MergedPlaces(qualify)
         for reader in readers:
             merged.add_all(reader)
@@ -172,6 +176,29 @@ def _common_header(readers: Sequence[MapReader], name: str) -> MapHeader:
             )
     _warn_of_missing_poses(readers, posed)
     return replace((posed or list(readers))[0].header, name=name)
+
+
+def _common_scale(readers: Sequence[MapReader]) -> str:
+    scales = {r.header.scale: r for r in readers if r.header.scale}
+    if len(scales) > 1:
+        named = ', '.join(f'{reader.path} {scale}' for scale, reader in scales.items())
+        log.warning(
+            'the maps are of different scales (%s), so the merged map has none and the defaults '
+            'are used with it: name one with --scale',
+            named,
+        )
+        return ''
+    return next(iter(scales), '')
+
+
+def _warn_of_calibrations(readers: Sequence[MapReader]) -> None:
+    """Say that the calibrations of the maps are left behind, as each holds for its map alone."""
+    if calibrated := [str(reader.path) for reader in readers if reader.info.calibrated]:
+        log.warning(
+            'the merged map has no calibration, as that of %s holds for the places of that map '
+            'only: run `fol_vpr calibrate` with the merged map',
+            ' and that of '.join(calibrated),
+        )
 
 
 def _utm_zone(reader: MapReader) -> UtmZone | None:
