@@ -137,13 +137,8 @@ def run(args: argparse.Namespace) -> int:
             print_json({**answer, 'warnings': remarks})
         else:
             print(_as_table(recognition))
-<<<<<<< HEAD
-=======
-        if reason := _explanation(recognition, prior, recognizer.config.verification):
-            print(reason, file=sys.stderr)
         for remark in remarks:
             print(f'WARNING: {remark}', file=sys.stderr)
->>>>>>> 847aecf (WIP)
         if not trained:
             print(UNTRAINED, file=sys.stderr)
         if args.picture is not None:

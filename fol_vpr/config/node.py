@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fol_vpr.config.camera import IMAGE_RANGE, MOUNT, RANGE, check_image_range, mount_pose
 from fol_vpr.config.declaration import Checked, setting
+from fol_vpr.config.scale import SCALES
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class NodeConfig(Checked):
     map: str = setting(
         '',
         'Map file (.folmap) that the node loads when it is configured. The map sets '
-        'network.resize and network.input_size, and network.weights where that has its '
-        'default. Empty starts the node without a map, until the service ~/load_map loads one.',
+        'network.resize and network.input_size, network.weights where that has its default, and '
+        'those parameters of its calibration and its scale that are not given. Empty starts the '
+        'node without a map, until the service ~/load_map loads one.',
     )
     map_folder: str = setting(
         '',
@@ -33,6 +35,15 @@ class NodeConfig(Checked):
         'in use stays, and the other one is dropped whenever its reading ends. 0 waits for ever.',
         minimum=0,
         maximum=86_400,
+    )
+    scale: str = setting(
+        'auto',
+        'Size of the surroundings: room, building or street. It sets the radius of a place, the '
+        'distances of keyframes and of loop closures together; parameters that are given '
+        'themselves come first. auto takes the scale of the map, and the defaults, which are '
+        'those of street, where the map has none.',
+        choices=('auto', *SCALES),
+        read_only=True,
     )
     map_frame: str = setting(
         '',

@@ -217,9 +217,9 @@ def _renamed(value: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_version_2(value: dict[str, Any]) -> dict[str, Any]:
     """A calibration of version 2 as one of version 3, with the settings that it has recorded."""
-    provenance = value['provenance']
+    provenance = value.get('provenance')
     if not isinstance(provenance, dict):
-        raise TypeError('what it was made from is missing')
+        return {**value, 'version': VERSION, 'settings': {}}
     kept = {key: each for key, each in provenance.items() if key != 'settings'}
     recorded = provenance.get('settings')
     settings: dict[str, Any] = {}

@@ -245,17 +245,18 @@ class Evaluation:
 
     def write_per_query(self, file: TextIO) -> None:
         """Write a line for each query: ranks of its first positive, its first reference, why."""
-        writer = csv.writer(file)
+        writer, right = csv.writer(file), self.conditions.ground_truth
         writer.writerow(
             ['query_index', 'uri', 'stamp_ns', 'state', 'positives', 'global_rank',
              'reranked_rank', 'first_ref_index', 'total_ms', 'processing_ms', 'waiting_ms',
-             'cause', 'reason']
+             'cause', 'reason', 'right_is']
         )  # fmt: skip
         for index, positive in enumerate(self.positives):
             known = '' if positive is None else len(positive)
             answer = self._by_index.get(index)
             if answer is None:
-                writer.writerow([index, '', '', 'UNANSWERED', known, *[''] * 8])
+                unknown = [''] * 8
+                writer.writerow([index, '', '', 'UNANSWERED', known, *unknown, right])
                 continue
             rankings = answer.global_ranking or (), answer.ranking
             ranks = [first_hit(ranking, positive or ()) for ranking in rankings]
@@ -264,7 +265,7 @@ class Evaluation:
                  *('' if rank is None else rank for rank in ranks),
                  answer.ranking[0] if answer.ranking else '',
                  *(_milliseconds(answer, part) for part in ('total', 'processing', 'waiting')),
-                 answer.explanation.cause.name, answer.explanation.reason]
+                 answer.explanation.cause.name, answer.explanation.reason, right]
             )  # fmt: skip
 
 

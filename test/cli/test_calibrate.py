@@ -14,12 +14,11 @@ from helpers.scenes import write_folder
 
 from fol_vpr.calibration import collect
 from fol_vpr.cli.main import main
-from fol_vpr.config import RecognizerConfig, RetrievalConfig, VerificationConfig
+from fol_vpr.config import RecognizerConfig, settings_of
 from fol_vpr.database import MapReader
 from fol_vpr.datatypes import LocalizationState, Recognition
 from fol_vpr.decision import calibration_from_rows
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
-from fol_vpr.recognizer.calibration_fit import calibration_in_words
 from fol_vpr.sources import open_source
 
 PLACES = 30
@@ -91,19 +90,53 @@ def test_all_settings_that_the_evidence_depends_on_are_remembered(calibrated):
     """Or else a node with others goes by a calibration that does not fit, without a word."""
     with MapReader(calibrated[0]) as reader:
         found = calibration_from_rows(reader.calibration(), '')
-    for config in (
-        RecognizerConfig(retrieval=RetrievalConfig(min_relative_similarity=0.9)),
-        RecognizerConfig(retrieval=RetrievalConfig(similarity_weight=3.0)),
-        RecognizerConfig(verification=VerificationConfig(inlier_threshold=1.5)),
-    ):
-        assert 'made with other settings' in calibration_in_words(found, config)
+    usual = settings_of(RecognizerConfig())
+    assert found.settings == {**usual, 'verification.place_index_gap': 0}
+
+
+def test_the_settings_of_the_calibration_are_taken_and_who_gives_others_is_told(
+    walk, calibrated, tmp_path, capsys
+):
+    """`calibrate --place-index-gap 0`, then the defaults as the documentation has them."""
+    path, out = str(calibrated[0]), tmp_path / 'report.json'
+    ask = ['evaluate', '--map', path, '--queries', str(walk.queries), '--json', str(out)]
+    ask += ['--ground-truth', str(walk.ground_truth), '--sequence', '--limit', '8']
+    assert main(ask) == 0
+    report = json.loads(out.read_text())
+    assert not any('other settings' in each for each in report['warnings'])
+    capsys.readouterr()
+    assert main([*ask, '--place-index-gap', '5']) == 0
+    (said,) = [each for each in json.loads(out.read_text())['warnings'] if 'other set' in each]
+    assert 'verification.place_index_gap 5 instead of 0' in said
+    assert f'WARNING: {said}' in capsys.readouterr().out
+    image = str(next(walk.queries.iterdir()))
+    assert main(['query', image, '--map', path, '--json']) == 0
+    assert 'other settings' not in capsys.readouterr().out
+    assert main(['query', image, '--map', path, '--rerank', '3', '--json']) == 0
+    said = capsys.readouterr()
+    assert 'retrieval.rerank 3 instead of 20' in said.err
+    assert any('retrieval.rerank 3' in each for each in json.loads(said.out)['warnings'])
+
+
+def test_how_good_it_is_and_what_counts_as_right_is_said(walk, calibrated, capsys):
+    path = str(calibrated[0])
+    assert main(['map', 'info', path]) == 0
+    said = capsys.readouterr().out
+    assert 'expected calibration error' in said and 'place_index_gap 0' in said
+    assert f'right: as {walk.ground_truth} says' in said
+    assert main(['map', 'info', path, '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found['calibration']['quality'] in ('good', 'fair', 'poor')
+    assert found['calibration']['settings']['verification.place_index_gap'] == 0
+    drive = found['calibration']['provenance']['conditions'][0]
+    assert drive['odometry'] == drive['camera'] == 0
 
 
 def test_a_dry_run_shows_it_and_leaves_the_map_alone(walk, tmp_path, capsys):
     path = tmp_path / 'm.folmap'
     assert calibrate(walk, path, '--dry-run') == 0
     said = capsys.readouterr().out
-    for words in ('inlier_ratio', 'expected calibration error', 'is unchanged', '#'):
+    for words in ('inlier_ratio', 'expected calibration error', 'is unchanged', '#', 'right: as'):
         assert words in said
     assert path.read_bytes() == walk.map.read_bytes()
 

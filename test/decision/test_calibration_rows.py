@@ -2,13 +2,13 @@
 
 import json
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.decision.observations import LEARNED
 
-from fol_vpr.config import RetrievalConfig, VerificationConfig
+from fol_vpr.config import RecognizerConfig, settings_of
 from fol_vpr.database.format.schema import DECISION
 from fol_vpr.decision import (
     FEATURES,
@@ -77,7 +77,8 @@ def test_what_was_stored_is_what_is_read():
     for name in ('mean', 'scale', 'weights'):
         np.testing.assert_array_equal(getattr(read, name), getattr(LEARNED, name))
     for name in (
-        'offset', 'miss_rate', 'repeat_rate', 'place_scaling', 'outside_scaling', 'provenance'
+        'offset', 'miss_rate', 'repeat_rate', 'place_scaling', 'outside_scaling', 'settings',
+        'provenance',
     ):  # fmt: skip
         assert getattr(read, name) == getattr(LEARNED, name)
     features = np.linspace(0, 2, len(FEATURES))
@@ -89,7 +90,13 @@ def test_what_was_stored_is_what_is_read():
 @pytest.mark.parametrize(
     ('path', 'value'),
     [
-        ('version', 3),
+        ('version', 4),
+        ('settings', None),
+        ('settings', {'verification.place_radius': -1}),
+        ('settings', {'verification.place_radius': 'wide'}),
+        ('settings', {'verification.verify': 2.5}),
+        ('settings', {'retrieval.rerank_score': 'best'}),
+        ('settings', {'verification.probability': 0.95}),
         ('features', {}),
         ('features similarity', None),
         ('features inliers weight', -0.1),
@@ -160,24 +167,38 @@ def test_version_1_is_read_with_its_numbers_under_the_names_of_today():
 
 
 def test_version_1_names_settings_as_they_are_called_today():
-    settings = calibration_from_rows({ROW: VERSION_1}, 'm.folmap').provenance['settings']
-    assert settings['rerank_score'] == RetrievalConfig().rerank_score
-    assert settings['min_relative_similarity'] == RetrievalConfig().min_relative_similarity
-    assert settings['place_radius'] == VerificationConfig().place_radius
-    assert settings['place_index_gap'] == VerificationConfig().place_index_gap
-    today = {
-        field.name for config in (RetrievalConfig, VerificationConfig) for field in fields(config)
+    settings = calibration_from_rows({ROW: VERSION_1}, 'm.folmap').settings
+    usual = settings_of(RecognizerConfig())
+    assert set(usual) - set(settings) == {
+        f'verification.{key}' for key in ('min_inliers', 'min_inlier_ratio', 'min_regions')
     }
-    assert set(settings) <= today
+    assert {name: usual[name] for name in settings} == settings
     other = VERSION_1.replace('"order": "evidence"', '"order": "matches", "measure": false')
-    settings = calibration_from_rows({ROW: other}, 'm.folmap').provenance['settings']
-    assert (settings['rerank_score'], settings['refine_pose']) == ('match_count', False)
+    read = calibration_from_rows({ROW: other}, 'm.folmap')
+    assert read.settings['retrieval.rerank_score'] == 'match_count'
+    assert 'settings' not in read.provenance
 
 
-def test_version_1_is_written_as_version_2_and_stays_the_same():
+def version_2(recorded: object) -> dict[str, str]:
+    """A calibration as version 2 wrote it, with these settings in what it was made from."""
+    value = json.loads(calibration_to_rows(LEARNED)[ROW])
+    del value['settings']
+    provenance = {**value['provenance'], 'settings': recorded}
+    return {ROW: json.dumps({**value, 'version': 2, 'provenance': provenance})}
+
+
+def test_version_2_has_the_settings_that_it_recorded_and_no_others():
+    read = calibration_from_rows(version_2({'place_radius': 0.4, 'refine_pose': False}), 'm')
+    assert read.settings == {'verification.place_radius': 0.4}
+    assert calibration_from_rows(calibration_to_rows(read), 'm') == read
+    for strange in ({'place_radius': 'wide', 'verify': -1, 'rerank': True}, None, [], 'all'):
+        assert calibration_from_rows(version_2(strange), 'm').settings == {}
+
+
+def test_version_1_is_written_as_version_3_and_stays_the_same():
     read = calibration_from_rows({ROW: VERSION_1}, 'm.folmap')
     rows = calibration_to_rows(read)
-    assert json.loads(rows[ROW])['version'] == 2
+    assert json.loads(rows[ROW])['version'] == 3
     assert calibration_from_rows(rows, 'm.folmap') == read
 
 

@@ -17,6 +17,7 @@ from fol_vpr.config import (
     RecognizerConfig,
     RetrievalConfig,
     VerificationConfig,
+    settings_of,
 )
 from fol_vpr.database import MapEditor, MapHeader, MapWriter
 from fol_vpr.datatypes import (
@@ -300,7 +301,8 @@ CALIBRATED = Calibration(
     3.0,
     miss_rate=0.1,
     repeat_rate=0.25,
-    provenance={'settings': {'verify': 3}},
+    settings=settings_of(CONFIG),
+    provenance={'calibration_error': 0.03},
 )
 
 
@@ -350,12 +352,51 @@ def test_other_settings_keep_the_calibration_and_are_named(calibrated, town):
     calibrated.set_config(replace(CONFIG, verification=verification))
     assert calibrated._decision.calibrated
     assert calibrated.decisions == (
-        'by a calibration made with other settings (verify was 3, is 2)'
+        'by a calibration made with other settings (verification.verify 2 instead of 3); '
+        'good: expected calibration error 0.030'
     )
+    assert 'verification.verify 2 instead of 3' in calibrated.calibration_problem
+    assert calibrated.calibration_problem in calibrated.map_remarks()
     calibrated.set_config(CONFIG)
-    assert calibrated.decisions == 'by the calibration of the map'
+    assert calibrated.calibration_problem == ''
+    assert calibrated.decisions == (
+        'by the calibration of the map, good: expected calibration error 0.030'
+    )
     calibrated.load_map(town)
     assert calibrated.decisions == 'uncalibrated: by defaults'
+
+
+def test_a_map_brings_the_settings_that_its_calibration_was_made_with(recognizer, town, tmp_path):
+    path = tmp_path / 'tight.folmap'
+    shutil.copy(town, path)
+    tight = replace(CONFIG.verification, place_radius=0.4)
+    made_with = settings_of(replace(CONFIG, verification=tight))
+    store_calibration(path, replace(CALIBRATED, settings=made_with))
+    recognizer.set_config(CONFIG)
+    recognizer.load_map(path)
+    assert recognizer.config.verification.place_radius == 0.4
+    assert recognizer._decision.config.place_radius == 0.4
+    assert recognizer.calibration_problem == ''
+    assert 'verification.place_radius 0.4' in recognizer.settings_of_map
+    # Who gives the setting is obeyed, and told.
+    given = frozenset({'verification.place_radius'})
+    recognizer.set_config(replace(CONFIG, given=given))
+    assert recognizer.config.verification.place_radius == 10
+    assert recognizer._decision.config.place_radius == 10
+    assert 'verification.place_radius 10 instead of 0.4' in recognizer.calibration_problem
+    # Another map has nothing to do with it.
+    recognizer.set_config(CONFIG)
+    assert recognizer.config.verification.place_radius == 0.4
+    recognizer.load_map(town)
+    assert recognizer.config.verification.place_radius == 10
+
+
+def test_a_scale_that_is_given_comes_before_the_calibration_and_is_named(calibrated):
+    calibrated.set_config(replace(CONFIG, scale='room'))
+    assert calibrated.config.verification.place_radius == 0.3
+    assert 'place_radius 0.3 instead of 10' in calibrated.calibration_problem
+    assert '(scale room)' in calibrated.calibration_problem
+    calibrated.set_config(CONFIG)
 
 
 def test_places_that_get_other_numbers_when_the_map_is_saved_are_not_mixed_up(

@@ -80,12 +80,24 @@ class NodeContext:
         # this map.
         self.on_map_changed()
         self.live_settings.set_map(path)
+        self.tell_of_map()
 
     def on_map_changed(self) -> None:
         """Publish what the map in use is like now."""
         runtime = self.runtime
         if runtime is not None:
             runtime.publishers.publish_map(runtime.recognizer, self.settings)
+            self.live_settings.show(runtime.recognizer.config)
+
+    def tell_of_map(self) -> None:
+        """Log which settings the map in use brings, and what speaks against its calibration."""
+        recognizer, log = self.recognizer, self.node.get_logger()
+        if recognizer is None:
+            return
+        if settings := recognizer.settings_of_map:
+            log.info(settings)
+        for remark in recognizer.map_remarks():
+            log.warning(remark)
 
     def on_map_refused(self, reason: str) -> None:
         """Log why a map was not loaded, and keep the reason for the diagnostics."""

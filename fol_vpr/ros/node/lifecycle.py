@@ -10,6 +10,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from fol_vpr.config import RecognizerConfig
 from fol_vpr.errors import FolVprError, MapError, WeightsError
 from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.defects import report_defect
@@ -23,7 +24,7 @@ from fol_vpr.ros.node.managers.bond import ManagerBond
 from fol_vpr.ros.node.managers.requests import answer_every_request
 from fol_vpr.ros.node.outputs.publishers import Publishers
 from fol_vpr.ros.node.parameters.advice import how_to_set
-from fol_vpr.ros.node.parameters.settings import Settings, confined_path, with_network_of_map
+from fol_vpr.ros.node.parameters.settings import confined_path, with_network_of_map
 from fol_vpr.ros.node.runtime import Runtime
 from fol_vpr.ros.node.services.common import NotReady
 from fol_vpr.ros.node.services.enable import EnableService
@@ -148,7 +149,8 @@ class Localizer(LifecycleNode):
                 map_path, settings, self.get_logger().warning
             )
         context.live_settings.begin(settings)
-        recognizer = _new_recognizer(settings, map_path if weights_of_map else None)
+        config = context.live_settings.recognizer_config(settings)
+        recognizer = _new_recognizer(config, map_path if weights_of_map else None)
         try:
             if map_path is not None:
                 self._diagnostics.progress = f'loads the map {map_path}'
@@ -174,6 +176,7 @@ class Localizer(LifecycleNode):
         context.runtime = Runtime(recognizer, publishers, pipeline)
         context.map_failure = ''
         context.on_map_changed()
+        context.tell_of_map()
         self.get_logger().info(f'warmed up in {seconds:.1f} s')
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
@@ -316,11 +319,11 @@ def _outcome_of_failed(name: str) -> TransitionCallbackReturn:
     return TransitionCallbackReturn.FAILURE
 
 
-def _new_recognizer(settings: Settings, source_of_weights: Path | None) -> PlaceRecognizer:
+def _new_recognizer(config: RecognizerConfig, source_of_weights: Path | None) -> PlaceRecognizer:
     """A recognizer without a map.
 
     Args:
-        settings: of the node.
+        config: of the recognizer.
         source_of_weights: the map that names the weights; None if the settings do.
 
     Raises:
@@ -332,7 +335,7 @@ def _new_recognizer(settings: Settings, source_of_weights: Path | None) -> Place
     from fol_vpr.recognizer import PlaceRecognizer
 
     try:
-        return PlaceRecognizer(settings.recognizer)
+        return PlaceRecognizer(config)
     except WeightsError as error:
         if source_of_weights is None:
             raise

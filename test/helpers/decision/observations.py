@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fol_vpr.config import RecognizerConfig, settings_of
 from fol_vpr.datatypes import Candidate, Place, PlaceHypothesis, Pose, Verification
 from fol_vpr.decision import FEATURES, Calibration, Observation, PlattScaling
 
@@ -21,6 +22,7 @@ LEARNED = Calibration(
     repeat_rate=0.2,
     place_scaling=PlattScaling(0.7, -0.2, 1.5),
     outside_scaling=PlattScaling(0.9, 0.4),
+    settings=settings_of(RecognizerConfig()),
     provenance={'drives': ['monday'], 'images': 100, 'reliability': [[10, 0.5, 0.4]]},
 )
 

@@ -6,7 +6,14 @@ from types import SimpleNamespace
 
 from helpers.bench import Bench, bench
 
-RECOGNIZER = SimpleNamespace(map_info='the map')
+from fol_vpr.config import RecognizerConfig, settings_in_use
+
+RECOGNIZER = SimpleNamespace(
+    map_info='the map',
+    config=settings_in_use(RecognizerConfig(), {'verification.place_radius': 0.4}),
+    settings_of_map='scale room',
+    map_remarks=lambda: ['the calibration is poor'],
+)
 
 
 def configured(made: Bench) -> Bench:
@@ -33,6 +40,8 @@ def test_a_loaded_map_is_published_and_becomes_the_parameter():
         assert made.publishers.maps == ['the map']
         assert context.map_failure == ''
         assert context.settings.node.map == '/maps/campus.folmap'
+        # What the map brings is seen in the parameters, too.
+        assert context.settings.verification.place_radius == 0.4
 
 
 def test_a_map_that_is_loaded_after_a_cleanup_is_not_published():

@@ -152,6 +152,8 @@ class DiagnosticsPublisher:
             index='' if recognizer is None else recognizer.index,
             index_problem='' if recognizer is None else recognizer.index_problem,
             decisions='' if recognizer is None else recognizer.decisions,
+            calibration_problem='' if recognizer is None else recognizer.calibration_problem,
+            settings_of_map='' if recognizer is None else recognizer.settings_of_map,
             hits_problem='' if recognizer is None else recognizer.storage_problem,
             topics=[] if runtime is None else runtime.pipeline.topic_reports(),
             camera_problem=context.camera.problem(settings),

@@ -43,6 +43,8 @@ class NodeFacts:
         index: the search index of the map; empty without a map.
         index_problem: what keeps the index from working as it should, empty if nothing does.
         decisions: the calibration that the decisions use; empty without one.
+        calibration_problem: why its probabilities do not hold, empty if nothing is known.
+        settings_of_map: which settings the map brings, in words.
         hits_problem: why counts of hits could not be written to the map, empty if they could.
         topics: publishers of images.
         camera_problem: what is wrong with camera_info, empty if nothing is.
@@ -72,6 +74,8 @@ class NodeFacts:
     odometry_problem: str
     loops: LoopStatus | None
     transition: str = ''
+    calibration_problem: str = ''
+    settings_of_map: str = ''
 
     @property
     def listening(self) -> bool:
@@ -232,6 +236,7 @@ def _map(facts: NodeFacts) -> Part:
         'frame': info.frame_id,
         'calibrated': info.calibrated,
         'decisions': facts.decisions,
+        'settings': facts.settings_of_map,
         'index': facts.index,
     }
     if facts.map_failure:
@@ -240,6 +245,8 @@ def _map(facts: NodeFacts) -> Part:
             f'kept {info.name}, as another map failed to load: {facts.map_failure}',
             values,
         )
+    if facts.calibration_problem:
+        return WARN, facts.calibration_problem, values
     if facts.index_problem:
         return WARN, facts.index_problem, values
     if facts.hits_problem:

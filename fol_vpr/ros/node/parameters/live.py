@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from fol_vpr.config import OF_THE_MAP, RecognizerConfig, settings_of
 from fol_vpr.errors import InputError
 from fol_vpr.ros.node.parameters.declaration import (
     declare_parameters,
@@ -48,9 +50,10 @@ class LiveSettings:
                 f'ignored, as there are no such parameters: {", ".join(misnamed)}; '
                 '`localizer --help` says where they are listed'
             )
+        self._given = set(node._parameter_overrides)
         self.current = self._applied = read_parameters(node)
         self._applying = threading.Lock()
-        self._setting_map = False
+        self._setting_map = self._showing = False
         node.add_pre_set_parameters_callback(with_typed_arrays)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._on_changed)
@@ -68,9 +71,36 @@ class LiveSettings:
         with self._applying:
             settings = self.current
             if settings.recognizer != self._applied.recognizer:
-                recognizer.set_config(settings.recognizer)
+                before = recognizer.calibration_problem
+                recognizer.set_config(self.recognizer_config(settings))
+                problem = recognizer.calibration_problem
+                if problem and problem != before:
+                    self._node.get_logger().warning(problem)
             self._applied = settings
         return settings
+
+    def recognizer_config(self, settings: Settings) -> RecognizerConfig:
+        """The settings of the recognizer, which takes from its map those that nobody gave.
+
+        Given are the parameters that a parameter file, the command line or a launch file named,
+        and those that were set while the node runs.
+        """
+        scale = '' if settings.node.scale == 'auto' else settings.node.scale
+        return replace(settings.recognizer, scale=scale, given=frozenset(self._given))
+
+    def show(self, config: RecognizerConfig) -> None:
+        """Set the parameters that nobody gave to the values in use, which the map may bring."""
+        changes = [
+            Parameter(name, value=value)
+            for name, value in settings_of(config, sorted(OF_THE_MAP - self._given)).items()
+            if self._node.get_parameter(name).value != value
+        ]
+        if changes:
+            self._showing = True
+            try:
+                self._node.set_parameters(changes)
+            finally:
+                self._showing = False
 
     def set_map(self, path: str) -> None:
         """Set the parameter `map` to the map that was loaded; users cannot while configured."""
@@ -86,6 +116,8 @@ class LiveSettings:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _on_changed(self, _changes: Sequence[Parameter]) -> None:
+    def _on_changed(self, changes: Sequence[Parameter]) -> None:
+        if not self._showing:
+            self._given.update(change.name for change in changes)
         # `apply` hands them to the recognizer before the next image.
         self.current = read_parameters(self._node)

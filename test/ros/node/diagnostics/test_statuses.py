@@ -93,6 +93,12 @@ def monitor_after(stamp_s: float, now_s: float) -> Monitor:
     return monitor
 
 
+def test_settings_that_are_not_those_of_the_calibration_are_a_warning(status_of):
+    problem = 'made with other settings: verification.place_radius 10 instead of 0.4'
+    assert status_of('map', map_info=INFO) == (0, 'm: 4 places')
+    assert status_of('map', map_info=INFO, calibration_problem=problem) == (1, problem)
+
+
 def test_a_running_transition_hides_earlier_failures(status_of):
     busy = 'configuring: loads the map m, for 7 s'
     old = {'state': 'configuring', 'failure': 'configure failed', 'map_failure': 'damaged'}

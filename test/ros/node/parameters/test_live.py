@@ -14,6 +14,7 @@ from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 
+from fol_vpr.config import settings_in_use
 from fol_vpr.errors import InputError
 from fol_vpr.ros.node.context import NodeContext
 
@@ -22,7 +23,7 @@ class Recognizer(SimpleNamespace):
     """Keeps the configurations that it is given."""
 
     def __init__(self) -> None:
-        super().__init__(configs=[])
+        super().__init__(configs=[], calibration_problem='')
 
     def set_config(self, config) -> None:
         self.configs.append(config)
@@ -67,6 +68,34 @@ def test_what_the_loaded_network_and_map_are_made_of_is_fixed_while_configured()
         made.context.live_settings.set_map('c.folmap')
         assert made.context.settings.node.map == 'c.folmap'
         assert '~/load_map' in made.set('map', 'd.folmap')
+
+
+def test_what_nobody_gave_is_taken_from_the_map_and_shown():
+    with bench(**{'verification.speed': 3.0, 'scale': 'room'}) as made:
+        live = made.context.live_settings
+        config = live.recognizer_config(live.current)
+        # A value that is given counts as given also where it is the default.
+        assert 'verification.speed' in config.given and config.scale == 'room'
+        assert 'verification.place_radius' not in config.given
+        live.show(settings_in_use(config, {'verification.place_radius': 0.4}))
+        assert (
+            made.node.get_parameter('verification.place_radius').value == 0.3
+        )  # that of the scale
+        assert made.node.get_parameter('verification.speed').value == 3.0
+        # What was shown was not given: another map brings its own.
+        assert 'verification.place_radius' not in live.recognizer_config(live.current).given
+        live.show(settings_in_use(live.recognizer_config(live.current)))
+        assert made.node.get_parameter('verification.place_radius').value == 0.3
+
+
+def test_what_is_set_while_the_node_runs_is_given_and_a_misfit_is_logged():
+    with bench() as made:
+        live, recognizer = made.context.live_settings, Recognizer()
+        assert made.set('verification.place_radius', 10.0) == ''
+        assert 'verification.place_radius' in live.recognizer_config(live.current).given
+        assert made.set('verification.speed', 2.0) == ''
+        live.apply(recognizer)
+        assert recognizer.configs[-1].given >= {'verification.place_radius', 'verification.speed'}
 
 
 def test_values_out_of_range_are_refused_and_change_nothing():

@@ -10,6 +10,7 @@ import pytest
 from helpers import live, scenes
 from helpers.bench import Bench, bench, recognizer_with_map
 
+from fol_vpr.config import RecognizerConfig
 from fol_vpr.errors import InputError, MapError
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.ros.node.services.common import NoMap
@@ -83,7 +84,13 @@ def test_a_map_that_is_never_read_is_given_up_and_another_one_is_loaded(recogniz
             return None
         return recognizer.load_map(path, is_wanted=is_wanted)
 
-    one = SimpleNamespace(load_map=hang, map_info=None)
+    one = SimpleNamespace(
+        load_map=hang,
+        map_info=None,
+        config=RecognizerConfig(),
+        settings_of_map='',
+        map_remarks=list,
+    )
     with bench(map_load_timeout=0.1) as made:
         LoadMapService(made.context, never)
         made.activate(one)
