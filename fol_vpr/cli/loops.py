@@ -115,6 +115,7 @@ def _add_criteria(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     check_writable(args.output)
+    _criteria(args, None)  # a wrong value is reported before anything is loaded
     config = recognizer_config(args, _network(args), loops=replace(LoopsConfig(), enabled=True))
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import open_source

@@ -78,9 +78,8 @@ def test_what_nobody_gave_is_taken_from_the_map_and_shown():
         assert 'verification.speed' in config.given and config.scale == 'room'
         assert 'verification.place_radius' not in config.given
         live.show(settings_in_use(config, {'verification.place_radius': 0.4}))
-        assert (
-            made.node.get_parameter('verification.place_radius').value == 0.3
-        )  # that of the scale
+        # The scale that is given comes before the calibration.
+        assert made.node.get_parameter('verification.place_radius').value == 0.3
         assert made.node.get_parameter('verification.speed').value == 3.0
         # What was shown was not given: another map brings its own.
         assert 'verification.place_radius' not in live.recognizer_config(live.current).given
