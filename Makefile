@@ -47,7 +47,7 @@ demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a sy
 	@$(IN_WORKSPACE) fol_vpr demo $(if $(BAG),--bag '$(BAG)') $(if $(IMAGES),--images '$(IMAGES)') \
 	  $(if $(QUERIES),--queries '$(QUERIES)') \
 	  $(if $(OWN),,--bag build/town/day --queries build/town/evening --further build/town/overcast \
-	    --pose-topic /ground_truth --odom-topic /odom --positive-radius 5 --positive-angle 40) \
+	    --pose-topic /ground_truth --odom-topic /odom --scale street --positive-radius 5 --positive-angle 40) \
 	  $(DEMO_ARGS)
 
 # Drives along the same way: another time of day, another line on the pavement. The town is one that

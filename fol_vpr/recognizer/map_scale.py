@@ -41,9 +41,9 @@ def extent_of(places: Sequence[Place]) -> float:
 def scale_hint(places: Sequence[Place], info: MapInfo, config: RecognizerConfig) -> str:
     """A hint that the lengths in use are probably not those of the map; empty for none.
 
-    None is given where somebody named a scale, or the radius of a place.
+    None is given where somebody named a scale or the radius of a place, or calibrated the map.
     """
-    named = config.scale or info.scale or RADIUS in given_settings(config)
+    named = config.scale or info.scale or info.calibrated or RADIUS in given_settings(config)
     if named or setting_of(config, RADIUS) != setting_of(RecognizerConfig(), RADIUS):
         return ''
     extent = extent_of(places)

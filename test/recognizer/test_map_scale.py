@@ -41,10 +41,11 @@ def test_a_small_map_without_a_scale_gets_a_hint(size, word):
         assert f'map save m.folmap --scale {word}' in said
 
 
-def test_who_named_a_scale_or_a_radius_gets_none():
+def test_who_named_a_scale_or_a_radius_or_calibrated_gets_none():
     found = places((0, 0, 0), (4, 0, 0))
     for info, config in (
         (replace(INFO, scale='street'), RecognizerConfig()),
+        (replace(INFO, calibrated=True), RecognizerConfig()),
         (INFO, RecognizerConfig(scale='street')),
         (INFO, RecognizerConfig(given=frozenset({'verification.place_radius'}))),
         (INFO, RecognizerConfig(verification=VerificationConfig(place_radius=0.4))),

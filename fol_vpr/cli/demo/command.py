@@ -12,7 +12,7 @@ import shutil
 import time
 from pathlib import Path
 
-from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
 from fol_vpr.cli.common.processes import Runner, find_executable
 from fol_vpr.cli.demo.inputs import DemoInputs, subsample
 from fol_vpr.cli.demo.steps import DemoSteps
@@ -74,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', metavar='DIR', default='demo', help='folder for all results; default: demo'
     )
+    add_scale(parser, of_map=False)
     add_settings(parser, CameraConfig)
     add_settings(parser, DemoConfig)
     add_settings(parser, EvaluationConfig)
@@ -99,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
         output,
         config,
         settings(args, NetworkConfig()),
-        settings(args, EvaluationConfig()),
+        scaled_settings(args, EvaluationConfig()),
+        args.scale or '',
     )
     print('\nWrite the queries to a bag')
     played = steps.queries_as_bag()

@@ -43,6 +43,7 @@ class DemoSteps:
         config: rate of the stamps.
         network: weights and device.
         criteria: radius and angle of a positive.
+        scale: of the surroundings; empty where it was not given.
     """
 
     runner: Runner
@@ -51,6 +52,7 @@ class DemoSteps:
     config: DemoConfig
     network: NetworkConfig
     criteria: EvaluationConfig
+    scale: str = ''
 
     @property
     def map(self) -> Path:
@@ -110,6 +112,7 @@ class DemoSteps:
         self.runner.run(
             'map', 'build', *source, '--output', self.map, '--weights', self.network.weights,
             *_given('--input-size', self.network.input_size or None), *self._device(),
+            *_given('--scale', self.scale or None),
         )  # fmt: skip
 
     def calibrate(self, further: Path) -> None:
