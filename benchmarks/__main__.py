@@ -46,6 +46,8 @@ BENCHMARKS = {
     'ground_truths': ('robustness', 'Ground truths and data sets: read, refused, crashed, wrong'),
     'fuzz_maps': ('robustness', 'Maps changed at random: refused, reported, crashed, hung'),
     'map_loads': ('endurance', 'A hundred map loads beside images: memory, what was lost'),
+    'restarts': ('endurance', 'Fifty restarts, half by SIGKILL, beside images: what was lost'),
+    'transitions': ('endurance', 'Random lifecycle transitions beside images: answers, memory'),
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
     'ablation': ('learning', 'Recall after training with each of the losses'),

@@ -60,7 +60,7 @@ Under one and the same name, which `/**` may be in all files, the later file and
 always win. `localizer` is the node without a namespace: for a node in a namespace write
 `/robot1/localizer` or `/**/localizer`, and on the command line, where a name may have no slash,
 `-p name:=value`. A file or a `-p` that seems to be meant for the node, and names another, is told
-in the log too. `SetParameter` in a launch file is a file of `/**`.
+in the log too. `SetParameter` in a launch file is a `-p` before all files.
 
 `ros2 param dump /localizer > now.yaml` writes all parameters as they are; `--params-file now.yaml`
 starts a node with the same.
