@@ -341,5 +341,5 @@ def _new_recognizer(config: RecognizerConfig, source_of_weights: Path | None) ->
             raise
         raise WeightsError(
             f'{source_of_weights} was made with weights that cannot be loaded here ({error}): '
-            'copy them to this machine, and name them in the parameter network.weights'
+            f'copy them to this machine, and {how_to_set("network.weights", "FILE")}'
         ) from error
