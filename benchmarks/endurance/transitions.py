@@ -139,7 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0, help='of the requests')
     parser.add_argument('-p', dest='parameter', action='append', default=[], metavar='NAME:=VALUE')
     options = parser.parse_args(arguments)
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    # The tests take domains from 1 to 100, and start nodes of the same name.
+    os.environ.setdefault('ROS_DOMAIN_ID', '101')
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     command = [sys.executable, '-m', 'fol_vpr.ros.node.main', '--ros-args']
     for setting in (f'map:={options.map}', *options.parameter):
