@@ -147,6 +147,13 @@ class NodeConfig(Checked):
         minimum=0.1,
         maximum=3600,
     )
+    dropped_share: float = setting(
+        0.5,
+        'Fraction of the images of the last 10 s that may be dropped, because a newer one came '
+        'while the node was busy, before /diagnostics reports a warning. 1 never warns.',
+        minimum=0,
+        maximum=1,
+    )
     stamp_tolerance: float = setting(
         0.5,
         'Time in seconds by which the stamp of an image may be ahead of the clock of the node '

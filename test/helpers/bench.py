@@ -27,6 +27,7 @@ class RecordingPublishers:
     def __init__(self) -> None:
         self.maps: list[MapInfo | None] = []
         self.answers: list[Recognition] = []
+        self.latencies: list[tuple[float, float]] = []
         self.visualized: list[Recognition] = []
         self.tf_problem = ''
         self.closed = False
@@ -35,8 +36,14 @@ class RecordingPublishers:
         self.maps.append(recognizer.map_info)
 
     def publish_answer(
-        self, recognition: Recognition, model_id: str, settings: Settings, elapsed: float
+        self,
+        recognition: Recognition,
+        model_id: str,
+        settings: Settings,
+        processing: float,
+        waiting: float,
     ) -> Recognition:
+        self.latencies.append((processing, waiting))
         self.answers.append(recognition)
         return recognition
 

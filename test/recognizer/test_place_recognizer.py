@@ -21,6 +21,7 @@ from fol_vpr.config import (
 )
 from fol_vpr.database import MapEditor, MapHeader, MapWriter
 from fol_vpr.datatypes import (
+    Cause,
     Features,
     Frame,
     LocalFeatures,
@@ -92,6 +93,14 @@ def test_the_answer_carries_the_evidence(loaded):
     }  # fmt: skip
     assert set(answer.timings) == stages
     assert sum(answer.timings[s] for s in stages - {'total'}) <= answer.timings['total']
+
+
+def test_where_nothing_is_searched_the_answer_says_why(loaded):
+    frame = Frame(view(2))
+    assert loaded.quality_only_result(frame).explanation.cause is Cause.NO_MAP
+    assert loaded.recognize(frame).explanation.cause is Cause.UNTRAINED
+    nowhere = Prior(sessions=frozenset({'another'}))
+    assert loaded.recognize(frame, prior=nowhere).explanation.cause is Cause.NO_CANDIDATES
 
 
 def test_a_prior_narrows_the_search(loaded):

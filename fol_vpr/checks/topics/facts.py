@@ -20,6 +20,8 @@ class TopicReport:
         publishers: node, type and reliability of each publisher.
         problems: why messages of a publisher cannot arrive.
         wrong_qos: those of `problems` that are about the quality of service.
+        others: where nobody publishes, the topics that messages of such types are published on,
+            those with a similar name first, each with its type.
     """
 
     name: str
@@ -27,6 +29,7 @@ class TopicReport:
     publishers: Sequence[str] = ()
     problems: Sequence[str] = ()
     wrong_qos: Sequence[str] = ()
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

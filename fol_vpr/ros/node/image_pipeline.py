@@ -35,10 +35,17 @@ STOP_TIMEOUT = 0.4
 
 
 class ReceivedImage(NamedTuple):
-    """An image message, or a picture of a video, and the name of the topic that it came on."""
+    """An image message, or a picture of a video.
+
+    Attributes:
+        message: the message, or the picture.
+        topic: that it came on.
+        arrived: time.perf_counter() when it came; for a picture, when it had been decoded.
+    """
 
     message: Any
     topic: str
+    arrived: float
 
 
 class DecodedImage(NamedTuple):
@@ -47,12 +54,14 @@ class DecodedImage(NamedTuple):
     Attributes:
         frame: the image with its camera.
         prepared: what PlaceRecognizer.prepare made of it.
+        arrived: time.perf_counter() when the message came.
         started: time.perf_counter() when decoding began.
-        timings: seconds by stage since then.
+        timings: seconds of work by stage since then.
     """
 
     frame: Frame
     prepared: Any
+    arrived: float
     started: float
     timings: dict[str, float]
 
@@ -142,6 +151,12 @@ class ImagePipeline:
         """Stop listening, and drop the waiting images."""
         self._inputs.unsubscribe()
         self._monitor.dropped(self._video.discard() + self._worker.discard())
+        self._log_summary()
+
+    def _log_summary(self) -> None:
+        """Log what the answers since the last summary were, and why."""
+        if summary := self._monitor.take_summary():
+            self._node.get_logger().info(summary)
 
     def resubscribe_if_unpublished(self) -> None:
         """Listen to all wanted transports again if the current one has lost its publisher."""
@@ -161,6 +176,7 @@ class ImagePipeline:
         self._stopped.set()
         self._worker.stop(STOP_TIMEOUT)
         self._video.stop(STOP_TIMEOUT)
+        self._log_summary()
 
     def _is_full(self) -> bool:
         return self._worker.is_full() or self._video.is_full()
@@ -175,7 +191,7 @@ class ImagePipeline:
         if is_video:
             self._video.put(message, topic, lost)
         else:
-            self._put(ReceivedImage(message, topic))
+            self._put(ReceivedImage(message, topic, time.perf_counter()))
 
     def _put(self, received: ReceivedImage) -> None:
         displaced = self._worker.put(received)
@@ -185,7 +201,7 @@ class ImagePipeline:
     def _on_picture(self, picture: VideoPicture, topic: str) -> None:
         """Put a picture of a video into the queue; called on the thread that decodes it."""
         if not self._replay or self._worker.wait_for_room():
-            self._put(ReceivedImage(picture, topic))
+            self._put(ReceivedImage(picture, topic, time.perf_counter()))
 
     def _on_packet_dropped(self, reason: str) -> None:
         self._monitor.dropped(1)
@@ -222,7 +238,7 @@ class ImagePipeline:
                 'decode': decoding_ended - started,
                 'resize': time.perf_counter() - decoding_ended,
             }
-            decoded = DecodedImage(frame, prepared, started, timings)
+            decoded = DecodedImage(frame, prepared, received.arrived, started, timings)
         return decoded  # noqa: RET504 an error ends the block above, and is counted there
 
     def _recognize(self, decoded: DecodedImage) -> None:
@@ -246,6 +262,7 @@ class ImagePipeline:
         recognizer = self._recognizer
         if self._stopped.is_set():
             return
+        resumed = time.perf_counter()
         settings = self._settings.apply(recognizer)
         odometry = self._odometry.pose_at(decoded.frame.stamp_ns, settings.node)
         frame = replace(decoded.frame, odometry=odometry)
@@ -256,15 +273,20 @@ class ImagePipeline:
         recognized = time.perf_counter()
         if self._stopped.is_set():
             return
+        processing = sum(decoded.timings.values()) + recognized - resumed
+        waiting = max(0.0, recognized - decoded.arrived - processing)
         answer = self._publishers.publish_answer(
-            recognition, recognizer.extractor.model_id, settings, recognized - decoded.started
+            recognition, recognizer.extractor.model_id, settings, processing, waiting
         )
         self._on_result(answer, decoded.started)
-        published = time.perf_counter()
-        timings = dict(decoded.timings)
+        publishing = time.perf_counter() - recognized
+        timings = {'processing': processing + publishing, 'waiting': waiting}
+        timings['total'] = timings['processing'] + waiting
+        timings |= decoded.timings
         for stage, seconds in recognition.timings.items():
-            timings[stage] = timings.get(stage, 0.0) + seconds
-        timings |= {'publish': published - recognized, 'total': published - decoded.started}
+            if stage != 'total':
+                timings[stage] = timings.get(stage, 0.0) + seconds
+        timings['publish'] = publishing
         self._monitor.answered(recognition, timings)
         try:
             self._publishers.publish_visualization(frame, recognition, recognizer, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from helpers.bench import PARAMETERS, Bench, RecordingPublishers, bench, recognizer_with_map
@@ -11,8 +12,10 @@ from helpers.messages import picture
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
 
+from fol_vpr.datatypes import Cause
 from fol_vpr.errors import InputError
 from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.ros.node import image_pipeline
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.image_pipeline import ImagePipeline
 
@@ -67,10 +70,13 @@ def test_an_image_is_recognized_published_counted_and_shown(piped):
     (answer,) = piped.publishers.answers
     assert answer.stamp_ns == 77 * 10**9
     assert answer.hypotheses[0].place.place_id.endswith('000002')
+    assert answer.explanation.cause is Cause.UNTRAINED
     assert [result for result, _ in piped.results] == [answer] == piped.publishers.visualized
     assert piped.counts() == (1, 1, 0, 0)
     stages = set(piped.monitor.snapshot().latency)
-    assert {'decode', 'resize', 'publish', 'total'} < stages
+    assert {'decode', 'resize', 'publish', 'processing', 'waiting', 'total'} < stages
+    ((processing, waiting),) = piped.publishers.latencies
+    assert processing > 0 and waiting >= 0
     (report,) = [r for r in piped.pipeline.topic_reports() if r.publishers]
     assert report.name == '/image' and '/observer' in report.publishers[0]
 
@@ -170,3 +176,27 @@ def test_without_a_map_only_the_quality_is_told():
         piped.pipeline.unsubscribe()
         piped.pipeline.stop()
         recognizer.close()
+
+
+def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
+    """By a clock on which only recognition takes time."""
+    now, entered, held = [0.0], threading.Event(), threading.Event()
+    recognize = piped.pipeline._recognizer.recognize
+
+    def slowly(frame, **options):
+        entered.set()
+        assert held.wait(60)
+        now[0] += 5.0
+        return recognize(frame, **options)
+
+    monkeypatch.setattr(image_pipeline, 'time', SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(piped.pipeline._recognizer, 'recognize', slowly)
+    images = piped.watch.publisher(Image, '/image')
+    for number in (1, 2):
+        images.publish(picture(number, stamp=number))
+        piped.watch.until(lambda number=number: piped.monitor.snapshot().received == number)
+        piped.watch.until(entered.is_set)
+    held.set()
+    piped.watch.until(lambda: len(piped.publishers.answers) == 2)
+    assert piped.publishers.latencies == [(5.0, 0.0), (5.0, 5.0)]
+    assert piped.monitor.snapshot().latency['total'][0] == 7.5

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.datatypes import Cause, Explanation, LocalizationState, Recognition
 
 # Images over which latencies are computed: enough for stable percentiles, and few enough to show a
 # change within seconds.
 WINDOW = 200
 # Seconds over which rates are computed.
 RATE_SPAN = 10.0
+
+Causes = Mapping[tuple[LocalizationState, Cause], int]
+"""Number of answers by their state and its cause."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Snapshot:
         lost_lately: lost images whose loss was noticed within the last RATE_SPAN seconds.
         answered: images whose answer was published.
         dropped: images that a newer one displaced, or that waited when the node stopped listening.
+        received_lately, dropped_lately: within the last RATE_SPAN seconds.
         bad: images that could not be decoded or recognized.
         waiting: images in the queue, and those being processed.
         image_age, answer_age, bad_age: since the last received, answered and bad image.
@@ -39,9 +44,11 @@ class Snapshot:
         repeated_age: since the last image that had the stamp of its predecessor.
         ahead: seconds by which the last stamp was ahead of the clock; negative means behind.
         unstamped: whether the stamp of the last image is zero.
-        state, quality, quality_reason: of the last answer.
+        state, explanation, quality, quality_reason: of the last answer.
+        causes: of all answers.
         rates: images per second over the last RATE_SPAN seconds, `received` and `answered`.
-        latency: (median, 95th percentile) in seconds by stage over the last WINDOW images.
+        latency: (median, 95th percentile) in seconds by stage over the last WINDOW images;
+            `processing`, `waiting` and `total` (both together) come first.
     """
 
     received: int
@@ -49,6 +56,8 @@ class Snapshot:
     lost_lately: int
     answered: int
     dropped: int
+    received_lately: int
+    dropped_lately: int
     bad: int
     waiting: int
     image_age: float | None
@@ -62,8 +71,10 @@ class Snapshot:
     ahead: float | None
     unstamped: bool
     state: LocalizationState
+    explanation: Explanation
     quality: float
     quality_reason: str
+    causes: Causes
     rates: Mapping[str, float]
     latency: Mapping[str, tuple[float, float]]
 
@@ -75,6 +86,9 @@ class Monitor:
         self._lock = threading.Lock()
         self._received = self._lost = self._answered = self._dropped = self._bad = 0
         self._losses: deque[tuple[float, int]] = deque(maxlen=10 * WINDOW)
+        self._drops: deque[tuple[float, int]] = deque(maxlen=10 * WINDOW)
+        self._causes: Counter[tuple[LocalizationState, Cause]] = Counter()
+        self._summarized = _Totals(0, 0, 0, Counter())
         self._arrivals: deque[float] = deque(maxlen=10 * WINDOW)
         self._answers: deque[float] = deque(maxlen=10 * WINDOW)
         self._bad_time: float | None = None
@@ -115,6 +129,8 @@ class Monitor:
         """Images were dropped without an answer."""
         with self._lock:
             self._dropped += count
+            if count:
+                self._drops.append((time.monotonic(), count))
 
     def bad(self, reason: str) -> None:
         """An image could not be decoded or recognized, for a reason."""
@@ -127,6 +143,7 @@ class Monitor:
         """An image was answered; `timings` are seconds by stage."""
         with self._lock:
             self._answered += 1
+            self._causes[recognition.state, recognition.explanation.cause] += 1
             self._answers.append(time.monotonic())
             self._recognition = recognition
             self._timings.append(timings)
@@ -138,9 +155,11 @@ class Monitor:
             return Snapshot(
                 received=self._received,
                 lost=self._lost,
-                lost_lately=sum(n for t, n in self._losses if time.monotonic() - t <= RATE_SPAN),
+                lost_lately=_lately(self._losses),
                 answered=self._answered,
                 dropped=self._dropped,
+                received_lately=_lately((moment, 1) for moment in self._arrivals),
+                dropped_lately=_lately(self._drops),
                 bad=self._bad,
                 waiting=self._received - self._answered - self._dropped - self._bad,
                 image_age=_age(self._arrivals[-1] if self._arrivals else None),
@@ -154,11 +173,50 @@ class Monitor:
                 ahead=self._ahead,
                 unstamped=self._last_stamp_ns == 0,
                 state=LocalizationState.UNKNOWN if last is None else last.state,
+                explanation=Explanation() if last is None else last.explanation,
+                causes=dict(self._causes),
                 quality=1.0 if last is None else last.image_quality,
                 quality_reason='' if last is None else last.quality_reason,
                 rates={'received': _rate(self._arrivals), 'answered': _rate(self._answers)},
                 latency=_percentiles(list(self._timings)),
             )
+
+    def take_summary(self) -> str:
+        """What happened to the images since the last summary, in words; empty without any."""
+        with self._lock:
+            now = _Totals(self._received, self._dropped, self._bad, Counter(self._causes))
+            before, self._summarized = self._summarized, now
+        received, causes = now.received - before.received, now.causes - before.causes
+        if not received and not causes:
+            return ''
+        states = []
+        for state in reversed(LocalizationState):
+            of_state = [(n, cause) for (each, cause), n in causes.most_common() if each is state]
+            if not of_state:
+                continue
+            told = [f'{n} {cause.in_words}' for n, cause in of_state]
+            why = '' if state is LocalizationState.LOCALIZED else f' ({", ".join(told)})'
+            states.append(f'{state.name} {sum(n for n, _ in of_state)}{why}')
+        dropped, bad = now.dropped - before.dropped, now.bad - before.bad
+        return (
+            f'images since the last summary: {received} received, {causes.total()} answered, '
+            f'{dropped} dropped, {bad} bad; ' + ('; '.join(states) or 'no answer')
+        )
+
+
+class _Totals(NamedTuple):
+    """Counts at the last summary."""
+
+    received: int
+    dropped: int
+    bad: int
+    causes: Counter[tuple[LocalizationState, Cause]]
+
+
+def _lately(events: Iterable[tuple[float, int]]) -> int:
+    """How many events within the last RATE_SPAN seconds, of (moment, number)."""
+    now = time.monotonic()
+    return sum(number for moment, number in events if now - moment <= RATE_SPAN)
 
 
 def _age(moment: float | None) -> float | None:

@@ -12,46 +12,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 
 from fol_vpr.ros.node.context import NodeContext
+from fol_vpr.ros.node.diagnostics.facts import NodeFacts
 from fol_vpr.ros.node.diagnostics.monitor import Monitor, Snapshot
-from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, diagnostic_statuses, no_images_message
+from fol_vpr.ros.node.diagnostics.problems import OK, LogLine, Part, ProblemLog
+from fol_vpr.ros.node.diagnostics.statuses import diagnostic_parts, diagnostic_statuses
 
 # Seconds without an image after which the node listens to all transports again.
 TRANSPORT_TIMEOUT = 1.0
-# Seconds without an image after which the log says so: a camera may start after the node.
-LOG_TIMEOUT = 10.0
-
-
-class NoImagesLog:
-    """Decides when the log says that no images arrive: once, and again for another reason."""
-
-    def __init__(self) -> None:
-        self._listening_since: float | None = None
-        self._last_message = ''
-
-    def next_message(self, facts: NodeFacts, image_age: float | None, now: float) -> str:
-        """What is to be logged now, empty for nothing.
-
-        Args:
-            facts: of the node.
-            image_age: seconds since the last image, None before the first.
-            now: seconds of a clock that never stands still.
-        """
-        if not facts.listening:
-            self._listening_since = None
-            return ''
-        if self._listening_since is None:
-            self._listening_since = now
-        listening = now - self._listening_since
-        without_images = listening if image_age is None else min(listening, image_age)
-        if without_images < max(LOG_TIMEOUT, facts.settings.image_timeout):
-            if image_age is not None and image_age < listening:
-                self._last_message = ''
-            return ''
-        message = no_images_message(facts)
-        if message == self._last_message:
-            return ''
-        self._last_message = message
-        return message
 
 
 class DiagnosticsPublisher:
@@ -70,7 +37,7 @@ class DiagnosticsPublisher:
         self._context = context
         self._monitor = monitor
         self.progress = ''
-        self._no_images_log = NoImagesLog()
+        self._problem_log = ProblemLog()
         node = context.node
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._period = context.settings.node.diagnostics_period
@@ -110,18 +77,28 @@ class DiagnosticsPublisher:
         if runtime is not None and quiet:
             runtime.pipeline.resubscribe_if_unpublished()
         facts = self.facts()
-        self._publish(facts, counts)
-        message = self._no_images_log.next_message(facts, counts.image_age, time.monotonic())
-        if message:
-            self._context.node.get_logger().warning(message)
+        parts = self._publish(facts, counts)
+        if not facts.transition:
+            self._log(self._problem_log.update(parts, facts.listening, time.monotonic()))
 
-    def _publish(self, facts: NodeFacts, counts: Snapshot) -> None:
+    def _log(self, lines: list[LogLine]) -> None:
+        logger = self._context.node.get_logger()
+        for level, text in lines:
+            # One call site for each severity: rclpy allows a line of code only one.
+            if level == OK:
+                logger.info(text)
+            else:
+                logger.warning(text)
+
+    def _publish(self, facts: NodeFacts, counts: Snapshot) -> dict[str, Part]:
         node = self._context.node
         message = DiagnosticArray()
         message.header.stamp = node.get_clock().now().to_msg()
         name = node.get_fully_qualified_name().lstrip('/')
-        message.status = diagnostic_statuses(name, facts, counts)
+        parts = diagnostic_parts(facts, counts)
+        message.status = diagnostic_statuses(name, parts)
         self._publisher.publish(message)
+        return parts
 
     def facts(self) -> NodeFacts:
         """The state of the node; must be called on the executor's thread."""
@@ -158,6 +135,7 @@ class DiagnosticsPublisher:
             topics=[] if runtime is None else runtime.pipeline.topic_reports(),
             camera_problem=context.camera.problem(settings),
             camera_state=context.camera.description(settings),
-            odometry_problem=tf_problem or context.odometry.track.problem,
+            odometry_problem=tf_problem or context.odometry.problem(),
+            odometry_state=context.odometry.description(),
             loops=None if recognizer is None else recognizer.loops,
         )

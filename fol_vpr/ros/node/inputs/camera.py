@@ -15,6 +15,7 @@ from fol_vpr.datatypes import Camera, Frame, Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.ros.kept_messages import KeptSubscription
 from fol_vpr.ros.node.inputs.images import LIVE_QOS
+from fol_vpr.ros.node.inputs.publishers import is_remapped, published_elsewhere
 from fol_vpr.sources import (
     camera_of_images,
     is_rectified,
@@ -113,7 +114,18 @@ class CameraInput:
         return self._mounts.find(parent, child)
 
     def problem(self, settings: NodeConfig) -> str:
-        """Why camera_info is not used for the images; empty if it is, or if either is missing."""
+        """Why camera_info is not used for the images.
+
+        Empty if it is, and if either is missing, unless camera_info was remapped to a topic on
+        which nobody publishes, while somebody does elsewhere.
+        """
+        if self._info is None and is_remapped(self._node, 'camera_info'):
+            topic = self._node.resolve_topic_name('camera_info')
+            if others := self._published_elsewhere():
+                return (
+                    f'no camera_info: nobody publishes on {topic}, but on {", ".join(others)}: '
+                    'remap `camera_info` to the one of this camera'
+                )
         if not self._image[0]:
             return ''
         try:
@@ -126,7 +138,9 @@ class CameraInput:
         """What is known of the camera, and what is not computed without the rest."""
         if self._info is None:
             topic = self._node.resolve_topic_name('camera_info')
-            return f'no camera_info on {topic}: {NO_CALIBRATION}'
+            others = self._published_elsewhere()
+            found = f'; it is published on {", ".join(others)}: remap `camera_info`'
+            return f'no camera_info on {topic}: {NO_CALIBRATION}{found if others else ""}'
         if not self._image[0]:
             return 'waiting for images'
         try:
@@ -142,6 +156,13 @@ class CameraInput:
                 f'camera_mount: {NO_MOUNT}'
             )
         return 'calibrated, and its place on the robot is known'
+
+    def _published_elsewhere(self) -> list[str]:
+        """Topics with a camera_info, where nobody publishes on the one that is listened to."""
+        topic = self._node.resolve_topic_name('camera_info')
+        if not self._subscriptions or self._node.count_publishers(topic):
+            return []
+        return published_elsewhere(self._node, topic, {'sensor_msgs/msg/CameraInfo'})
 
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message

@@ -26,7 +26,7 @@ from rclpy.subscription import Subscription
 from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.config import NodeConfig
 from fol_vpr.errors import InputError
-from fol_vpr.ros.node.inputs.publishers import report_publishers
+from fol_vpr.ros.node.inputs.publishers import published_elsewhere, report_publishers
 from fol_vpr.sources.images.video.decoder import load_pyav
 from fol_vpr.sources.images.video.packets import (
     COMPRESSED_VIDEO,
@@ -198,8 +198,13 @@ class ImageInputs:
             self.subscribe()
 
     def reports(self) -> list[TopicReport]:
-        """Who publishes on the topics that are subscribed to."""
-        return [self._report(name, sub) for name, sub in self._subscriptions.items()]
+        """Who publishes on the topics that are subscribed to, or else where images are."""
+        reports = [self._report(name, sub) for name, sub in self._subscriptions.items()]
+        if not reports or any(report.publishers or report.problems for report in reports):
+            return reports
+        types = {kind.type_name for kind in TRANSPORTS.values()}
+        others = published_elsewhere(self._node, reports[0].name, types)
+        return [replace(reports[0], others=others), *reports[1:]]
 
     def _on_message(self, transport: str, message: Any, info: Any) -> None:
         subscription = self._subscriptions.get(transport)

@@ -18,6 +18,7 @@ from fol_vpr.datatypes import Pose, bare_frame
 from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import compose
 from fol_vpr.ros.messages.conversions import stamp_to_ns
+from fol_vpr.ros.node.inputs.publishers import is_remapped, published_elsewhere
 
 MAX_MESSAGES = 2000
 
@@ -59,6 +60,33 @@ class OdometryInput:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
         self.track.clear()
+
+    def problem(self) -> str:
+        """Why odometry is not used; empty if it is, or if there is none and nobody named it."""
+        if self.track.problem or not self._is_silent() or not is_remapped(self._node, 'odom'):
+            return self.track.problem
+        others = self._others()
+        if not others:
+            return ''
+        return f'no odometry: nobody publishes on {self._topic}, but on {", ".join(others)}'
+
+    def description(self) -> str:
+        """What is known of the odometry, in words."""
+        if not self._is_silent():
+            return f'on {self._topic}'
+        others = self._others()
+        said = f'none on {self._topic}: motion is estimated from the images and the time alone'
+        return f'{said}; it is published on {", ".join(others)}: remap `odom`' if others else said
+
+    @property
+    def _topic(self) -> str:
+        return self._node.resolve_topic_name('odom')
+
+    def _is_silent(self) -> bool:
+        return self._subscription is not None and not self._node.count_publishers(self._topic)
+
+    def _others(self) -> list[str]:
+        return published_elsewhere(self._node, self._topic, {'nav_msgs/msg/Odometry'})
 
 
 class BaseInOdometry(NamedTuple):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from difflib import SequenceMatcher
+
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 from fol_vpr.checks.topics.facts import TopicReport
+
+MAX_LISTED = 5
+"""Topics that a message lists; a robot may have dozens."""
 
 
 def report_publishers(
@@ -38,3 +44,34 @@ def report_publishers(
                 f'the publisher, or set qos_overrides.{name}.subscription'
             )
     return TopicReport(name, expected, publishers, [*problems, *wrong_qos], wrong_qos)
+
+
+def published_elsewhere(node: Node, wanted: str, types: AbstractSet[str]) -> list[str]:
+    """Topics that messages of some types are published on, those with a similar name first.
+
+    Args:
+        node: that asks; its own topics are left out.
+        wanted: resolved name of the topic on which nobody publishes.
+        types: of the messages, e.g. sensor_msgs/msg/Image.
+
+    Returns:
+        At most `MAX_LISTED` names, each with its type, and how many more there are.
+    """
+    own = f'{node.get_fully_qualified_name()}/'
+    found = [
+        (name, next(each for each in of_topic if each in types))
+        for name, of_topic in node.get_topic_names_and_types()
+        if name != wanted
+        and not name.startswith(own)
+        and not types.isdisjoint(of_topic)
+        and node.count_publishers(name)
+    ]
+    found.sort(key=lambda topic: -SequenceMatcher(None, wanted, topic[0]).ratio())
+    listed = [f'{name} ({kind})' for name, kind in found[:MAX_LISTED]]
+    more = len(found) - len(listed)
+    return [*listed, f'{more} more'] if more else listed
+
+
+def is_remapped(node: Node, name: str) -> bool:
+    """Whether a relative topic name was given another one when the node was started."""
+    return node.resolve_topic_name(name) != f'{node.get_namespace().rstrip("/")}/{name}'

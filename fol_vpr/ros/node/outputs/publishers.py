@@ -72,7 +72,8 @@ class Publishers:
         recognition: Recognition,
         model_id: str,
         settings: Settings,
-        elapsed: float,
+        processing: float,
+        waiting: float,
     ) -> PlaceHypothesisArray:
         """Publish an answer: hypotheses, loop closures and, while LOCALIZED, the pose.
 
@@ -80,14 +81,19 @@ class Publishers:
             recognition: the answer.
             model_id: of the network that computed it.
             settings: of the node.
-            elapsed: seconds since decoding of the image began.
+            processing: seconds of work on the image.
+            waiting: seconds that it waited in the node for others.
 
         Returns:
             The message on ~/places.
         """
         map_frame = settings.map_frame(recognition)
         message = conversions.places_message(
-            recognition, map_frame=map_frame, model_id=model_id, processing_time=elapsed
+            recognition,
+            map_frame=map_frame,
+            model_id=model_id,
+            processing_time=processing,
+            waiting_time=waiting,
         )
         self._places.publish(message)
         for closures in conversions.closures_messages(recognition):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fol_vpr.datatypes import LocalizationState, Recognition
+from fol_vpr.datatypes import Cause, Explanation, LocalizationState, Recognition
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 
 NS = 1_000_000_000
@@ -57,6 +57,32 @@ def test_rates_are_those_of_the_last_seconds(monkeypatch):
         monitor.answered(*answer(total=0.1))
     rates = monitor.snapshot().rates
     assert rates == {'received': pytest.approx(2.0), 'answered': pytest.approx(1.0)}
+
+
+def test_a_drive_is_summed_up_by_states_and_their_causes():
+    monitor = Monitor()
+    assert monitor.take_summary() == ''
+    states = {
+        Cause.PLACE_PROBABLE: LocalizationState.LOCALIZED,
+        Cause.FEW_IMAGES: LocalizationState.UNKNOWN,
+        Cause.POOR_IMAGE: LocalizationState.UNKNOWN,
+    }
+    for number, cause in enumerate([*states, Cause.FEW_IMAGES, Cause.PLACE_PROBABLE]):
+        monitor.received(number * NS, number * NS, lost=0)
+        said = Recognition(1, 'camera', states[cause], (), explanation=Explanation(cause, 'r'))
+        monitor.answered(said, {})
+    monitor.received(9 * NS, 9 * NS, lost=0)
+    monitor.dropped(1)
+    assert monitor.take_summary() == (
+        'images since the last summary: 6 received, 5 answered, 1 dropped, 0 bad; LOCALIZED 2; '
+        'UNKNOWN 3 (2 too few images in a row, 1 poor image)'
+    )
+    assert monitor.take_summary() == ''
+    monitor.received(10 * NS, 10 * NS, lost=0)
+    monitor.bad('cut short')
+    assert monitor.take_summary() == (
+        'images since the last summary: 1 received, 0 answered, 0 dropped, 1 bad; no answer'
+    )
 
 
 def test_latency_is_by_stage():

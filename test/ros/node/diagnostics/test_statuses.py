@@ -9,11 +9,11 @@ import pytest
 
 from fol_vpr.checks.topics.facts import TopicReport
 from fol_vpr.config import NodeConfig
-from fol_vpr.datatypes import LocalizationState, MapInfo, Recognition
+from fol_vpr.datatypes import Cause, Explanation, LocalizationState, MapInfo, Recognition
 from fol_vpr.loop_closure import FeedbackCounts, LoopStatus
+from fol_vpr.ros.node.diagnostics.facts import NodeFacts
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
-from fol_vpr.ros.node.diagnostics.publisher import NoImagesLog
-from fol_vpr.ros.node.diagnostics.statuses import NodeFacts, diagnostic_statuses
+from fol_vpr.ros.node.diagnostics.statuses import diagnostic_parts, diagnostic_statuses
 
 NS = 1_000_000_000
 INFO = MapInfo(
@@ -65,6 +65,7 @@ def status_of():
         camera_problem='',
         camera_state='calibrated',
         odometry_problem='',
+        odometry_state='none on /odom',
         loops=None,
     )
 
@@ -77,9 +78,9 @@ def status_of():
             changes['topics'] = [dataclasses.replace(topic, publishers=changes.pop('publishers'))]
         if 'settings' in changes:
             changes['settings'] = NodeConfig(**changes['settings'])
-        published = diagnostic_statuses(
-            'n', dataclasses.replace(facts, **changes), (monitor or Monitor()).snapshot()
-        )
+        counts = (monitor or Monitor()).snapshot()
+        parts = diagnostic_parts(dataclasses.replace(facts, **changes), counts)
+        published = diagnostic_statuses('n', parts)
         status = next(each for each in published if each.name == f'n: {part}')
         return ord(status.level), status.message
 
@@ -184,22 +185,6 @@ def test_a_waiting_node_tells_for_what(status_of):
     assert 'manager to activate' in status_of('node', state='inactive')[1]
 
 
-def test_the_log_reports_missing_images_once_for_each_cause(status_of):
-    log, facts = NoImagesLog(), status_of.facts
-    inactive = dataclasses.replace(facts, state='inactive')
-    driver = dataclasses.replace(
-        facts, topics=[dataclasses.replace(facts.topics[0], publishers=['/driver'])]
-    )
-    assert log.next_message(inactive, None, 0.0) == log.next_message(facts, None, 100.0) == ''
-    assert log.next_message(facts, None, 109.0) == ''
-    assert 'no images on /cam: nobody' in log.next_message(facts, None, 110.0)
-    assert log.next_message(facts, None, 111.0) == ''
-    assert 'does the camera run?' in log.next_message(driver, None, 112.0)
-    assert log.next_message(driver, 0.1, 113.0) == log.next_message(driver, 9.0, 122.0) == ''
-    assert 'does the camera run?' in log.next_message(driver, 11.0, 124.0)
-    assert log.next_message(driver, 12.0, 125.0) == ''
-
-
 def test_a_publisher_that_does_not_fit_is_named_beside_one_that_does(status_of):
     monitor = monitor_after(1, 1)
     assert status_of('images', monitor, problems=['the QoS of /p']) == (1, 'the QoS of /p')
@@ -276,3 +261,75 @@ def test_loops_report_counts_and_problems(status_of):
     stray = dataclasses.replace(status.counts, ignored=1, last_ignored='feedback to 9')
     stray_status = dataclasses.replace(status, counts=stray)
     assert status_of('loops', loops=stray_status) == (1, 'ignored feedback to 9')
+
+
+def received(rate: float, dropped: int, answered: int, monkeypatch) -> Monitor:
+    """Ten seconds of a camera, at their end."""
+    monitor, images = Monitor(), round(10 * rate)
+    for number in range(images):
+        monkeypatch.setattr(time, 'monotonic', lambda now=number / rate: now)
+        monitor.received(number * NS, number * NS, lost=0)
+        if number < dropped:
+            monitor.dropped(1)
+        if number < answered:
+            monitor.answered(*answer(total=0.1))
+    return monitor
+
+
+def test_images_dropped_beyond_the_share_that_is_allowed_are_a_warning(status_of, monkeypatch):
+    monitor = received(31, dropped=246, answered=64, monkeypatch=monkeypatch)
+    level, message = status_of('images', monitor)
+    assert level == 1 and '79% of the images' in message and '(246 of 310)' in message
+    assert 'Lower the rate of the camera' in message and 'dropped_share (0.5)' in message
+    assert status_of('images', monitor, settings={'dropped_share': 0.9})[0] == 0
+    assert status_of('images', monitor, settings={'dropped_share': 0.75})[0] == 1
+    few = received(0.5, dropped=5, answered=0, monkeypatch=monkeypatch)
+    assert status_of('images', few)[0] == 0
+
+
+def test_a_map_that_configure_is_yet_to_load_is_not_missing(status_of):
+    waiting = status_of('map', state='unconfigured', settings={'map': 'campus.folmap'})
+    assert waiting == (0, 'unconfigured: the map is campus.folmap, and configure loads it')
+    assert status_of('map', state='unconfigured')[0] == 2
+    refused = status_of(
+        'map', state='unconfigured', settings={'map': 'm.folmap'}, map_failure='damaged'
+    )
+    assert refused == (2, 'damaged')
+    assert status_of('map', state='active', settings={'map': 'm.folmap'})[0] == 2
+
+
+def test_a_wrong_topic_lists_the_image_topics_that_are_there(status_of, monkeypatch):
+    others = ['/camera/image_raw (sensor_msgs/msg/Image)', '/rear (sensor_msgs/msg/Image)']
+    topic = dataclasses.replace(status_of.facts.topics[0], others=others)
+    level, message = status_of('images', topics=[topic])
+    assert level == 2 and f'images are published on {", ".join(others)}: ' in message
+    assert '`-r image:=/camera/image_raw` behind --ros-args if that is the camera' in message
+    jpeg = dataclasses.replace(topic, others=['/cam/compressed (sensor_msgs/msg/CompressedImage)'])
+    assert '`-r image/compressed:=/cam/compressed`' in status_of('images', topics=[jpeg])[1]
+    monkeypatch.setenv('FOL_VPR_LAUNCH_FILE', 'localize.launch.py')
+    assert '`image_topic:=/cam`' in status_of('images', topics=[jpeg])[1]
+    assert 'no image topic is published here' in status_of('images')[1]
+
+
+def test_the_last_answer_says_why_and_all_are_counted(status_of):
+    monitor = monitor_after(1, 1)
+    explanation = Explanation(Cause.FEW_IMAGES, 'images 1 of 3 needed', 'wait')
+    unknown = dataclasses.replace(
+        answer()[0], state=LocalizationState.UNKNOWN, explanation=explanation
+    )
+    for _ in range(2):
+        monitor.answered(unknown, {'processing': 0.1, 'waiting': 0.7, 'total': 0.8})
+    assert status_of('recognition', monitor) == (0, 'UNKNOWN: images 1 of 3 needed')
+    part = diagnostic_parts(status_of.facts, monitor.snapshot())['recognition']
+    assert part.values['last remedy'] == 'wait'
+    assert part.values['UNKNOWN: too few images in a row'] == 2
+    milliseconds = [name for name in part.values if name.endswith('(ms)')]
+    assert milliseconds == ['processing (ms)', 'waiting (ms)', 'total (ms)']
+    assert part.values['processing (ms)'] == '100.0 median, 100.0 95th percentile'
+
+
+def test_all_that_is_wrong_with_a_part_is_said(status_of):
+    monitor = monitor_after(1, 1)
+    monitor.answered(*answer(quality_reason='blurred', total=0.1))
+    said = status_of('recognition', monitor, odometry_problem='a gap')
+    assert said == (1, 'poor image: blurred; a gap')

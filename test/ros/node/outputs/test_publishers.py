@@ -87,7 +87,7 @@ def publish(recognizer):
             if settings.publish_tf:
                 watch.until(lambda: publishers._transforms._track._messages)
             model_id = recognizer.extractor.model_id
-            publishers.publish_answer(answer, model_id, Settings(node=settings), 0.25)
+            publishers.publish_answer(answer, model_id, Settings(node=settings), 0.25, 0.5)
             publishers.publish_visualization(frame, answer, recognizer, Settings(node=settings))
             watch.until(lambda: received['places'] and len(received['markers']) == 2)
             watch.spin(0.5)
@@ -125,6 +125,7 @@ def test_a_localized_image_gives_a_pose_with_its_own_stamp(publish):
     assert geopose.pose.position.latitude == pytest.approx(-27.1)
     assert closures.header.frame_id == 'camera'
     assert received['places'][0].processing_time.nanosec == 250_000_000
+    assert received['places'][0].waiting_time.nanosec == 500_000_000
     assert [len(markers.markers) > 0 for markers in received['markers']] == [True, True]
 
 
