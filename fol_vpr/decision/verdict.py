@@ -192,7 +192,7 @@ def _why_unknown(
     leader, rival = situation.leader, situation.rival
     if made.probability is not None and made.support is not None and leader is not None:
         if made.probability.holds and not made.support.holds:
-            return _few_images(situation, made.support, made.probability, config)
+            return _few_images(situation, made, made.support, config)
         if made.probability.holds:
             return _not_verified(situation, leader, made.probability)
     if made.outside.holds and not situation.calibrated:
@@ -209,7 +209,7 @@ def _why_unknown(
     if situation.quality < POOR_QUALITY:
         return _poor_image(situation, 'poor image')
     if not made.length.holds:
-        return _few_images(situation, made.length, made.probability, config)
+        return _few_images(situation, made, made.length, config)
     if rival is not None and rival.is_alike and rival.together >= LIKELY:
         assert made.together is not None
         return _alike(situation, made.together)
@@ -229,27 +229,29 @@ def _alike(situation: Situation, together: Comparison) -> Explanation:
 
 
 def _few_images(
-    situation: Situation,
-    images: Comparison,
-    probability: Comparison | None,
-    config: VerificationConfig,
+    situation: Situation, made: _Comparisons, images: Comparison, config: VerificationConfig
 ) -> Explanation:
     leader = situation.leader
     so_far = ''
-    if leader is not None and probability is not None:
-        so_far = f'; {_word(situation)} {probability} for {leader.place_id}'
+    if leader is not None and made.probability is not None:
+        so_far = f'; {_word(situation)} {made.probability} for {leader.place_id}'
+    alone_is_enough = _is_otherwise_enough(situation, made)
     if not situation.in_sequence:
+        remedy = 'ask with a sequence of images: each one adds evidence'
+        if alone_is_enough:
+            remedy = (
+                '--consecutive 1 (verification.consecutive) decides by one image; a sequence of '
+                'images decides better'
+            )
         return Explanation(
-            Cause.FEW_IMAGES,
-            f'one image by itself: images {images}{so_far}',
-            'verification.consecutive 1 (--consecutive 1) decides by one image; a sequence of '
-            'images decides better',
+            Cause.FEW_IMAGES, f'one image by itself: images {images}{so_far}', remedy
         )
     if situation.restart is None:
+        remedy = 'wait for further images: each new view adds evidence'
+        if alone_is_enough:
+            remedy = 'wait for further images, or lower verification.consecutive'
         return Explanation(
-            Cause.FEW_IMAGES,
-            f'too few images in a row: images {images}{so_far}',
-            'wait for further images, or lower verification.consecutive',
+            Cause.FEW_IMAGES, f'too few images in a row: images {images}{so_far}', remedy
         )
     gap = situation.restart
     if gap < 0:
@@ -267,6 +269,14 @@ def _few_images(
         'wait for further images; if it happens again, send or answer images more often, or raise '
         'verification.max_gap',
     )
+
+
+def _is_otherwise_enough(situation: Situation, made: _Comparisons) -> bool:
+    """Whether there would be a statement if one image were enough."""
+    leader = situation.leader
+    if leader is not None and made.probability is not None and made.probability.holds:
+        return leader.images > 0 and (situation.calibrated or leader.verified)
+    return situation.calibrated and made.outside.holds
 
 
 def _not_verified(

@@ -449,4 +449,6 @@ def test_statements_say_why_too():
 def test_one_image_by_itself_says_so():
     alone = decision().update(clear(0, 5), sequence=False).explanation
     assert alone.cause is Cause.FEW_IMAGES and alone.reason.startswith('one image by itself')
-    assert '--consecutive 1' in alone.remedy
+    assert alone.remedy.startswith('--consecutive 1')
+    faint = decision().update(observation(0, FAINT), sequence=False).explanation
+    assert faint.remedy.startswith('ask with a sequence of images')

@@ -93,6 +93,9 @@ def test_unknown_turns_into_a_statement_where_its_cause_is_mended(situation, con
     if why.cause is Cause.NO_CALIBRATION:
         mended = replace(situation, calibrated=True, total_images=config.consecutive)
         assert judge(mended, config).state is NOT_IN_MAP
+    if why.cause is Cause.FEW_IMAGES:
+        one = judge(situation, replace(config, consecutive=1)).state
+        assert ('consecutive' in why.remedy) == (one in (LOCALIZED, NOT_IN_MAP))
     if why.cause is Cause.LOW_PROBABILITY:
         leader = replace(situation.leader, probability=1.0, images=4, verified=True)
         assert judge(replace(situation, leader=leader), config).state is LOCALIZED

@@ -70,7 +70,7 @@ def test_an_image_is_recognized_published_counted_and_shown(piped):
     (answer,) = piped.publishers.answers
     assert answer.stamp_ns == 77 * 10**9
     assert answer.hypotheses[0].place.place_id.endswith('000002')
-    assert answer.explanation.cause is Cause.UNTRAINED
+    assert answer.explanation.cause is Cause.FEW_IMAGES
     assert [result for result, _ in piped.results] == [answer] == piped.publishers.visualized
     assert piped.counts() == (1, 1, 0, 0)
     stages = set(piped.monitor.snapshot().latency)
@@ -200,3 +200,32 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
     piped.watch.until(lambda: len(piped.publishers.answers) == 2)
     assert piped.publishers.latencies == [(5.0, 0.0), (5.0, 5.0)]
     assert piped.monitor.snapshot().latency['total'][0] == 7.5
+
+
+def test_a_drive_is_told_by_causes(piped):
+    """What an operator reads of it: in each answer, and in the log at its end."""
+    images = piped.watch.publisher(Image, '/image')
+    covered = picture(2, stamp=4)
+    covered.data = bytes(len(covered.data))
+    drive = [picture(2, stamp=stamp) for stamp in (1, 2, 3)]
+    drive += [covered, picture(2, stamp=20), picture(2, stamp=10)]
+    for number, image in enumerate(drive):
+        images.publish(image)
+        piped.watch.until(lambda number=number: len(piped.publishers.answers) > number)
+    causes = [answer.explanation.cause for answer in piped.publishers.answers]
+    assert causes == [
+        Cause.FEW_IMAGES,
+        Cause.FEW_IMAGES,
+        Cause.PLACE_PROBABLE,
+        Cause.POOR_IMAGE,
+        Cause.TIME_GAP,
+        Cause.TIME_GAP,
+    ]
+    reasons = [answer.explanation.reason for answer in piped.publishers.answers]
+    assert 'dark: 100% of the image is black' in reasons[3]
+    assert reasons[4].startswith('16 s without an image (verification.max_gap 5 s)')
+    assert reasons[5].startswith('stamps went back by 10 s')
+    assert piped.monitor.take_summary().endswith(
+        'LOCALIZED 1; UNKNOWN 5 (2 too few images in a row, 2 sequence begun anew by a jump of the '
+        'stamps, 1 poor image)'
+    )
