@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.bench import PARAMETERS, Bench, RecordingPublishers, bench, recognizer_with_map
-from helpers.messages import picture
+from helpers.messages import covered_picture, picture
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -205,10 +205,8 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
 def test_a_drive_is_told_by_causes(piped):
     """What an operator reads of it: in each answer, and in the log at its end."""
     images = piped.watch.publisher(Image, '/image')
-    covered = picture(2, stamp=4)
-    covered.data = bytes(len(covered.data))
     drive = [picture(2, stamp=stamp) for stamp in (1, 2, 3)]
-    drive += [covered, picture(2, stamp=20), picture(2, stamp=10)]
+    drive += [covered_picture(4), picture(2, stamp=20), picture(2, stamp=10)]
     for number, image in enumerate(drive):
         images.publish(image)
         piped.watch.until(lambda number=number: len(piped.publishers.answers) > number)
@@ -226,6 +224,6 @@ def test_a_drive_is_told_by_causes(piped):
     assert reasons[4].startswith('16 s without an image (verification.max_gap 5 s)')
     assert reasons[5].startswith('stamps went back by 10 s')
     assert piped.monitor.take_summary().endswith(
-        'LOCALIZED 1; UNKNOWN 5 (2 too few images in a row, 2 sequence begun anew by a jump of the '
-        'stamps, 1 poor image)'
+        'LOCALIZED 1; UNKNOWN 5 (2 too few images in a row, 2 sequence begun anew by a jump of '
+        'the stamps, 1 poor image)'
     )
