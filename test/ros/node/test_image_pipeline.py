@@ -204,8 +204,9 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
 
 def test_a_drive_is_told_by_causes(piped):
     """What an operator reads of it: in each answer, and in the log at its end."""
+    piped.pipeline._recognizer.reset_sequence()
     images = piped.watch.publisher(Image, '/image')
-    drive = [picture(2, stamp=stamp) for stamp in (1, 2, 3)]
+    drive = [picture(place, stamp=1 + place) for place in range(PLACES)]
     drive += [covered_picture(4), picture(2, stamp=20), picture(2, stamp=10)]
     for number, image in enumerate(drive):
         images.publish(image)
