@@ -141,7 +141,8 @@ def cause_lines(answers: Sequence[QueryAnswer]) -> list[str]:
         width = len(str(total))
         for cause, found in sorted(by_cause.items(), key=lambda item: -len(item[1])):
             example = found[len(found) // 2]
-            reason = escape_controls(example.explanation.reason, keep='')
+            said = example.explanation.reason.removeprefix(f'{cause.in_words}: ')
+            reason = escape_controls(said, keep='')
             remedy = escape_controls(example.explanation.remedy, keep='')
             lines.append(
                 f'  {len(found):>{width}}  {cause.in_words} (query {example.index}: {reason})'
