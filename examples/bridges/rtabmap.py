@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from examples.bridges.motion import covariance_at_end, transform_message
 from examples.running import run
 from fol_vpr.errors import InputError
 from fol_vpr.ros.messages.conversions import stamp_to_ns
+from fol_vpr.ros.service_qos import SERVICE_QOS
 
 # rtabmap::Link::kUserClosure
 USER_CLOSURE = 4
@@ -32,11 +34,15 @@ class _SentLink:
         candidate: the closure that it was made of.
         nodes: both its ends.
         graphs: how many graphs came without it since the service answered; None before.
+        call: the future of the call.
+        since: time.monotonic() when the service was called.
     """
 
     candidate: Any
     nodes: frozenset[int]
     graphs: int | None = None
+    call: Any = None
+    since: float = field(default_factory=time.monotonic)
 
 
 class RtabmapBridge(KeyframeBridge):
@@ -52,7 +58,15 @@ class RtabmapBridge(KeyframeBridge):
         self._graph: dict[int, int] = {}
         self._links: set[frozenset[int]] = set()
         self._sent: list[_SentLink] = []
-        self._client = self.create_client(self._add_link, 'add_link')
+        self._client = self.create_client(self._add_link, 'add_link', qos_profile=SERVICE_QOS)
+        self._answer_timeout = float(
+            self.declared(
+                'answer_timeout',
+                10.0,
+                'Seconds after which a call of `add_link` that was not answered is given up.',
+            )
+        )
+        self.create_timer(0.5, self._give_up_unanswered)
         self.create_subscription(messages.Info, 'info', self._on_info, QoSProfile(depth=100))
         self.create_subscription(
             messages.MapGraph, 'mapGraph', self._on_graph, QoSProfile(depth=10)
@@ -72,8 +86,20 @@ class RtabmapBridge(KeyframeBridge):
         link.information = (0.5 * (information + information.T)).ravel()
         sent = _SentLink(candidate, nodes)
         self._sent.append(sent)
-        future = self._client.call_async(self._add_link.Request(link=link))
-        future.add_done_callback(lambda _: setattr(sent, 'graphs', 0))
+        sent.call = self._client.call_async(self._add_link.Request(link=link))
+        sent.call.add_done_callback(lambda _: setattr(sent, 'graphs', 0))
+
+    def _give_up_unanswered(self) -> None:
+        """Give up calls that take too long: a request that was lost is never answered."""
+        for sent in tuple(self._sent):
+            if sent.graphs is None and time.monotonic() - sent.since > self._answer_timeout:
+                self._sent.remove(sent)
+                self._client.remove_pending_request(sent.call)
+                reason = (
+                    f'unused: {self._client.srv_name} did not answer within '
+                    f'{self._answer_timeout:g} s (answer_timeout)'
+                )
+                self.answer(sent.candidate, accepted=False, reason=reason)
 
     def keyframes(self, robot: int) -> Mapping[int, int]:
         """Stamps of the nodes in the graph that RTAB-Map optimises."""

@@ -17,7 +17,7 @@ from fol_vpr.config.map_settings import (
     settings_in_use,
     settings_of,
 )
-from fol_vpr.config.maps import MappingConfig, PruningConfig
+from fol_vpr.config.maps import DriveMappingConfig, MappingConfig, PruningConfig
 from fol_vpr.config.node import NodeConfig
 from fol_vpr.config.recognition import (
     NetworkConfig,
@@ -46,6 +46,7 @@ __all__ = [
     'CameraConfig',
     'Checked',
     'DemoConfig',
+    'DriveMappingConfig',
     'EchoConfig',
     'EvaluationConfig',
     'LoopsConfig',

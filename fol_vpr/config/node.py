@@ -24,9 +24,9 @@ class NodeConfig(Checked):
         '',
         'Folder that the map, and the paths in calls of ~/load_map and ~/save_map, have to lie '
         'in once links and .. are resolved; relative paths start there. network.weights, '
-        'retrieval.index_uri and loops.session_file then keep the values that they have at start. '
-        'Empty allows any path that the user of the node may read or write, to every node that '
-        'may call the services.',
+        'retrieval.index_uri, loops.session_file and mapping.output then keep the values that '
+        'they have at start. Empty allows any path that the user of the node may read or write, '
+        'to every node that may call the services.',
         read_only=True,
     )
     map_load_timeout: float = setting(

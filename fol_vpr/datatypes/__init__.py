@@ -15,7 +15,11 @@ from fol_vpr.datatypes.answers import (
     Recognition,
     Verification,
 )
-from fol_vpr.datatypes.covariance import checked_covariance, covariance_of_message
+from fol_vpr.datatypes.covariance import (
+    checked_covariance,
+    covariance_of_message,
+    horizontal_stddev,
+)
 from fol_vpr.datatypes.frames import bare_frame
 from fol_vpr.datatypes.geometry import (
     DISTORTION_MODELS,
@@ -63,4 +67,5 @@ __all__ = [
     'bare_frame',
     'checked_covariance',
     'covariance_of_message',
+    'horizontal_stddev',
 ]

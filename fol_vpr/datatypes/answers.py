@@ -51,6 +51,7 @@ class Cause(IntEnum):
     NO_MOTION = 18
     NOT_VERIFIED = 19
     NO_CALIBRATION = 20
+    MAPPING = 21
 
     @property
     def in_words(self) -> str:

@@ -92,6 +92,27 @@ def covariance_of_message(numbers: np.ndarray) -> np.ndarray | None:
     return checked_covariance(given)
 
 
+def horizontal_stddev(numbers: np.ndarray) -> float:
+    """Largest standard deviation along any direction of x and y in metres, 0 where unknown.
+
+    The other rows do not matter: planar localisation fills them in as it likes.
+
+    Args:
+        numbers: [36], row-major, of a ROS message.
+
+    Raises:
+        InputError: the numbers of x and y hold NaN, or are no covariance.
+    """
+    planar = np.asarray(numbers, dtype=np.float64).reshape(6, 6)[:2, :2]
+    filled = np.zeros((6, 6))
+    filled[:2, :2] = planar
+    known = covariance_of_message(filled)
+    if known is None:
+        return 0.0
+    # The longer axis of the ellipse.
+    return math.sqrt(max(0.0, float(np.linalg.eigvalsh(known[:2, :2])[-1])))
+
+
 def _no_covariance(why: str, given: np.ndarray) -> str:
     deviations = ', '.join(
         f'{math.sqrt(value):.3g}' if value >= 0 else f'√{value:.3g}' for value in given.diagonal()

@@ -103,6 +103,9 @@ class GeoPosition:
                 f'an altitude within ±{MAX_ALTITUDE:g} m is needed, or NaN where it is unknown, '
                 f'got {self.altitude}'
             )
+        # rclpy ends the process where a message has an int in a field of floats.
+        for name in ('latitude', 'longitude', 'altitude'):
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     def distance(self, other: GeoPosition) -> float:
         """Metres along the ground, on a sphere (haversine formula)."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from fol_vpr.datatypes.geometry import MAX_COORDINATE, Camera, GeoPosition, Pose
 from fol_vpr.errors import InputError
@@ -104,15 +102,24 @@ class Prior:
                 f'{", ".join(map(repr, sorted(known)))}'
             )
 
-    @classmethod
-    def around(cls, pose: Pose, radius: float, sessions: frozenset[str] = frozenset()) -> Prior:
-        """A prior around a pose in the map frame, with the uncertainty of its covariance."""
-        stddev = 0.0
-        if pose.covariance is not None:
-            # The longer axis of the ellipse in x and y.
-            stddev = math.sqrt(max(0.0, float(np.linalg.eigvalsh(pose.covariance[:2, :2])[-1])))
-        x, y = (float(value) for value in pose.position[:2])
-        return cls(position=(x, y), radius=radius, stddev=stddev, sessions=sessions)
+    def check_places(self, places: Sequence[Place]) -> None:
+        """Check that the map has what the prior is about.
+
+        Raises:
+            InputError: no place is of one of the sessions, or none has a position of that kind,
+                so that the position would rule nothing out.
+        """
+        self.check_sessions(places)
+        if self.position is not None and not any(place.pose for place in places):
+            raise InputError(
+                'a position in metres cannot be used: no place of the map has one; search without '
+                'it'
+            )
+        if self.geo is not None and not any(place.geo for place in places):
+            raise InputError(
+                'a geodetic position cannot be used: no place of the map has one; search without '
+                'it'
+            )
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from fol_vpr.datatypes import (
     Place,
     PlaceHypothesis,
 )
-from fol_vpr.errors import InputError, MapError, StorageError
+from fol_vpr.errors import InputError, MapError
 from fol_vpr.loop_closure.distance import DistanceTracker
 from fol_vpr.loop_closure.keyframes import SessionKeyframes
 from fol_vpr.mapping.build import thumbnail
+from fol_vpr.mapping.free_path import free_path, map_path_in_folder
 from fol_vpr.mapping.live import LiveMap
 
-MAX_NAMES = 10_000
 FILE_SETTINGS = ('session_file', 'frame', 'codec', 'store_images')
 
 
@@ -70,7 +70,8 @@ class SessionRecorder:
             self.path = Path(self._folder.name) / 'session.folmap'
             self.previous: Path | None = None
         else:
-            self.path, self.previous = _free_path(config.session_file)
+            given = Path(config.session_file).expanduser()
+            self.path, self.previous = free_path(map_path_in_folder(given, 'loops.session_file'))
         self._map: LiveMap | None = None
         self._keyframes = SessionKeyframes(config, tracker)
         # Held while the whole file is written; no keyframe can be added meanwhile.
@@ -267,23 +268,3 @@ class SessionRecorder:
             if self._folder is not None:
                 self._folder.cleanup()
                 self._folder = None
-
-
-def _free_path(given: str) -> tuple[Path, Path | None]:
-    """A path that does not exist yet for the file of a drive, and that of the previous drive."""
-    path = Path(given).expanduser()
-    if path.suffix != '.folmap':
-        raise InputError(
-            f'loops.session_file is {given!r}, expected the path of a .folmap file to make'
-        )
-    if not path.parent.is_dir():
-        raise StorageError(
-            f'loops.session_file is {given!r}, but there is no folder {path.parent}: create it'
-        )
-    previous = None
-    for number in range(1, MAX_NAMES):
-        name = path if number == 1 else path.with_stem(f'{path.stem}-{number}')
-        if not name.exists():
-            return name, previous
-        previous = name
-    raise StorageError(f'{path} and its next {MAX_NAMES} numbers exist already: move them away')

@@ -2,17 +2,21 @@
 
 from fol_vpr.mapping.build import build_map, map_header
 from fol_vpr.mapping.candidate_matcher import CandidateMatcher, make_hypothesis
-from fol_vpr.mapping.keyframes import KeyframeSelector
+from fol_vpr.mapping.free_path import free_path, map_path_in_folder
+from fol_vpr.mapping.keyframes import DriveKeyframes, KeyframeSelector
 from fol_vpr.mapping.live import LiveMap
 from fol_vpr.mapping.memory import MemoryPlan, plan_memory
 
 __all__ = [
     'CandidateMatcher',
+    'DriveKeyframes',
     'KeyframeSelector',
     'LiveMap',
     'MemoryPlan',
     'build_map',
+    'free_path',
     'make_hypothesis',
     'map_header',
+    'map_path_in_folder',
     'plan_memory',
 ]

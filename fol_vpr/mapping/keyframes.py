@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from fol_vpr.config import MappingConfig
-from fol_vpr.datatypes import GeoPosition, Pose
+from fol_vpr.config import DriveMappingConfig, MappingConfig
+from fol_vpr.datatypes import Features, Frame, GeoPosition, Pose
 
 
 class KeyframeSelector:
@@ -49,3 +49,45 @@ def turn_between(first: np.ndarray, second: np.ndarray) -> float:
     """Angle in degrees, 0 to 180, of the rotation between two unit quaternions [4]."""
     cosine = min(1.0, abs(float(np.dot(first, second))))
     return math.degrees(2 * math.acos(cosine))
+
+
+class DriveKeyframes:
+    """Which images of a running drive become places of the map that it builds.
+
+    As of a bag, by the pose where there are poses, and by time where there are none. A robot
+    stands for long on a live drive, so that without poses the view has to have changed as well.
+
+    Args:
+        config: when an image is due.
+    """
+
+    def __init__(self, config: DriveMappingConfig) -> None:
+        self._config = config
+        self._selector = KeyframeSelector(
+            MappingConfig(
+                keyframe_distance=config.keyframe_distance,
+                keyframe_angle=config.keyframe_angle,
+                keyframe_interval=config.keyframe_interval,
+            )
+        )
+        self._last_view: np.ndarray | None = None
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether an image is due, before its features are known."""
+        return self._selector.wants(frame.stamp_ns, frame.pose, None)
+
+    def is_new_view(self, features: Features) -> bool:
+        """Whether a due image is to be stored; always, where there are poses."""
+        if self._config.poses != 'none' or self._last_view is None:
+            return True
+        similarity = float(self._last_view @ features.global_descriptor)
+        return similarity < self._config.keyframe_similarity
+
+    def skip(self, frame: Frame) -> None:
+        """Record that a due image was not stored; the next one is due an interval later."""
+        self._selector.stored(frame.stamp_ns, frame.pose, None)
+
+    def store(self, frame: Frame, features: Features) -> None:
+        """Record that an image is the last keyframe now."""
+        self.skip(frame)
+        self._last_view = features.global_descriptor

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig
-from fol_vpr.database import MapReader
-from fol_vpr.datatypes import Frame, MapInfo, Place
+from fol_vpr.database import MapHeader, MapReader, MapWriter
+from fol_vpr.datatypes import Features, Frame, MapInfo, Place
 from fol_vpr.decision import Calibration, calibration_from_rows
 from fol_vpr.errors import MapError
 from fol_vpr.mapping import LiveMap
+from fol_vpr.mapping.build import thumbnail
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.recognizer.compatibility import check_fit
 
@@ -107,6 +108,43 @@ class MapManager:
             self._swap_map(loaded)
         return loaded.info
 
+    def begin(
+        self,
+        path: Path,
+        header: MapHeader,
+        frame: Frame,
+        features: Features,
+        *,
+        session_id: str,
+        store_image: bool,
+        config: RecognizerConfig,
+    ) -> MapInfo:
+        """Make a map of one place, and use it instead of the present one.
+
+        Args:
+            path: of the file, which must not exist.
+            header: of the map.
+            frame: the place, with the pose of the base in the map frame, where it is known.
+            features: of the frame.
+            session_id: the drive.
+            store_image: whether a JPEG of it is stored.
+            config: as of `load`.
+
+        Raises:
+            MapError: the file exists.
+            StorageError: no space or no permission.
+        """
+        with MapWriter(path, header, source_id=session_id, resumable=False) as writer:
+            writer.add(
+                frame,
+                features,
+                session_id=session_id,
+                source_position=0,
+                image_jpeg=thumbnail(frame.image) if store_image else None,
+            )
+            writer.finish()
+        return self.load(path, config)
+
     def _swap_map(self, loaded: LiveMap, *, is_other_map: bool = True) -> None:
         """Use a map instead of the present one, and close that."""
         try:
@@ -126,12 +164,21 @@ class MapManager:
         if previous is not None:
             previous.close()
 
-    def add(self, frame: Frame, *, session_id: str, place_id: str, store_image: bool) -> Place:
+    def add(
+        self,
+        frame: Frame,
+        *,
+        session_id: str,
+        place_id: str,
+        store_image: bool,
+        features: Features | None = None,
+    ) -> Place:
         """Add an image to the map; arguments and errors as of `LiveMap.add`."""
         with self.editing:
             with self._answering:
                 loaded = self.require()
-                features = self._extractor.extract([frame.image])[0]
+                if features is None:
+                    features = self._extractor.extract([frame.image])[0]
             # Writing to the disk does not keep images from being answered.
             return loaded.add(
                 frame,

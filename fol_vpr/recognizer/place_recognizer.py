@@ -31,6 +31,7 @@ from fol_vpr.decision import (
 )
 from fol_vpr.loop_closure import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
+from fol_vpr.mapping.build import map_header
 from fol_vpr.network import FeatureExtractor, PreparedImage
 from fol_vpr.recognizer.calibration_fit import (
     calibration_in_words,
@@ -202,14 +203,35 @@ class PlaceRecognizer:
         """
         return self.extractor.prepare(frame.image)
 
-    def extract(self, frame: Frame) -> Features:
-        """The features that the network extracts from an image.
+    def recognize_within_drive(
+        self, frame: Frame, *, prepared: PreparedImage | None = None
+    ) -> Recognition:
+        """Answer without searching the map: UNKNOWN, with loop closures within the drive.
+
+        Args:
+            frame: the next image of the stream.
+            prepared: what `prepare` returned for it, where that was called ahead.
 
         Raises:
             DeviceError: the device ran out of memory.
         """
         with self._lock:
-            return self.extractor.extract([frame.image])[0]
+            if not self._loops.enabled:
+                return self.quality_only_result(frame)
+            return self._recognize_without_map(frame, prepared, StageTimer())
+
+    def extract(self, frame: Frame, *, prepared: PreparedImage | None = None) -> Features:
+        """The features that the network extracts from an image.
+
+        Args:
+            frame: the image.
+            prepared: what `prepare` returned for it, where that was called ahead.
+
+        Raises:
+            DeviceError: the device ran out of memory.
+        """
+        with self._lock:
+            return self.extractor.extract([prepared or frame.image])[0]
 
     def observe(
         self, frame: Frame, features: Features, *, exclude: frozenset[int] = frozenset()
@@ -370,18 +392,71 @@ class PlaceRecognizer:
         loaded = self._maps.live
         return '' if loaded is None else loaded.hit_problem
 
+    def begin_map(
+        self,
+        path: Path,
+        frame: Frame,
+        features: Features,
+        *,
+        session_id: str,
+        codec: str,
+        frame_id: str,
+        own_origin: bool,
+        store_image: bool,
+    ) -> MapInfo:
+        """Make a map of one place, and use it instead of the present one.
+
+        Args:
+            path: of the file, which must not exist.
+            frame: the place, with the pose of the base in the map frame, where it is known.
+            features: of the frame, as `extract` returns them.
+            session_id: the drive.
+            codec: how local features are stored.
+            frame_id: frame of the poses.
+            own_origin: whether the origin of that frame is where the drive began.
+            store_image: whether a JPEG of each place is stored.
+
+        Raises:
+            MapError: the file exists.
+            StorageError: no space or no permission.
+        """
+        header = map_header(
+            self.extractor,
+            name=path.stem,
+            codec=codec,
+            frame_id=frame_id,
+            origin=session_id if own_origin else '',
+        )
+        return self._maps.begin(
+            path,
+            header,
+            frame,
+            features,
+            session_id=session_id,
+            store_image=store_image,
+            config=self.config,
+        )
+
     def add_place(
-        self, frame: Frame, *, session_id: str = '', place_id: str = '', store_image: bool = True
+        self,
+        frame: Frame,
+        *,
+        session_id: str = '',
+        place_id: str = '',
+        store_image: bool = True,
+        features: Features | None = None,
     ) -> Place:
         """Add an image to the loaded map: on the disk when this returns, and searched from now on.
 
-        Args and errors as of `LiveMap.add`; an empty `session_id` takes that of this run.
+        Args and errors as of `LiveMap.add`; an empty `session_id` takes that of this run, and
+        features that are not given are extracted.
         """
         return self._maps.add(
             frame,
             session_id=session_id or self.session_id,
             place_id=place_id,
             store_image=store_image,
+            features=features,
         )
 
     def remove_places(self, place_ids: Sequence[str], session_ids: Sequence[str] = ()) -> int:

@@ -14,6 +14,7 @@ POLICY = Path(__file__).resolve().parents[2] / 'config' / 'sros2_policy.xml'
 OPTIONAL = {
     ('topics subscribe', '/clock'),  # use_sim_time
     ('topics subscribe', '/tf_static'),  # tf2_msgs is installed
+    ('topics subscribe', '/pose'),  # mapping.poses is pose
     ('topics publish', '/tf'),  # publish_tf
 }
 

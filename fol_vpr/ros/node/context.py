@@ -12,6 +12,7 @@ from fol_vpr.ros.node.inputs.odometry import OdometryInput
 from fol_vpr.ros.node.parameters.live import LiveSettings
 from fol_vpr.ros.node.parameters.settings import Settings
 from fol_vpr.ros.node.runtime import Runtime
+from fol_vpr.ros.node.services.calls import ServiceCalls
 from fol_vpr.sources import StreamDecoder
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class NodeContext:
         decoder: of the images of the stream.
         request_decoder: of the images in service calls, which may be of another camera.
         odometry: the odometry of the robot.
+        calls: of the services that are not answered yet.
         runtime: what the node has while it is configured, else None.
         enabled: whether the node listens to images while active.
         failure: why the last lifecycle transition failed, empty if it succeeded.
@@ -48,6 +50,7 @@ class NodeContext:
         self.enabled = True
         self.failure = self.map_failure = ''
         self.live_settings = LiveSettings(node, lambda: self.runtime is not None)
+        self.calls = ServiceCalls(node)
         self.camera = CameraInput(node)
         self.decoder = self._decoder('the images')
         self.request_decoder = self._decoder('the images of service calls')

@@ -29,6 +29,7 @@ from fol_vpr.sources.images.video.packets import stamp_and_frame
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.ros.node.mapping.mapper import DriveMapper
 
 # Seconds that the current image may take to end when the node is closed.
 STOP_TIMEOUT = 0.4
@@ -80,6 +81,7 @@ class ImagePipeline:
         monitor: counts the images.
         on_result: called on the recognizing thread with each published PlaceHypothesisArray, and
             with the time.perf_counter() at which decoding of its image began.
+        mapper: stores the images in a map instead; None where they are to be recognized.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class ImagePipeline:
         odometry: OdometryTrack,
         monitor: Monitor,
         on_result: Callable[[Any, float], None],
+        mapper: DriveMapper | None = None,
     ) -> None:
         self._node = node
         self._recognizer = recognizer
@@ -104,6 +107,7 @@ class ImagePipeline:
         self._odometry = odometry
         self._monitor = monitor
         self._on_result = on_result
+        self._mapper = mapper
         self._stopped = threading.Event()
         config = settings.current.node
         self._replay = config.replay
@@ -266,7 +270,9 @@ class ImagePipeline:
         settings = self._settings.apply(recognizer)
         odometry = self._odometry.pose_at(decoded.frame.stamp_ns, settings.node)
         frame = replace(decoded.frame, odometry=odometry)
-        if recognizer.map_info is None and not recognizer.loops.enabled:
+        if self._mapper is not None:
+            recognition = self._mapper.process(frame, decoded.prepared, settings)
+        elif recognizer.map_info is None and not recognizer.loops.enabled:
             recognition = recognizer.quality_only_result(frame)
         else:
             recognition = recognizer.recognize(frame, prepared=decoded.prepared)

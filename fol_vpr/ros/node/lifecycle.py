@@ -17,16 +17,14 @@ from fol_vpr.ros.node.defects import report_defect
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
 from fol_vpr.ros.node.image_pipeline import ImagePipeline
-from fol_vpr.ros.node.inputs.camera import CameraInput
 from fol_vpr.ros.node.inputs.feedback import FeedbackInput
-from fol_vpr.ros.node.inputs.odometry import OdometryInput
 from fol_vpr.ros.node.managers.bond import ManagerBond
 from fol_vpr.ros.node.managers.requests import answer_every_request
 from fol_vpr.ros.node.outputs.publishers import Publishers
 from fol_vpr.ros.node.parameters.advice import how_to_set
-from fol_vpr.ros.node.parameters.settings import confined_path, with_network_of_map
+from fol_vpr.ros.node.parameters.settings import Settings, confined_path, with_network_of_map
 from fol_vpr.ros.node.runtime import Runtime
-from fol_vpr.ros.node.services.common import NotReady
+from fol_vpr.ros.node.services.calls import NotReady
 from fol_vpr.ros.node.services.enable import EnableService
 from fol_vpr.ros.node.services.load_map import LoadMapService
 from fol_vpr.ros.node.services.map_changes import MapChangeServices
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.ros.node.mapping.mapper import DriveMapper
 
 
 class Localizer(LifecycleNode):
@@ -140,9 +139,11 @@ class Localizer(LifecycleNode):
         self._diagnostics.progress = 'loads the network'
         context = self.node_context
         settings = context.live_settings.read()
-        map_path = None
-        if settings.node.map:
+        map_path, output = None, None
+        if settings.node.map and not settings.mapping.output:
             map_path = confined_path(settings.node.map, settings.node.map_folder)
+        if settings.mapping.output:
+            map_path, output = self._map_to_build(settings)
         weights_of_map = False
         if map_path is not None:
             settings, weights_of_map = with_network_of_map(
@@ -159,6 +160,7 @@ class Localizer(LifecycleNode):
             self._diagnostics.progress = 'warms up'
             seconds = recognizer.warm_up()
             publishers = Publishers(self, settings, context.odometry.track)
+            mapper = None if output is None else self._mapper(recognizer, settings, output)
         except BaseException:
             recognizer.close()
             raise
@@ -172,14 +174,37 @@ class Localizer(LifecycleNode):
             odometry=context.odometry.track,
             monitor=self._monitor,
             on_result=self._relocalize.on_result,
+            mapper=mapper,
         )
-        context.runtime = Runtime(recognizer, publishers, pipeline)
+        context.runtime = Runtime(recognizer, publishers, pipeline, mapper)
         context.map_failure = ''
         context.on_map_changed()
         context.tell_of_map()
         self.get_logger().info(f'warmed up in {seconds:.1f} s')
         if not recognizer.extractor.trained:
             self.get_logger().warning('untrained weights: the answers mean nothing')
+
+    def _map_to_build(self, settings: Settings) -> tuple[Path | None, Path | None]:
+        """The existing map that is continued, or None, and the path of the map to build."""
+        # Imports torch, as _new_recognizer does.
+        from fol_vpr.ros.node.mapping.mapper import output_path
+
+        output = output_path(settings, self.get_logger().warning)
+        exists = output is not None and output.exists()
+        return output if exists else None, output
+
+    def _mapper(
+        self, recognizer: PlaceRecognizer, settings: Settings, output: Path
+    ) -> DriveMapper:
+        from fol_vpr.ros.node.mapping.mapper import DriveMapper
+        from fol_vpr.ros.node.mapping.poses import MappingPoses
+
+        context, config = self.node_context, settings.mapping
+        poses = MappingPoses(self, context.odometry.track, config)
+        self.get_logger().info(
+            f'builds {output}, with poses from {poses.source}; it does not localize'
+        )
+        return DriveMapper(self, recognizer, config, output, poses, context.on_map_changed)
 
     def _activate(self) -> None:
         runtime = self.node_context.runtime
@@ -201,7 +226,7 @@ class Localizer(LifecycleNode):
             log.info(f'active, listening on {topics}')
         else:
             log.info('active, but not listening: it was disabled by ~/enable')
-        if recognizer.map_info is not None:
+        if recognizer.map_info is not None or self.node_context.settings.mapping.output:
             return
         if recognizer.loops.enabled:
             log.info('active without a map: images are compared with those of the drive only')
@@ -220,10 +245,13 @@ class Localizer(LifecycleNode):
 
     def _listen(self, wanted: bool) -> None:
         context = self.node_context
-        sources: list[ImagePipeline | CameraInput | FeedbackInput | OdometryInput]
+        sources: list[Any]
         sources = [context.camera, self._feedback, context.odometry]
         if context.runtime is not None:
             sources.insert(0, context.runtime.pipeline)
+            mapper = context.runtime.mapper
+            if mapper is not None and mapper.poses.topic is not None:
+                sources.append(mapper.poses.topic)
         for source in sources:
             if wanted:
                 source.subscribe()
@@ -239,6 +267,8 @@ class Localizer(LifecycleNode):
             # cleaned up.
             self.node_context.runtime = None
             if runtime is not None:
+                if runtime.mapper is not None:
+                    runtime.mapper.finish(self.node_context.settings.mapping.save_timeout)
                 runtime.close()
 
     # ---- start without a lifecycle manager
@@ -291,6 +321,18 @@ class Localizer(LifecycleNode):
         self._bond.end()
         if self.node_context.runtime is not None:
             self.node_context.runtime.pipeline.stop()
+
+    def finish_mapping(self, is_given_up: Callable[[], bool]) -> bool:
+        """Merge the map that the node builds into one file; returns False where that failed.
+
+        Args:
+            is_given_up: asked now and then; True ends the wait.
+        """
+        runtime = self.node_context.runtime
+        if runtime is None or runtime.mapper is None:
+            return True
+        timeout = self.node_context.settings.mapping.save_timeout
+        return runtime.mapper.finish(timeout, is_given_up)
 
     def destroy_node(self) -> None:
         """Leave the ROS graph."""

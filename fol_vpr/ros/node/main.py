@@ -44,7 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status, 2 for wrong arguments or parameters. After a run the process ends here,
-        with the status 0.
+        with the status 0, or 1 where a map that the node built is not saved as one file.
     """
     arguments = list(sys.argv if args is None else args)
     if {'-h', '--help'} & set(arguments):
@@ -94,12 +94,19 @@ def main(args: Sequence[str] | None = None) -> int:
     # This thread only waits: no computation delays its reaction to a signal.
     while spinner.is_alive() and not select.select([stop_signal], [], [], 0.5)[0]:
         pass
+    # Whoever waits for a service gets an answer, as far as the executor is free to send it.
+    node.node_context.calls.refuse_all()
+    node.node_context.calls.wait_answered(SPIN_TIMEOUT)
     stop.set()
     executor.wake()
     spinner.join(SPIN_TIMEOUT)
     node.close()
+    # Saving a map that was built takes its time; a second signal ends it.
+    if _is_readable(stop_signal):
+        os.read(stop_signal, 4096)
+    status = 1 - node.finish_mapping(lambda: _is_readable(stop_signal))
     if not spinner.is_alive():
-        with exit_after(TEARDOWN_TIMEOUT):
+        with exit_after(TEARDOWN_TIMEOUT, status):
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()
@@ -110,7 +117,7 @@ def main(args: Sequence[str] | None = None) -> int:
     # Python would wait for a forward pass or the loading of a map, which cannot be interrupted,
     # and needs up to two seconds to unload torch. Nothing is lost: changes of the map that a
     # service has confirmed are on the disk, and unfinished ones are undone.
-    os._exit(0)
+    os._exit(status)
 
 
 def _misuse(what: str) -> int:
@@ -134,6 +141,10 @@ def _catch_stop_signals() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     return reader
+
+
+def _is_readable(handle: int) -> bool:
+    return bool(select.select([handle], [], [], 0)[0])
 
 
 def _spin(executor: SingleThreadedExecutor, node: Localizer, stop: threading.Event) -> None:

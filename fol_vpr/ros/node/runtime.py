@@ -10,6 +10,7 @@ from fol_vpr.ros.node.outputs.publishers import Publishers
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.ros.node.mapping.mapper import DriveMapper
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class Runtime:
         recognizer: the network and the map.
         publishers: the topics on which results are published.
         pipeline: the subscription to images and the threads that process them.
+        mapper: builds a map of the images; None where the node localizes.
     """
 
     recognizer: PlaceRecognizer
     publishers: Publishers
     pipeline: ImagePipeline
+    mapper: DriveMapper | None = None
 
     def close(self) -> None:
         """Stop the threads, destroy the publishers, and free the device and the map."""

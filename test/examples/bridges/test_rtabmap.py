@@ -9,6 +9,7 @@ from helpers.back_ends import back_end_messages
 from helpers.back_ends.bridges import NS, BridgeRig, assert_pose, bridge, closure, moved, start
 from helpers.back_ends.message_packages import installed
 from helpers.candidates import AHEAD, BASES, STAMP_FROM, STAMP_TO
+from rclpy.task import Future
 
 from examples.bridges.motion import base_motion, covariance_at_end, measured_motion
 from fol_vpr.geometry.rigid import compose
@@ -37,9 +38,13 @@ class Rtabmap:
         self.takes_links = True
         self.info = rig.watch.publisher(msg.Info, 'info')
         self.graphs = rig.watch.publisher(msg.MapGraph, 'mapGraph')
-        rig.watch.node.create_service(srv.AddLink, 'add_link', self._add_link)
+        self.answering = self._add_link
+        rig.watch.node.create_service(srv.AddLink, 'add_link', self._on_call)
 
-    def _add_link(self, request, response):
+    async def _on_call(self, request, response):
+        return await self.answering(request, response)
+
+    async def _add_link(self, request, response):
         self.asked.append(request.link)
         if self.takes_links:
             self.links.append(request.link)
@@ -118,6 +123,23 @@ def test_odometry_carries_a_closure_to_the_nearest_node(package, tmp_path):
     before, after = moved(stamps[12], STAMP_FROM), moved(STAMP_TO, stamps[5])
     assert_pose(link.transform, compose(compose(before, BASES), after))
     assert 'closure 6 rejected: unused: the bridge was stopped' in (tmp_path / 'log').read_text()
+
+
+def test_a_call_that_is_never_answered_is_given_up(package, tmp_path):
+    with bridge('rtabmap', package, tmp_path / 'log', 'answer_timeout:=1.0') as rig:
+        rtabmap = Rtabmap(rig)
+        never = Future()
+
+        async def no_answer(_request, response):
+            await never
+            return response
+
+        rtabmap.answering = no_answer
+        rtabmap.process(5, STAMP_TO)
+        rtabmap.process(12, STAMP_FROM)
+        rig.send(closure(1))
+        assert 'did not answer within 1 s (answer_timeout)' in rig.refusal(1)
+        never.set_result(None)
 
 
 def test_a_package_that_is_missing_is_named(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.descriptors import places, structured, unit
 
-from fol_vpr.datatypes import GeoPosition, Place, Pose, Prior
+from fol_vpr.datatypes import GeoPosition, Place, Prior
 from fol_vpr.errors import InputError
 from fol_vpr.retrieval import FlatIndex, PlaceIndex
 from fol_vpr.retrieval.index import ArraySource, ByteIndex, GpuIndex, LargeIndex
@@ -180,10 +180,3 @@ def test_the_description_names_kind_and_size(index):
 def test_an_invalid_prior_is_refused(wrong, says):
     with pytest.raises(InputError, match=says):
         Prior(**wrong)
-
-
-def test_a_prior_around_a_pose_takes_its_uncertainty():
-    covariance = np.zeros((6, 6))
-    covariance[:2, :2] = [[2.5, 1.5], [1.5, 2.5]]  # a standard deviation of 2 along the diagonal
-    prior = Prior.around(Pose(np.array([1.0, 2, 3]), [0, 0, 0, 1], covariance), radius=10)
-    assert prior.position == (1.0, 2.0) and prior.reach == pytest.approx(10 + 3 * 2)

@@ -12,6 +12,7 @@ from fol_vpr.datatypes import MapInfo
 
 if TYPE_CHECKING:
     from fol_vpr.loop_closure import LoopStatus
+    from fol_vpr.ros.node.mapping.mapper import MappingStatus
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class NodeFacts:
         odometry_problem: what is wrong with odom, empty if nothing is.
         odometry_state: what is known of the odometry.
         loops: state of the search for loop closures; None while unconfigured.
+        mapping: how far the map is that the node builds; None where it localizes.
         transition: the transition that occupies the node, its step and duration; else empty.
     """
 
@@ -67,6 +69,7 @@ class NodeFacts:
     transition: str = ''
     calibration_problem: str = ''
     settings_of_map: str = ''
+    mapping: MappingStatus | None = None
 
     @property
     def listening(self) -> bool:

@@ -138,4 +138,5 @@ class DiagnosticsPublisher:
             odometry_problem=tf_problem or context.odometry.problem(),
             odometry_state=context.odometry.description(),
             loops=None if recognizer is None else recognizer.loops,
+            mapping=None if runtime is None or runtime.mapper is None else runtime.mapper.status,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -13,10 +14,13 @@ from fol_vpr.ros.node.diagnostics.monitor import Snapshot
 from fol_vpr.ros.node.diagnostics.problems import ERROR, OK, WARN, Part, Problem
 from fol_vpr.ros.node.parameters.advice import how_to_set
 
+if TYPE_CHECKING:
+    from fol_vpr.ros.node.mapping.mapper import MappingStatus
+
 
 def diagnostic_parts(facts: NodeFacts, counts: Snapshot) -> dict[str, Part]:
     """What each status says, by the name of the part."""
-    return {
+    parts = {
         'node': _node(facts),
         'images': images_part(facts, counts),
         'stamps': stamps_part(facts, counts),
@@ -24,6 +28,9 @@ def diagnostic_parts(facts: NodeFacts, counts: Snapshot) -> dict[str, Part]:
         'recognition': _recognition(facts, counts),
         'loops': _loops(facts),
     }
+    if facts.mapping is not None:
+        parts['mapping'] = _mapping(facts.mapping)
+    return parts
 
 
 def diagnostic_statuses(name: str, parts: Mapping[str, Part]) -> list[DiagnosticStatus]:
@@ -64,6 +71,8 @@ def _node(facts: NodeFacts) -> Part:
 
 def _map(facts: NodeFacts) -> Part:
     info, wanted = facts.map_info, facts.settings.map
+    if info is None and facts.mapping is not None:
+        return Part([], 'the map to build begins with the first keyframe', {})
     if info is None and facts.transition:
         return Part([], 'not loaded', {})
     if info is None and facts.loops is not None and facts.loops.enabled and not facts.map_failure:
@@ -162,3 +171,17 @@ def _loops(facts: NodeFacts) -> Part:
         message = f'ignored {counts.last_ignored}'
         problems.append(Problem(WARN, 'ignored feedback', message, is_logged=True))
     return Part(problems, f'{counts.published} published, {counts.accepted} accepted', values)
+
+
+def _mapping(mapping: MappingStatus) -> Part:
+    values: dict[str, object] = {
+        'path': mapping.path,
+        'places': mapping.places,
+        'keyframes of this drive': mapping.stored,
+        'images without a pose': mapping.without_pose,
+    }
+    problems = []
+    if mapping.problem:
+        message = f'images are not stored: {mapping.problem}'
+        problems.append(Problem(ERROR, 'images are not stored', message, is_logged=True))
+    return Part(problems, f'{mapping.stored} keyframes of this drive are stored', values)

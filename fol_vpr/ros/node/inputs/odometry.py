@@ -115,7 +115,7 @@ class OdometryTrack:
 
     def __init__(self, fixed_transform: FixedTransform = no_fixed_transform) -> None:
         self._fixed_transform = fixed_transform
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._messages: deque[tuple[int, Odometry]] = deque(maxlen=MAX_MESSAGES)
         self.problem = ''
 
@@ -126,18 +126,43 @@ class OdometryTrack:
         names none at its start: poses in two frames cannot be interpolated.
         """
         stamp_ns = stamp_to_ns(message.header.stamp)
-        with self._lock:
+        with self._changed:
             if self._messages:
                 last_ns, last = self._messages[-1]
                 if stamp_ns < last_ns or _frames(message) != _frames(last):
                     self._messages.clear()
             self._messages.append((stamp_ns, message))
+            self._changed.notify_all()
 
     def clear(self) -> None:
         """Forget all messages."""
-        with self._lock:
+        with self._changed:
             self._messages.clear()
+            self._changed.notify_all()
         self.problem = ''
+
+    def wait_for(self, stamp_ns: int, seconds: float) -> bool:
+        """Wait for a message that is not earlier than a time; returns whether there is one.
+
+        Args:
+            stamp_ns: the time in nanoseconds.
+            seconds: after which to wait no longer.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: bool(self._messages) and self._messages[-1][0] >= stamp_ns, seconds
+            )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message has come."""
+        return not self._messages
+
+    @property
+    def last_ns(self) -> int:
+        """Stamp of the last message in nanoseconds, 0 where none has come."""
+        with self._changed:
+            return self._messages[-1][0] if self._messages else 0
 
     def pose_at(self, stamp_ns: int, settings: NodeConfig) -> Pose | None:
         """Pose of the base in the frame of the odometry at a time; None if it is unknown.
@@ -187,7 +212,7 @@ class OdometryTrack:
         Raises:
             InputError: there are no messages, or the gap is larger.
         """
-        with self._lock:
+        with self._changed:
             messages = list(self._messages)
         if not messages:
             raise InputError('no odometry on odom: map -> odom cannot be published')

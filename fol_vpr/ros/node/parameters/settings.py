@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fol_vpr.config import (
+    DriveMappingConfig,
     LoopsConfig,
     NetworkConfig,
     NodeConfig,
@@ -30,6 +31,7 @@ class Settings:
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     loops: LoopsConfig = field(default_factory=LoopsConfig)
+    mapping: DriveMappingConfig = field(default_factory=DriveMappingConfig)
 
     @property
     def recognizer(self) -> RecognizerConfig:
@@ -173,7 +175,9 @@ _PARTS = {
     group.name: {spec.name for spec in fields(getattr(Settings(), group.name))}
     for group in fields(Settings)
 }
-CONFINED = frozenset({'network.weights', 'retrieval.index_uri', 'loops.session_file'})
+CONFINED = frozenset(
+    {'network.weights', 'retrieval.index_uri', 'loops.session_file', 'mapping.output'}
+)
 """Parameters that name files or servers, and are fixed from the start where map_folder is set."""
 _SESSION_SETTINGS = tuple(
     f'loops.{key}' for key in ('enabled', 'session_file', 'frame', 'codec', 'store_images')
@@ -183,5 +187,5 @@ FIXED_WHILE_CONFIGURED = frozenset(
     name
     for name, _, _ in parameters(Settings())
     if name in ('map', *_SESSION_SETTINGS)
-    or name.startswith(('network.', 'storage.', 'retrieval.index'))
+    or name.startswith(('network.', 'storage.', 'mapping.', 'retrieval.index'))
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rclpy.node import Node
 from rclpy.task import Future
 
 from fol_vpr.datatypes import MAX_ID, MapInfo, Pose, bare_frame
@@ -29,13 +29,10 @@ from fol_vpr.ros.messages.conversions import pose_from_message
 from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.defects import report_defect
 from fol_vpr.ros.node.parameters.settings import Settings
+from fol_vpr.ros.node.services.calls import BusyError, NotReady
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
-
-
-class NotReady(FolVprError):
-    """The lifecycle state does not allow the call."""
 
 
 class JobTimeoutError(FolVprError):
@@ -70,6 +67,16 @@ def active_recognizer(context: NodeContext) -> PlaceRecognizer:
     return recognizer
 
 
+def check_localizing(context: NodeContext) -> None:
+    """Raises NotReady if the node builds a map, and so searches none."""
+    output = context.settings.mapping.output
+    if output:
+        raise NotReady(
+            f'the node builds {output} (mapping.output) and does not localize: start a node with '
+            'the parameter map for that'
+        )
+
+
 def check_map_loaded(recognizer: PlaceRecognizer) -> None:
     """Raises NoMap if no map is loaded."""
     if recognizer.map_info is None:
@@ -100,12 +107,12 @@ def cleanup_explains_errors(context: NodeContext, recognizer: PlaceRecognizer) -
 
 
 async def run_in_background(
-    node: Node, job: Callable[[], Any], *, timeout: float = 0.0, late: str = ''
+    context: NodeContext, job: Callable[[], Any], *, timeout: float = 0.0, late: str = ''
 ) -> Any:
     """Run a job on a thread of its own, while the executor of the node goes on.
 
     Args:
-        node: whose executor waits.
+        context: of the node, whose executor waits.
         job: to run; it is not ended where it takes too long, as no thread can be.
         timeout: seconds after which to wait no longer; 0 waits for ever.
         late: message of the error then.
@@ -115,11 +122,12 @@ async def run_in_background(
 
     Raises:
         JobTimeoutError: the time is over.
+        InterruptedCallError: the node is being stopped; the job goes on as long as the process.
         FolVprError, MemoryError: the job raised it; other errors are logged as defects, and
             raised as a FolVprError.
     """
     future: Future = Future()
-    executor = node.executor
+    calls = context.calls
     only_once = threading.Lock()
 
     def finish(outcome: Any, error: Exception | None) -> None:
@@ -127,8 +135,7 @@ async def run_in_background(
             return
         # Not set_exception: rclpy prints a warning for a future whose exception nobody fetched.
         future.set_result((outcome, error))
-        if executor is not None:
-            executor.wake()
+        calls.wake()
 
     def run() -> None:
         try:
@@ -143,14 +150,19 @@ async def run_in_background(
         timer = threading.Timer(timeout, finish, (None, JobTimeoutError(late)))
         timer.daemon = True
         timer.start()
-    outcome, error = await future
+    interrupt = partial(finish, None)
+    calls.add_interrupt(interrupt)
+    try:
+        outcome, error = await future
+    finally:
+        calls.remove_interrupt(interrupt)
     if timer is not None:
         timer.cancel()
     if error is None:
         return outcome
     if isinstance(error, (FolVprError, MemoryError)):
         raise error
-    report_defect(node, 'a service call failed', error)
+    report_defect(context.node, 'a service call failed', error)
     raise FolVprError(f'defect of fol_vpr, see the log of the node: {error!r}')
 
 
@@ -201,13 +213,27 @@ def pose_in_map(message: Any, frame_id: str, info: MapInfo, settings: Settings) 
     Raises:
         InputError: it is in another frame, or not a pose.
     """
+    check_map_frame(frame_id, info, settings)
+    return pose_from_message(message)
+
+
+def check_map_frame(frame_id: str, info: MapInfo, settings: Settings) -> None:
+    """Check that a pose of a request is in the frame of the map.
+
+    Args:
+        frame_id: the frame that it is in.
+        info: of the loaded map.
+        settings: of the node, which may name the frame of the map.
+
+    Raises:
+        InputError: it is in another frame.
+    """
     map_frame = settings.node.map_frame or info.frame_id
     if bare_frame(frame_id) != map_frame:
         raise InputError(
             f'the pose is in the frame {frame_id!r}, the map is in {map_frame!r}: transform it, '
             'or set the parameter map_frame'
         )
-    return pose_from_message(message)
 
 
 def result_of(error: Exception, response: Any) -> int:
@@ -220,6 +246,7 @@ def result_of(error: Exception, response: Any) -> int:
     # The subclasses before their base classes.
     kinds: tuple[tuple[type[Exception], int], ...] = (
         (NotReady, response.NOT_READY),
+        (BusyError, response.BUSY),
         (NoMap, response.NOT_FOUND),
         (NotInMapError, response.NOT_FOUND),
         (InputError, response.BAD_REQUEST),

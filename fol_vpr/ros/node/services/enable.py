@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from std_srvs.srv import SetBool
 
 from fol_vpr.ros.node.context import NodeContext
@@ -21,11 +20,11 @@ class EnableService:
     def __init__(self, context: NodeContext, listen: Callable[[bool], None]) -> None:
         self._context = context
         self._listen = listen
-        context.node.create_service(
-            SetBool, '~/enable', self._on_enable, callback_group=MutuallyExclusiveCallbackGroup()
-        )
+        context.calls.create_service(SetBool, '~/enable', self._on_enable)
 
-    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+    async def _on_enable(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
         context = self._context
         context.enabled = request.data
         word = 'enabled' if request.data else 'disabled'

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.parameter import Parameter
 
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.ros.messages.conversions import map_info_message
 from fol_vpr.ros.node.context import NodeContext
 from fol_vpr.ros.node.parameters.settings import confined_path
+from fol_vpr.ros.node.services.calls import NotReady
 from fol_vpr.ros.node.services.common import (
     JobTimeoutError,
     NoMap,
-    NotReady,
+    check_localizing,
     check_not_cleaned_up,
     cleanup_explains_errors,
     message_of,
@@ -47,13 +47,8 @@ class LoadMapService:
         self._context = context
         self._bring_up = bring_up
         self._late: list[threading.Event] = []
-        # A pending coroutine keeps its callback group busy, so each service has one of its own.
-        context.node.create_service(
-            LoadMap,
-            '~/load_map',
-            self._on_load_map,
-            callback_group=MutuallyExclusiveCallbackGroup(),
-        )
+        self._queue = context.calls.queue()
+        context.calls.create_service(LoadMap, '~/load_map', self._on_load_map)
 
     async def _on_load_map(
         self, request: LoadMap.Request, response: LoadMap.Response
@@ -61,11 +56,13 @@ class LoadMapService:
         context = self._context
         try:
             path = readable_map_path(request.path, context.settings.node.map_folder)
-            recognizer = context.recognizer
-            if recognizer is None:
-                await self._start_with(path)
-            else:
-                await self._load(recognizer, path)
+            check_localizing(context)
+            async with self._queue:
+                recognizer = context.recognizer
+                if recognizer is None:
+                    await self._start_with(path)
+                else:
+                    await self._load(recognizer, path)
             response.result = LoadMap.Response.OK
             response.message = f'loaded {path}'
         except (FolVprError, MemoryError) as error:
@@ -134,7 +131,7 @@ class LoadMapService:
             'disk that it is on'
         )
         try:
-            await run_in_background(self._context.node, run, timeout=seconds, late=late)
+            await run_in_background(self._context, run, timeout=seconds, late=late)
         except JobTimeoutError:
             self._late.append(done)
             raise

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from std_srvs.srv import Trigger
 
 from fol_vpr.datatypes import Frame, MapInfo, Place
@@ -29,6 +28,7 @@ from fol_vpr.ros.node.services.common import (
     result_of,
     run_in_background,
 )
+from fol_vpr.ros.service_qos import IMAGE_SERVICE_QOS
 from fol_vpr_msgs.srv import AddPlace, RemovePlaces, SaveMap
 
 if TYPE_CHECKING:
@@ -44,18 +44,15 @@ class MapChangeServices:
 
     def __init__(self, context: NodeContext) -> None:
         self._context = context
-        create_service = context.node.create_service
-        # One group: changes of the map wait for each other anyway, in the order of the calls.
-        of_map = MutuallyExclusiveCallbackGroup()
-        for service, name, callback in (
-            (AddPlace, '~/add_place', self._on_add_place),
-            (RemovePlaces, '~/remove_places', self._on_remove_places),
-            (SaveMap, '~/save_map', self._on_save_map),
-        ):
-            create_service(service, name, callback, callback_group=of_map)
-        # Another group: the recorded session is not part of the map.
-        of_session = MutuallyExclusiveCallbackGroup()
-        create_service(Trigger, '~/save_session', self._on_save_session, callback_group=of_session)
+        # One queue: changes of the map wait for each other anyway, in the order of the calls.
+        self._of_map = context.calls.queue()
+        # Another queue: the recorded session is not part of the map.
+        self._of_session = context.calls.queue()
+        create_service = context.calls.create_service
+        create_service(AddPlace, '~/add_place', self._on_add_place, IMAGE_SERVICE_QOS)
+        create_service(RemovePlaces, '~/remove_places', self._on_remove_places)
+        create_service(SaveMap, '~/save_map', self._on_save_map)
+        create_service(Trigger, '~/save_session', self._on_save_session)
 
     async def _on_add_place(
         self, request: AddPlace.Request, response: AddPlace.Response
@@ -130,8 +127,9 @@ class MapChangeServices:
     ) -> Trigger.Response:
         node = self._context.node
         try:
-            recognizer = configured_recognizer(self._context)
-            info = await run_in_background(node, recognizer.save_session)
+            async with self._of_session:
+                recognizer = configured_recognizer(self._context)
+                info = await run_in_background(self._context, recognizer.save_session)
         except (FolVprError, MemoryError) as error:
             response.message = message_of(error)
             node.get_logger().warning(f'the drive was not saved: {response.message}')
@@ -148,10 +146,11 @@ class MapChangeServices:
         """
         context = self._context
         try:
-            recognizer = configured_recognizer(context)
-            check_map_loaded(recognizer)
-            with cleanup_explains_errors(context, recognizer):
-                outcome = await run_in_background(context.node, lambda: change(recognizer))
+            async with self._of_map:
+                recognizer = configured_recognizer(context)
+                check_map_loaded(recognizer)
+                with cleanup_explains_errors(context, recognizer):
+                    outcome = await run_in_background(context, lambda: change(recognizer))
         except (FolVprError, MemoryError) as error:
             response.result = map_change_result(error, response)
             response.message = message_of(error)

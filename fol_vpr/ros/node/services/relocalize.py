@@ -18,9 +18,10 @@ from rclpy.task import Future
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.ros.node.context import NodeContext
+from fol_vpr.ros.node.services.calls import NotReady
 from fol_vpr.ros.node.services.common import (
-    NotReady,
     active_recognizer,
+    check_localizing,
     check_map_loaded,
     check_not_cleaned_up,
     message_of,
@@ -58,12 +59,8 @@ class RelocalizeService:
         self._pending: _PendingCall | None = None
         # Steady: the timeout counts real seconds, also where time is simulated.
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        context.node.create_service(
-            Relocalize,
-            '~/relocalize',
-            self._on_relocalize,
-            callback_group=MutuallyExclusiveCallbackGroup(),
-        )
+        self._queue = context.calls.queue()
+        context.calls.create_service(Relocalize, '~/relocalize', self._on_relocalize)
 
     def on_result(self, answer: Any, started: float) -> None:
         """An image was answered; called on the thread of the image pipeline.
@@ -94,9 +91,7 @@ class RelocalizeService:
                 return
             self._pending = None
         pending.done.set_result(reason)
-        executor = self._context.node.executor
-        if executor is not None:
-            executor.wake()
+        self._context.calls.wake()
 
     async def _on_relocalize(
         self, request: Relocalize.Request, response: Relocalize.Response
@@ -105,12 +100,13 @@ class RelocalizeService:
         try:
             if seconds < 0:
                 raise InputError(f'the timeout is {seconds:g} s, expected 0 or more')
-            await self._forget_past_images()
-            if seconds == 0:
-                response.message = 'what was seen before is forgotten'
-                response.result = Relocalize.Response.OK
-            else:
-                self._fill(response, await self._answer_within(seconds), seconds)
+            async with self._queue:
+                await self._forget_past_images()
+                if seconds == 0:
+                    response.message = 'what was seen before is forgotten'
+                    response.result = Relocalize.Response.OK
+                else:
+                    self._fill(response, await self._answer_within(seconds), seconds)
         except (FolVprError, MemoryError) as error:
             response.result = result_of(error, Relocalize.Response)
             response.message = message_of(error)
@@ -118,10 +114,11 @@ class RelocalizeService:
 
     async def _forget_past_images(self) -> None:
         context = self._context
+        check_localizing(context)
         recognizer = active_recognizer(context)
         check_map_loaded(recognizer)
         # It waits for the current image.
-        await run_in_background(context.node, recognizer.reset_sequence)
+        await run_in_background(context, recognizer.reset_sequence)
         check_not_cleaned_up(context, recognizer)
         active_recognizer(context)
 
@@ -129,12 +126,16 @@ class RelocalizeService:
         """The answer that is LOCALIZED, else the last one, or None.
 
         Raises:
-            NotReady: the node was deactivated meanwhile.
+            NotReady: the node was deactivated or stopped meanwhile.
         """
         pending = _PendingCall(time.perf_counter())
         with self._lock:
             self._pending = pending
-        # In a callback group of its own: that of the service is busy with this call.
+
+        def interrupt(error: FolVprError) -> None:
+            self._end(pending, str(error))
+
+        self._context.calls.add_interrupt(interrupt)
         timer = self._context.node.create_timer(
             seconds,
             lambda: self._end(pending, ''),
@@ -144,6 +145,7 @@ class RelocalizeService:
         try:
             reason = await pending.done
         finally:
+            self._context.calls.remove_interrupt(interrupt)
             self._context.node.destroy_timer(timer)
         if reason:
             raise NotReady(reason)

@@ -12,9 +12,9 @@ from helpers.bench import Bench, bench
 from fol_vpr import errors
 from fol_vpr.config import NodeConfig
 from fol_vpr.ros.node.parameters.settings import Settings
+from fol_vpr.ros.node.services.calls import BusyError, InterruptedCallError, NotReady
 from fol_vpr.ros.node.services.common import (
     NoMap,
-    NotReady,
     active_recognizer,
     check_map_loaded,
     check_not_cleaned_up,
@@ -30,6 +30,8 @@ from fol_vpr_msgs.srv import AddPlace, LoadMap
 
 KINDS = {
     NotReady: 'NOT_READY',
+    BusyError: 'BUSY',
+    InterruptedCallError: 'FAILED',
     NoMap: 'NOT_FOUND',
     errors.NotInMapError: 'NOT_FOUND',
     errors.InputError: 'BAD_REQUEST',
@@ -86,7 +88,7 @@ def test_an_error_after_a_cleanup_is_explained_by_it():
 
 def run(made: Bench, job) -> object:
     """What comes of a job in the background."""
-    task = made.watch.executor.create_task(run_in_background, made.node, job)
+    task = made.watch.executor.create_task(run_in_background, made.context, job)
     made.watch.until(task.done)
     return task.result()
 

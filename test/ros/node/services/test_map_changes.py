@@ -13,7 +13,8 @@ from std_srvs.srv import Trigger
 from fol_vpr import errors
 from fol_vpr.database import MapReader
 from fol_vpr.recognizer import PlaceRecognizer
-from fol_vpr.ros.node.services.common import NoMap, NotReady
+from fol_vpr.ros.node.services.calls import NotReady
+from fol_vpr.ros.node.services.common import NoMap
 from fol_vpr.ros.node.services.map_changes import (
     MapChangeServices,
     map_change_result,

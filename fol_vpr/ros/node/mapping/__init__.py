@@ -1,0 +1,1 @@
+"""Building a map while the robot drives."""
