@@ -48,6 +48,7 @@ BENCHMARKS = {
     'map_loads': ('endurance', 'A hundred map loads beside images: memory, what was lost'),
     'restarts': ('endurance', 'Fifty restarts, half by SIGKILL, beside images: what was lost'),
     'transitions': ('endurance', 'Random lifecycle transitions beside images: answers, memory'),
+    'streams': ('endurance', 'Images at full rate, 20 subscribers, one of them stopped'),
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
     'ablation': ('learning', 'Recall after training with each of the losses'),
