@@ -45,6 +45,8 @@ class MapFacts:
         calibrated: whether it has a calibration.
         decisions: the calibration in use, in words.
         calibration_problem: what is wrong with the calibration, in words; empty for nothing.
+        scale: of the surroundings, such as room; empty where nobody named it.
+        remarks: what else users should be told of it.
     """
 
     path: str
@@ -66,6 +68,8 @@ class MapFacts:
     calibrated: bool = False
     decisions: str = ''
     calibration_problem: str = ''
+    scale: str = ''
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

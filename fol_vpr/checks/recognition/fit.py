@@ -60,7 +60,8 @@ def examine_map(facts: MapFacts | None) -> Iterator[Finding]:
         'map.read',
         f'{facts.name}: {facts.places} places of {facts.sessions} '
         f'{"session" if facts.sessions == 1 else "sessions"}, '
-        f'{facts.bytes / 1e6:.0f} MB, made with {facts.weights_name}',
+        f'{facts.bytes / 1e6:.0f} MB, made with {facts.weights_name}'
+        + (f', scale {facts.scale}' if facts.scale else ''),
     )
     if facts.mismatch:
         yield Finding(
@@ -73,6 +74,7 @@ def examine_map(facts: MapFacts | None) -> Iterator[Finding]:
             f'fol_vpr map info {quoted}',
         )
     yield from _calibration(facts, quoted)
+    yield from _remarks(facts, quoted)
     yield from _content(facts)
 
 
@@ -98,6 +100,18 @@ def _calibration(facts: MapFacts, quoted: str) -> Iterator[Finding]:
         )
     else:
         yield ok('map.calibration', f'decides {facts.decisions or "by its calibration"}')
+
+
+def _remarks(facts: MapFacts, quoted: str) -> Iterator[Finding]:
+    for remark in facts.remarks:
+        yield Finding(
+            'map.remark',
+            Severity.WARNING,
+            remark,
+            'answers may be less sure, or less right, than they could be',
+            'see what the map says of itself (docs/how-to/calibrate.md)',
+            f'fol_vpr map info {quoted}',
+        )
 
 
 def _content(facts: MapFacts) -> Iterator[Finding]:

@@ -25,7 +25,12 @@ def similar_names(wanted: str, names: Iterable[str]) -> list[str]:
     last = wanted.rpartition('/')[2]
     same_end = [name for name in names if name.rpartition('/')[2] == last]
     found = list(dict.fromkeys([*close, *same_end]))
-    return sorted(found, key=lambda name: -SequenceMatcher(None, wanted, name).ratio())[:3]
+    return nearest_first(wanted, found)[:3]
+
+
+def nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
+    """Names in the order of their similarity to a wanted one."""
+    return sorted(names, key=lambda name: -SequenceMatcher(None, wanted, name).ratio())
 
 
 def listed(names: Sequence[str]) -> str:

@@ -52,6 +52,13 @@ def test_what_a_map_lacks():
     assert '3 places added and 1 removed' in changed['map.changes'].seen
 
 
+def test_what_else_a_map_says_of_itself():
+    poor = dataclasses.replace(MAP, scale='room', remarks=('its calibration is poor',))
+    found = by_key(examine_map(poor))
+    assert found['map.remark'].seen == 'its calibration is poor'
+    assert found['map.read'].seen.endswith('made with vitb14, scale room')
+
+
 def test_the_rate_that_the_machine_holds():
     assert TRIAL.rate == 10.0
     found = by_key(examine_trial(TRIAL, None))

@@ -111,7 +111,7 @@ def _map_facts(path: str) -> MapFacts:
         places=info.places, sessions=info.sessions, bytes=info.bytes, poses=info.poses,
         geo_positions=info.geo_positions, cameras=info.cameras, mounts=info.mounts,
         added=info.added, removed=info.removed, frame_id=info.frame_id,
-        calibrated=info.calibrated,
+        calibrated=info.calibrated, scale=info.scale,
     )  # fmt: skip
 
 
@@ -212,9 +212,14 @@ def _with_map(recognizer: PlaceRecognizer, found: MapFacts) -> tuple[MapFacts, s
         return replace(found, error=str(error)), 'the map cannot be loaded'
     except FolVprError as error:
         return found, f'the map is not searched: {error}'
-    decisions = recognizer.decisions
-    problem = decisions if 'other settings' in decisions else ''
-    return replace(found, decisions=decisions, calibration_problem=problem), ''
+    problem = recognizer.calibration_problem
+    remarks = tuple(said for said in recognizer.map_remarks() if said != problem)
+    return replace(
+        found,
+        decisions=recognizer.decisions,
+        calibration_problem=problem,
+        remarks=remarks,
+    ), ''
 
 
 def _images(

@@ -120,10 +120,14 @@ def _read(out: bytes, failure: str) -> RecognitionFacts:
     return RecognitionFacts(
         torch=None if 'torch' not in parts else _torch(parts['torch']),
         weights=None if 'weights' not in parts else WeightsFacts(**parts['weights']),
-        map=None if 'map' not in parts else MapFacts(**parts['map']),
+        map=None if 'map' not in parts else _map(parts['map']),
         trial=None if trial is None else TrialFacts(**{**trial, 'size': tuple(trial['size'])}),
         failure=failure,
     )
+
+
+def _map(found: dict[str, Any]) -> MapFacts:
+    return MapFacts(**{**found, 'remarks': tuple(found['remarks'])})
 
 
 def _torch(found: dict[str, Any]) -> TorchFacts:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from difflib import SequenceMatcher
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 from fol_vpr.checks.topics.facts import TopicReport
+from fol_vpr.checks.topics.names import nearest_first
 
 MAX_LISTED = 5
 """Topics that a message lists; a robot may have dozens."""
@@ -58,16 +58,16 @@ def published_elsewhere(node: Node, wanted: str, types: AbstractSet[str]) -> lis
         At most `MAX_LISTED` names, each with its type, and how many more there are.
     """
     own = f'{node.get_fully_qualified_name()}/'
-    found = [
-        (name, next(each for each in of_topic if each in types))
+    found = {
+        name: next(each for each in of_topic if each in types)
         for name, of_topic in node.get_topic_names_and_types()
         if name != wanted
         and not name.startswith(own)
         and not types.isdisjoint(of_topic)
         and node.count_publishers(name)
-    ]
-    found.sort(key=lambda topic: -SequenceMatcher(None, wanted, topic[0]).ratio())
-    listed = [f'{name} ({kind})' for name, kind in found[:MAX_LISTED]]
+    }
+    names = nearest_first(wanted, found)
+    listed = [f'{name} ({found[name]})' for name in names[:MAX_LISTED]]
     more = len(found) - len(listed)
     return [*listed, f'{more} more'] if more else listed
 
