@@ -230,8 +230,8 @@ def _closures(report: NodeReport) -> Iterator[_Line]:
     for number, (age, closure) in enumerate(report.closures):
         text = (
             f'{_age(age)} ago'.ljust(11) + f'{closure.session_from} to {closure.session_to}  '
-            f'p {probability(closure.probability)}  {closure.verification} {closure.inliers} of '
-            f'{closure.matches}'
+            f'p {probability(closure.probability)}  {closure.verification} '
+            f'{closure.inliers}/{closure.matches}'
         )
         if number == 0 and report.closures_seen > 1:
             text += f', {report.closures_seen} in all'
