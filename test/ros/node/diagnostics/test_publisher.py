@@ -24,6 +24,8 @@ RECOGNIZER = SimpleNamespace(
     index='',
     index_problem='',
     decisions='',
+    calibration_problem='',
+    settings_of_map='',
     storage_problem='',
     loops=None,
 )
