@@ -75,6 +75,7 @@ _CAUSES = {
     Cause.NO_MOTION: 'views that hardly change',
     Cause.NOT_VERIFIED: 'geometric verification not passed',
     Cause.NO_CALIBRATION: 'no calibration',
+    Cause.MAPPING: 'the node builds a map',
 }
 
 
