@@ -171,4 +171,4 @@ def test_a_prior_that_means_nothing_is_refused(watch):
     elsewhere.header.frame_id = 'map'
     assert 'radius' in refusal(has_prior=True, prior=elsewhere)
     elsewhere.pose.pose.position.x = float('nan')
-    assert 'three numbers within' in refusal(has_prior=True, prior=elsewhere, prior_radius=5.0)
+    assert 'needs metres within' in refusal(has_prior=True, prior=elsewhere, prior_radius=5.0)
