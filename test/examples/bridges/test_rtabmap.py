@@ -9,6 +9,7 @@ from helpers.back_ends import back_end_messages
 from helpers.back_ends.bridges import NS, BridgeRig, assert_pose, bridge, closure, moved, start
 from helpers.back_ends.message_packages import installed
 from helpers.candidates import AHEAD, BASES, STAMP_FROM, STAMP_TO
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.task import Future
 
 from examples.bridges.motion import base_motion, covariance_at_end, measured_motion
@@ -39,7 +40,13 @@ class Rtabmap:
         self.info = rig.watch.publisher(msg.Info, 'info')
         self.graphs = rig.watch.publisher(msg.MapGraph, 'mapGraph')
         self.answering = self._add_link
-        rig.watch.node.create_service(srv.AddLink, 'add_link', self._on_call)
+        # In a group of its own, so that a call without an answer leaves the others their turn.
+        rig.watch.node.create_service(
+            srv.AddLink,
+            'add_link',
+            self._on_call,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
 
     async def _on_call(self, request, response):
         return await self.answering(request, response)
