@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         drives, criterion = _drives(args, recognizer, sources)
         provenance = _provenance(recognizer, criterion)
-        used, of_map = recognizer.config, recognizer.settings_of_map
+        used, of_map = recognizer.config, recognizer.map_status.settings
     finally:
         recognizer.close()
     fitted = fit_calibration(drives, used.verification, provenance, settings_of(used))
@@ -217,7 +217,7 @@ def _provenance(recognizer: PlaceRecognizer, criterion: Criterion) -> dict[str, 
         'preprocessing_id': info.preprocessing_id,
         'codec': info.codec,
         'places': info.places,
-        'index': recognizer.index,
+        'index': recognizer.map_status.index,
         'precision': recognizer.extractor.precision,
         'ground_truth': str(criterion),
         'criterion': criterion.as_json(),

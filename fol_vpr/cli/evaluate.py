@@ -221,7 +221,7 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
     try:
         info = recognizer.load_map(args.map)
         # Without the sequence nothing is decided, and no probability is shown.
-        remarks = tuple(recognizer.map_remarks()) if args.sequence else ()
+        remarks = tuple(recognizer.map_status.remarks()) if args.sequence else ()
         recognizer.warm_up()
         with Progress('evaluate', unit='queries') as progress:
             unread = SkipBad(progress)

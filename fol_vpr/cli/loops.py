@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.map is not None:
             recognizer.load_map(args.map)
-            for remark in recognizer.map_remarks():
+            for remark in recognizer.map_status.remarks():
                 print(f'WARNING: {remark}', file=sys.stderr)
         criteria, origin = _criteria(args, recognizer.map_info)
         closures, stamps, poses = _process(recognizer, source)

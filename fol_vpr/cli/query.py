@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         if prior is not None:
             _check_prior(prior, recognizer.places)
         recognition = recognizer.recognize(frame, sequence=False, prior=prior)
-        remarks = recognizer.map_remarks()
+        remarks = recognizer.map_status.remarks()
         trained = recognizer.extractor.trained
         if args.json:
             answer = _as_json(recognition, args, recognizer.extractor.weights_name, trained)

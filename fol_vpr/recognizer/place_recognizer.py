@@ -33,15 +33,9 @@ from fol_vpr.loop_closure import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
 from fol_vpr.mapping.build import map_header
 from fol_vpr.network import FeatureExtractor, PreparedImage
-from fol_vpr.recognizer.calibration_fit import (
-    calibration_in_words,
-    calibration_problem,
-    calibration_remarks,
-    settings_of_map_in_words,
-)
 from fol_vpr.recognizer.compatibility import plan_in_words
 from fol_vpr.recognizer.map_manager import MapChange, MapManager
-from fol_vpr.recognizer.map_scale import scale_hint
+from fol_vpr.recognizer.map_status import MapStatus
 from fol_vpr.recognizer.ranking import RankedHypotheses, rank_hypotheses, refine_leading_pose
 from fol_vpr.recognizer.retrieval import MapQuery
 from fol_vpr.recognizer.stages import StageTimer
@@ -333,64 +327,16 @@ class PlaceRecognizer:
         return plan_in_words(self.extractor, self._maps.live)
 
     @property
-    def index(self) -> str:
-        """The index of the loaded map in words, empty where none is loaded."""
-        loaded = self._maps.live
-        return '' if loaded is None else loaded.index_description
-
-    @property
-    def index_problem(self) -> str:
-        """What keeps the index from working as it should; empty where nothing does."""
-        loaded = self._maps.live
-        return '' if loaded is None else loaded.index_problem
-
-    @property
     def calibration(self) -> Calibration | None:
         """The calibration of the loaded map; None where it has none."""
         return self._maps.calibration
 
     @property
-    def decisions(self) -> str:
-        """The calibration that decisions are made by, in words; empty where no map is loaded."""
-        if self._maps.live is None:
-            return ''
-        return calibration_in_words(self._maps.calibration, self.config)
-
-    @property
-    def calibration_problem(self) -> str:
-        """Why the probabilities do not hold with the settings in use, with the remedy.
-
-        Empty where nothing speaks against them, or there are none.
-        """
-        return calibration_problem(
-            self.map_info, self._maps.calibration, self.config, self.extractor.precision
+    def map_status(self) -> MapStatus:
+        """The loaded map in words; waits for no other call."""
+        return MapStatus(
+            self._maps.live, self._maps.calibration, self.config, self.extractor.precision
         )
-
-    @property
-    def settings_of_map(self) -> str:
-        """Which settings the map brings, in words; empty where no map is loaded."""
-        loaded = self._maps.live
-        if loaded is None:
-            return ''
-        return settings_of_map_in_words(loaded.info, self._maps.calibration, self.config)
-
-    def map_remarks(self) -> list[str]:
-        """What users should be told when the loaded map comes into use."""
-        loaded, calibration = self._maps.live, self._maps.calibration
-        if loaded is None:
-            return []
-        remarks = [problem] if (problem := self.calibration_problem) else []
-        if calibration is not None:
-            remarks += calibration_remarks(loaded.info, calibration)
-        if hint := scale_hint(loaded.places, loaded.info, self.config):
-            remarks.append(hint)
-        return remarks
-
-    @property
-    def storage_problem(self) -> str:
-        """Why hits could not be counted last time, empty where they could."""
-        loaded = self._maps.live
-        return '' if loaded is None else loaded.hit_problem
 
     def begin_map(
         self,

@@ -360,19 +360,19 @@ def test_other_settings_keep_the_calibration_and_are_named(calibrated, town):
     verification = replace(CONFIG.verification, probability=0.6, verify=2)
     calibrated.set_config(replace(CONFIG, verification=verification))
     assert calibrated._decision.calibrated
-    assert calibrated.decisions == (
+    assert calibrated.map_status.decisions == (
         'by a calibration made with other settings (verification.verify 2 instead of 3); '
         'good: expected calibration error 0.030'
     )
-    assert 'verification.verify 2 instead of 3' in calibrated.calibration_problem
-    assert calibrated.calibration_problem in calibrated.map_remarks()
+    assert 'verification.verify 2 instead of 3' in calibrated.map_status.calibration_problem
+    assert calibrated.map_status.calibration_problem in calibrated.map_status.remarks()
     calibrated.set_config(CONFIG)
-    assert calibrated.calibration_problem == ''
-    assert calibrated.decisions == (
+    assert calibrated.map_status.calibration_problem == ''
+    assert calibrated.map_status.decisions == (
         'by the calibration of the map, good: expected calibration error 0.030'
     )
     calibrated.load_map(town)
-    assert calibrated.decisions == 'uncalibrated: by defaults'
+    assert calibrated.map_status.decisions == 'uncalibrated: by defaults'
 
 
 def test_a_map_brings_the_settings_that_its_calibration_was_made_with(recognizer, town, tmp_path):
@@ -385,14 +385,16 @@ def test_a_map_brings_the_settings_that_its_calibration_was_made_with(recognizer
     recognizer.load_map(path)
     assert recognizer.config.verification.place_radius == 0.4
     assert recognizer._decision.config.place_radius == 0.4
-    assert recognizer.calibration_problem == ''
-    assert 'verification.place_radius 0.4' in recognizer.settings_of_map
+    assert recognizer.map_status.calibration_problem == ''
+    assert 'verification.place_radius 0.4' in recognizer.map_status.settings
     # Who gives the setting is obeyed, and told.
     given = frozenset({'verification.place_radius'})
     recognizer.set_config(replace(CONFIG, given=given))
     assert recognizer.config.verification.place_radius == 10
     assert recognizer._decision.config.place_radius == 10
-    assert 'verification.place_radius 10 instead of 0.4' in recognizer.calibration_problem
+    assert (
+        'verification.place_radius 10 instead of 0.4' in recognizer.map_status.calibration_problem
+    )
     # Another map has nothing to do with it.
     recognizer.set_config(CONFIG)
     assert recognizer.config.verification.place_radius == 0.4
@@ -403,8 +405,8 @@ def test_a_map_brings_the_settings_that_its_calibration_was_made_with(recognizer
 def test_a_scale_that_is_given_comes_before_the_calibration_and_is_named(calibrated):
     calibrated.set_config(replace(CONFIG, scale='room'))
     assert calibrated.config.verification.place_radius == 0.3
-    assert 'place_radius 0.3 instead of 10' in calibrated.calibration_problem
-    assert '(scale room)' in calibrated.calibration_problem
+    assert 'place_radius 0.3 instead of 10' in calibrated.map_status.calibration_problem
+    assert '(scale room)' in calibrated.map_status.calibration_problem
     calibrated.set_config(CONFIG)
 
 

@@ -97,9 +97,9 @@ class NodeContext:
         recognizer, log = self.recognizer, self.node.get_logger()
         if recognizer is None:
             return
-        if settings := recognizer.settings_of_map:
+        if settings := recognizer.map_status.settings:
             log.info(settings)
-        for remark in recognizer.map_remarks():
+        for remark in recognizer.map_status.remarks():
             log.warning(remark)
 
     def on_map_refused(self, reason: str) -> None:

@@ -11,8 +11,7 @@ from fol_vpr.config import RecognizerConfig, settings_in_use
 RECOGNIZER = SimpleNamespace(
     map_info='the map',
     config=settings_in_use(RecognizerConfig(), {'verification.place_radius': 0.4}),
-    settings_of_map='scale room',
-    map_remarks=lambda: ['the calibration is poor'],
+    map_status=SimpleNamespace(settings='scale room', remarks=lambda: ['the calibration is poor']),
 )
 
 

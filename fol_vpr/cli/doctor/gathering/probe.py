@@ -212,11 +212,11 @@ def _with_map(recognizer: PlaceRecognizer, found: MapFacts) -> tuple[MapFacts, s
         return replace(found, error=str(error)), 'the map cannot be loaded'
     except FolVprError as error:
         return found, f'the map is not searched: {error}'
-    problem = recognizer.calibration_problem
-    remarks = tuple(said for said in recognizer.map_remarks() if said != problem)
+    problem = recognizer.map_status.calibration_problem
+    remarks = tuple(said for said in recognizer.map_status.remarks() if said != problem)
     return replace(
         found,
-        decisions=recognizer.decisions,
+        decisions=recognizer.map_status.decisions,
         calibration_problem=problem,
         remarks=remarks,
     ), ''
@@ -278,7 +278,7 @@ def _trial(
         device=recognizer.extractor.device,
         precision=recognizer.extractor.precision,
         with_map=with_map,
-        index=recognizer.index,
+        index=recognizer.map_status.index,
         seconds={s: statistics.median(run.get(s, 0.0) for run in runs) for s in stages},
         worst=max(run['total'] for run in runs),
         images=len(runs),

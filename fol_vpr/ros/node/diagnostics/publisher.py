@@ -105,8 +105,9 @@ class DiagnosticsPublisher:
         context, runtime = self._context, self._context.runtime
         node, settings, recognizer = context.node, context.settings.node, context.recognizer
         use_sim_time = bool(node.get_parameter('use_sim_time').value)
-        network, trained, info = {}, True, None
+        network, trained, info, of_map = {}, True, None, None
         if recognizer is not None:
+            of_map = recognizer.map_status
             extractor = recognizer.extractor
             network = {
                 'weights': extractor.weights_name,
@@ -126,12 +127,12 @@ class DiagnosticsPublisher:
             trained=trained,
             map_info=info,
             map_failure=context.map_failure,
-            index='' if recognizer is None else recognizer.index,
-            index_problem='' if recognizer is None else recognizer.index_problem,
-            decisions='' if recognizer is None else recognizer.decisions,
-            calibration_problem='' if recognizer is None else recognizer.calibration_problem,
-            settings_of_map='' if recognizer is None else recognizer.settings_of_map,
-            hits_problem='' if recognizer is None else recognizer.storage_problem,
+            index='' if of_map is None else of_map.index,
+            index_problem='' if of_map is None else of_map.index_problem,
+            decisions='' if of_map is None else of_map.decisions,
+            calibration_problem='' if of_map is None else of_map.calibration_problem,
+            settings_of_map='' if of_map is None else of_map.settings,
+            hits_problem='' if of_map is None else of_map.hits_problem,
             topics=[] if runtime is None else runtime.pipeline.topic_reports(),
             camera_problem=context.camera.problem(settings),
             camera_state=context.camera.description(settings),

@@ -71,9 +71,9 @@ class LiveSettings:
         with self._applying:
             settings = self.current
             if settings.recognizer != self._applied.recognizer:
-                before = recognizer.calibration_problem
+                before = recognizer.map_status.calibration_problem
                 recognizer.set_config(self.recognizer_config(settings))
-                problem = recognizer.calibration_problem
+                problem = recognizer.map_status.calibration_problem
                 if problem and problem != before:
                     self._node.get_logger().warning(problem)
             self._applied = settings

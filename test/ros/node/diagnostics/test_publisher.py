@@ -14,6 +14,8 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
 from fol_vpr.checks.topics.facts import TopicReport
+from fol_vpr.config import RecognizerConfig
+from fol_vpr.recognizer.map_status import MapStatus
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
 
@@ -21,12 +23,7 @@ EXTRACTOR = SimpleNamespace(weights_name='w', device='cpu', precision='float32',
 RECOGNIZER = SimpleNamespace(
     extractor=EXTRACTOR,
     map_info=None,
-    index='',
-    index_problem='',
-    decisions='',
-    calibration_problem='',
-    settings_of_map='',
-    storage_problem='',
+    map_status=MapStatus(None, None, RecognizerConfig(), 'float32'),
     loops=None,
 )
 

@@ -13,6 +13,7 @@ from helpers.bench import Bench, bench, recognizer_with_map
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.errors import InputError, MapError
 from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.recognizer.map_status import MapStatus
 from fol_vpr.ros.node.services.common import NoMap
 from fol_vpr.ros.node.services.load_map import MAX_LATE, LoadMapService, readable_map_path
 from fol_vpr_msgs.srv import LoadMap
@@ -88,8 +89,7 @@ def test_a_map_that_is_never_read_is_given_up_and_another_one_is_loaded(recogniz
         load_map=hang,
         map_info=None,
         config=RecognizerConfig(),
-        settings_of_map='',
-        map_remarks=list,
+        map_status=MapStatus(None, None, RecognizerConfig(), 'float32'),
     )
     with bench(map_load_timeout=0.1) as made:
         LoadMapService(made.context, never)
