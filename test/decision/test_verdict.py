@@ -43,6 +43,17 @@ situations = st.builds(
     novelty=shares,
     restart=st.none() | st.floats(-100, 100),
 ).filter(lambda s: s.rival is None or s.leader is not None)
+
+
+def consistent(situation: Situation) -> Situation:
+    """With probabilities that add up to no more than 1."""
+    if situation.leader is None:
+        return situation
+    left = 1 - situation.leader.probability
+    return replace(situation, p_outside=min(situation.p_outside, left))
+
+
+situations = situations.map(consistent)
 configs = st.builds(
     VerificationConfig, probability=st.floats(0.5, 0.9999), consecutive=st.integers(1, 4)
 )

@@ -116,13 +116,13 @@ def test_a_prior_narrows_the_search(loaded):
 
 def test_a_large_map_keeps_its_index_beside_it(loaded, town):
     flat = [loaded.recognize(frame).global_ranking for frame in frames(3, shift=5)]
-    assert loaded.index.startswith('flat')
+    assert loaded.map_status.index.startswith('flat')
     assert 'search index flat' in loaded.memory_plan()
     retrieval = replace(CONFIG.retrieval, index='large')
     loaded.set_config(replace(CONFIG, retrieval=retrieval))
     for built in ('in memory', 'mapped from its cache'):
         loaded.load_map(town)
-        assert loaded.index.startswith('large') and built in loaded.index
+        assert loaded.map_status.index.startswith('large') and built in loaded.map_status.index
     assert town.with_name('town.folmap.index').is_file()
     for frame, expected in zip(frames(3, shift=5), flat, strict=True):
         found = loaded.recognize(frame).global_ranking
@@ -441,7 +441,9 @@ def test_what_was_seen_is_forgotten_with_the_map_its_places_and_on_request(
         lambda: calibrated.load_map(path),
         calibrated.reset_sequence,
         lambda: calibrated.remove_places([calibrated.places[-1].place_id]),
-        lambda: calibrated.set_config(replace(CONFIG, verification=VerificationConfig())),
+        lambda: calibrated.set_config(
+            replace(CONFIG, verification=VerificationConfig(probability=0.9))
+        ),
     ):
         calibrated.recognize(Frame(view(2)))
         before = calibrated._decision._filter

@@ -66,8 +66,17 @@ class AllFacts:
 
 
 def run_doctor(args: argparse.Namespace) -> int:
-    """Run the verb; the exit code."""
+    """Run the verb; the exit code.
+
+    Raises:
+        InputError: a file that was given cannot be used.
+    """
     given = given_parameters(args)
+    if args.image:
+        from fol_vpr.sources import read_image_file
+
+        # The image is decoded by another process, much later.
+        read_image_file(Path(args.image))
     _say('looks at the machine')
     machine, gpu, ros = machine_facts(), gpu_facts(), tried_ros()
     transport = transport_facts(ros, container=machine.container)

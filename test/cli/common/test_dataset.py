@@ -76,7 +76,7 @@ def test_vpr_bench_is_evaluated_by_its_own_file(tmp_path):
     made = build(tmp_path / 'ref', 'vpr_bench', tmp_path / 'ref.folmap')
     report = evaluate(tmp_path / 'query', 'vpr_bench', made)
     assert report['recall']['global']['1'] == 1
-    assert report['ground_truth'] == str(truth)
+    assert report['ground_truth'] == f'as {truth} says'
 
 
 def test_what_does_not_go_together(tmp_path, capsys):

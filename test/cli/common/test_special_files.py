@@ -72,6 +72,10 @@ bag info bag {bad}
 demo --images {bad} --queries {queries}
 demo --queries {bad} --images {images}
 demo --bag {bad}
+doctor --map {bad} --offline
+doctor --weights {bad} --offline
+doctor --params-file {bad} --offline
+doctor --image {bad} --offline
 """
 CASES = [line for line in TRIED.splitlines() if line]
 
