@@ -29,8 +29,9 @@ def test_each_setting_of_a_map_exists(name):
 def test_every_setting_of_the_search_and_the_filter_is_recorded_or_known_not_to_matter():
     """A new setting has to be put into one of the two lists."""
     no_matter = {
-        'retrieval.index', 'retrieval.index_uri', 'retrieval.index_timeout', 'retrieval.index_load_timeout',
-        'retrieval.hypotheses', 'verification.probability', 'verification.consecutive',
+        'retrieval.index', 'retrieval.index_uri', 'retrieval.index_timeout',
+        'retrieval.index_load_timeout', 'retrieval.hypotheses', 'verification.probability',
+        'verification.consecutive',
         'verification.refine_pose', 'verification.second_views',
     }  # fmt: skip
     groups = {'retrieval': RetrievalConfig, 'verification': VerificationConfig}
