@@ -23,7 +23,7 @@ class Recognizer(SimpleNamespace):
     """Keeps the configurations that it is given."""
 
     def __init__(self) -> None:
-        super().__init__(configs=[], calibration_problem='')
+        super().__init__(configs=[], map_status=SimpleNamespace(calibration_problem=''))
 
     def set_config(self, config) -> None:
         self.configs.append(config)
