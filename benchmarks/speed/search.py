@@ -35,7 +35,8 @@ from benchmarks.options import benchmark_parser, write_figures
 from benchmarks.speed.synthetic_descriptors import VIEWS, Model, real_model
 from fol_vpr.datatypes import Candidate, Place
 from fol_vpr.retrieval import FlatIndex
-from fol_vpr.retrieval.index import GpuIndex, LargeIndex, MilvusIndex
+from fol_vpr.retrieval.index import LargeIndex, MilvusIndex
+from fol_vpr.retrieval.index.gpu import GpuIndex
 from fol_vpr.retrieval.index.large import REDUCED_DIM, REDUCTION_SAMPLE, SHORTLIST
 from fol_vpr.retrieval.index.milvus.address import MilvusAddress
 from fol_vpr.retrieval.index.milvus.connection import Connection

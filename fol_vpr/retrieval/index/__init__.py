@@ -1,8 +1,10 @@
-"""Search indexes over the global descriptors of references."""
+"""Search indexes over the global descriptors of references.
+
+Importing them does not load torch, which only `gpu.py` needs.
+"""
 
 from fol_vpr.retrieval.index.bytewise import ByteIndex
 from fol_vpr.retrieval.index.flat import FlatIndex
-from fol_vpr.retrieval.index.gpu import GpuIndex
 from fol_vpr.retrieval.index.large import LargeIndex
 from fol_vpr.retrieval.index.milvus import MilvusIndex
 from fol_vpr.retrieval.index.protocol import ArraySource, DescriptorSource, PlaceIndex, Progress
@@ -13,7 +15,6 @@ __all__ = [
     'ByteIndex',
     'DescriptorSource',
     'FlatIndex',
-    'GpuIndex',
     'IndexChoice',
     'LargeIndex',
     'MilvusIndex',

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Place
 from fol_vpr.errors import InputError
 from fol_vpr.retrieval.index.bytewise import ByteIndex
 from fol_vpr.retrieval.index.flat import FlatIndex
-from fol_vpr.retrieval.index.gpu import GpuIndex
 from fol_vpr.retrieval.index.large import LargeIndex
 from fol_vpr.retrieval.index.milvus import MilvusIndex
 from fol_vpr.retrieval.index.protocol import DescriptorSource, PlaceIndex, Progress
@@ -124,7 +121,11 @@ def _local_index(
 
 
 def _free_bytes(device: str) -> int:
-    return int(torch.cuda.mem_get_info(device)[0]) if device.startswith('cuda') else 0
+    if not device.startswith('cuda'):
+        return 0
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0])
 
 
 def open_index(
@@ -167,6 +168,8 @@ def open_index(
             local=lambda left: _local_index(source, left, content, cache),
         )
     elif choice.name == 'gpu':
+        from fol_vpr.retrieval.index.gpu import GpuIndex
+
         index = GpuIndex(source, places, device, progress)
     elif choice.name == 'large':
         index = LargeIndex(source, places, content=content, cache=cache, progress=progress)

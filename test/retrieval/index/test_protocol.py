@@ -11,7 +11,8 @@ from helpers.descriptors import places, structured, unit
 from fol_vpr.datatypes import GeoPosition, Place, Prior
 from fol_vpr.errors import InputError
 from fol_vpr.retrieval import FlatIndex, PlaceIndex
-from fol_vpr.retrieval.index import ArraySource, ByteIndex, GpuIndex, LargeIndex
+from fol_vpr.retrieval.index import ArraySource, ByteIndex, LargeIndex
+from fol_vpr.retrieval.index.gpu import GpuIndex
 
 COUNT = 1200
 Make = Callable[[np.ndarray, Sequence[Place]], PlaceIndex]

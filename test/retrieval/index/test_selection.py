@@ -1,6 +1,8 @@
 """Selection of the index of a map, and its reason in the log."""
 
+import ast
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from helpers.descriptors import places, structured, unit
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.errors import InputError, MapError
+from fol_vpr.retrieval import index as package
 from fol_vpr.retrieval import open_index
 from fol_vpr.retrieval.index import ArraySource, LargeIndex, choose_index
 
@@ -90,3 +93,19 @@ def test_while_a_milvus_server_is_away_a_local_index_is_searched(tmp_path, monke
     LargeIndex(ArraySource(rows), places(60), content='c', cache=cache).close()
     assert answers('A local index is searched instead, large: ') == [7]
     assert 's3cret' not in caplog.text and caplog.text.count('cannot be reached') >= 3
+
+
+def test_only_the_index_on_a_gpu_loads_torch():
+    """A robot whose network runs without torch does not need it for the search either."""
+
+    def loaded(path: Path) -> set[str]:
+        lines = ast.parse(path.read_text()).body
+        named = [line.module or '' for line in lines if isinstance(line, ast.ImportFrom)]
+        named += [a.name for line in lines if isinstance(line, ast.Import) for a in line.names]
+        return {name.split('.')[0] for name in named if name.split('.')[0] == 'torch'} | {
+            name for name in named if name == 'fol_vpr.retrieval.index.gpu'
+        }
+
+    folder = Path(package.__file__).parent
+    found = {path.name for path in folder.rglob('*.py') if loaded(path)}
+    assert found == {'gpu.py'}
