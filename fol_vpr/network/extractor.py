@@ -180,7 +180,7 @@ class FeatureExtractor:
             self._synchronize()
             _add(timings, 'resize', started)
             started = time.perf_counter()
-            arrays = _to_host(net(batch).output())
+            arrays = _to_host(net(batch))
             self._synchronize()
             _add(timings, 'forward', started)
         return [

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fol_vpr.network.model.fol import DenseOutput, FoL
+from fol_vpr.network.model.fol import DenseOutput, FoL, FoLOutput
 from fol_vpr.network.model.linear import pack, quantize
 from fol_vpr.network.model.vit import PATCH
 
@@ -33,11 +33,12 @@ class _Recorded(NamedTuple):
 
 
 class InferenceNetwork:
-    """Runs `FoL.describe` as fast as the device allows.
+    """Runs the network as fast as the device allows.
 
     On CUDA, the graph of an input shape is recorded when the shape occurs for the second time, for
     the first four such shapes; other shapes, and networks that cannot be recorded, run without a
-    graph. The tensors that a call returns are overwritten by the next call.
+    graph. The global descriptors, masks and assignments that a call returns are overwritten by the
+    next call.
 
     Args:
         net: in evaluation mode; it is changed and must not be used otherwise afterwards.
@@ -70,8 +71,12 @@ class InferenceNetwork:
         self._met: set[tuple[int, ...]] = set()
         self._recorded: dict[tuple[int, ...], _Recorded | None] = {}
 
-    def __call__(self, images: Tensor) -> DenseOutput:
+    def __call__(self, images: Tensor) -> FoLOutput:
         """Output for images [B, 3, H, W]; to be called in inference mode."""
+        return self._describe(images).output()
+
+    def _describe(self, images: Tensor) -> DenseOutput:
+        """All that is recorded; the number of selected descriptors depends on the image."""
         shape = tuple(images.shape)
         if shape in self._met and shape not in self._recorded and self._may_record():
             self._recorded[shape] = self._record(images)
