@@ -26,9 +26,12 @@ class NetworkConfig(Checked):
     precision: str = setting(
         'auto',
         'Number format of the matrix products in the network: float32, bfloat16, float16, '
-        'int8, or auto, which takes bfloat16 on CUDA and float32 on the CPU. int8 runs on CPUs '
-        'with AVX-512 VNNI or AVX VNNI only, is the fastest there, and changes descriptors '
-        'slightly; elsewhere it is refused.',
+        'int8, or auto, which takes bfloat16 on CUDA and on CPUs that multiply it faster (AMX; '
+        'AVX-512 BF16 and Arm BF16 after a trial of some milliseconds), and float32 on others, '
+        'and logs why. A map made in one of float32, bfloat16 and float16 works with another. '
+        'int8 runs on CPUs with AVX-512 VNNI or AVX VNNI only, takes less time than float32 '
+        'there and more than bfloat16 with AMX, and changes descriptors slightly; elsewhere it '
+        'is refused.',
         choices=('auto', 'float32', 'bfloat16', 'float16', 'int8'),
     )
     resize: str = setting(

@@ -26,8 +26,9 @@ from fol_vpr.network.preprocessing import (
     to_batch,
     to_original,
 )
-from fol_vpr.network.runtime.device import choose_device, choose_precision, memory_guard
+from fol_vpr.network.runtime.device import choose_device, memory_guard
 from fol_vpr.network.runtime.inference import InferenceNetwork
+from fol_vpr.network.runtime.precision import choose_precision
 from fol_vpr.network.weights import registry
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class FeatureExtractor:
         weights_name: registered name or file of the weights.
         trained: False for the deterministic random weights.
         device, precision: what is used, with `auto` resolved.
+        precision_reason: why the precision was chosen, in words.
         descriptor_dim, local_dim: length of a global and of a local descriptor.
         parameter_bytes: memory of the weights on the device.
         batch: number of images that are best processed together.
@@ -66,7 +68,8 @@ class FeatureExtractor:
         if config.threads:
             torch.set_num_threads(config.threads)
         device = choose_device(config.device)
-        precision, dtype = choose_precision(config.precision, device)
+        precision = choose_precision(config.precision, device)
+        log.info('precision %s: %s', precision.name, precision.reason)
         net, info = registry.load(config.weights)
         if not config.input_size:
             config = replace(config, input_size=info.input_size or RELEASED_SIZE)
@@ -83,7 +86,11 @@ class FeatureExtractor:
         self._device = device
         with memory_guard('the weights', device):
             inference = InferenceNetwork(
-                net, device, dtype, config.input_size, quantized=precision == 'int8'
+                net,
+                device,
+                precision.dtype,
+                config.input_size,
+                quantized=precision.name == 'int8',
             )
         self._net: InferenceNetwork | None = inference
         self.weights = info
@@ -91,7 +98,8 @@ class FeatureExtractor:
         self.weights_name = info.name
         self.trained = info.trained
         self.device = str(device)
-        self.precision = precision
+        self.precision = precision.name
+        self.precision_reason = precision.reason
         self.descriptor_dim = DESCRIPTOR_DIM
         self.local_dim = LOCAL_DIM
         self.batch = _BATCH_ON_CUDA if device.type == 'cuda' else 1

@@ -105,8 +105,8 @@ def examine_accelerator(
             'install a torch that is built for ROCm',
         )
     else:
-        fast = ' (precision int8 is fast here)' if torch.int8 else ''
-        yield ok('gpu.none', f'no GPU; torch {torch.version} on the CPU{fast}')
+        chosen = f'; precision auto is {torch.precision}' if torch.precision else ''
+        yield ok('gpu.none', f'no GPU; torch {torch.version} on the CPU{chosen}')
 
 
 def _usable(torch: TorchFacts) -> Iterator[Finding]:

@@ -120,6 +120,7 @@ class TorchFacts:
         devices: those that it can use.
         architectures: that it was built for, such as sm_80 and compute_90.
         int8: whether precision int8 is fast on this processor.
+        precision: what network.precision auto stands for here, and why.
         threads: that it would use.
     """
 
@@ -132,4 +133,5 @@ class TorchFacts:
     devices: tuple[CudaDevice, ...] = ()
     architectures: tuple[str, ...] = ()
     int8: bool = False
+    precision: str = ''
     threads: int = 0

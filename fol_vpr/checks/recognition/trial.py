@@ -11,7 +11,7 @@ SLOW = 1.0
 """Images per second below which a robot that drives misses places."""
 _REMEDIES = {
     'forward': 'give the network a GPU, fewer pixels (network.input_size, with a map built for '
-    'it), precision int8 where the CPU has VNNI, or a smaller network',
+    'it), precision int8 where the CPU has VNNI and no AMX, or a smaller network',
     'rerank': 'lower retrieval.rerank, the number of candidates that are compared by local '
     'features',
     'search': 'set retrieval.index to large or gpu (docs/how-to/large_maps.md)',

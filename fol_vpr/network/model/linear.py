@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import platform
 import warnings
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -62,17 +60,6 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(
             x.to(self._weight.dtype), self._weight, self._bias, activation, [], algorithm
         )
-
-
-@functools.cache
-def has_fast_int8() -> bool:
-    """Whether processor and torch multiply 8 bit integers faster than float32."""
-    try:
-        flags = set(Path('/proc/cpuinfo').read_text().split())
-    except OSError:
-        return False
-    engines = torch.backends.quantized.supported_engines
-    return bool(flags & {'avx512_vnni', 'avx_vnni'}) and 'x86' in engines
 
 
 class QuantizedLinear(nn.Module):

@@ -1,4 +1,4 @@
-"""Resolves the device and precision settings, and turns out-of-memory errors into DeviceError."""
+"""Resolves the device setting, and turns out-of-memory errors into DeviceError."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from collections.abc import Iterator
 import torch
 
 from fol_vpr.errors import DeviceError
-from fol_vpr.network.model.linear import has_fast_int8
-
-_DTYPES = {
-    'float32': torch.float32,
-    'bfloat16': torch.bfloat16,
-    'float16': torch.float16,
-    # For everything except the products with weights.
-    'int8': torch.float32,
-}
 
 
 def choose_device(setting: str) -> torch.device:
@@ -43,22 +34,6 @@ def choose_device(setting: str) -> torch.device:
             f'device is {setting!r}, but there are {torch.cuda.device_count()} CUDA devices'
         )
     return torch.device('cuda', index)
-
-
-def choose_precision(setting: str, device: torch.device) -> tuple[str, torch.dtype]:
-    """The precision of matrix products that a setting stands for on `device`, and its dtype.
-
-    Raises:
-        DeviceError: int8 is set where it is not faster.
-    """
-    if setting == 'auto':
-        setting = 'bfloat16' if device.type == 'cuda' else 'float32'
-    if setting == 'int8' and not (device.type == 'cpu' and has_fast_int8()):
-        raise DeviceError(
-            f'precision is int8, which is not faster on {device}: it needs a CPU with AVX-512 '
-            'VNNI or AVX VNNI; use bfloat16 or float32'
-        )
-    return setting, _DTYPES[setting]
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from fol_vpr.network.model.linear import has_fast_int8
+from fol_vpr.network.runtime.device import choose_device
+from fol_vpr.network.runtime.precision import choose_precision, has_fast_int8
 
 
 def torch_facts() -> dict[str, Any]:
@@ -16,7 +17,8 @@ def torch_facts() -> dict[str, Any]:
     Returns:
         `version`, `cuda` and `hip` (versions that it was built for, empty for none), `available`,
         `problem` (what it said when it was asked for GPUs), `devices` (name, capability, memory),
-        `architectures`, `int8` and `threads`.
+        `architectures`, `int8`, `precision` (what `auto` stands for, and why) and
+        `threads`.
     """
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always')
@@ -27,6 +29,7 @@ def torch_facts() -> dict[str, Any]:
             torch.cuda.init()
         except (RuntimeError, AssertionError) as error:
             problem = str(error)
+    precision = choose_precision('auto', choose_device('auto'))
     devices = []
     for number in range(torch.cuda.device_count() if available else 0):
         found = torch.cuda.get_device_properties(number)
@@ -46,5 +49,6 @@ def torch_facts() -> dict[str, Any]:
         'devices': devices,
         'architectures': torch.cuda.get_arch_list() if available else [],
         'int8': has_fast_int8(),
+        'precision': f'{precision.name}: {precision.reason}',
         'threads': torch.get_num_threads(),
     }

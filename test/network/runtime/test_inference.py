@@ -14,12 +14,12 @@ from fol_vpr.network.model.linear import (
     PackedLinear,
     QuantizedLinear,
     apply_linear,
-    has_fast_int8,
     pack,
     packs,
     quantize,
 )
 from fol_vpr.network.runtime.inference import InferenceNetwork
+from fol_vpr.network.runtime.precision import has_fast_int8
 
 DEVICES = [
     'cpu',
