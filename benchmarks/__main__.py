@@ -3,6 +3,7 @@
     python -m benchmarks [NAME ...] [--threads 2] [--json FOLDER]
     python -m benchmarks NAME [OPTIONS OF THAT BENCHMARK]
     python -m benchmarks NAME --help
+    python -m benchmarks against REF [OPTIONS]
     python -m benchmarks fuzz [--json FOLDER]
 
 Without a name, which is what `make bench` runs, it measures latency, network, reranking and
@@ -34,6 +35,7 @@ BENCHMARKS = {
     'codecs': ('speed', 'Codecs of local features: bytes, time, recall'),
     'publishing': ('speed', 'Publishing an answer on a ROS topic'),
     'search': ('speed', 'Search by global descriptor: recall, latency, memory'),
+    'against': ('against', 'This working tree against another commit, in turns'),
     'soak': ('endurance', 'The live node over hours: memory, latency, lost images'),
     'localization': ('accuracy', 'Localization states: how often they are right, and their cost'),
     'geometry': ('accuracy', 'Relative and refined poses: errors and stated covariances'),

@@ -277,7 +277,7 @@ def test_of_training_only_the_commands_print():
 
 # What each folder of tests mirrors.
 TESTS = ROOT / 'test'
-MIRRORS = {'training': ROOT / 'training', 'examples': ROOT / 'examples'}
+MIRRORS = {name: ROOT / name for name in ('training', 'examples', 'benchmarks')}
 # Helpers of tests, and tests of the two ROS packages as a whole.
 MIRRORS_NOTHING = {'helpers', 'packaging'}
 

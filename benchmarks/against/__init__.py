@@ -1,0 +1,1 @@
+"""Two builds of this package, measured in turns on the same machine."""
