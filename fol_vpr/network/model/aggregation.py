@@ -21,7 +21,7 @@ TOKEN_DIM = 256
 DESCRIPTOR_DIM = TOKEN_DIM + CLUSTERS * CLUSTER_DIM
 _HIDDEN = 512
 _DROPOUT = 0.3
-_SINKHORN_ITERATIONS = 3
+SINKHORN_ITERATIONS = 3
 _MIN_ATTENTION = 0.01
 
 
@@ -59,14 +59,19 @@ class Aggregator(nn.Module):
         scores = self.score(patches).flatten(2).float()
         token = self.token_features(tokens.cls.to(dtype)).float()
 
-        attention = tokens.cls_attention
-        attention = torch.where(attention >= _MIN_ATTENTION, attention, 0)
+        attention = extraction_mask(tokens)
         assignment = assign(scores, 1 - attention)
 
         clusters = features @ assignment.transpose(1, 2)
         parts = [F.normalize(token, dim=-1), F.normalize(clusters, dim=1).flatten(1)]
         descriptor = F.normalize(torch.cat(parts, dim=-1), dim=-1)
         return AggregatorOutput(descriptor, assignment, attention)
+
+
+def extraction_mask(tokens: Tokens) -> Tensor:
+    """Attention of the CLS token to the patches [B, N], values under 0.01 set to 0."""
+    attention = tokens.cls_attention
+    return torch.where(attention >= _MIN_ATTENTION, attention, 0)
 
 
 def _pointwise_mlp(width: int, channels: int) -> nn.Sequential:
@@ -98,7 +103,7 @@ def assign(scores: Tensor, dustbin: Tensor) -> Tensor:
     log_rows = logits.new_full((clusters + 1,), log_norm)
     log_rows[-1] += math.log(patches - clusters)
     v = logits.new_zeros(logits.shape[0], patches)
-    for _ in range(_SINKHORN_ITERATIONS):
+    for _ in range(SINKHORN_ITERATIONS):
         u = log_rows - torch.logsumexp(logits + v.unsqueeze(1), dim=2)
         v = log_norm - torch.logsumexp(logits + u.unsqueeze(2), dim=1)
     return (logits + u.unsqueeze(2) + v.unsqueeze(1) - log_norm).exp()[:, :-1]

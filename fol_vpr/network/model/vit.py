@@ -16,8 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.model.linear import apply_linear
-
 PATCH = 14
 _STEM_CHANNELS = 32
 _STEM_GROUPS = 8
@@ -110,19 +108,28 @@ class VisionTransformer(nn.Module):
         return Tokens(x[:, 0], x[:, 1:], attention, grid)
 
     def position_embedding(self, grid: tuple[int, int]) -> Tensor:
-        """Position embedding [1, 1 + h·w, C] for a grid of h x w patches.
+        """Position embedding [1, 1 + h·w, C] for a grid of h x w patches; see `resampled`."""
+        return resampled(self.pos_embed, grid)
 
-        The scale of the bicubic resampling is computed for a grid that is 0.1 patches larger, as
-        in DINOv2: the released models were trained and evaluated that way.
-        """
-        side = math.isqrt(self.pos_embed.shape[1])
-        if grid == (side, side):
-            return self.pos_embed
-        width = self.pos_embed.shape[-1]
-        table = self.pos_embed[:, 1:].reshape(1, side, side, width).permute(0, 3, 1, 2)
-        scale = tuple((n + _INTERPOLATION_OFFSET) / side for n in grid)
-        table = F.interpolate(table, scale_factor=scale, mode='bicubic', antialias=False)
-        return torch.cat([self.pos_embed[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
+
+def resampled(positions: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Position embeddings [1, 1 + h·w, C] for a grid of h x w patches.
+
+    The scale of the bicubic resampling is computed for a grid that is 0.1 patches larger, as in
+    DINOv2: the released models were trained and evaluated that way.
+
+    Args:
+        positions: [1, 1 + n², C], for the CLS token and a grid of n x n patches.
+        grid: h and w.
+    """
+    side = math.isqrt(positions.shape[1])
+    if grid == (side, side):
+        return positions
+    width = positions.shape[-1]
+    table = positions[:, 1:].reshape(1, side, side, width).permute(0, 3, 1, 2)
+    scale = tuple((n + _INTERPOLATION_OFFSET) / side for n in grid)
+    table = F.interpolate(table, scale_factor=scale, mode='bicubic', antialias=False)
+    return torch.cat([positions[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
 
 
 class PatchEmbedding(nn.Module):
@@ -192,14 +199,14 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, attend_from_cls: bool = False) -> tuple[Tensor, Tensor | None]:
         """[B, 1 + N, C] to the same, and the CLS attention [B, N] where asked for."""
         batch, tokens, width = x.shape
-        qkv = apply_linear(self.qkv, x)
+        qkv = _apply(self.qkv, x)
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        mixed = apply_linear(self.proj, mixed.transpose(1, 2).reshape(batch, tokens, width))
-        return mixed, _attention_from_cls(q, k) if attend_from_cls else None
+        mixed = _apply(self.proj, mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return mixed, attention_from_cls(q, k) if attend_from_cls else None
 
 
-def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
+def attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
     """Row of the CLS token, summed over heads: [B, heads, 1 + N, C] twice to [B, N].
 
     Eight rows are computed although one is needed: BLAS computes a product with a single row
@@ -209,6 +216,11 @@ def _attention_from_cls(q: Tensor, k: Tensor) -> Tensor:
     rows = q[:, :, :_ROWS_COMPUTED_FOR_CLS].float() @ k.float().transpose(-2, -1)
     row = (rows[:, :, 0] * q.shape[-1] ** -0.5).softmax(dim=-1)
     return row[:, :, 1:].sum(dim=1)
+
+
+def _apply(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply a linear layer to x [..., C] in the dtype of its weights."""
+    return layer(x.to(layer.weight.dtype))
 
 
 class LayerScale(nn.Module):
@@ -233,7 +245,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] to the same."""
-        return apply_linear(self.fc2, apply_linear(self.fc1, x, 'gelu'))
+        return _apply(self.fc2, F.gelu(_apply(self.fc1, x)))
 
 
 class SwiGlu(nn.Module):
@@ -247,5 +259,5 @@ class SwiGlu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] to the same."""
-        gate, value = apply_linear(self.w12, x).chunk(2, dim=-1)
-        return apply_linear(self.w3, F.silu(gate) * value)
+        gate, value = _apply(self.w12, x).chunk(2, dim=-1)
+        return _apply(self.w3, F.silu(gate) * value)

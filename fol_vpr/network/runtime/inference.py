@@ -1,6 +1,6 @@
 """The network prepared for inference on one device.
 
-On a CPU the weights of the transformer are packed once. On CUDA, a forward pass of one image is
+On a CPU it runs as `CpuNetwork`. On CUDA, a forward pass of one image is
 several hundred kernels, most of which run for less time than Python takes to launch them; they are
 recorded as a CUDA graph, which launches them together.
 """
@@ -11,11 +11,10 @@ import logging
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from fol_vpr.network.cpu.network import CpuNetwork
 from fol_vpr.network.model.fol import DenseOutput, FoL, FoLOutput
-from fol_vpr.network.model.linear import pack, quantize
-from fol_vpr.network.model.vit import PATCH
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +60,20 @@ class InferenceNetwork:
         *,
         quantized: bool = False,
     ) -> None:
-        self._net = net.to(device).set_precision(dtype)
         self._device = device
-        self.parameter_bytes = sum(p.numel() * p.element_size() for p in net.parameters())
-        if quantized:
-            quantize(net.backbone)
-        elif device.type == 'cpu':
-            pack(net.backbone, rows=(size // PATCH) ** 2 + 1)
+        self.parameter_bytes = _parameter_bytes(net, dtype)
+        self._on_cpu: CpuNetwork | None = None
+        if device.type == 'cpu':
+            self._on_cpu = CpuNetwork(net, dtype, size, quantized=quantized)
+        else:
+            self._net = net.to(device).set_precision(dtype)
         self._met: set[tuple[int, ...]] = set()
         self._recorded: dict[tuple[int, ...], _Recorded | None] = {}
 
     def __call__(self, images: Tensor) -> FoLOutput:
         """Output for images [B, 3, H, W]; to be called in inference mode."""
+        if self._on_cpu is not None:
+            return self._on_cpu(images)
         return self._describe(images).output()
 
     def _describe(self, images: Tensor) -> DenseOutput:
@@ -117,3 +118,11 @@ class InferenceNetwork:
                 )
                 return None
         return _Recorded(graph, static, found)
+
+
+def _parameter_bytes(net: FoL, dtype: torch.dtype) -> int:
+    """Memory of the weights, those of matrix products and convolutions in `dtype`."""
+    layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    halved = sum(p.numel() for m in net.modules() if isinstance(m, layers) for p in m.parameters())
+    total = sum(p.numel() for p in net.parameters())
+    return halved * dtype.itemsize + (total - halved) * torch.float32.itemsize

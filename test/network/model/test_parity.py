@@ -21,6 +21,7 @@ from helpers.golden_parameters import fill, image, projections
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.network import FoLOutput, build_fol
+from fol_vpr.network.cpu.network import CpuNetwork
 from fol_vpr.network.model.local_head import select_patches
 from fol_vpr.network.model.vit import ARCHITECTURES, Architecture, VisionTransformer
 from fol_vpr.retrieval import match_scores
@@ -48,8 +49,11 @@ def described(networks):
     """Output of a network for a golden image; cached, since two tests need it."""
 
     @functools.cache
-    def get(architecture, height, width, seed):
-        return run(networks(architecture), image(seed, height, width))
+    def get(architecture, height, width, seed, way='plain'):
+        net = networks(architecture)
+        if way == 'on a CPU':
+            net = CpuNetwork(net, torch.float32, height)
+        return run(net, image(seed, height, width))
 
     return get
 
@@ -59,6 +63,10 @@ def run(net, *images) -> FoLOutput:
         return net(torch.from_numpy(np.stack(images)))
 
 
+ways = pytest.mark.parametrize('way', ['plain', 'on a CPU'])
+
+
+@ways
 @pytest.mark.parametrize(
     ('architecture', 'height', 'width', 'seed'),
     [
@@ -69,8 +77,8 @@ def run(net, *images) -> FoLOutput:
         pytest.param('vitl14', 224, 224, 61, marks=pytest.mark.slow),
     ],
 )
-def test_equals_the_released_network(described, architecture, height, width, seed):
-    out = described(architecture, height, width, seed)
+def test_equals_the_released_network(described, architecture, height, width, seed, way):
+    out = described(architecture, height, width, seed, way)
     descriptors = out.local[0].descriptors.numpy()
     expected = {
         name: EXPECTED[f'{architecture}/{height}x{width}/{seed}/{name}']
@@ -116,14 +124,15 @@ def test_parameter_names_and_shapes_are_the_released_ones(golden):
     assert {name: list(tensor.shape) for name, tensor in ours.items()} == released
 
 
+@ways
 @pytest.mark.parametrize('architecture', ['vitb14', 'vits14'])
-def test_equals_the_golden_outputs(described, golden, architecture):
+def test_equals_the_golden_outputs(described, golden, architecture, way):
     outputs = np.load(golden / f'{architecture}.npz')
     cases = {key.split('/')[0] for key in outputs.files if key[0].isdigit()}
     assert cases
     for case in sorted(cases):
         size, seed = map(int, case.split('_'))
-        out = described(architecture, size, size, seed)
+        out = described(architecture, size, size, seed, way)
         found, expected = out.global_descriptor[0].numpy(), outputs[f'{case}/global']
         assert found @ expected >= 0.99999
         assert np.abs(found - expected).max() <= 1e-4

@@ -1,0 +1,171 @@
+"""Local descriptors of the selected positions alone, on a CPU.
+
+A transposed convolution of kernel 3, stride 2 and padding 1 computes output position 2i from input
+i alone, and output 2i + 1 from inputs i and i + 1. So there are four kinds of positions, of one,
+two, two and four inputs, and those of one kind are a matrix product. Only positions that are asked
+for are computed, and of the first of the two convolutions only those that the second one reads.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fol_vpr.network.cpu.products import Activation, product
+from fol_vpr.network.model.local_head import LocalDescriptors, grid_positions, select_patches
+
+# Along one axis: the inputs of an even and of an odd output position, counted from half of it,
+# with the tap of the kernel that each is multiplied with.
+_TAPS = (((0, 1),), ((0, 2), (1, 0)))
+_KINDS = 4
+_MAX_GRIDS = 8
+
+
+class _Layout(NamedTuple):
+    """Where the outputs of a transposed convolution come from; P output positions, row-major.
+
+    Attributes:
+        kinds: [P], 0 to 3: twice the parity of the row plus that of the column.
+        inputs: [P, 4], flat indices of the inputs; the first 1, 2, 2 or 4 count by kind.
+    """
+
+    kinds: Tensor
+    inputs: Tensor
+
+
+class _Grid(NamedTuple):
+    """What depends on the shape of the grid of patches alone.
+
+    Attributes:
+        first, second: layouts of the two transposed convolutions.
+        nearest: [P], the patch that is nearest to each position.
+        pixels: [P, 2], x and y of each position in pixels of the network's input.
+    """
+
+    first: _Layout
+    second: _Layout
+    nearest: Tensor
+    pixels: Tensor
+
+
+class CpuLocalHead:
+    """The local head for inference on a CPU.
+
+    Args:
+        first, second: transposed convolutions in float32, on the CPU.
+        dtype: of matrix products.
+        rows: expected number of patches.
+    """
+
+    def __init__(
+        self,
+        first: nn.ConvTranspose2d,
+        second: nn.ConvTranspose2d,
+        dtype: torch.dtype,
+        rows: int,
+    ) -> None:
+        self._first = _SparseUpsampling(first, dtype, rows)
+        self._second = _SparseUpsampling(second, dtype, rows)
+        self._dtype = dtype
+
+    def __call__(
+        self, patches: Tensor, mask: Tensor, grid: tuple[int, int]
+    ) -> list[LocalDescriptors]:
+        """Select positions and compute their descriptors.
+
+        Args:
+            patches: [B, h·w, C], features of the patches.
+            mask: [B, h·w], the aggregation mask.
+            grid: h and w.
+        """
+        known = _grid(*grid)
+        chosen = torch.zeros_like(mask, dtype=torch.bool).scatter_(1, select_patches(mask), True)
+        found = []
+        for features, weights, kept in zip(patches.to(self._dtype), mask, chosen, strict=True):
+            wanted = kept[known.nearest].nonzero().squeeze(1)
+            needed = torch.zeros(len(known.first.kinds), dtype=torch.bool)
+            needed[known.second.inputs[wanted].flatten()] = True
+            hidden = self._first(features, known.first, needed.nonzero().squeeze(1), 'relu')
+            dense = self._second(hidden, known.second, wanted)
+            descriptors = F.normalize(dense[wanted].float(), dim=-1)
+            found.append(
+                LocalDescriptors(descriptors, known.pixels[wanted], weights[known.nearest[wanted]])
+            )
+        return found
+
+
+class _SparseUpsampling:
+    """A transposed convolution of kernel 3, stride 2 and padding 1, at some output positions."""
+
+    def __init__(self, convolution: nn.ConvTranspose2d, dtype: torch.dtype, rows: int) -> None:
+        weight, bias = convolution.weight.detach(), convolution.bias
+        assert bias is not None
+        assert convolution.kernel_size == (3, 3) and convolution.padding == (1, 1)
+        self._products = [
+            product(
+                torch.cat([weight[:, :, i, j].t() for _, i in down for _, j in across], dim=1),
+                bias,
+                dtype,
+                rows,
+            )
+            for down in _TAPS
+            for across in _TAPS
+        ]
+        self._channels = weight.shape[1]
+
+    def __call__(
+        self, x: Tensor, layout: _Layout, wanted: Tensor, activation: Activation = 'none'
+    ) -> Tensor:
+        """Outputs [P, O]; those at other positions than `wanted` are not initialised.
+
+        Args:
+            x: [M, C], inputs in row-major order.
+            layout: where the outputs come from.
+            wanted: [K], flat indices of positions.
+            activation: of the outputs.
+        """
+        out = x.new_empty(len(layout.kinds), self._channels)
+        kinds = layout.kinds[wanted]
+        for kind, multiply in enumerate(self._products):
+            positions = wanted[kinds == kind]
+            if not len(positions):
+                continue
+            inputs = layout.inputs[positions, : _inputs_of(kind)]
+            gathered = x.index_select(0, inputs.flatten()).view(len(positions), -1)
+            out.index_copy_(0, positions, multiply(gathered, activation))
+        return out
+
+
+def _inputs_of(kind: int) -> int:
+    return len(_TAPS[kind // 2]) * len(_TAPS[kind % 2])
+
+
+@functools.lru_cache(maxsize=_MAX_GRIDS)
+def _grid(rows: int, columns: int) -> _Grid:
+    """The tables for a grid of `rows` x `columns` patches."""
+    with torch.inference_mode(False):
+        size = (4 * rows - 3, 4 * columns - 3)
+        patches = torch.arange(rows * columns, dtype=torch.float64).view(1, 1, rows, columns)
+        nearest = F.interpolate(patches, size=size, mode='nearest').flatten().long()
+        pixels = grid_positions(torch.arange(size[0] * size[1]), size[1])
+        second = _layout(2 * rows - 1, 2 * columns - 1)
+        return _Grid(_layout(rows, columns), second, nearest, pixels)
+
+
+def _layout(rows: int, columns: int) -> _Layout:
+    """The layout of a transposed convolution of `rows` x `columns` inputs."""
+    down = torch.arange(2 * rows - 1)[:, None].expand(-1, 2 * columns - 1).flatten()
+    across = torch.arange(2 * columns - 1).repeat(2 * rows - 1)
+    kinds = 2 * (down % 2) + across % 2
+    inputs = torch.zeros(len(kinds), _KINDS, dtype=torch.long)
+    for kind in range(_KINDS):
+        at = (kinds == kind).nonzero().squeeze(1)
+        taps = [(i, j) for i, _ in _TAPS[kind // 2] for j, _ in _TAPS[kind % 2]]
+        flat = [(down[at] // 2 + i) * columns + across[at] // 2 + j for i, j in taps]
+        # Unused columns repeat the first input, so that all are valid.
+        inputs[at] = torch.stack(flat + flat[:1] * (_KINDS - len(flat)), dim=1)
+    return _Layout(kinds, inputs)

@@ -1,0 +1,154 @@
+"""Products of rows with weights that are laid out once, for inference on a CPU.
+
+Three libraries multiply here. MKL, by torch's ordinary operators, is the fastest for float32 on
+processors with AVX2 alone. oneDNN is faster with AVX-512 and for bfloat16, and computes the
+activation in the same pass. FBGEMM multiplies 8 bit integers.
+"""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fol_vpr.network.runtime.precision import processor_flags, torch_has_bfloat16
+
+Activation = Literal['none', 'relu', 'gelu']
+
+# Undocumented operators that torch's compiler uses for frozen weights; tested on x86 only.
+_OPERATORS = ('_linear_pointwise', '_reorder_linear_weight')
+HAS_ONEDNN = (
+    platform.machine() in ('x86_64', 'AMD64')
+    and torch.backends.mkldnn.is_available()
+    and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+)
+"""Whether torch has oneDNN's products with packed weights here."""
+
+
+def packs(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's product of a dtype is available, and the fastest on this machine.
+
+    In float32 it needs AVX-512: with AVX2, MKL's product is as fast, and oneDNN's exact GELU takes
+    as long as half the product before it.
+    """
+    if dtype == torch.bfloat16:
+        return HAS_ONEDNN and torch_has_bfloat16()
+    return HAS_ONEDNN and dtype == torch.float32 and 'avx512f' in processor_flags()
+
+
+class Product:
+    """x Wᵀ + b for rows x, by torch's ordinary operators.
+
+    Args:
+        weight: [O, I] float32.
+        bias: [O] float32.
+        dtype: to compute in, and of results.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        self._weight = weight.detach().to(dtype).contiguous()
+        self._bias = bias.detach().to(dtype)
+        self._dtype = dtype
+
+    def __call__(self, x: Tensor, activation: Activation = 'none') -> Tensor:
+        """Apply the layer to x [N, I] of any dtype, then the activation."""
+        x = F.linear(x.to(self._dtype), self._weight, self._bias)
+        if activation == 'relu':
+            return x.relu_()
+        return F.gelu(x) if activation == 'gelu' else x
+
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """Add to residual [N, O] float32 the layer of x [N, I]; residual may change in place."""
+        if self._dtype == residual.dtype:
+            return residual.add_(self._bias).addmm_(x.to(self._dtype), self._weight.t())
+        return residual.add_(self(x))
+
+
+class PackedProduct(Product):
+    """`Product` with the weights in the memory layout of oneDNN's matrix product.
+
+    Args:
+        rows: expected number of rows of x; other numbers work as well.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, rows: int) -> None:
+        super().__init__(weight, bias, dtype)
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, rows)
+
+    def __call__(self, x: Tensor, activation: Activation = 'none') -> Tensor:
+        """Apply the layer to x [N, I] of any dtype, then the activation, in one pass."""
+        # Algorithm `none` of oneDNN is the exact GELU.
+        algorithm = 'none' if activation == 'gelu' else ''
+        return torch.ops.mkldnn._linear_pointwise(
+            x.to(self._dtype), self._weight, self._bias, activation, [], algorithm
+        )
+
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """Add to residual [N, O] float32 the layer of x [N, I], in one pass in float32."""
+        if self._dtype == residual.dtype:
+            return torch.ops.mkldnn._linear_pointwise.binary(
+                x.to(self._dtype), residual, self._weight, self._bias, 'add'
+            )
+        return residual.add_(self(x))
+
+
+class QuantizedProduct(Product):
+    """`Product` of 8 bit integers with results in float32.
+
+    Each row of the weights has its own scale, and each input is quantised with its own scale when
+    the layer is called.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__(weight, bias, torch.float32)
+        weight = self._weight
+        scales = (weight.abs().amax(1) / 127).clamp(min=1e-12).double()
+        zeros = torch.zeros(len(weight), dtype=torch.long)
+        with warnings.catch_warnings():
+            # The warning is about torch's tools for whole networks, not about these operators.
+            warnings.filterwarnings('ignore', message='.*quant', category=Warning)
+            rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+            self._packed = torch.ops.quantized.linear_prepack(rounded, self._bias)
+        del self._weight
+
+    def __call__(self, x: Tensor, activation: Activation = 'none') -> Tensor:
+        """Apply the layer to x [N, I] of any dtype, then the activation."""
+        x = torch.ops.quantized.linear_dynamic(x.float(), self._packed, False)
+        if activation == 'relu':
+            return x.relu_()
+        return F.gelu(x) if activation == 'gelu' else x
+
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """Add to residual [N, O] float32 the layer of x [N, I], in place."""
+        return residual.add_(self(x))
+
+
+def product(
+    weight: Tensor,
+    bias: Tensor,
+    dtype: torch.dtype,
+    rows: int,
+    *,
+    scale: Tensor | None = None,
+    quantized: bool = False,
+) -> Product:
+    """The fastest product with these weights.
+
+    Args:
+        weight, bias: [O, I] and [O], float32.
+        dtype: to compute in.
+        rows: expected number of rows of the input.
+        scale: [O], factors of the results; they become part of the weights.
+        quantized: multiply 8 bit integers; requires float32.
+    """
+    if scale is not None:
+        weight, bias = weight * scale[:, None], bias * scale
+    if quantized:
+        return QuantizedProduct(weight, bias)
+    if packs(dtype):
+        return PackedProduct(weight, bias, dtype, rows)
+    return Product(weight, bias, dtype)
