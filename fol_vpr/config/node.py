@@ -77,6 +77,15 @@ class NodeConfig(Checked):
         maximum=10_000,
         read_only=True,
     )
+    overlap: bool = setting(
+        True,
+        'Decode the next image and extract its features while the last one is searched, '
+        'verified and measured, on a second thread: more images are answered where they come '
+        'faster than the node answers, and the answers stay the same. A single answer takes '
+        'longer while both threads want the same cores. With false, one thread does everything '
+        'in turn, which suits a machine with one core.',
+        read_only=True,
+    )
     image_transport: str = setting(
         'auto',
         'Image topic that the node subscribes to: raw takes `image`, compressed takes '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +39,7 @@ _BATCH_ON_CUDA = 16
 
 
 class FeatureExtractor:
-    """Extracts global and local features from images.
+    """Extracts global and local features from images. For several threads, which take turns.
 
     Attributes:
         config: the settings, with the input size that is used.
@@ -84,6 +85,7 @@ class FeatureExtractor:
                 config.input_size,
             )
         self._device = device
+        self._turn = threading.Lock()
         with memory_guard('the weights', device):
             inference = InferenceNetwork(
                 net,
@@ -138,8 +140,6 @@ class FeatureExtractor:
             InputError: an image has another shape or type.
             DeviceError: the device has not enough memory, or the extractor is closed.
         """
-        if self._net is None:
-            raise DeviceError('the feature extractor is closed')
         timings = {} if timings is None else timings
         started = time.perf_counter()
         prepared = [
@@ -149,7 +149,11 @@ class FeatureExtractor:
         found: dict[int, Features] = {}
         for size in dict.fromkeys(image.size for image in prepared):
             members = [i for i, image in enumerate(prepared) if image.size == size]
-            features = self._extract_batch(self._net, [prepared[i] for i in members], timings)
+            with self._turn:
+                if self._net is None:
+                    raise DeviceError('the feature extractor is closed')
+                batch = [prepared[i] for i in members]
+                features = self._extract_batch(self._net, batch, timings)
             found.update(zip(members, features, strict=True))
         return [found[i] for i in range(len(images))]
 
@@ -172,7 +176,8 @@ class FeatureExtractor:
 
     def close(self) -> None:
         """Free the device's memory; the extractor cannot be used afterwards."""
-        self._net = None
+        with self._turn:
+            self._net = None
         if self._device.type == 'cuda':
             torch.cuda.empty_cache()
 

@@ -44,8 +44,8 @@ from fol_vpr.recognizer.stages import StageTimer
 class PlaceRecognizer:
     """Recognises places of a map in images.
 
-    Holds the network, at most one map, and the evidence of the images so far. Its methods may be
-    called from several threads; they take turns.
+    Holds the network, at most one map, and the evidence of the images so far. For several threads,
+    which take turns; `prepare` and `extract` run beside the answer to the image before.
 
     Args:
         config: weights, retrieval and verification settings. What a map was calibrated with, and
@@ -78,7 +78,7 @@ class PlaceRecognizer:
         self,
         frame: Frame,
         *,
-        prepared: PreparedImage | None = None,
+        prepared: PreparedImage | Features | None = None,
         hypotheses: int | None = None,
         sequence: bool = True,
         prior: Prior | None = None,
@@ -87,7 +87,7 @@ class PlaceRecognizer:
 
         Args:
             frame: the query.
-            prepared: what `prepare` returned for it, where that was called ahead.
+            prepared: what `prepare` or `extract` returned for it, where that was called ahead.
             hypotheses: how many to return, `retrieval.hypotheses` where None.
             sequence: whether the image is the next one of the stream, and counts as evidence.
             prior: what is known of the place, and narrows the search; None searches everything.
@@ -102,7 +102,7 @@ class PlaceRecognizer:
     def _recognize(
         self,
         frame: Frame,
-        prepared: PreparedImage | None,
+        prepared: PreparedImage | Features | None,
         count: int | None,
         sequence: bool,
         prior: Prior | None,
@@ -112,8 +112,8 @@ class PlaceRecognizer:
             return self._recognize_without_map(frame, prepared, timer)
         loaded = self._maps.require()
         published = self.config.retrieval.hypotheses if count is None else count
-        features = self.extractor.extract([prepared or frame.image], timer.seconds)[0]
-        query = self._query(frame, features, loaded)
+        features = self.extract(frame, prepared, timer.seconds)
+        query = MapQuery(frame, features, loaded, self.config, self.extractor.device)
         with timer.stage('search'):
             candidates = query.retrieve(prior)
         with timer.stage('rerank'):
@@ -149,17 +149,14 @@ class PlaceRecognizer:
         )
 
     def _recognize_without_map(
-        self, frame: Frame, prepared: PreparedImage | None, timer: StageTimer
+        self, frame: Frame, prepared: PreparedImage | Features | None, timer: StageTimer
     ) -> Recognition:
         """The answer where only the running drive can be searched."""
-        features = self.extractor.extract([prepared or frame.image], timer.seconds)[0]
+        features = self.extract(frame, prepared, timer.seconds)
         with timer.stage('loops'):
             closures = self._loops.process(frame, features)
         answer = self.quality_only_result(frame)
         return replace(answer, loop_closures=closures, timings=timer.finish())
-
-    def _query(self, frame: Frame, features: Features, loaded: LiveMap) -> MapQuery:
-        return MapQuery(frame, features, loaded, self.config, self.extractor.device)
 
     def _decide(self, observation: Observation, sequence: bool) -> LocalizationResult:
         if not self.extractor.trained:
@@ -198,13 +195,13 @@ class PlaceRecognizer:
         return self.extractor.prepare(frame.image)
 
     def recognize_within_drive(
-        self, frame: Frame, *, prepared: PreparedImage | None = None
+        self, frame: Frame, *, prepared: PreparedImage | Features | None = None
     ) -> Recognition:
         """Answer without searching the map: UNKNOWN, with loop closures within the drive.
 
         Args:
             frame: the next image of the stream.
-            prepared: what `prepare` returned for it, where that was called ahead.
+            prepared: what `prepare` or `extract` returned for it, where that was called ahead.
 
         Raises:
             DeviceError: the device ran out of memory.
@@ -214,18 +211,25 @@ class PlaceRecognizer:
                 return self.quality_only_result(frame)
             return self._recognize_without_map(frame, prepared, StageTimer())
 
-    def extract(self, frame: Frame, *, prepared: PreparedImage | None = None) -> Features:
-        """The features that the network extracts from an image.
+    def extract(
+        self,
+        frame: Frame,
+        prepared: PreparedImage | Features | None = None,
+        timings: dict[str, float] | None = None,
+    ) -> Features:
+        """The features that the network extracts from an image; waits for other extractions only.
 
         Args:
             frame: the image.
-            prepared: what `prepare` returned for it, where that was called ahead.
+            prepared: what `prepare` or this method returned for it, where it was called ahead.
+            timings: where given, the seconds spent are added to its `resize` and `forward`.
 
         Raises:
-            DeviceError: the device ran out of memory.
+            DeviceError: the device ran out of memory, or the recognizer is closed.
         """
-        with self._lock:
-            return self.extractor.extract([prepared or frame.image])[0]
+        if isinstance(prepared, Features):
+            return prepared
+        return self.extractor.extract([prepared or frame.image], timings)[0]
 
     def observe(
         self, frame: Frame, features: Features, *, exclude: frozenset[int] = frozenset()
@@ -242,7 +246,8 @@ class PlaceRecognizer:
             DeviceError: the device ran out of memory.
         """
         with self._lock:
-            query = self._query(frame, features, self._maps.require())
+            loaded, device = self._maps.require(), self.extractor.device
+            query = MapQuery(frame, features, loaded, self.config, device)
             candidates = query.retrieve(exclude=exclude)
             return query.verify(candidates, query.rerank(candidates)).observation
 
@@ -254,8 +259,7 @@ class PlaceRecognizer:
 
     def warm_up(self) -> float:
         """Run the network once at its input size; seconds that it took."""
-        with self._lock:
-            return self.extractor.warm_up()
+        return self.extractor.warm_up()
 
     def set_config(self, config: RecognizerConfig) -> None:
         """Take other retrieval and verification settings; those of the network are fixed."""

@@ -50,11 +50,11 @@ class ReceivedImage(NamedTuple):
 
 
 class DecodedImage(NamedTuple):
-    """A decoded image and its input to the network.
+    """A decoded image and its input to the network, or what the network says of it.
 
     Attributes:
         frame: the image with its camera.
-        prepared: what PlaceRecognizer.prepare made of it.
+        prepared: what PlaceRecognizer.prepare or extract made of it.
         arrived: time.perf_counter() when the message came.
         started: time.perf_counter() when decoding began.
         timings: seconds of work by stage since then.
@@ -110,7 +110,7 @@ class ImagePipeline:
         self._mapper = mapper
         self._stopped = threading.Event()
         config = settings.current.node
-        self._replay = config.replay
+        self._replay, self._overlap = config.replay, config.overlap
         self._worker = self._new_worker(config.replay_queue)
         self._video = LiveVideo(
             self._on_picture, self._on_packet_dropped, self._on_bad_packet, self._wake_executor
@@ -120,14 +120,9 @@ class ImagePipeline:
     def _new_worker(
         self, replay_queue: int
     ) -> Worker[ReceivedImage] | TwoStageWorker[ReceivedImage, DecodedImage]:
-        """The threads that process images.
-
-        A second thread, which decodes the next image, is faster beside a GPU, and costs nothing
-        where every image is answered. A CPU is busy with the network, which the decoding of images
-        that newer ones displace would only slow down.
-        """
+        """The threads that process images: two where they overlap, else one."""
         capacity, newest_wins = replay_queue if self._replay else 1, not self._replay
-        if newest_wins and self._recognizer.extractor.device == 'cpu':
+        if not self._overlap:
             return Worker(
                 self._decode_and_recognize,
                 capacity=capacity,
@@ -135,12 +130,11 @@ class ImagePipeline:
                 on_taken=self._wake_executor,
             )
         return TwoStageWorker(
-            self._decode,
+            self._decode_and_extract,
             self._recognize,
             capacity=capacity,
             newest_wins=newest_wins,
             on_taken=self._wake_executor,
-            on_displaced=self._monitor.dropped,
         )
 
     def subscribe(self) -> None:
@@ -222,8 +216,30 @@ class ImagePipeline:
         if decoded is not None:
             self._recognize(decoded)
 
+    def _decode_and_extract(self, received: ReceivedImage) -> DecodedImage | None:
+        """Decode an image and extract its features where they are needed; never raises.
+
+        Called on a thread of its own, while another one answers the image before.
+        """
+        decoded = self._decode(received)
+        if decoded is None or not self._needs_features():
+            return decoded
+        extracted = None
+        with self._count_bad_images():
+            timings = dict(decoded.timings)
+            features = self._recognizer.extract(decoded.frame, decoded.prepared, timings)
+            extracted = decoded._replace(prepared=features, timings=timings)
+        return extracted  # noqa: RET504 an error ends the block above, and is counted there
+
+    def _needs_features(self) -> bool:
+        """Whether each image needs its features, not only those that become keyframes."""
+        recognizer = self._recognizer
+        if recognizer.loops.enabled:
+            return True
+        return self._mapper is None and recognizer.map_info is not None
+
     def _decode(self, received: ReceivedImage) -> DecodedImage | None:
-        """Decode and resize an image; called on a thread of its own, and never raises."""
+        """Decode and resize an image; never raises."""
         decoded = None
         if self._stopped.is_set():
             return None

@@ -15,6 +15,9 @@ from typing import Generic, TypeVar
 Item = TypeVar('Item')
 Prepared = TypeVar('Prepared')
 
+# Share of the last item in the mean of the seconds that items take.
+_NEWEST_SHARE = 0.25
+
 
 class Worker(Generic[Item]):
     """Processes items one after the other, in their order, on a thread of its own.
@@ -25,6 +28,9 @@ class Worker(Generic[Item]):
         newest_wins: whether a new item displaces the oldest waiting one when the queue is full.
             Otherwise the caller must not call `put` while `is_full()`.
         on_taken: called on the worker's thread after it has taken an item out of the queue.
+        pause: called while an item waits and none is processed, with the seconds to let it wait:
+            0 takes it out of the queue, None asks again once `reconsider` is called. Without it
+            each item is taken at once.
     """
 
     def __init__(
@@ -34,11 +40,13 @@ class Worker(Generic[Item]):
         capacity: int,
         newest_wins: bool,
         on_taken: Callable[[], None],
+        pause: Callable[[], float | None] = lambda: 0.0,
     ) -> None:
         self._process = process
         self._capacity = capacity
         self._newest_wins = newest_wins
         self._on_taken = on_taken
+        self._pause = pause
         self._waiting: deque[Item] = deque()
         self._changed = threading.Condition()
         self._busy = False
@@ -74,6 +82,11 @@ class Worker(Generic[Item]):
             self._changed.wait_for(lambda: self._stopping or not self.is_full())
             return not self._stopping
 
+    def reconsider(self) -> None:
+        """Ask `pause` again."""
+        with self._changed:
+            self._changed.notify_all()
+
     def discard(self) -> int:
         """Remove the waiting items; returns how many there were."""
         with self._changed:
@@ -108,7 +121,8 @@ class Worker(Generic[Item]):
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._stopping or bool(self._waiting))
+                while not self._stopping and (pause := self._pause_now()) != 0:
+                    self._changed.wait(pause)
                 if self._stopping:
                     return
                 item = self._waiting.popleft()
@@ -117,12 +131,18 @@ class Worker(Generic[Item]):
             self._on_taken()
             self._process(item)
 
+    def _pause_now(self) -> float | None:
+        """Seconds until the next item may be taken; None until something changes."""
+        return self._pause() if self._waiting else None
+
 
 class TwoStageWorker(Generic[Item, Prepared]):
     """Prepares the next item on one thread while another thread processes the previous one.
 
-    It has the interface of a `Worker`. Where the newest item wins, it displaces prepared items
-    too: the item that is processed next is always the newest prepared one.
+    It has the interface of a `Worker`. Where the newest item wins, the next one is not taken out
+    of the queue before it would be prepared by the time that the previous one has been processed,
+    judged by the items so far: until then a newer one displaces it, so that what is processed is
+    recent, and nothing is prepared in vain. Otherwise items are prepared as early as possible.
 
     Args:
         prepare: called with every item; must not raise. Returns None to leave the item out.
@@ -130,8 +150,7 @@ class TwoStageWorker(Generic[Item, Prepared]):
         capacity: how many items may wait to be prepared; one more waits to be processed.
         newest_wins: as for a `Worker`.
         on_taken: called after an item was taken out of the queue to be prepared.
-        on_displaced: called on the preparing thread with the number of prepared items that a
-            newer one displaced.
+        clock: seconds, of any beginning.
     """
 
     def __init__(
@@ -142,24 +161,62 @@ class TwoStageWorker(Generic[Item, Prepared]):
         capacity: int,
         newest_wins: bool,
         on_taken: Callable[[], None],
-        on_displaced: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prepare = prepare
-        self._on_displaced = on_displaced
-        self._second = Worker(process, capacity=1, newest_wins=newest_wins, on_taken=lambda: None)
+        self._process = process
+        self._clock = clock
+        self._preparing, self._processing = _MeanSeconds(), _MeanSeconds()
+        # Items that are prepared and not yet processed, and when the processed one was begun. Both
+        # are changed with the lock held.
+        self._lock = threading.Lock()
+        self._ahead = 0
+        self._began: float | None = None
+        self._second = Worker(
+            self._process_timed, capacity=1, newest_wins=False, on_taken=lambda: None
+        )
         self._first = Worker(
             self._prepare_and_pass_on,
             capacity=capacity,
             newest_wins=newest_wins,
             on_taken=on_taken,
+            pause=self._pause if newest_wins else lambda: 0.0,
         )
 
+    def _pause(self) -> float | None:
+        """Seconds until the next item is prepared in time; None until the other thread is on."""
+        with self._lock:
+            ahead, began = self._ahead, self._began
+        if not ahead:
+            return 0.0
+        expected = self._processing.seconds
+        if ahead > 1 or began is None or expected is None:
+            return None
+        ends = began + expected
+        return max(0.0, ends - (self._preparing.seconds or 0.0) - self._clock())
+
     def _prepare_and_pass_on(self, item: Item) -> None:
+        began = self._clock()
         prepared = self._prepare(item)
-        if prepared is not None and self._second.wait_for_room():
-            displaced = self._second.put(prepared)
-            if displaced:
-                self._on_displaced(displaced)
+        if prepared is None:
+            return
+        self._preparing.add(self._clock() - began)
+        if self._second.wait_for_room():
+            with self._lock:
+                self._ahead += 1
+            self._second.put(prepared)
+
+    def _process_timed(self, prepared: Prepared) -> None:
+        began = self._clock()
+        with self._lock:
+            self._began = began
+        self._first.reconsider()
+        self._process(prepared)
+        self._processing.add(self._clock() - began)
+        with self._lock:
+            self._ahead -= 1
+            self._began = None
+        self._first.reconsider()
 
     def put(self, item: Item) -> int:
         """Put an item into the queue; returns how many unprepared items it displaced."""
@@ -175,7 +232,11 @@ class TwoStageWorker(Generic[Item, Prepared]):
 
     def discard(self) -> int:
         """Remove the waiting items, prepared or not; returns how many there were."""
-        return self._first.discard() + self._second.discard()
+        unprepared, prepared = self._first.discard(), self._second.discard()
+        with self._lock:
+            self._ahead -= prepared
+        self._first.reconsider()
+        return unprepared + prepared
 
     def wait_idle(self) -> None:
         """Wait until no item is waiting, being prepared or being processed."""
@@ -195,3 +256,15 @@ class TwoStageWorker(Generic[Item, Prepared]):
         # The second thread first: the first one may be waiting for room in its queue.
         second_ended = self._second.stop(timeout)
         return self._first.stop(max(0.0, deadline - time.monotonic())) and second_ended
+
+
+class _MeanSeconds:
+    """Moving mean of the seconds that items took; `seconds` is None before the first one."""
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+
+    def add(self, seconds: float) -> None:
+        """Take one more item into account."""
+        before = seconds if self.seconds is None else self.seconds
+        self.seconds = before + _NEWEST_SHARE * (seconds - before)

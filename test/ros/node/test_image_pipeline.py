@@ -13,7 +13,8 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
 
 from fol_vpr.datatypes import Cause
-from fol_vpr.errors import InputError
+from fol_vpr.errors import DeviceError, InputError
+from fol_vpr.network import extractor
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.ros.node import image_pipeline
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
@@ -54,9 +55,18 @@ class Piped:
         return now.received, now.answered, now.dropped, now.bad
 
 
-@pytest.fixture(params=[False, True], ids=['live', 'replay'])
+MODES = {
+    'live': {'replay': False, 'overlap': True},
+    'replay': {'replay': True, 'overlap': True},
+    'live in turn': {'replay': False, 'overlap': False},
+    'replay in turn': {'replay': True, 'overlap': False},
+}
+
+
+@pytest.fixture(params=MODES)
 def piped(request, recognizer) -> Iterator[Piped]:
-    with bench(replay=request.param) as made:
+    recognizer.reset_sequence()
+    with bench(**MODES[request.param]) as made:
         piped = Piped(made, recognizer)
         yield piped
         piped.pipeline.unsubscribe()
@@ -128,6 +138,66 @@ def test_camera_odometry_and_parameters_go_with_the_image(piped, monkeypatch):
     recognizer.set_config(piped.context.settings.changed({'retrieval.hypotheses': 10}).recognizer)
 
 
+def test_features_of_the_next_image_are_extracted_beside_an_answer(piped, monkeypatch):
+    """Which makes no difference to the answers, their order, or what is counted."""
+    in_turn = not piped.context.settings.node.overlap
+    recognizer, entered, held = piped.pipeline._recognizer, threading.Event(), threading.Event()
+    extract, recognize = recognizer.extract, recognizer.recognize
+    extracted: list[int] = []
+
+    def counted(frame, *args):
+        features = extract(frame, *args)
+        if frame.stamp_ns not in extracted:
+            extracted.append(frame.stamp_ns)
+        return features
+
+    def slowly(frame, **options):
+        if frame.stamp_ns == 2 * 10**9:
+            entered.set()
+            assert held.wait(60)
+        return recognize(frame, **options)
+
+    monkeypatch.setattr(recognizer, 'extract', counted)
+    monkeypatch.setattr(recognizer, 'recognize', slowly)
+    images = piped.watch.publisher(Image, '/image')
+    # The first answer shows how long one takes.
+    images.publish(picture(1, stamp=1))
+    piped.watch.until(lambda: piped.publishers.answers)
+    images.publish(picture(2, stamp=2))
+    piped.watch.until(entered.is_set)
+    images.publish(picture(0, stamp=3))
+    if in_turn:
+        piped.watch.until(lambda: piped.counts()[0] == 3)
+        piped.watch.spin(0.3)
+        assert 3 * 10**9 not in extracted
+    else:
+        piped.watch.until(lambda: 3 * 10**9 in extracted)
+    assert [answer.stamp_ns for answer in piped.publishers.answers] == [10**9]
+    held.set()
+    piped.watch.until(lambda: len(piped.publishers.answers) == 3)
+    assert extracted == [10**9, 2 * 10**9, 3 * 10**9]
+    assert [answer.stamp_ns for answer in piped.publishers.answers] == extracted
+    best = [answer.hypotheses[0].place.place_id[-1] for answer in piped.publishers.answers]
+    assert best == ['1', '2', '0']
+    assert piped.counts() == (3, 3, 0, 0)
+    assert 'forward' in piped.monitor.snapshot().latency
+
+
+def test_an_image_that_the_network_has_no_memory_for_is_counted_once(piped, monkeypatch):
+    def fail(*_args) -> None:
+        raise DeviceError('cpu has not enough free memory for 1 images of 126x126 px')
+
+    images = piped.watch.publisher(Image, '/image')
+    with monkeypatch.context() as patched:
+        patched.setattr(piped.pipeline._recognizer, 'extract', fail)
+        images.publish(picture(1, stamp=1))
+        piped.watch.until(lambda: piped.monitor.snapshot().bad)
+    assert 'not enough free memory' in piped.monitor.snapshot().last_bad
+    images.publish(picture(1, stamp=2))
+    piped.watch.until(lambda: piped.publishers.answers)
+    assert piped.counts() == (2, 1, 0, 1)
+
+
 def test_once_stopped_it_publishes_nothing(piped):
     images = piped.watch.publisher(Image, '/image')
     piped.pipeline.stop()
@@ -181,7 +251,8 @@ def test_without_a_map_only_the_quality_is_told():
 def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
     """By a clock on which only recognition takes time."""
     now, entered, held = [0.0], threading.Event(), threading.Event()
-    recognize = piped.pipeline._recognizer.recognize
+    recognize, extract = piped.pipeline._recognizer.recognize, piped.pipeline._recognizer.extract
+    extracted: list[int] = []
 
     def slowly(frame, **options):
         entered.set()
@@ -189,13 +260,23 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
         now[0] += 5.0
         return recognize(frame, **options)
 
-    monkeypatch.setattr(image_pipeline, 'time', SimpleNamespace(perf_counter=lambda: now[0]))
+    def counted(frame, *args):
+        features = extract(frame, *args)
+        extracted.append(frame.stamp_ns)
+        return features
+
+    for module in (image_pipeline, extractor):
+        monkeypatch.setattr(module, 'time', SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(piped.pipeline._recognizer, 'recognize', slowly)
+    monkeypatch.setattr(piped.pipeline._recognizer, 'extract', counted)
     images = piped.watch.publisher(Image, '/image')
     for number in (1, 2):
         images.publish(picture(number, stamp=number))
         piped.watch.until(lambda number=number: piped.monitor.snapshot().received == number)
         piped.watch.until(entered.is_set)
+    settings = piped.context.settings.node
+    if settings.replay and settings.overlap:
+        piped.watch.until(lambda: len(extracted) == 2)
     held.set()
     piped.watch.until(lambda: len(piped.publishers.answers) == 2)
     assert piped.publishers.latencies == [(5.0, 0.0), (5.0, 5.0)]
@@ -204,7 +285,6 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
 
 def test_a_drive_is_told_by_causes(piped):
     """What an operator reads of it: in each answer, and in the log at its end."""
-    piped.pipeline._recognizer.reset_sequence()
     images = piped.watch.publisher(Image, '/image')
     drive = [picture(place, stamp=1 + place) for place in range(PLACES)]
     drive += [covered_picture(4), picture(2, stamp=20), picture(2, stamp=10)]

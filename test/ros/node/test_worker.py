@@ -84,22 +84,23 @@ class Stages:
 
     def __init__(self, **options) -> None:
         self.answered: list[int] = []
-        self.displaced: list[int] = []
+        self.preparing = threading.Semaphore(0)
         self.prepared = threading.Semaphore(0)
         self.answering = threading.Semaphore(0)
         self.go_prepare = threading.Semaphore(0)
         self.go_answer = threading.Semaphore(0)
-        self.displacing = threading.Semaphore(0)
         self.taken = 0
+        self.now = 0.0
         self.worker: TwoStageWorker[int, int] = TwoStageWorker(
             self.prepare,
             self.answer,
             on_taken=self.on_taken,
-            on_displaced=self.on_displaced,
+            clock=lambda: self.now,
             **options,
         )
 
     def prepare(self, item: int) -> int | None:
+        self.preparing.release()
         assert self.go_prepare.acquire(timeout=20)
         self.prepared.release()
         return None if item < 0 else 10 * item
@@ -111,10 +112,6 @@ class Stages:
 
     def on_taken(self) -> None:
         self.taken += 1
-
-    def on_displaced(self, count: int) -> None:
-        self.displaced.append(count)
-        self.displacing.release()
 
     def let(self, gate: threading.Semaphore, done: threading.Semaphore) -> None:
         gate.release()
@@ -138,22 +135,85 @@ def test_the_next_item_is_prepared_while_one_is_answered():
     assert stages.answered == []
     stages.finish(3)
     assert stages.answered == [10, 30]
-    assert (stages.displaced, stages.taken) == ([], 3)
+    assert stages.taken == 3
     assert stages.worker.stop(20)
 
 
-def test_a_newer_prepared_item_displaces_the_one_that_waits():
-    stages = Stages(capacity=1, newest_wins=True)
-    stages.worker.put(1)
+def begin_to_answer(stages: Stages, item: int, prepared_in: float) -> None:
+    """Prepare an item, which takes so many seconds by the clock of the stages."""
+    assert stages.worker.put(item) == 0
+    assert stages.preparing.acquire(timeout=20)
+    stages.now += prepared_in
     stages.let(stages.go_prepare, stages.answering)
-    stages.prepared.acquire()
-    for item in (2, 3):
-        stages.worker.put(item)
-        stages.let(stages.go_prepare, stages.prepared)
-    assert stages.displacing.acquire(timeout=20)
+    assert stages.prepared.acquire(timeout=20)
+
+
+def answer_one(stages: Stages, item: int, prepared_in: float, answered_in: float) -> None:
+    begin_to_answer(stages, item, prepared_in)
+    stages.now += answered_in
+    stages.go_answer.release()
+    stages.worker.wait_idle()
+
+
+def test_where_the_newest_wins_it_is_prepared_just_in_time():
+    stages = Stages(capacity=1, newest_wins=True)
+    answer_one(stages, 1, prepared_in=2.0, answered_in=10.0)
+    begin_to_answer(stages, 2, prepared_in=2.0)
+    assert stages.worker.put(3) == 0
+    stages.now += 7.9
+    assert stages.worker.put(4) == 1, '3 was taken although nobody would have wanted it yet'
+    stages.now += 0.2
+    assert stages.worker.put(5) == 1
+    # Two seconds before the answer to 2 is due: 5 is prepared beside it, and is not displaced.
+    stages.let(stages.go_prepare, stages.prepared)
+    assert stages.answered == [10]
+    assert stages.worker.put(6) == 0
+    stages.now += 100
+    assert stages.worker.put(7) == 1, '6 was taken although one waits that is prepared'
+    stages.finish(3)
+    assert stages.answered == [10, 20, 50, 70]
+    assert stages.worker.stop(20)
+
+
+def test_nothing_is_prepared_ahead_before_it_is_known_how_long_an_answer_takes():
+    stages = Stages(capacity=1, newest_wins=True)
+    begin_to_answer(stages, 1, prepared_in=1.0)
+    assert stages.worker.put(2) == 0
+    stages.now += 100
+    assert stages.worker.put(3) == 1
     stages.finish(2)
     assert stages.answered == [10, 30]
-    assert stages.displaced == [1]
+    assert stages.worker.stop(20)
+
+
+def test_an_answer_that_takes_longer_than_the_others_lets_the_next_item_be_prepared():
+    stages = Stages(capacity=1, newest_wins=True)
+    answer_one(stages, 1, prepared_in=0.0, answered_in=0.05)
+    begin_to_answer(stages, 2, prepared_in=0.0)
+    stages.worker.put(3)
+    stages.now += 1
+    stages.let(stages.go_prepare, stages.prepared)
+    assert stages.answered == [10]
+    stages.finish(2)
+    assert stages.answered == [10, 20, 30]
+    assert stages.worker.stop(20)
+
+
+def test_what_was_prepared_is_discarded_too_and_the_next_item_is_prepared_in_time():
+    stages = Stages(capacity=1, newest_wins=True)
+    answer_one(stages, 1, prepared_in=0.0, answered_in=0.0)
+    begin_to_answer(stages, 2, prepared_in=0.0)
+    stages.worker.put(3)
+    stages.let(stages.go_prepare, stages.prepared)
+    stages.worker.put(4)
+    while stages.worker.discard() == 0:
+        pass
+    stages.finish(1)
+    assert stages.answered[:2] == [10, 20] and 40 not in stages.answered
+    answered = len(stages.answered)
+    stages.worker.put(5)
+    stages.finish(1)
+    assert stages.answered[answered:] == [50]
     assert stages.worker.stop(20)
 
 

@@ -111,7 +111,7 @@ class DriveMapper:
 
         Args:
             frame: the next image of the stream, with its odometry.
-            prepared: what PlaceRecognizer.prepare made of it.
+            prepared: what PlaceRecognizer.prepare or extract made of it.
             settings: of the node.
 
         Raises:
@@ -142,7 +142,7 @@ class DriveMapper:
         if not self._keyframes.is_due(frame):
             self._problem = ''
             return 'an image close to the last keyframe'
-        features = self._recognizer.extract(frame, prepared=prepared)
+        features = self._recognizer.extract(frame, prepared)
         if not self._keyframes.is_new_view(features):
             self._keyframes.skip(frame)
             self._problem = ''
