@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from fol_vpr.config import MappingConfig
 from fol_vpr.database import MapHeader, MapWriter
-from fol_vpr.datatypes import Frame, MapInfo
+from fol_vpr.datatypes import Features, Frame, MapInfo
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.mapping.keyframes import KeyframeSelector
 from fol_vpr.network import FeatureExtractor, PreparedImage
@@ -30,11 +31,12 @@ STORED_IMAGE_QUALITY = 85
 
 
 class _Reference(NamedTuple):
-    """A frame to be stored, its position in the source, and the prepared network input."""
+    """A frame to be stored, its position in the source, the network's input, and its JPEG."""
 
     position: int
     frame: Frame
     prepared: PreparedImage
+    jpeg: bytes | None
 
 
 def build_map(
@@ -86,20 +88,20 @@ def build_map(
         places = writer.resumed
         frames = _remaining(source, writer, config, on_bad)
         size = config.batch or extractor.batch
-        ready = (_Reference(at, frame, extractor.prepare(frame.image)) for at, frame in frames)
-        for batch in _batches(_prefetch(ready, max(PREFETCH, size)), size):
-            described = extractor.extract([reference.prepared for reference in batch])
-            for (position, frame, _), features in zip(batch, described, strict=True):
+        # Three threads: one reads and prepares, one runs the network, and this one writes.
+        ready = _prefetch(_prepared(frames, extractor, config), max(PREFETCH, size))
+        with closing(_prefetch(_described(ready, extractor, size), size)) as described:
+            for reference, features in described:
                 writer.add(
-                    frame,
+                    reference.frame,
                     features,
                     session_id=source.session_id,
-                    source_position=position,
-                    image_jpeg=thumbnail(frame.image) if config.store_images else None,
+                    source_position=reference.position,
+                    image_jpeg=reference.jpeg,
                 )
                 places += 1
                 if progress is not None:
-                    progress(position + 1, total, places)
+                    progress(reference.position + 1, total, places)
         if not places:
             raise InputError(
                 f'{source.description} gave no usable image, so there is nothing to map: '
@@ -157,6 +159,24 @@ def _remaining(
     return frames
 
 
+def _prepared(
+    frames: Iterator[tuple[int, Frame]], extractor: FeatureExtractor, config: MappingConfig
+) -> Generator[_Reference, None, None]:
+    for position, frame in frames:
+        jpeg = thumbnail(frame.image) if config.store_images else None
+        yield _Reference(position, frame, extractor.prepare(frame.image), jpeg)
+
+
+def _described(
+    references: Generator[_Reference, None, None], extractor: FeatureExtractor, size: int
+) -> Generator[tuple[_Reference, Features], None, None]:
+    """References with their features, extracted from `size` images at once."""
+    with closing(references):
+        for batch in _batches(references, size):
+            described = extractor.extract([reference.prepared for reference in batch])
+            yield from zip(batch, described, strict=True)
+
+
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Lists of `size` items; the last one may be shorter.
 
@@ -177,8 +197,8 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def _prefetch(items: Iterator[Item], ahead_by: int) -> Iterator[Item]:
-    """Read, decode and prepare items ahead in a thread, while the network runs."""
+def _prefetch(items: Generator[Item, None, None], ahead_by: int) -> Generator[Item, None, None]:
+    """Make up to `ahead_by` items ahead in a thread, while the caller works on earlier ones."""
     ahead: queue.Queue[Item | BaseException | None] = queue.Queue(ahead_by)
     stopped = threading.Event()
 
@@ -193,9 +213,10 @@ def _prefetch(items: Iterator[Item], ahead_by: int) -> Iterator[Item]:
 
     def read() -> None:
         try:
-            for item in items:
-                if not put(item):
-                    return
+            with closing(items):
+                for item in items:
+                    if not put(item):
+                        return
             put(None)
         except BaseException as error:  # noqa: BLE001 handed to the consumer, who raises it
             put(error)

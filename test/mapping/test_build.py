@@ -1,5 +1,6 @@
 """Building a map: everything once, in order, and nothing lost when it is interrupted."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -126,6 +127,39 @@ def test_images_described_together_are_stored_one_by_one(extractor, tmp_path):
         np.testing.assert_allclose(
             together.global_descriptors(), single.global_descriptors(), atol=1e-3
         )
+
+
+def test_the_network_runs_while_a_place_is_written(extractor, tmp_path, monkeypatch):
+    described, extract = threading.Semaphore(0), extractor.extract
+
+    def counted(images):
+        features = extract(images)
+        described.release()
+        return features
+
+    def at_each_place(_done, _total, places) -> None:
+        # The features of this place, and those of the next one.
+        assert described.acquire(timeout=60)
+        if places < 3:
+            assert described.acquire(timeout=60), 'the network waited for the disk'
+            described.release()
+
+    monkeypatch.setattr(extractor, 'extract', counted)
+    build_map(
+        ListSource(frames(3)), tmp_path / 'm.folmap', extractor, CONFIG, progress=at_each_place
+    )
+    with MapReader(tmp_path / 'm.folmap') as reader:
+        assert len(reader.places) == 3
+
+
+def test_a_build_that_fails_leaves_no_thread_behind(extractor, tmp_path):
+    def fail(*_counts) -> None:
+        raise ZeroDivisionError
+
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError) as caught:
+        build_map(ListSource(frames(9)), tmp_path / 'm.folmap', extractor, CONFIG, progress=fail)
+    assert threading.active_count() == before, caught
 
 
 def test_bad_items_are_reported_and_left_out(extractor, tmp_path):
