@@ -37,6 +37,7 @@ BENCHMARKS = {
     'overlap': ('speed', 'Answers in turn and overlapping: rate and latency'),
     'search': ('speed', 'Search by global descriptor: recall, latency, memory'),
     'against': ('against', 'This working tree against another commit, in turns'),
+    'released': ('against', "The network against its authors' own forward pass, in turns"),
     'soak': ('endurance', 'The live node over hours: memory, latency, lost images'),
     'localization': ('accuracy', 'Localization states: how often they are right, and their cost'),
     'geometry': ('accuracy', 'Relative and refined poses: errors and stated covariances'),

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.against.builds import Build, BuildError, checkout, working_tree
+from benchmarks.against.context import Context
 from benchmarks.against.report import (
     Section,
     as_markdown,
@@ -29,7 +30,7 @@ from benchmarks.against.report import (
     machine,
     machine_in_words,
 )
-from benchmarks.against.rows import ROWS, Context
+from benchmarks.against.rows import ROWS
 from benchmarks.options import benchmark_parser, write_figures
 
 BY_DEFAULT = ('whole', 'answers', 'forward', 'query', 'build')

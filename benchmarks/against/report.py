@@ -62,7 +62,7 @@ class Section:
 def _row(each: Comparison, goals: bool) -> list[str]:
     name = f'{each.row}, {each.unit}' + (f' ({each.remark})' if each.remark else '')
     low, high = each.spread
-    ratio = f'{each.times:.2f} ({low:.2f}–{high:.2f})'
+    ratio = f'{_number(each.times)} ({_number(low)}–{_number(high)})'
     goal = f'{each.goal:.3g}: {each.verdict}' if each.goal else ''
     return [name, _values(each.before), _values(each.after), ratio, *([goal] if goals else [])]
 

@@ -9,7 +9,7 @@ from benchmarks.against.answers import (
     pose_difference,
     pose_errors,
 )
-from benchmarks.against.rows import CRITERIA
+from benchmarks.against.context import CRITERIA
 from fol_vpr.datatypes import Pose
 
 # Turned by 90 degrees about Z.
