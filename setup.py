@@ -32,6 +32,8 @@ setup(
     extras_require={
         'test': ['pytest'],
         'onnx': ['onnx', 'onnxscript'],
+        'onnxruntime': ['onnxruntime'],
+        'openvino': ['openvino'],
         'milvus': ['pymilvus', 'milvus-lite'],
         'video': ['av'],
     },

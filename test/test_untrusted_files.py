@@ -29,7 +29,7 @@ ALLOWED = {
     'np.loadtxt': set(),
     'np.genfromtxt': set(),
     'torch.load': {'network/weights/checkpoint_file.py'},
-    'safe_open': {'network/weights/checkpoint_file.py'},
+    'safe_open': {'network/weights/checkpoint_file.py', 'network/weights/checkpoint_header.py'},
     'sqlite3.connect': {
         'database/format/allowed_schema.py',  # in memory
         'database/storage/hits.py',
@@ -38,7 +38,7 @@ ALLOWED = {
         'sources/bags/storage/sqlite_file.py',  # with a limit of steps of its own
     },
     'read_text': {
-        'network/model/linear.py',  # /proc/cpuinfo
+        'network/runtime/precision.py',  # /proc/cpuinfo
         'retrieval/prefilter.py',  # /proc/cpuinfo
         'cli/common/processes.py',  # logs of its own processes
         # /proc and /sys

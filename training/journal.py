@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from fol_vpr.network.preprocessing import to_input
+from fol_vpr.network.tensors import to_input
 from training.module import FoLTraining
 
 COLUMNS = ('step', 'name', 'value')

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fol_vpr.errors import FolVprError, InputError, WeightsError
 from fol_vpr.network import FoL, build_fol, load_weights, resolve_weights
-from fol_vpr.network.preprocessing import normalise
+from fol_vpr.network.tensors import normalise
 from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.config import ModelConfig, OptimiserConfig, TrainingConfig
 from training.data import Batch, PlacesData

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fol_vpr.network import FoL
-from fol_vpr.network.preprocessing import normalise
+from fol_vpr.network.tensors import normalise
 
 _MIN_DEVIATION = 1e-6
 

@@ -28,14 +28,15 @@ from torch import Tensor
 
 from benchmarks.options import benchmark_parser, write_figures
 from benchmarks.speed.latency import example_images
+from fol_vpr.network.exported.file import INPUT
 from fol_vpr.network.model.aggregation import CLUSTER_DIM, CLUSTERS, TOKEN_DIM
+from fol_vpr.network.model.architectures import ARCHITECTURES, PATCH
 from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.local_head import HIDDEN_DIM, LOCAL_DIM
-from fol_vpr.network.model.vit import ARCHITECTURES, PATCH
-from fol_vpr.network.preprocessing import to_input
 from fol_vpr.network.runtime.inference import InferenceNetwork
-from fol_vpr.network.runtime.onnx_file import INPUT, OUTPUTS, export_onnx
+from fol_vpr.network.runtime.onnx_file import OUTPUTS, export_onnx
 from fol_vpr.network.runtime.precision import has_fast_int8
+from fol_vpr.network.tensors import to_input
 from fol_vpr.network.weights.registry import load
 from fol_vpr.sources import decode_bytes
 

@@ -238,7 +238,7 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
             _conditions(args, source, info, criterion, positives, remarks),
             weights=extractor.weights_name,
             trained=extractor.trained,
-            device=extractor.device,
+            device=extractor.runs_on,
             precision=extractor.precision,
             rerank=recognizer.config.retrieval.rerank,
             sequence=args.sequence,

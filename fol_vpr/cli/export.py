@@ -18,11 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'onnx',
         help='write the network with its weights as an ONNX file',
         description='Write the network, from normalised images to global and dense local '
-        'descriptors, as an ONNX file for ONNX Runtime or TensorRT. Needs the packages onnx and '
-        'onnxscript.',
+        'descriptors, as an ONNX file: for the runtimes onnxruntime and openvino of this program, '
+        'for TensorRT, and others. Needs torch and the packages onnx and onnxscript.',
         allow_abbrev=False,
     )
-    onnx.add_argument('--output', metavar='F.onnx', required=True, help='the file to write')
+    onnx.add_argument(
+        '--output',
+        metavar='F.onnx',
+        help='the file to write. Default: NAME-SIZE.onnx in the folder of downloaded weights, '
+        'where the runtimes onnxruntime and openvino look for it.',
+    )
     onnx.add_argument(
         '--batch',
         metavar='N',
@@ -36,17 +41,23 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     network = settings(args, NetworkConfig())
     batch = _batch(args.batch)
-    output = Path(args.output)
-    if output.suffix != '.onnx':
-        raise InputError(f'--output is {args.output}, expected a file that ends in .onnx')
-    if not output.absolute().parent.is_dir():
-        raise InputError(f'there is no folder {output.absolute().parent} to write {output} into')
+    if args.output is not None:
+        _check_output(Path(args.output))
     from fol_vpr.network.runtime.onnx_file import export_onnx
 
-    metadata = export_onnx(network.weights, output, input_size=network.input_size, batch=batch)
+    output, metadata = export_onnx(
+        network.weights, args.output, input_size=network.input_size, batch=batch
+    )
     rows = [['file', str(output)], ['batch', args.batch], *map(list, metadata.items())]
     print_table(rows)
     return 0
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix != '.onnx':
+        raise InputError(f'--output is {output}, expected a file that ends in .onnx')
+    if not output.absolute().parent.is_dir():
+        raise InputError(f'there is no folder {output.absolute().parent} to write {output} into')
 
 
 def _batch(given: str) -> int | None:

@@ -117,7 +117,7 @@ def _build(args: argparse.Namespace) -> int:
 
     extractor = PlaceRecognizer(RecognizerConfig(network)).extractor
     print(
-        f'{source.description}; weights {extractor.weights_name} on {extractor.device} '
+        f'{source.description}; weights {extractor.weights_name} on {extractor.runs_on} '
         f'({extractor.precision}), preprocessing {extractor.preprocessing_id}',
         file=sys.stderr,
     )

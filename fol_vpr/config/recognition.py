@@ -16,12 +16,23 @@ class NetworkConfig(Checked):
         'fol_tiny',
         'Weights of the network: a .pth or .safetensors file, or a name that `fol_vpr weights '
         'list` shows. fol_tiny comes with the package and is meant for trials; for real work '
-        "fetch the authors' weights.",
+        "fetch the authors' weights. With a network.runtime other than torch, also the .onnx file "
+        'that `fol_vpr export onnx` wrote.',
+    )
+    runtime: str = setting(
+        'torch',
+        'Library that runs the network: torch, which loads the weights; onnxruntime or openvino, '
+        'which load the .onnx file that `fol_vpr export onnx` wrote, and work where torch is not '
+        'installed. A map that was built with one runtime can be used with the others.',
+        choices=('torch', 'onnxruntime', 'openvino'),
     )
     device: str = setting(
         'auto',
         'Device that the network runs on: cpu, cuda, cuda:N, or auto, which takes CUDA where it '
-        'is available and the CPU otherwise.',
+        'is available and the CPU otherwise. With network.runtime onnxruntime, tensorrt and '
+        'openvino as well, and auto takes the first of tensorrt, cuda, openvino and cpu that the '
+        'installed package has. With network.runtime openvino: cpu, gpu, gpu:N, npu, or auto, '
+        'which takes the GPU where there is one.',
     )
     precision: str = setting(
         'auto',
@@ -51,7 +62,7 @@ class NetworkConfig(Checked):
     )
     threads: int = setting(
         0,
-        'Number of CPU threads that PyTorch uses; 0 leaves the number to PyTorch.',
+        'Number of CPU threads that network.runtime uses; 0 leaves the number to it.',
         minimum=0,
         maximum=1024,
     )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
-from fol_vpr.network.model.vit import PATCH
+from fol_vpr.network.model.architectures import PATCH
 
 RELEASED_SIZE = 322
 """Side in pixels of the input of the released evaluation."""
@@ -27,7 +23,12 @@ _MIN_PATCHES_PER_SIDE = 4
 
 def preprocessing_id(config: NetworkConfig) -> str:
     """Name of the preprocessing that `config` selects, as maps record it."""
-    return f'{config.resize}-{config.input_size}-imagenet'
+    return preprocessing_of(config.resize, config.input_size)
+
+
+def preprocessing_of(resize: str, size: int) -> str:
+    """`preprocessing_id` of the settings `resize` and `input_size`."""
+    return f'{resize}-{size}-imagenet'
 
 
 def with_preprocessing(config: NetworkConfig, recorded: str) -> NetworkConfig:
@@ -80,52 +81,59 @@ def check_image(image: np.ndarray) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def to_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
+def to_input(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize and normalise an image as the released evaluation does.
 
     The released code normalises first and resizes then, bilinearly without antialiasing
     (torchvision 0.15's resize of a tensor). Interpolation weights sum to 1, so the order makes no
-    difference beyond rounding; resizing first is faster.
+    difference beyond rounding; resizing first is faster. Only the pixels that the result depends
+    on are read and converted, where `torch.nn.functional.interpolate` converts all of them: that
+    takes 4 to 20 times as long.
 
     Args:
         image: [H, W, 3] uint8, RGB.
         size: height and width of the result.
-        device: where to compute.
 
     Returns:
-        [3, height, width] float32.
+        [3, height, width] float32; equal to `tensors.to_input` within 1e-6.
     """
-    return _resized(_tensor(image).to(device), size)
+    row, next_row, down = _sampling(image.shape[0], size[0])
+    column, next_column, right = _sampling(image.shape[1], size[1])
+    upper, lower = image[row], image[next_row]
+    across = right[None, :, None]
+    resized = _blend(upper, column, next_column, across)
+    below = _blend(lower, column, next_column, across)
+    below -= resized
+    below *= down[:, None, None]
+    resized += below
+    resized -= 255 * np.array(MEAN, np.float32)
+    resized /= 255 * np.array(DEVIATION, np.float32)
+    return np.ascontiguousarray(resized.transpose(2, 0, 1))
 
 
-def _tensor(image: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.require(image, requirements=['C', 'W']))
+def _sampling(length: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For `count` samples along `length` pixels: pixel before, pixel behind, and weight of that.
+
+    torch computes the position in float32, with one rounding where the processor fuses product
+    and sum. Double precision, rounded once, gives that for images of any size.
+    """
+    scale = float(np.float32(length) / np.float32(count))
+    at = ((np.arange(count) + 0.5) * scale - 0.5).astype(np.float32).clip(0)
+    before = at.astype(np.intp).clip(max=length - 1)
+    weight = at - before.astype(np.float32)
+    return before, (before + 1).clip(max=length - 1), weight
 
 
-def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """[H, W, 3] uint8 to the network's input [3, height, width] float32, on the same device."""
-    resized = F.interpolate(
-        pixels.permute(2, 0, 1).unsqueeze(0).float(),
-        size=size,
-        mode='bilinear',
-        align_corners=False,
-        antialias=False,
-    )
-    return normalise(resized.squeeze(0))
-
-
-def normalise(pixels: Tensor) -> Tensor:
-    """Normalise colours from 0 to 255, [..., 3, H, W] of any dtype, to the network's float32."""
-    mean, deviation = _colours(pixels.device)
-    return (pixels.float() / 255 - mean) / deviation
-
-
-@functools.cache
-def _colours(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation [3, 1, 1] on a device; cached, because an upload waits for the GPU."""
-    with torch.inference_mode(False):
-        mean, deviation = torch.tensor(MEAN, device=device), torch.tensor(DEVIATION, device=device)
-        return mean.view(3, 1, 1), deviation.view(3, 1, 1)
+def _blend(
+    rows: np.ndarray, column: np.ndarray, next_column: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Columns between `column` and `next_column` of rows [h, W, 3], as float32."""
+    left = rows.take(column, axis=1).astype(np.float32)
+    right = rows.take(next_column, axis=1).astype(np.float32)
+    right -= left
+    right *= weight
+    left += right
+    return left
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,39 +141,16 @@ class PreparedImage:
     """An image after all preprocessing that can run while the network is busy.
 
     Attributes:
-        pixels: for the CPU the network's input [3, h, w] float32. For CUDA the image itself,
-            [H, W, 3] uint8, in page-locked memory: uint8 is uploaded faster than float32, and
-            resizing on the GPU takes less time than that saves.
+        pixels: the network's input [3, h, w] float32. For torch on CUDA the image itself as a
+            tensor [H, W, 3] uint8 in page-locked memory: uint8 is uploaded faster than float32,
+            and resizing on the GPU takes less time than that saves.
         size: height and width of the network's input.
         image_size: width and height of the original image.
     """
 
-    pixels: Tensor
+    pixels: Any
     size: tuple[int, int]
     image_size: tuple[int, int]
-
-
-def prepare(image: np.ndarray, config: NetworkConfig, device: torch.device) -> PreparedImage:
-    """Do all preprocessing that needs no network; may be called from any thread.
-
-    Raises:
-        InputError: the image is not [H, W, 3] uint8, or the input size is invalid.
-    """
-    height, width = check_image(image)
-    size = input_size(height, width, config)
-    if device.type == 'cuda':
-        pixels = _tensor(image).pin_memory()
-    else:
-        pixels = to_input(image, size, device)
-    return PreparedImage(pixels, size, (width, height))
-
-
-def to_batch(images: Sequence[PreparedImage], device: torch.device) -> Tensor:
-    """The network's input [B, 3, h, w] from images prepared for one input size and `device`."""
-    if device.type != 'cuda':
-        return torch.stack([image.pixels for image in images])
-    uploads = [image.pixels.to(device, non_blocking=True) for image in images]
-    return torch.stack([_resized(u, image.size) for u, image in zip(uploads, images, strict=True)])
 
 
 def to_original(

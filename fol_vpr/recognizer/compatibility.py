@@ -38,7 +38,7 @@ def _short(model_id: str) -> str:
 def plan_in_words(extractor: FeatureExtractor, loaded: LiveMap | None) -> str:
     """The memory that network and map take, in words."""
     weights = extractor.parameter_bytes / 1e6
-    network = f'network {weights:.0f} MB on {extractor.device} ({extractor.precision}: '
+    network = f'network {weights:.0f} MB on {extractor.runs_on} ({extractor.precision}: '
     network += f'{extractor.precision_reason})'
     if loaded is None:
         return f'{network}; no map'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from fol_vpr.config import (
 from fol_vpr.database import MapReader, read_info
 from fol_vpr.decision import Calibration, CalibrationQuality, calibration_from_rows
 from fol_vpr.errors import WeightsError
-from fol_vpr.network import find_weights
 from fol_vpr.network.preprocessing import with_preprocessing
+from fol_vpr.network.runtime.selection import find_network
 from fol_vpr.recognizer.calibration_fit import calibration_remarks
 from fol_vpr.recognizer.map_scale import extent_of, scale_hint
 
@@ -115,26 +115,30 @@ def describe_map(path: str | Path) -> MapDescription:
         )
 
 
-def network_config_from_map(path: str | Path, weights: str | None = None) -> NetworkConfig:
+def network_config_from_map(
+    path: str | Path, weights: str | None = None, runtime: str = NetworkConfig.runtime
+) -> NetworkConfig:
     """Settings of the network and the preprocessing that a map was made with.
 
     Args:
         path: the map.
         weights: file or name to use instead of the recorded one.
+        runtime: that the network is to run in; others than torch need the exported file.
 
     Raises:
         MapError: no such map, or a damaged one.
-        WeightsError: the recorded weights are not on this machine.
+        WeightsError: the recorded weights, or their exported file, are not on this machine.
         InputError: the map names a preprocessing that this version does not know.
     """
     info = read_info(path)
+    config = with_preprocessing(NetworkConfig(runtime=runtime), info.preprocessing_id)
     if weights is None:
         try:
-            weights = find_weights(info.weights_name, Path(path).parent)
+            weights = find_network(info.weights_name, config, Path(path).parent)
         except WeightsError as error:
             raise WeightsError(
                 f'{path} needs the weights that it was made with, {info.weights_name!r} '
                 f'({info.model_id[:19]}), which are not on this machine: give their file as '
                 f'weights, or put it beside the map. In detail: {error}'
             ) from error
-    return with_preprocessing(NetworkConfig(weights=weights), info.preprocessing_id)
+    return replace(config, weights=weights)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from fol_vpr.network.model.vit import ARCHITECTURES, Architecture
+from fol_vpr.network.model.architectures import ARCHITECTURES, Architecture
 
 
 @pytest.fixture(scope='session')

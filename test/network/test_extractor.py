@@ -12,8 +12,8 @@ from helpers.golden_parameters import image
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import DeviceError, InputError, WeightsError
 from fol_vpr.network import FeatureExtractor, build_fol, save_weights
-from fol_vpr.network.preprocessing import to_input
 from fol_vpr.network.runtime.device import choose_device, memory_guard
+from fol_vpr.network.tensors import to_input
 
 no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason='there is a CUDA device here')
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')

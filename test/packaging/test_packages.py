@@ -37,8 +37,9 @@ KEYS = {
     'yaml': 'python3-yaml',
     'zstandard': 'mcap-ros2-support',
 }
-# pymilvus is an extra of setup.py: only who sets a Milvus server needs it.
-WITHOUT_KEY = {'safetensors', 'pymilvus', 'fol_vpr'}
+# Extras of setup.py: pymilvus for a Milvus server, the others for network.runtime.
+EXTRAS = {'pymilvus', 'onnxruntime', 'openvino'}
+WITHOUT_KEY = {'safetensors', 'fol_vpr', *EXTRAS}
 DISTRIBUTIONS = {
     'PIL': 'pillow',
     'cv2': 'opencv-python-headless',

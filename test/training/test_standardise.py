@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from fol_vpr.network import build_fol
-from fol_vpr.network.preprocessing import normalise
+from fol_vpr.network.tensors import normalise
 from training.standardise import standardise_heads
 
 

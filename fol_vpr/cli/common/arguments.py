@@ -132,7 +132,8 @@ def network_of_map(args: argparse.Namespace, path: str) -> NetworkConfig:
     """
     from fol_vpr.recognizer import network_config_from_map
 
-    return settings(args, network_config_from_map(path, args.weights))
+    runtime = args.runtime or NetworkConfig.runtime
+    return settings(args, network_config_from_map(path, args.weights, runtime))
 
 
 def add_scale(parser: argparse.ArgumentParser, *, of_map: bool = True) -> None:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fol_vpr.network.cpu.products import product
-from fol_vpr.network.model.vit import PATCH, ConvolutionalEmbedding, PatchEmbedding
+from fol_vpr.network.model.architectures import PATCH
+from fol_vpr.network.model.vit import ConvolutionalEmbedding, PatchEmbedding
 
 
 class FlatEmbedding:

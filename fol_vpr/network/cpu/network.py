@@ -8,8 +8,8 @@ from torch import Tensor
 from fol_vpr.network.cpu.aggregation import CpuAggregator
 from fol_vpr.network.cpu.local_head import CpuLocalHead
 from fol_vpr.network.cpu.transformer import CpuTransformer
+from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.fol import FoL, FoLOutput, check_input
-from fol_vpr.network.model.vit import PATCH
 
 
 class CpuNetwork:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from fol_vpr.network.cpu.embedding import FlatEmbedding, OverlappingEmbedding
 from fol_vpr.network.cpu.products import Product, product
+from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.vit import (
-    PATCH,
     Block,
     ConvolutionalEmbedding,
     Mlp,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network.model.aggregation import Aggregator, AggregatorOutput
+from fol_vpr.network.model.architectures import ARCHITECTURES, PATCH
 from fol_vpr.network.model.initialisation import initialise
 from fol_vpr.network.model.local_head import (
     HIDDEN_DIM,
@@ -19,7 +20,7 @@ from fol_vpr.network.model.local_head import (
     select_positions,
     upsample,
 )
-from fol_vpr.network.model.vit import ARCHITECTURES, PATCH, Tokens, VisionTransformer
+from fol_vpr.network.model.vit import Tokens, VisionTransformer
 
 _MIN_PATCHES = 65
 

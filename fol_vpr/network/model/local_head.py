@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.model.vit import PATCH
+from fol_vpr.network.model.architectures import PATCH
 
 LOCAL_DIM = 128
 HIDDEN_DIM = 256

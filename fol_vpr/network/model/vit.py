@@ -9,49 +9,18 @@ token to the patches, by which FoL measures how discriminative a region is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PATCH = 14
+from fol_vpr.network.model.architectures import PATCH, Architecture
+
 _STEM_CHANNELS = 32
 _STEM_GROUPS = 8
 _INTERPOLATION_OFFSET = 0.1
 _ROWS_COMPUTED_FOR_CLS = 8
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Dimensions of a backbone.
-
-    Attributes:
-        width: channels of a token.
-        depth: transformer blocks.
-        heads: attention heads.
-        swiglu: gated feed-forward layers instead of an MLP.
-        convolutions: patches are embedded by three overlapping convolutions instead of one linear
-            map (Xiao et al., Early Convolutions Help Transformers See Better, NeurIPS 2021).
-        positions: side of the grid of learned position embeddings.
-    """
-
-    width: int
-    depth: int
-    heads: int
-    swiglu: bool = False
-    convolutions: bool = False
-    positions: int = 37
-
-
-ARCHITECTURES = {
-    'vits14': Architecture(width=384, depth=12, heads=6),
-    'vitb14': Architecture(width=768, depth=12, heads=12),
-    'vitl14': Architecture(width=1024, depth=24, heads=16),
-    'vitg14': Architecture(width=1536, depth=40, heads=24, swiglu=True),
-    'fol_tiny': Architecture(width=192, depth=6, heads=3, convolutions=True, positions=16),
-}
 
 
 class Tokens(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import logging
 import os
 import tempfile
 import warnings
@@ -17,15 +18,16 @@ from torch import Tensor, nn
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError, StorageError
+from fol_vpr.network.exported.file import INPUT, exported_path
+from fol_vpr.network.exported.file import OUTPUTS as FEATURE_OUTPUTS
+from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.fol import FoL, check_input
-from fol_vpr.network.model.vit import PATCH
 from fol_vpr.network.preprocessing import DEVIATION, MEAN, RELEASED_SIZE, preprocessing_id
 from fol_vpr.network.weights import registry
-from fol_vpr.network.weights.checkpoint import WeightsInfo
+from fol_vpr.network.weights.info import WeightsInfo
 
 OPSET = 18
-INPUT = 'images'
-OUTPUTS = ('global_descriptor', 'local_descriptors', 'kept', 'weights', 'attention')
+OUTPUTS = (*FEATURE_OUTPUTS, 'attention')
 _NEEDED = ('onnx', 'onnxscript')
 # Parameters beyond this many bytes go to a second file: protobuf messages are at most 2 GB.
 _MAX_SINGLE_FILE_BYTES = 1_900_000_000
@@ -46,8 +48,8 @@ class _Exported(nn.Module):
 
 
 def export_onnx(
-    weights: str, output: str | Path, *, input_size: int = 0, batch: int | None = 1
-) -> dict[str, str]:
+    weights: str, output: str | Path | None = None, *, input_size: int = 0, batch: int | None = 1
+) -> tuple[Path, dict[str, str]]:
     """Write the network with its weights to an ONNX file; on failure no file is left.
 
     The input is `images`, [B, 3, S, S] float32: RGB from 0 to 1, resized bilinearly without
@@ -65,12 +67,13 @@ def export_onnx(
 
     Args:
         weights: registered name or file.
-        output: the file to write.
+        output: the file to write; None takes the one in the weights folder where the runtimes
+            look for it by the name of the weights.
         input_size: side S of the input in pixels; 0 takes the one that the weights are made for.
         batch: number of images B per run; None leaves it open.
 
     Returns:
-        The metadata of the file.
+        The file, and its metadata.
 
     Raises:
         InputError: the network cannot process the size, or a package is missing.
@@ -78,9 +81,9 @@ def export_onnx(
         StorageError: the file cannot be written.
     """
     _check_packages()
-    output = Path(output)
     net, info = registry.load(weights)
     size = input_size or info.input_size or RELEASED_SIZE
+    output = _in_weights_folder(weights, size) if output is None else Path(output)
     # Two images, because torch.export would fix a batch of one.
     example = torch.zeros(batch or 2, 3, size, size)
     check_input(tuple(example.shape))
@@ -108,7 +111,16 @@ def export_onnx(
                 os.replace(part, output.with_name(part.name))
     except OSError as error:
         raise StorageError(f'cannot write {output}: {error.strerror or error}') from error
-    return metadata
+    return output, metadata
+
+
+def _in_weights_folder(weights: str, size: int) -> Path:
+    path = exported_path(weights, size)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f'cannot create {path.parent}: {error.strerror or error}') from error
+    return path
 
 
 def _fix_positions(net: FoL, size: int) -> None:
@@ -125,6 +137,8 @@ def _metadata(info: WeightsInfo, size: int) -> dict[str, str]:
         'architecture': info.architecture,
         'preprocessing_id': preprocessing_id(NetworkConfig(input_size=size)),
         'input_size': str(size),
+        'parameters': str(info.parameters),
+        'trained': str(info.trained).lower(),
         'mean': json.dumps(MEAN),
         'deviation': json.dumps(DEVIATION),
     }
@@ -141,6 +155,12 @@ def _check_packages() -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Suppress the exporter's warnings about its own internals."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
+    exporter = logging.getLogger('torch.onnx')
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        exporter.setLevel(level)

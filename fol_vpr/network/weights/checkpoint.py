@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,47 +17,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fol_vpr.errors import StorageError, WeightsError
+from fol_vpr.network.model.architectures import ARCHITECTURES, Architecture
 from fol_vpr.network.model.fol import FoL, build_fol
-from fol_vpr.network.model.vit import ARCHITECTURES, Architecture
 from fol_vpr.network.weights.checkpoint_file import Checkpoint, read_checkpoint
+from fol_vpr.network.weights.checkpoint_header import FORMAT
+from fol_vpr.network.weights.info import IMAGENET, WeightsInfo
 
-IMAGENET = 'imagenet'
-_FORMAT = 'fol_vpr.weights'
 _BACKBONE = 'backbone.model.'
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _MAX_PROBLEMS = 50
 _MAX_LINE = 200
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """What is known about a set of weights.
-
-    Attributes:
-        name: registered name, or name of the file.
-        architecture: a key of `ARCHITECTURES`.
-        sha256: of names, shapes and float32 values of all tensors; independent of the file format.
-        parameters: number of parameters.
-        trained: False for the deterministic random weights.
-        input_size: side in pixels of the input that they were trained for; None where the file
-            does not say.
-        preprocessing: `imagenet`: images are normalised by ImageNet's mean and deviation.
-        path: the file; None for weights without a file.
-    """
-
-    name: str
-    architecture: str
-    sha256: str
-    parameters: int
-    trained: bool = True
-    input_size: int | None = None
-    preprocessing: str = IMAGENET
-    path: Path | None = None
-
-    @property
-    def model_id(self) -> str:
-        """Architecture and SHA-256, as maps record them."""
-        return f'{self.architecture}:{self.sha256}'
 
 
 def load_weights(net: FoL, path: str | Path) -> WeightsInfo:
@@ -129,7 +98,7 @@ def save_weights(
         for name, tensor in net.state_dict().items()
     }
     metadata = {
-        'format': _FORMAT,
+        'format': FORMAT,
         'version': '1',
         'architecture': net.architecture,
         'preprocessing': preprocessing,
@@ -216,7 +185,7 @@ def _describe(checkpoint: Checkpoint, architecture: str) -> WeightsInfo:
         trained=metadata.get('trained') != 'false',
         path=checkpoint.path,
     )
-    if metadata.get('format') != _FORMAT:
+    if metadata.get('format') != FORMAT:
         return info
     if metadata.get('sha256') != info.sha256:
         raise WeightsError(

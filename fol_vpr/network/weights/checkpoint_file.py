@@ -21,6 +21,7 @@ from torch import Tensor
 
 from fol_vpr.errors import WeightsError
 from fol_vpr.files import check_regular_file, open_file, printable
+from fol_vpr.network.weights.recorded_hash import is_file
 
 _PREFIX = 'module.'
 _MAX_LISTED = 10
@@ -65,20 +66,6 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     else:
         tensors, metadata = _read_pth(path), {}
     return Checkpoint(path, {_plain_name(name): t for name, t in tensors.items()}, metadata)
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file exists.
-
-    Raises:
-        WeightsError: that cannot be determined: no permission, or the name is too long.
-    """
-    try:
-        return path.is_file()
-    except OSError as error:
-        raise WeightsError(
-            f'{path} cannot be accessed ({error.strerror}): check its name and permissions'
-        ) from error
 
 
 def _plain_name(name: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fol_vpr.errors import WeightsError
 from fol_vpr.files import open_file, read_bytes
-from fol_vpr.network.weights.checkpoint_file import is_file
 
 
 def verify_recorded(path: Path) -> None:
@@ -49,3 +48,17 @@ def sha256_of_file(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file exists.
+
+    Raises:
+        WeightsError: that cannot be determined: no permission, or the name is too long.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise WeightsError(
+            f'{path} cannot be accessed ({error.strerror}): check its name and permissions'
+        ) from error

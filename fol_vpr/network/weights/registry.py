@@ -1,4 +1,7 @@
-"""Finds weights by name or file, and downloads published ones into the weights folder."""
+"""Finds weights by name or file, and downloads published ones into the weights folder.
+
+Only loading a checkpoint, and checking a downloaded one, import torch.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,25 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
 
 from fol_vpr.errors import StorageError, WeightsError
 from fol_vpr.files import check_regular_file
-from fol_vpr.network.model.fol import FoL
-from fol_vpr.network.model.vit import ARCHITECTURES
-from fol_vpr.network.weights.checkpoint import (
-    WeightsInfo,
-    open_weights,
-    untrained_weights,
-)
-from fol_vpr.network.weights.checkpoint_file import is_file, read_checkpoint
+from fol_vpr.network.model.architectures import ARCHITECTURES
 from fol_vpr.network.weights.download import Progress, discard, download_file
-from fol_vpr.network.weights.recorded_hash import record_of, sha256_of_file, verify_recorded
+from fol_vpr.network.weights.info import WeightsInfo
+from fol_vpr.network.weights.recorded_hash import (
+    is_file,
+    record_of,
+    sha256_of_file,
+    verify_recorded,
+)
+
+if TYPE_CHECKING:
+    from fol_vpr.network.model.fol import FoL
 
 _UNTRAINED = 'untrained-'
-_SUFFIXES = ('.pth', '.safetensors')
+SUFFIXES = ('.pth', '.safetensors')
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ def _own_files() -> list[Path]:
             f'the weights folder {folder} cannot be read ({error.strerror}): check permissions, '
             'or set FOL_VPR_WEIGHTS to another folder'
         ) from error
-    return [path for path in present if path.suffix in _SUFFIXES and path.name not in published]
+    return [path for path in present if path.suffix in SUFFIXES and path.name not in published]
 
 
 def resolve_weights(name_or_path: str) -> Path | str:
@@ -241,6 +247,13 @@ def load(name_or_path: str) -> tuple[FoL, WeightsInfo]:
             not fit the network.
     """
     resolved = resolve_weights(name_or_path)
+    if isinstance(resolved, Path) and resolved.suffix == '.onnx':
+        raise WeightsError(
+            f'{resolved} is an exported network, which torch cannot run: set network.runtime to '
+            'onnxruntime or openvino, or give the weights that it was exported from'
+        )
+    from fol_vpr.network.weights.checkpoint import open_weights, untrained_weights
+
     if isinstance(resolved, str):
         return untrained_weights(resolved)
     verify_recorded(resolved)
@@ -285,6 +298,8 @@ def fetch_weights(name: str, progress: Progress | None = None, *, url: str | Non
             f'{error}; run the command again to continue, or download {release.url} by hand '
             f'and put it at {target}'
         ) from error
+    from fol_vpr.network.weights.checkpoint_file import read_checkpoint
+
     try:
         read_checkpoint(partial)
     except WeightsError as error:

@@ -22,8 +22,9 @@ from helpers.golden_parameters import fill, image, projections
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.network import FoLOutput, build_fol
 from fol_vpr.network.cpu.network import CpuNetwork
+from fol_vpr.network.model.architectures import ARCHITECTURES, Architecture
 from fol_vpr.network.model.local_head import select_patches
-from fol_vpr.network.model.vit import ARCHITECTURES, Architecture, VisionTransformer
+from fol_vpr.network.model.vit import VisionTransformer
 from fol_vpr.retrieval import match_scores
 
 EXPECTED = np.load(Path(__file__).with_name('expected.npz'))

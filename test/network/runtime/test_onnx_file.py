@@ -9,9 +9,10 @@ from helpers.golden_parameters import fill, image
 
 from fol_vpr.errors import InputError, StorageError, WeightsError
 from fol_vpr.network import build_fol, open_weights, resolve_weights, save_weights
+from fol_vpr.network.exported.file import INPUT
 from fol_vpr.network.model.local_head import gather_descriptors
 from fol_vpr.network.preprocessing import DEVIATION, MEAN
-from fol_vpr.network.runtime.onnx_file import INPUT, OPSET, OUTPUTS, export_onnx
+from fol_vpr.network.runtime.onnx_file import OPSET, OUTPUTS, export_onnx
 
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -54,7 +55,7 @@ def assert_same(net, run, batch: np.ndarray) -> None:
 def shipped(tmp_path_factory):
     """fol_tiny for batches of any size."""
     path = tmp_path_factory.mktemp('onnx') / 'tiny.onnx'
-    return path, export_onnx('fol_tiny', path, batch=None)
+    return export_onnx('fol_tiny', path, batch=None)
 
 
 def test_batches_of_any_size_give_the_same_as_torch(shipped):

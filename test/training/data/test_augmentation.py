@@ -11,7 +11,7 @@ from helpers.scenes import view
 from helpers.training.datasets import grouped
 from torch.utils.data import DataLoader
 
-from fol_vpr.network.preprocessing import normalise, to_input
+from fol_vpr.network.tensors import normalise, to_input
 from training.data.augmentation import Augmentation
 from training.data.batches import Batches, prepare_worker
 from training.data.config import AugmentationConfig, FoldersSource

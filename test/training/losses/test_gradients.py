@@ -11,9 +11,9 @@ import torch
 from helpers.scenes import view
 from helpers.training.plain_losses import make_inputs
 
+from fol_vpr.network.model.architectures import ARCHITECTURES, Architecture
 from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.initialisation import initialise
-from fol_vpr.network.model.vit import ARCHITECTURES, Architecture
 from training.losses import LOSSES, FoLLoss, LossConfig, LossInputs
 from training.losses.alignment import alignment_loss
 from training.losses.contrast import contrast_loss

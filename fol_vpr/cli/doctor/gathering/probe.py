@@ -275,7 +275,7 @@ def _trial(
     return TrialFacts(
         image=said,
         size=(image.shape[1], image.shape[0]),
-        device=recognizer.extractor.device,
+        device=recognizer.extractor.runs_on,
         precision=recognizer.extractor.precision,
         with_map=with_map,
         index=recognizer.map_status.index,

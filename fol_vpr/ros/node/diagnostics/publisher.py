@@ -111,7 +111,7 @@ class DiagnosticsPublisher:
             extractor = recognizer.extractor
             network = {
                 'weights': extractor.weights_name,
-                'device': extractor.device,
+                'device': extractor.runs_on,
                 'precision': extractor.precision,
             }
             trained, info = extractor.trained, recognizer.map_info

@@ -101,7 +101,9 @@ def with_network_of_map(
     given, default = settings.network, NetworkConfig()
     # Other weights may be a copy of those of the map: loading the map compares their content.
     weights_of_map = given.weights == default.weights
-    recorded = network_config_from_map(map_path, None if weights_of_map else given.weights)
+    recorded = network_config_from_map(
+        map_path, None if weights_of_map else given.weights, given.runtime
+    )
     for name in ('resize', 'input_size'):
         if getattr(given, name) not in (getattr(recorded, name), getattr(default, name)):
             warn(

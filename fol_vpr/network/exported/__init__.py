@@ -1,0 +1,1 @@
+"""The network from an exported ONNX file, in runtimes other than torch."""
