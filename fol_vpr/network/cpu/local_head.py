@@ -16,13 +16,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fol_vpr.network.cpu.products import Activation, product
-from fol_vpr.network.model.local_head import LocalDescriptors, grid_positions, select_patches
+from fol_vpr.network.model.local_head import (
+    KEPT_PATCHES,
+    LocalDescriptors,
+    grid_positions,
+    select_patches,
+)
 
 # Along one axis: the inputs of an even and of an odd output position, counted from half of it,
 # with the tap of the kernel that each is multiplied with.
 _TAPS = (((0, 1),), ((0, 2), (1, 0)))
 _KINDS = 4
 _MAX_GRIDS = 8
+# Lengths below it count as it, as in torch's normalize.
+_TINY = 1e-12
 
 
 class _Layout(NamedTuple):
@@ -31,10 +38,12 @@ class _Layout(NamedTuple):
     Attributes:
         kinds: [P], 0 to 3: twice the parity of the row plus that of the column.
         inputs: [P, 4], flat indices of the inputs; the first 1, 2, 2 or 4 count by kind.
+        all_of_kind: for each kind, all its positions [K] and their inputs [K, 1, 2 or 4].
     """
 
     kinds: Tensor
     inputs: Tensor
+    all_of_kind: list[tuple[Tensor, Tensor]]
 
 
 class _Grid(NamedTuple):
@@ -83,19 +92,37 @@ class CpuLocalHead:
             grid: h and w.
         """
         known = _grid(*grid)
+        images = zip(patches.to(self._dtype), mask, strict=True)
+        if mask.shape[1] <= KEPT_PATCHES:
+            return [self._all(known, features, weights) for features, weights in images]
         chosen = torch.zeros_like(mask, dtype=torch.bool).scatter_(1, select_patches(mask), True)
-        found = []
-        for features, weights, kept in zip(patches.to(self._dtype), mask, chosen, strict=True):
-            wanted = kept[known.nearest].nonzero().squeeze(1)
-            needed = torch.zeros(len(known.first.kinds), dtype=torch.bool)
-            needed[known.second.inputs[wanted].flatten()] = True
-            hidden = self._first(features, known.first, needed.nonzero().squeeze(1), 'relu')
-            dense = self._second(hidden, known.second, wanted)
-            descriptors = F.normalize(dense[wanted].float(), dim=-1)
-            found.append(
-                LocalDescriptors(descriptors, known.pixels[wanted], weights[known.nearest[wanted]])
-            )
-        return found
+        return [
+            self._selected(known, features, weights, kept)
+            for (features, weights), kept in zip(images, chosen, strict=True)
+        ]
+
+    def _all(self, known: _Grid, features: Tensor, weights: Tensor) -> LocalDescriptors:
+        """Descriptors of all positions of one image."""
+        hidden = self._first(features, known.first, None, 'relu')
+        descriptors = _unit_length(self._second(hidden, known.second, None).float())
+        return LocalDescriptors(descriptors, known.pixels.clone(), weights[known.nearest])
+
+    def _selected(
+        self, known: _Grid, features: Tensor, weights: Tensor, kept: Tensor
+    ) -> LocalDescriptors:
+        """Descriptors of the positions of one image whose nearest patch is kept."""
+        wanted = kept[known.nearest].nonzero().squeeze(1)
+        needed = torch.zeros(len(known.first.kinds), dtype=torch.bool)
+        needed[known.second.inputs[wanted].flatten()] = True
+        hidden = self._first(features, known.first, needed.nonzero().squeeze(1), 'relu')
+        dense = self._second(hidden, known.second, wanted)
+        descriptors = _unit_length(dense[wanted].float())
+        return LocalDescriptors(descriptors, known.pixels[wanted], weights[known.nearest[wanted]])
+
+
+def _unit_length(rows: Tensor) -> Tensor:
+    """Scale rows [N, C] to unit length, in place."""
+    return rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_(min=_TINY))
 
 
 class _SparseUpsampling:
@@ -118,26 +145,37 @@ class _SparseUpsampling:
         self._channels = weight.shape[1]
 
     def __call__(
-        self, x: Tensor, layout: _Layout, wanted: Tensor, activation: Activation = 'none'
+        self,
+        x: Tensor,
+        layout: _Layout,
+        wanted: Tensor | None,
+        activation: Activation = 'none',
     ) -> Tensor:
         """Outputs [P, O]; those at other positions than `wanted` are not initialised.
 
         Args:
             x: [M, C], inputs in row-major order.
             layout: where the outputs come from.
-            wanted: [K], flat indices of positions.
+            wanted: [K], flat indices of positions; None for all.
             activation: of the outputs.
         """
         out = x.new_empty(len(layout.kinds), self._channels)
-        kinds = layout.kinds[wanted]
-        for kind, multiply in enumerate(self._products):
-            positions = wanted[kinds == kind]
-            if not len(positions):
-                continue
-            inputs = layout.inputs[positions, : _inputs_of(kind)]
-            gathered = x.index_select(0, inputs.flatten()).view(len(positions), -1)
-            out.index_copy_(0, positions, multiply(gathered, activation))
+        parts = layout.all_of_kind if wanted is None else _by_kind(layout, wanted)
+        for multiply, (positions, inputs) in zip(self._products, parts, strict=True):
+            if len(positions):
+                gathered = x.index_select(0, inputs.flatten()).view(len(positions), -1)
+                out.index_copy_(0, positions, multiply(gathered, activation))
         return out
+
+
+def _by_kind(layout: _Layout, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The wanted positions of each kind, and their inputs."""
+    kinds = layout.kinds[wanted]
+    parts = []
+    for kind in range(_KINDS):
+        positions = wanted[kinds == kind]
+        parts.append((positions, layout.inputs[positions, : _inputs_of(kind)]))
+    return parts
 
 
 def _inputs_of(kind: int) -> int:
@@ -168,4 +206,5 @@ def _layout(rows: int, columns: int) -> _Layout:
         flat = [(down[at] // 2 + i) * columns + across[at] // 2 + j for i, j in taps]
         # Unused columns repeat the first input, so that all are valid.
         inputs[at] = torch.stack(flat + flat[:1] * (_KINDS - len(flat)), dim=1)
-    return _Layout(kinds, inputs)
+    layout = _Layout(kinds, inputs, [])
+    return layout._replace(all_of_kind=_by_kind(layout, torch.arange(len(kinds))))

@@ -17,7 +17,7 @@ from fol_vpr.network.model.architectures import PATCH
 
 LOCAL_DIM = 128
 HIDDEN_DIM = 256
-_KEPT_PATCHES = 225
+KEPT_PATCHES = 225
 # How many of the largest mask values are lowered, and the rank, as a fraction of all patches, of
 # the value that they are lowered to.
 _DAMPED = 3
@@ -61,7 +61,7 @@ def select_patches(mask: Tensor) -> Tensor:
     rank = int(_DAMPED_TO * patches)
     largest = mask.topk(_DAMPED, dim=1, sorted=False).indices
     damped = mask.scatter(1, largest, ranked[:, rank : rank + 1].expand(-1, _DAMPED))
-    return damped.softmax(dim=-1).topk(min(_KEPT_PATCHES, patches), dim=-1).indices
+    return damped.softmax(dim=-1).topk(min(KEPT_PATCHES, patches), dim=-1).indices
 
 
 def select_descriptors(
