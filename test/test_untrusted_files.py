@@ -39,7 +39,6 @@ ALLOWED = {
     },
     'read_text': {
         'network/runtime/precision.py',  # /proc/cpuinfo
-        'retrieval/prefilter.py',  # /proc/cpuinfo
         'cli/common/processes.py',  # logs of its own processes
         # /proc and /sys
         'cli/doctor/gathering/gpu.py',

@@ -26,7 +26,11 @@ from fol_vpr.errors import MapBusyError, MapError, StorageError
 from fol_vpr.mapping.build import thumbnail
 from fol_vpr.mapping.index import open_map_index
 from fol_vpr.mapping.memory import plan_memory
-from fol_vpr.retrieval import index_layouts
+from fol_vpr.retrieval import FeatureCache, index_layouts
+
+# Most bytes of decoded local features that are kept in memory: at 100 kB a place those of 600
+# places, of which a robot that stays in one area meets the same again and again.
+CACHED_BYTES = 64 << 20
 
 
 class LiveMap:
@@ -74,6 +78,8 @@ class LiveMap:
         self._removed: set[int] = set()
         self._editor: MapEditor | None = None
         self._added: Store | None = None
+        spare = self.plan.budget - self.plan.total
+        self._features = FeatureCache(self._load_features, max(0, min(CACHED_BYTES, spare)))
         self._hits = HitCounter(reader.path) if config.record_hits else None
         self.hit_problem = ''
         self.info: MapInfo = info
@@ -130,11 +136,14 @@ class LiveMap:
             return self._index.search(features.global_descriptor, k, prior)
 
     def local_features(self, number: int) -> LocalFeatures:
-        """Local features of a place.
+        """Local features of a place; those used last are kept in memory, decoded.
 
         Raises:
             MapError: they are damaged.
         """
+        return self._features.get(number)
+
+    def _load_features(self, number: int) -> LocalFeatures:
         row = self._rows.get(number)
         if row is None or self._added is None:
             return self._reader.local_features(number)
@@ -316,6 +325,7 @@ class LiveMap:
         if self._editor is not None:
             self._editor.close()
             self._editor = None
+        self._features.clear()
         if self._added is not None:
             self._added.close()
         self._index.close()

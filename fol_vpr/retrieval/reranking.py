@@ -27,6 +27,7 @@ import numpy as np
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.datatypes import Candidate, LocalFeatures
+from fol_vpr.retrieval.feature_cache import FeatureCache
 from fol_vpr.retrieval.matching import match_candidates
 from fol_vpr.retrieval.spatial_score import SpatialScorer
 
@@ -99,7 +100,7 @@ def rerank(
     relative = _relative_similarities(candidates)
     count = _candidates_to_match(relative, config)
     selected = [ScoredCandidate(candidates[row], float(relative[row])) for row in range(count)]
-    cache = FeatureCache(load)
+    cache = FeatureCache(load, LOADED_BYTES)
     rejected: list[ScoredCandidate] = []
     if coarse is not None and config.rerank_score == 'spatial' and 0 < config.shortlist < count:
         selected, rejected = _shortlisted(selected, cache, coarse, config, threshold, device)
@@ -109,37 +110,18 @@ def rerank(
     for group in _groups(selected, cache.get):
         rows = [local.descriptors for _, local in group]
         found = match_candidates(query.descriptors, rows, threshold, device=device)
-        for (item, local), pairs in zip(group, found, strict=True):
+        for (item, _), pairs in zip(group, found, strict=True):
             candidate = replace(item.candidate, match_score=float(len(pairs)))
             matches[candidate.index] = pairs
             matched.append(item._replace(candidate=candidate))
-            if config.rerank_score == 'spatial':
-                spatial_scores.append(scorer.score(local, pairs))
+        if config.rerank_score == 'spatial':
+            spatial_scores += scorer.scores([local for _, local in group], found)
     if config.rerank_score == 'match_count':
         scores = [item.candidate.match_score for item in matched]
     else:
         scores = _combined_scores(spatial_scores, matched, config.similarity_weight)
     ordered = _by_score(matched, scores) + rejected
     return [item.candidate for item in ordered] + candidates[count:]
-
-
-class FeatureCache:
-    """Caches loaded local features, up to `LOADED_BYTES` of descriptors."""
-
-    def __init__(self, load: Callable[[int], LocalFeatures]) -> None:
-        self._load = load
-        self._cached: dict[int, LocalFeatures] = {}
-        self._bytes = 0
-
-    def get(self, index: int) -> LocalFeatures:
-        """Local features of a place by its index; raises whatever `load` raises."""
-        local = self._cached.get(index)
-        if local is None:
-            local = self._load(index)
-            self._bytes += local.descriptors.nbytes
-            if self._bytes <= LOADED_BYTES:
-                self._cached[index] = local
-        return local
 
 
 def _shortlisted(
@@ -160,10 +142,7 @@ def _shortlisted(
         return items, []
     rows = [local.descriptors for local in references]
     found = match_candidates(coarse.query.descriptors, rows, threshold, device=device)
-    scorer = SpatialScorer(coarse.query, threshold)
-    spatial_scores = [
-        scorer.score(local, pairs) for local, pairs in zip(references, found, strict=True)
-    ]
+    spatial_scores = SpatialScorer(coarse.query, threshold).scores(references, found)
     scores = _combined_scores(spatial_scores, items, config.similarity_weight)
     ordered = _by_score(items, scores)
     return ordered[: config.shortlist], ordered[config.shortlist :]

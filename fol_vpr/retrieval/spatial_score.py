@@ -10,14 +10,20 @@ that for the few best candidates.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from fol_vpr.datatypes import LocalFeatures
-from fol_vpr.retrieval.matching import unit_rows
+from fol_vpr.retrieval.cpu_matching import unit_rows
 
 # Side of a cell of displacements, as a fraction of the larger side of the image. Matches support
 # each other where they are in the same cell or in neighbouring ones.
 CELL = 0.075
+# Displacements from -1 to 1 fall into so many cells, with an empty one on either side.
+_BORDER = math.ceil(1 / CELL) + 1
+_SIDE = 2 * _BORDER + 1
 
 
 class SpatialScorer:
@@ -33,8 +39,10 @@ class SpatialScorer:
         self._positions = _normalised(query.positions)
         self._threshold = threshold
 
-    def score(self, reference: LocalFeatures, pairs: np.ndarray) -> float:
-        """Score the matches with a reference.
+    def scores(
+        self, references: Sequence[LocalFeatures], matches: Sequence[np.ndarray]
+    ) -> list[float]:
+        """Score the matches with each of some references.
 
         With e_i the excess of the cosine of match i over the threshold, the score is
         (sum_i e_i * sqrt(sum_j e_j)) ** (2/3), where j are the matches whose displacement supports
@@ -42,23 +50,26 @@ class SpatialScorer:
         and less where they do not.
 
         Args:
-            reference: local features of the reference.
-            pairs: [K, 2] rows of the query and of the reference.
+            references: local features of the references.
+            matches: for each of them [K, 2] rows of the query and of the reference.
 
         Returns:
-            The score; 0 without a match.
+            The scores; 0 without a match.
         """
-        if not len(pairs):
-            return 0.0
-        rows = unit_rows(reference.descriptors[pairs[:, 1]])
-        cosines = np.einsum('ij,ij->i', self._descriptors[pairs[:, 0]], rows)
+        if not any(map(len, matches)):
+            return [0.0] * len(matches)
+        given = list(zip(references, matches, strict=True))
+        ours = np.concatenate([pairs[:, 0] for pairs in matches])
+        owner = np.repeat(np.arange(len(matches)), [len(pairs) for pairs in matches])
+        theirs = np.concatenate([_normalised(one.positions)[rows[:, 1]] for one, rows in given])
+        rows = np.concatenate([unit_rows(one.descriptors[rows[:, 1]]) for one, rows in given])
+        cosines = np.einsum('ij,ij->i', self._descriptors[ours], rows)
         # Rounding may put a match that is barely over the threshold below it here.
         excess = np.maximum(cosines - self._threshold, 0)
-        displacements = (
-            self._positions[pairs[:, 0]] - _normalised(reference.positions)[pairs[:, 1]]
-        )
-        total = float(excess @ np.sqrt(_support(displacements, excess)))
-        return float(total ** (2 / 3))
+        support = _support(owner, self._positions[ours] - theirs, excess)
+        totals = np.bincount(owner, excess * np.sqrt(support), len(matches))
+        scores: list[float] = (totals ** (2 / 3)).tolist()
+        return scores
 
 
 def _normalised(positions: np.ndarray) -> np.ndarray:
@@ -74,13 +85,19 @@ def _normalised(positions: np.ndarray) -> np.ndarray:
     return normalised
 
 
-def _support(displacements: np.ndarray, excess: np.ndarray) -> np.ndarray:
-    """For each match [K] the sum of `excess` over the matches in its cell and the eight around."""
-    down, right = np.floor(displacements / CELL).astype(np.int64).T
-    down, right = down - down.min() + 1, right - right.min() + 1
-    height, width = int(down.max()) + 2, int(right.max()) + 2
-    votes = np.bincount(down * width + right, excess, height * width).reshape(height, width)
-    rows = votes[:-2] + votes[1:-1] + votes[2:]
-    around = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    support: np.ndarray = around[down - 1, right - 1]
+def _support(owner: np.ndarray, displacements: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """For each match the sum of `excess` over its reference's in its cell and the eight around.
+
+    Args:
+        owner: [K], number of the reference of each match, ascending.
+        displacements: [K, 2], from -1 to 1.
+        excess: [K].
+    """
+    down, right = np.floor(displacements / CELL).astype(np.int64).T + _BORDER
+    votes = np.bincount(
+        (owner * _SIDE + down) * _SIDE + right, excess, (owner[-1] + 1) * _SIDE * _SIDE
+    ).reshape(-1, _SIDE, _SIDE)
+    rows = votes[:, :-2] + votes[:, 1:-1] + votes[:, 2:]
+    around = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    support: np.ndarray = around[owner, down - 1, right - 1]
     return support

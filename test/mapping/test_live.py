@@ -10,7 +10,7 @@ from helpers.small_maps import build, features
 from fol_vpr.config import RetrievalConfig, StorageConfig
 from fol_vpr.database import MapEditor, MapReader, check_map, read_hits
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Verification
-from fol_vpr.errors import InputError, MapBusyError, NotInMapError
+from fol_vpr.errors import InputError, MapBusyError, MapError, NotInMapError
 from fol_vpr.mapping import LiveMap
 
 COUNT = 6
@@ -74,6 +74,54 @@ def test_what_is_removed_is_found_no_more_and_others_keep_their_number(path):
     with pytest.raises(InputError, match='all 6'):
         live.remove([], ['drive-0', 'new'])
     live.close()
+
+
+def test_local_features_are_decoded_once_and_stay_those_of_their_place(path, monkeypatch):
+    read = []
+    original = MapReader.local_features
+
+    def watched(reader, index):
+        read.append(index)
+        return original(reader, index)
+
+    monkeypatch.setattr(MapReader, 'local_features', watched)
+    live = opened(path)
+
+    def holds(number: int, of: int) -> bool:
+        positions = live.local_features(number).positions
+        return np.allclose(positions, features(of).local.positions, atol=0.1)
+
+    for _ in range(3):
+        assert all(holds(number, number) for number in range(COUNT))
+    assert sorted(read) == list(range(COUNT))
+    add(live, 20)
+    live.remove(['drive-0/000002'], [])
+    add(live, 21)
+    for _ in range(2):
+        assert holds(COUNT, 20)
+        assert holds(COUNT + 1, 21)
+        assert holds(3, 3)
+    assert len(read) == COUNT
+    live.save()
+    saved = live.reopened()
+    live.close()
+    with pytest.raises(MapError, match='closed'):
+        live.local_features(0)
+    live = saved  # without drive-0/000002, so later places have other numbers
+    expected = [number for number in range(COUNT) if number != 2] + [20, 21]
+    assert len(saved.places) == len(expected)
+    assert all(holds(number, of) for number, of in enumerate(expected))
+    saved.close()
+
+
+def test_a_tight_budget_leaves_less_for_decoded_features(path, monkeypatch):
+    live = opened(path)
+    monkeypatch.setattr('fol_vpr.mapping.live.CACHED_BYTES', 0)
+    without = opened(path)
+    assert live.local_features(0) is live.local_features(0)
+    assert without.local_features(0) is not without.local_features(0)
+    live.close()
+    without.close()
 
 
 @pytest.mark.parametrize('removing', [False, True])

@@ -32,6 +32,8 @@ KEYS = {
     'rosbags': 'python3-rosbags-pip',
     'sklearn': 'python3-sklearn',
     'tf2_ros': 'tf2_ros_py',
+    # rosdep has no key for threadpoolctl, which scikit-learn brings.
+    'threadpoolctl': 'python3-sklearn',
     'torch': 'python3-pytorch-pip',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',

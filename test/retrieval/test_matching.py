@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
-from fol_vpr.retrieval import match_candidates, match_pair, match_scores, matching, prefilter
+from fol_vpr.retrieval import (
+    cpu_matching,
+    match_candidates,
+    match_pair,
+    match_scores,
+    tensor_matching,
+    unit_rows,
+)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -47,23 +54,21 @@ def coarse_problem(draw: st.DrawFn) -> tuple[np.ndarray, list[np.ndarray], float
 
 @given(
     coarse_problem(),
-    st.integers(1, 5),
+    st.integers(1, 30),
     st.sampled_from([1, 64, 4096]),
-    st.sampled_from([1, 256, 4096]),
-    st.booleans(),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.integers(1, 3),
 )
 @settings(max_examples=400, deadline=None)
-def test_ties_and_sizes_in_tiles_of_all_sizes(
-    problem, block_rows, tile_bytes, group_bytes, prefiltered
-):
+def test_ties_and_sizes_in_tiles_of_all_sizes(problem, batch_rows, tile_bytes, share, cores):
     query, candidates, threshold = problem
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefilter, 'MIN_PAIRS', 1)
-        patch.setattr(prefilter, 'TILE_BYTES', tile_bytes)
-        patch.setattr(prefilter, 'has_fast_bfloat16', lambda: prefiltered)
-        patch.setattr(matching, 'BLOCK_ROWS', block_rows)
-        patch.setattr(matching, 'CPU_TILE_BYTES', tile_bytes)
-        patch.setattr(matching, 'GROUP_BYTES', group_bytes)
+        patch.setattr(cpu_matching, 'BASIS', 1)
+        patch.setattr(cpu_matching, 'MIN_PAIRS', 1)
+        patch.setattr(cpu_matching, 'MAX_SHARE', share)
+        patch.setattr(cpu_matching, 'TILE_BYTES', tile_bytes)
+        patch.setattr(cpu_matching, 'BATCH_ROWS', batch_rows)
+        patch.setattr(cpu_matching, '_cores', lambda: cores)
         scores = match_scores(query, candidates, threshold)
         pairs = [match_pair(query, candidate, threshold) for candidate in candidates]
     expected = [plain_matches(query, candidate, threshold) for candidate in candidates]
@@ -72,14 +77,88 @@ def test_ties_and_sizes_in_tiles_of_all_sizes(
         np.testing.assert_array_equal(got, wanted)
 
 
-@pytest.fixture(params=[False, True], ids=['all rows', 'prefiltered'])
-def either_way(request, monkeypatch) -> None:
-    """With and without the prefilter, independently of the processor."""
-    monkeypatch.setattr(prefilter, 'MIN_PAIRS', 1)
-    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: request.param)
+@given(
+    coarse_problem(),
+    st.integers(1, 5),
+    st.sampled_from([1, 64, 4096]),
+    st.sampled_from([1, 256, 4096]),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_operations_that_a_gpu_runs_find_the_same(problem, block_rows, tile_bytes, group):
+    """The products and reductions by torch that a GPU uses, run on the CPU here."""
+    query, candidates, threshold = problem
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tensor_matching, 'BLOCK_ROWS', block_rows)
+        patch.setattr(tensor_matching, 'TILE_BYTES', tile_bytes)
+        patch.setattr(tensor_matching, 'GROUP_BYTES', group)
+        found = tensor_matching.match_on_device(query, candidates, threshold, 'cpu')
+    expected = [plain_matches(query, candidate, threshold) for candidate in candidates]
+    for got, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got[got[:, 0].argsort()], wanted)
 
 
-@pytest.mark.usefixtures('either_way')
+def low_rank(
+    rng: np.random.Generator, rows: int, inside: np.ndarray, outside: float
+) -> np.ndarray:
+    """Unit rows near the subspace of the rows of `inside`, as those of trained networks are."""
+    noise = outside * rng.standard_normal((rows, inside.shape[1]))
+    return unit(rng.standard_normal((rows, len(inside))) @ inside + noise)
+
+
+class Ways:
+    """Counts which way batches are matched."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bounded = self.full = 0
+        nearest, match_all = cpu_matching._Matcher._nearest, cpu_matching._Matcher._match_all
+
+        def count_bounded(*args):
+            self.bounded += 1
+            return nearest(*args)
+
+        def count_full(*args):
+            self.full += 1
+            return match_all(*args)
+
+        monkeypatch.setattr(cpu_matching._Matcher, '_nearest', count_bounded)
+        monkeypatch.setattr(cpu_matching._Matcher, '_match_all', count_full)
+
+
+@pytest.mark.parametrize('seed', range(4))
+@pytest.mark.parametrize('compressed', [False, True])
+def test_descriptors_near_a_subspace_are_matched_by_the_bound(seed, compressed, monkeypatch):
+    ways = Ways(monkeypatch)
+    monkeypatch.setattr(cpu_matching, 'MIN_PAIRS', 1)
+    rng = np.random.default_rng(seed)
+    inside = rng.standard_normal((14, 128))
+    query = low_rank(rng, 900, inside, 0.3)
+    candidates = []
+    for size in (700, 0, 1, 450, 169, 169):
+        rows = low_rank(rng, size, inside, 0.3)
+        shared = size // 2
+        rows[:shared] = unit(query[rng.permutation(900)[:shared]] + 0.05 * rows[:shared])
+        rows[size // 3 : size // 2] = rows[: size // 2 - size // 3]  # ties
+        candidates.append(np.rint(127 * rows).astype(np.int8) if compressed else rows)
+    found = match_candidates(query, candidates)
+    assert ways.bounded >= 1
+    assert ways.full == 0
+    for pairs, rows in zip(found, candidates, strict=True):
+        np.testing.assert_array_equal(pairs, plain_matches(query, unit_rows(rows), 0.7))
+    assert len(found[0]) > 100
+
+
+def test_descriptors_that_fill_all_dimensions_are_matched_in_full(monkeypatch):
+    ways = Ways(monkeypatch)
+    query, other = unit(np.random.default_rng(4).standard_normal((2, 600, 128)))
+    common = unit(query + 2 * query[0])
+    for rows in (query, common):
+        found = match_scores(rows, [rows, other, rows]).tolist()
+        assert found[0] == found[2] == 600
+    assert ways.bounded == 0
+    assert match_scores(query, [query], threshold=-0.5).tolist() == [600]
+    assert ways.bounded == 0
+
+
 @pytest.mark.parametrize('sizes', [[700], [1, 0, 65, 64, 63, 700, 300], [300] * 30])
 def test_real_sizes_need_several_tiles(sizes):
     rng = np.random.default_rng(len(sizes))
@@ -96,7 +175,6 @@ def test_real_sizes_need_several_tiles(sizes):
     assert sum(expected) > 0
 
 
-@pytest.mark.usefixtures('either_way')
 @pytest.mark.parametrize('seed', [31, 32])
 def test_the_authors_scores(golden, seed):
     query, candidates = runpy.run_path(str(golden / 'rule.py'))['matching'](seed)
@@ -108,41 +186,22 @@ def test_the_authors_scores(golden, seed):
         )
 
 
-def test_matches_close_to_the_threshold_survive_the_prefilter(monkeypatch):
-    monkeypatch.setattr(prefilter, 'MIN_PAIRS', 1)
-    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: True)
+def test_matches_close_to_the_threshold_survive_the_bound(monkeypatch):
+    ways = Ways(monkeypatch)
     rng = np.random.default_rng(3)
-    query = unit(rng.standard_normal((400, 128)))
-    across = rng.standard_normal((400, 128))
+    basis = np.linalg.qr(rng.standard_normal((128, 128)))[0]
+    coordinates = np.zeros((600, 128))
+    coordinates[:, :20] = rng.standard_normal((600, 20))
+    coordinates[:, 20:] = 0.05 * rng.standard_normal((600, 108))
+    query = unit(coordinates @ basis)
+    across = rng.standard_normal((600, 128))
     across = unit(across - (across * query).sum(1, keepdims=True) * query)
-    cosine = 0.7 + rng.uniform(-1e-3, 1e-3, (400, 1))
+    cosine = 0.7 + rng.uniform(-1e-3, 1e-3, (600, 1))
     candidate = unit(cosine * query + np.sqrt(1 - cosine**2) * across)
     expected = plain_matches(query, candidate, 0.7)
     np.testing.assert_array_equal(match_pair(query, candidate), expected)
-    assert 150 < len(expected) < 250
-
-
-def test_the_prefilter_is_not_used_where_most_rows_remain(monkeypatch):
-    reduced = []
-
-    class Watched(prefilter.Prefilter):
-        def candidate_rows(self, candidate):
-            reduced.append(len(candidate))
-            return super().candidate_rows(candidate)
-
-    monkeypatch.setattr(matching, 'Prefilter', Watched)
-    monkeypatch.setattr(prefilter, 'MIN_PAIRS', 300 * 300)
-    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: True)
-    rng = np.random.default_rng(4)
-    query, other = unit(rng.standard_normal((2, 300, 128)))
-    assert match_scores(query, [query] * 9).tolist() == [300] * 9
-    assert len(reduced) == 2
-    reduced.clear()
-    assert match_scores(query, [other, query] * 3 + [other[:299]]).tolist() == [0, 300] * 3 + [0]
-    assert len(reduced) == 6
-    reduced.clear()
-    assert match_scores(query, [query], threshold=-0.5).tolist() == [300]
-    assert reduced == []
+    assert len(expected) > 100
+    assert ways.bounded == 1
 
 
 def test_one_match_scores_one():
@@ -208,24 +267,8 @@ def test_memory_stays_bounded():
     assert int(run.stdout) < all_similarities / 4
 
 
-def test_the_operations_that_a_gpu_runs_find_the_same(monkeypatch):
-    """The reductions by torch that a GPU uses, run on the CPU here."""
-    rng = np.random.default_rng(5)
-    query = unit(rng.standard_normal((150, 16)))
-    candidates = [unit(query[:k] + 0.1 * rng.standard_normal((k, 16))) for k in (150, 1, 70)]
-    expected = [match_pair(query, candidate) for candidate in candidates]
-    monkeypatch.setattr(matching, '_natural', lambda values: values)
-    monkeypatch.setattr(prefilter, 'has_fast_bfloat16', lambda: False)
-    for found, wanted in zip(match_candidates(query, candidates), expected, strict=True):
-        np.testing.assert_array_equal(found, wanted)
-    assert len(expected[0]) > 100
-
-
-@pytest.mark.usefixtures('either_way')
 @pytest.mark.parametrize('on_gpu', [False, True])
-def test_compressed_rows_match_as_their_directions_do(on_gpu, monkeypatch):
-    if on_gpu:
-        monkeypatch.setattr(matching, '_natural', lambda values: values)
+def test_compressed_rows_match_as_their_directions_do(on_gpu):
     rng = np.random.default_rng(6)
     query = unit(rng.standard_normal((150, 32)))
     candidates = []
@@ -234,10 +277,49 @@ def test_compressed_rows_match_as_their_directions_do(on_gpu, monkeypatch):
         rows = unit(query[rng.permutation(150)[:count]] + noise)
         candidates.append(np.rint(127 * rows).astype(np.int8))
     candidates[0][3] = 0
-    directions = [matching.unit_rows(rows) for rows in candidates]
+    directions = [unit_rows(rows) for rows in candidates]
     for mixed in (candidates, [*directions[:2], *candidates[2:]]):
-        found = match_candidates(query, mixed)
+        if on_gpu:
+            found = tensor_matching.match_on_device(query, mixed, 0.7, 'cpu')
+            found = [pairs[pairs[:, 0].argsort()] for pairs in found]
+        else:
+            found = match_candidates(query, mixed)
         for pairs, rows in zip(found, directions, strict=True):
             np.testing.assert_array_equal(pairs, plain_matches(query, rows, 0.7))
     assert len(found[0]) > 100
     np.testing.assert_allclose(np.linalg.norm(directions[3], axis=1), 1, atol=1e-6)
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules['torch'] = None  # importing it fails
+import numpy as np
+from fol_vpr.config import RetrievalConfig
+from fol_vpr.database import CODECS
+from fol_vpr.datatypes import Candidate, LocalFeatures
+from fol_vpr.retrieval import CoarseFeatures, match_pair, rerank
+y, x = np.indices((33, 33)).reshape(2, -1)
+grid = (np.stack((x, y), 1) * 3.5 + 6.5).astype(np.float32)
+rng = np.random.default_rng(0)
+def local():
+    rows = rng.standard_normal((len(grid), 128)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return LocalFeatures(rows, grid, np.ones(len(grid), np.float32))
+codec = CODECS['fine']
+places = [local() for _ in range(8)]
+stored = [codec.subsample(place) for place in places]
+stored = [codec.decode(codec.encode(place), len(place.weights), 128) for place in stored]
+found = [Candidate(number, 0.9 - number / 100) for number in range(8)]
+coarse = CoarseFeatures(codec.coarse_query(places[3]), codec.coarse)
+config = RetrievalConfig(min_relative_similarity=-100)
+ranked = rerank(places[3], found, stored.__getitem__, config, coarse=coarse)
+assert ranked[0].index == 3 and ranked[0].match_score == len(stored[3].weights), ranked
+assert len(match_pair(places[3].descriptors, stored[3].descriptors)) == len(stored[3].weights)
+"""
+
+
+def test_matching_and_re_ranking_need_no_torch():
+    run = subprocess.run(
+        [sys.executable, '-c', WITHOUT_TORCH], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr

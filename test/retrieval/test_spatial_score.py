@@ -21,6 +21,13 @@ def features(positions: np.ndarray, cosines: np.ndarray | float = 1.0) -> LocalF
     )
 
 
+def score_of(
+    query: LocalFeatures, reference: LocalFeatures, pairs: np.ndarray, threshold: float = THRESHOLD
+) -> float:
+    (score,) = SpatialScorer(query, threshold).scores([reference], [pairs])
+    return score
+
+
 def spread(seed: int) -> np.ndarray:
     """Random positions in an image of 640 x 480, two of its corners included."""
     positions = np.random.default_rng(seed).random((ROWS, 2)) * (640, 480)
@@ -33,19 +40,19 @@ def test_matches_with_equal_displacements_count_in_full():
     query = features(spread(1))
     for offset in ((0, 0), (500, -90)):
         reference = features(spread(1) + offset, cosines)
-        score = SpatialScorer(query, THRESHOLD).score(reference, ALL)
+        score = score_of(query, reference, ALL)
         assert score == pytest.approx((cosines - THRESHOLD).sum(), rel=1e-4)
 
 
 def test_images_of_different_sizes_agree():
-    score = SpatialScorer(features(spread(1)), THRESHOLD).score(features(2.5 * spread(1)), ALL)
+    score = score_of(features(spread(1)), features(2.5 * spread(1)), ALL)
     assert score == pytest.approx(ROWS * (1 - THRESHOLD), rel=1e-4)
 
 
 def test_random_displacements_score_less_than_half_as_many_consistent_ones():
     query = features(spread(1))
-    scattered = SpatialScorer(query, THRESHOLD).score(features(spread(2)), ALL)
-    half = SpatialScorer(query, THRESHOLD).score(features(spread(1)), ALL[: ROWS // 2])
+    scattered = score_of(query, features(spread(2)), ALL)
+    half = score_of(query, features(spread(1)), ALL[: ROWS // 2])
     assert 0 < scattered < half
 
 
@@ -61,7 +68,7 @@ def test_the_score_follows_its_formula():
     for row in rows:
         alike = np.abs(cells[rows] - cells[row]).max(axis=1) <= 1
         total += excess[row] * np.sqrt(excess[rows][alike].sum())
-    score = SpatialScorer(query, THRESHOLD).score(reference, ALL[rows])
+    score = score_of(query, reference, ALL[rows])
     assert score == pytest.approx(total ** (2 / 3), rel=1e-4)
 
 
@@ -71,28 +78,29 @@ def test_only_the_direction_of_int8_descriptors_counts():
     coarse = LocalFeatures(
         np.rint(127 * exact.descriptors).astype(np.int8), exact.positions, exact.weights
     )
-    score = SpatialScorer(query, THRESHOLD).score(coarse, ALL)
-    assert score == pytest.approx(SpatialScorer(query, THRESHOLD).score(exact, ALL), rel=0.02)
+    score = score_of(query, coarse, ALL)
+    assert score == pytest.approx(score_of(query, exact, ALL), rel=0.02)
 
 
 def test_one_scorer_serves_many_references():
     """Also where the query has no local features."""
     query, others = features(spread(1)), [features(spread(seed)) for seed in (2, 1, 2)]
     scorer = SpatialScorer(query, THRESHOLD)
-    found = [scorer.score(other, ALL) for other in others]
-    assert found == [SpatialScorer(query, THRESHOLD).score(other, ALL) for other in others]
+    pairs = [ALL, ALL[:40], ALL]
+    found = scorer.scores(others, pairs)
+    assert found == [score_of(query, *given) for given in zip(others, pairs, strict=True)]
     assert found[0] == found[2] != found[1]
+    assert scorer.scores(others[:2], [ALL[:0], ALL[:40]]) == [0, found[1]]
+    assert scorer.scores([], []) == []
     none = LocalFeatures(*(rows[:0] for rows in vars(query).values()))
-    assert SpatialScorer(none, THRESHOLD).score(query, ALL[:0]) == 0
+    assert score_of(none, query, ALL[:0]) == 0
 
 
 def test_matches_at_the_threshold_and_no_matches_score_zero():
     query, reference = features(spread(1)), features(spread(1), 0.8)
-    assert SpatialScorer(query, 0.8 + 1e-6).score(reference, ALL) == 0
-    assert SpatialScorer(query, THRESHOLD).score(reference, ALL[:0]) == 0
-    assert SpatialScorer(query, THRESHOLD).score(reference, ALL[:1]) == pytest.approx(
-        0.1, rel=1e-4
-    )
+    assert score_of(query, reference, ALL, 0.8 + 1e-6) == 0
+    assert score_of(query, reference, ALL[:0]) == 0
+    assert score_of(query, reference, ALL[:1]) == pytest.approx(0.1, rel=1e-4)
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf, 1e38])
@@ -100,5 +108,5 @@ def test_positions_that_are_not_finite_count_as_equal(value: float):
     broken = spread(1)
     broken[7] = value
     for query, reference in ((spread(1), broken), (broken, spread(1)), (broken, broken)):
-        score = SpatialScorer(features(query), THRESHOLD).score(features(reference), ALL)
+        score = score_of(features(query), features(reference), ALL)
         assert 0 < score <= ROWS * (1 - THRESHOLD) * 1.001

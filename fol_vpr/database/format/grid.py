@@ -8,6 +8,8 @@ were interpolated from those at the centres.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 PATCH_STRIDE = 4
@@ -16,6 +18,7 @@ TOLERANCE = 0.1
 """Maximum distance in steps between a position and its line of the grid."""
 MIN_STEP = 0.05
 """Minimum step of a grid in pixels."""
+_REMEMBERED = 256
 
 
 def on_stride(positions: np.ndarray, stride: int, present: int = 1) -> np.ndarray:
@@ -28,9 +31,18 @@ def on_stride(positions: np.ndarray, stride: int, present: int = 1) -> np.ndarra
         present: stride of the lines that the positions lie on; divides `stride`.
 
     Returns:
-        Indices [K], ascending; all N if the positions do not lie on a grid.
+        Indices [K], ascending, read-only; all N if the positions do not lie on a grid.
     """
+    # Images of one camera have the same positions where all patches have local features, and a
+    # reference that is met again always has.
+    return _on_stride(positions.tobytes(), positions.dtype.str, stride, present)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _on_stride(data: bytes, dtype: str, stride: int, present: int) -> np.ndarray:
+    positions = np.frombuffer(data, dtype).reshape(-1, 2)
     everything = np.arange(len(positions))
+    everything.flags.writeable = False
     kept = np.ones(len(positions), bool)
     for along in positions.T:
         lines = _lines(along, present)
@@ -38,6 +50,7 @@ def on_stride(positions: np.ndarray, stride: int, present: int = 1) -> np.ndarra
             return everything
         kept &= lines % (stride // present) == 0
     rows: np.ndarray = everything[kept]
+    rows.flags.writeable = False
     return rows
 
 
