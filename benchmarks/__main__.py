@@ -29,6 +29,7 @@ from pathlib import Path
 BENCHMARKS = {
     'latency': ('speed', 'Time of every stage of a query'),
     'network': ('speed', 'Forward pass of the network, and a lower bound of its time'),
+    'gpu': ('speed', 'What is written for CUDA, step by step; see benchmarks/gpu.sh'),
     'reranking': ('speed', 'Re-ranking: the released algorithm and fol_vpr.retrieval'),
     'storage': ('speed', 'Storing, extending and checking a map'),
     'large_map': ('speed', 'A map of 200,000 places: load, search, extend, save, merge'),

@@ -25,6 +25,7 @@ _START = (
     'from benchmarks.against.worker import main; main()'
 )
 _STOP_TIMEOUT = 10.0
+_OPENMP = ('OMP_', 'GOMP_', 'KMP_', 'MKL_')
 
 
 class BuildError(Exception):
@@ -48,11 +49,15 @@ class Build:
     def environment(self, threads: int = 0) -> dict[str, str]:
         """Environment variables under which Python imports this build's code.
 
+        What the caller's shell says of OpenMP and MKL is left out, so that both builds run as they
+        do by default.
+
         Args:
             threads: that OpenMP takes; 0 leaves that to it.
         """
         rest = os.environ.get('PYTHONPATH', '')
-        found = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, (str(self.root), rest))))
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_OPENMP)}
+        found = kept | {'PYTHONPATH': os.pathsep.join(filter(None, (str(self.root), rest)))}
         if threads:
             found['OMP_NUM_THREADS'] = str(threads)
         return found

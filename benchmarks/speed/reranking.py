@@ -56,7 +56,7 @@ def released_scores(query: torch.Tensor, candidates: torch.Tensor) -> np.ndarray
     nearest_of_query = similarities.argmax(dim=1)  # K, N
     nearest_of_candidate = similarities.argmax(dim=2)  # K, M
     there_and_back = nearest_of_candidate.gather(1, nearest_of_query)
-    mutual = there_and_back == torch.arange(len(query))
+    mutual = there_and_back == torch.arange(len(query), device=query.device)
     scores = np.zeros(len(candidates), dtype=np.int64)
     for number, candidate in enumerate(candidates):
         rows = mutual[number].nonzero()[:, 0]

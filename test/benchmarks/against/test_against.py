@@ -1,6 +1,7 @@
 """Real runs: worktrees of git, processes that wait, and a comparison with HEAD on a tiny drive."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -83,6 +84,18 @@ def test_a_worker_runs_the_code_of_its_build_and_stops_while_it_waits(tmp_path):
         with pytest.raises(BuildError, match='open_network: WeightsError'):
             worker.ask('open_network', weights='no-such-weights')
         assert worker.ask('open_network', weights='fol_tiny')['px'] == 182
+
+
+def test_settings_of_openmp_in_the_shell_change_no_build(monkeypatch):
+    monkeypatch.setenv('GOMP_SPINCOUNT', '0')
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    monkeypatch.setenv('PYTHONPATH', '/elsewhere')
+    found = working_tree().environment(threads=2)
+    assert found['OMP_NUM_THREADS'] == '2'
+    assert 'GOMP_SPINCOUNT' not in found
+    assert 'OMP_NUM_THREADS' not in working_tree().environment()
+    assert found['PYTHONPATH'] == f'{ROOT}:/elsewhere'
+    assert found['PATH'] == os.environ['PATH']
 
 
 def test_a_worker_that_imports_other_code_is_refused(tmp_path):
