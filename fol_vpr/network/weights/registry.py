@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fol_vpr.errors import StorageError, WeightsError
 from fol_vpr.files import check_regular_file
 from fol_vpr.network.model.architectures import ARCHITECTURES
-from fol_vpr.network.weights.download import Progress, discard, download_file
 from fol_vpr.network.weights.info import WeightsInfo
 from fol_vpr.network.weights.recorded_hash import (
     is_file,
@@ -25,6 +24,7 @@ from fol_vpr.network.weights.recorded_hash import (
 
 if TYPE_CHECKING:
     from fol_vpr.network.model.fol import FoL
+    from fol_vpr.network.weights.download import Progress
 
 _UNTRAINED = 'untrained-'
 SUFFIXES = ('.pth', '.safetensors')
@@ -290,6 +290,9 @@ def fetch_weights(name: str, progress: Progress | None = None, *, url: str | Non
     if is_file(target):
         verify_recorded(target)
         return target
+    # urllib takes as long to import as one image to be answered.
+    from fol_vpr.network.weights.download import discard, download_file
+
     partial = target.with_name(target.name + '.partial')
     try:
         download_file(url or release.url, partial, progress)
@@ -323,6 +326,8 @@ def _entry(name: str, status: str, path: Path) -> AvailableWeights:
 
 def _keep(partial: Path, target: Path) -> None:
     """Flush a complete download to disk, record its hash, and move it into place."""
+    from fol_vpr.network.weights.download import discard
+
     record = record_of(target)
     try:
         with open(partial, 'rb') as file:
