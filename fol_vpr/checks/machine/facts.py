@@ -135,3 +135,20 @@ class TorchFacts:
     int8: bool = False
     precision: str = ''
     threads: int = 0
+
+
+@dataclass(frozen=True)
+class RuntimeFacts:
+    """The runtime other than torch that is set.
+
+    Attributes:
+        name: onnxruntime or openvino.
+        error: why it cannot be imported; empty where it can.
+        version: of the package.
+        devices: as network.device names them.
+    """
+
+    name: str
+    error: str = ''
+    version: str = ''
+    devices: tuple[str, ...] = ()

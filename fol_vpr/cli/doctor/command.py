@@ -17,6 +17,7 @@ from fol_vpr.checks.machine.accelerator import examine_accelerator, torch_not_ex
 from fol_vpr.checks.machine.facts import GpuFacts, MachineFacts
 from fol_vpr.checks.machine.memory import examine_memory
 from fol_vpr.checks.machine.processor import examine_processor
+from fol_vpr.checks.machine.runtimes import examine_runtime
 from fol_vpr.checks.middleware.distribution import examine_distribution
 from fol_vpr.checks.middleware.facts import RosFacts, TransportFacts
 from fol_vpr.checks.middleware.transport import examine_transport
@@ -169,7 +170,9 @@ def _findings(facts: AllFacts) -> Iterator[Finding]:
     recognition = facts.recognition
     yield from examine_processor(facts.machine)
     yield from examine_memory(facts.machine)
-    if recognition.torch is None:
+    if recognition.runtime is not None:
+        yield from examine_runtime(facts.gpu, recognition.runtime, device=facts.device)
+    elif recognition.torch is None:
         yield torch_not_examined(f'torch was not examined: {recognition.failure}')
     else:
         yield from examine_accelerator(
@@ -184,7 +187,7 @@ def _findings(facts: AllFacts) -> Iterator[Finding]:
         yield Finding(
             'weights.crash',
             Severity.ERROR,
-            f'the process that loads torch, weights and map failed: {recognition.failure}',
+            f'the process that loads network and map failed: {recognition.failure}',
             'the node would end the same way',
             'reinstall torch for this machine, or free memory; see what it says',
             'python3 -c "import torch; print(torch.__version__)"',

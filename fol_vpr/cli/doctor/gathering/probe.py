@@ -1,4 +1,4 @@
-"""Loads torch, weights and map, and answers images: what a node does when it is configured.
+"""Loads runtime, weights and map, and answers images: what a node does when it is configured.
 
 It runs in a process of its own (`recognition.py` starts it): a torch that was built for another
 processor ends the process that imports it, and the kernel ends one that takes too much memory.
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fol_vpr.checks.recognition.facts import MapFacts, TrialFacts, WeightsFacts
-from fol_vpr.config import LoopsConfig, RetrievalConfig
+from fol_vpr.config import LoopsConfig, NetworkConfig, RetrievalConfig
 from fol_vpr.datatypes import Frame
 from fol_vpr.errors import (
     FolVprError,
@@ -79,22 +79,36 @@ def probe(request: dict[str, Any], image: np.ndarray | None, emit: Emit) -> None
     Args:
         request: `values` (parameters of the node), `image` (path or empty) and `trial`.
         image: [H, W, 3] uint8 of the camera, or None.
-        emit: called with the facts on `torch`, `weights`, `map` and `trial`.
+        emit: called with the facts on `torch` or `runtime`, `weights`, `map` and `trial`.
     """
+    runtime = str(request['values'].get('network.runtime', NetworkConfig.runtime))
+    part, named = ('torch', {}) if runtime == 'torch' else ('runtime', {'name': runtime})
     try:
-        from fol_vpr.network.runtime.torch_facts import torch_facts
+        found = _runtime_facts(runtime)
     except Exception as error:  # noqa: BLE001 a broken installation raises anything
-        emit('torch', {'error': (str(error) or repr(error)).strip().split('\n', 1)[0]})
+        said = (str(error) or repr(error)).strip().split('\n', 1)[0]
+        emit(part, {**named, 'error': said})
         return
-    emit('torch', torch_facts())
+    emit(part, found)
     from fol_vpr.ros.doctor.values import settings_of
 
     settings = settings_of(request['values'])
-    found = _map_facts(settings.node.map) if settings.node.map else None
-    if found is not None and found.error:
-        emit('map', asdict(found))
+    of_map = _map_facts(settings.node.map) if settings.node.map else None
+    if of_map is not None and of_map.error:
+        emit('map', asdict(of_map))
         settings = settings.changed({'map': ''})
-    _load(request, settings, None if found is None or found.error else found, image, emit)
+    _load(request, settings, None if of_map is None or of_map.error else of_map, image, emit)
+
+
+def _runtime_facts(runtime: str) -> dict[str, Any]:
+    """What the runtime is; torch is imported only where it is the one that is set."""
+    if runtime == 'torch':
+        from fol_vpr.network.runtime.torch_facts import torch_facts
+
+        return torch_facts()
+    from fol_vpr.network.exported.facts import runtime_facts
+
+    return runtime_facts(runtime)
 
 
 def _map_facts(path: str) -> MapFacts:

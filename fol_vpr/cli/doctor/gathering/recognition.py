@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import fol_vpr
-from fol_vpr.checks.machine.facts import CudaDevice, TorchFacts
+from fol_vpr.checks.machine.facts import CudaDevice, RuntimeFacts, TorchFacts
 from fol_vpr.checks.recognition.facts import MapFacts, TrialFacts, WeightsFacts
 
 COMMAND = (sys.executable, '-m', 'fol_vpr.cli.doctor.gathering.probe')
@@ -30,11 +30,12 @@ class RecognitionFacts:
     """What the process found; None for the parts that it did not come to.
 
     Attributes:
-        torch, weights, map, trial: see their classes.
+        torch, runtime, weights, map, trial: see their classes; one of the first two.
         failure: how the process ended; empty where it ended well.
     """
 
     torch: TorchFacts | None = None
+    runtime: RuntimeFacts | None = None
     weights: WeightsFacts | None = None
     map: MapFacts | None = None
     trial: TrialFacts | None = None
@@ -119,6 +120,7 @@ def _read(out: bytes, failure: str) -> RecognitionFacts:
     trial = parts.get('trial')
     return RecognitionFacts(
         torch=None if 'torch' not in parts else _torch(parts['torch']),
+        runtime=None if 'runtime' not in parts else _runtime(parts['runtime']),
         weights=None if 'weights' not in parts else WeightsFacts(**parts['weights']),
         map=None if 'map' not in parts else _map(parts['map']),
         trial=None if trial is None else TrialFacts(**{**trial, 'size': tuple(trial['size'])}),
@@ -128,6 +130,10 @@ def _read(out: bytes, failure: str) -> RecognitionFacts:
 
 def _map(found: dict[str, Any]) -> MapFacts:
     return MapFacts(**{**found, 'remarks': tuple(found['remarks'])})
+
+
+def _runtime(found: dict[str, Any]) -> RuntimeFacts:
+    return RuntimeFacts(**{**found, 'devices': tuple(found.get('devices', ()))})
 
 
 def _torch(found: dict[str, Any]) -> TorchFacts:

@@ -33,6 +33,15 @@ def test_a_map_of_other_weights(drive):
     assert 'loaded are untrained-fol_tiny' in mismatch
 
 
+def test_another_runtime_is_examined_in_place_of_torch(tmp_path, monkeypatch):
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setenv('FOL_VPR_WEIGHTS', str(tmp_path))
+    found = probed(**{'network.runtime': 'onnxruntime'})
+    assert 'torch' not in found
+    assert (found['runtime']['name'], found['runtime']['devices'][-1]) == ('onnxruntime', 'cpu')
+    assert 'fol_vpr export onnx --weights fol_tiny' in found['weights']['error']
+
+
 def test_a_map_as_it_says_of_itself_and_a_trial_with_it(drive):
     before = sorted(drive.map.parent.iterdir())
     found = probed(map=str(drive.map), trial=True, **{'retrieval.index': 'large'})
