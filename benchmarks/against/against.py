@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a build fails."""
     options = _parser().parse_args(arguments)
     found: list[Section] = []
+    failures: list[str] = []
     conditions = machine()
     print(machine_in_words(conditions), flush=True)
     try:
@@ -47,13 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             after = working_tree()
             print(f'{before.name} is {before.commit}, {after.name} is {after.commit}\n')
             context = _context(options, (before, after), Path(folder))
-            done = set()
-            for name in options.rows:
-                measure = ROWS[name][0]
-                if measure in done:
+            # Rows of the same group are measured together.
+            for measure in dict.fromkeys(ROWS[name][0] for name in options.rows):
+                try:
+                    sections = measure(context)
+                except BuildError as error:
+                    # Hours of other rows must not be lost.
+                    print(f'{error}\n', file=sys.stderr, flush=True)
+                    failures.append(str(error))
                     continue
-                done.add(measure)
-                for section in measure(context):
+                for section in sections:
                     print(as_text(section, before.name, after.name), end='\n\n', flush=True)
                     found.append(section)
     except BuildError as error:
@@ -74,9 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'before': {'name': before.name, 'commit': before.commit},
             'after': {'name': after.name, 'commit': after.commit},
             'sections': [section.as_json() for section in found],
+            'failures': failures,
         },
     )
-    return 0
+    return int(bool(failures))
 
 
 def _context(options: argparse.Namespace, builds: tuple[Build, Build], folder: Path) -> Context:

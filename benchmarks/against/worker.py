@@ -7,6 +7,7 @@ have, and only inside the tasks.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -147,55 +149,41 @@ class Tasks:
         }
 
     def train(self, config: str, steps: int, folder: str) -> dict[str, Any]:
-        """Seconds of every step of a training run, without the time that batches are waited for.
-
-        The run is that of `python -m training fit`, with its data, losses and optimiser.
-        """
+        """Seconds of every step of `python -m training fit`, without the wait for batches."""
         import pytorch_lightning as pl
-        import torch
 
-        from training.commands.fit import make_trainer
-        from training.data import PlacesData
-        from training.module import FoLTraining
-        from training.settings import read_config
+        from training.commands import fit
 
         class Clock(pl.Callback):
             """Times of the steps, and their losses."""
 
             def __init__(self) -> None:
                 self.spent: list[float] = []
+                self.used: list[float] = []
                 self.losses: list[float] = []
-                self._started = 0.0
+                self._started = self._used = 0.0
 
             def on_train_batch_start(self, *_: Any) -> None:
-                self._started = time.perf_counter()
+                self._started, self._used = time.perf_counter(), time.process_time()
 
             def on_train_batch_end(self, _trainer: Any, _module: Any, out: Any, *_: Any) -> None:
                 self.spent.append(time.perf_counter() - self._started)
+                self.used.append(time.process_time() - self._used)
                 self.losses.append(float(out['loss']))
 
-        settings = read_config(config, [f'run.max_steps={steps}', f'run.output={folder}'])
-        data = PlacesData(
-            settings.data, settings.augmentation, settings.model.input_size, settings.run.seed
-        )
-        data.setup('fit')
-        pl.seed_everything(settings.run.seed, verbose=False)
-        torch.set_float32_matmul_precision('high')
-        module = FoLTraining(settings)
-        if settings.model.standardise:
-            module.standardise_heads_on(data.first_batch())
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        trainer = make_trainer(settings, Path(folder), [])
-        clock = Clock()
-        trainer.callbacks.append(clock)  # type: ignore[attr-defined]  # set by Lightning
-        used = time.process_time()
-        trainer.fit(module, datamodule=data)
-        return {
-            's': clock.spent,
-            'losses': clock.losses,
-            'cpu_s': (time.process_time() - used) / max(1, len(clock.spent)),
-            'precision': settings.run.precision,
-        }
+        clock, make_trainer = Clock(), fit.make_trainer
+
+        def with_clock(*arguments: Any) -> Any:
+            trainer = make_trainer(*arguments)
+            trainer.callbacks.append(clock)  # type: ignore[attr-defined]  # set by Lightning
+            return trainer
+
+        changes = [f'run.max_steps={steps}', f'run.output={folder}']
+        with mock.patch.object(fit, 'make_trainer', with_clock):
+            status = fit.run(argparse.Namespace(config=config, changes=changes, resume=False))
+        if status:
+            raise RuntimeError(f'python -m training fit ended with {status}')
+        return {'s': clock.spent, 'cpu_s': clock.used, 'losses': clock.losses}
 
 
 def _pose(pose: Any) -> dict[str, Any] | None:

@@ -268,7 +268,7 @@ def reranking(setup: Setup) -> list[Line]:
         )
 
     def ours() -> np.ndarray:
-        return match_scores(query, as_list, THRESHOLD, device=setup.device)
+        return match_scores(query, as_list, THRESHOLD, device=str(setup.device))
 
     equal = int(np.abs(released() - ours()).max())
     theirs, mine = (setup.seconds(run, repetitions=3, warm_up=1) for run in (released, ours))
