@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from fol_vpr.database.format.schema import FEEDBACK, SCHEMA_VERSION, MapHeader
 from fol_vpr.database.reader import MapReader
 from fol_vpr.database.storage.changes_file import ChangesFile
 from fol_vpr.database.storage.lock import MapLock
-from fol_vpr.database.storage.opening import connect_to_growing_changes
+from fol_vpr.database.storage.opening import check_file, connect_to_growing_changes
 from fol_vpr.database.storage.store import Store
 from fol_vpr.database.writer import MapWriter, Progress
 from fol_vpr.datatypes import Features, Frame, MapInfo, Place
@@ -29,6 +29,8 @@ class MapEditor:
 
     Args:
         path: the map file.
+        loaded: a reader of the same map. Where its places are still those of the files, they are
+            not read again, which takes a minute for a million.
 
     Attributes:
         info: the summary of the map when it was opened or last saved.
@@ -42,24 +44,30 @@ class MapEditor:
 
     header: MapHeader
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, loaded: MapReader | None = None) -> None:
         self.path = Path(path)
         self._thread_lock = threading.RLock()
-        with MapReader(self.path):
-            pass  # reports what is wrong with the file more precisely than the lock does
+        check_file(self.path)  # says more precisely than the lock what is wrong with the file
         self._lock = MapLock(self.path)
         self._file: ChangesFile | None = None
         try:
-            self._load()
+            if loaded is not None and loaded.is_current():
+                self._take(loaded.places, loaded.info, loaded.header, loaded.meta)
+            else:
+                self._load()
         except BaseException:
             self._lock.release()
             raise
 
     def _load(self) -> None:
         with MapReader(self.path) as reader:
-            self.info, self.header = reader.info, reader.header
-            self._meta = reader.meta
-            self._ids = {place.place_id: place.session_id for place in reader.places}
+            self._take(reader.places, reader.info, reader.header, reader.meta)
+
+    def _take(
+        self, places: Sequence[Place], info: MapInfo, header: MapHeader, meta: dict[str, str]
+    ) -> None:
+        self.info, self.header, self._meta = info, header, meta
+        self._ids = {place.place_id: place.session_id for place in places}
         self._next = len(self._ids)
 
     @property
@@ -226,10 +234,7 @@ class MapEditor:
             target = self.path if own or path is None else Path(path)
             with MapReader(self.path) as reader:
                 rows = reader.calibration()
-                info = self._write(reader, target, own, overwrite, progress, rows, header)
-            if own:
-                self._reload()
-            return info
+                return self._write(reader, target, own, overwrite, progress, rows, header)
 
     def set_calibration(
         self, calibration: Mapping[str, str], *, progress: Progress | None = None
@@ -249,13 +254,10 @@ class MapEditor:
             MapError: the map is damaged.
             StorageError: no space or no permission; the map is unchanged.
         """
-        with self._thread_lock:
-            with MapReader(self.path) as reader:
-                kept = {k: v for k, v in reader.calibration().items() if k == FEEDBACK}
-                rows = {**kept, **calibration}
-                info = self._write(reader, self.path, True, True, progress, rows, self.header)
-            self._reload()
-            return info
+        with self._thread_lock, MapReader(self.path) as reader:
+            kept = {k: v for k, v in reader.calibration().items() if k == FEEDBACK}
+            rows = {**kept, **calibration}
+            return self._write(reader, self.path, True, True, progress, rows, self.header)
 
     def _write(
         self,
@@ -288,13 +290,14 @@ class MapEditor:
             if own:
                 self._lock.release()
                 self._lock = writer.take_lock()
+                self._close_changes()
+                self._take(reader.places, info, writer.header, writer.written_meta)
         return info
 
-    def _reload(self) -> None:
+    def _close_changes(self) -> None:
         if self._file is not None:
             self._file.close()
         self._file = None
-        self._load()
 
     def discard(self) -> None:
         """Discard all changes since the map was last saved.
@@ -304,13 +307,13 @@ class MapEditor:
         """
         with self._thread_lock:
             self._changes().remove()
-            self._reload()
+            self._close_changes()
+            self._load()
 
     def close(self) -> None:
         """Release the lock; the changes stay in their file beside the map."""
         with self._thread_lock:
-            if self._file is not None:
-                self._file.close()
+            self._close_changes()
             self._lock.release()
 
     def __enter__(self) -> MapEditor:

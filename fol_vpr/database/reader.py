@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from fol_vpr.database.format.codecs import CODECS, Codec
+from fol_vpr.database.format.halves import widened
 from fol_vpr.database.format.records import PlaceRecord
-from fol_vpr.database.format.schema import MapHeader, calibration_rows, damaged
+from fol_vpr.database.format.schema import MapHeader, calibration_rows, damaged, read_meta
 from fol_vpr.database.storage.changes import ChangesReader
 from fol_vpr.database.storage.info import open_with_changes, read_meta_and_info
-from fol_vpr.database.storage.store import Store, map_errors
+from fol_vpr.database.storage.store import READ_AT_ONCE, Store, map_errors
 from fol_vpr.datatypes import LocalFeatures, MapInfo, Place
 from fol_vpr.errors import InputError
 
@@ -63,6 +64,7 @@ class MapReader:
             self._base = Store(self.path, connection, self.header)
             self._added = None if found is None else found.store
             self._changed_calibration = {} if found is None else found.calibration
+            self._state = _state_of(found)
             base = self._load_base()
             if found is None:
                 self._rows: list[int] | None = None
@@ -108,6 +110,22 @@ class MapReader:
             removed=removed,
         )
 
+    def is_current(self) -> bool:
+        """Whether the files on the disk still hold the places that this reader shows.
+
+        Takes milliseconds: a map file is never changed but replaced, by one of another content id.
+
+        Raises:
+            MapError: as when the map is opened.
+        """
+        with ExitStack() as opened:
+            connection, found = open_with_changes(self.path, changes=True)
+            opened.callback(connection.close)
+            if found is not None:
+                opened.callback(found.close)
+            with map_errors(self.path):
+                return read_meta(connection) == self.meta and _state_of(found) == self._state
+
     def _located(self, index: int) -> tuple[Store, int]:
         """The file that holds a place, and the row of the place in that file."""
         if not 0 <= index < len(self.places):
@@ -138,9 +156,15 @@ class MapReader:
             MapError: a descriptor is missing or damaged.
         """
         descriptors = self._allocate(len(indices))
-        for position, index in enumerate(indices):
-            store, row = self._located(index)
-            descriptors[position] = store.descriptor(row)
+        for first in range(0, len(indices), READ_AT_ONCE):
+            part = range(first, min(first + READ_AT_ONCE, len(indices)))
+            places: dict[Store, list[tuple[int, int]]] = {}
+            for position in part:
+                store, row = self._located(indices[position])
+                places.setdefault(store, []).append((position, row))
+            for store, found in places.items():
+                positions, rows = zip(*found, strict=True)
+                descriptors[list(positions)] = widened(store.descriptors_of(rows))
         return descriptors
 
     def _allocate(self, count: int) -> np.ndarray:
@@ -239,6 +263,13 @@ class MapReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _state_of(changes: ChangesReader | None) -> tuple[str, set[str], list[str]] | None:
+    """What tells two states of a file of changes apart, as far as places go."""
+    if changes is None:
+        return None
+    return changes.meta['changes_id'], changes.removed, changes.store.place_ids()
 
 
 def _complete(store: Store, rows: range | list[int]) -> Iterator[tuple[int, np.ndarray]]:

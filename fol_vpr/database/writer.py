@@ -27,7 +27,7 @@ from fol_vpr.database.format.records import (
     storable_text,
 )
 from fol_vpr.database.format.schema import MapHeader, read_meta, set_meta
-from fol_vpr.database.reader import MapReader
+from fol_vpr.database.reader import read_info
 from fol_vpr.database.storage.build_file import BuildFile
 from fol_vpr.database.storage.lock import MapLock
 from fol_vpr.datatypes import Features, Frame, MapInfo, Place
@@ -58,6 +58,7 @@ class MapWriter:
     Attributes:
         resumed: number of places that the resumed build already had, 0 for a new one.
         source_position: `source_position` of the last place that was added, 0 without any.
+        written_meta: the meta table of the finished map, from `finish` on.
 
     Raises:
         MapError: the map exists, an unfinished build of another map is in the way, or another
@@ -84,6 +85,7 @@ class MapWriter:
         self._lock: MapLock | None = None
         self._finished = False
         self._calibration: dict[str, str] = {}
+        self.written_meta: dict[str, str] = {}
         self._extra_meta: dict[str, str] = {}
         self._check_target()
         self._build = BuildFile(self.path, '.partial' if resumable else '.rewrite')
@@ -266,10 +268,10 @@ class MapWriter:
                 'INSERT OR REPLACE INTO calibration VALUES (?, ?)', self._calibration.items()
             )
             set_meta(connection, {**counts, **self._extra_meta, 'state': 'complete'})
+            self.written_meta = read_meta(connection)
         self._lock = self._build.publish(self._owned)
         self._finished = True
-        with MapReader(self.path) as reader:
-            return reader.info
+        return read_info(self.path)
 
     def take_lock(self) -> MapLock:
         """Hand over the lock of the finished map; the caller has to release it.

@@ -241,7 +241,7 @@ class LiveMap:
     def _editor_for_changes(self) -> MapEditor:
         """The editor of the map, opened at the first change and kept until the map is closed."""
         if self._editor is None:
-            editor = MapEditor(self.path)
+            editor = MapEditor(self.path, loaded=self._reader)
             ids = tuple(place.place_id for place in self._places)
             if (editor.info.content_id, editor.place_ids) != (self.info.content_id, ids):
                 editor.close()

@@ -8,7 +8,7 @@ import pytest
 from helpers.small_maps import build, features
 
 from fol_vpr.config import RetrievalConfig, StorageConfig
-from fol_vpr.database import MapEditor, MapReader, check_map, read_hits
+from fol_vpr.database import MapEditor, MapReader, Store, check_map, read_hits
 from fol_vpr.datatypes import Frame, PlaceHypothesis, Verification
 from fol_vpr.errors import InputError, MapBusyError, MapError, NotInMapError
 from fol_vpr.mapping import LiveMap
@@ -157,6 +157,34 @@ def test_a_map_that_somebody_else_changed_is_not_changed_blindly(path):
     with pytest.raises(MapBusyError, match='load it again'):
         add(live, 20)
     assert first(live, 0) == 'drive-0/000000'
+    live.close()
+
+
+def test_places_are_read_once_for_all_changes_and_once_for_a_save(path, monkeypatch):
+    """A map of 200,000 places takes a quarter of a minute to read."""
+    read = []
+    places = Store.places
+    monkeypatch.setattr(Store, 'places', lambda store: read.append(store.path) or places(store))
+    live = opened(path)
+    add(live, 20)
+    live.remove(['drive-0/000001'], [])
+    live.annotate('remark', '{}')
+    assert read == [path]
+    live.save()
+    assert read.count(path) == 2
+    live.close()
+
+
+def test_a_place_that_another_process_exchanged_is_noticed(path):
+    """As many places as before, in a file of changes whose meta table says the same."""
+    with MapEditor(path) as editor:
+        editor.add(frame(20), features(20), session_id='new', place_id='a')
+    live = opened(path)
+    with MapEditor(path) as editor:
+        editor.add(frame(21), features(21), session_id='new', place_id='b')
+        editor.remove(['a'])
+    with pytest.raises(MapBusyError, match='load it again'):
+        add(live, 22)
     live.close()
 
 

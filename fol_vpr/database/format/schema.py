@@ -318,10 +318,14 @@ def intact(blob: object, stored: object) -> bool:
     return isinstance(blob, bytes) and digest(blob) == stored
 
 
+# Columns may hold blobs, and damage can turn a text into one: write them as hexadecimals.
+# One encoder for all rows: json.dumps would make one for each.
+_RECORD_ENCODER = json.JSONEncoder(default=bytes.hex)
+
+
 def record_digest(values: Sequence[object]) -> bytes:
     """SHA-256 of the JSON of several columns of a row; JSON keeps floats exactly."""
-    # Columns may hold blobs, and damage can turn a text into one: write them as hexadecimals.
-    return digest(json.dumps(list(values), default=bytes.hex).encode())
+    return digest(_RECORD_ENCODER.encode(list(values)).encode())
 
 
 def meta_digest(connection: sqlite3.Connection) -> str:

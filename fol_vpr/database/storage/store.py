@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from fol_vpr.database.format.camera_rows import read_cameras
 from fol_vpr.database.format.codecs import CODECS
+from fol_vpr.database.format.halves import finite_halves
 from fol_vpr.database.format.records import (
     COLUMNS,
     PlaceRecord,
@@ -31,6 +32,15 @@ CONTENT = {
     'images': ('jpeg', 'image'),
 }
 """Tables with a blob for each place: the column, and its name in messages."""
+
+PLACE_IDS = 'SELECT place_id FROM places ORDER BY place'
+SESSIONS = 'SELECT session, session_id FROM sessions'
+# Several rows by one query take half the time of one query for each.
+READ_AT_ONCE = 256
+DESCRIPTORS = 'SELECT place, descriptor, digest FROM global_descriptors WHERE place'
+DESCRIPTORS_BETWEEN = f'{DESCRIPTORS} BETWEEN ? AND ?'
+DESCRIPTORS_AMONG = f'{DESCRIPTORS} IN'
+CAMERA = COLUMNS.split(', ').index('camera')
 
 
 class Store:
@@ -55,6 +65,8 @@ class Store:
         # Repairs and merges read some records twice.
         self._copied = TotalBytes(path, times=4)
         self._cached_rows: dict[int, SqlRow] = {}
+        # Of a growing file of changes, which gets more sessions but never renames one.
+        self._sessions: dict[int, str] = {}
 
     def places(self) -> list[Place]:
         """All places in order of their rows; `Place.index` is the row.
@@ -63,7 +75,7 @@ class Store:
             MapError: a row is damaged.
         """
         with self.reading() as connection:
-            sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
+            sessions = dict(connection.execute(SESSIONS))
             cameras = read_cameras(self.path, connection)
             rows = connection.execute(f'SELECT {COLUMNS}, digest FROM places ORDER BY place')
             return [self._place(row, sessions, cameras) for row in rows]
@@ -75,6 +87,11 @@ class Store:
         if place_digest(values) != stored:
             raise damaged(self.path, f'the record of place {values[0]} has changed')
         return place_from_row(tuple(values), sessions, cameras)
+
+    def place_ids(self) -> list[str]:
+        """Ids of all places in order of their rows."""
+        with self.reading() as connection:
+            return [name for (name,) in connection.execute(PLACE_IDS)]
 
     def descriptors(self) -> Iterator[tuple[int, np.ndarray]]:
         """SqlRow and global descriptor [D] float16 of every place, in order of the rows.
@@ -89,18 +106,30 @@ class Store:
             for place, blob, stored in rows:
                 yield place, self._descriptor(place, blob, stored)
 
-    def descriptor(self, place: int) -> np.ndarray:
-        """Global descriptor [D] float16 of a row.
+    def descriptors_of(self, places: Sequence[int]) -> np.ndarray:
+        """Global descriptors [K, D] float16 of some rows, in their order.
 
         Raises:
-            MapError: the descriptor is missing or damaged.
+            MapError: a descriptor is missing or damaged.
         """
-        query = 'SELECT descriptor, digest FROM global_descriptors WHERE place = ?'
-        with self.reading() as connection:
-            found = connection.execute(query, (place,)).fetchone()
-        if found is None:
-            raise damaged(self.path, f'the global descriptor of place {place} is missing')
-        return self._descriptor(place, *found)
+        found = np.empty((len(places), self.header.descriptor_dim), '<f2')
+        positions: dict[int, list[int]] = {}
+        for position, place in enumerate(places):
+            positions.setdefault(place, []).append(position)
+        wanted = sorted(positions)
+        for first in range(0, len(wanted), READ_AT_ONCE):
+            part = wanted[first : first + READ_AT_ONCE]
+            with self.reading() as connection:
+                if part[-1] - part[0] + 1 == len(part):
+                    rows = connection.execute(DESCRIPTORS_BETWEEN, (part[0], part[-1]))
+                else:
+                    marks = ', '.join('?' * len(part))
+                    rows = connection.execute(f'{DESCRIPTORS_AMONG} ({marks})', part)
+                for place, blob, stored in rows:
+                    found[positions.pop(place)] = self._descriptor(place, blob, stored)
+        if positions:
+            raise damaged(self.path, f'the global descriptor of place {min(positions)} is missing')
+        return found
 
     def _descriptor(self, place: int, blob: object, stored: object) -> np.ndarray:
         if not intact(blob, stored):
@@ -113,7 +142,7 @@ class Store:
                 f'{2 * self.header.descriptor_dim}',
             )
         descriptor = np.frombuffer(blob, '<f2')
-        if not np.isfinite(descriptor).all():
+        if not finite_halves(descriptor):
             raise damaged(self.path, f'the global descriptor of place {place} has NaN or infinity')
         return descriptor
 
@@ -216,7 +245,6 @@ class Store:
             MapError: another part of the record is missing or damaged.
         """
         with self.reading() as connection:
-            sessions = dict(connection.execute('SELECT session, session_id FROM sessions'))
             row = connection.execute(
                 f'SELECT {COLUMNS}, digest FROM places WHERE place = ?', (place,)
             ).fetchone()
@@ -226,8 +254,11 @@ class Store:
             if row is None or found is None:
                 what = 'record' if row is None else 'global descriptor'
                 raise damaged(self.path, f'the {what} of place {place} is missing')
-            cameras = read_cameras(self.path, connection, of_place=place) if camera else None
-            known = self._place(row, sessions, cameras)
+            if row[2] not in self._sessions:
+                self._sessions = dict(connection.execute(SESSIONS))
+            wanted = camera and row[CAMERA] is not None
+            cameras = read_cameras(self.path, connection, of_place=place) if wanted else {}
+            known = self._place(row, self._sessions, cameras if camera else None)
             self._descriptor(place, *found)
         count, blob, stored = self._features_row(place)
         if not intact(blob, stored):
