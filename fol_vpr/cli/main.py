@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from fol_vpr import __version__
-from fol_vpr.cli.common.terminal import printable_output
+from fol_vpr.cli.common.terminal import index_builds_shown, printable_output
 from fol_vpr.errors import FolVprError
 
 VERBS = {
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: list[str]) -> int:
     try:
         args, module = _parse(argv)
-        with _sigterm_unwinds():
+        with _sigterm_unwinds(), index_builds_shown():
             code = int(module.run(args))
         # Output is flushed here, because errors of the flush at exit could not be caught.
         sys.stdout.flush()

@@ -60,13 +60,20 @@ class _MapDescriptors:
 
 
 class _LoggedProgress:
-    """Logs the progress of the index every `PROGRESS_INTERVAL` seconds."""
+    """Logs the progress of the index, its rate and the time left, every `PROGRESS_INTERVAL`."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._last_logged = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._last_logged >= PROGRESS_INTERVAL:
-            self._last_logged = time.monotonic()
-            log.info('%s: %d of %d references', self._what, done, total)
+        now = time.monotonic()
+        if self._first is None:
+            # What an interrupted build has done must not count for the rate.
+            self._first = (now, done)
+        if now - self._last_logged >= PROGRESS_INTERVAL:
+            self._last_logged = now
+            rate = (done - self._first[1]) / max(now - self._first[0], 1e-9)
+            left = f', {rate:.0f}/s, {(total - done) / rate:.0f} s left' if rate > 0 else ''
+            log.info('%s: %d of %d references%s', self._what, done, total, left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
@@ -11,6 +12,8 @@ from fol_vpr.errors import escape_controls
 
 # Progress bars return to the start of the line, and tqdm moves up by its own sequence.
 _KEPT = '\n\r\t'
+# Modules that log how far the search index of a large map is built, which can take minutes.
+_BUILDERS = ('mapping.index', 'retrieval.index.large')
 
 
 class _PrintableStream:
@@ -38,3 +41,20 @@ def printable_output() -> Iterator[None]:
     err = cast('TextIO', _PrintableStream(sys.stderr))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
+
+
+@contextlib.contextmanager
+def index_builds_shown() -> Iterator[None]:
+    """Within the context, stderr shows how far the search index of a large map is built."""
+    handler = logging.StreamHandler(sys.stderr)
+    loggers = [logging.getLogger(f'fol_vpr.{name}') for name in _BUILDERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)

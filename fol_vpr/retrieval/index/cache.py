@@ -10,26 +10,42 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from fol_vpr.errors import FolVprError
+from fol_vpr.files import open_file
 from fol_vpr.json_text import parse_json
 
 LETTERS = b'FOLINDEX'
 TAIL = 8 + 32 + len(LETTERS)
 ALIGNMENT = 64
 CHUNK = 16 << 20
+WHAT = 'a search index'
 # Other types could contain objects or text.
 DTYPES = frozenset({'|u1', '<i8', '<f4'})
 
 
 class UnusableCacheError(Exception):
     """A cache file cannot be used; its message says why. The remedy is to build it again."""
+
+
+class Pieces(NamedTuple):
+    """An array of bytes that is written piece by piece.
+
+    Attributes:
+        shape: of the array.
+        arrays: uint8, C-contiguous, which make up the array one after the other.
+    """
+
+    shape: tuple[int, ...]
+    arrays: Iterable[np.ndarray]
 
 
 class _Hashed:
@@ -47,15 +63,14 @@ class _Hashed:
 
 
 def write_cache(
-    path: Path, meta: dict[str, Any], arrays: dict[str, np.ndarray | Iterable[np.ndarray]]
+    path: Path, meta: dict[str, Any], arrays: Mapping[str, np.ndarray | Pieces]
 ) -> None:
     """Write a cache file atomically: a reader sees the old content or all of the new one.
 
     Args:
         path: the file; its folder must exist.
         meta: what a reader compares; JSON types.
-        arrays: by name; C-contiguous uint8, int64 or float32. An array given in pieces is read
-            back as one-dimensional uint8.
+        arrays: by name; C-contiguous uint8, int64 or float32.
 
     Raises:
         OSError: no space or no permission; no temporary file remains.
@@ -76,9 +91,7 @@ def write_cache(
         raise
 
 
-def _write(
-    file: _Hashed, meta: dict[str, Any], arrays: dict[str, np.ndarray | Iterable[np.ndarray]]
-) -> None:
+def _write(file: _Hashed, meta: dict[str, Any], arrays: Mapping[str, np.ndarray | Pieces]) -> None:
     described = {}
     for name, given in arrays.items():
         file.write(bytes(-file.written % ALIGNMENT))
@@ -87,9 +100,9 @@ def _write(
             file.write(given.data)
             dtype, shape = given.dtype.str, list(given.shape)
         else:
-            for piece in given:
+            for piece in given.arrays:
                 file.write(piece.data)
-            dtype, shape = '|u1', [file.written - first]
+            dtype, shape = '|u1', list(given.shape)
         described[name] = {'offset': first, 'dtype': dtype, 'shape': shape}
     text = json.dumps({'meta': meta, 'arrays': described}).encode()
     file.write(text)
@@ -125,10 +138,7 @@ def read_cache(
         for key, value in expected.items():
             if meta.get(key) != value:
                 raise UnusableCacheError(f'its {key} is {meta.get(key)!r}, expected {value!r}')
-        digest = hashlib.sha256()
-        for first in range(0, size - 40, CHUNK):
-            digest.update(whole[first : min(first + CHUNK, size - 40)].data)
-        if digest.digest() != whole[size - 40 : size - 8].tobytes():
+        if _computed_digest(path, size - 40) != whole[size - 40 : size - 8].tobytes():
             raise UnusableCacheError('its content has changed since it was written')
         found = {name: _view(whole[:end], entry) for name, entry in arrays.items()}
         for name, kind in (kinds or {}).items():
@@ -139,8 +149,46 @@ def read_cache(
         raise UnusableCacheError('there is no file yet') from error
     except OSError as error:
         raise UnusableCacheError(f'it cannot be read: {error.strerror}') from error
+    except FolVprError as error:
+        raise UnusableCacheError(str(error)) from error
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnusableCacheError(f'its description is invalid: {error!r}') from error
+
+
+def digest_of(path: Path) -> bytes:
+    """The SHA-256 that a cache file gives of itself; read_cache compares it with the content.
+
+    Raises:
+        UnusableCacheError: the file is missing or too short.
+    """
+    try:
+        with open_file(path, WHAT) as file:
+            if file.seek(0, os.SEEK_END) < TAIL:
+                raise UnusableCacheError('it is truncated')
+            file.seek(-40, os.SEEK_END)
+            return file.read(32)
+    except (FolVprError, OSError) as error:
+        raise UnusableCacheError(f'it cannot be read: {error}') from error
+
+
+def forget_pages(array: np.ndarray) -> None:
+    """Let the pages of a mapped cache file leave this process until they are used again."""
+    mapped = getattr(array, '_mmap', None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _computed_digest(path: Path, size: int) -> bytes:
+    """The SHA-256 of the first bytes of a file.
+
+    They are read, not taken from the map, whose pages would all become resident.
+    """
+    digest = hashlib.sha256()
+    with open_file(path, WHAT) as file:
+        while size and (data := file.read(min(CHUNK, size))):
+            digest.update(data)
+            size -= len(data)
+    return digest.digest()
 
 
 def _described(whole: np.ndarray, size: int) -> tuple[dict[str, Any], dict[str, Any], int]:

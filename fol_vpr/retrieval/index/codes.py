@@ -12,7 +12,7 @@ stored, from which the index is rebuilt.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
 import faiss
 import numpy as np
@@ -30,8 +30,10 @@ MIN_SELECTED = 2000
 SELECTED_PER_RESULT = 8
 # Up to so many references, all are compared by the fine code.
 MAX_DIRECT = 8192
-# Rows of the fine code that are decoded at a time.
-BLOCK = 4096
+# Fewest rows of a part of the coarse code; threads begin sooner than they scan fewer.
+MIN_PART = 100_000
+# Bytes of the squared length behind the levels of a row.
+NORM_BYTES = 4
 # Dtype and number of dimensions of the arrays that make up the codes. `span` holds the smallest
 # number of each dimension and the step between its levels.
 ARRAY_KINDS = {
@@ -45,19 +47,20 @@ ARRAY_KINDS = {
 class Codes:
     """Fine and coarse codes of rows [n, d]; rows can be appended, not removed.
 
+    A row of the fine code is d levels, and the squared length of the row that they stand for, as
+    four bytes of a float32.
+
     Args:
         found: the arrays of `ARRAY_KINDS` by name, which may be mapped; they are not changed.
     """
 
-    def __init__(self, found: dict[str, np.ndarray]) -> None:
+    def __init__(self, found: Mapping[str, np.ndarray]) -> None:
         self._span = np.array(found['span'])
         self._centroids = np.array(found['centroids'])
         self._fine, self._coarse = _Rows(found['fine']), _Rows(found['coarse'])
-        index = faiss.IndexPQ(_padded(self.dim), _padded(self.dim) // DIMS, BITS)
-        faiss.copy_array_to_vector(self._centroids, index.pq.centroids)
-        faiss.copy_array_to_vector(np.ascontiguousarray(found['coarse']).ravel(), index.codes)
-        index.is_trained, index.ntotal = True, len(found['coarse'])
-        self._scan = faiss.IndexPQFastScan(index)
+        # The quantiser of an index is freed with it.
+        self._encoder = self._product_index()
+        self._packed: faiss.IndexShards | None = None
 
     @classmethod
     def fit(cls, sample: np.ndarray, seed: int) -> Codes:
@@ -69,28 +72,35 @@ class Codes:
         quantiser.cp.min_points_per_centroid = 1
         # k-means needs at least as many points as centroids.
         quantiser.train(_pad(np.resize(sample, (max(len(sample), 1 << BITS), dim))))
+        span = np.stack([low, (high - low) / MAX_LEVEL]).astype(np.float32)
+        return cls.empty(span, faiss.vector_to_array(quantiser.centroids).astype(np.float32))
+
+    @classmethod
+    def empty(cls, span: np.ndarray, centroids: np.ndarray) -> Codes:
+        """Codes without rows, of what was learned before."""
+        fine, coarse = code_widths(span.shape[1])
         return cls(
             {
-                'fine': np.empty((0, dim), np.uint8),
-                'coarse': np.empty((0, quantiser.code_size), np.uint8),
-                'span': np.stack([low, (high - low) / MAX_LEVEL]).astype(np.float32),
-                'centroids': faiss.vector_to_array(quantiser.centroids).astype(np.float32),
+                'fine': np.empty((0, fine), np.uint8),
+                'coarse': np.empty((0, coarse), np.uint8),
+                'span': span,
+                'centroids': centroids,
             }
         )
 
     @classmethod
-    def from_arrays(cls, found: dict[str, np.ndarray], dim: int) -> Codes:
+    def from_arrays(cls, found: Mapping[str, np.ndarray], dim: int) -> Codes:
         """Codes from the arrays of a file, for rows of `dim` numbers.
 
         Raises:
             UnusableCacheError: the arrays have wrong shapes or are not finite.
         """
-        padded = _padded(dim)
+        fine, coarse = code_widths(dim)
         shapes = {
-            'fine': (len(found['fine']), dim),
-            'coarse': (len(found['fine']), -(-padded // DIMS * BITS // 8)),
+            'fine': (len(found['fine']), fine),
+            'coarse': (len(found['fine']), coarse),
             'span': (2, dim),
-            'centroids': (padded << BITS,),
+            'centroids': (_padded(dim) << BITS,),
         }
         for name, shape in shapes.items():
             if found[name].shape != shape:
@@ -109,23 +119,63 @@ class Codes:
         """Length d of a row."""
         return int(self._span.shape[1])
 
+    @property
+    def learned(self) -> dict[str, np.ndarray]:
+        """What the codes of a row depend on, beside the row: `span` and `centroids`."""
+        return {'span': self._span, 'centroids': self._centroids}
+
+    def encode(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fine and coarse codes [n, width] uint8 of rows [n, d] float32."""
+        low, step = self._span
+        levels = np.rint((rows - low) / np.where(step > 0, step, 1)).clip(0, MAX_LEVEL)
+        fine = np.empty((len(rows), self.dim + NORM_BYTES), np.uint8)
+        fine[:, : self.dim] = levels
+        restored = levels * step + low
+        lengths = np.einsum('ij,ij->i', restored, restored).astype('<f4')
+        fine[:, self.dim :] = lengths[:, None].view(np.uint8)
+        return fine, self._encoder.pq.compute_codes(_pad(rows))
+
+    def append(self, fine: np.ndarray, coarse: np.ndarray) -> None:
+        """Append codes [n, width] uint8 of `encode`; many are to follow before the next search."""
+        self._fine.append(fine)
+        self._coarse.append(coarse)
+        self._packed = None
+
     def add(self, rows: np.ndarray) -> None:
         """Append rows [n, d] float32."""
-        low, step = self._span
-        levels = (rows - low) / np.where(step > 0, step, 1)
-        self._fine.append(np.rint(levels).clip(0, MAX_LEVEL).astype(np.uint8))
-        padded = _pad(rows)
-        self._coarse.append(self._scan.pq.compute_codes(padded))
-        self._scan.add(padded)
+        packed = self._packed
+        self.append(*self.encode(rows))
+        if packed is not None:
+            packed.at(packed.count() - 1).add(_pad(rows))
+            packed.syncWithSubIndexes()
+            self._packed = packed
 
-    def arrays(self, rows: np.ndarray) -> dict[str, Any]:
+    def arrays(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The arrays of the codes of some rows, in this order, for a file."""
-        return {
-            'fine': self._fine.take(rows),
-            'coarse': self._coarse.take(rows),
-            'span': self._span,
-            'centroids': self._centroids,
-        }
+        return {'fine': self._fine.take(rows), 'coarse': self._coarse.take(rows), **self.learned}
+
+    def pack(self) -> faiss.IndexShards:
+        """The coarse codes as FAISS scans them, in one part for each thread."""
+        if self._packed is None:
+            total = len(self)
+            parts = max(1, min(faiss.omp_get_max_threads(), total // MIN_PART))
+            # FAISS scans with one thread for one query, however many there may be.
+            packed = faiss.IndexShards(_padded(self.dim), parts > 1, True)
+            for rows in np.array_split(np.arange(total), parts):
+                index = self._product_index()
+                if len(rows):
+                    codes = self._coarse.take(rows)
+                    faiss.copy_array_to_vector(codes.ravel(), index.codes)
+                    index.ntotal = len(rows)
+                packed.add_shard(faiss.IndexPQFastScan(index))
+            self._packed = packed
+        return self._packed
+
+    def _product_index(self) -> faiss.IndexPQ:
+        index = faiss.IndexPQ(_padded(self.dim), _padded(self.dim) // DIMS, BITS)
+        faiss.copy_array_to_vector(self._centroids, index.pq.centroids)
+        index.is_trained = True
+        return index
 
     def nearest(self, query: np.ndarray, count: int, allowed: np.ndarray | None) -> np.ndarray:
         """Find the rows nearest to a query by the codes.
@@ -141,12 +191,12 @@ class Codes:
         rows = self._selected(query, count, allowed)
         if len(rows) <= count:
             return rows
+        codes = self._fine.take(rows)
+        lengths = codes[:, self.dim :].copy().view('<f4')[:, 0]
         low, step = self._span
-        distances = np.empty(len(rows), np.float32)
-        for first in range(0, len(rows), BLOCK):
-            part = rows[first : first + BLOCK]
-            offsets = self._fine.take(part) * step + (low - query)
-            distances[first : first + BLOCK] = np.einsum('ij,ij->i', offsets, offsets)
+        # Less what is the same for all rows: the squared query, and its product with `low`.
+        products = codes[:, : self.dim].astype(np.float32) @ (step * query)
+        distances = lengths - 2 * (products + float(low @ query))
         nearest: np.ndarray = rows[np.argpartition(distances, count - 1)[:count]]
         return nearest
 
@@ -160,7 +210,7 @@ class Codes:
         asked = math.ceil(wanted * total / usable)
         while True:
             asked = min(asked, total)
-            _, found = self._scan.search(_pad(query[None]), asked)
+            _, found = self.pack().search(_pad(query[None]), asked)
             rows: np.ndarray = found[0][found[0] >= 0]
             rows = rows if allowed is None else rows[allowed[rows]]
             if len(rows) >= wanted or asked == total:
@@ -172,7 +222,8 @@ class _Rows:
     """Rows of bytes: fixed ones, which may be mapped, followed by appended ones in memory."""
 
     def __init__(self, first: np.ndarray) -> None:
-        self._first = first
+        # Not a memmap, whose every part would be one too.
+        self._first = first.view(np.ndarray)
         self._others = np.empty((0, first.shape[1]), np.uint8)
         self._count = 0
 
@@ -190,11 +241,20 @@ class _Rows:
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         known = len(self._first)
+        found: np.ndarray
+        if not self._count:
+            found = self._first[rows]
+            return found
         found = np.empty((len(rows), self._first.shape[1]), np.uint8)
         old = rows < known
         found[old] = self._first[rows[old]]
         found[~old] = self._others[rows[~old] - known]
         return found
+
+
+def code_widths(dim: int) -> tuple[int, int]:
+    """Bytes of the fine and of the coarse code of a row of `dim` numbers."""
+    return dim + NORM_BYTES, _padded(dim) // DIMS * BITS // 8
 
 
 def _padded(dim: int) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,13 @@ import numpy as np
 
 from fol_vpr.datatypes import Candidate, Place, Prior
 from fol_vpr.retrieval.index import codes
-from fol_vpr.retrieval.index.cache import UnusableCacheError, read_cache, write_cache
+from fol_vpr.retrieval.index.cache import (
+    Pieces,
+    UnusableCacheError,
+    forget_pages,
+    read_cache,
+    write_cache,
+)
 from fol_vpr.retrieval.index.protocol import (
     DescriptorSource,
     Progress,
@@ -22,10 +31,17 @@ from fol_vpr.retrieval.index.protocol import (
 )
 from fol_vpr.retrieval.index.reduction import Reduction
 from fol_vpr.retrieval.index.references import ReferenceMetadata, fingerprints
+from fol_vpr.retrieval.index.unfinished import (
+    PartialCodes,
+    exclusive_build,
+    read_learned,
+    remove_unfinished,
+    write_learned,
+)
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Version of the cache file; a file of another version is built again."""
 # Dimensions after reduction.
 REDUCED_DIM = 512
@@ -39,6 +55,8 @@ SHORTLIST = 128
 MAX_CHANGED = 0.25
 SEED = 1
 ARRAY_KINDS = {**codes.ARRAY_KINDS, 'mean': ('<f4', 1), 'basis': ('<f4', 2), 'names': ('<i8', 1)}
+# What the codes of a reference depend on, beside its descriptor.
+LEARNED = ('mean', 'basis', 'span', 'centroids')
 
 
 class LargeIndex:
@@ -74,11 +92,10 @@ class LargeIndex:
         progress: Progress | None = None,
     ) -> None:
         names = self._prepare(source, places, content)
-        if cache is not None and self._read_cache(cache, names, progress):
-            return
-        self._build(progress)
-        if cache is not None:
-            self._save(cache, names)
+        if cache is None:
+            self._build(progress)
+        elif not self._read_cache(cache, names, progress):
+            self._build_cached(cache, names, progress)
 
     @classmethod
     def cached(
@@ -105,6 +122,8 @@ class LargeIndex:
         return fingerprints(places)
 
     problem = ''
+    _codes: codes.Codes
+    _reduction: Reduction
 
     def __len__(self) -> int:
         return len(self._references)
@@ -124,39 +143,142 @@ class LargeIndex:
     def memory(references: int, dim: int) -> int:
         """Bytes of the codes of so many references with descriptors of `dim` numbers."""
         reduced = min(dim, REDUCED_DIM)
-        # The coarse code is in memory twice: as stored, and as FAISS scans it.
-        return references * (reduced + 2 * reduced // 8 + 8)
+        # The coarse code is read twice: as stored, and as FAISS scans it.
+        return references * (sum(codes.code_widths(reduced)) + reduced // 8 + 8)
 
     # ---- building
 
     def _build(self, progress: Progress | None) -> None:
-        ids = self._references.ids
+        """Build the codes in memory."""
+        self._learn()
+        self._codes = codes.Codes.empty(**self._codes.learned)
+        self._ids = self._references.ids[:0]
+        self._extend(self._references.ids, progress)
+        self._codes.pack()
+
+    def _learn(self) -> None:
+        """Learn the reduction, and what codes depend on, of a sample of the references."""
         rng = np.random.default_rng(SEED)
-        drawn = rng.permutation(ids)
-        sample = checked_rows(self._source.read(np.sort(drawn[:REDUCTION_SAMPLE])))
+        drawn = rng.permutation(self._references.ids)
+        log.info('search index: learning from %d descriptors', min(len(drawn), CODES_SAMPLE))
+        sample = np.empty((min(len(drawn), REDUCTION_SAMPLE), self._source.dim), np.float32)
+        size = block_rows(self._source.dim)
+        for number, rows in enumerate(self._blocks(np.sort(drawn[: len(sample)]))):
+            sample[number * size : number * size + len(rows)] = rows
         self._reduction = Reduction.fit(sample, REDUCED_DIM, SEED)
         del sample
-        self._codes = codes.Codes.fit(self._reduced(np.sort(drawn[:CODES_SAMPLE])), SEED)
-        self._ids = ids[:0]
-        self._extend(ids, progress)
+        blocks = self._blocks(np.sort(drawn[:CODES_SAMPLE]))
+        reduced = np.concatenate([self._reduction.references(rows) for rows in blocks])
+        self._codes = codes.Codes.fit(reduced, SEED)
 
-    def _reduced(self, ids: np.ndarray) -> np.ndarray:
-        """Reduced descriptors [len(ids), d] of references, read block by block."""
+    def _blocks(self, ids: np.ndarray) -> Iterator[np.ndarray]:
+        """Descriptors [n, D] of references, checked, in blocks; the next one is read meanwhile."""
         size = block_rows(self._source.dim)
-        blocks = [
-            self._reduction.references(checked_rows(self._source.read(ids[first : first + size])))
-            for first in range(0, len(ids), size)
-        ]
-        return np.concatenate(blocks)
+        parts = [ids[first : first + size] for first in range(0, len(ids), size)]
+
+        def read(part: np.ndarray) -> np.ndarray:
+            return checked_rows(self._source.read(part))
+
+        with ThreadPoolExecutor(1, 'search index') as reader:
+            ahead = reader.submit(read, parts[0]) if parts else None
+            for part in parts[1:]:
+                assert ahead is not None
+                rows = ahead.result()
+                ahead = reader.submit(read, part)
+                yield rows
+            if ahead is not None:
+                yield ahead.result()
 
     def _extend(self, ids: np.ndarray, progress: Progress | None) -> None:
-        size = block_rows(self._source.dim)
-        for first in range(0, len(ids), size):
-            block = ids[first : first + size]
-            self._codes.add(self._reduced(block))
-            self._ids = np.concatenate([self._ids, block])
+        """Append the codes of references in memory."""
+        done = 0
+        for rows in self._blocks(ids):
+            self._codes.append(*self._codes.encode(self._reduction.references(rows)))
+            done += len(rows)
             if progress is not None:
-                progress(first + len(block), len(ids))
+                progress(done, len(ids))
+        self._ids = np.concatenate([self._ids, ids])
+
+    def _build_cached(self, cache: Path, names: np.ndarray, progress: Progress | None) -> None:
+        """Build the cache file and map it; without it where it cannot be written."""
+        with exclusive_build(cache, lambda: self._read_cache(cache, names, progress)) as file:
+            if self._mapped:
+                return
+            if file is None or not self._build_by_parts(cache, file, names, progress):
+                if file is None:
+                    self._build(progress)
+                self._save(cache, names)
+
+    def _build_by_parts(
+        self, cache: Path, file: int, names: np.ndarray, progress: Progress | None
+    ) -> bool:
+        """Build the cache by way of an unfinished file, or go on with one.
+
+        Returns:
+            False where the disk does not allow it; the codes are in memory then.
+        """
+        ids = self._references.ids
+        partial: PartialCodes | None = None
+        try:
+            partial = self._unfinished(cache, file, names)
+            if partial.done:
+                log.info(
+                    'search index %s: going on after %d of %d references',
+                    cache, partial.done, len(ids),
+                )  # fmt: skip
+            for rows in self._blocks(ids[partial.done :]):
+                partial.append(*self._codes.encode(self._reduction.references(rows)))
+                if progress is not None:
+                    progress(partial.done, len(ids))
+            fine, coarse = codes.code_widths(self._reduction.dim)
+            parts: dict[str, np.ndarray | Pieces] = {
+                'fine': Pieces((len(ids), fine), (block[0] for block in partial.blocks())),
+                'coarse': Pieces((len(ids), coarse), (block[1] for block in partial.blocks())),
+                **self._learned(),
+                'names': np.ascontiguousarray(names),
+            }
+            write_cache(cache, self._key, parts)
+            remove_unfinished(cache)
+            if self._read_cache(cache, names, progress):
+                return True
+        except OSError as error:
+            log.warning(
+                'the search index cannot be written to %s (%s): it is built in memory', cache,
+                error.strerror,
+            )  # fmt: skip
+        if partial is None:
+            remove_unfinished(cache)
+            self._build(progress)
+            return False
+        self._ids = ids[: partial.done]
+        self._codes = codes.Codes.empty(**self._codes.learned)
+        for block in partial.blocks():
+            self._codes.append(*block)
+        remove_unfinished(cache)
+        self._extend(ids[partial.done :], progress)
+        self._codes.pack()
+        return False
+
+    def _learned(self) -> dict[str, np.ndarray]:
+        reduction = {'mean': self._reduction.mean, 'basis': self._reduction.basis}
+        return {**reduction, **self._codes.learned}
+
+    def _unfinished(self, cache: Path, file: int, names: np.ndarray) -> PartialCodes:
+        """The build that was interrupted, or a new one; what it has learned is in use then."""
+        # The order of the references counts as well: the blocks follow it.
+        key = {**self._key, 'references': hashlib.sha256(names.tobytes()).hexdigest()}
+        kinds = {name: kind for name, kind in ARRAY_KINDS.items() if name in LEARNED}
+        try:
+            found = read_learned(cache, key, kinds)
+            self._reduction = _reduction(found, self._source.dim)
+            self._codes = codes.Codes.empty(found['span'], found['centroids'])
+        except UnusableCacheError:
+            self._learn()
+            os.ftruncate(file, 0)
+            write_learned(cache, key, self._learned())
+        size = block_rows(self._source.dim)
+        widths = codes.code_widths(self._reduction.dim)
+        return PartialCodes(cache, file, len(self._references), size, widths)
 
     # ---- the cache
 
@@ -180,6 +302,8 @@ class LargeIndex:
         if len(missing) or (kept < 0).any():
             self._extend(missing, progress)
             self._save(path, names)
+        self._codes.pack()
+        forget_pages(found['coarse'])
         return True
 
     def _compared(self, old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -212,8 +336,7 @@ class LargeIndex:
         rows = order[np.searchsorted(self._ids, self._references.ids, sorter=order)]
         parts = {
             **self._codes.arrays(rows),
-            'mean': self._reduction.mean,
-            'basis': self._reduction.basis,
+            **self._learned(),
             'names': np.ascontiguousarray(names),
         }
         try:
@@ -261,7 +384,7 @@ class LargeIndex:
         else:
             found = self._shortlist(query, asked, allowed)
         # Row by row: a matrix product may round equal rows differently.
-        return best_candidates(found, (self._exact(found) * query).sum(axis=1), k)
+        return best_candidates(found, np.einsum('ij,j->i', self._exact(found), query), k)
 
     def _shortlist(self, query: np.ndarray, asked: int, allowed: np.ndarray | None) -> np.ndarray:
         """Ids of the `asked` nearest references by the codes."""

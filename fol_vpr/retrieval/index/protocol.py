@@ -14,7 +14,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of references done and in all while an index is built."""
 
 # Bytes of descriptors that are in memory at a time while an index reads a whole map.
-BLOCK_BYTES = 128 << 20
+BLOCK_BYTES = 32 << 20
 
 
 class PlaceIndex(Protocol):
@@ -146,7 +146,11 @@ def checked_query(descriptor: np.ndarray, dim: int) -> np.ndarray:
         InputError: it has another length or is not finite.
     """
     query = np.ascontiguousarray(descriptor, dtype=np.float32)
-    if query.shape != (dim,) or not np.isfinite(query).all():
+    # The squared length is finite only where all numbers are, and none so large that a similarity
+    # overflows: FAISS would give references with a similarity of infinity, and no error.
+    with np.errstate(over='ignore', invalid='ignore'):
+        usable = query.shape == (dim,) and np.isfinite(query @ query)
+    if not usable:
         raise InputError(
             f'expected a global descriptor of {dim} finite numbers, got shape {query.shape}: '
             'the map may be of another network, or the image damaged'

@@ -28,6 +28,8 @@ class Reduction:
     def __init__(self, mean: np.ndarray, basis: np.ndarray) -> None:
         self.mean = mean
         self.basis = basis
+        self._basis_and_mean = np.ascontiguousarray(np.column_stack([basis, mean]))
+        self._offsets = mean @ self._basis_and_mean
 
     @classmethod
     def fit(cls, sample: np.ndarray, dim: int, seed: int = 0) -> Reduction:
@@ -50,16 +52,20 @@ class Reduction:
 
     def references(self, rows: np.ndarray) -> np.ndarray:
         """Reduced references [P, dim] of descriptors [P, D] float32."""
-        centred = rows - self.mean
-        reduced = np.empty((len(rows), self.dim), np.float32)
-        reduced[:, :-1] = centred @ self.basis
-        residual = np.square(centred).sum(axis=1) - np.square(reduced[:, :-1]).sum(axis=1)
-        reduced[:, -1] = np.sqrt(np.maximum(residual, 0))
+        # The product with the basis and the mean at once, centred afterwards: centring the rows
+        # would go through memory twice more.
+        reduced: np.ndarray = rows @ self._basis_and_mean
+        lengths = np.einsum('ij,ij->i', rows, rows) - 2 * reduced[:, -1] + self._offsets[-1]
+        reduced[:, :-1] -= self._offsets[:-1]
+        inside = np.einsum('ij,ij->i', reduced[:, :-1], reduced[:, :-1])
+        reduced[:, -1] = np.sqrt(np.maximum(lengths - inside, 0))
         return reduced
 
     def query(self, descriptor: np.ndarray) -> np.ndarray:
         """Reduced query [dim] of a descriptor [D] float32."""
-        return np.append((descriptor - self.mean) @ self.basis, np.float32(0))
+        reduced: np.ndarray = descriptor @ self._basis_and_mean - self._offsets
+        reduced[-1] = 0
+        return reduced
 
 
 def _leading_directions(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,13 @@ import json
 import numpy as np
 import pytest
 
-from fol_vpr.retrieval.index.cache import LETTERS, UnusableCacheError, read_cache, write_cache
+from fol_vpr.retrieval.index.cache import (
+    LETTERS,
+    Pieces,
+    UnusableCacheError,
+    read_cache,
+    write_cache,
+)
 
 ARRAYS = {
     'lists': np.arange(100, dtype=np.uint8),
@@ -34,8 +40,10 @@ def test_what_is_read_is_what_was_written(path):
 
 
 def test_pieces_are_put_together(tmp_path):
-    write_cache(tmp_path / 'p', {}, {'a': iter([ARRAYS['lists'][:7], ARRAYS['lists'][7:]])})
-    np.testing.assert_array_equal(read_cache(tmp_path / 'p', {})[1]['a'], ARRAYS['lists'])
+    halves = iter([ARRAYS['lists'][:70], ARRAYS['lists'][70:]])
+    write_cache(tmp_path / 'p', {}, {'a': Pieces((10, 10), halves)})
+    found = read_cache(tmp_path / 'p', {})[1]['a']
+    np.testing.assert_array_equal(found, ARRAYS['lists'].reshape(10, 10))
 
 
 def test_every_flipped_bit_and_truncation_is_detected(path):
@@ -61,7 +69,7 @@ def test_a_failed_write_leaves_the_old_file_alone(path):
         raise OSError(28, 'No space left on device')
 
     with pytest.raises(OSError, match='No space'):
-        write_cache(path, {}, {'a': pieces()})
+        write_cache(path, {}, {'a': Pieces((100,), pieces())})
     assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
 
 

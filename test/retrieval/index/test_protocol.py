@@ -158,7 +158,10 @@ def test_a_region_does_not_exclude_references_without_position(make, data):
     assert ids(index, data[1][0], 5, prior) == ids(index, data[1][0], 5)
 
 
-@pytest.mark.parametrize('query', [np.zeros(8), np.zeros((1, 256)), np.full(256, np.nan)])
+@pytest.mark.parametrize(
+    'query',
+    [np.zeros(8), np.zeros((1, 256)), *(np.full(256, one) for one in (np.nan, -np.inf, 1e30))],
+)
 def test_queries_of_another_network_are_refused(index, query):
     with pytest.raises(InputError, match='256 finite numbers'):
         index.search(query, 5)
