@@ -14,12 +14,19 @@ from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose, sample_
 from fol_vpr.geometry.rigid import compose, inverse, quaternion, rotation_matrix
 from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
-from fol_vpr.geometry.two_view.pair import PairGeometry, shortfalls, verify_pair
+from fol_vpr.geometry.two_view.pair import (
+    MatchedPair,
+    PairGeometry,
+    shortfalls,
+    verify_pair,
+    verify_pairs,
+)
 from fol_vpr.geometry.viewing_rays import Rays, camera_fits, matching_camera, pixels_to_rays
 
 __all__ = [
     'MIN_POINTS',
     'AlignmentImage',
+    'MatchedPair',
     'PairGeometry',
     'Rays',
     'ThreeViewTracks',
@@ -43,4 +50,5 @@ __all__ = [
     'shortfalls',
     'track_points',
     'verify_pair',
+    'verify_pairs',
 ]

@@ -74,8 +74,11 @@ def pixels_to_rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Ray
     if not len(pixels):
         return Rays(np.zeros((0, 2)), np.zeros((0, 2, 2)))
     found = _first_guess(camera, pixels)
+    to_640 = scale[:, None] * REFERENCE_WIDTH / max(size)
+    if not camera.model:
+        return Rays(found, np.tile(camera.matrix[:2, :2] * to_640, (len(found), 1, 1)))
     seen, derivative = _project(camera, found)
-    for _ in range(MAX_NEWTON_STEPS if camera.model else 0):
+    for _ in range(MAX_NEWTON_STEPS):
         error = pixels - seen
         # A comparison with NaN is false: those pixels have no direction.
         if not (np.abs(error) > CONVERGED).any():
@@ -86,7 +89,7 @@ def pixels_to_rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Ray
     # Beyond the radius where the distortion polynomial decreases, two directions share a pixel.
     wrong = ~(returned <= MAX_REPROJECTION_ERROR) | ~(_determinants(derivative) > 0)
     found[wrong] = np.nan
-    return Rays(found, derivative * (scale[:, None] * REFERENCE_WIDTH / max(size)))
+    return Rays(found, derivative * to_640)
 
 
 def project_to_pixels(camera: Camera, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,8 +21,8 @@ from fol_vpr.datatypes import (
     PoseSource,
     Verification,
 )
-from fol_vpr.geometry import matching_camera, verify_pair
-from fol_vpr.retrieval import CoarseFeatures, match_pair, rerank, unit_rows
+from fol_vpr.geometry import MatchedPair, PairGeometry, matching_camera, verify_pairs
+from fol_vpr.retrieval import CoarseFeatures, match_candidates, rerank, unit_rows
 
 
 class ReferenceStore(Protocol):
@@ -88,7 +88,7 @@ class CandidateMatcher:
             matches=self._matches,
         )
 
-    def verify(self, ranked: Sequence[Candidate], ranks: Iterable[int]) -> list[PlaceHypothesis]:
+    def verify(self, ranked: Sequence[Candidate], ranks: Sequence[int]) -> list[PlaceHypothesis]:
         """Hypotheses with their geometric verification.
 
         Args:
@@ -104,20 +104,38 @@ class CandidateMatcher:
         thinned = codec.subsample(self._features.local)
         if len(thinned.positions) < len(query.positions):
             query, matches = codec.transform_query(thinned), {}
-        return [
-            verify_hypothesis(
-                make_hypothesis(self._references.place(ranked[rank].index), ranked[rank], rank),
-                query,
-                self._features.image_size,
-                self._references.local_features(ranked[rank].index),
-                matches.get(ranked[rank].index),
-                config=self._config.verification,
-                threshold=self._threshold,
-                device=self._device,
-                camera=self._frame.camera,
-            )
-            for rank in ranks
+        found = [ranked[rank] for rank in ranks]
+        hypotheses = [
+            make_hypothesis(self._references.place(candidate.index), candidate, rank)
+            for rank, candidate in zip(ranks, found, strict=True)
         ]
+        references = [self._references.local_features(candidate.index) for candidate in found]
+        return verify_hypotheses(
+            hypotheses,
+            query,
+            self._features.image_size,
+            references,
+            self._matched(query, references, [matches.get(each.index) for each in found]),
+            config=self._config.verification,
+            camera=self._frame.camera,
+        )
+
+    def _matched(
+        self,
+        query: LocalFeatures,
+        references: Sequence[LocalFeatures],
+        known: Sequence[np.ndarray | None],
+    ) -> list[np.ndarray]:
+        """Matches [K, 2] with each reference: those that are known, the others from one call."""
+        missing = [
+            reference.descriptors
+            for reference, pairs in zip(references, known, strict=True)
+            if pairs is None
+        ]
+        found = iter(
+            match_candidates(query.descriptors, missing, self._threshold, device=self._device)
+        )
+        return [next(found) if pairs is None else pairs for pairs in known]
 
 
 def make_hypothesis(place: Place, candidate: Candidate, rank: int) -> PlaceHypothesis:
@@ -132,53 +150,57 @@ def make_hypothesis(place: Place, candidate: Candidate, rank: int) -> PlaceHypot
     )
 
 
-def verify_hypothesis(
-    hypothesis: PlaceHypothesis,
+def verify_hypotheses(
+    hypotheses: Sequence[PlaceHypothesis],
     query: LocalFeatures,
     size: tuple[int, int],
-    reference: LocalFeatures,
-    pairs: np.ndarray | None,
+    references: Sequence[LocalFeatures],
+    matches: Sequence[np.ndarray],
     *,
     config: VerificationConfig,
-    threshold: float,
-    device: str,
     camera: Camera | None = None,
-) -> PlaceHypothesis:
-    """A hypothesis with its geometric verification.
+) -> list[PlaceHypothesis]:
+    """Hypotheses of one image with their geometric verification.
 
     Args:
-        hypothesis: of `make_hypothesis`.
-        query: local features of the image, transformed by the codec of the reference.
+        hypotheses: of `make_hypothesis`.
+        query: local features of the image, transformed by the codec of the references.
         size: width and height of the query in pixels.
-        reference: local features of the hypothesis' place.
-        pairs: [K, 2] rows of matches in `query` and `reference`; None matches them here.
+        references: local features of the hypotheses' places.
+        matches: [K, 2] rows of matches in `query` and in each of `references`.
         config: limits of the geometric verification.
-        threshold: least cosine of a match, adjusted by the codec.
-        device: where features are matched.
         camera: of the query, where it is known.
     """
-    if pairs is None:
-        pairs = match_pair(query.descriptors, reference.descriptors, threshold, device=device)
-    query_xy = query.positions[pairs[:, 0]]
-    reference_xy = reference.positions[pairs[:, 1]]
-    ours, theirs = query.descriptors[pairs[:, 0]], reference.descriptors[pairs[:, 1]]
-    place = hypothesis.place
-    geometry = verify_pair(
-        query_xy,
-        reference_xy,
-        size,
-        place.image_size,
-        config,
-        query_camera=matching_camera(camera, size),
-        reference_camera=matching_camera(place.camera, place.image_size),
-        cosines=np.einsum('kc,kc->k', unit_rows(ours), unit_rows(theirs)),
-    )
-    passed = Verification.LOCAL if geometry.matches else Verification.NONE
-    return replace(
-        hypothesis,
-        inliers=geometry.inliers,
-        regions=geometry.regions,
-        verification=Verification.GEOMETRY if geometry.verified else passed,
-        query_xy=query_xy,
-        reference_xy=reference_xy,
-    )
+    pairs = []
+    for hypothesis, reference, rows in zip(hypotheses, references, matches, strict=True):
+        place = hypothesis.place
+        ours, theirs = query.descriptors[rows[:, 0]], reference.descriptors[rows[:, 1]]
+        pairs.append(
+            MatchedPair(
+                query.positions[rows[:, 0]],
+                reference.positions[rows[:, 1]],
+                size,
+                place.image_size,
+                matching_camera(camera, size),
+                matching_camera(place.camera, place.image_size),
+                np.einsum('kc,kc->k', unit_rows(ours), unit_rows(theirs)),
+            )
+        )
+    geometries = verify_pairs(pairs, config)
+    return [
+        replace(
+            hypothesis,
+            inliers=geometry.inliers,
+            regions=geometry.regions,
+            verification=_passed(geometry),
+            query_xy=pair.query_xy,
+            reference_xy=pair.reference_xy,
+        )
+        for hypothesis, pair, geometry in zip(hypotheses, pairs, geometries, strict=True)
+    ]
+
+
+def _passed(geometry: PairGeometry) -> Verification:
+    if geometry.verified:
+        return Verification.GEOMETRY
+    return Verification.LOCAL if geometry.matches else Verification.NONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fol_vpr.geometry.viewing_rays import REFERENCE_WIDTH
@@ -47,5 +49,8 @@ def min_spread(xy: np.ndarray) -> float:
     """Standard deviation of positions [K, 2] along their narrowest direction, pixels."""
     if len(xy) < 2:
         return 0.0
-    variances = np.linalg.eigvalsh(np.cov(xy, rowvar=False))
-    return float(np.sqrt(max(variances[0], 0.0)))
+    x, y = (xy - xy.mean(axis=0)).T
+    a, b, c = x @ x, x @ y, y @ y
+    # The smaller eigenvalue of the covariance [[a, b], [b, c]] / (K - 1).
+    smaller = (a + c) / 2 - math.hypot((a - c) / 2, b)
+    return math.sqrt(max(smaller, 0.0) / (len(xy) - 1))

@@ -55,11 +55,17 @@ class CameraMotion:
     @property
     def tangents(self) -> np.ndarray:
         """[..., 3, 2] two unit vectors perpendicular to the direction and to each other."""
-        away = np.argmin(np.abs(self.direction), axis=-1)[..., None, None]
-        across = cross_matrix(self.direction)
-        first = np.take_along_axis(across, away, axis=-1)
-        first = first / np.linalg.norm(first, axis=-2, keepdims=True)
-        return np.concatenate([first, across @ first], axis=-1)
+        # Without a branch or a square root, after Duff et al., "Building an orthonormal basis,
+        # revisited" (JCGT 6(1), 2017).
+        x, y, z = np.moveaxis(self.direction, -1, 0)
+        sign = np.copysign(1.0, z)
+        a = -1 / (sign + z)
+        b = x * y * a
+        found = np.empty((*self.direction.shape, 2))
+        found[..., 0, 0], found[..., 0, 1] = 1 + sign * x * x * a, b
+        found[..., 1, 0], found[..., 1, 1] = sign * b, sign + y * y * a
+        found[..., 2, 0], found[..., 2, 1] = -sign * x, -y
+        return found
 
     @property
     def essential_derivatives(self) -> np.ndarray:
@@ -106,7 +112,7 @@ class RayPairs:
     def __init__(self, query: Rays, reference: Rays) -> None:
         self._rays = (query, reference)
         self._q, self._r = (np.ascontiguousarray(rays.directions.T) for rays in (query, reference))
-        self._noise_q, self._noise_r = (_noise(rays) for rays in (query, reference))
+        self._noise_q, self._noise_r = (ray_noise(rays.to_pixels) for rays in (query, reference))
         # [9, K]: `q @ M @ r` is the product of the nine entries of M with these.
         self._both = (self._q[:, None] * self._r).reshape(9, -1)
         self._square_q = np.einsum('ik,ik->k', self._q, self._q)
@@ -206,11 +212,14 @@ class RayPairs:
         return np.asarray(ahead / np.maximum(parallax.sum(axis=-1), 1e-300))
 
 
-def _noise(rays: Rays) -> np.ndarray:
-    """[3, K] covariance of rays for an error of one pixel: variance of x, covariance, variance of
-    y.
+def ray_noise(to_pixels: np.ndarray) -> np.ndarray:
+    """[3, ...] covariance of rays for an error of one pixel: variance of x, covariance, of y.
+
+    Args:
+        to_pixels: [..., 2, 2] of `Rays`.
     """
-    (a, b), (c, d) = rays.to_pixels.transpose(1, 2, 0)
+    a, b = to_pixels[..., 0, 0], to_pixels[..., 0, 1]
+    c, d = to_pixels[..., 1, 0], to_pixels[..., 1, 1]
     square = (a * d - b * c) ** 2
     return np.asarray(np.stack([d * d + b * b, -(c * d + a * b), a * a + c * c]) / square)
 

@@ -20,8 +20,16 @@ from fol_vpr.geometry.viewing_rays import Rays
 # Of RANSAC: probability of a sample without outliers, and most samples.
 CONFIDENCE = 0.999
 MAX_ITERATIONS = 2000
-# Most samples of PROSAC, which finds hardly anything better later.
+# Most samples of PROSAC, which finds hardly anything better later. An essential matrix is refined
+# afterwards, and its matches are sampled in a better order, see `sampling_order`.
 MAX_PROSAC_ITERATIONS = 500
+MAX_ESSENTIAL_ITERATIONS = 100
+# Of `sampling_order`: how many of the most similar matches support each other, and the distances
+# at which that support ends, in pixels of a 640 px wide image: of displacements, of positions.
+SUPPORTING_MATCHES = 400
+SUPPORT_DISPLACEMENT, SUPPORT_REACH = 16.0, 200.0
+# Added to the cosine of a match above the least one, so that the last ones count as well.
+MIN_EXCESS = 0.02
 # A homography with more inliers than this is refined by least squares.
 MIN_HOMOGRAPHY_INLIERS = 8
 # Iterations of the pure rotation: reweighted Kabsch, then Gauss-Newton.
@@ -119,21 +127,79 @@ def fit_essential(
     """
     # OpenCV's sampling expects coordinates of the magnitude of pixels.
     size = float(np.sqrt(query.scale * reference.scale))
-    order, method, iterations = _sampling(len(query), cosines)
+    matrix = np.diag([size, size, 1.0])
+    here, there = size * query.xy, size * reference.xy
     try:
-        matrix, _ = cv2.findEssentialMat(
-            size * reference.xy[order],
-            size * query.xy[order],
-            np.diag([size, size, 1.0]),
-            method=method,
-            prob=CONFIDENCE,
-            threshold=threshold,
-            maxIters=iterations,
-        )
+        if cosines is None:
+            found, _ = cv2.findEssentialMat(
+                there,
+                here,
+                matrix,
+                method=cv2.USAC_MAGSAC,
+                prob=CONFIDENCE,
+                threshold=threshold,
+                maxIters=MAX_ITERATIONS,
+            )
+        else:
+            order = sampling_order(here, there, cosines)
+            found, _ = cv2.findEssentialMat(
+                there[order], here[order], matrix, matrix, None, None, _prosac(threshold)
+            )
     except cv2.error:
         return None
-    valid = matrix is not None and matrix.shape == (3, 3) and np.isfinite(matrix).all()
-    return np.asarray(matrix) if valid else None
+    valid = found is not None and found.shape == (3, 3) and np.isfinite(found).all()
+    return np.asarray(found) if valid else None
+
+
+def _prosac(threshold: float) -> cv2.UsacParams:
+    """OpenCV's PROSAC without local optimisation: what it finds is refined on all matches."""
+    params = cv2.UsacParams()
+    params.sampler = cv2.SAMPLING_PROSAC
+    params.score = cv2.SCORE_METHOD_MSAC
+    params.loMethod = cv2.LOCAL_OPTIM_NULL
+    params.threshold = threshold
+    params.confidence = CONFIDENCE
+    params.maxIterations = MAX_ESSENTIAL_ITERATIONS
+    # OpenCV before 4.7 has no choice there.
+    if hasattr(params, 'final_polisher'):
+        params.final_polisher = cv2.NONE_POLISHER
+    return params
+
+
+def sampling_order(query: np.ndarray, reference: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+    """Order in which matches are sampled: the most promising ones first.
+
+    A right match has right ones around it that are displaced by about the same vector, as no part
+    of a scene moves by itself; accidental matches have random displacements (the smoothness that
+    GMS counts, Bian et al., CVPR 2017). So a match is worth its cosine above the least one, times
+    the cosines of the matches that support it.
+
+    Args:
+        query, reference: [K, 2] positions, pixels of 640 px wide images.
+        cosines: [K] cosine of the descriptors of each match.
+
+    Returns:
+        [K] rows. Only the first 400 by their cosines are compared; the others follow.
+    """
+    order = np.argsort(-cosines, kind='stable')
+    first = order[:SUPPORTING_MATCHES]
+    if not len(first):
+        return order
+    here = query[first]
+    scaled = np.concatenate(
+        [(here - reference[first]) / SUPPORT_DISPLACEMENT, here / SUPPORT_REACH], axis=1
+    )
+    # Of numbers around 0, single precision has enough digits.
+    near = np.asarray(scaled - scaled.mean(axis=0), np.float32)
+    squares = np.einsum('ij,ij->i', near, near)
+    support = near @ (2 * near).T
+    support -= squares - 1
+    support -= squares[:, None]
+    np.maximum(support, 0, out=support)
+    excess = cosines[first] - cosines[first[-1]] + MIN_EXCESS
+    # Every match supports itself by 1, which does not count.
+    promising = np.argsort(-excess * (support @ excess - excess), kind='stable')
+    return np.concatenate([first[promising], order[SUPPORTING_MATCHES:]])
 
 
 def _sampling(count: int, cosines: np.ndarray | None) -> tuple[np.ndarray, int, int]:

@@ -141,7 +141,7 @@ def _weighted(
         distances = np.where(counted, distances, np.inf)
     sigma = spread(distances, limit)
     weights = tukey_weights(distances, sigma[:, None])
-    leverage = _leverage(jacobian[:, :2], weights)
+    leverage = leverages(jacobian[:, :2], weights)
     usual = medians(leverage, weights > 0)[:, None]
     bound = MAX_LEVERAGE * usual
     of_q, of_r, _ = pairs.depth_fractions(motion)
@@ -151,7 +151,7 @@ def _weighted(
     return MotionFit(motion, residuals, sigma, weights, jacobian, behind)
 
 
-def _leverage(by_direction: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def leverages(by_direction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """[B, K] leverage of each match on the direction; that on the rotation hardly differs.
 
     Args:

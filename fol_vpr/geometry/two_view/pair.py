@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
 from fol_vpr.geometry.two_view import coverage, models
-from fol_vpr.geometry.two_view.epipolar import RayPairs, decompose_essential
+from fol_vpr.geometry.two_view.epipolar import RayPairs
+from fol_vpr.geometry.two_view.joint_fit import JointRays
 from fol_vpr.geometry.two_view.models import MotionModel
-from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, MotionFit, refine_motions
+from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, MotionFit
 from fol_vpr.geometry.two_view.motion_search import find_motions
 from fol_vpr.geometry.two_view.relative_pose import Noise, pose_from_fits, select_model
 from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays
@@ -67,6 +69,71 @@ class _Support:
     relative: RelativePose | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class MatchedPair:
+    """The matches of an image with a reference.
+
+    Attributes:
+        query_xy, reference_xy: [K, 2] matched positions x and y in pixels of the images.
+        query_size, reference_size: width and height of the images in pixels.
+        query_camera, reference_camera: calibration of the images, None where it is not known.
+        cosines: [K] cosine of the descriptors of each match; matches that are similar, and
+            displaced like similar ones around them, are sampled first. None where they are not
+            known.
+    """
+
+    query_xy: np.ndarray
+    reference_xy: np.ndarray
+    query_size: tuple[int, int]
+    reference_size: tuple[int, int]
+    query_camera: Camera | None = None
+    reference_camera: Camera | None = None
+    cosines: np.ndarray | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether both cameras are known."""
+        return self.query_camera is not None and self.reference_camera is not None
+
+    @property
+    def rescaled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both positions [K, 2] in images whose longer side has 640 pixels."""
+        return (
+            coverage.rescale(self.query_xy, self.query_size),
+            coverage.rescale(self.reference_xy, self.reference_size),
+        )
+
+
+def verify_pairs(pairs: Sequence[MatchedPair], config: VerificationConfig) -> list[PairGeometry]:
+    """Fit the epipolar geometry of image pairs robustly and count their inliers.
+
+    Where both cameras are known, an essential matrix is fitted and refined on the viewing rays,
+    else a fundamental matrix. Samples are drawn by PROSAC where cosines are given, else by
+    MAGSAC++ (OpenCV). The result of a pair does not depend on the others: they share the calls of
+    the refinement, which take longer than its numbers.
+
+    Args:
+        pairs: may share images and cameras.
+        config: thresholds; `inlier_threshold` is in pixels of a 640 px wide image.
+
+    Raises:
+        InputError: an image has another aspect ratio than its calibration.
+    """
+    limit = config.inlier_threshold
+    found: dict[int, _Support | None] = {}
+    calibrated = [
+        i for i, p in enumerate(pairs) if p.calibrated and len(p.query_xy) >= MIN_MATCHES
+    ]
+    supports = _with_cameras([pairs[number] for number in calibrated], limit)
+    found.update(zip(calibrated, supports, strict=True))
+    for number, pair in enumerate(pairs):
+        if number not in found and len(pair.query_xy) >= MIN_MATCHES:
+            found[number] = _uncalibrated(*pair.rescaled, limit, pair.cosines, False)
+    return [
+        _judged(*pair.rescaled, found.get(number), config) for number, pair in enumerate(pairs)
+    ]
+
+
 def verify_pair(
     query_xy: np.ndarray,
     reference_xy: np.ndarray,
@@ -79,19 +146,12 @@ def verify_pair(
     cosines: np.ndarray | None = None,
     estimate_relative_pose: bool = False,
 ) -> PairGeometry:
-    """Fit the epipolar geometry of an image pair robustly and count its inliers.
-
-    With both cameras an essential matrix is fitted and refined on the viewing rays, else a
-    fundamental matrix. Samples are drawn by PROSAC where cosines are given, else by MAGSAC++
-    (OpenCV).
+    """Fit the epipolar geometry of one image pair; see `verify_pairs`.
 
     Args:
-        query_xy, reference_xy: [K, 2] matched positions x and y in pixels of the images.
-        query_size, reference_size: width and height of the images in pixels.
+        query_xy, reference_xy, query_size, reference_size: of the pair, see `MatchedPair`.
         config: thresholds; `inlier_threshold` is in pixels of a 640 px wide image.
-        query_camera, reference_camera: calibration of the images, None where it is not known.
-        cosines: [K] cosine of the descriptors of each match; the most similar matches are sampled
-            first. None where they are not known.
+        query_camera, reference_camera, cosines: of the pair, see `MatchedPair`.
         estimate_relative_pose: also select the simplest motion model (GRIC) and, with both
             cameras, estimate the relative pose. Use it with tracked positions only: matched local
             features tend to have the same position in both images, which biases the motion.
@@ -99,35 +159,49 @@ def verify_pair(
     Raises:
         InputError: an image has another aspect ratio than its calibration.
     """
-    count = len(query_xy)
-    unsupported = PairGeometry(count, 0, 0, False, inlier=np.zeros(count, bool))
-    if count < MIN_MATCHES:
-        return unsupported
-    query = coverage.rescale(query_xy, query_size)
-    reference = coverage.rescale(reference_xy, reference_size)
-    if query_camera is not None and reference_camera is not None:
-        support = _calibrated(
+    pair = MatchedPair(
+        query_xy,
+        reference_xy,
+        query_size,
+        reference_size,
+        query_camera,
+        reference_camera,
+        cosines,
+    )
+    if not estimate_relative_pose:
+        return verify_pairs([pair], config)[0]
+    query, reference = pair.rescaled
+    support: _Support | None = None
+    if len(query_xy) >= MIN_MATCHES and query_camera is not None and reference_camera is not None:
+        support = _measured(
             pixels_to_rays(query_camera, query_xy, query_size),
             pixels_to_rays(reference_camera, reference_xy, reference_size),
             query,
             reference,
             config.inlier_threshold,
-            cosines,
-            estimate_relative_pose,
         )
-    else:
-        support = _uncalibrated(
-            query, reference, config.inlier_threshold, cosines, estimate_relative_pose
-        )
+    elif len(query_xy) >= MIN_MATCHES:
+        support = _uncalibrated(query, reference, config.inlier_threshold, cosines, True)
+    return _judged(query, reference, support, config)
+
+
+def _judged(
+    query: np.ndarray,
+    reference: np.ndarray,
+    support: _Support | None,
+    config: VerificationConfig,
+) -> PairGeometry:
+    """The result for rescaled positions [K, 2] and the inliers of their model, if there is one."""
+    count = len(query)
     if support is None:
-        return unsupported
+        return PairGeometry(count, 0, 0, False, inlier=np.zeros(count, bool))
     inlier = support.inlier
     inliers = int(inlier.sum())
-    regions = min(coverage.count_regions(query[inlier]), coverage.count_regions(reference[inlier]))
+    seen = (query[inlier], reference[inlier])
+    regions = min(coverage.count_regions(xy) for xy in seen)
     verified = (
         not shortfalls(inliers, count, regions, config)
-        and min(coverage.min_spread(query[inlier]), coverage.min_spread(reference[inlier]))
-        >= MIN_SPREAD
+        and min(coverage.min_spread(xy) for xy in seen) >= MIN_SPREAD
     )
     return PairGeometry(
         matches=count,
@@ -168,26 +242,81 @@ def _uncalibrated(
     return _Support(inlier, min(costs, key=lambda model: costs[model]))
 
 
-def _calibrated(
+def _with_cameras(pairs: Sequence[MatchedPair], threshold: float) -> list[_Support | None]:
+    """Inliers of a refined essential matrix for each pair; None where none was found."""
+    queries = _rays((pair.query_camera, pair.query_xy, pair.query_size) for pair in pairs)
+    references = _rays(
+        (pair.reference_camera, pair.reference_xy, pair.reference_size) for pair in pairs
+    )
+    found: list[_Support | None] = [None] * len(pairs)
+    fitted: list[int] = []
+    valid, rays, essentials = [], [], []
+    for number, (pair, query, reference) in enumerate(
+        zip(pairs, queries, references, strict=True)
+    ):
+        usable = query.valid & reference.valid
+        if usable.sum() < MIN_MATCHES:
+            continue
+        if not usable.all():
+            query, reference = query[usable], reference[usable]
+        cosines = None if pair.cosines is None else pair.cosines[usable]
+        essential = models.fit_essential(query, reference, threshold, cosines)
+        if essential is not None:
+            fitted.append(number)
+            valid.append(usable)
+            rays.append((query, reference))
+            essentials.append(essential)
+    if not fitted:
+        return found
+    joint = JointRays(rays)
+    motions = joint.refined(joint.motions(np.stack(essentials), threshold), threshold)
+    agrees = joint.inliers(motions, threshold)
+    for number, usable, inlier in zip(fitted, valid, agrees, strict=True):
+        found[number] = _Support(
+            _among(usable, inlier),
+            MotionModel.ESSENTIAL if inlier.sum() >= MIN_MATCHES else MotionModel.NONE,
+        )
+    return found
+
+
+def _rays(views: Iterable[tuple[Camera | None, np.ndarray, tuple[int, int]]]) -> list[Rays]:
+    """Viewing rays of the positions [K, 2] of each view; views of one camera share a call."""
+    listed = list(views)
+    groups: dict[tuple[int, tuple[int, int]], list[int]] = {}
+    for number, (camera, _, size) in enumerate(listed):
+        groups.setdefault((id(camera), size), []).append(number)
+    found: dict[int, Rays] = {}
+    for numbers in groups.values():
+        camera, _, size = listed[numbers[0]]
+        assert camera is not None
+        rays = pixels_to_rays(camera, np.concatenate([listed[n][1] for n in numbers]), size)
+        first = 0
+        for number in numbers:
+            last = first + len(listed[number][1])
+            found[number] = rays[first:last]
+            first = last
+    return [found[number] for number in range(len(listed))]
+
+
+def _among(valid: np.ndarray, inlier: np.ndarray) -> np.ndarray:
+    """The inliers among all matches, from those among the valid ones."""
+    found = np.zeros(len(valid), bool)
+    found[valid] = inlier
+    return found
+
+
+def _measured(
     query: Rays,
     reference: Rays,
     query_xy: np.ndarray,
     reference_xy: np.ndarray,
     threshold: float,
-    cosines: np.ndarray | None,
-    estimate_relative_pose: bool,
 ) -> _Support | None:
-    """Inliers of a refined essential matrix, and on request the model and the relative pose."""
+    """Inliers of the best motion, the motion model, and the relative pose."""
     valid = query.valid & reference.valid
     if valid.sum() < MIN_MATCHES:
         return None
     query, reference = query[valid], reference[valid]
-    if not estimate_relative_pose:
-        valid_cosines = None if cosines is None else cosines[valid]
-        essential = models.fit_essential(query, reference, threshold, valid_cosines)
-        if essential is None:
-            return None
-        return _refined(essential, query, reference, valid, threshold)
     pairs = RayPairs(query, reference)
     rotation = models.fit_rotation(query, reference, threshold)
     homography = models.homography_of_rays(query, reference, threshold)
@@ -196,8 +325,7 @@ def _calibrated(
         return None
     best = fits[0]
     agrees = np.abs(best.residuals) <= threshold
-    inlier = np.zeros(len(valid), bool)
-    inlier[valid] = agrees
+    inlier = _among(valid, agrees)
     if agrees.sum() < MIN_MATCHES:
         return _Support(inlier, MotionModel.NONE)
     q, r = query_xy[inlier], reference_xy[inlier]
@@ -210,21 +338,6 @@ def _calibrated(
     if model != MotionModel.ESSENTIAL:
         return _Support(inlier, model)
     return _Support(inlier, model, pose_from_fits(fits, pairs, noise))
-
-
-def _refined(
-    essential: np.ndarray, query: Rays, reference: Rays, valid: np.ndarray, threshold: float
-) -> _Support:
-    """Inliers of the essential matrix that sampling found, after refinement."""
-    pairs = RayPairs(query, reference)
-    motions = decompose_essential(essential)
-    best = int(np.argmax(pairs.fraction_in_front(motions, threshold)))
-    refined = refine_motions(pairs, motions[best : best + 1], threshold)
-    inlier = np.zeros(len(valid), bool)
-    inlier[valid] = np.abs(refined.residuals[0]) <= threshold
-    return _Support(
-        inlier, MotionModel.ESSENTIAL if inlier.sum() >= MIN_MATCHES else MotionModel.NONE
-    )
 
 
 def _position_sigma(fit: MotionFit, agrees: np.ndarray) -> float:

@@ -126,6 +126,16 @@ def test_the_right_motion_is_found_from_a_start_near_it():
     assert np.degrees(np.arccos(fit.motion.direction @ truth.direction)).max() < 1.0
 
 
+def test_tangents_and_the_direction_are_perpendicular_unit_vectors():
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    directions = np.concatenate([axes, some_motions(20).direction])
+    tangents = CameraMotion(np.tile(np.eye(3), (26, 1, 1)), directions).tangents
+    basis = np.concatenate([tangents, directions[..., None]], axis=2)
+    np.testing.assert_allclose(
+        np.swapaxes(basis, 1, 2) @ basis, np.tile(np.eye(3), (26, 1, 1)), atol=1e-12
+    )
+
+
 def test_an_essential_matrix_decomposes_into_four_motions():
     motion = some_motions(1)[0]
     found = decompose_essential(motion.essential)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.geometry.points import PINHOLE, two_views
+from helpers.geometry.points import MATRIX, PINHOLE, two_views
 
 from fol_vpr.config import VerificationConfig
-from fol_vpr.geometry import verify_pair
+from fol_vpr.geometry import MatchedPair, verify_pair, verify_pairs
+from fol_vpr.geometry.two_view.models import sampling_order
 
 SIZE = (640, 480)
 CONFIG = VerificationConfig()
@@ -95,6 +96,79 @@ def test_the_most_similar_matches_are_sampled_first(cameras):
     misled = verify_pair(*given, cosines=-cosines, **cameras)
     assert known.inlier[right].sum() >= 97
     assert known.inliers > misled.inliers
+
+
+def test_matches_displaced_like_those_around_them_are_sampled_first():
+    """Cosines tell nothing here; the displacements do."""
+    for seed in range(5):
+        views = two_views(
+            np.random.default_rng(seed), (0.5, 0.0, 1.0), noise=0.5, wrong=0.7, count=300
+        )
+        cosines = np.random.default_rng(seed + 9).uniform(0.7, 0.9, 300)
+        order = sampling_order(views.query, views.reference, cosines)
+        assert sorted(order) == list(range(300))
+        assert (order[:40] >= 210).mean() > 0.7
+
+
+def test_beyond_the_most_similar_matches_the_order_is_that_of_the_cosines():
+    views = two_views(np.random.default_rng(0), wrong=0.7, count=1000)
+    cosines = np.random.default_rng(1).uniform(0.7, 0.9, 1000)
+    order = sampling_order(views.query, views.reference, cosines)
+    by_cosine = np.argsort(-cosines)
+    assert sorted(order[:400]) == sorted(by_cosine[:400])
+    assert order[400:].tolist() == by_cosine[400:].tolist()
+
+
+@pytest.mark.parametrize('turn', [(0.0, 0.05, 0.0), (0.1, -0.3, 0.0), (0.0, 0.0, 0.6)])
+def test_hardly_any_inlier_of_the_true_motion_is_missed(turn):
+    """Also where the camera is turned about its axis, so that displacements differ widely."""
+    found = expected = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        views = two_views(rng, (0.8, 0.1, 0.6), turn, noise=1.5, wrong=0.6, count=200)
+        right = np.arange(200) >= 120
+        cosines = 0.7 + 0.05 * right + rng.normal(0, 0.05, 200)
+        given = (views.query, views.reference, SIZE, SIZE, CONFIG)
+        pair = verify_pair(*given, query_camera=PINHOLE, reference_camera=PINHOLE, cosines=cosines)
+        found += pair.inliers
+        expected += (distances_from_truth(views) <= CONFIG.inlier_threshold).sum()
+    assert found >= 0.99 * expected
+
+
+def distances_from_truth(views) -> np.ndarray:
+    """[K] Sampson distances of the matches from the true epipolar geometry, pixels."""
+    inverse = np.linalg.inv(MATRIX)
+    x, y, z = views.translation
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    fundamental = inverse.T @ cross @ views.rotation @ inverse
+    q, r = (
+        np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
+        for xy in (views.query, views.reference)
+    )
+    lines_q, lines_r = r @ fundamental.T, q @ fundamental
+    gradient = (lines_q[:, :2] ** 2).sum(axis=1) + (lines_r[:, :2] ** 2).sum(axis=1)
+    return np.abs((q * lines_q).sum(axis=1)) / np.sqrt(gradient)
+
+
+def test_pairs_are_verified_together_as_each_by_itself():
+    cameras = {'query_camera': PINHOLE, 'reference_camera': PINHOLE}
+    pairs = []
+    for seed, count in enumerate((300, 5, 120, 210)):
+        rng = np.random.default_rng(seed)
+        views = two_views(rng, noise=0.8, wrong=0.4, count=count)
+        known = {} if seed == 2 else cameras
+        pairs.append(
+            MatchedPair(
+                views.query, views.reference, SIZE, SIZE, cosines=rng.random(count), **known
+            )
+        )
+    together = verify_pairs(pairs, CONFIG)
+    for pair, found in zip(pairs, together, strict=True):
+        alone = verify_pairs([pair], CONFIG)[0]
+        assert found == alone
+        np.testing.assert_array_equal(found.inlier, alone.inlier)
+    assert [each.model for each in together] == ['essential', '', 'fundamental', 'essential']
+    assert verify_pairs([], CONFIG) == []
 
 
 def test_the_order_of_matches_does_not_matter_where_their_cosines_are_known():
