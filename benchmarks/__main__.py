@@ -31,6 +31,7 @@ BENCHMARKS = {
     'network': ('speed', 'Forward pass of the network, and a lower bound of its time'),
     'gpu': ('speed', 'What is written for CUDA, step by step; see benchmarks/gpu.sh'),
     'reranking': ('speed', 'Re-ranking: the released algorithm and fol_vpr.retrieval'),
+    'verification': ('speed', 'Geometric verification of an image, call by call'),
     'storage': ('speed', 'Storing, extending and checking a map'),
     'large_map': ('speed', 'A map of 200,000 places: load, search, extend, save, merge'),
     'codecs': ('speed', 'Codecs of local features: bytes, time, recall'),

@@ -39,10 +39,12 @@ def assess_image(image: np.ndarray) -> ImageQuality:
     if width > WORKING_WIDTH:
         size = (WORKING_WIDTH, max(1, round(height * WORKING_WIDTH / width)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    dark = float((grey <= DARK).mean())
-    bright = float((grey >= BRIGHT).mean())
-    contrast = float(grey.std())
-    sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).std())
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
+    dark = float(counts[: DARK + 1].sum() / grey.size)
+    bright = float(counts[BRIGHT:].sum() / grey.size)
+    contrast = _deviation(grey)
+    # 16 bits hold every value of the Laplacian of 8 bits.
+    sharpness = _deviation(cv2.Laplacian(grey, cv2.CV_16S))
     scores = {
         f'dark: {dark:.0%} of the image is black': _ramp(1 - dark, 0.05, 0.35),
         f'overexposed: {bright:.0%} of the image is white': _ramp(1 - bright, 0.05, 0.35),
@@ -57,6 +59,11 @@ def assess_image(image: np.ndarray) -> ImageQuality:
     if not flaws:
         return ImageQuality(1.0, '')
     return ImageQuality(flaws[0][0], '; '.join(reason for _, reason in flaws))
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Standard deviation; several times faster by OpenCV than by NumPy."""
+    return float(cv2.meanStdDev(values)[1].item())
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -28,15 +29,26 @@ class Locations:
     def __init__(self, places: Sequence[Place]) -> None:
         self.places = places
         self._poses = _rows([None if p.pose is None else p.pose.position for p in places])
-        self._geo = _rows([geo_metres(place) for place in places])
-        self._index = np.array([place.index for place in places], np.int64)
-        self._sessions = np.array([place.session_id for place in places], object)
+
+    # What most maps are never asked for is made when it is.
+    @cached_property
+    def _geo(self) -> np.ndarray:
+        return _rows([geo_metres(place) for place in self.places])
+
+    @cached_property
+    def _index(self) -> np.ndarray:
+        return np.array([place.index for place in self.places], np.int64)
+
+    @cached_property
+    def _sessions(self) -> np.ndarray:
+        return np.array([place.session_id for place in self.places], object)
 
     def metres(self, place: Place) -> np.ndarray:
         """Distances [N] in metres from a reference; NaN where no kind of position is shared."""
-        metres = np.full(len(self.places), math.nan)
-        if place.pose is not None:
-            metres = np.linalg.norm(self._poses - place.pose.position, axis=1)
+        if place.pose is None:
+            metres = np.full(len(self.places), math.nan)
+        else:
+            metres = self.metres_from(place.pose.position, geodetic=False)
         if place.geo is not None:
             by_geo = np.linalg.norm(self._geo - geo_metres(place), axis=1)
             metres = np.where(np.isnan(metres), by_geo, metres)
@@ -69,8 +81,13 @@ class Locations:
             radius_factor: both limits are multiplied by this; see `NEIGHBOUR_FACTOR`.
         """
         metres = self.metres(place)
-        near = self.index_gaps(place) <= radius_factor * config.place_index_gap
-        return np.where(np.isnan(metres), near, metres <= radius_factor * config.place_radius)
+        near = metres <= radius_factor * config.place_radius
+        unknown = np.isnan(metres)
+        if not unknown.any():
+            return np.asarray(near)
+        return np.where(
+            unknown, self.index_gaps(place) <= radius_factor * config.place_index_gap, near
+        )
 
 
 def same_place(a: Place, b: Place, config: VerificationConfig) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import Candidate, Features, Frame, Place, PlaceHypothesis, Prior
-from fol_vpr.decision import ImageQuality, Observation, assess_image, same_place
+from fol_vpr.decision import ImageQuality, Locations, Observation, assess_image
 from fol_vpr.mapping import CandidateMatcher, LiveMap, make_hypothesis
 
 
@@ -124,8 +124,11 @@ def ranks_to_verify(places: list[Place], config: RecognizerConfig) -> list[int]:
     """
     verification = config.verification
     reach = range(1, min(len(places), max(config.retrieval.rerank, verification.verify)))
-    rival = [r for r in reach if not same_place(places[r], places[0], verification)][:1]
-    order = dict.fromkeys([0, *rival, *reach]) if places else {}
+    if not places:
+        return []
+    same = Locations(places[: reach.stop]).same(places[0], verification)
+    rival = [rank for rank in reach if not same[rank]][:1]
+    order = dict.fromkeys([0, *rival, *reach])
     return sorted(list(order)[: verification.verify])
 
 

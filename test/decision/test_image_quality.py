@@ -44,3 +44,20 @@ def test_flaws_lower_the_score_and_are_named(scene, spoil, word):
 def test_any_size_is_judged(scene):
     for size in ((1, 1), (7, 3), (4000, 30)):
         assert 0 <= assess_image(cv2.resize(scene, size)).score <= 1
+
+
+def test_flaws_are_measured_as_by_their_definition(scene):
+    """The numbers in the reason are those of the grey values, counted the plain way."""
+    for rows in (180, 200, 211):
+        image = cv2.resize(scene, (320, 240))
+        image[:rows] = 250
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        assert f'overexposed: {(grey >= 250).mean():.0%} of' in assess_image(image).reason
+        image[:rows] = 16
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        assert f'dark: {(grey <= 16).mean():.0%} of' in assess_image(image).reason
+    faint = cv2.GaussianBlur((cv2.resize(scene, (320, 240)) * 0.2).astype(np.uint8), (0, 0), 3)
+    grey = cv2.cvtColor(faint, cv2.COLOR_RGB2GRAY)
+    reason = assess_image(faint).reason
+    assert f'±{grey.std():.1f}' in reason
+    assert f'edge strength {cv2.Laplacian(grey, cv2.CV_32F).std():.1f}' in reason

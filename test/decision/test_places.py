@@ -86,3 +86,18 @@ def test_metres_on_the_sphere_are_those_along_the_ground():
     metres = Locations([place(0, geo=a)]).metres(place(1, geo=b))[0]
     assert metres == pytest.approx(a.distance(b), rel=1e-6)
     assert math.isnan(Locations([place(0, geo=a)]).metres(place(1, x=0.0))[0])
+
+
+def test_positions_and_order_are_mixed_as_one_by_one():
+    """Some references have a pose, some degrees, some neither."""
+    near = GeoPosition(48.0, 11.0)
+    mixed = [
+        place(0, x=0.0),
+        place(3, geo=near),
+        place(4),
+        place(5, x=25.0, geo=near),
+        place(6, session='other'),
+    ]
+    for other in mixed:
+        together = Locations(mixed).same(other, CONFIG)
+        assert together.tolist() == [same_place(each, other, CONFIG) for each in mixed]

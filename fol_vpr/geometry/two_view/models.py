@@ -23,7 +23,7 @@ MAX_ITERATIONS = 2000
 # Most samples of PROSAC, which finds hardly anything better later. An essential matrix is refined
 # afterwards, and its matches are sampled in a better order, see `sampling_order`.
 MAX_PROSAC_ITERATIONS = 500
-MAX_ESSENTIAL_ITERATIONS = 100
+MAX_ESSENTIAL_ITERATIONS = 150
 # Of `sampling_order`: how many of the most similar matches support each other, and the distances
 # at which that support ends, in pixels of a 640 px wide image: of displacements, of positions.
 SUPPORTING_MATCHES = 400

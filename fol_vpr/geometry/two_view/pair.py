@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from fol_vpr.config import VerificationConfig
@@ -67,6 +70,23 @@ class _Support:
     inlier: np.ndarray
     model: MotionModel
     relative: RelativePose | None = None
+
+
+class _ValidMatches(NamedTuple):
+    """Those matches of a pair whose positions have a direction in both images.
+
+    Attributes:
+        number: of the pair.
+        valid: [K] bool, which of its matches they are.
+        query, reference: their viewing rays.
+        cosines: of their descriptors; None where they are not known.
+    """
+
+    number: int
+    valid: np.ndarray
+    query: Rays
+    reference: Rays
+    cosines: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,35 +268,43 @@ def _with_cameras(pairs: Sequence[MatchedPair], threshold: float) -> list[_Suppo
     references = _rays(
         (pair.reference_camera, pair.reference_xy, pair.reference_size) for pair in pairs
     )
-    found: list[_Support | None] = [None] * len(pairs)
-    fitted: list[int] = []
-    valid, rays, essentials = [], [], []
-    for number, (pair, query, reference) in enumerate(
-        zip(pairs, queries, references, strict=True)
-    ):
-        usable = query.valid & reference.valid
-        if usable.sum() < MIN_MATCHES:
-            continue
-        if not usable.all():
-            query, reference = query[usable], reference[usable]
-        cosines = None if pair.cosines is None else pair.cosines[usable]
-        essential = models.fit_essential(query, reference, threshold, cosines)
+    usable = []
+    for number, (query, reference) in enumerate(zip(queries, references, strict=True)):
+        valid = query.valid & reference.valid
+        if valid.sum() >= MIN_MATCHES:
+            cosines = pairs[number].cosines
+            known = None if cosines is None else cosines[valid]
+            usable.append(_ValidMatches(number, valid, query[valid], reference[valid], known))
+    fitted, essentials = [], []
+    for matches, essential in zip(usable, _essentials(usable, threshold), strict=True):
         if essential is not None:
-            fitted.append(number)
-            valid.append(usable)
-            rays.append((query, reference))
+            fitted.append(matches)
             essentials.append(essential)
+    found: list[_Support | None] = [None] * len(pairs)
     if not fitted:
         return found
-    joint = JointRays(rays)
+    joint = JointRays([(matches.query, matches.reference) for matches in fitted])
     motions = joint.refined(joint.motions(np.stack(essentials), threshold), threshold)
-    agrees = joint.inliers(motions, threshold)
-    for number, usable, inlier in zip(fitted, valid, agrees, strict=True):
-        found[number] = _Support(
-            _among(usable, inlier),
+    for matches, inlier in zip(fitted, joint.inliers(motions, threshold), strict=True):
+        found[matches.number] = _Support(
+            _among(matches.valid, inlier),
             MotionModel.ESSENTIAL if inlier.sum() >= MIN_MATCHES else MotionModel.NONE,
         )
     return found
+
+
+def _essentials(usable: Sequence[_ValidMatches], threshold: float) -> list[np.ndarray | None]:
+    """The essential matrix of each pair; the samples of several pairs are drawn side by side."""
+
+    def fitted(matches: _ValidMatches) -> np.ndarray | None:
+        return models.fit_essential(matches.query, matches.reference, threshold, matches.cosines)
+
+    workers = min(len(usable), cv2.getNumThreads())
+    if workers < 2:
+        return [fitted(matches) for matches in usable]
+    # OpenCV releases Python's lock.
+    with ThreadPoolExecutor(workers, 'sampling') as pool:
+        return list(pool.map(fitted, usable))
 
 
 def _rays(views: Iterable[tuple[Camera | None, np.ndarray, tuple[int, int]]]) -> list[Rays]:
