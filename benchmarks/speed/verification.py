@@ -147,9 +147,7 @@ def measure(map_bag: Path, query_bag: Path, every: int) -> dict[str, object]:
         source = open_source(map_bag, pose_topic='/ground_truth')
         build_map(source, path, extractor, MappingConfig())
         with MapReader(path) as reader:
-            descriptors = np.stack(
-                [row for _, row in reader.descriptors(range(len(reader.places)))]
-            )
+            descriptors = reader.descriptors(range(len(reader.places)))
             for frame in queries(query_bag, every):
                 features = extractor.extract([frame.image])[0]
                 similar = np.argsort(-descriptors @ features.global_descriptor, kind='stable')

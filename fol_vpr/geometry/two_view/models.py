@@ -27,7 +27,7 @@ MAX_ESSENTIAL_ITERATIONS = 150
 # Of `sampling_order`: how many of the most similar matches support each other, and the distances
 # at which that support ends, in pixels of a 640 px wide image: of displacements, of positions.
 SUPPORTING_MATCHES = 400
-SUPPORT_DISPLACEMENT, SUPPORT_REACH = 16.0, 200.0
+SUPPORT_DISPLACEMENT, SUPPORT_REACH = 16.0, 400.0
 # Added to the cosine of a match above the least one, so that the last ones count as well.
 MIN_EXCESS = 0.02
 # A homography with more inliers than this is refined by least squares.
