@@ -99,6 +99,7 @@ def _context(options: argparse.Namespace, builds: tuple[Build, Build], folder: P
         rounds=options.rounds,
         weights=options.weights,
         sizes=options.sizes,
+        real=options.real and options.real.resolve(),
     )
 
 
@@ -150,6 +151,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--sizes', type=int, nargs='+', default=[10_000], help='places of the row search'
+    )
+    parser.add_argument(
+        '--real',
+        type=Path,
+        metavar='FILE.npy',
+        help='keep the descriptors of the real images of the row search here, or read them',
     )
     parser.add_argument(
         '--town',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,11 @@ class Build:
     name: str
     root: Path
     commit: str
+
+    @property
+    def file_name(self) -> str:
+        """The name as part of a file's name: branches may have slashes."""
+        return re.sub(r'[^\w.-]', '-', self.name)
 
     def environment(self, threads: int = 0) -> dict[str, str]:
         """Environment variables under which Python imports this build's code.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Context:
         rounds: turns of everything but answers.
         weights: networks of the rows `forward`.
         sizes: places of the rows `search`.
+        real: .npy where descriptors of real images are kept for those; None keeps none.
     """
 
     builds: tuple[Build, Build]
@@ -47,6 +49,7 @@ class Context:
     rounds: int
     weights: Sequence[str]
     sizes: Sequence[int]
+    real: Path | None
     waiting_s: float = 0.0
     _made: dict[str, Path] = field(default_factory=dict)
 
@@ -70,25 +73,32 @@ class Context:
         Raises:
             BuildError: a drive is missing, or the build failed.
         """
+        if self.map is not None:
+            if not self.map.is_file():
+                raise BuildError(f'there is no map at {self.map}')
+            return self.map
         if build.name in self._made:
             return self._made[build.name]
         # A commit with changes says too little about the code that made a map.
         folder = self.folder if build.commit.endswith('+') else self.maps
-        path = self.map or folder / f'{build.commit}.folmap'
+        path = folder / f'{build.commit}.folmap'
         if not path.exists():
             day, overcast = self.drive('day'), self.drive('overcast')
             say(f'{build.name}: building and calibrating its map of the drive')
+            made = self.folder / f'map-{build.file_name}.folmap'
             scale = ('--scale', SCALE) if build.takes('--scale', 'map', 'build') else ()
             build.run(
                 '-m', 'fol_vpr.cli.main', 'map', 'build', '--bag', day,
-                '--pose-topic', inputs.POSES, *scale, '--output', path, threads=self.threads,
+                '--pose-topic', inputs.POSES, *scale, '--output', made, threads=self.threads,
             )  # fmt: skip
             build.run(
-                '-m', 'fol_vpr.cli.main', 'calibrate', '--map', path, '--bag', overcast,
+                '-m', 'fol_vpr.cli.main', 'calibrate', '--map', made, '--bag', overcast,
                 '--pose-topic', inputs.POSES, '--odom-topic', inputs.ODOMETRY,
                 '--positive-radius', CRITERIA.positive_radius,
                 '--positive-angle', CRITERIA.positive_angle, threads=self.threads,
             )  # fmt: skip
+            # Only a map that is calibrated is kept.
+            shutil.move(made, path)
         self._made[build.name] = path
         return path
 

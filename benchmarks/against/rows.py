@@ -117,7 +117,7 @@ def build(context: Context) -> list[Section]:
                 worker.ask('open_network', weights=weights)
 
             def task(worker: Worker, weights: str = weights, bag: Path = bag) -> dict[str, Any]:
-                path = context.folder / f'built-{worker.build.name}.folmap'
+                path = context.folder / f'built-{worker.build.file_name}.folmap'
                 found: dict[str, Any] = worker.ask(
                     'build_map', bag=str(bag), pose_topic=inputs.POSES, weights=weights,
                     output=str(path),
@@ -156,7 +156,7 @@ def train(context: Context) -> list[Section]:
     with context.workers() as pair:
 
         def task(worker: Worker) -> dict[str, Any]:
-            name = worker.build.name
+            name = worker.build.file_name
             recipe = worker.build.root / 'training' / 'configs' / 'fol_tiny.yaml'
             config = inputs.write_recipe(recipe, places, context.folder / f'{name}.yaml')
             run = context.folder / f'run-{name}'
@@ -207,7 +207,7 @@ def _searched(context: Context, build: Build) -> list[dict[str, Any]]:
     output = context.folder / 'search.json'
     given = [
         '--sizes', *map(str, context.sizes), '--methods', 'flat', 'large',
-        '--real', str(context.folder / 'real.npy'), '--json', str(output),
+        '--real', str(context.real or context.folder / 'real.npy'), '--json', str(output),
         '--threads', str(context.threads), '--folder', str(context.folder),
     ]  # fmt: skip
     script = context.folder / 'search.py'

@@ -13,7 +13,15 @@ from helpers import scenes, source_files
 
 from benchmarks.__main__ import main
 from benchmarks.against import against, inputs
-from benchmarks.against.builds import ROOT, BuildError, Worker, checkout, measured, working_tree
+from benchmarks.against.builds import (
+    ROOT,
+    Build,
+    BuildError,
+    Worker,
+    checkout,
+    measured,
+    working_tree,
+)
 from fol_vpr.config import MappingConfig, NetworkConfig
 from fol_vpr.mapping import build_map
 from fol_vpr.network import FeatureExtractor
@@ -86,6 +94,10 @@ def test_a_worker_runs_the_code_of_its_build_and_stops_while_it_waits(tmp_path):
         assert worker.ask('open_network', weights='fol_tiny')['px'] == 182
 
 
+def test_a_branch_with_a_slash_names_a_file():
+    assert Build('origin/main~1', ROOT, '0').file_name == 'origin-main-1'
+
+
 def test_settings_of_openmp_in_the_shell_change_no_build(monkeypatch):
     monkeypatch.setenv('GOMP_SPINCOUNT', '0')
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
@@ -100,7 +112,7 @@ def test_settings_of_openmp_in_the_shell_change_no_build(monkeypatch):
 
 def test_a_worker_that_imports_other_code_is_refused(tmp_path):
     # The folder has no fol_vpr, so that of the running environment would be measured.
-    stranger = type(working_tree())('stranger', tmp_path, '0')
+    stranger = Build('stranger', tmp_path, '0')
     with pytest.raises(BuildError, match='was imported'):
         Worker(stranger, 1, tmp_path / 'log')
 
@@ -161,6 +173,12 @@ def test_head_against_itself(town, tmp_path, capsys):
 def test_drives_that_were_not_drawn_are_named(tmp_path, capsys):
     assert against.main(['HEAD', '--rows', 'whole', '--town', str(tmp_path)]) == 1
     assert '`make demo` draws the drives' in capsys.readouterr().err
+
+
+def test_a_map_that_is_missing_is_named(town, tmp_path, capsys):
+    missing = str(tmp_path / 'm.folmap')
+    assert against.main(['HEAD', '--rows', 'query', '--town', str(town), '--map', missing]) == 1
+    assert f'there is no map at {missing}' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('words', ['', 'HEAD --rows no-such-row', 'HEAD --images x'])
