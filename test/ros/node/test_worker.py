@@ -117,6 +117,9 @@ class Stages:
         gate.release()
         assert done.acquire(timeout=20)
 
+    def nothing_is_prepared(self) -> None:
+        assert not self.preparing.acquire(timeout=0.5)
+
     def finish(self, count: int) -> None:
         for _ in range(count):
             self.go_prepare.release()
@@ -161,15 +164,20 @@ def test_where_the_newest_wins_it_is_prepared_just_in_time():
     begin_to_answer(stages, 2, prepared_in=2.0)
     assert stages.worker.put(3) == 0
     stages.now += 7.9
-    assert stages.worker.put(4) == 1, '3 was taken although nobody would have wanted it yet'
+    stages.nothing_is_prepared()
+    assert stages.worker.put(4) == 1
+    stages.nothing_is_prepared()
     stages.now += 0.2
     assert stages.worker.put(5) == 1
     # Two seconds before the answer to 2 is due: 5 is prepared beside it, and is not displaced.
     stages.let(stages.go_prepare, stages.prepared)
+    assert stages.preparing.acquire(timeout=20)
     assert stages.answered == [10]
     assert stages.worker.put(6) == 0
     stages.now += 100
-    assert stages.worker.put(7) == 1, '6 was taken although one waits that is prepared'
+    # One that is prepared waits already.
+    stages.nothing_is_prepared()
+    assert stages.worker.put(7) == 1
     stages.finish(3)
     assert stages.answered == [10, 20, 50, 70]
     assert stages.worker.stop(20)
@@ -180,6 +188,7 @@ def test_nothing_is_prepared_ahead_before_it_is_known_how_long_an_answer_takes()
     begin_to_answer(stages, 1, prepared_in=1.0)
     assert stages.worker.put(2) == 0
     stages.now += 100
+    stages.nothing_is_prepared()
     assert stages.worker.put(3) == 1
     stages.finish(2)
     assert stages.answered == [10, 30]
