@@ -57,6 +57,7 @@ BENCHMARKS = {
     'streams': ('endurance', 'Images at full rate, 20 subscribers, one of them stopped'),
     'losses': ('learning', 'The losses: cost of the released approach and of training.losses'),
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
+    'training_step': ('learning', 'Time of the parts of a training step'),
     'ablation': ('learning', 'Recall after training with each of the losses'),
     'dark_queries': ('learning', 'Recall with queries as they are, and darkened'),
 }

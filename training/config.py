@@ -121,7 +121,9 @@ class RunConfig(Checked):
     nodes: int = setting(1, 'Machines.', minimum=1)
     precision: str = setting(
         'auto',
-        'Number format of the computation. auto is bf16-mixed on a GPU and 32-true on the CPU.',
+        'Number format of the matrix products: bf16-mixed is bfloat16, 32-true float32. Weights, '
+        'losses and normalisations are float32 in each. auto is bf16-mixed on a GPU and on a CPU '
+        'that multiplies bfloat16 faster, else 32-true.',
         choices=('auto', '32-true', 'bf16-mixed', '16-mixed'),
     )
     threads: int = setting(

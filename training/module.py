@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -45,7 +45,7 @@ class FoLTraining(pl.LightningModule):
         self.net = initial_network(config.model)
         self.loss = FoLLoss(config.losses)
         self.averaged = (
-            AveragedModel(self.net, avg_fn=_average(config.model.average))
+            AveragedModel(self.net, multi_avg_fn=_average(config.model.average))
             if config.model.average
             else None
         )
@@ -109,7 +109,33 @@ class FoLTraining(pl.LightningModule):
     def on_before_optimizer_step(self, _optimizer: torch.optim.Optimizer) -> None:
         """Log the norm of the gradient before it is clipped."""
         gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-        self.log('gradient norm', nn.utils.get_total_norm(gradients))
+        self._gradient_norm = nn.utils.get_total_norm(gradients)
+        self.log('gradient norm', self._gradient_norm)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient by the norm that was logged.
+
+        Lightning computes the norm once more, and refuses to clip for a fused optimiser under
+        bf16-mixed, where it takes its gradients to be scaled.
+        """
+        if self._is_fused and gradient_clip_val:
+            nn.utils.clip_grads_with_norm_(
+                self.net.parameters(), gradient_clip_val, self._gradient_norm
+            )
+        else:
+            super().configure_gradient_clipping(
+                optimizer, gradient_clip_val, gradient_clip_algorithm
+            )
+
+    @property
+    def _is_fused(self) -> bool:
+        """Whether one kernel steps all parameters: on a CPU, where a loop takes longer."""
+        return self.device.type == 'cpu'
 
     def optimizer_step(self, *args: Any, **options: Any) -> None:
         """Learn, and bring the average up to date before a checkpoint is taken of both."""
@@ -128,6 +154,7 @@ class FoLTraining(pl.LightningModule):
             parameter_groups(self.net, config.weight_decay),
             lr=config.learning_rate,
             betas=(config.betas[0], config.betas[1]),
+            fused=self._is_fused or None,
         )
         steps = config.decay_steps or self._steps()
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, learning_rate(config, steps))
@@ -238,11 +265,13 @@ def learning_rate(config: OptimiserConfig, steps: int) -> Callable[[int], float]
     return factor
 
 
-def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def _average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
     """Exponential moving average that forgets its beginning: early on the decay is less."""
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def average(
+        averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int
+    ) -> None:
         kept = min(decay, (1 + float(count)) / (10 + float(count)))
-        return averaged + (1 - kept) * (current - averaged)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - kept)
 
     return average

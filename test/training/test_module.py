@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from helpers.training import one_step
 from helpers.training.datasets import grouped
 
-from fol_vpr.errors import InputError, WeightsError
+from fol_vpr.errors import FolVprError, InputError, WeightsError
 from fol_vpr.network import build_fol, save_weights
-from training.config import ModelConfig, OptimiserConfig, TrainingConfig
+from fol_vpr.network.runtime.precision import choose_precision
+from training.commands.fit import lightning_precision
+from training.config import ModelConfig, OptimiserConfig, RunConfig, TrainingConfig
 from training.data import Batch, PlacesData
 from training.data.config import AugmentationConfig, DataConfig, FoldersSource
 from training.module import (
@@ -123,6 +126,50 @@ def test_two_processes_learn_what_one_does(tmp_path):
         assert shared.keys() == alone.keys() and len(alone) > 50
         for name, expected in alone.items():
             assert (shared[name] - expected).norm() <= 1e-4 * expected.norm() + 1e-7, name
+
+
+def test_bfloat16_learns_what_float32_does(tmp_path):
+    """Within its precision: the loss, and the direction and length of the whole gradient.
+
+    The gradient is clipped, with an optimiser that is fused, as it is on a CPU.
+    """
+    folder = str(grouped(tmp_path / 'places', 4))
+    found = {}
+    for precision in ('32-true', 'bf16-mixed'):
+        one_step.main([folder, str(tmp_path / precision), '1', precision])
+        found[precision] = torch.load(tmp_path / f'{precision}0.pt', weights_only=True)
+    full, half = found.values()
+    assert full.keys() == half.keys()
+    assert all(each.dtype == torch.float32 for each in half.values())
+    assert half.pop('loss') == pytest.approx(float(full.pop('loss')), rel=0.02)
+    first, second = (torch.cat([g.flatten() for g in each.values()]) for each in (full, half))
+    assert not torch.equal(first, second)
+    assert torch.cosine_similarity(first, second, dim=0) > 0.98
+    assert float(second.norm()) == pytest.approx(float(first.norm()), rel=0.05)
+
+
+@pytest.mark.parametrize('precision', ['32-true', 'bf16-mixed'])
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path, precision):
+    module = FoLTraining(TrainingConfig(model=TINY))
+    with torch.no_grad():
+        module.net.upconv2.bias[0] = torch.nan
+    places = (FoldersSource(str(grouped(tmp_path, 4))),)
+    data = DataConfig(train=places, places=4, images=2, batches=1, workers=0)
+    trainer = pl.Trainer(
+        accelerator='cpu', precision=precision, max_steps=1, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        use_distributed_sampler=False,
+    )  # fmt: skip
+    with pytest.raises(FolVprError, match=r'the loss is nan in step 0: lower'):
+        trainer.fit(module, datamodule=PlacesData(data, AugmentationConfig(), 126, 0))
+
+
+def test_auto_is_bfloat16_where_the_processor_multiplies_it_faster():
+    chosen = choose_precision('auto', torch.device('cpu')).name
+    expected = {'float32': '32-true', 'bfloat16': 'bf16-mixed'}[chosen]
+    assert lightning_precision(RunConfig(accelerator='cpu')) == expected
+    assert lightning_precision(RunConfig(accelerator='gpu')) == 'bf16-mixed'
+    assert lightning_precision(RunConfig(accelerator='cpu', precision='16-mixed')) == '16-mixed'
 
 
 def test_batches_travel_as_bytes(tmp_path):

@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from fol_vpr.errors import FolVprError, InputError, StorageError
+from fol_vpr.network.runtime.precision import choose_precision
 from training.config import RunConfig, TrainingConfig
 from training.data import PlacesData, ValidationSet, open_validation
 from training.journal import Journal, MetricsFile
@@ -145,7 +146,7 @@ def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]
         devices=config.run.devices,
         num_nodes=config.run.nodes,
         strategy='auto' if config.run.devices * config.run.nodes == 1 else 'ddp',
-        precision=_precision(config.run),
+        precision=lightning_precision(config.run),
         max_epochs=config.run.epochs,
         max_steps=config.run.max_steps,
         gradient_clip_val=config.optimiser.clip or None,
@@ -185,13 +186,15 @@ class Lines(pl.Callback):
         _say(f'epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}')
 
 
-def _precision(run: RunConfig) -> Any:
+def lightning_precision(run: RunConfig) -> Any:
+    """The number format that a run computes in, by its name in Lightning."""
     if run.precision != 'auto':
         return run.precision
     on_gpu = run.accelerator in ('gpu', 'cuda') or (
         run.accelerator == 'auto' and torch.cuda.is_available()
     )
-    return 'bf16-mixed' if on_gpu else '32-true'
+    chosen = choose_precision('auto', torch.device('cuda' if on_gpu else 'cpu'))
+    return 'bf16-mixed' if chosen.name == 'bfloat16' else '32-true'
 
 
 def _pictures(sets: list[ValidationSet], count: int) -> list[np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -136,10 +135,7 @@ class FoL(nn.Module):
         check_input(tuple(images.shape))
         tokens = self.backbone(images)
         aggregated = self.aggregator(tokens)
-        # Under autocast on a CPU, transposed convolutions in bfloat16 take twice the time.
-        slow = not images.is_cuda and torch.is_autocast_enabled('cpu')
-        with torch.autocast('cpu', enabled=False) if slow else nullcontext():
-            dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
+        dense = upsample(tokens.feature_map(), self.upconv, self.upconv2)
         return EncoderOutput(tokens, aggregated, dense)
 
     def set_precision(self, dtype: torch.dtype) -> FoL:

@@ -42,8 +42,49 @@ class LocalDescriptors(NamedTuple):
 
 def upsample(patches: Tensor, upconv: nn.ConvTranspose2d, upconv2: nn.ConvTranspose2d) -> Tensor:
     """Patch features [B, C, h, w] to dense features [B, 4h - 3, 4w - 3, 128], not normalised."""
+    if torch.is_autocast_enabled('cpu') and not patches.is_cuda:
+        hidden = F.relu(_by_products(patches.permute(0, 2, 3, 1), upconv))
+        return _by_products(hidden, upconv2).float()
     x = patches.to(upconv.weight.dtype)
     return upconv2(F.relu(upconv(x))).permute(0, 2, 3, 1).float()
+
+
+def _by_products(x: Tensor, convolution: nn.ConvTranspose2d) -> Tensor:
+    """A transposed convolution of kernel 3, stride 2 and padding 1, as four matrix products.
+
+    For training under autocast on a CPU, where torch's own takes twice as long in bfloat16 as in
+    float32. With padding 1, position o of the output gets input i by the tap 1 + o - 2i of the
+    kernel: an even one by tap 1, an odd one by tap 2 of the input before it, and by tap 0 of the
+    one after it.
+
+    Args:
+        x: [B, h, w, C].
+        convolution: with a bias.
+
+    Returns:
+        [B, 2h - 1, 2w - 1, D], in the dtype of a matrix product.
+    """
+    _, h, w, _ = x.shape
+    starts = {0: ((1, 0),), 1: ((2, 0), (0, 1))}
+    kernel = convolution.weight.permute(2, 3, 1, 0)
+    lines = []
+    for odd_row in (0, 1):
+        columns = []
+        for odd_column in (0, 1):
+            taps = [(r, c) for r in starts[odd_row] for c in starts[odd_column]]
+            rows, across = h - odd_row, w - odd_column
+            seen = [x[:, i : i + rows, j : j + across] for (_, i), (_, j) in taps]
+            weight = torch.cat([kernel[r, c] for (r, _), (c, _) in taps], dim=1)
+            columns.append(F.linear(torch.cat(seen, dim=3), weight, convolution.bias))
+        lines.append(_interleaved(columns[0], columns[1], dim=2))
+    return _interleaved(lines[0], lines[1], dim=1)
+
+
+def _interleaved(even: Tensor, odd: Tensor, dim: int) -> Tensor:
+    """Slices of a dimension, n even ones and n - 1 odd ones, in turns."""
+    joined = torch.stack([even.narrow(dim, 0, odd.shape[dim]), odd], dim=dim + 1)
+    last = even.narrow(dim, odd.shape[dim], 1)
+    return torch.cat([joined.flatten(dim, dim + 1), last], dim=dim)
 
 
 def select_patches(mask: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """One step of learning by one or two processes; writes the loss and the gradients of each.
 
-python test/helpers/training/one_step.py FOLDER_OF_PLACES OUTPUT_PREFIX PROCESSES
+python test/helpers/training/one_step.py FOLDER_OF_PLACES OUTPUT_PREFIX PROCESSES [PRECISION]
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Gradients(pl.Callback):
 
 
 def main(arguments: list[str]) -> None:
-    folder, output, processes = arguments
+    folder, output, processes = arguments[:3]
     torch.set_num_threads(1)
     pl.seed_everything(1, verbose=False)
     config = TrainingConfig(ModelConfig('fol_tiny', input_size=126), run=RunConfig(seed=1))
@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> None:
     data = DataConfig(train=(FoldersSource(folder),), places=4, images=2, batches=1, workers=0)
     trainer = pl.Trainer(
         accelerator='cpu', devices=int(processes), strategy='auto' if processes == '1' else 'ddp',
+        precision=arguments[3] if arguments[3:] else '32-true', gradient_clip_val=1.0,
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, use_distributed_sampler=False, callbacks=[Gradients(output)],
     )  # fmt: skip

@@ -8,7 +8,7 @@ from helpers.golden_parameters import fill, image
 
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import build_fol
-from fol_vpr.network.model.local_head import grid_positions, select_descriptors
+from fol_vpr.network.model.local_head import grid_positions, select_descriptors, upsample
 
 
 @pytest.fixture(scope='module')
@@ -135,3 +135,24 @@ def test_initialisation_is_the_same_everywhere_and_touches_no_global_state():
     second = build_fol('vits14')
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize('size', [(9, 9), (5, 12), (1, 2)])
+def test_under_autocast_the_upsampling_is_the_same_as_matrix_products(size):
+    """With its gradients; float64 is not cast, so that nothing but the computation differs."""
+    torch.manual_seed(1)
+    convolutions = [
+        torch.nn.ConvTranspose2d(*channels, 3, stride=2, padding=1, dtype=torch.float64)
+        for channels in ((6, 8), (8, 4))
+    ]
+    inputs = torch.randn(2, 6, *size, dtype=torch.float64, requires_grad=True)
+    found = {}
+    for cast in (False, True):
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=cast):
+            dense = upsample(inputs, *convolutions)
+        assert dense.shape == (2, 4 * size[0] - 3, 4 * size[1] - 3, 4)
+        weights = [p for layer in convolutions for p in layer.parameters()]
+        gradients = torch.autograd.grad((dense * dense.detach().cos()).sum(), [inputs, *weights])
+        found[cast] = [dense, *gradients]
+    for expected, got in zip(found[False], found[True], strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
