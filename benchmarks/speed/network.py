@@ -3,12 +3,13 @@
     python -m benchmarks network [--weights untrained-vits14 ...] [--sizes 322] [--batches 1 8]
         [--onnx] [--threads 2] [--cpu-time]
 
-A line for each way to run the network: in float32 and bfloat16; with --onnx through ONNX Runtime,
-in float32 and with weights and activations rounded to int8; on a GPU also plain float32, kernel by
-kernel. The floor is the number of floating point operations over the rate of a large matrix
-product of the same precision on the same device. All ways and the products take turns, so that
-other work on the machine meets them alike, and the fastest repetition of each counts. With
---cpu-time and one thread it is the time of the process that counts, which other work touches less.
+A line for each way to run the network: in float32 and bfloat16, in int8 where the processor is
+fast at it, and the plain network in float32 (on a GPU, kernel by kernel); with --onnx through ONNX
+Runtime, in float32 and with weights and activations rounded to int8. The floor is the number of
+floating point operations over the rate of a large matrix product of the same precision on the same
+device. All ways and the products take turns, so that other work on the machine meets them alike,
+and the fastest repetition of each counts. With --cpu-time and one thread it is the time of the
+process that counts, which other work touches less.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def inputs(size: int, batch: int) -> Tensor:
 
 
 def ways(net: FoL, images: Tensor) -> dict[str, Run]:
-    """The ways of torch: ours in each precision, and on a GPU plain float32."""
+    """The ways of torch: ours in each precision, and the plain network in float32."""
     found: dict[str, Run] = {}
     for name, dtype in _DTYPES.items():
         ours = InferenceNetwork(copy.deepcopy(net), images.device, dtype, images.shape[2])
@@ -116,8 +117,7 @@ def ways(net: FoL, images: Tensor) -> dict[str, Run]:
             copy.deepcopy(net), images.device, torch.float32, images.shape[2], quantized=True
         )
         found['int8'] = lambda: quantized(images).global_descriptor
-    if images.is_cuda:
-        found['float32, eager'] = lambda: net.describe(images).global_descriptor
+    found['float32, eager'] = lambda: net(images).global_descriptor
     return found
 
 

@@ -2,20 +2,27 @@
 
 Three libraries multiply here. MKL, by torch's ordinary operators, is the fastest for float32 on
 processors with AVX2 alone. oneDNN is faster with AVX-512 and for bfloat16, and computes the
-activation in the same pass. FBGEMM multiplies 8 bit integers.
+activation in the same pass. FBGEMM multiplies 8 bit integers, and oneDNN where there is AMX, which
+FBGEMM has no code for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import warnings
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fol_vpr.network.runtime.precision import processor_flags, torch_has_bfloat16
+from fol_vpr.network.runtime.precision import (
+    has_fast_int8,
+    processor_flags,
+    torch_has_bfloat16,
+)
 
 Activation = Literal['none', 'relu', 'gelu']
 
@@ -100,11 +107,16 @@ class QuantizedProduct(Product):
     """`Product` of 8 bit integers with results in float32.
 
     Each row of the weights has its own scale, and each input is quantised with its own scale when
-    the layer is called.
+    the layer is called. Without VNNI the sum of two products has 16 bits, which overflow: inputs
+    are then quantised to 7 bits.
+
+    Args:
+        engine: of torch's quantised operators; None takes the fastest for this processor.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, engine: str | None = None) -> None:
         super().__init__(weight, bias, torch.float32)
+        self._seven_bits = not has_fast_int8()
         weight = self._weight
         scales = (weight.abs().amax(1) / 127).clamp(min=1e-12).double()
         zeros = torch.zeros(len(weight), dtype=torch.long)
@@ -112,12 +124,13 @@ class QuantizedProduct(Product):
             # The warning is about torch's tools for whole networks, not about these operators.
             warnings.filterwarnings('ignore', message='.*quant', category=Warning)
             rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-            self._packed = torch.ops.quantized.linear_prepack(rounded, self._bias)
+            with _quantized_engine(engine or _fastest_engine()):
+                self._packed = torch.ops.quantized.linear_prepack(rounded, self._bias)
         del self._weight
 
     def __call__(self, x: Tensor, activation: Activation = 'none') -> Tensor:
         """Apply the layer to x [N, I] of any dtype, then the activation."""
-        x = torch.ops.quantized.linear_dynamic(x.float(), self._packed, False)
+        x = torch.ops.quantized.linear_dynamic(x.float(), self._packed, self._seven_bits)
         if activation == 'relu':
             return x.relu_()
         return F.gelu(x) if activation == 'gelu' else x
@@ -125,6 +138,22 @@ class QuantizedProduct(Product):
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """Add to residual [N, O] float32 the layer of x [N, I], in place."""
         return residual.add_(self(x))
+
+
+def _fastest_engine() -> str:
+    onednn = 'amx_int8' in processor_flags()
+    return 'onednn' if onednn and 'onednn' in torch.backends.quantized.supported_engines else 'x86'
+
+
+@contextlib.contextmanager
+def _quantized_engine(name: str) -> Iterator[None]:
+    """Lay out the weights of quantised operators for an engine; they keep it afterwards."""
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = name
+    try:
+        yield
+    finally:
+        torch.backends.quantized.engine = before
 
 
 def product(
