@@ -13,8 +13,9 @@ from fol_vpr.errors import InputError
 Progress = Callable[[int, int], None]
 """Called with the number of references done and in all while an index is built."""
 
-# Bytes of descriptors that are in memory at a time while an index reads a whole map.
-BLOCK_BYTES = 32 << 20
+# Bytes of a block of descriptors while an index reads a whole map; one more is read meanwhile.
+# More than 32 MiB, up to which glibc may keep what is freed instead of giving it back.
+BLOCK_BYTES = 64 << 20
 
 
 class PlaceIndex(Protocol):
