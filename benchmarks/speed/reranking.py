@@ -3,9 +3,10 @@
     python -m benchmarks reranking [--candidates 10] [--rows 3600] [--threads 2]
 
 Both get the same features in the same process and take turns, so that other work on the machine
-meets both alike. The product of all rows in float32, alone, is timed beside them. There are two
-kinds of features: distinct ones, few of which are over the threshold in wrong candidates, and
-alike ones, all of which are, as those of an untrained network are: then no row can be left out.
+meets both alike. The product of all rows in float32, alone, is timed beside them. There are three
+kinds of features: those near a subspace of few dimensions, as those of a trained network are,
+where a bound replaces most of the product; distinct ones, which fill all dimensions; and alike
+ones, as those of an untrained network are, of which all pairs are over the threshold.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.retrieval import match_scores
 
 DIM = 128
+SUBSPACE = 24
 THRESHOLD = 0.7
 
 
@@ -69,21 +71,25 @@ def released_scores(query: torch.Tensor, candidates: torch.Tensor) -> np.ndarray
 
 
 def features(
-    rows: int, candidates: int, *, alike: bool = False, seed: int = 0
+    rows: int, candidates: int, kind: str, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """A query [rows, C] and candidates [K, rows, C] that share from none to half of its rows.
 
-    Where they are alike, all rows have about 0.8 of the same direction.
+    Where the kind is `alike`, all rows have about 0.8 of the same direction; where it is
+    `subspace`, 0.95 of their squared length is in `SUBSPACE` dimensions.
     """
     rng = np.random.default_rng(seed)
-    common = 2 * rng.standard_normal(DIM) if alike else 0.0
+    common = 2 * rng.standard_normal(DIM) if kind == 'alike' else 0.0
+    scale = np.ones(DIM)
+    if kind == 'subspace':
+        scale[SUBSPACE:] = np.sqrt(0.05 / 0.95 * SUBSPACE / (DIM - SUBSPACE))
 
     def unit(array: np.ndarray) -> np.ndarray:
         rows: np.ndarray = array / np.linalg.norm(array, axis=-1, keepdims=True)
         return rows.astype(np.float32)
 
-    query = unit(common + rng.standard_normal((rows, DIM)))
-    others = unit(common + rng.standard_normal((candidates, rows, DIM)))
+    query = unit(common + scale * rng.standard_normal((rows, DIM)))
+    others = unit(common + scale * rng.standard_normal((candidates, rows, DIM)))
     for number, candidate in enumerate(others):
         shared = rows * number // (2 * candidates)
         noise = 0.05 * rng.standard_normal((shared, DIM))
@@ -156,8 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     results = {}
-    for kind in ('distinct', 'alike'):
-        query, others = features(options.rows, options.candidates, alike=kind == 'alike')
+    for kind in ('subspace', 'distinct', 'alike'):
+        query, others = features(options.rows, options.candidates, kind)
         results[kind] = compare(query, others, options.repetitions)
         print(
             f'{kind} features, {options.candidates} candidates, {options.rows} x {options.rows} '
