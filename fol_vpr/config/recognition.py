@@ -233,6 +233,15 @@ class VerificationConfig(Checked):
         'Needs the calibrations of both cameras and the images stored in the map or session '
         'file.',
     )
+    pose_rate: float = setting(
+        0.0,
+        'Maximum number of images per second, by their stamps, whose pose is measured; 0 measures '
+        'every image. Of the others, the hypotheses carry the pose of the map image '
+        '(POSE_OF_MAP_IMAGE). Published loop closures, and single images outside a stream, are '
+        'measured in any case. Smaller takes less time.',
+        minimum=0,
+        maximum=1000,
+    )
     second_views: int = setting(
         3,
         'Maximum number of further stored images near the matched one that are tried, one after '

@@ -4,7 +4,6 @@ from fol_vpr.geometry.metric.alignment import (
     AlignmentImage,
     alignment_image,
     alignment_image_from_jpeg,
-    detect_corners,
     move_with_nearest,
     track_points,
 )
@@ -34,7 +33,6 @@ __all__ = [
     'alignment_image_from_jpeg',
     'camera_fits',
     'compose',
-    'detect_corners',
     'fit_homography',
     'inverse',
     'matching_camera',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,6 +133,7 @@ class LoopClosureDetector:
         frame: Frame,
         features: Features,
         localized: PlaceHypothesis | None = None,
+        measure: Callable[[], PlaceHypothesis | None] | None = None,
     ) -> tuple[LoopClosure, ...]:
         """The loop closures of the next image of the drive.
 
@@ -140,6 +141,8 @@ class LoopClosureDetector:
             frame: the image, with its odometry where there is any.
             features: of the image.
             localized: the believed hypothesis in the loaded map; None where there is none.
+            measure: gives `localized` with its pose measured. It is called where a closure with
+                the map is published and `verification.pose_rate` may have left the image out.
 
         Raises:
             MapError: the keyframes cannot be read any more.
@@ -161,7 +164,8 @@ class LoopClosureDetector:
             )
         found: list[PlaceHypothesis] = []
         if localized is not None and self._policy.accept_map_closure(self._candidate(localized)):
-            found.append(localized)
+            left_out = localized.relative is None and self._config.verification.pose_rate > 0
+            found.append((measure() if measure and left_out else None) or localized)
         if self._session is not None and confirmed is not None:
             # The number of the keyframe is known only now that the image was added or skipped.
             confirmed = replace(confirmed, keyframe=self._keyframe_number())

@@ -36,7 +36,7 @@ from fol_vpr.network import FeatureExtractor, PreparedImage
 from fol_vpr.recognizer.compatibility import plan_in_words
 from fol_vpr.recognizer.map_manager import MapChange, MapManager
 from fol_vpr.recognizer.map_status import MapStatus
-from fol_vpr.recognizer.ranking import RankedHypotheses, rank_hypotheses, refine_leading_pose
+from fol_vpr.recognizer.ranking import PoseMeasurement, rank_hypotheses
 from fol_vpr.recognizer.retrieval import MapQuery
 from fol_vpr.recognizer.stages import StageTimer
 
@@ -66,6 +66,7 @@ class PlaceRecognizer:
         self._lock = threading.RLock()
         self._maps = MapManager(self.extractor, self._lock, self._on_map_loaded)
         self._decision = Decision(self.config.verification)
+        self._poses = PoseMeasurement(self.extractor.trained)
         try:
             self._loops = LoopClosureDetector(self.config, self.extractor, self.session_id)
         except BaseException:
@@ -125,12 +126,19 @@ class PlaceRecognizer:
             ranking = rank_hypotheses(retrieved.hypotheses, result, published)
             if self.extractor.trained:
                 loaded.count_hits(retrieved.hypotheses)
+        settings = self.config.verification
         with timer.stage('refine_pose'):
-            ranking = self._refine_pose(ranking, frame, loaded)
+            measure = self._poses.measure_if_due if sequence else self._poses.measure
+            ranking = measure(ranking, frame, loaded, settings)
         closures: tuple[LoopClosure, ...] = ()
         if sequence:
             with timer.stage('loops'):
-                closures = self._loops.process(frame, features, ranking.believed)
+                closures = self._loops.process(
+                    frame,
+                    features,
+                    ranking.believed,
+                    lambda: self._poses.measure(ranking, frame, loaded, settings).believed,
+                )
         return Recognition(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
@@ -165,13 +173,6 @@ class PlaceRecognizer:
             why = UNTRAINED if observation.candidates else NO_CANDIDATES
             return LocalizationResult(LocalizationState.UNKNOWN, explanation=why)
         return self._decision.update(observation, sequence=sequence)
-
-    def _refine_pose(
-        self, ranking: RankedHypotheses, frame: Frame, loaded: LiveMap
-    ) -> RankedHypotheses:
-        if not (self.config.verification.refine_pose and self.extractor.trained):
-            return ranking
-        return refine_leading_pose(ranking, frame, loaded, self.config.verification)
 
     def quality_only_result(self, frame: Frame) -> Recognition:
         """The answer where no map is searched: UNKNOWN, with the quality of the image."""
@@ -255,6 +256,7 @@ class PlaceRecognizer:
         """Forget the evidence of earlier images."""
         with self._lock:
             self._decision.reset()
+            self._poses.reset()
             self._loops.reset()
 
     def warm_up(self) -> float:

@@ -77,6 +77,57 @@ def refine_leading_pose(
     )
 
 
+class PoseMeasurement:
+    """Measures the leading hypotheses of a stream, at most at the rate of `pose_rate`.
+
+    Args:
+        trained: whether the network is. Untrained features agree by pixel positions, whatever
+            they show, and nothing is measured.
+    """
+
+    def __init__(self, trained: bool) -> None:
+        self._trained = trained
+        self._last_ns: int | None = None
+
+    def measure(
+        self,
+        ranking: RankedHypotheses,
+        frame: Frame,
+        loaded: LiveMap,
+        config: VerificationConfig,
+    ) -> RankedHypotheses:
+        """As `refine_leading_pose`; the ranking itself where `config` wants no measurement."""
+        if not (self._trained and config.refine_pose):
+            return ranking
+        return refine_leading_pose(ranking, frame, loaded, config)
+
+    def measure_if_due(
+        self,
+        ranking: RankedHypotheses,
+        frame: Frame,
+        loaded: LiveMap,
+        config: VerificationConfig,
+    ) -> RankedHypotheses:
+        """As `measure`, where the last measured image of the stream is long enough ago.
+
+        An image with an earlier stamp than that one starts a new stream.
+        """
+        last = self._last_ns
+        if config.pose_rate and last is not None:
+            images = (frame.stamp_ns - last) * config.pose_rate / 1e9
+            if 0 <= images < 1:
+                return ranking
+        measured = self.measure(ranking, frame, loaded, config)
+        # Where nothing was verified there was nothing to measure, and the next image is due.
+        if measured is not ranking:
+            self._last_ns = frame.stamp_ns
+        return measured
+
+    def reset(self) -> None:
+        """Start a new stream."""
+        self._last_ns = None
+
+
 def _best_verified(hypotheses: Sequence[PlaceHypothesis]) -> PlaceHypothesis | None:
     """The verified hypothesis of most inliers; None where none is verified."""
     verified = (h for h in hypotheses if h.verification == Verification.GEOMETRY)

@@ -32,7 +32,7 @@ def test_every_setting_of_the_search_and_the_filter_is_recorded_or_known_not_to_
         'retrieval.index', 'retrieval.index_uri', 'retrieval.index_timeout',
         'retrieval.index_load_timeout', 'retrieval.hypotheses', 'verification.probability',
         'verification.consecutive',
-        'verification.refine_pose', 'verification.second_views',
+        'verification.refine_pose', 'verification.second_views', 'verification.pose_rate',
     }  # fmt: skip
     groups = {'retrieval': RetrievalConfig, 'verification': VerificationConfig}
     names = {f'{group}.{s.name}' for group, config in groups.items() for s in fields(config)}

@@ -17,7 +17,7 @@ from fol_vpr.geometry.viewing_rays import Rays
 
 MAX_STEPS = 8
 # Metres and radians: a step whose largest entry is smaller is the last one.
-CONVERGED = 1e-6
+CONVERGED = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def _eliminate_points(
     normal = np.swapaxes(by_point, 1, 2) @ by_point
     # The depth of a far point is almost undetermined; a tiny damping keeps the inverse finite.
     traces = np.trace(normal, axis1=1, axis2=2)[:, None, None]
-    to_point = np.linalg.solve(normal + 1e-9 * traces * np.eye(3), np.swapaxes(by_point, 1, 2))
+    to_point = _inverses(normal + 1e-9 * traces * np.eye(3)) @ np.swapaxes(by_point, 1, 2)
     projection = np.eye(6) - by_point @ to_point
     return ReducedResiduals(
         residuals=np.einsum('kij,kj->ki', projection, residuals),
@@ -164,6 +164,16 @@ def _eliminate_points(
         points=-np.einsum('kij,kj->ki', to_point, residuals),
         points_by_pose=-to_point @ by_pose,
     )
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """[K, 3, 3] inverses of symmetric matrices, by cofactors: LAPACK takes them one by one."""
+    a, b, c = matrices[:, 0].T
+    d, e, f = matrices[:, 1, 1], matrices[:, 1, 2], matrices[:, 2, 2]
+    xx, xy, xz = d * f - e * e, c * e - b * f, b * e - c * d
+    yy, yz, zz = a * f - c * c, b * c - a * e, a * d - b * b
+    cofactors = np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=1).reshape(-1, 3, 3)
+    return np.asarray(cofactors / (a * xx + b * xy + c * xz)[:, None, None])
 
 
 def _project(rays: Rays, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

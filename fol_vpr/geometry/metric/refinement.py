@@ -19,12 +19,12 @@ from fol_vpr.geometry.metric.alignment import (
     AlignmentImage,
     alignment_image,
     alignment_image_from_jpeg,
-    detect_corners,
     move_with_nearest,
     track_points,
 )
 from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
-from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose, sample_epipolar_lines
+from fol_vpr.geometry.metric.map_tracks import track_to_second_view
+from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose
 from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix
 from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
@@ -33,8 +33,9 @@ from fol_vpr.geometry.viewing_rays import matching_camera, pixels_to_rays
 
 # Inlier threshold of tracked positions, as a fraction of the one for local features.
 THRESHOLD_FACTOR = 0.5
-# Fewest patches of the query that the points of a metric pose must cover.
-MIN_PATCHES = 15
+# Fewest patches of the query that the points of a metric pose must cover: where the epipolar pose
+# confirms it, and where there is none.
+MIN_PATCHES, MIN_PATCHES_UNCONFIRMED = 15, 20
 # Fewest tracked matches from which the positions of further corners are guessed.
 MIN_TRACKED = 12
 # Distance in metres of the second camera from the first: smallest, preferred and largest.
@@ -116,8 +117,14 @@ def refine_pose(
     pose = None
     enough = len(aligned.first_xy) >= MIN_POINTS and config.second_views
     views = _second_views(hypothesis.place, ranked, references) if enough else []
+    # Errors of the poses of two map images are taken as independent.
+    to_first = inverse(_camera_pose(hypothesis.place)) if views else None
     for second in views[: config.second_views]:
-        found = _metric_with_second_image(aligned, hypothesis.place, second, references, precise)
+        assert to_first is not None
+        baseline = compose(to_first, _camera_pose(second))
+        found = _metric_with_second_image(
+            aligned, hypothesis.place, second, baseline, references, precise
+        )
         if found is not None:
             relative, pose = found, _base_pose(hypothesis.place, found, aligned)
             break
@@ -190,7 +197,7 @@ def _track_matches(
     moved, known = moved[found], reference_xy[found].astype(np.float64)
     if len(known) < MIN_TRACKED:
         return moved, known
-    found_corners = detect_corners(first)
+    found_corners = first.corners
     guesses = [move_with_nearest(found_corners, known, moved)]
     homography = fit_homography(moved, known, 10 * config.inlier_threshold)
     if homography is not None:
@@ -252,15 +259,11 @@ def _camera_pose(place: Place) -> Pose:
     return compose(place.pose, place.camera.mount)
 
 
-def _baseline(first: Place, second: Place) -> Pose:
-    """Pose of the second camera in the first, errors of the two poses taken as independent."""
-    return compose(inverse(_camera_pose(first)), _camera_pose(second))
-
-
 def _metric_with_second_image(
     aligned: _AlignedMatches,
     place: Place,
     second: Place,
+    baseline: Pose,
     references: ReferenceImages,
     config: VerificationConfig,
 ) -> RelativePose | None:
@@ -269,10 +272,10 @@ def _metric_with_second_image(
     other = _image_of_place(second, references)
     if second_camera is None or other is None:
         return None
-    baseline = _baseline(place, second)
     first_rays = pixels_to_rays(aligned.first_camera, aligned.first_xy, place.image_size)
-    guesses = sample_epipolar_lines(first_rays, second_camera, second.image_size, baseline)
-    second_xy, found = track_points(aligned.first, other, aligned.first_xy, guesses)
+    second_xy, found = track_to_second_view(
+        aligned.first, other, aligned.first_xy, first_rays, place, second, baseline
+    )
     query_xy = aligned.query_xy[found]
     views = [
         pixels_to_rays(aligned.query_camera, query_xy, aligned.size),
@@ -285,7 +288,7 @@ def _metric_with_second_image(
         tracks,
         patch_ids(rescale(query_xy[valid], aligned.size)),
         limit=config.inlier_threshold,
-        min_patches=MIN_PATCHES,
+        min_patches=MIN_PATCHES if aligned.relative else MIN_PATCHES_UNCONFIRMED,
         epipolar=aligned.relative,
     )
 

@@ -134,7 +134,7 @@ def _triangulate(tracks: ThreeViewTracks, limit: float) -> tuple[np.ndarray, np.
 
 
 def _resect(query: Rays, points: np.ndarray, limit: float) -> BundleState | None:
-    """The query's pose from points [K, 3] by RANSAC and SQPnP (OpenCV); None where it fails."""
+    """The query's pose from points [K, 3], by RANSAC (AP3P, OpenCV); None where it fails."""
     try:
         solved, rotation, translation, inliers = cv2.solvePnPRansac(
             points,
@@ -144,7 +144,7 @@ def _resect(query: Rays, points: np.ndarray, limit: float) -> BundleState | None
             iterationsCount=300,
             reprojectionError=2 * limit,
             confidence=CONFIDENCE,
-            flags=cv2.SOLVEPNP_SQPNP,
+            flags=cv2.SOLVEPNP_AP3P,
         )
     except cv2.error:
         return None

@@ -26,11 +26,13 @@ from fol_vpr.geometry.viewing_rays import Rays
 
 # Directions on a half of the sphere, and how many of them are refined for each rotation.
 DIRECTIONS = 160
-STARTS_PER_ROTATION = 3
+STARTS_PER_ROTATION = 2
 # Matches, evenly spaced in the list, by which the directions are compared.
-SAMPLED_MATCHES = 150
+SAMPLED_MATCHES = 75
 # Radians: motions that differ less are the same local minimum.
 MIN_SEPARATION = math.radians(10.0)
+# Steps of refinement after which starts that have come so close are joined.
+MEETING_STEPS = 3
 # Smallest fraction of inliers in front of both cameras.
 MIN_IN_FRONT = 0.75
 
@@ -66,7 +68,11 @@ def find_motions(
     plausible = pairs.fraction_in_front(start, limit) >= 0.5
     start = start[plausible] if plausible.any() else start[:1]
     costs = robust_cost(pairs.residuals(start.essential), limit)
-    fits = refine_motions(pairs, start[_distinct(start, costs, MIN_SEPARATION / 2)], limit)
+    start = start[_distinct(start, costs, MIN_SEPARATION / 2)]
+    # Most starts have met others after a few steps, and need not be refined any further.
+    nearly = refine_motions(pairs, start, limit, max_steps=MEETING_STEPS)
+    kept = _distinct(nearly.motion, nearly.cost(limit), MIN_SEPARATION)
+    fits = refine_motions(pairs, nearly.motion[kept], limit)
     in_front = pairs.fraction_in_front(fits.motion, limit) >= MIN_IN_FRONT
     fits = fits[in_front] if in_front.any() else fits
     return [fits[row] for row in _distinct(fits.motion, fits.cost(limit), MIN_SEPARATION)]

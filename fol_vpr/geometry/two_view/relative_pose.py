@@ -35,7 +35,7 @@ MIN_DIFFERENCE_DEVIATIONS = 2.33
 MAX_CHI2 = 9.0
 # The jackknife divides the query's image into two rows of so many blocks.
 BLOCKS = 5
-JACKKNIFE_STEPS = 5
+JACKKNIFE_STEPS = 3
 
 
 @dataclass(frozen=True)

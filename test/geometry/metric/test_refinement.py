@@ -2,92 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from helpers.geometry.points import MATRIX, SIZE
-from helpers.geometry.walls import MOUNTS, ReferenceImages, assert_refined, drawn
+from helpers.geometry.wall_scene import CONFIG, ask, scene
+from helpers.geometry.walls import MOUNTS, ReferenceImages, assert_refined
 
-from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import (
-    Camera,
-    Frame,
-    Place,
-    PlaceHypothesis,
     Pose,
     PoseSource,
-    Verification,
 )
-from fol_vpr.geometry.metric.refinement import refine_pose
+from fol_vpr.geometry.metric import alignment, map_tracks
 from fol_vpr.geometry.rigid import (
-    compose,
     inverse,
     quaternion,
     rotation_from_vector,
-    rotation_matrix,
 )
-
-CONFIG = VerificationConfig()
-
-
-def seen_at(xy: np.ndarray, first: Pose, other: Pose) -> np.ndarray:
-    """[K, 2] positions in another camera of points 8 m in front of the first one."""
-    directions = np.concatenate([xy, np.ones((len(xy), 1))], axis=1) @ np.linalg.inv(MATRIX).T
-    moved = compose(inverse(other), first)
-    points = (8 * directions) @ rotation_matrix(moved.orientation).T + moved.position
-    return (points @ MATRIX.T)[:, :2] / points[:, 2:]
-
-
-@dataclass
-class Scene:
-    """A map of two images, a query, and the true pose of the query's base."""
-
-    views: ReferenceImages
-    hypothesis: PlaceHypothesis
-    frame: Frame
-    base: Pose
-
-
-def scene(mount: Pose, *, aside=(0.4, 0.0, 0.5), turn=(0.0, 0.06, 0.0), second=(0.8, 0.0, 0.0)):
-    """A scene whose map frame is rotated and shifted against the frame of the walls."""
-    camera = Camera(SIZE, MATRIX, mount=mount)
-    first_base = Pose(
-        np.array([30.0, -7, 2]), quaternion(rotation_from_vector(np.array([0.1, 0, 2.0])))
-    )
-    first_camera = compose(first_base, mount)
-    level = np.array([0.0, 0, 0, 1])
-    in_scene = [Pose(np.zeros(3), level), Pose(np.array(second, float), level)]
-    query_in_scene = Pose(np.array(aside), quaternion(rotation_from_vector(np.array(turn))))
-
-    def base_of(camera_in_scene: Pose) -> Pose:
-        return compose(compose(first_camera, camera_in_scene), inverse(mount))
-
-    places = [
-        Place(i, f'p{i}', 's', i, '', SIZE, pose=base_of(pose), camera=camera)
-        for i, pose in enumerate(in_scene)
-    ]
-    jpegs = [cv2.imencode('.jpg', drawn(pose))[1].tobytes() for pose in in_scene]
-    x, y = np.meshgrid(np.arange(20, 640, 18.0), np.arange(20, 480, 18.0))
-    reference_xy = np.stack([x.ravel(), y.ravel()], axis=1)
-    query_xy = seen_at(reference_xy, in_scene[0], query_in_scene)
-    hypothesis = PlaceHypothesis(
-        places[0],
-        0,
-        0.9,
-        verification=Verification.GEOMETRY,
-        query_xy=query_xy,
-        reference_xy=reference_xy,
-        pose_source=PoseSource.OF_MAP_IMAGE,
-        pose=places[0].pose,
-    )
-    frame = Frame(drawn(query_in_scene), camera=camera)
-    return Scene(ReferenceImages(places, jpegs), hypothesis, frame, base_of(query_in_scene))
-
-
-def ask(given: Scene, config: VerificationConfig = CONFIG) -> PlaceHypothesis:
-    return refine_pose(given.hypothesis, given.frame, given.views, given.views.places, config)
 
 
 @pytest.mark.parametrize('mount', MOUNTS)
@@ -137,3 +69,51 @@ def test_without_cameras_or_images_the_hypothesis_is_unchanged():
     assert ask(replace(given, frame=blind)) is given.hypothesis
     given.views.image = lambda number: None
     assert ask(given) is given.hypothesis
+
+
+def forget() -> None:
+    alignment._prepared.clear()
+    map_tracks._known.clear()
+
+
+def test_a_warm_cache_gives_the_same_as_a_cold_one():
+    given = scene(MOUNTS['ahead'])
+    forget()
+    cold = ask(given)
+    images, tracks = alignment._prepared.bytes, map_tracks._known.bytes
+    assert images > 2 * 640 * 480 and tracks > 0
+    warm = ask(given)
+    assert (alignment._prepared.bytes, map_tracks._known.bytes) == (images, tracks)
+    for one, other in ((cold.pose, warm.pose), (cold.relative, warm.relative)):
+        np.testing.assert_array_equal(one.orientation, other.orientation)
+        np.testing.assert_array_equal(one.covariance, other.covariance)
+    np.testing.assert_array_equal(cold.pose.position, warm.pose.position)
+
+
+def test_a_query_asks_for_what_the_last_one_did_not():
+    """Tracks of the map are kept by position: another query adds those of its own."""
+    forget()
+    ask(scene(MOUNTS['ahead']))
+    known = map_tracks._known.bytes
+    other = scene(MOUNTS['ahead'], aside=(-0.4, 0.1, 0.3), turn=(0.0, -0.08, 0.0))
+    assert_refined(ask(other), other.base, metres=0.03, degrees=0.3)
+    assert map_tracks._known.bytes > known and len(map_tracks._known) == 1
+
+
+@pytest.mark.parametrize('moved', [(0.0, 0.5, 0.3), (1.6, 0.0, 0.0)])
+def test_nothing_of_another_map_is_taken_for_this_one(moved):
+    """Indexes, times and names of the places are the same; image or pose of the second are not."""
+    forget()
+    ask(scene(MOUNTS['ahead']))
+    other = scene(MOUNTS['ahead'], second=moved)
+    assert_refined(ask(other), other.base, metres=0.03, degrees=0.3)
+    # The image of one camera at the pose of the other: whatever is measured, it is not that.
+    mixed = scene(MOUNTS['ahead'])
+    mixed.views = ReferenceImages(mixed.views.places, other.views.jpegs)
+    found = ask(mixed)
+    forget()
+    assert found.pose_source == ask(mixed).pose_source
+    blank = scene(MOUNTS['ahead'])
+    grey = cv2.imencode('.jpg', np.full((480, 640), 128, np.uint8))[1].tobytes()
+    blank.views = ReferenceImages(blank.views.places, [blank.views.jpegs[0], grey])
+    assert ask(blank).pose_source == PoseSource.OF_MAP_IMAGE
