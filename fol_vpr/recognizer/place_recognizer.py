@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig, settings_in_use
@@ -98,13 +99,14 @@ class PlaceRecognizer:
             DeviceError: the device ran out of memory.
         """
         with self._lock:
-            return self._recognize(frame, prepared, hypotheses, sequence, prior)
+            count = self.config.retrieval.hypotheses if hypotheses is None else hypotheses
+            return self._recognize(frame, prepared, count, sequence, prior)
 
     def _recognize(
         self,
         frame: Frame,
         prepared: PreparedImage | Features | None,
-        count: int | None,
+        count: int,
         sequence: bool,
         prior: Prior | None,
     ) -> Recognition:
@@ -112,7 +114,6 @@ class PlaceRecognizer:
         if self._maps.live is None and self._loops.enabled and sequence:
             return self._recognize_without_map(frame, prepared, timer)
         loaded = self._maps.require()
-        published = self.config.retrieval.hypotheses if count is None else count
         features = self.extract(frame, prepared, timer.seconds)
         query = MapQuery(frame, features, loaded, self.config, self.extractor.device)
         with timer.stage('search'):
@@ -123,27 +124,22 @@ class PlaceRecognizer:
             retrieved = query.verify(candidates, ranked)
         with timer.stage('decide'):
             result = self._decide(retrieved.observation, sequence)
-            ranking = rank_hypotheses(retrieved.hypotheses, result, published)
+            ranking = rank_hypotheses(retrieved.hypotheses, result, count)
             if self.extractor.trained:
                 loaded.count_hits(retrieved.hypotheses)
-        settings = self.config.verification
         with timer.stage('refine_pose'):
-            measure = self._poses.measure_if_due if sequence else self._poses.measure
-            ranking = measure(ranking, frame, loaded, settings)
+            settings = self.config.verification
+            ranking = self._poses.measure_if_due(ranking, frame, loaded, settings, sequence)
         closures: tuple[LoopClosure, ...] = ()
         if sequence:
             with timer.stage('loops'):
-                closures = self._loops.process(
-                    frame,
-                    features,
-                    ranking.believed,
-                    lambda: self._poses.measure(ranking, frame, loaded, settings).believed,
-                )
+                measured = partial(self._poses.measured, ranking, frame, loaded, settings)
+                closures = self._loops.process(frame, features, ranking.believed, measured)
         return Recognition(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
             state=result.state,
-            hypotheses=tuple(ranking.hypotheses[:published]),
+            hypotheses=tuple(ranking.hypotheses[:count]),
             believed=ranking.believed,
             loop_closures=closures,
             p_not_in_map=result.p_not_in_map,

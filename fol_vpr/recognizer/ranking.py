@@ -101,17 +101,31 @@ class PoseMeasurement:
             return ranking
         return refine_leading_pose(ranking, frame, loaded, config)
 
+    def measured(
+        self,
+        ranking: RankedHypotheses,
+        frame: Frame,
+        loaded: LiveMap,
+        config: VerificationConfig,
+    ) -> PlaceHypothesis | None:
+        """The believed hypothesis, measured; None where none is believed."""
+        return self.measure(ranking, frame, loaded, config).believed
+
     def measure_if_due(
         self,
         ranking: RankedHypotheses,
         frame: Frame,
         loaded: LiveMap,
         config: VerificationConfig,
+        sequence: bool = True,
     ) -> RankedHypotheses:
         """As `measure`, where the last measured image of the stream is long enough ago.
 
-        An image with an earlier stamp than that one starts a new stream.
+        An image with an earlier stamp than that one starts a new stream. One that is not of the
+        `sequence` is measured always, and does not count.
         """
+        if not sequence:
+            return self.measure(ranking, frame, loaded, config)
         last = self._last_ns
         if config.pose_rate and last is not None:
             images = (frame.stamp_ns - last) * config.pose_rate / 1e9

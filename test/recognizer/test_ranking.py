@@ -46,8 +46,8 @@ def test_a_single_image_is_measured_and_does_not_count():
     assert sources(poses, given, 1.0, [10]) == ['REFINED']
     ranking = RankedHypotheses([given.hypothesis], None)
     frame = replace(given.frame, stamp_ns=SECOND + 1)
-    single = poses.measure(ranking, frame, given.views, config).hypotheses[0]
-    assert single.pose_source == PoseSource.REFINED
+    single = poses.measure_if_due(ranking, frame, given.views, config, sequence=False)
+    assert single.hypotheses[0].pose_source == PoseSource.REFINED
     assert sources(poses, given, 1.0, [19, 20]) == ['OF_MAP_IMAGE', 'REFINED']
 
 
