@@ -16,6 +16,7 @@ unless --map names one that both can read.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures: list[str] = []
     conditions = machine()
     print(machine_in_words(conditions), flush=True)
+    # The checkout is removed then, too.
+    before_run = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with checkout(options.reference) as before, tempfile.TemporaryDirectory() as folder:
             after = working_tree()
@@ -63,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before_run)
     conditions['waiting_s'] = context.waiting_s
     print(_waiting(context))
     command = ' '.join(['python -m benchmarks against', *(arguments or sys.argv[2:])])

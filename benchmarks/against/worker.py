@@ -8,8 +8,10 @@ have, and only inside the tasks.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -19,6 +21,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+
+_PR_SET_PDEATHSIG = 1  # of Linux, <sys/prctl.h>
 
 
 class Tasks:
@@ -216,7 +220,9 @@ def _answer(answer: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do tasks until standard input ends."""
+    """Do tasks until standard input ends, or the process that asks for them does."""
+    # A process that is stopped does not see the end of its input.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Libraries may print; only results go to the standard output that the other side reads.
     results = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)

@@ -359,14 +359,15 @@ def node(setup: Setup) -> list[Line]:
         for number, data in enumerate(images):
             (source / f'{number:03d}.jpg').write_bytes(data)
         words = [program, 'demo', '--images', str(source), '--output', str(output)]
-        words += ['--device', str(setup.device)]
+        words += ['--every', '1', '--device', str(setup.device)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 ours
         if done.returncode:
             tail = ' | '.join((done.stdout + done.stderr).splitlines()[-3:])
             return [Line(f'fol_vpr demo ended with {done.returncode}: {tail}', 'answers', False)]
         report = json.loads((output / 'report.json').read_text())
     answered = report['queries'] - report['unanswered']
-    median = report['latency_ms']['total']['p50']
+    # The bag is played as fast as it is answered: the wait for earlier images says nothing.
+    median = report['latency_ms']['processing']['p50']
     text = f'{answered} of {len(images)} images answered, median {median:.1f} ms'
     return [Line(text, 'all', answered == len(images))]
 

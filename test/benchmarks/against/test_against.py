@@ -94,6 +94,31 @@ def test_a_worker_runs_the_code_of_its_build_and_stops_while_it_waits(tmp_path):
         assert worker.ask('open_network', weights='fol_tiny')['px'] == 182
 
 
+def state(process: Path) -> str:
+    """The letter of a process' state, X where it is gone."""
+    try:
+        return process.read_text().rpartition(')')[2].split()[0]
+    except OSError:
+        return 'X'
+
+
+def test_a_stopped_worker_ends_with_the_process_that_asks_it(tmp_path):
+    code = (
+        'import sys, time; from pathlib import Path; from benchmarks.against import builds; '
+        'worker = builds.Worker(builds.working_tree(), 1, Path(sys.argv[1])); '
+        'print(worker._process.pid, flush=True); time.sleep(600)'
+    )
+    words = [sys.executable, '-c', code, str(tmp_path / 'log')]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        worker = Path('/proc') / process.stdout.readline().strip() / 'stat'
+        assert state(worker) == 'T'
+        process.kill()
+    limit = time.monotonic() + 60
+    while state(worker) not in 'ZX':
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
 def test_a_branch_with_a_slash_names_a_file():
     assert Build('origin/main~1', ROOT, '0').file_name == 'origin-main-1'
 
