@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network.model.aggregation import Aggregator, AggregatorOutput
 from fol_vpr.network.model.architectures import ARCHITECTURES, PATCH
-from fol_vpr.network.model.initialisation import initialise
+from fol_vpr.network.model.initialisation import allocate, initialise
 from fol_vpr.network.model.local_head import (
     HIDDEN_DIM,
     LOCAL_DIM,
@@ -186,6 +186,6 @@ def build_fol(architecture: str, *, initialised: bool = True) -> FoL:
     with torch.device('meta'):
         net = FoL(architecture)
     if initialised:
-        net.to_empty(device='cpu')
+        allocate(net)
         initialise(net)
     return net.eval()

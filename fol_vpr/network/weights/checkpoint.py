@@ -19,6 +19,7 @@ from torch import Tensor
 from fol_vpr.errors import StorageError, WeightsError
 from fol_vpr.network.model.architectures import ARCHITECTURES, Architecture
 from fol_vpr.network.model.fol import FoL, build_fol
+from fol_vpr.network.model.initialisation import allocate
 from fol_vpr.network.weights.checkpoint_file import Checkpoint, read_checkpoint
 from fol_vpr.network.weights.checkpoint_header import FORMAT
 from fol_vpr.network.weights.info import IMAGENET, WeightsInfo
@@ -169,8 +170,7 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 def _fill(net: FoL, checkpoint: Checkpoint) -> WeightsInfo:
     _check_fit(net, checkpoint)
-    if any(parameter.is_meta for parameter in net.parameters()):
-        net.to_empty(device='cpu')
+    allocate(net)
     net.load_state_dict(checkpoint.tensors)
     return _describe(checkpoint, net.architecture)
 

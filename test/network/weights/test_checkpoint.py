@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -362,3 +364,17 @@ def test_saving_leaves_a_file_named_partial_alone(net, tmp_path):
     save_weights(net, tmp_path / 'w.safetensors')
     assert mine.read_text() == 'mine'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['w.safetensors', mine.name]
+
+
+def test_loading_imports_no_computer_algebra():
+    """torch imports sympy for `to_empty`, which takes longer than the weights to load."""
+    script = (
+        'import sys; from fol_vpr.network import open_weights, resolve_weights\n'
+        "net, _ = open_weights(resolve_weights('fol_tiny'))\n"
+        'assert not any(parameter.is_meta for parameter in net.parameters())\n'
+        "assert not {'sympy', 'torch.fx.experimental.symbolic_shapes'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
