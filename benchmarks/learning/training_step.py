@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from benchmarks.options import benchmark_parser, write_figures
-from fol_vpr.network.preprocessing import normalise
+from fol_vpr.network.tensors import normalise
 from training.config import TrainingConfig
 from training.losses import LossInputs
 from training.module import FoLTraining
