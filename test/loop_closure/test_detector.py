@@ -279,3 +279,36 @@ def test_what_was_observed_before_another_map_came_is_forgotten(tmp_path):
     finally:
         for each in opened:
             each.close()
+
+
+def test_a_closure_with_the_map_is_measured_where_the_rate_left_the_image_out(
+    recognizer, tmp_path
+):
+    """With a rate, the closure itself asks for the measurement that its image did not get."""
+    source = open_source(write_folder(tmp_path / 'images', PLACES))
+    build_map(source, tmp_path / 'map.folmap', recognizer.extractor, MappingConfig())
+    recognizer.load_map(tmp_path / 'map.folmap')
+    asked = []
+    for rate in (0.0, 1e-6):
+        verification = replace(CONFIG.verification, pose_rate=rate)
+        recognizer.set_config(replace(CONFIG, verification=verification))
+        recognizer.reset_sequence()
+        measure = recognizer._poses.measured
+
+        def counted(*given, measure=measure):
+            asked.append(given[1].stamp_ns)
+            return measure(*given)
+
+        recognizer._poses.measured = counted
+        try:
+            found = [
+                c
+                for c in closures(recognizer, drive(1, still=4))
+                if c.session_to != recognizer.session_id
+            ]
+        finally:
+            del recognizer._poses.measured
+        assert found
+        if not rate:
+            assert not asked
+    assert asked
