@@ -211,8 +211,13 @@ def _searched(context: Context, build: Build) -> list[dict[str, Any]]:
         '--threads', str(context.threads), '--folder', str(context.folder),
     ]  # fmt: skip
     script = context.folder / 'search.py'
-    # A file with a guard: the benchmark spawns processes, which import it again.
+    # A file with a guard: the benchmark spawns processes, which import it again. Older builds have
+    # `benchmarks` as a namespace package, which loses to any other one of that name.
+    root = str(build.root)
     script.write_text(
+        'import sys\nfrom pathlib import Path\n\n'
+        f'others = [p for p in sys.path if p != {root!r} and Path(p, "benchmarks").is_dir()]\n'
+        'sys.path[:] = [p for p in sys.path if p not in others]\n'
         f'from {module} import main\n\n'
         f'if __name__ == "__main__":\n    raise SystemExit(main({given!r}))\n'
     )
