@@ -258,7 +258,7 @@ class _Listener(logging.Handler):
 def reranking(setup: Setup) -> list[Line]:
     """Scores of candidates in host memory, by the released algorithm and by ours."""
     rows, candidates = (300, 5) if setup.small else (3600, 100)
-    query, others = features(rows, candidates)
+    query, others = features(rows, candidates, 'subspace')
     as_list = list(others)
 
     def released() -> np.ndarray:
