@@ -62,14 +62,15 @@ def match_on_cpu(
     """
     if not len(query):
         return [np.zeros((0, 2), np.int64) for _ in candidates]
-    matcher = _Matcher(query, threshold)
     threads = min(len(candidates), _cores(), MAX_THREADS)
     share = sum(map(len, candidates)) // max(1, threads)
     batches = list(_batches(candidates, min(share, BATCH_ROWS)))
-    if threads < 2:
-        return [pairs for batch in batches for pairs in matcher.match(batch)]
-    with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        return [pairs for found in pool.map(matcher.match, batches) for pairs in found]
+    with _blas().limit(limits=1):
+        matcher = _Matcher(query, threshold)
+        if threads < 2:
+            return [pairs for batch in batches for pairs in matcher.match(batch)]
+        with ThreadPoolExecutor(threads) as pool:
+            return [pairs for found in pool.map(matcher.match, batches) for pairs in found]
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
