@@ -19,9 +19,7 @@ from fol_vpr.recognizer.map_status import MapStatus
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
 from fol_vpr.ros.node.diagnostics.publisher import DiagnosticsPublisher
 
-EXTRACTOR = SimpleNamespace(
-    weights_name='w', runs_on='cpu', precision='float32', trained=False
-)
+EXTRACTOR = SimpleNamespace(weights_name='w', runs_on='cpu', precision='float32', trained=False)
 RECOGNIZER = SimpleNamespace(
     extractor=EXTRACTOR,
     map_info=None,
