@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from fol_vpr.config import NetworkConfig
@@ -86,55 +87,25 @@ def to_input(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     The released code normalises first and resizes then, bilinearly without antialiasing
     (torchvision 0.15's resize of a tensor). Interpolation weights sum to 1, so the order makes no
-    difference beyond rounding; resizing first is faster. Only the pixels that the result depends
-    on are read and converted, where `torch.nn.functional.interpolate` converts all of them. That
-    takes 4 to 7 times as long for images of 1280x720 and more, and less time for images of about
-    the size of the result.
+    difference beyond rounding; resizing first is faster. OpenCV resizes, which needs no torch
+    and less time.
 
     Args:
         image: [H, W, 3] uint8, RGB.
         size: height and width of the result.
 
     Returns:
-        [3, height, width] float32; equal to `tensors.to_input` within 1e-6.
+        [3, height, width] float32. `tensors.to_input` may differ by up to 5e-4 in noise, because
+        torch computes the positions of the samples in float32.
     """
-    row, next_row, down = _sampling(image.shape[0], size[0])
-    column, next_column, right = _sampling(image.shape[1], size[1])
-    upper, lower = image[row], image[next_row]
-    across = right[None, :, None]
-    resized = _blend(upper, column, next_column, across)
-    below = _blend(lower, column, next_column, across)
-    below -= resized
-    below *= down[:, None, None]
-    resized += below
-    resized -= 255 * np.array(MEAN, np.float32)
-    resized /= 255 * np.array(DEVIATION, np.float32)
-    return np.ascontiguousarray(resized.transpose(2, 0, 1))
-
-
-def _sampling(length: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For `count` samples along `length` pixels: pixel before, pixel behind, and weight of that.
-
-    torch computes the position in float32, with one rounding where the processor fuses product
-    and sum. Double precision, rounded once, gives that for images of any size.
-    """
-    scale = float(np.float32(length) / np.float32(count))
-    at = ((np.arange(count) + 0.5) * scale - 0.5).astype(np.float32).clip(0)
-    before = at.astype(np.intp).clip(max=length - 1)
-    weight = at - before.astype(np.float32)
-    return before, (before + 1).clip(max=length - 1), weight
-
-
-def _blend(
-    rows: np.ndarray, column: np.ndarray, next_column: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    """Columns between `column` and `next_column` of rows [h, W, 3], as float32."""
-    left = rows.take(column, axis=1).astype(np.float32)
-    right = rows.take(next_column, axis=1).astype(np.float32)
-    right -= left
-    right *= weight
-    left += right
-    return left
+    # OpenCV interpolates uint8 in fixed point, float32 in float32.
+    resized = cv2.resize(
+        image.astype(np.float32, order='C'), size[::-1], interpolation=cv2.INTER_LINEAR
+    )
+    planes: np.ndarray = np.stack(cv2.split(resized))
+    planes -= 255 * np.array(MEAN, np.float32)[:, None, None]
+    planes /= 255 * np.array(DEVIATION, np.float32)[:, None, None]
+    return planes
 
 
 @dataclass(frozen=True, eq=False)

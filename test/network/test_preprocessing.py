@@ -40,7 +40,7 @@ def test_normalised_then_resized_bilinearly_without_antialiasing(shape):
     expected = np.einsum('rh,hwc,kw->crk', rows, normalised, columns, optimize=True)
     found = to_input(image, (322, 322))
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize('shape', [(720, 1280), (1080, 1920), (481, 643), (37, 53), (1, 5)])
@@ -49,7 +49,7 @@ def test_the_same_as_torch_resizes(shape, size):
     """Noise, in which a pixel that is read at the wrong place shows the most."""
     image = np.random.default_rng(3).integers(0, 256, (*shape, 3), dtype=np.uint8)
     expected = tensors.to_input(image, size, torch.device('cpu')).numpy()
-    np.testing.assert_allclose(to_input(image, size), expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(to_input(image, size), expected, rtol=0, atol=5e-4)
 
 
 def test_images_of_any_memory_layout_are_accepted():
