@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from fol_vpr.datatypes import Cause
 from fol_vpr.errors import DeviceError, InputError
 from fol_vpr.network import extractor
+from fol_vpr.network.runtime import backend, torch_backend
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.ros.node import image_pipeline
 from fol_vpr.ros.node.diagnostics.monitor import Monitor
@@ -265,7 +266,7 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
         extracted.append(frame.stamp_ns)
         return features
 
-    for module in (image_pipeline, extractor):
+    for module in (image_pipeline, extractor, backend, torch_backend):
         monkeypatch.setattr(module, 'time', SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(piped.pipeline._recognizer, 'recognize', slowly)
     monkeypatch.setattr(piped.pipeline._recognizer, 'extract', counted)
