@@ -5,7 +5,7 @@
 
 Encoded images come at `--rate`, faster than they are answered, to the threads of the live node,
 without ROS: the newest one displaces the one that waits. One thread that does everything in turn
-(`overlap: false`) and two that overlap take turns, `--rounds` times each. Printed are answers a
+(`overlap: never`) and two that overlap take turns, `--rounds` times each. Printed are answers a
 second, and milliseconds of the work on an image (processing), of the time that it waited in the
 node (waiting), and from its arrival to its answer; and the seconds of CPU that an answer took.
 """

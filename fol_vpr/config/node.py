@@ -77,13 +77,14 @@ class NodeConfig(Checked):
         maximum=10_000,
         read_only=True,
     )
-    overlap: bool = setting(
-        True,
-        'Decode the next image and extract its features while the last one is searched, '
-        'verified and measured, on a second thread: more images are answered where they come '
-        'faster than the node answers, and the answers stay the same. A single answer takes '
-        'longer while both threads want the same cores. With false, one thread does everything '
-        'in turn, which suits a machine with one core.',
+    overlap: str = setting(
+        'auto',
+        'Whether a second thread decodes the next image and extracts its features while the last '
+        'one is searched, verified and measured: always, never, or auto, which does where the '
+        'network runs on another device than the CPU. The answers and their order stay the same. '
+        'Where both threads want the same cores, each answer takes longer and no more images are '
+        'answered.',
+        choices=('auto', 'always', 'never'),
         read_only=True,
     )
     image_transport: str = setting(

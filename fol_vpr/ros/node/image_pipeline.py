@@ -110,7 +110,10 @@ class ImagePipeline:
         self._mapper = mapper
         self._stopped = threading.Event()
         config = settings.current.node
-        self._replay, self._overlap = config.replay, config.overlap
+        self._replay = config.replay
+        self._overlap = config.overlap == 'always' or (
+            config.overlap == 'auto' and recognizer.extractor.runs_on != 'cpu'
+        )
         self._worker = self._new_worker(config.replay_queue)
         self._video = LiveVideo(
             self._on_picture, self._on_packet_dropped, self._on_bad_packet, self._wake_executor

@@ -57,10 +57,10 @@ class Piped:
 
 
 MODES = {
-    'live': {'replay': False, 'overlap': True},
-    'replay': {'replay': True, 'overlap': True},
-    'live in turn': {'replay': False, 'overlap': False},
-    'replay in turn': {'replay': True, 'overlap': False},
+    'live': {'replay': False, 'overlap': 'always'},
+    'replay': {'replay': True, 'overlap': 'always'},
+    'live in turn': {'replay': False, 'overlap': 'auto'},
+    'replay in turn': {'replay': True, 'overlap': 'never'},
 }
 
 
@@ -141,7 +141,7 @@ def test_camera_odometry_and_parameters_go_with_the_image(piped, monkeypatch):
 
 def test_features_of_the_next_image_are_extracted_beside_an_answer(piped, monkeypatch):
     """Which makes no difference to the answers, their order, or what is counted."""
-    in_turn = not piped.context.settings.node.overlap
+    in_turn = piped.context.settings.node.overlap != 'always'
     recognizer, entered, held = piped.pipeline._recognizer, threading.Event(), threading.Event()
     extract, recognize = recognizer.extract, recognizer.recognize
     extracted: list[int] = []
@@ -276,7 +276,7 @@ def test_waiting_for_another_image_is_no_work(piped, monkeypatch):
         piped.watch.until(lambda number=number: piped.monitor.snapshot().received == number)
         piped.watch.until(entered.is_set)
     settings = piped.context.settings.node
-    if settings.replay and settings.overlap:
+    if settings.replay and settings.overlap == 'always':
         piped.watch.until(lambda: len(extracted) == 2)
     held.set()
     piped.watch.until(lambda: len(piped.publishers.answers) == 2)
