@@ -64,6 +64,8 @@ def done(tmp_path_factory) -> set[tuple[str, str]]:
             return bool(allowed() - found <= optional())
 
         watch.until(lambda: watch.state() == 'unconfigured')
+        # A service can be found before the name of the node that answers it.
+        watch.until(lambda: 'localizer' in watch.node.get_node_names())
         look()
         assert watch.change('configure')
         assert watch.change('activate')

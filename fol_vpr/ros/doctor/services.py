@@ -39,26 +39,29 @@ def ask_localizer(node: Node, executor: Executor, name: str) -> LocalizerFacts:
         executor: of the node.
         name: full name of the localizer.
     """
+    state, values, problem = '', {}, ''
+    try:
+        answer = _call(node, executor, GetState, f'{name}/get_state', GetState.Request())
+        state = answer.current_state.label
+        values = _parameters(node, executor, name)
+    except _UnansweredError as error:
+        state, values, problem = '', {}, str(error)
+    # Last: a service may be known before the name of its node and what that subscribes to.
+    return LocalizerFacts(name, state, problem, values, subscriptions=_subscriptions(node, name))
+
+
+def _subscriptions(node: Node, name: str) -> dict[str, list[str]]:
+    """Topics by their type; empty for a node that is not in the graph."""
     namespace, _, own = name.rpartition('/')
-    subscriptions: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     try:
         listed = node.get_subscriber_names_and_types_by_node(own, namespace or '/')
     except RuntimeError:  # it has left the graph meanwhile
         listed = []
     for topic, types in listed:
         for kind in types:
-            subscriptions.setdefault(kind, []).append(topic)
-    try:
-        state = _call(node, executor, GetState, f'{name}/get_state', GetState.Request())
-        values = _parameters(node, executor, name)
-    except _UnansweredError as error:
-        return LocalizerFacts(name, problem=str(error), subscriptions=subscriptions)
-    return LocalizerFacts(
-        name,
-        state=state.current_state.label,
-        parameters=values,
-        subscriptions=subscriptions,
-    )
+            found.setdefault(kind, []).append(topic)
+    return found
 
 
 def _parameters(node: Node, executor: Executor, name: str) -> dict[str, Any]:

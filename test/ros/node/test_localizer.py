@@ -327,6 +327,7 @@ def test_an_activation_that_fails_is_undone(maps, tmp_path, node):
         assert 'qos_overrides./image/compressed' in log.read_text()
         assert 'defect' not in log.read_text()
         watcher.until(lambda: watcher.node.count_publishers('/undone/places') == 1)
+        watcher.until(lambda: 'undone' in watcher.node.get_node_names())
         topics = watcher.node.get_subscriber_names_and_types_by_node('undone', '/')
         assert '/image' not in dict(topics)
         assert watcher.change('cleanup') and watcher.change('configure')
