@@ -168,7 +168,7 @@ def test_no_folder_holds_more_than_a_dozen_files():
         ('fol_vpr_msgs', {'ros'}),
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),
-        ('sklearn', {'calibration'}),
+        ('sklearn', {'calibration', 'mapping'}),
         ('pymilvus', {'retrieval'}),
         ('sqlite3', {'database', 'sources'}),
         ('rich', {'cli'}),

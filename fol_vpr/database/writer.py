@@ -26,7 +26,7 @@ from fol_vpr.database.format.records import (
     storable_id,
     storable_text,
 )
-from fol_vpr.database.format.schema import MapHeader, read_meta, set_meta
+from fol_vpr.database.format.schema import MAX_TEXT, MapHeader, read_meta, set_meta
 from fol_vpr.database.reader import read_info
 from fol_vpr.database.storage.build_file import BuildFile
 from fol_vpr.database.storage.lock import MapLock
@@ -117,7 +117,9 @@ class MapWriter:
 
     def _resume_or_begin(self, identity: dict[str, str]) -> None:
         build = self._build
-        differences = build.differences(identity)
+        # The same images may be named by another path when the build is resumed.
+        compared = {key: value for key, value in identity.items() if key != 'sources'}
+        differences = build.differences(compared)
         if differences and self._resumable and not self._overwrite:
             raise MapError(
                 f'{build.path} is an unfinished build of another map '
@@ -317,4 +319,8 @@ def _checked_header(header: MapHeader) -> MapHeader:
         weights_name=storable_text(header.weights_name),
         frame_id=storable_id(header.frame_id, 'frame_id'),
         origin=storable_id(header.origin, 'origin'),
+        sources=tuple(
+            (storable_id(session, 'session_id'), storable_text(source)[:MAX_TEXT])
+            for session, source in header.sources
+        ),
     )

@@ -24,6 +24,14 @@ def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
     )
 
 
+def rotate_vectors(quaternions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Vectors [N, 3], each turned by its unit quaternion x, y, z, w of [N, 4]."""
+    axes, reals = quaternions[:, :3], quaternions[:, 3:]
+    across = 2 * np.cross(axes, vectors)
+    turned: np.ndarray = vectors + reals * across + np.cross(axes, across)
+    return turned
+
+
 def quaternion(rotation: np.ndarray) -> np.ndarray:
     """Unit quaternion x, y, z, w [4], with w at least 0, of a rotation matrix [3, 3].
 

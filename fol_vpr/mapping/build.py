@@ -81,6 +81,7 @@ def build_map(
         frame_id=config.frame_id or source.frame_id or 'map',
         origin=source.session_id if source.own_origin else '',
         scale=scale,
+        sources=((source.session_id, source.description),),
     )
     source_id = f'{source.fingerprint} {extractor.precision} {config}'
     total = len(source)
@@ -118,6 +119,7 @@ def map_header(
     frame_id: str,
     origin: str = '',
     scale: str = '',
+    sources: tuple[tuple[str, str], ...] = (),
 ) -> MapHeader:
     """Header of a new map that holds features of a network.
 
@@ -128,6 +130,7 @@ def map_header(
         frame_id: frame of the poses.
         origin: session whose start is the origin of the frame; empty for a fixed frame.
         scale: of the surroundings; empty where nobody named it.
+        sources: of the sessions; see `MapHeader`.
     """
     return MapHeader(
         name=name,
@@ -140,6 +143,7 @@ def map_header(
         frame_id=frame_id,
         origin=origin,
         scale=scale,
+        sources=sources,
     )
 
 

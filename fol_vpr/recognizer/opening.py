@@ -18,6 +18,7 @@ from fol_vpr.config import (
 from fol_vpr.database import MapReader, read_info
 from fol_vpr.decision import Calibration, CalibrationQuality, calibration_from_rows
 from fol_vpr.errors import WeightsError
+from fol_vpr.mapping import MapOverview
 from fol_vpr.network.preprocessing import with_preprocessing
 from fol_vpr.network.runtime.selection import find_network
 from fol_vpr.recognizer.calibration_fit import calibration_remarks
@@ -35,18 +36,24 @@ def open_map(path: str | Path) -> MapReader:
 
 @dataclass(frozen=True)
 class MapDescription:
-    """What a map says of its calibration and scale, for people.
+    """What a map says of its places, calibration and scale, for people.
 
     Attributes:
         scale: of the surroundings; empty where nobody named it.
         calibration: of the map; None where it has none.
         extent: metres between opposite corners of the box around all positions; NaN if unknown.
+        overview: what its places cover.
+        created: when the map was begun, ISO 8601 in UTC.
+        config: the settings that it is used with, where none is given.
         remarks: what users should know, each with its remedy.
     """
 
     scale: str
     calibration: Calibration | None
     extent: float
+    overview: MapOverview
+    created: str
+    config: RecognizerConfig
     remarks: tuple[str, ...]
 
     @property
@@ -62,7 +69,12 @@ class MapDescription:
     def as_json(self) -> dict[str, Any]:
         """Values for JSON; `calibration` is None where the map has none."""
         calibration, quality = self.calibration, self.quality
-        values: dict[str, Any] = {'extent_m': self.extent, 'remarks': list(self.remarks)}
+        values: dict[str, Any] = {
+            'created': self.created,
+            **self.overview.as_json(),
+            'extent_m': self.extent,
+            'remarks': list(self.remarks),
+        }
         values['calibration'] = None
         if calibration is not None and quality is not None:
             values['calibration'] = {
@@ -79,7 +91,7 @@ class MapDescription:
         scale = self.scale or f'not named; the lengths are those of {DEFAULT_SCALE}'
         if not math.isnan(self.extent):
             scale += f'; {self.extent:.3g} m across'
-        rows = [['scale', scale]]
+        rows = [*self.overview.rows(), ['created', self.created], ['scale', scale]]
         if self.calibration is None:
             return rows
         facts, usual = self.calibration_facts, settings_of(RecognizerConfig())
@@ -97,8 +109,13 @@ class MapDescription:
         ]
 
 
-def describe_map(path: str | Path) -> MapDescription:
-    """Read what a map says of its calibration and scale, without a network.
+def describe_map(path: str | Path, *, gap: float | None = None) -> MapDescription:
+    """Read what a map says of its places, calibration and scale, without a network.
+
+    Args:
+        path: the map.
+        gap: metres without a reference along a session that count as a gap; None takes the radius
+            of a place.
 
     Raises:
         MapError: no such map, a damaged one, or one with a calibration that cannot be used.
@@ -110,8 +127,21 @@ def describe_map(path: str | Path) -> MapDescription:
         config = settings_in_use(RecognizerConfig(), recorded, reader.info.scale)
         if hint := scale_hint(reader.places, reader.info, config):
             remarks.append(hint)
+        radius = config.verification.place_radius
+        overview = MapOverview(
+            reader.places,
+            dict(reader.header.sources),
+            radius=radius,
+            gap=radius if gap is None else gap,
+        )
         return MapDescription(
-            reader.info.scale, calibration, extent_of(reader.places), tuple(remarks)
+            scale=reader.info.scale,
+            calibration=calibration,
+            extent=extent_of(reader.places),
+            overview=overview,
+            created=reader.meta['created'],
+            config=config,
+            remarks=tuple(remarks),
         )
 
 

@@ -388,3 +388,15 @@ def test_a_kill_at_the_end_leaves_a_whole_map_or_none(tmp_path):
             assert_content(path, 3)
     build(path, 3, overwrite=True)
     assert names(tmp_path) == ['m.folmap']
+
+
+def test_the_source_of_a_build_may_get_another_name(tmp_path):
+    """The same bag, given by another path, goes on with the build; the map has the first name."""
+    path = tmp_path / 'm.folmap'
+    with MapWriter(path, header(sources=(('drive-0', 'bag a'),)), source_id='test') as writer:
+        add(writer, 0)
+    with MapWriter(path, header(sources=(('drive-0', './a'),)), source_id='test') as writer:
+        assert writer.resumed == 1
+        writer.finish()
+    with MapReader(path) as reader:
+        assert reader.header.sources == (('drive-0', 'bag a'),)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,6 +149,8 @@ class MapHeader:
         origin: session whose start is the origin of the poses, as with odometry; empty if the
             frame is a fixed one.
         scale: of the surroundings, a key of `fol_vpr.config.SCALES`; empty where nobody named it.
+        sources: pairs of a session and the images that it was built from, in words; sessions of
+            maps of older versions, and of running nodes, are missing.
     """
 
     name: str
@@ -162,6 +164,7 @@ class MapHeader:
     datum: GeoPosition | None = None
     origin: str = ''
     scale: str = ''
+    sources: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'frame_id', bare_frame(self.frame_id))
@@ -186,6 +189,7 @@ class MapHeader:
             'datum': json.dumps(position),
             **({'origin': self.origin} if self.origin else {}),
             **({'scale': self.scale} if self.scale else {}),
+            **({'sources': json.dumps(dict(self.sources))} if self.sources else {}),
         }
 
     @classmethod
@@ -213,7 +217,22 @@ class MapHeader:
             datum=_datum(meta['datum']),
             origin=checked_text(meta.get('origin', ''), 'origin'),
             scale=_scale(meta.get('scale', '')),
+            sources=_sources(meta.get('sources', '{}')),
         )
+
+    def sources_of(self, sessions: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """The `sources` of some sessions."""
+        return tuple(pair for pair in self.sources if pair[0] in sessions)
+
+
+def _sources(text: str) -> tuple[tuple[str, str], ...]:
+    values = parse_json(text)
+    if not isinstance(values, dict):
+        raise ValueError(f'its sources are {text[:60]}, expected an object')
+    return tuple(
+        (checked_text(name, 'session of its sources'), checked_text(source, 'source'))
+        for name, source in values.items()
+    )
 
 
 def _scale(value: object) -> str:

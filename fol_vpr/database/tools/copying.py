@@ -44,7 +44,10 @@ def copy_places(
         MapError: the target exists, or a place is damaged.
         StorageError: no space or no permission; the unfinished map was removed.
     """
-    header = replace(reader.header, name=name or Path(target).stem)
+    kept = {reader.places[index].session_id for index in indices}
+    header = replace(
+        reader.header, name=name or Path(target).stem, sources=reader.header.sources_of(kept)
+    )
     if reader.info.calibrated:
         log.warning(
             '%s has no calibration, as that of %s was made for all its places together: run '

@@ -68,6 +68,7 @@ def merge_maps(
         merged = _MergedPlaces(qualify)
         for reader in readers:
             merged.add_all(reader)
+        header = replace(header, sources=merged.sources())
         source = 'merged from ' + ' '.join(reader.info.map_id for reader in readers)
         with MapWriter(
             target, header, source_id=source, overwrite=overwrite, resumable=False
@@ -98,13 +99,22 @@ class _MergedPlaces:
             self.places[named.place_id] = (reader, named)
 
     def _named(self, reader: MapReader, place: Place) -> Place:
-        if not self._qualify:
-            return place
-        prefix = reader.info.name
         return replace(
             place,
-            place_id=f'{prefix}/{place.place_id}',
-            session_id=f'{prefix}/{place.session_id}',
+            place_id=self._qualified(reader, place.place_id),
+            session_id=self._qualified(reader, place.session_id),
+        )
+
+    def _qualified(self, reader: MapReader, name: str) -> str:
+        return f'{reader.info.name}/{name}' if self._qualify else name
+
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """What each session of the merged map was built from, where its map says so."""
+        return tuple(
+            (name, source)
+            for name, reader in self._sessions.items()
+            for session, source in reader.header.sources
+            if self._qualified(reader, session) == name
         )
 
     @staticmethod

@@ -16,6 +16,7 @@ from helpers.small_maps import (
 
 from fol_vpr.database import (
     MapEditor,
+    MapReader,
     MapWriter,
     Region,
     check_map,
@@ -102,3 +103,20 @@ def test_utm_coordinates_of_two_zones_are_not_merged(tmp_path):
         maps.append(path)
     with pytest.raises(MapMismatchError, match=r'of the zone 30N, and .* of 31N'):
         merge_maps(maps, tmp_path / 'both.folmap')
+
+
+def test_sessions_keep_what_they_were_built_from(tmp_path):
+    sources = tuple((f'drive-{number}', f'bag {number}') for number in range(3))
+    with MapWriter(tmp_path / 'm.folmap', header(sources=sources), source_id='test') as writer:
+        for index in range(COUNT):
+            add(writer, index)
+        writer.finish()
+    parts = [part.path for part in split_by_session(tmp_path / 'm.folmap', tmp_path)]
+    with MapReader(parts[1]) as reader:
+        assert reader.header.sources == sources[1:2]
+    merge_maps(parts, tmp_path / 'whole.folmap')
+    with MapReader(tmp_path / 'whole.folmap') as reader:
+        assert reader.header.sources == sources
+    merge_maps(parts[:2], tmp_path / 'named.folmap', qualify=True)
+    with MapReader(tmp_path / 'named.folmap') as reader:
+        assert dict(reader.header.sources)['small drive-1/drive-1'] == 'bag 1'
