@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fol_vpr.config import RecognizerConfig
 from fol_vpr.datatypes import Features, Frame, LoopClosure, MapInfo, PlaceHypothesis, Verification
 from fol_vpr.errors import InputError, MapError, StorageError
 from fol_vpr.geometry.metric.refinement import refine_pose
+from fol_vpr.loop_closure.diagnosis import LoopDiagnosis, LoopOutcome, failed_verification
 from fol_vpr.loop_closure.distance import DistanceTracker
 from fol_vpr.loop_closure.feedback import (
     FeedbackCounts,
@@ -40,6 +41,7 @@ class LoopStatus:
         file: path of the map file that holds them; empty where it is a temporary one.
         counts: of published closures and of the feedback to them.
         problem: why keyframes or feedback could not be stored; empty where they could.
+        diagnosis: what became of the images of the drive.
     """
 
     enabled: bool
@@ -47,6 +49,7 @@ class LoopStatus:
     file: str
     counts: FeedbackCounts
     problem: str
+    diagnosis: LoopDiagnosis = field(default_factory=LoopDiagnosis)
 
 
 class LoopClosureDetector:
@@ -73,6 +76,7 @@ class LoopClosureDetector:
         self._ledger = FeedbackLedger(self._threshold)
         self._session: SessionRecorder | None = None
         self._problem = ''
+        self._diagnosis = LoopDiagnosis()
         if config.loops.enabled:
             header = map_header(
                 extractor,
@@ -101,6 +105,7 @@ class LoopClosureDetector:
             file=str(session.path) if session is not None and session.is_persistent else '',
             counts=self._ledger.counts,
             problem=self._problem,
+            diagnosis=self._diagnosis.copy(),
         )
 
     def set_config(self, config: RecognizerConfig) -> None:
@@ -169,9 +174,25 @@ class LoopClosureDetector:
         if self._session is not None and confirmed is not None:
             # The number of the keyframe is known only now that the image was added or skipped.
             confirmed = replace(confirmed, keyframe=self._keyframe_number())
-            if self._policy.publish(confirmed):
+            outcome = self._policy.outcome(confirmed)
+            if outcome is LoopOutcome.PUBLISHED:
+                self._policy.remember(confirmed)
                 found.append(self._refine(confirmed.hypothesis, self._session, frame, revisits))
+            self._diagnosis.add(outcome, revisits)
+        elif self._session is not None:
+            self._diagnosis.add(self._unconfirmed(revisits), revisits)
         return tuple(self._publish(frame, hypothesis) for hypothesis in found)
+
+    def _unconfirmed(self, revisits: list[PlaceHypothesis]) -> LoopOutcome:
+        """Why no revisit of an image was confirmed."""
+        if not self._extractor.trained:
+            return LoopOutcome.UNTRAINED
+        if not revisits:
+            return LoopOutcome.NO_OLD_KEYFRAME
+        if all(each.verification != Verification.GEOMETRY for each in revisits):
+            return failed_verification(revisits, self._config)
+        verified = self._policy.is_run_verified
+        return LoopOutcome.LOW_EVIDENCE if verified else LoopOutcome.FEW_IMAGES
 
     def _add_keyframe(
         self, frame: Frame, features: Features, confirmed: PlaceHypothesis | None

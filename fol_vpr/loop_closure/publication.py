@@ -41,6 +41,7 @@ import numpy as np
 
 from fol_vpr.config import LoopsConfig, VerificationConfig
 from fol_vpr.datatypes import PlaceHypothesis, Verification
+from fol_vpr.loop_closure.diagnosis import LoopOutcome
 
 MAX_THRESHOLD = 3.0
 """Largest threshold in bits: eight times the minimal inliers, or odds."""
@@ -177,21 +178,32 @@ class PublicationPolicy:
 
     def publish(self, candidate: LoopCandidate) -> bool:
         """Whether a confirmed candidate is published; it is remembered as published then."""
-        if not self.is_informative(candidate):
+        if self.outcome(candidate) is not LoopOutcome.PUBLISHED:
             return False
         self.remember(candidate)
         return True
 
+    def outcome(self, candidate: LoopCandidate) -> LoopOutcome:
+        """What is to become of a confirmed candidate: published, known, or not informative."""
+        if self._is_known(candidate):
+            return LoopOutcome.KNOWN_PAIR
+        informative = self.is_informative(candidate)
+        return LoopOutcome.PUBLISHED if informative else LoopOutcome.LITTLE_INFORMATION
+
+    @property
+    def is_run_verified(self) -> bool:
+        """Whether as many images in a row as are needed were verified geometrically."""
+        last = list(self._run)[-self._config.consecutive :]
+        verified = [each.hypothesis.verification == Verification.GEOMETRY for each in last]
+        return len(last) == self._config.consecutive and all(verified)
+
     def _run_verification(self) -> Verification | None:
         """The verification that the last images pass together; None where they pass none."""
-        config, run = self._config, list(self._run)
-        best = run[-1].hypothesis
-        last = run[-config.consecutive :]
-        geometric = [s.hypothesis.verification == Verification.GEOMETRY for s in last]
-        if len(last) == config.consecutive and all(geometric):
-            enough = evidence_bits(best, config, self._verification) >= self._threshold.value
-            return Verification.GEOMETRY if enough else None
-        return Verification.SEQUENCE if self._is_sequence_consistent(run[-1]) else None
+        last = self._run[-1]
+        if self.is_run_verified:
+            evidence = evidence_bits(last.hypothesis, self._config, self._verification)
+            return Verification.GEOMETRY if evidence >= self._threshold.value else None
+        return Verification.SEQUENCE if self._is_sequence_consistent(last) else None
 
     def _is_sequence_consistent(self, candidate: LoopCandidate) -> bool:
         """Whether consecutive images passed their places at the speed of the robot.
@@ -227,10 +239,12 @@ class PublicationPolicy:
 
     def is_informative(self, candidate: LoopCandidate) -> bool:
         """Whether a closure is the first one of its keyframes, with enough information gain."""
-        place = candidate.hypothesis.place
-        if (candidate.keyframe, place.place_id) in self._pairs:
+        if self._is_known(candidate):
             return False
         return self.information_gain_bits(candidate) >= self._config.min_information_gain_bits
+
+    def _is_known(self, candidate: LoopCandidate) -> bool:
+        return (candidate.keyframe, candidate.hypothesis.place.place_id) in self._pairs
 
     def information_gain_bits(self, candidate: LoopCandidate) -> float:
         """Information gain in bits along each axis, see above; infinite for the first closure."""

@@ -21,6 +21,7 @@ from fol_vpr.config import (
 from fol_vpr.database import FEEDBACK, MapReader, check_map
 from fol_vpr.datatypes import Frame, LocalizationState, Pose, Verification
 from fol_vpr.errors import InputError, MapError
+from fol_vpr.loop_closure import LoopOutcome
 from fol_vpr.mapping import build_map
 from fol_vpr.recognizer import PlaceRecognizer
 from fol_vpr.sources import open_source
@@ -89,6 +90,11 @@ def test_a_drive_without_a_map_finds_its_own_loops(recognizer):
     status = recognizer.loops
     assert (status.keyframes, status.counts.published) == (2 * PLACES, len(found))
     assert status.file.endswith('drive.folmap') and status.problem == ''
+    outcomes = status.diagnosis.outcomes
+    assert outcomes.total() == len(answers)
+    assert outcomes[LoopOutcome.PUBLISHED] == len(found)
+    assert outcomes[LoopOutcome.NO_OLD_KEYFRAME] == 3, 'thirty metres are excluded'
+    assert outcomes[LoopOutcome.FEW_IMAGES] >= 1, 'two images in a row have to agree'
 
 
 def test_it_works_without_odometry(tmp_path):
