@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from fol_vpr.cli.common.arguments import (
     add_network_of_map,
     add_scale,
     add_settings,
+    given_names,
     network_of_map,
     recognizer_config,
     settings,
@@ -38,6 +39,7 @@ from fol_vpr.evaluation.ground_truth import PlottedPositions, Positives
 from fol_vpr.evaluation.metrics import RECALL_AT
 from fol_vpr.evaluation.offline import answer_offline
 from fol_vpr.evaluation.report import Conditions, Evaluation
+from fol_vpr.evaluation.results import MapFile, Provenance, References, Result, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,6 +145,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
+    args.started = time.monotonic()
     _check_combination(args)
     for output in (args.json, args.per_query, args.picture):
         if output is not None:
@@ -205,7 +208,14 @@ def _evaluate_recording(args: argparse.Namespace, source: FrameSource) -> None:
         # The settings of the node are not in its answers, so only the map can be judged.
         remarks = describe_map(args.map).remarks
         conditions = _conditions(args, source, info, criterion, positives, remarks)
-        _report(args, Evaluation(conditions, positives, answers, plotted), source, reader.image)
+        result = Result(
+            Evaluation(conditions, positives, answers, plotted),
+            References.of(places),
+            _provenance(args),
+            Settings(info.codec),
+            _map_file(args, info),
+        )
+        _report(args, result, source, reader.image)
 
 
 def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
@@ -217,7 +227,8 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
     # Geometric verification changes decisions, and not the order of the hypotheses.
     usual = VerificationConfig() if args.sequence else replace(VerificationConfig(), verify=0)
     network = network_of_map(args, args.map)
-    recognizer = PlaceRecognizer(recognizer_config(args, network, verification=usual))
+    config = recognizer_config(args, network, verification=usual)
+    recognizer = PlaceRecognizer(config)
     try:
         info = recognizer.load_map(args.map)
         # Without the sequence nothing is decided, and no probability is shown.
@@ -244,7 +255,15 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
             sequence=args.sequence,
         )
         evaluation = Evaluation(conditions, positives, answers, plotted)
-        _report(args, evaluation, source, recognizer.reference_image)
+        given = {*given_names(args, NetworkConfig), *(config.given or ())}
+        result = Result(
+            evaluation,
+            References.of(recognizer.places),
+            _provenance(args, extractor.runs_on),
+            Settings.of(recognizer.config, info.codec, given),
+            _map_file(args, info),
+        )
+        _report(args, result, source, recognizer.reference_image)
     finally:
         recognizer.close()
     if unread.count and not args.skip_bad:
@@ -304,17 +323,26 @@ def _conditions(
     )
 
 
+def _provenance(args: argparse.Namespace, device: str = '') -> Provenance:
+    seconds = time.monotonic() - args.started
+    return Provenance.of_this(args.command_line, device=device, seconds=seconds)
+
+
+def _map_file(args: argparse.Namespace, info: MapInfo) -> MapFile:
+    return MapFile() if args.json is None else MapFile.of(info)
+
+
 def _report(
-    args: argparse.Namespace, evaluation: Evaluation, source: FrameSource, load: LoadImage
+    args: argparse.Namespace, result: Result, source: FrameSource, load: LoadImage
 ) -> None:
+    evaluation = result.evaluation
     print(evaluation.as_table())
     if args.json is not None:
         with atomic_text(args.json) as file:
-            json.dump(evaluation.as_json(), file, indent=2, allow_nan=False)
-            file.write('\n')
+            result.write(file)
     if args.per_query is not None:
         with atomic_text(args.per_query) as file:
-            evaluation.write_per_query(file)
+            result.write_per_query(file)
     if args.picture is not None:
         _draw(args.picture, evaluation, source, load)
 

@@ -108,7 +108,9 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
         if verb == called:
             module = importlib.import_module(f'fol_vpr.cli.{verb}')
             module.add_arguments(subparser)
-    return parser.parse_args(argv), module
+    args = parser.parse_args(argv)
+    args.command_line = tuple(argv)
+    return args, module
 
 
 @contextmanager

@@ -39,6 +39,10 @@ class QueryAnswer:
         probability: that the first hypothesis is right; NaN without a calibration.
         p_not_in_map: probability that the map has no such place; NaN without a calibration.
         explanation: why the state is what it is.
+        similarities: cosine of the global descriptors for each of `global_ranking`; empty where
+            not known.
+        match_scores: of the local matching for each of `ranking`, NaN where it was not matched;
+            empty where not known.
     """
 
     index: int
@@ -51,6 +55,8 @@ class QueryAnswer:
     probability: float = math.nan
     p_not_in_map: float = math.nan
     explanation: Explanation = field(default_factory=Explanation)
+    similarities: tuple[float, ...] = ()
+    match_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +125,8 @@ def _answer(
         probability=first[0].probability if first else math.nan,
         p_not_in_map=recognition.p_not_in_map,
         explanation=recognition.explanation,
+        similarities=tuple(c.similarity for c in recognition.global_ranking[:depth]),
+        match_scores=tuple(h.match_score for h in recognition.hypotheses),
         timings={
             'decode': decoded,
             **recognition.timings,

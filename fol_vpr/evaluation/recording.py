@@ -120,6 +120,7 @@ def _answer(
         probability=float(first[0].probability) if first else math.nan,
         p_not_in_map=float(message.p_not_in_map),
         explanation=_explanation(message),
+        match_scores=tuple(float(h.match_score) for h in message.hypotheses),
     )
 
 

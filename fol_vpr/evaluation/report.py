@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TextIO
@@ -243,20 +243,29 @@ class Evaluation:
         }
         return names.get(stage, stage)
 
-    def write_per_query(self, file: TextIO) -> None:
-        """Write a line for each query: ranks of its first positive, its first reference, why."""
-        writer, right = csv.writer(file), self.conditions.ground_truth
+    def write_per_query(
+        self, file: TextIO, produced_by: Mapping[str, object] | None = None
+    ) -> None:
+        """Write a line for each query: ranks of its first positive, its first reference, why.
+
+        Args:
+            file: text, opened with newline=''.
+            produced_by: further columns with the same value in every line, so that a line that is
+                cut out of the file still tells what it is of.
+        """
+        writer, extra = csv.writer(file), dict(produced_by or {})
+        right = (self.conditions.ground_truth, *extra.values())
         writer.writerow(
             ['query_index', 'uri', 'stamp_ns', 'state', 'positives', 'global_rank',
              'reranked_rank', 'first_ref_index', 'total_ms', 'processing_ms', 'waiting_ms',
-             'cause', 'reason', 'right_is']
+             'cause', 'reason', 'right_is', *extra]
         )  # fmt: skip
         for index, positive in enumerate(self.positives):
             known = '' if positive is None else len(positive)
             answer = self._by_index.get(index)
             if answer is None:
                 unknown = [''] * 8
-                writer.writerow([index, '', '', 'UNANSWERED', known, *unknown, right])
+                writer.writerow([index, '', '', 'UNANSWERED', known, *unknown, *right])
                 continue
             rankings = answer.global_ranking or (), answer.ranking
             ranks = [first_hit(ranking, positive or ()) for ranking in rankings]
@@ -265,7 +274,7 @@ class Evaluation:
                  *('' if rank is None else rank for rank in ranks),
                  answer.ranking[0] if answer.ranking else '',
                  *(_milliseconds(answer, part) for part in ('total', 'processing', 'waiting')),
-                 answer.explanation.cause.name, answer.explanation.reason, right]
+                 answer.explanation.cause.name, answer.explanation.reason, *right]
             )  # fmt: skip
 
 
