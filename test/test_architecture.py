@@ -25,6 +25,7 @@ MAY_IMPORT = {
     'json_text': BASE,
     'config': BASE,
     'geometry': BASE,
+    'pictures': BASE,
     'monitoring': BASE,
     'network': BASE,
     'database': BASE,
@@ -35,10 +36,12 @@ MAY_IMPORT = {
     'mapping': BASE | PARTS | {'geometry'},
     'loop_closure': BASE | PARTS | {'geometry', 'mapping'},
     'recognizer': BASE | PARTS | {'geometry', 'mapping', 'loop_closure'},
-    'evaluation': BASE | MAPS | {'sources'},
+    'evaluation': BASE | MAPS | {'pictures', 'sources'},
     'calibration': BASE | MAPS | {'database', 'decision', 'evaluation', 'sources'},
-    'ros': BASE | MAPS | {'checks', 'geometry', 'evaluation', 'monitoring', 'sources'},
-    'cli': BASE | MAPS | {'checks', 'evaluation', 'calibration', 'monitoring', 'sources', 'ros'},
+    'ros': BASE | MAPS | {'checks', 'geometry', 'evaluation', 'monitoring', 'pictures', 'sources'},
+    'cli': BASE
+    | MAPS
+    | {'checks', 'evaluation', 'calibration', 'monitoring', 'pictures', 'sources', 'ros'},
 }
 # Exceptions: a verb may use the part that it is about.
 VERBS = {

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import (
     add_network_of_map,
@@ -22,6 +22,7 @@ from fol_vpr.config import CameraConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.datatypes import (
     Frame,
     GeoPosition,
+    LocalFeatures,
     Place,
     PlaceHypothesis,
     Prior,
@@ -31,6 +32,11 @@ from fol_vpr.datatypes import (
 from fol_vpr.errors import InputError, escape_controls
 from fol_vpr.evaluation.metrics import none_if_nan
 from fol_vpr.evaluation.report import UNTRAINED, align_columns
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fol_vpr.recognizer import PlaceRecognizer
 
 DECISION = (
     'verify', 'min_inliers', 'min_inlier_ratio', 'min_regions', 'inlier_threshold', 'probability',
@@ -48,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--picture',
         metavar='OUT.png',
-        help='picture to draw of the query and its first hypotheses',
+        help='picture to draw of the answer: the query beside the best reference, their matches '
+        'and the regions that are compared, state, reason and scores; .png, .jpg or .webp',
     )
     _add_prior(parser)
     camera = ('camera', 'camera_name', 'camera_mount', 'image_range')
@@ -119,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
     if args.picture is not None:
-        check_writable(args.picture)
+        _check_picture(args.picture)
     frame = _read(args.image, settings(args, CameraConfig()))
     from fol_vpr.recognizer import PlaceRecognizer
 
@@ -142,13 +149,34 @@ def run(args: argparse.Namespace) -> int:
         if not trained:
             print(UNTRAINED, file=sys.stderr)
         if args.picture is not None:
-            from fol_vpr.evaluation.pictures import draw_query
-
-            draw_query(args.picture, frame, recognition, recognizer.reference_image)
+            _draw(args.picture, frame, recognition, recognizer)
             print(f'picture: {args.picture}', file=sys.stderr)
     finally:
         recognizer.close()
     return 0
+
+
+def _check_picture(path: str) -> None:
+    from fol_vpr.pictures import check_suffix
+
+    check_suffix(path)
+    check_writable(path)
+
+
+def _draw(path: str, frame: Frame, recognition: Recognition, recognizer: PlaceRecognizer) -> None:
+    from fol_vpr.pictures import answer_picture, write_picture
+
+    def regions(image: np.ndarray) -> LocalFeatures:
+        return recognizer.extract(Frame(image)).local
+
+    picture = answer_picture(
+        frame.image,
+        Path(frame.uri).name,
+        recognition,
+        recognizer.reference_image,
+        regions=regions,
+    )
+    write_picture(path, picture)
 
 
 def _read(path: str, config: CameraConfig) -> Frame:

@@ -118,6 +118,7 @@ class PlaceHypothesis:
         verification: the strongest check that was passed.
         query_xy, reference_xy: [K, 2] matched pixel positions that the geometric verification was
             given; None where not run.
+        inlier: [K] bool, which of them agree with the geometric verification; None where not run.
         pose_source: where `pose` comes from.
         pose: of the base in the map frame, or None.
         relative: pose of the reference's camera in the frame of the query's camera; None where it
@@ -134,6 +135,7 @@ class PlaceHypothesis:
     verification: Verification = Verification.NONE
     query_xy: np.ndarray | None = None
     reference_xy: np.ndarray | None = None
+    inlier: np.ndarray | None = None
     pose_source: PoseSource = PoseSource.NONE
     pose: Pose | None = None
     relative: RelativePose | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from fol_vpr.datatypes import Frame, PlaceHypothesis, Recognition
 from fol_vpr.errors import StorageError
 from fol_vpr.evaluation.ground_truth import PlottedPositions
 from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, answers_by_outcome, outcome
@@ -22,31 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LoadImage = Callable[[int], 'bytes | None']
-
-
-def draw_query(
-    path: str | Path, frame: Frame, recognition: Recognition, load: LoadImage, shown: int = 4
-) -> None:
-    """Draw a query beside its first hypotheses.
-
-    Args:
-        path: the picture to write; its suffix sets the format.
-        frame: the query.
-        recognition: the answer to the query.
-        load: returns the JPEG of a reference, or None.
-        shown: number of hypotheses to draw.
-
-    Raises:
-        StorageError: the picture cannot be written.
-    """
-    hypotheses = recognition.hypotheses[:shown]
-    figure = _figure(3.2 * (1 + len(hypotheses)), 3.0)
-    axes = figure.subplots(1, 1 + len(hypotheses), squeeze=False)[0]
-    _show(axes[0], frame.image, f'query: {recognition.state.name}', Path(frame.uri).name)
-    for axis, hypothesis in zip(axes[1:], hypotheses, strict=True):
-        place = hypothesis.place
-        _show(axis, _decoded(load(place.index)), place.place_id, _evidence(hypothesis))
-    _save(figure, path)
 
 
 def draw_evaluation(
@@ -177,13 +150,6 @@ def _spread(evaluation: Evaluation, count: int) -> list[int]:
         return []
     steps = np.linspace(0, len(answered) - 1, min(count, len(answered)) + 2)[1:-1]
     return [answered[i] for i in dict.fromkeys(steps.round().astype(int).tolist())]
-
-
-def _evidence(hypothesis: PlaceHypothesis) -> str:
-    text = f'similarity {hypothesis.similarity:.3f}'
-    if not math.isnan(hypothesis.match_score):
-        text += f', {hypothesis.match_score:.0f} matches'
-    return text
 
 
 def _figure(width: float, height: float) -> Figure:

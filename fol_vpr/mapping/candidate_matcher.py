@@ -195,6 +195,7 @@ def verify_hypotheses(
             verification=_passed(geometry),
             query_xy=pair.query_xy,
             reference_xy=pair.reference_xy,
+            inlier=geometry.inlier,
         )
         for hypothesis, pair, geometry in zip(hypotheses, pairs, geometries, strict=True)
     ]

@@ -138,7 +138,7 @@ def test_a_frame_of_an_image():
 def test_a_frame_of_a_compressed_image():
     jpeg = render_match(scenes.frames(1)[0], recognition(), None, scenes.HEIGHT)
     frame = conversions.frame_from_image(CompressedImage(format='jpeg', data=jpeg), '')
-    assert frame.image.shape[1] == 2 * scenes.WIDTH
+    assert frame.image.shape[1] > 2 * scenes.WIDTH
     with pytest.raises(InputError):
         conversions.frame_from_image(CompressedImage(format='jpeg', data=jpeg[:200]), '')
 
@@ -281,7 +281,7 @@ def test_the_debug_image_draws_matches_between_both_images():
     black = np.zeros((scenes.HEIGHT, scenes.WIDTH, 3), np.uint8)
     reference = render_match(query, recognition(), None, scenes.HEIGHT)
     points = np.array([[10.0, 10.0], [300.0, 200.0]], np.float32)
-    matched = hypothesis(query_xy=points, reference_xy=points)
+    matched = hypothesis(query_xy=points, reference_xy=points, inlier=np.array([True, False]))
     dark = type(query)(black)
     plain = decode_bytes(
         render_match(dark, recognition(hypothesis()), reference, scenes.HEIGHT), ''
@@ -289,4 +289,4 @@ def test_the_debug_image_draws_matches_between_both_images():
     lines = decode_bytes(render_match(dark, recognition(matched), reference, scenes.HEIGHT), '')
     assert plain.shape == lines.shape
     left = np.s_[: scenes.HEIGHT, : scenes.WIDTH - 8]
-    assert plain[left].max() < 40 < lines[left].max()
+    assert plain[left].max() < 60 < lines[left].max()
