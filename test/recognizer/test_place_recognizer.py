@@ -243,6 +243,7 @@ def test_the_best_of_another_place_is_verified_as_a_rival(loaded):
     checked = [h for h in answer.hypotheses if h.query_xy is not None]
     others = [h for h in answer.hypotheses if h.place.index > 3]
     assert checked == [answer.hypotheses[0], others[0]]
+    assert all(h.inlier.sum() == h.inliers and len(h.inlier) == h.matches for h in checked)
 
 
 def test_the_answer_names_the_map_that_was_searched(loaded):
