@@ -25,9 +25,9 @@ QUERIES ?=
 OWN := $(BAG)$(IMAGES)
 DRIVES := build/town/day build/town/evening build/town/overcast
 TOWN := $(wildcard training/town/*.py training/town/*/*.py training/town/*/*/*.py)
-SOURCES := fol_vpr launch test $(wildcard benchmarks examples training) setup.py
+SOURCES := fol_vpr launch test $(wildcard benchmarks docs examples training) setup.py
 
-.PHONY: help setup test demo lint format bench clean distclean
+.PHONY: help setup test demo docs lint format bench clean distclean
 
 help: ## what can be made here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 17
@@ -64,6 +64,10 @@ lint: setup ## ruff and mypy
 
 format: setup ## let ruff put the sources into the one style
 	@$(IN_WORKSPACE) ruff check --fix $(SOURCES) && ruff format $(SOURCES)
+
+docs: setup ## the documentation as a site: build/site/index.html; needs Python 3.11
+	@$(IN_WORKSPACE) NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
+	@echo 'The site: build/site/index.html'
 
 bench: setup ## latency per stage, and the other figures that the documentation quotes
 	@$(IN_WORKSPACE) python -m benchmarks $(BENCH_ARGS)

@@ -280,7 +280,7 @@ def test_of_training_only_the_commands_print():
 
 # What each folder of tests mirrors.
 TESTS = ROOT / 'test'
-MIRRORS = {name: ROOT / name for name in ('training', 'examples', 'benchmarks')}
+MIRRORS = {name: ROOT / name for name in ('training', 'examples', 'benchmarks', 'docs')}
 # Helpers of tests, and tests of the two ROS packages as a whole.
 MIRRORS_NOTHING = {'helpers', 'packaging'}
 
