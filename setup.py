@@ -21,7 +21,7 @@ setup(
     maintainer_email='fol-vpr@users.noreply.github.com',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'network/shipped/*']},
+    package_data={NAME: ['py.typed', 'network/shipped/*', 'reporting/assets/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),

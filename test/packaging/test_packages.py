@@ -21,11 +21,13 @@ KEYS = {
     'PIL': 'python3-pil',
     'cv2': 'python3-opencv',
     'faiss': 'python3-faiss',
+    'jinja2': 'python3-jinja2',
     # rosdep has no key for mcap, which brings lz4 and zstandard, but one for what builds on it.
     'lz4': 'mcap-ros2-support',
     'matplotlib': 'python3-matplotlib',
     'mcap': 'mcap-ros2-support',
     'numpy': 'python3-numpy',
+    'plotly': 'python3-plotly',
     'psutil': 'python3-psutil',
     'pyproj': 'python3-pyproj',
     'rich': 'python3-rich',
