@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.console import Progress, SkipBad, check_writable
 from fol_vpr.cli.common.criterion import Criterion, too_easy, what_is_right
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.ground_truth import load_ground_truth
+from fol_vpr.cli.common.output import add_json, remark, say, show_results, warn
 from fol_vpr.config import (
     CALIBRATED,
     CameraConfig,
@@ -94,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skip-bad', action='store_true', help='leave out images that cannot be read'
     )
-    parser.add_argument('--json', metavar='OUT.json', help='write the calibration as JSON')
+    add_json(parser, 'the calibration')
     parser.add_argument('--picture', metavar='OUT.png', help='draw the reliability diagram')
     parser.add_argument(
         '--dry-run', action='store_true', help='print the calibration, and leave the map unchanged'
@@ -113,9 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     _check(args)
-    for output in (args.json, args.picture):
-        if output is not None:
-            check_writable(output)
+    if args.picture is not None:
+        check_writable(args.picture)
     from fol_vpr.calibration import fit_calibration, store_calibration, summary_lines
     from fol_vpr.recognizer import PlaceRecognizer
 
@@ -129,24 +129,23 @@ def run(args: argparse.Namespace) -> int:
     finally:
         recognizer.close()
     fitted = fit_calibration(drives, used.verification, provenance, settings_of(used))
-    print(f'right: {criterion}')
-    print(of_map)
-    print('\n'.join(summary_lines(fitted)))
-    if args.json is not None:
-        with atomic_text(args.json) as file:
-            file.write(fitted.to_json() + '\n')
+    show_results(
+        args,
+        lambda: json.loads(fitted.to_json()),
+        lambda: '\n'.join([f'right: {criterion}', of_map, *summary_lines(fitted)]),
+    )
     if args.picture is not None:
         from fol_vpr.evaluation.pictures import draw_reliability
 
         curves = {'leading place': fitted.place, 'not in the map': fitted.outside}
         draw_reliability(args.picture, curves, str(criterion))
-        print(f'picture: {args.picture}', file=sys.stderr)
+        remark(f'picture: {args.picture}')
     if args.dry_run:
-        print(f'{args.map} is unchanged')
+        say(args, f'{args.map} is unchanged')
         return 0
     with Progress('calibrate', 'places') as progress:
         store_calibration(args.map, fitted.calibration, progress=progress)
-    print(f'{args.map} is calibrated, {fitted.quality}')
+    say(args, f'{args.map} is calibrated, {fitted.quality}')
     return 0
 
 
@@ -274,6 +273,6 @@ def _drives(
                     on_bad=unread if args.skip_bad else None,
                 )
             )
-    for remark in differing_drives(drives):
-        print(f'WARNING: {remark}', file=sys.stderr)
+    for difference in differing_drives(drives):
+        warn(difference)
     return drives, criterion

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -27,6 +26,7 @@ from fol_vpr.cli.common.drive import (
     pose_gap,
 )
 from fol_vpr.cli.common.ground_truth import load_ground_truth
+from fol_vpr.cli.common.output import STDOUT, add_json, remark, write_document
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='report latency and queries without an answer, and no recall',
     )
-    parser.add_argument('--json', metavar='OUT.json', help='write the figures as JSON')
+    add_json(parser, 'the figures')
     parser.add_argument('--per-query', metavar='OUT.csv', help='write a line for every query')
     parser.add_argument(
         '--picture', metavar='OUT.png', help='draw the first reference found for every query'
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     args.started = time.monotonic()
     _check_combination(args)
-    for output in (args.json, args.per_query, args.picture):
+    for output in (args.per_query, args.picture):
         if output is not None:
             check_writable(output)
     from fol_vpr.sources import open_source
@@ -336,10 +336,9 @@ def _report(
     args: argparse.Namespace, result: Result, source: FrameSource, load: LoadImage
 ) -> None:
     evaluation = result.evaluation
-    print(evaluation.as_table())
-    if args.json is not None:
-        with atomic_text(args.json) as file:
-            result.write(file)
+    if args.json != STDOUT:
+        print(evaluation.as_table(), flush=True)
+    write_document(args, result.write)
     if args.per_query is not None:
         with atomic_text(args.per_query) as file:
             result.write_per_query(file)
@@ -355,4 +354,4 @@ def _draw(path: str, evaluation: Evaluation, source: FrameSource, load: LoadImag
         return next((frame.image for _, frame in frames), None)
 
     draw_evaluation(path, evaluation, query_image, load)
-    print(f'picture: {path}', file=sys.stderr)
+    remark(f'picture: {path}')

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import print_table
+from fol_vpr.cli.common.console import table
+from fol_vpr.cli.common.output import add_json, show_results
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
 
@@ -20,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description='Write the network, from normalised images to global and dense local '
         'descriptors, as an ONNX file: for the runtimes onnxruntime and openvino of this program, '
         'for TensorRT, and others. Needs torch and the packages onnx and onnxscript.',
-        allow_abbrev=False,
     )
     onnx.add_argument(
         '--output',
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='1',
         help='number of images per run; dynamic accepts any number. Default: 1.',
     )
+    add_json(onnx, 'the description of the file')
     add_settings(onnx, NetworkConfig, only=('weights', 'input_size'))
 
 
@@ -48,8 +49,10 @@ def run(args: argparse.Namespace) -> int:
     output, metadata = export_onnx(
         network.weights, args.output, input_size=network.input_size, batch=batch
     )
-    rows = [['file', str(output)], ['batch', args.batch], *map(list, metadata.items())]
-    print_table(rows)
+    facts = {'file': str(output), 'batch': args.batch, **metadata}
+    show_results(
+        args, lambda: facts, lambda: table([[name, str(value)] for name, value in facts.items()])
+    )
     return 0
 
 

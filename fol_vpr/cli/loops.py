@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from fol_vpr.cli.common.arguments import (
 )
 from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, print_table
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
+from fol_vpr.cli.common.output import warn
 from fol_vpr.config import (
     DEFAULT_SCALE,
     SCALES,
@@ -136,8 +136,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.map is not None:
             recognizer.load_map(args.map)
-            for remark in recognizer.map_status.remarks():
-                print(f'WARNING: {remark}', file=sys.stderr)
+            for each in recognizer.map_status.remarks():
+                warn(each)
         criteria, origin = _criteria(args, recognizer.map_info)
         closures, stamps, poses = _process(recognizer, source)
         within = [c for c in closures if c.session_to == recognizer.session_id]

@@ -13,7 +13,9 @@ from types import FrameType
 from typing import Any
 
 from fol_vpr import __version__
-from fol_vpr.cli.common.terminal import index_builds_shown, printable_output
+from fol_vpr.cli.common.console import check_writable
+from fol_vpr.cli.common.output import STDOUT, Parser
+from fol_vpr.cli.common.terminal import index_builds_shown, printable_output, quietly
 from fol_vpr.errors import FolVprError
 
 VERBS = {
@@ -56,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: list[str]) -> int:
     try:
         args, module = _parse(argv)
-        with _sigterm_unwinds(), index_builds_shown():
+        with _sigterm_unwinds(), quietly(args.quiet), index_builds_shown():
+            if getattr(args, 'json', None) not in (None, STDOUT):
+                check_writable(args.json)
             code = int(module.run(args))
         # Output is flushed here, because errors of the flush at exit could not be caught.
         sys.stdout.flush()
@@ -89,22 +93,20 @@ def _main(argv: list[str]) -> int:
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
     """Parse `argv`. Only the module of the verb that is called is imported."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='fol_vpr',
         description='Visual place recognition: builds maps of places and finds where images were '
         'taken.',
         epilog='`fol_vpr VERB --help` shows the options of a verb.',
-        allow_abbrev=False,
     )
+    parser.set_defaults(quiet=False)
     parser.add_argument('--version', action='version', version=f'fol_vpr {__version__}')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
     called = next((word for word in argv if not word.startswith('-')), None)
     module = None
     for verb, help_text in VERBS.items():
-        subparser = verbs.add_parser(
-            verb, help=help_text, description=help_text, allow_abbrev=False
-        )
+        subparser = verbs.add_parser(verb, help=help_text, description=help_text)
         if verb == called:
             module = importlib.import_module(f'fol_vpr.cli.{verb}')
             module.add_arguments(subparser)

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fol_vpr.cli import map_changes
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
-from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, print_json, print_table
+from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, table
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of
+from fol_vpr.cli.common.output import STDOUT, add_json, remark, show_results, warn
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.metrics import none_if_nan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verbs below `fol_vpr map`."""
     verbs = parser.add_subparsers(dest='map_verb', metavar='VERB', required=True)
-    _add_build(verbs.add_parser('build', help='build a map', allow_abbrev=False))
-    info = verbs.add_parser('info', help='show what a map holds', allow_abbrev=False)
+    _add_build(verbs.add_parser('build', help='build a map'))
+    info = verbs.add_parser('info', help='show what a map holds')
     info.add_argument('map', metavar='MAP', help='a .folmap file')
-    info.add_argument('--json', action='store_true', help='print JSON')
+    add_json(info, 'the description')
     info.add_argument(
         '--sessions',
         action='store_true',
         help='list the sessions, with the number of places in each',
     )
     check = verbs.add_parser(
-        'check', help='check every byte of a map; exit code 1 if there are problems',
-        allow_abbrev=False,
-    )  # fmt: skip
+        'check', help='check every byte of a map; exit code 1 if there are problems'
+    )
     check.add_argument('map', metavar='MAP', help='a .folmap file')
     check.add_argument(
         '--repair',
@@ -41,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='if there are problems, write a map of all undamaged places, list what was lost, and '
         'keep the damaged file as MAP.damaged',
     )
+    add_json(check, 'the problems, and what a repair lost,')
     map_changes.add_verbs(verbs)
 
 
@@ -75,6 +74,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help='leave out images that cannot be read, with a warning, instead of stopping; the '
         'indices of a ground truth then no longer fit',
     )
+    add_json(parser, 'the description of the map')
     add_drive_options(parser, pose_gap=False)
     add_scale(parser, of_map=False)
     add_settings(parser, CameraConfig)
@@ -116,10 +116,9 @@ def _build(args: argparse.Namespace) -> int:
     from fol_vpr.recognizer import PlaceRecognizer
 
     extractor = PlaceRecognizer(RecognizerConfig(network)).extractor
-    print(
+    remark(
         f'{source.description}; weights {extractor.weights_name} on {extractor.runs_on} '
-        f'({extractor.precision}), preprocessing {extractor.preprocessing_id}',
-        file=sys.stderr,
+        f'({extractor.precision}), preprocessing {extractor.preprocessing_id}'
     )
     kept: int | None = None
 
@@ -146,17 +145,13 @@ def _build(args: argparse.Namespace) -> int:
             progress.warn(_interrupted(args.output, kept))
             raise
     if skipped.count:
-        print(f'{skipped.count} of {len(source)} items were skipped', file=sys.stderr)
-    print_table(map_changes.info_rows(info))
-    _print_remarks(args.output)
-    return 0
-
-
-def _print_remarks(path: str) -> None:
+        warn(f'{skipped.count} of {len(source)} items were skipped')
+    map_changes.show_info(args, info)
     from fol_vpr.recognizer import describe_map
 
-    for remark in describe_map(path).remarks:
-        print(f'WARNING: {remark}', file=sys.stderr)
+    for each in describe_map(args.output).remarks:
+        warn(each)
+    return 0
 
 
 _BAG_OPTIONS = (
@@ -200,60 +195,60 @@ def _info(args: argparse.Namespace) -> int:
     if args.sessions:
         with MapReader(args.map) as reader:
             counts = Counter(place.session_id for place in reader.places)
-        if args.json:
-            print_json(counts)
-        else:
-            print_table([[name, f'{n}'] for name, n in counts.items()], left=(0,))
+        show_results(
+            args,
+            lambda: counts,
+            lambda: table([[name, f'{n}'] for name, n in counts.items()], left=(0,)),
+        )
         return 0
     info = read_info(args.map)
     from fol_vpr.recognizer import describe_map
 
     described = describe_map(args.map)
-    if args.json:
-        print_json(_without_nan({**dataclasses.asdict(info), **described.as_json()}))
-        return 0
     rows = [row for row in map_changes.info_rows(info) if row[0] != 'scale']
-    print_table([*rows, *described.rows()])
-    for remark in described.remarks:
-        print(f'WARNING: {remark}', file=sys.stderr)
+    show_results(
+        args,
+        lambda: {**dataclasses.asdict(info), **described.as_json()},
+        lambda: table([*rows, *described.rows()]),
+    )
+    for each in described.remarks:
+        warn(each)
     return 0
-
-
-def _without_nan(value: Any) -> Any:
-    """The value with None for NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return none_if_nan(value) if isinstance(value, float) else value
 
 
 def _check(args: argparse.Namespace) -> int:
     from fol_vpr.database import can_be_repaired, check_map
 
     problems = check_map(args.map)
-    for problem in problems:
-        print(problem)
     if problems and args.repair:
-        return _repair(args.map)
-    if problems:
-        remedy = 'restore it from a copy, or build it again'
-        if can_be_repaired(args.map):
-            remedy = (
-                'restore it from a copy, build it again, or save undamaged places with --repair'
-            )
-        print(f'{args.map}: {len(problems)} problem(s); {remedy}', file=sys.stderr)
-        return 1
-    print(f'{args.map} has no problems')
-    return 0
+        return _repair(args, problems)
+    show_results(
+        args,
+        lambda: {'map': args.map, 'problems': problems},
+        lambda: '\n'.join(problems) or f'{args.map} has no problems',
+    )
+    if not problems:
+        return 0
+    remedy = 'restore it from a copy, or build it again'
+    if can_be_repaired(args.map):
+        remedy = 'restore it from a copy, build it again, or save undamaged places with --repair'
+    warn(f'{args.map}: {len(problems)} problem(s); {remedy}')
+    return 1
 
 
-def _repair(path: str) -> int:
+def _repair(args: argparse.Namespace, problems: Sequence[str]) -> int:
     from fol_vpr.database import repair_map
 
-    repair = repair_map(path)
-    for what in repair.dropped:
-        print(f'lost: {what}')
-    print(
-        f'{path} was repaired: {repair.kept} places kept, {len(repair.dropped)} losses; the '
-        f'damaged file is {repair.original}'
+    if args.json != STDOUT:
+        print('\n'.join(problems), flush=True)
+    repair = repair_map(args.map)
+    lost = ''.join(f'lost: {what}\n' for what in repair.dropped)
+    show_results(
+        args,
+        lambda: {'map': args.map, 'problems': problems, **dataclasses.asdict(repair)},
+        lambda: (
+            f'{lost}{args.map} was repaired: {repair.kept} places kept, '
+            f'{len(repair.dropped)} losses; the damaged file is {repair.original}'
+        ),
     )
     return 0

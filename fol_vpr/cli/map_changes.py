@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings
-from fol_vpr.cli.common.console import Progress, check_map_name, print_table
+from fol_vpr.cli.common.console import Progress, check_map_name, table
+from fol_vpr.cli.common.output import add_json, say, show_results
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
@@ -50,8 +51,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 def _add(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=f'{text[0].upper()}{text[1:]}.', allow_abbrev=False
+        name, help=text, description=f'{text[0].upper()}{text[1:]}.'
     )
+    add_json(parser, 'the description of the map')
     return parser
 
 
@@ -131,7 +133,7 @@ def _merge(args: argparse.Namespace) -> int:
             scale=args.scale or '',
             progress=progress,
         )
-    return _show(info)
+    return show_info(args, info)
 
 
 def _split(args: argparse.Namespace) -> int:
@@ -163,8 +165,11 @@ def _split(args: argparse.Namespace) -> int:
                 overwrite=args.overwrite,
                 progress=progress,
             )
-    rows = [[info.path, f'{info.places} references'] for info in infos]
-    print_table(rows)
+    show_results(
+        args,
+        lambda: infos,
+        lambda: table([[info.path, f'{info.places} references'] for info in infos]),
+    )
     return 0
 
 
@@ -178,8 +183,8 @@ def _prune(args: argparse.Namespace) -> int:
         info = prune_map(
             args.map, args.output, config, overwrite=args.overwrite, progress=progress
         )
-    print(f'{info.places} of {before} references are kept')
-    return _show(info)
+    say(args, f'{info.places} of {before} references are kept')
+    return show_info(args, info)
 
 
 def _remove(args: argparse.Namespace) -> int:
@@ -190,8 +195,8 @@ def _remove(args: argparse.Namespace) -> int:
     with MapEditor(args.map) as editor, Progress('map remove', 'places') as progress:
         removed = editor.remove(args.place, args.session)
         info = editor.save(progress=progress)
-    print(f'{len(removed)} references were removed')
-    return _show(info)
+    say(args, f'{len(removed)} references were removed')
+    return show_info(args, info)
 
 
 def _save(args: argparse.Namespace) -> int:
@@ -202,7 +207,7 @@ def _save(args: argparse.Namespace) -> int:
         info = editor.save(
             args.output, overwrite=args.overwrite, scale=args.scale or '', progress=progress
         )
-    return _show(info)
+    return show_info(args, info)
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -210,7 +215,7 @@ def _export(args: argparse.Namespace) -> int:
 
     with Progress('map export', 'places') as progress:
         info = export_map(args.map, args.output, progress=progress)
-    print(f'{args.output} holds {info.places} references')
+    show_results(args, lambda: info, lambda: f'{args.output} holds {info.places} references')
     return 0
 
 
@@ -220,7 +225,7 @@ def _import(args: argparse.Namespace) -> int:
     check_map_name('--output', args.output)
     with Progress('map import', 'places') as progress:
         info = import_map(args.folder, args.output, overwrite=args.overwrite, progress=progress)
-    return _show(info)
+    return show_info(args, info)
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -234,8 +239,9 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _show(info: MapInfo) -> int:
-    print_table(info_rows(info))
+def show_info(args: argparse.Namespace, info: MapInfo) -> int:
+    """Print the description of a map; the exit code."""
+    show_results(args, lambda: info, lambda: table(info_rows(info)))
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import check_writable, print_json
+from fol_vpr.cli.common.console import check_writable
+from fol_vpr.cli.common.output import add_json, remark, show_results, warn
 from fol_vpr.config import CameraConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.datatypes import (
     Frame,
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'image', metavar='IMAGE', help='image file: JPEG, PNG or another format of OpenCV'
     )
     parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    add_json(parser, 'the answer')
     parser.add_argument(
         '--picture',
         metavar='OUT.png',
@@ -137,20 +137,24 @@ def run(args: argparse.Namespace) -> int:
         if prior is not None:
             _check_prior(prior, recognizer.places)
         recognition = recognizer.recognize(frame, sequence=False, prior=prior)
-        remarks = recognizer.map_status.remarks()
+        warnings = recognizer.map_status.remarks()
         trained = recognizer.extractor.trained
-        if args.json:
-            answer = _as_json(recognition, args, recognizer.extractor.weights_name, trained)
-            print_json({**answer, 'warnings': remarks})
-        else:
-            print(_as_table(recognition))
-        for remark in remarks:
-            print(f'WARNING: {remark}', file=sys.stderr)
+        weights = recognizer.extractor.weights_name
+        show_results(
+            args,
+            lambda: {
+                **_as_json(recognition, args, weights, trained),
+                'warnings': warnings,
+            },
+            lambda: _as_table(recognition),
+        )
+        for each in warnings:
+            warn(each)
         if not trained:
-            print(UNTRAINED, file=sys.stderr)
+            warn(UNTRAINED)
         if args.picture is not None:
             _draw(args.picture, frame, recognition, recognizer)
-            print(f'picture: {args.picture}', file=sys.stderr)
+            remark(f'picture: {args.picture}')
     finally:
         recognizer.close()
     return 0
@@ -190,19 +194,16 @@ def _read(path: str, config: CameraConfig) -> Frame:
     calibration, mounted = configured_calibration(config), bool(config.camera_mount)
     camera = None if calibration is None else calibration.camera
     if calibration is not None and (notice := calibration.notice(config.camera, mounted)):
-        print(notice, file=sys.stderr)
+        remark(notice)
     if config.camera_mount and camera is None:
         raise InputError('--camera-mount needs --camera FILE')
-    decoder = StreamDecoder(
-        path, lambda said: print(said, file=sys.stderr), image_range=config.image_range
-    )
+    decoder = StreamDecoder(path, remark, image_range=config.image_range)
     # A calibration is of the pixels as they are stored.
     image = decoder.decode_file(read_image_file(Path(path)), path, upright=camera is None)
     if decoder.levels.are_found:
-        print(
+        warn(
             'one image does not tell how many bits its camera uses: give --image-range as `map '
-            'build` named it for the images of the map',
-            file=sys.stderr,
+            'build` named it for the images of the map'
         )
     if camera is not None and (problem := size_mismatch(camera, (image.shape[1], image.shape[0]))):
         raise InputError(f'{config.camera} does not fit {path}: {problem}')

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from fol_vpr.cli.common.console import Progress, print_json, print_table
+from fol_vpr.cli.common.console import Progress, table
+from fol_vpr.cli.common.output import add_json, remark, show_results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verbs below `fol_vpr weights`."""
     verbs = parser.add_subparsers(dest='weights_verb', metavar='list|fetch|info', required=True)
-    every = verbs.add_parser(
-        'list', help='list the names that --weights accepts', allow_abbrev=False
-    )
-    every.add_argument('--json', action='store_true', help='print JSON')
+    every = verbs.add_parser('list', help='list the names that --weights accepts')
+    add_json(every, 'the list')
     fetch = verbs.add_parser(
         'fetch',
         help='download weights that the authors of FoL publish; continues an interrupted download',
-        allow_abbrev=False,
     )
     fetch.add_argument('name', metavar='NAME', help='weights to download: vitl14 or vitb14')
     fetch.add_argument(
         '--url', metavar='URL', help="address of a mirror, instead of the authors' address"
     )
+    add_json(fetch, 'name and file')
     info = verbs.add_parser(
         'info',
         help='check weights, and show their architecture and input size',
-        allow_abbrev=False,
     )
     info.add_argument('weights', metavar='FILE_OR_NAME', help='a file, or a name from the list')
-    info.add_argument('--json', action='store_true', help='print JSON')
+    add_json(info, 'the description')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,16 +39,14 @@ def _list(args: argparse.Namespace) -> int:
     from fol_vpr.network.weights.registry import list_weights
 
     entries = list_weights()
-    if args.json:
-        print_json(
-            [
-                {'name': e.name, 'status': e.status, 'note': e.note, 'path': str(e.path or '')}
-                for e in entries
-            ]
-        )
-    else:
-        rows = [[entry.name, entry.status, entry.note] for entry in entries]
-        print_table(rows, left=(0, 1, 2))
+    show_results(
+        args,
+        lambda: [
+            {'name': e.name, 'status': e.status, 'note': e.note, 'path': str(e.path or '')}
+            for e in entries
+        ],
+        lambda: table([[e.name, e.status, e.note] for e in entries], left=(0, 1, 2)),
+    )
     return 0
 
 
@@ -64,8 +59,8 @@ def _fetch(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             progress.warn('interrupted: the part downloaded is kept; the same command continues')
             raise
-    print(path)
-    print(f'use it with `--weights {args.name}`', file=sys.stderr)
+    show_results(args, lambda: {'name': args.name, 'path': path}, lambda: str(path))
+    remark(f'use it with `--weights {args.name}`')
     return 0
 
 
@@ -83,9 +78,11 @@ def _info(args: argparse.Namespace) -> int:
         'sha256': info.sha256,
         'path': None if info.path is None else str(info.path),
     }
-    if args.json:
-        print_json(values)
-    else:
-        rows = [[name, 'not known' if v is None else str(v)] for name, v in values.items()]
-        print_table(rows)
+    show_results(
+        args,
+        lambda: values,
+        lambda: table(
+            [[name, 'not known' if v is None else str(v)] for name, v in values.items()]
+        ),
+    )
     return 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import sys
 from typing import TYPE_CHECKING
 
 from fol_vpr.cli.bag import info
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import Progress, print_json
+from fol_vpr.cli.common.console import Progress
 from fol_vpr.cli.common.drive import STAMPS, add_part_options, part_moments
+from fol_vpr.cli.common.output import add_json, remark, show_results
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.cli.common.ros import needs_ros
 from fol_vpr.config import BagWriterConfig, CameraConfig, PlayerConfig, RecorderConfig
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             info.run,
         ),
     ):
-        verb = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        verb = verbs.add_parser(name, help=text, description=text)
         declare(verb)
         verb.set_defaults(bag_run=run)
 
@@ -67,6 +66,7 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
         help='poses with times: a CSV, or a trajectory as TUM, KITTI or EuRoC have them',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
+    add_json(parser, 'the summary')
     add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
     add_settings(parser, CameraConfig, only=CAMERA_SETTINGS)
 
@@ -89,11 +89,15 @@ def _from_images(args: argparse.Namespace) -> int:
             **{name: getattr(chosen, name) for name in WRITER_SETTINGS},
         )
     if summary.notice:
-        print(summary.notice, file=sys.stderr)
+        remark(summary.notice)
     seconds = (summary.last_ns - summary.first_ns) / 1e9
-    print(
-        f'{summary.path}: {summary.images} images and {summary.poses} poses over {seconds:.1f} s, '
-        f'{summary.bytes / 1e6:.1f} MB'
+    show_results(
+        args,
+        lambda: summary,
+        lambda: (
+            f'{summary.path}: {summary.images} images and {summary.poses} poses over '
+            f'{seconds:.1f} s, {summary.bytes / 1e6:.1f} MB'
+        ),
     )
     return 0
 
@@ -117,7 +121,7 @@ def _declare_play(parser: argparse.ArgumentParser) -> None:
         help='topic of the answers to the images, e.g. /localizer/places; images are then sent no '
         'faster than they are answered',
     )
-    parser.add_argument('--json', action='store_true', help='print the summary as JSON')
+    add_json(parser, 'the summary')
     add_part_options(parser, 'by the times of reception')
     parser.add_argument(
         '--stamps', choices=STAMPS, default='header',
@@ -140,22 +144,20 @@ def _play(args: argparse.Namespace) -> int:
             begin=begin,
             end=end,
             stamps=args.stamps,
-            conclude=lambda summary: _print_played(summary, args.json, progress),
+            conclude=lambda summary: _print_played(summary, args, progress),
             report=progress.warn,
             progress=progress,
         )
     return 0
 
 
-def _print_played(summary: PlaySummary, as_json: bool, progress: Progress) -> None:
+def _print_played(summary: PlaySummary, args: argparse.Namespace, progress: Progress) -> None:
     progress.close()
-    if as_json:
-        print_json(dataclasses.asdict(summary))
-        return
     sent = ', '.join(f'{count} on {topic}' for topic, count in summary.sent.items())
-    print(f'sent {sent or "no messages"} in {summary.seconds:.1f} s')
+    lines = [f'sent {sent or "no messages"} in {summary.seconds:.1f} s']
     if summary.answered is not None:
-        print(f'answered {summary.answered} of {summary.images} images')
+        lines.append(f'answered {summary.answered} of {summary.images} images')
+    show_results(args, lambda: summary, lambda: '\n'.join(lines))
 
 
 def _parse_remapping(pair: str) -> tuple[str, str]:
@@ -168,7 +170,7 @@ def _parse_remapping(pair: str) -> tuple[str, str]:
 def _declare_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('topics', nargs='+', metavar='TOPIC', help='topic to record')
     parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
-    parser.add_argument('--json', action='store_true', help='print the summary as JSON')
+    add_json(parser, 'the summary')
     add_settings(parser, RecorderConfig)
 
 
@@ -180,17 +182,14 @@ def _record(args: argparse.Namespace) -> int:
             args.topics,
             settings(args, RecorderConfig()),
             conclude=lambda summary: _print_recorded(summary, args),
-            report=lambda text: print(text, file=sys.stderr, flush=True),
+            report=remark,
             is_stopped=is_stopped,
         )
     return 0
 
 
 def _print_recorded(summary: RecordSummary, args: argparse.Namespace) -> None:
-    if args.json:
-        print_json(dataclasses.asdict(summary))
-        return
     recorded = ', '.join(f'{count} on {topic}' for topic, count in summary.recorded.items())
-    print(f'{args.output}: {recorded or "no messages"} in {summary.seconds:.1f} s')
-    for topic in summary.missing:
-        print(f'no publisher on {topic}')
+    lines = [f'{args.output}: {recorded or "no messages"} in {summary.seconds:.1f} s']
+    lines += [f'no publisher on {topic}' for topic in summary.missing]
+    show_results(args, lambda: summary, lambda: '\n'.join(lines))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
-from fol_vpr.cli.common.console import print_json, print_table
+from fol_vpr.cli.common.console import table
+from fol_vpr.cli.common.output import add_json, show_results, warn
 from fol_vpr.files import printable
 
 BAG_HELP = 'folder with metadata.yaml, or a .db3, .mcap or ROS 1 .bag file, packed as .zstd or not'
@@ -17,11 +18,9 @@ BAG_HELP = 'folder with metadata.yaml, or a .db3, .mcap or ROS 1 .bag file, pack
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('bag', metavar='BAG', help=BAG_HELP)
-    parser.add_argument(
-        '--json',
-        action='store_true',
-        help='print JSON: times of reception in seconds, rates in Hz; null where there are too '
-        'few messages',
+    add_json(
+        parser,
+        'times of reception in seconds, rates in Hz, and null where there are too few messages,',
     )
 
 
@@ -31,49 +30,52 @@ def run(args: argparse.Namespace) -> int:
 
     bag = Bag(args.bag)
     for warning in bag.warnings:
-        print(warning, file=sys.stderr)
+        warn(warning)
     size = sum(path.stat().st_size for path in bag.files())
     topics = (*bag.topics.values(), *bag.foreign.values())
     span, storage, compression = bag.span_ns(), bag.storage(), bag.compression()
     seconds = (span[1] - span[0]) / 1e9 if span else 0.0
     rates = [_rate(topic.count, seconds) for topic in topics]
-    if args.json:
-        print_json(
-            {
-                'path': str(Path(args.bag)),
-                'bytes': size,
-                'storage': storage,
-                'compression': compression,
-                'start': span[0] / 1e9 if span else None,
-                'end': span[1] / 1e9 if span else None,
-                'duration': seconds,
-                'messages': sum(topic.count for topic in topics),
-                'topics': [
-                    {**dataclasses.asdict(topic), 'rate': rate}
-                    for topic, rate in zip(topics, rates, strict=True)
-                ],
-            }
-        )
-        return 0
-    how = f'compressed with {compression}' if compression else 'not compressed'
-    print(f'{args.bag}: {size / 1e6:.1f} MB, {storage}, {how}')
     messages = sum(topic.count for topic in topics)
-    if span is None:
-        print('no messages')
-    else:
-        print(f'{messages} messages in {seconds:.3f} s')
-        print(f'from {_moment(span[0])}\n  to {_moment(span[1])}')
-    cells = [
-        (
-            f'  {printable(topic.name)}',
-            topic.kind,
-            str(topic.count),
-            f'{rate:.2f}' if rate else '-',
-        )
-        for topic, rate in zip(topics, rates, strict=True)
-    ]
-    if cells:
-        print_table([('topic', 'type', 'messages', 'Hz'), *cells])
+
+    def value() -> dict[str, Any]:
+        return {
+            'path': str(Path(args.bag)),
+            'bytes': size,
+            'storage': storage,
+            'compression': compression,
+            'start': span[0] / 1e9 if span else None,
+            'end': span[1] / 1e9 if span else None,
+            'duration': seconds,
+            'messages': messages,
+            'topics': [
+                {**dataclasses.asdict(topic), 'rate': rate}
+                for topic, rate in zip(topics, rates, strict=True)
+            ],
+        }
+
+    def text() -> str:
+        how = f'compressed with {compression}' if compression else 'not compressed'
+        lines = [f'{args.bag}: {size / 1e6:.1f} MB, {storage}, {how}']
+        if span is None:
+            lines.append('no messages')
+        else:
+            lines.append(f'{messages} messages in {seconds:.3f} s')
+            lines.append(f'from {_moment(span[0])}\n  to {_moment(span[1])}')
+        cells = [
+            (
+                f'  {printable(topic.name)}',
+                topic.kind,
+                str(topic.count),
+                f'{rate:.2f}' if rate else '-',
+            )
+            for topic, rate in zip(topics, rates, strict=True)
+        ]
+        if cells:
+            lines.append(table([('topic', 'type', 'messages', 'Hz'), *cells]))
+        return '\n'.join(lines)
+
+    show_results(args, value, text)
     return 0
 
 

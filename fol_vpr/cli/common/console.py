@@ -1,4 +1,4 @@
-"""Progress, tables and JSON on the terminal, and text files that are written whole."""
+"""Progress and tables on the terminal, and text files that are written whole."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from fol_vpr.cli.common.terminal import is_quiet
 from fol_vpr.errors import FolVprError, InputError, StorageError
-from fol_vpr.evaluation.report import align_columns
 
 QUIET_INTERVAL = 10.0  # seconds between lines where the output is no terminal
 
 
 class Progress:
     """Shows progress with rate and time left: a bar on a terminal, else a line every 10 s.
+
+    With --quiet it shows nothing, and still prints warnings.
 
     Call it with the number of items done, the number of all items, and a note. Use it as a context
     manager, so that the bar is closed before anything else is printed.
@@ -44,6 +46,8 @@ class Progress:
         if self._first is None:
             # Items that an earlier run has done must not count for the rate.
             self._first = (time.monotonic(), done)
+        if is_quiet():
+            return
         if self._stream.isatty():
             self._update_bar(done, total, note)
         elif time.monotonic() - self._printed >= QUIET_INTERVAL:
@@ -118,6 +122,13 @@ class SkipBad:
         self._progress.warn(f'skipped item {position}: {error}')
 
 
+def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0, 1)) -> str:
+    """Rows of cells in aligned columns, those of `left` to the left; see `align_columns`."""
+    from fol_vpr.evaluation.report import align_columns
+
+    return '\n'.join(align_columns(rows, left=left))
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON.
 
@@ -129,7 +140,7 @@ def print_json(value: Any) -> None:
 
 def print_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0, 1)) -> None:
     """Print rows of cells in aligned columns, those of `left` to the left; see `align_columns`."""
-    print('\n'.join(align_columns(rows, left=left)))
+    print(table(rows, left))
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.output import remark
 from fol_vpr.config import MappingConfig
 from fol_vpr.errors import InputError
 
@@ -111,5 +111,5 @@ def part_of(source: FrameSource, args: argparse.Namespace, *, said: bool = True)
         return source
     part = DriveWindow(source, begin, end)
     if said:
-        print(part.description, file=sys.stderr)
+        remark(part.description)
     return part

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fol_vpr
+from fol_vpr.cli.common.terminal import is_quiet
 from fol_vpr.errors import FolVprError, InputError
 
 STOP_TIMEOUT = 30.0
@@ -108,10 +109,12 @@ class Runner:
     Args:
         folder: for the log files of background processes.
         env: environment variables of the processes, added to those of this process.
+        results: whether commands and what they print go to stdout, and not to stderr.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str], *, results: bool = True) -> None:
         self._folder = folder
+        self._results = results
         root = str(Path(fol_vpr.__file__).parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))
         self._env = {**os.environ, 'PYTHONPATH': path, **env}
@@ -124,7 +127,9 @@ class Runner:
         """
         self._show(['fol_vpr', *map(str, words)])
         command = _own(words)
-        code = subprocess.run(command, env=self._env, check=False).returncode  # noqa: S603
+        code = subprocess.run(  # noqa: S603
+            command, env=self._env, stdout=None if self._results else sys.__stderr__, check=False
+        ).returncode
         if code:
             raise FolVprError(f'fol_vpr {words[0]} {words[1]} ended with exit code {code}')
 
@@ -149,11 +154,13 @@ class Runner:
 
     def _show(self, words: list[str]) -> None:
         shown = [word if word == '&' else shlex.quote(word) for word in words]
-        print('$ ' + ' '.join(shown), flush=True)
+        out = sys.stdout if self._results else sys.stderr
+        print('$ ' + ' '.join(shown), file=out, flush=True)
 
 
 def _own(words: Sequence[object]) -> list[str]:
-    return [sys.executable, '-m', 'fol_vpr.cli.main', *map(str, words)]
+    quiet = ['--quiet'] if is_quiet() else []
+    return [sys.executable, '-m', 'fol_vpr.cli.main', *quiet, *map(str, words)]
 
 
 def find_executable(package: str, name: str) -> Path:

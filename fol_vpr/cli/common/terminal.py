@@ -1,4 +1,4 @@
-"""Standard output and error without control characters that a file or another node brought."""
+"""Standard output and error: without control characters of files and nodes, and --quiet."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from fol_vpr.errors import escape_controls
 _KEPT = '\n\r\t'
 # Modules that log how far the search index of a large map is built, which can take minutes.
 _BUILDERS = ('mapping.index', 'retrieval.index.large')
+
+_quiet = False
 
 
 class _PrintableStream:
@@ -44,8 +46,30 @@ def printable_output() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def quietly(quiet: bool) -> Iterator[None]:
+    """Within the context remarks and progress are printed, or with `quiet` are not."""
+    global _quiet
+    before, _quiet = _quiet, quiet
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
+def is_quiet() -> bool:
+    """Whether --quiet was given."""
+    return _quiet
+
+
+@contextlib.contextmanager
 def index_builds_shown() -> Iterator[None]:
-    """Within the context, stderr shows how far the search index of a large map is built."""
+    """Within the context, stderr shows how far the search index of a large map is built.
+
+    With --quiet it does not.
+    """
+    if _quiet:
+        yield
+        return
     handler = logging.StreamHandler(sys.stderr)
     loggers = [logging.getLogger(f'fol_vpr.{name}') for name in _BUILDERS]
     before = [logger.level for logger in loggers]

@@ -7,12 +7,14 @@ it over DDS, and one records its answers.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import time
 from pathlib import Path
 
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
+from fol_vpr.cli.common.output import STDOUT, add_json, say, write_json
 from fol_vpr.cli.common.processes import Runner, find_executable
 from fol_vpr.cli.demo.inputs import DemoInputs, subsample
 from fol_vpr.cli.demo.steps import DemoSteps
@@ -74,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', metavar='DIR', default='demo', help='folder for all results; default: demo'
     )
+    add_json(parser, 'the figures of the evaluation')
     add_scale(parser, of_map=False)
     add_settings(parser, CameraConfig)
     add_settings(parser, DemoConfig)
@@ -88,14 +91,15 @@ def run(args: argparse.Namespace) -> int:
     inputs = _find_inputs(args)
     localizer = find_executable('fol_vpr', 'localizer')
     output = _make_folder(Path(args.output))
-    print(f'Map from {inputs.reference}, queries from {inputs.queries}.')
+    say(args, f'Map from {inputs.reference}, queries from {inputs.queries}.')
     if inputs.is_own_pass:
-        print(
+        say(
+            args,
             'The queries are the references themselves: this shows that all steps work, but not '
-            'how well places are recognised. Give --queries for another pass.'
+            'how well places are recognised. Give --queries for another pass.',
         )
     steps = DemoSteps(
-        Runner(output, _environment(output, localizer)),
+        Runner(output, _environment(output, localizer), results=args.json != STDOUT),
         subsample(inputs, output, config.every),
         output,
         config,
@@ -103,22 +107,24 @@ def run(args: argparse.Namespace) -> int:
         scaled_settings(args, EvaluationConfig()),
         args.scale or '',
     )
-    print('\nWrite the queries to a bag')
+    say(args, '\nWrite the queries to a bag')
     played = steps.queries_as_bag()
-    print('\nBuild the map')
+    say(args, '\nBuild the map')
     steps.build_map()
     if inputs.further is not None:
-        print('\nCalibrate the map with a further pass')
+        say(args, '\nCalibrate the map with a further pass')
         steps.calibrate(inputs.further)
-    print('\nPlay the bag to the node and record its answers: three processes, over DDS')
+    say(args, '\nPlay the bag to the node and record its answers: three processes, over DDS')
     steps.play(played, localizer)
-    print('\nEvaluate the answers', flush=True)
+    say(args, '\nEvaluate the answers')
     steps.evaluate(played)
-    print(
+    say(
+        args,
         f'\n{time.monotonic() - started:.0f} s in all. '
         f'In {output}/: answers.png (a picture of the answers), report.json, queries.csv, '
-        'map.folmap, the bags and the logs.'
+        'map.folmap, the bags and the logs.',
     )
+    write_json(args, lambda: json.loads((output / 'report.json').read_text(encoding='utf-8')))
     return 0
 
 

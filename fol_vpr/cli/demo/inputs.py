@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fol_vpr.cli.common.console import atomic_text
+from fol_vpr.cli.common.output import remark
 from fol_vpr.config import CameraConfig
 
 
@@ -49,7 +50,7 @@ def subsample(inputs: DemoInputs, output: Path, every: int) -> DemoInputs:
     steps = [every if is_folder(path) else 1 for path in (inputs.reference, inputs.queries)]
     if set(steps) == {1}:
         return inputs
-    print(
+    remark(
         f'Subsampled: 1 of every {every} images of a folder is used, so that the demo ends within '
         'minutes (--every 1 uses all).'
     )

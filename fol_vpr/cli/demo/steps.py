@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fol_vpr.cli.common.output import remark
 from fol_vpr.cli.common.processes import Runner
 from fol_vpr.cli.demo.inputs import DemoInputs, is_folder
 from fol_vpr.config import DemoConfig, EvaluationConfig, NetworkConfig
@@ -71,7 +72,7 @@ class DemoSteps:
                 '--rate', self.config.rate,
             )  # fmt: skip
         else:
-            print(f'{bag} is a bag already.')
+            remark(f'{bag} is a bag already.')
         topic = choose_image_topic(Bag(bag), wanted)
         played = QueryBag(bag, topic.name, topic.msgtype.endswith('CompressedImage'))
         return played if bag != self.inputs.queries else self._with_camera(played)

@@ -26,13 +26,15 @@ from fol_vpr.checks.recognition.trial import examine_trial
 from fol_vpr.checks.topics.examination import examine_topics
 from fol_vpr.checks.topics.facts import GraphFacts
 from fol_vpr.checks.topics.images import rate_of
+from fol_vpr.cli.common.output import STDOUT, write_json
+from fol_vpr.cli.common.terminal import is_quiet
 from fol_vpr.cli.doctor.gathering.gpu import gpu_facts
 from fol_vpr.cli.doctor.gathering.machine import machine_facts
 from fol_vpr.cli.doctor.gathering.recognition import RecognitionFacts, recognition_facts
 from fol_vpr.cli.doctor.gathering.ros import tried_ros
 from fol_vpr.cli.doctor.gathering.transport import transport_facts
 from fol_vpr.cli.doctor.options import Given, given_parameters
-from fol_vpr.cli.doctor.report import print_as_json, print_report
+from fol_vpr.cli.doctor.report import document, print_report
 
 if TYPE_CHECKING:
     from fol_vpr.ros.doctor.gathering import Gathered
@@ -88,12 +90,10 @@ def run_doctor(args: argparse.Namespace) -> int:
         facts = _with_recognition(args, given, (machine, gpu, ros, transport), gathered, reason)
         findings = examine(facts)
         _say('')
-        if args.json:
-            code = _exit_code(findings, args.fail_on)
-            print_as_json(findings, facts, code)
-        else:
+        code = _exit_code(findings, args.fail_on)
+        if args.json != STDOUT:
             print_report(findings)
-            code = _exit_code(findings, args.fail_on)
+        write_json(args, lambda: document(findings, facts, code))
         sys.stdout.flush()
 
     if args.offline:
@@ -227,6 +227,6 @@ def _exit_code(findings: list[Finding], fail_on: str) -> int:
 
 def _say(step: str) -> None:
     """Show on a terminal what is being done; an empty text removes it."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not is_quiet():
         sys.stderr.write('\r' + ' ' * 79 + '\r' + (f'{step} ...' if step else ''))
         sys.stderr.flush()

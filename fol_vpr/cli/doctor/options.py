@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.output import add_json
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
 
@@ -67,7 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='whether images are answered to measure the time that takes, for about 5 s with low '
         'priority. Default: unless a localizer is active',
     )  # fmt: skip
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    add_json(parser, 'the findings and facts')
     parser.add_argument(
         '--fail-on', choices=FAIL_ON, default='error',
         help='which findings make the exit code 1. Default: error.',

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +13,6 @@ from rich.text import Text
 from fol_vpr import __version__
 from fol_vpr.checks import Finding, Severity, first_steps
 from fol_vpr.checks.findings import GROUPS
-from fol_vpr.cli.common.console import print_json
 from fol_vpr.cli.common.terminal import underlying
 from fol_vpr.errors import escape_controls
 
@@ -126,8 +122,8 @@ def _sentence(words: str) -> str:
     return begin + words[1:] + ('' if words.endswith(('.', '?', ')')) else '.')
 
 
-def print_as_json(findings: Sequence[Finding], facts: Any, code: int) -> None:
-    """Print findings and facts as JSON.
+def document(findings: Sequence[Finding], facts: Any, code: int) -> dict[str, Any]:
+    """Findings and facts, to be written as JSON.
 
     Args:
         findings: of all groups.
@@ -135,46 +131,23 @@ def print_as_json(findings: Sequence[Finding], facts: Any, code: int) -> None:
         code: the exit code.
     """
     counts = Counter(finding.severity.value for finding in findings)
-    print_json(
-        {
-            'schema': SCHEMA,
-            'version': __version__,
-            'exit_code': code,
-            'counts': {severity.value: counts[severity.value] for severity in Severity},
-            'first': [finding.key for finding in first_steps(findings)],
-            'findings': [
-                {
-                    'key': finding.key,
-                    'group': finding.group,
-                    'severity': finding.severity.value,
-                    'seen': finding.seen,
-                    'why': finding.why,
-                    'remedy': finding.remedy,
-                    'command': finding.command,
-                }
-                for finding in findings
-            ],
-            'facts': plain(facts),
-        }
-    )
-
-
-def plain(value: Any) -> Any:
-    """A value in the types of JSON; messages of ROS and arrays become texts."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {spec.name: plain(getattr(value, spec.name)) for spec in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(str, value))
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int, bool)):
-        return value
-    if hasattr(value, 'tolist'):
-        return plain(value.tolist())
-    return str(value)
+    return {
+        'schema': SCHEMA,
+        'version': __version__,
+        'exit_code': code,
+        'counts': {severity.value: counts[severity.value] for severity in Severity},
+        'first': [finding.key for finding in first_steps(findings)],
+        'findings': [
+            {
+                'key': finding.key,
+                'group': finding.group,
+                'severity': finding.severity.value,
+                'seen': finding.seen,
+                'why': finding.why,
+                'remedy': finding.remedy,
+                'command': finding.command,
+            }
+            for finding in findings
+        ],
+        'facts': facts,
+    }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Callable
 from typing import Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
+from fol_vpr.cli.common.output import STDOUT, add_json, json_lines, remark
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.cli.common.ros import needs_ros
 from fol_vpr.config import EchoConfig
@@ -25,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('topic', metavar='TOPIC', help='such as /localizer/places')
     parser.add_argument('-n', '--count', type=int, default=0, metavar='N',
                         help='end after N messages')  # fmt: skip
-    parser.add_argument(
-        '--json',
-        action='store_true',
-        help='print a line of JSON for each message; NaN and infinities become null',
-    )
+    add_json(parser, 'a line for each message, with null for NaN and infinities,')
     parser.add_argument(
         '--field',
         metavar='NAME',
@@ -60,29 +57,29 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f'{flag} is {getattr(args, name)}, expected 0 or more')
     config = settings(args, EchoConfig())
     echoing = needs_ros('fol_vpr.ros.watching.echo')
-    with stop_signals() as is_stopped:
+    with stop_signals() as is_stopped, json_lines(args) as write:
         echoing.echo(
             args.topic,
             config,
-            show=lambda message: _print(message, args),
+            show=lambda message: _print(message, args, write),
             count=args.count,
             type_name=args.type,
-            report=lambda text: print(text, file=sys.stderr, flush=True),
+            report=remark,
             is_stopped=is_stopped,
         )
     return 0
 
 
-def _print(message: Any, args: argparse.Namespace) -> None:
-    from fol_vpr.ros.watching.message_tree import as_json, as_yaml, field_of, message_tree
+def _print(message: Any, args: argparse.Namespace, write: Callable[[Any], None]) -> None:
+    from fol_vpr.ros.watching.message_tree import as_yaml, field_of, message_tree
 
     if args.field:
         try:
             message = field_of(message, args.field)
         except IndexError:
             return
-    length = args.array_length
-    if length is None:
-        length = 0 if args.json else ARRAY_LENGTH
-    tree = message_tree(message, length or None)
-    print(as_json(tree) if args.json else f'{as_yaml(tree)}\n---', flush=True)
+    if args.json is not None:
+        write(message_tree(message, args.array_length or None))
+    if args.json != STDOUT:
+        length = ARRAY_LENGTH if args.array_length is None else args.array_length
+        print(f'{as_yaml(message_tree(message, length or None))}\n---', flush=True)

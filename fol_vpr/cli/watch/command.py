@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -12,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import atomic_text, check_writable, print_json
+from fol_vpr.cli.common.console import atomic_text, check_writable
+from fol_vpr.cli.common.output import STDOUT, add_json, json_lines, remark, show_results
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.cli.common.ros import needs_ros
 from fol_vpr.cli.watch.lines import happening_line, report_line
@@ -48,11 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--once', action='store_true', help='watch for some seconds, print once, and end'
     )
-    parser.add_argument(
-        '--json',
-        action='store_true',
-        help='print JSON: one document with --once, else one line for each update',
-    )
+    add_json(parser, 'one document with --once, else one line for each update,')
     parser.add_argument(
         '--picture', metavar='FILE.svg', help='write the view at the end as a picture (SVG)'
     )
@@ -75,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         with stop_signals() as is_stopped:
             if args.once:
                 _gather(watcher, config, is_stopped)
-                _print_once(watcher, args.json, args.nodes, hint)
+                _print_once(watcher, args, hint)
             else:
                 _watch(watcher, config, args, is_stopped, hint)
         reports = watcher.reports()
@@ -109,17 +105,17 @@ def _spin(watcher: Watcher, seconds: float, is_stopped: Callable[[], bool]) -> N
         watcher.spin(min(left, 0.1))
 
 
-def _print_once(watcher: Watcher, as_json: bool, nodes: Sequence[str], hint: str) -> None:
+def _print_once(watcher: Watcher, args: argparse.Namespace, hint: str) -> None:
     reports = watcher.reports()
     if not reports:
-        others = watcher.others if nodes else []
+        others = watcher.others if args.nodes else []
         there = f'; there are {", ".join(others)}' if others else ''
         raise FolVprError(f'{hint}{there}; {watcher.other_nodes} other nodes are visible')
-    if as_json:
-        print_json(_document(watcher, reports))
-        return
-    for report in reports:
-        print(report_line(report, time.monotonic()))
+    show_results(
+        args,
+        lambda: _document(watcher, reports),
+        lambda: '\n'.join(report_line(report, time.monotonic()) for report in reports),
+    )
 
 
 def _document(watcher: Watcher, reports: Sequence[NodeReport]) -> dict[str, Any]:
@@ -142,7 +138,10 @@ def _watch(
     hint: str,
 ) -> None:
     """Show the nodes until the end."""
-    with _output(watcher, args.json, hint) as (show, least):
+    with (
+        json_lines(args) as write,
+        _output(watcher, hint, shown=args.json != STDOUT) as (show, least),
+    ):
         interval = max(config.interval, least)
         started: float | None = None
         while not is_stopped():
@@ -150,16 +149,17 @@ def _watch(
             if started is None and watcher.reports():
                 started = time.monotonic()
             show()
+            write(_document(watcher, watcher.reports()))
             over = started is not None and time.monotonic() - started > config.duration
             if config.duration and over:
                 break
 
 
 @contextmanager
-def _output(watcher: Watcher, as_json: bool, hint: str) -> Iterator[tuple[Show, float]]:
+def _output(watcher: Watcher, hint: str, *, shown: bool) -> Iterator[tuple[Show, float]]:
     """What shows the nodes, and how many seconds have to lie between two calls of it."""
-    if as_json:
-        yield lambda: print(json.dumps(_document(watcher, watcher.reports())), flush=True), 0.0
+    if not shown:
+        yield lambda: None, 0.0
     elif _is_terminal():
         with _live_view(watcher, hint) as show:
             yield show, 0.0
@@ -188,7 +188,7 @@ def _plain_lines(watcher: Watcher, hint: str) -> Show:
             print(report_line(report, time.monotonic()), flush=True)
         if not reports and not hinted:
             hinted = True
-            print(hint, file=sys.stderr, flush=True)
+            remark(hint)
 
     return show
 
