@@ -42,7 +42,8 @@ def examine_images(facts: GraphFacts) -> Iterator[Finding]:
             f'{" and ".join(report.name for report in reports if report.publishers)}, though '
             f'{listed(publishers)} publishes there',
             'the node has nothing to answer',
-            'look whether the camera runs; between containers share /dev/shm (--ipc=host); for '
+            'look whether the camera runs; restart its driver if a subscriber was killed before '
+            '(docs/how-to/troubleshoot.md); between containers share /dev/shm (--ipc=host); for '
             'large raw images set the profile of Fast DDS for their publisher',
             f'ros2 topic hz {next(report.name for report in reports if report.publishers)}',
         )

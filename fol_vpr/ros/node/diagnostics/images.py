@@ -110,7 +110,11 @@ def no_images_message(facts: NodeFacts, since: str = '') -> str:
     if problems:
         return f'no images on {names}{since}: {"; ".join(problems)}'
     if any(topic.publishers for topic in facts.topics):
-        return f'no images on {names}{since}, though there is a publisher: does the camera run?'
+        return (
+            f'no images on {names}{since}, though there is a publisher: does the camera run? If '
+            'other subscribers get none either, restart its driver: with Fast DDS, a subscriber '
+            'that was killed can block it'
+        )
     types = {topic.type_name for topic in facts.topics}
     topics = [kind.topic for kind in TRANSPORTS.values() if kind.type_name in types] or ['image']
     nobody = f'no images on {names}{since}: nobody publishes there; '

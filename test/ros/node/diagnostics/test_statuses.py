@@ -198,6 +198,7 @@ def test_missing_images_are_reported_with_their_duration(status_of, monkeypatch)
     assert level == 2 and 'no images on /cam for 60 s: nobody' in message
     silent = status_of('images', monitor, publishers=['/driver'])
     assert 'does the camera run?' in silent[1]
+    assert 'restart its driver' in silent[1]
 
 
 def test_an_old_answer_is_not_reported_as_the_current_state(status_of, monkeypatch):
