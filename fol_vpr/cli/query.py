@@ -127,8 +127,12 @@ def run(args: argparse.Namespace) -> int:
     prior = _prior(args)
     if args.picture is not None:
         _check_picture(args.picture)
-    frame = _read(args.image, settings(args, CameraConfig()))
     from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.sources import read_photograph
+
+    # Before torch and the weights are loaded, so that a wrong path is reported at once.
+    camera = settings(args, CameraConfig())
+    frame = read_photograph(args.image, camera, warn=warn, remark=remark)
 
     network = network_of_map(args, args.map)
     recognizer = PlaceRecognizer(recognizer_config(args, network))
@@ -181,33 +185,6 @@ def _draw(path: str, frame: Frame, recognition: Recognition, recognizer: PlaceRe
         regions=regions,
     )
     write_picture(path, picture)
-
-
-def _read(path: str, config: CameraConfig) -> Frame:
-    from fol_vpr.sources import (
-        StreamDecoder,
-        configured_calibration,
-        read_image_file,
-        size_mismatch,
-    )
-
-    calibration, mounted = configured_calibration(config), bool(config.camera_mount)
-    camera = None if calibration is None else calibration.camera
-    if calibration is not None and (notice := calibration.notice(config.camera, mounted)):
-        remark(notice)
-    if config.camera_mount and camera is None:
-        raise InputError('--camera-mount needs --camera FILE')
-    decoder = StreamDecoder(path, remark, image_range=config.image_range)
-    # A calibration is of the pixels as they are stored.
-    image = decoder.decode_file(read_image_file(Path(path)), path, upright=camera is None)
-    if decoder.levels.are_found:
-        warn(
-            'one image does not tell how many bits its camera uses: give --image-range as `map '
-            'build` named it for the images of the map'
-        )
-    if camera is not None and (problem := size_mismatch(camera, (image.shape[1], image.shape[0]))):
-        raise InputError(f'{config.camera} does not fit {path}: {problem}')
-    return Frame(image, uri=path, camera=camera)
 
 
 def _as_table(recognition: Recognition) -> str:

@@ -18,6 +18,7 @@ from fol_vpr.config.map_settings import (
     settings_of,
 )
 from fol_vpr.config.maps import DriveMappingConfig, MappingConfig, PruningConfig
+from fol_vpr.config.named import with_values
 from fol_vpr.config.node import NodeConfig
 from fol_vpr.config.recognition import (
     NetworkConfig,
@@ -72,4 +73,5 @@ __all__ = [
     'setting_of',
     'settings_in_use',
     'settings_of',
+    'with_values',
 ]

@@ -10,9 +10,24 @@ import numpy as np
 
 from fol_vpr.datatypes.geometry import Pose, RelativePose
 from fol_vpr.datatypes.maps import Candidate, Place
+from fol_vpr.errors import escape_controls
+
+_SHOWN_ID = 48
+"""Most characters of an id in the one line that an answer prints as."""
 
 
-class PoseSource(IntEnum):
+class _Named(IntEnum):
+    """An IntEnum that prints as its name, and not as its number."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        # Numbers on request only, such as f'{state:d}'.
+        return format(int(self) if spec.endswith('d') else self.name, spec)
+
+
+class PoseSource(_Named):
     """Where a hypothesis' pose comes from; values of fol_vpr_msgs/PlaceHypothesis."""
 
     NONE = 0
@@ -20,7 +35,7 @@ class PoseSource(IntEnum):
     REFINED = 2
 
 
-class LocalizationState(IntEnum):
+class LocalizationState(_Named):
     """State of the localization after a query; values of fol_vpr_msgs/PlaceHypothesisArray."""
 
     UNKNOWN = 0
@@ -29,7 +44,7 @@ class LocalizationState(IntEnum):
     LOCALIZED = 3
 
 
-class Cause(IntEnum):
+class Cause(_Named):
     """Why the state is what it is; values of fol_vpr_msgs/PlaceHypothesisArray.
 
     The first three are causes of LOCALIZED, NOT_IN_MAP and AMBIGUOUS, PLACES_ALIKE of UNKNOWN
@@ -94,7 +109,7 @@ class Explanation:
     remedy: str = ''
 
 
-class Verification(IntEnum):
+class Verification(_Named):
     """Strongest check that a pair has passed; values of fol_vpr_msgs/LoopClosureCandidate."""
 
     NONE = 0
@@ -144,6 +159,34 @@ class PlaceHypothesis:
     def matches(self) -> int:
         """Local matches that the geometric verification was given; 0 where not run."""
         return 0 if self.query_xy is None else len(self.query_xy)
+
+    @property
+    def place_id(self) -> str:
+        """Name of the reference, unique within the map."""
+        return self.place.place_id
+
+    def __str__(self) -> str:
+        """One line: place, session, scores, and where the pose puts the query."""
+        words = [_short(self.place_id)]
+        if self.place.session_id:
+            words[0] += f' of {_short(self.place.session_id)}'
+        if not math.isnan(self.probability):
+            words.append(f'probability {self.probability:.3f}')
+        words.append(f'similarity {self.similarity:.3f}')
+        if self.verification != Verification.NONE:
+            words.append(f'{self.inliers} inliers')
+        if self.pose is not None:
+            words.append('at ' + ', '.join(f'{v:.2f}' for v in self.pose.position) + ' m')
+        elif self.place.geo is not None:
+            words.append(f'at {self.place.geo.latitude:.6f}, {self.place.geo.longitude:.6f}')
+        return ', '.join(words)
+
+    def __repr__(self) -> str:
+        return (
+            f'<PlaceHypothesis {self.rank}: place_id={_short(self.place_id)!r} '
+            f'probability={self.probability:.3f} similarity={self.similarity:.3f} '
+            f'inliers={self.inliers} verification={self.verification}>'
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,3 +250,46 @@ class Recognition:
     map_id: str = ''
     map_frame: str = ''
     explanation: Explanation = Explanation()
+
+    @property
+    def best(self) -> PlaceHypothesis | None:
+        """The first hypothesis, whatever the state; None only where nothing was searched.
+
+        It is the best guess, and right or wrong: `state` says whether to rely on it, and
+        `believed` is the same hypothesis where LOCALIZED rests on it, and None otherwise.
+        """
+        return self.hypotheses[0] if self.hypotheses else None
+
+    @property
+    def cause(self) -> Cause:
+        """Why the state is what it is, for programs."""
+        return self.explanation.cause
+
+    @property
+    def reason(self) -> str:
+        """Why the state is what it is, in words and numbers."""
+        return self.explanation.reason
+
+    @property
+    def remedy(self) -> str:
+        """What would help; empty for LOCALIZED and NOT_IN_MAP."""
+        return self.explanation.remedy
+
+    def __str__(self) -> str:
+        """One line: state, cause and best hypothesis; `reason` says more."""
+        best = 'nothing was searched' if self.best is None else f'best: {self.best}'
+        return f'{self.state} ({self.cause.in_words}); {best}'
+
+    def __repr__(self) -> str:
+        return (
+            f'<Recognition {self.state} cause={self.cause} stamp_ns={self.stamp_ns} '
+            f'hypotheses={len(self.hypotheses)} best={self.best!r}>'
+        )
+
+
+def _short(name: str) -> str:
+    """An id in one line: without control characters, and without the middle of a long one."""
+    if len(name) > _SHOWN_ID:
+        half = _SHOWN_ID // 2 - 1
+        name = f'{name[:half]}...{name[-half:]}'
+    return escape_controls(name, keep='')

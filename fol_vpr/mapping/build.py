@@ -48,6 +48,7 @@ def build_map(
     name: str = '',
     scale: str = '',
     overwrite: bool = False,
+    resumable: bool = True,
     progress: Progress | None = None,
     on_bad: OnBad | None = None,
 ) -> MapInfo:
@@ -64,6 +65,7 @@ def build_map(
         name: of the map; the file's stem where empty.
         scale: of the surroundings, which the map records; empty where nobody named it.
         overwrite: replace an existing map, and an unfinished build of another one.
+        resumable: False removes the unfinished map where the build fails.
         progress: called with items done, items in the source, references in the map.
         on_bad: called with position and error for items that cannot be used; without it the first
             one is raised.
@@ -85,7 +87,9 @@ def build_map(
     )
     source_id = f'{source.fingerprint} {extractor.precision} {config}'
     total = len(source)
-    with MapWriter(output, header, source_id=source_id, overwrite=overwrite) as writer:
+    with MapWriter(
+        output, header, source_id=source_id, overwrite=overwrite, resumable=resumable
+    ) as writer:
         places = writer.resumed
         frames = _remaining(source, writer, config, on_bad)
         size = config.batch or extractor.batch

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fol_vpr.config import (
     DEFAULT_SCALE,
+    SCALES,
     NetworkConfig,
     RecognizerConfig,
     settings_in_use,
     settings_of,
+    with_values,
 )
 from fol_vpr.database import MapReader, read_info
 from fol_vpr.decision import Calibration, CalibrationQuality, calibration_from_rows
-from fol_vpr.errors import WeightsError
+from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.mapping import MapOverview
 from fol_vpr.network.preprocessing import with_preprocessing
 from fol_vpr.network.runtime.selection import find_network
@@ -172,3 +174,37 @@ def network_config_from_map(
                 f'weights, or put it beside the map. In detail: {error}'
             ) from error
     return replace(config, weights=weights)
+
+
+def recognizer_config_from_map(
+    path: str | Path,
+    *,
+    weights: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    scale: str = '',
+) -> RecognizerConfig:
+    """The settings of a recognizer for a map: those given, and otherwise the map's.
+
+    Args:
+        path: the map.
+        weights: file or name to use instead of the recorded one.
+        settings: by name, such as `retrieval.candidates`.
+        scale: of the surroundings, instead of that of the map; empty takes the map's.
+
+    Raises:
+        MapError: no such map, or a damaged one.
+        WeightsError: the recorded weights, or their exported file, are not on this machine.
+        InputError: a setting is unknown or outside its range, or there is no such scale.
+    """
+    values = dict(settings or {})
+    if scale and scale not in SCALES:
+        raise InputError(f'the scale is {scale!r}, expected one of {", ".join(SCALES)}')
+    usual = RecognizerConfig()
+    groups = {spec.name: getattr(usual, spec.name) for spec in fields(usual)}
+    groups = {name: part for name, part in groups.items() if is_dataclass(part)}
+    # Checked before the map is opened: its runtime decides which file of weights is looked for.
+    wanted = with_values(groups, values)
+    given_weights = values.pop('network.weights', None) if weights is None else str(weights)
+    network = network_config_from_map(path, given_weights, wanted['network'].runtime)
+    wanted = with_values({**groups, 'network': network}, values)
+    return RecognizerConfig(**wanted, scale=scale, given=frozenset(values))

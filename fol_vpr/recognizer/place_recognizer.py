@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from fol_vpr.config import RecognizerConfig, settings_in_use
+from fol_vpr.config import NetworkConfig, RecognizerConfig, settings_in_use
 from fol_vpr.datatypes import (
     Features,
     Frame,
     LocalizationState,
     LoopClosure,
     MapInfo,
-    Place,
     Prior,
     Recognition,
 )
@@ -24,7 +25,6 @@ from fol_vpr.decision import (
     NO_CANDIDATES,
     NO_MAP,
     UNTRAINED,
-    Calibration,
     Decision,
     LocalizationResult,
     Observation,
@@ -32,21 +32,24 @@ from fol_vpr.decision import (
 )
 from fol_vpr.loop_closure import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
-from fol_vpr.mapping.build import map_header
 from fol_vpr.network import FeatureExtractor, PreparedImage
-from fol_vpr.recognizer.compatibility import plan_in_words
 from fol_vpr.recognizer.map_manager import MapChange, MapManager
-from fol_vpr.recognizer.map_status import MapStatus
+from fol_vpr.recognizer.map_owner import MapOwner
+from fol_vpr.recognizer.opening import recognizer_config_from_map
 from fol_vpr.recognizer.ranking import PoseMeasurement, rank_hypotheses
 from fol_vpr.recognizer.retrieval import MapQuery
 from fol_vpr.recognizer.stages import StageTimer
+from fol_vpr.sources import FrameSource, ImageLike, frame_of, images_of
+
+log = logging.getLogger(__name__)
 
 
-class PlaceRecognizer:
+class PlaceRecognizer(MapOwner):
     """Recognises places of a map in images.
 
     Holds the network, at most one map, and the evidence of the images so far. For several threads,
-    which take turns; `prepare` and `extract` run beside the answer to the image before.
+    which take turns; `prepare` and `extract` run beside the answer to the image before. A context
+    manager, which frees the device and closes the map. `for_map` makes one for a map file.
 
     Args:
         config: weights, retrieval and verification settings. What a map was calibrated with, and
@@ -74,7 +77,104 @@ class PlaceRecognizer:
             self.extractor.close()
             raise
 
-    # ---- one image
+    @classmethod
+    def for_map(
+        cls,
+        path: str | Path,
+        *,
+        weights: str | Path | None = None,
+        device: str = NetworkConfig.device,
+        precision: str = NetworkConfig.precision,
+        scale: str = '',
+        settings: Mapping[str, Any] | None = None,
+    ) -> PlaceRecognizer:
+        """A recognizer with a map loaded, and with the weights and settings of that map.
+
+        What users should know of the map, such as a calibration that does not fit, is logged as
+        warnings.
+
+        Args:
+            path: the map, a .folmap file.
+            weights: file or name of the weights, where those that the map names are elsewhere.
+            device: that the network runs on: cpu, cuda, cuda:N or auto.
+            precision: number format of the network, see `NetworkConfig`.
+            scale: room, building or street, instead of the scale of the map.
+            settings: other settings by their name as a parameter of the node, such as
+                `{'retrieval.candidates': 50}`; they come before those of the map.
+
+        Raises:
+            MapError: no such map, or a damaged one, or made with other weights.
+            WeightsError: the weights are not on this machine, or damaged.
+            DeviceError: the device or precision is not available, or the map does not fit the
+                memory.
+            InputError: a setting is unknown or outside its range.
+        """
+        values = {'network.device': device, 'network.precision': precision, **(settings or {})}
+        config = recognizer_config_from_map(path, weights=weights, settings=values, scale=scale)
+        recognizer = cls(config)
+        try:
+            recognizer.load_map(path)
+        except BaseException:
+            recognizer.close()
+            raise
+        for remark in recognizer.map_status.remarks():
+            log.warning(remark)
+        return recognizer
+
+    def __enter__(self) -> PlaceRecognizer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- images
+
+    def query(
+        self, image: ImageLike, *, hypotheses: int | None = None, prior: Prior | None = None
+    ) -> Recognition:
+        """Answer where a single photograph was taken, as `fol_vpr query` does.
+
+        It is decided by itself: it is no part of a stream, and images before it do not count.
+
+        Args:
+            image: path of an image file; pixels [H, W, 3] uint8 in the order red, green, blue
+                (of OpenCV: `image[:, :, ::-1]`); or a frame, which may carry a camera, so that
+                the pose is measured.
+            hypotheses: how many to return, `retrieval.hypotheses` where None.
+            prior: what is known of the place, and narrows the search; None searches everything.
+
+        Raises:
+            InputError: the image is none of these, or cannot be read; or the map has nothing that
+                the prior is about.
+            MapError: no map is loaded, or the loaded one cannot be read any more.
+            DeviceError: the device ran out of memory, or the recognizer is closed.
+        """
+        frame = frame_of(image, log.warning)
+        if prior is not None:
+            prior.check_places(self.places)
+        return self.recognize(frame, hypotheses=hypotheses, sequence=False, prior=prior)
+
+    def follow(
+        self, images: str | Path | FrameSource | Iterable[ImageLike]
+    ) -> Iterator[Recognition]:
+        """Answer the images of one stream in order, as the node does.
+
+        Each answer counts the evidence of the images before it. The stream begins anew with each
+        call. Only frames carry stamps and odometry, which make the answers surer.
+
+        Args:
+            images: a bag or a folder of images, a source of `open_source`, or frames in the order
+                of their stamps.
+
+        Yields:
+            The answer to each image.
+
+        Raises:
+            InputError, MapError, DeviceError: as `query`.
+        """
+        self.reset_sequence()
+        for image in images_of(images):
+            yield self.recognize(frame_of(image, log.warning))
 
     def recognize(
         self,
@@ -276,24 +376,6 @@ class PlaceRecognizer:
         self.config = settings_in_use(self._wanted, recorded, scale)
         self._loops.set_config(self.config)
 
-    # ---- the map
-
-    def load_map(
-        self, path: str | Path, *, is_wanted: Callable[[], bool] = lambda: True
-    ) -> MapInfo:
-        """Load a map and use it instead of the present one, which stays where this fails.
-
-        Args:
-            path: the map.
-            is_wanted: asked once it is read; False drops it again.
-
-        Raises:
-            MapError: no such map, or a damaged one.
-            MapMismatchError: made with other weights or another preprocessing.
-            DeviceError: it does not fit the memory that it may take.
-        """
-        return self._maps.load(path, self.config, is_wanted)
-
     def _on_map_loaded(self, change: MapChange) -> None:
         before = self.config.verification
         self._use_settings(change.loaded)
@@ -301,126 +383,6 @@ class PlaceRecognizer:
             self._decision = Decision(self.config.verification, change.calibration)
         if change.is_other_map:
             self._loops.on_map_loaded(change.loaded.calibration(), change.loaded.path)
-
-    @property
-    def map_info(self) -> MapInfo | None:
-        """The header of the loaded map, None where none is loaded."""
-        loaded = self._maps.live
-        return None if loaded is None else loaded.info
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """References of the loaded map, empty where none is loaded."""
-        loaded = self._maps.live
-        return () if loaded is None else loaded.places
-
-    def hits(self) -> dict[str, int]:
-        """How often each reference of the loaded map was recognised; see `LiveMap.hits`."""
-        loaded = self._maps.live
-        return {} if loaded is None else loaded.hits()
-
-    def reference_image(self, index: int) -> bytes | None:
-        """JPEG of a reference, or None where the map keeps no images."""
-        with self._lock:
-            return self._maps.require().image(index)
-
-    def memory_plan(self) -> str:
-        """The memory that network and map take, in words for a log."""
-        return plan_in_words(self.extractor, self._maps.live)
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """The calibration of the loaded map; None where it has none."""
-        return self._maps.calibration
-
-    @property
-    def map_status(self) -> MapStatus:
-        """The loaded map in words; waits for no other call."""
-        return MapStatus(
-            self._maps.live, self._maps.calibration, self.config, self.extractor.precision
-        )
-
-    def begin_map(
-        self,
-        path: Path,
-        frame: Frame,
-        features: Features,
-        *,
-        session_id: str,
-        codec: str,
-        frame_id: str,
-        own_origin: bool,
-        store_image: bool,
-    ) -> MapInfo:
-        """Make a map of one place, and use it instead of the present one.
-
-        Args:
-            path: of the file, which must not exist.
-            frame: the place, with the pose of the base in the map frame, where it is known.
-            features: of the frame, as `extract` returns them.
-            session_id: the drive.
-            codec: how local features are stored.
-            frame_id: frame of the poses.
-            own_origin: whether the origin of that frame is where the drive began.
-            store_image: whether a JPEG of each place is stored.
-
-        Raises:
-            MapError: the file exists.
-            StorageError: no space or no permission.
-        """
-        header = map_header(
-            self.extractor,
-            name=path.stem,
-            codec=codec,
-            frame_id=frame_id,
-            origin=session_id if own_origin else '',
-        )
-        return self._maps.begin(
-            path,
-            header,
-            frame,
-            features,
-            session_id=session_id,
-            store_image=store_image,
-            config=self.config,
-        )
-
-    def add_place(
-        self,
-        frame: Frame,
-        *,
-        session_id: str = '',
-        place_id: str = '',
-        store_image: bool = True,
-        features: Features | None = None,
-    ) -> Place:
-        """Add an image to the loaded map: on the disk when this returns, and searched from now on.
-
-        Args and errors as of `LiveMap.add`; an empty `session_id` takes that of this run, and
-        features that are not given are extracted.
-        """
-        return self._maps.add(
-            frame,
-            session_id=session_id or self.session_id,
-            place_id=place_id,
-            store_image=store_image,
-            features=features,
-        )
-
-    def remove_places(self, place_ids: Sequence[str], session_ids: Sequence[str] = ()) -> int:
-        """Remove places from the loaded map; see `LiveMap.remove`."""
-        with self._maps.editing:
-            removed = self._maps.remove(place_ids, session_ids)
-            self.reset_sequence()
-            return removed
-
-    def save_map(self, path: Path | None = None, *, overwrite: bool = False) -> MapInfo:
-        """Write the loaded map with all changes as one file; images are answered meanwhile.
-
-        Arguments and errors as of `MapEditor.save`; the written map is the loaded one from then
-        on, unless it is another file.
-        """
-        return self._maps.save(path, overwrite=overwrite)
 
     # ---- loop closures
 

@@ -24,6 +24,7 @@ from fol_vpr.sources.cameras import (
 )
 from fol_vpr.sources.folder import ImageFolder, read_image_file
 from fol_vpr.sources.images.decode import decode_bytes, decode_image
+from fol_vpr.sources.images.photograph import ImageLike, frame_of, images_of, read_photograph
 from fol_vpr.sources.images.stream import StreamDecoder
 from fol_vpr.sources.source import Capture, FrameSelector, FrameSource, OnBad
 
@@ -50,6 +51,7 @@ __all__ = [
     'FrameSelector',
     'FrameSource',
     'ImageFolder',
+    'ImageLike',
     'Message',
     'OnBad',
     'StreamDecoder',
@@ -64,13 +66,16 @@ __all__ = [
     'decode_bytes',
     'decode_image',
     'deserialize',
+    'frame_of',
     'image_size',
+    'images_of',
     'is_bag',
     'is_rectified',
     'open_dataset',
     'open_source',
     'read_calibration',
     'read_image_file',
+    'read_photograph',
     'size_mismatch',
     'typestore',
     'write_bag',
