@@ -27,6 +27,12 @@ from fol_vpr.cli.common.drive import (
 )
 from fol_vpr.cli.common.ground_truth import load_ground_truth
 from fol_vpr.cli.common.output import STDOUT, add_json, remark, write_document
+from fol_vpr.cli.common.pictures import (
+    add_picture_options,
+    check_picture_options,
+    query_frames,
+    write_pictures,
+)
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fol_vpr.datatypes import MapInfo, Place
+    from fol_vpr.evaluation.galleries import AnswerPainter
     from fol_vpr.evaluation.pictures import LoadImage
     from fol_vpr.sources import FrameSource
 
@@ -107,6 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--picture', metavar='OUT.png', help='draw the first reference found for every query'
     )
+    add_picture_options(parser)
     parser.add_argument(
         '--recording',
         metavar='BAG',
@@ -150,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     for output in (args.per_query, args.picture):
         if output is not None:
             check_writable(output)
+    check_picture_options(args)
     from fol_vpr.sources import open_source
 
     source = open_source(
@@ -198,6 +207,7 @@ def _check_combination(args: argparse.Namespace) -> None:
 
 def _evaluate_recording(args: argparse.Namespace, source: FrameSource) -> None:
     """Evaluate the answers of a node, without the weights of the map."""
+    from fol_vpr.evaluation.galleries import AnswerPainter
     from fol_vpr.evaluation.recording import read_recording
     from fol_vpr.recognizer import describe_map, open_map
 
@@ -215,10 +225,12 @@ def _evaluate_recording(args: argparse.Namespace, source: FrameSource) -> None:
             Settings(info.codec),
             _map_file(args, info),
         )
-        _report(args, result, source, reader.image)
+        painter = AnswerPainter(result.evaluation, places, query_frames(source), reader.image)
+        _report(args, result, source, reader.image, painter)
 
 
 def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
+    from fol_vpr.evaluation.galleries import AnswerPainter
     from fol_vpr.recognizer import PlaceRecognizer, open_map
 
     # Errors in the ground truth are reported before the queries, which take minutes.
@@ -263,7 +275,9 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
             Settings.of(recognizer.config, info.codec, given),
             _map_file(args, info),
         )
-        _report(args, result, source, recognizer.reference_image)
+        load, places = recognizer.reference_image, recognizer.places
+        painter = AnswerPainter(evaluation, places, query_frames(source), load, recognizer)
+        _report(args, result, source, load, painter)
     finally:
         recognizer.close()
     if unread.count and not args.skip_bad:
@@ -333,7 +347,11 @@ def _map_file(args: argparse.Namespace, info: MapInfo) -> MapFile:
 
 
 def _report(
-    args: argparse.Namespace, result: Result, source: FrameSource, load: LoadImage
+    args: argparse.Namespace,
+    result: Result,
+    source: FrameSource,
+    load: LoadImage,
+    painter: AnswerPainter,
 ) -> None:
     evaluation = result.evaluation
     if args.json != STDOUT:
@@ -344,14 +362,18 @@ def _report(
             result.write_per_query(file)
     if args.picture is not None:
         _draw(args.picture, evaluation, source, load)
+    if args.pictures is not None:
+        write_pictures(args, evaluation, painter)
 
 
 def _draw(path: str, evaluation: Evaluation, source: FrameSource, load: LoadImage) -> None:
     from fol_vpr.evaluation.pictures import draw_evaluation
 
+    query = query_frames(source)
+
     def query_image(index: int) -> np.ndarray | None:
-        frames = source.frames(index, lambda _position, _error: None, index + 1)
-        return next((frame.image for _, frame in frames), None)
+        frame = query(index)
+        return None if frame is None else frame.image
 
     draw_evaluation(path, evaluation, query_image, load)
     remark(f'picture: {path}')

@@ -96,11 +96,11 @@ def answer_picture(
     parts = [text_block(inner, _header(recognition, truth))]
     best = recognition.hypotheses[0] if recognition.hypotheses else None
     shown = _painted(query, (inner - GAP) // 2, regions)
-    parts.append(_pair(query, shown, name, best, load, regions, inner))
+    parts.append(_pair(query, shown, name, best, load, regions, inner, recorded))
     legend = _legend(best, shown, recorded)
     parts.append(text_block(inner, [Text(legend, 17, colour=FAINT_INK)]))
     small = [
-        _small(decoded(load(each.place.index)), each, _small_width(inner, others))
+        _small(decoded(load(each.place.index)), each, _small_width(inner, others), recorded)
         for each in recognition.hypotheses[1 : 1 + others]
     ]
     if truth is not None and truth.place_id:
@@ -126,19 +126,24 @@ def probability_in_words(recognition: Recognition) -> str:
     return 'no probability: the map has no calibration'
 
 
-def evidence_in_words(hypothesis: PlaceHypothesis) -> list[str]:
-    """Scores of a hypothesis, a line each; what was not measured is said."""
-    probability = (
-        'no probability'
-        if math.isnan(hypothesis.probability)
-        else f'probability {hypothesis.probability:.3f}'
-    )
-    similarity = (
-        'similarity not recorded'
-        if math.isnan(hypothesis.similarity)
-        else f'similarity {hypothesis.similarity:.3f}'
-    )
-    return [f'{probability}, {similarity}', f'{_matched(hypothesis)}, {_verified(hypothesis)}']
+def evidence_in_words(hypothesis: PlaceHypothesis, *, recorded: bool = False) -> list[str]:
+    """Scores of a hypothesis, a line each; what was not measured is said.
+
+    Args:
+        hypothesis: with its scores.
+        recorded: whether it was read from a recording, which does not tell about the verification.
+    """
+    scores = []
+    if not math.isnan(hypothesis.probability):
+        scores.append(f'probability {hypothesis.probability:.3f}')
+    if not math.isnan(hypothesis.similarity):
+        scores.append(f'similarity {hypothesis.similarity:.3f}')
+    elif recorded:
+        scores.append('similarity not recorded')
+    checks = [_matched(hypothesis)]
+    if not recorded:
+        checks.append(_verified(hypothesis))
+    return [', '.join(line) for line in (scores, checks) if line]
 
 
 def _matched(hypothesis: PlaceHypothesis) -> str:
@@ -201,6 +206,7 @@ def _pair(
     load: LoadImage,
     regions: LoadRegions | None,
     inner: int,
+    recorded: bool,
 ) -> np.ndarray:
     """Query and best reference with their names above them."""
     side = (inner - GAP) // 2
@@ -214,7 +220,8 @@ def _pair(
         theirs = None if stored is None else _painted(stored, side, regions).image
         box = (side, round(side * _TALLEST))
         drawn = pair_picture(ours.image, theirs, best, box, GAP, query_size=size)
-        title, scores = f'Best reference: {_title(best)}', '; '.join(evidence_in_words(best))
+        title = f'Best reference: {_title(best)}'
+        scores = '; '.join(evidence_in_words(best, recorded=recorded))
     # Narrow images leave room at the right, which long names may take.
     left = ours.image.shape[1]
     titles = [
@@ -239,8 +246,9 @@ def _legend(best: PlaceHypothesis | None, query: _Shown, recorded: bool) -> str:
 
 def _title(hypothesis: PlaceHypothesis) -> str:
     place = hypothesis.place
-    uri = PurePath(place.image_uri).name
-    return f'{place.place_id} ({uri})' if uri and ':' not in uri else place.place_id
+    # Images of a bag all have the name of the topic.
+    name = '' if ':' in place.image_uri else PurePath(place.image_uri).name
+    return f'{place.place_id} ({name})' if name else place.place_id
 
 
 def _caption(width: int, title: str, words: str) -> np.ndarray:
@@ -254,11 +262,14 @@ def _small_width(inner: int, others: int) -> int:
     return (inner - GAP * (count - 1)) // count
 
 
-def _small(image: np.ndarray | None, hypothesis: PlaceHypothesis, width: int) -> np.ndarray:
+def _small(
+    image: np.ndarray | None, hypothesis: PlaceHypothesis, width: int, recorded: bool
+) -> np.ndarray:
     shown = _thumbnail(image, hypothesis.place.image_size, width)
     name = f'{hypothesis.rank + 1}. {hypothesis.place.place_id}'
     title = name_within(name, 17, width, bold=True)
-    lines = [Text(line, _letters(line, width), rows=2) for line in evidence_in_words(hypothesis)]
+    words = evidence_in_words(hypothesis, recorded=recorded)
+    lines = [Text(line, _letters(line, width), rows=2) for line in words]
     return below([shown, text_block(width, [Text(title, 17, True, rows=1), *lines])], 4)
 
 

@@ -14,6 +14,13 @@ from fol_vpr.pictures.text import FAINT_INK, PAPER, RGB, Text, text_block
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 EMPTY: RGB = (226, 229, 233)
+_QUALITY = 82
+_OPTIONS = {
+    '.jpg': [cv2.IMWRITE_JPEG_QUALITY, _QUALITY],
+    '.jpeg': [cv2.IMWRITE_JPEG_QUALITY, _QUALITY],
+    # Above 100, WebP is without loss.
+    '.webp': [cv2.IMWRITE_WEBP_QUALITY, _QUALITY],
+}
 # Longest side of JPEG.
 _MAX_SIDE = 65500
 
@@ -89,7 +96,7 @@ def decoded(jpeg: bytes | None) -> np.ndarray | None:
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def jpeg_of(image: np.ndarray, quality: int = 80, limit: int = 0) -> bytes:
+def jpeg_of(image: np.ndarray, quality: int = _QUALITY, limit: int = 0) -> bytes:
     """An RGB image as JPEG.
 
     Args:
@@ -123,7 +130,8 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
     path = Path(path)
     check_suffix(path)
     try:
-        path.write_bytes(_encoded(image, path.suffix.lower(), []))
+        suffix = path.suffix.lower()
+        path.write_bytes(_encoded(image, suffix, _OPTIONS.get(suffix, [])))
     except OSError as error:
         raise StorageError(
             f'the picture {path} cannot be written: {error.strerror or error}; give a folder that '

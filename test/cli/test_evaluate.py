@@ -115,6 +115,53 @@ def test_a_recording_gives_what_the_offline_run_gives(
     assert cv2.imread(str(tmp_path / 'out.png')) is not None
 
 
+def test_pictures_of_answers(drive, tmp_path, capsys):
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries),
+               '--ground-truth', str(drive.ground_truth), '--limit', '3']  # fmt: skip
+    folder = tmp_path / 'pictures'
+    assert main([*command, '--pictures', str(folder), '--pictures-of', 'all']) == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [f'query_{i:06d}_unknown_right.jpg' for i in range(3)]
+    assert cv2.imread(str(folder / names[1])).shape[1] == 1600
+    assert all(path.stat().st_size < 500_000 for path in folder.iterdir())
+    assert 'pictures: 3 of all answers' in capsys.readouterr().err
+    assert main([*command, '--pictures', str(tmp_path / 'wrong')]) == 0
+    assert list((tmp_path / 'wrong').iterdir()) == []
+    assert 'pictures: 0 of wrong answers' in capsys.readouterr().err
+
+
+def test_pictures_of_recorded_answers_need_no_network(drive, played, tmp_path, monkeypatch):
+    monkeypatch.setattr(PlaceRecognizer, '__init__', None)
+    bag, map_id, answers = played
+    write_recording(tmp_path / 'recording', map_id, answers)
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(bag), '--recording',
+               str(tmp_path / 'recording'), '--ground-truth', str(drive.ground_truth)]  # fmt: skip
+    folder = tmp_path / 'pictures'
+    assert main([*command, '--pictures', str(folder), '--pictures-of', 'undecided']) == 0
+    assert len(list(folder.iterdir())) == 8
+
+
+@pytest.mark.parametrize(
+    ('options', 'says'),
+    [
+        (['--pictures-of', 'all'], '--pictures-of needs --pictures DIR'),
+        (
+            ['--pictures', 'DIR', '--pictures-of', 'wrong', '--without-ground-truth'],
+            'ground truth',
+        ),
+        (['--pictures', '/nowhere/at/all'], 'parent folder exists'),
+    ],
+)
+def test_pictures_that_cannot_be(drive, options, says, tmp_path, capsys):
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries)]
+    given = [str(tmp_path) if word == 'DIR' else word for word in options]
+    truth = (
+        [] if '--without-ground-truth' in given else ['--ground-truth', str(drive.ground_truth)]
+    )
+    assert main([*command, *truth, *given]) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_recall_beyond_what_the_node_published_is_not_made_up(drive, played, tmp_path, capsys):
     bag, map_id, answers = played
     recording, out = tmp_path / 'recording', tmp_path / 'out.json'

@@ -97,11 +97,14 @@ def test_many_lines_are_thinned_out_evenly():
 def test_what_was_not_measured_is_said_in_words():
     bare = PlaceHypothesis(place(), 1, similarity=0.5)
     assert evidence_in_words(bare) == [
-        'no probability, similarity 0.500',
+        'similarity 0.500',
         'not re-ranked, not verified',
     ]
     recorded = PlaceHypothesis(place(), 1, similarity=math.nan, probability=0.25)
-    assert evidence_in_words(recorded)[0] == 'probability 0.250, similarity not recorded'
+    assert evidence_in_words(recorded, recorded=True) == [
+        'probability 0.250, similarity not recorded',
+        'not re-ranked',
+    ]
     assert 'no calibration' in probability_in_words(answer(bare))
     both = probability_in_words(answer(matched([], [], []), p_not_in_map=0.07))
     assert '0.912' in both and 'not in the map with probability 0.070' in both
