@@ -68,7 +68,8 @@ class Provenance:
 
     Attributes:
         fol_vpr_version: of this package.
-        command: the command line, without control characters; empty where there was none.
+        command: the command line, without control characters and without the credentials of
+            addresses; empty where there was none.
         date: when the result was complete, ISO 8601 in UTC.
         machine: that computed it.
         git_commit: of the checkout that the package ran from, with `-dirty` behind it where files
@@ -94,7 +95,7 @@ class Provenance:
             device: that the network ran on, such as `cpu` or `cuda:0`.
             seconds: that the command took.
         """
-        command = shlex.join(['fol_vpr', *arguments]) if arguments else ''
+        command = shlex.join(['fol_vpr', *map(_public, arguments)]) if arguments else ''
         return cls(
             fol_vpr_version=fol_vpr.__version__,
             command=escape_controls(command, keep=''),
@@ -103,6 +104,16 @@ class Provenance:
             git_commit=_git_commit(Path(fol_vpr.__file__).resolve().parents[1]),
             seconds=None if seconds is None else round(seconds, 3),
         )
+
+
+def _public(argument: str) -> str:
+    """An argument without the login and the token of an address: results are given to others."""
+    scheme, separator, rest = argument.partition('://')
+    if not separator:
+        return argument
+    address, mark, _ = rest.partition('?')
+    login, at, place = address.rpartition('@')
+    return f'{scheme}://{"***@" if at and login else ""}{place}{"?***" if mark else ""}'
 
 
 def _processor() -> str:

@@ -108,6 +108,17 @@ def test_control_characters_of_the_command_line_are_escaped():
 
 
 @pytest.mark.parametrize(
+    'address', ['http://me:secret@server:19530/city', 'https://server:19530?token=secret']
+)
+@pytest.mark.parametrize('form', ['--index-uri {}', '--index-uri={}'])
+def test_the_command_of_a_result_holds_no_password(address, form):
+    arguments = ['evaluate', *form.format(address).split(), '--map', 'a.folmap']
+    command = Provenance.of_this(arguments).command
+    assert 'secret' not in command
+    assert 'server:19530' in command and command.endswith('--map a.folmap')
+
+
+@pytest.mark.parametrize(
     ('way', 'value', 'named'),
     [
         (('format',), 'coco', 'format'),
