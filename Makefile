@@ -25,7 +25,7 @@ QUERIES ?=
 OWN := $(BAG)$(IMAGES)
 DRIVES := build/town/day build/town/evening build/town/overcast
 TOWN := $(wildcard training/town/*.py training/town/*/*.py training/town/*/*/*.py)
-SOURCES := fol_vpr launch test $(wildcard benchmarks docs examples training) setup.py
+SOURCES := fol_vpr launch test $(wildcard benchmarks docs/site examples training) setup.py
 
 .PHONY: help setup test demo docs lint format bench clean distclean
 

@@ -93,7 +93,7 @@ def rerank(
 
     Raises:
         InputError: local descriptors of different lengths.
-        Whatever `load` raises.
+        FolVprError: raised by `load`.
     """
     matches = {} if matches is None else matches
     threshold = config.match_threshold if threshold is None else threshold

@@ -230,7 +230,8 @@ def fit_homography(
     """Fit a homography that maps reference positions to query positions (MAGSAC++, OpenCV).
 
     Args:
-        query, reference: [K, 2] matched positions.
+        query: [K, 2] matched positions.
+        reference: [K, 2] likewise.
         threshold: largest distance of an inlier, in the unit of the positions.
 
     Returns:

@@ -169,9 +169,14 @@ def verify_pair(
     """Fit the epipolar geometry of one image pair; see `verify_pairs`.
 
     Args:
-        query_xy, reference_xy, query_size, reference_size: of the pair, see `MatchedPair`.
+        query_xy: of the pair, see `MatchedPair`.
+        reference_xy: likewise.
+        query_size: likewise.
+        reference_size: likewise.
         config: thresholds; `inlier_threshold` is in pixels of a 640 px wide image.
-        query_camera, reference_camera, cosines: of the pair, see `MatchedPair`.
+        query_camera: of the pair, see `MatchedPair`.
+        reference_camera: likewise.
+        cosines: likewise.
         estimate_relative_pose: also select the simplest motion model (GRIC) and, with both
             cameras, estimate the relative pose. Use it with tracked positions only: matched local
             features tend to have the same position in both images, which biases the motion.
@@ -377,7 +382,9 @@ def shortfalls(inliers: int, matches: int, regions: int, config: VerificationCon
     """The limits of the geometric verification that a pair misses, in words; empty for none.
 
     Args:
-        inliers, matches, regions: of the pair, see `PairGeometry`.
+        inliers: of the pair, see `PairGeometry`.
+        matches: likewise.
+        regions: likewise.
         config: `min_inliers`, `min_inlier_ratio`, `min_regions`.
     """
     short = []
