@@ -57,7 +57,7 @@ build/town/evening/metadata.yaml: DRIVE := --drive 2 --condition evening --later
 build/town/overcast/metadata.yaml: DRIVE := --drive 3 --condition overcast --lateral -0.5 --heading -3 --rate 2
 build/town/%/metadata.yaml: $(TOWN) | setup
 	@echo 'Drawing a drive through the town: $*'
-	@$(IN_WORKSPACE) python -m training.town drive $(DRIVE) --seed 13 --overwrite --output $(@D)
+	@$(IN_WORKSPACE) python -m training town drive $(DRIVE) --seed 13 --overwrite --output $(@D)
 
 lint: setup ## ruff and mypy
 	@$(IN_WORKSPACE) ruff check $(SOURCES) && ruff format --check $(SOURCES) && mypy

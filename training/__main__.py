@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from fol_vpr.cli.common.console import check_writable
+from fol_vpr.cli.common.output import STDOUT, Parser
+from fol_vpr.cli.common.terminal import printable_output, quietly
 from fol_vpr.errors import FolVprError
 
 VERBS = {
@@ -16,6 +19,9 @@ VERBS = {
     'export': 'turn a checkpoint of a run into weights that fol_vpr loads',
     'town': 'render images and drives of a synthetic town',
 }
+
+# The town needs none of what training is installed with.
+MODULES = {'town': 'training.town.commands'}
 
 OK, USER_ERROR, INTERRUPTED = 0, 2, 130
 
@@ -31,10 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        if argv[:1] == ['town']:
-            return int(importlib.import_module('training.town.__main__').main(argv[1:]))
         args, module = _parse(argv)
-        return int(module.run(args))
+        with printable_output(), quietly(args.quiet):
+            if getattr(args, 'json', None) not in (None, STDOUT):
+                check_writable(args.json)
+            return int(module.run(args))
     except FolVprError as error:
         if '--debug' in argv:
             raise
@@ -46,19 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     """Parse `argv`, importing the module of the one verb that is called and no other."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m training',
         description='Learns FoL networks for visual place recognition.',
-        allow_abbrev=False,
     )
+    parser.set_defaults(quiet=False)
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
     called = next((word for word in argv if not word.startswith('-')), None)
     module = sys.modules[__name__]
     for verb, help_text in VERBS.items():
-        subparser = verbs.add_parser(verb, help=help_text, allow_abbrev=False)
+        subparser = verbs.add_parser(verb, help=help_text)
         if verb == called:
-            module = importlib.import_module(f'training.commands.{verb}')
+            module = importlib.import_module(MODULES.get(verb, f'training.commands.{verb}'))
             module.add_arguments(subparser)
     return parser.parse_args(argv), module
 

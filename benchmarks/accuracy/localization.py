@@ -10,7 +10,7 @@ and asked with the other one, which the calibration has not seen:
 - a drive that jumps to another part of its route.
 
 "Without" stands for believing the first hypothesis of every image. The towns are drawn by
-`python -m training.town drive`, see the Makefile; without them their lines are left out.
+`python -m training town drive`, see the Makefile; without them their lines are left out.
 """
 
 from __future__ import annotations

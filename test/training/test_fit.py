@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from helpers.scenes import view
 from helpers.training.datasets import grouped, video
 
+from fol_vpr.cli.common import console
 from fol_vpr.config import NetworkConfig
 from fol_vpr.network import FeatureExtractor, open_weights
 from training.__main__ import main
@@ -49,6 +51,25 @@ def small(tmp_path_factory):
     config.write_text(SMALL.format(places=places, folder=folder))
     assert main(['fit', '--config', str(config)]) == 0
     return config, folder / 'run'
+
+
+def test_a_run_says_how_far_it_is(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(console, 'QUIET_INTERVAL', 0.0)
+    there = ['--set', f'run.output={tmp_path / "run"}', 'run.max_steps=3']
+    assert main(['fit', '--config', str(small[0]), *there, '--json']) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)['weights'].endswith('best.safetensors')
+    # Two steps are an epoch, and each step has eight images.
+    assert '2 epochs of 2 steps, each of 8 images' in err
+    assert re.search(r'fit: 2 of 3, .* s left \([\d.]+ images/s, loss [\d.]+\)', err)
+    assert re.search(r'epoch 1: loss/total [\d.]+', err)
+    quietly = tmp_path / 'quietly'
+    there = ['--set', f'run.output={quietly}', 'run.max_steps=1']
+    assert main(['fit', '--quiet', '--config', str(small[0]), *there]) == 0
+    assert capsys.readouterr() == (
+        f'done: {quietly}/best.safetensors, {quietly}/curves.png\n',
+        '',
+    )
 
 
 def values(run, name):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from fol_vpr.cli.common.output import add_json, show_results
 from fol_vpr.errors import WeightsError
 from fol_vpr.network import WeightsInfo, open_weights, save_weights
 from fol_vpr.network.weights.checkpoint_file import load_plain
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='.ckpt of a run, or .safetensors to write in another precision',
     )
     parser.add_argument('--output', metavar='FILE.safetensors', required=True)
+    add_json(parser, 'the description of the weights')
     parser.add_argument('--precision', choices=('float32', 'float16'), default='float32')
     parser.add_argument(
         '--input-size',
@@ -43,7 +45,14 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     dtype = getattr(torch, args.precision)
     info = export(args.checkpoint, args.output, dtype, args.input_size)
-    print(f'{info.path}: {info.model_id[:19]}, {info.parameters} parameters, {info.input_size} px')
+    show_results(
+        args,
+        lambda: info,
+        lambda: (
+            f'{info.path}: {info.model_id[:19]}, {info.parameters} parameters, '
+            f'{info.input_size} px'
+        ),
+    )
     return 0
 
 

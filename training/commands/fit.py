@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,14 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from fol_vpr.cli.common.output import add_json, remark, show_results, warn
 from fol_vpr.errors import FolVprError, InputError, StorageError
 from fol_vpr.network.runtime.precision import choose_precision
+from training.commands.progress import Steps
 from training.config import RunConfig, TrainingConfig
 from training.data import PlacesData, ValidationSet, open_validation
 from training.journal import Journal, MetricsFile
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help='change settings of the file, as in optimiser.learning_rate=1e-4',
     )
+    add_json(parser, 'the files of the run')
     parser.add_argument(
         '--resume',
         action='store_true',
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     module = FoLTraining(config)
     if config.model.standardise and not checkpoint:
         module.standardise_heads_on(data.first_batch())
-    _say(f'learning from {data.places.description if data.places else "nothing"}')
+    _remark(f'learning from {data.places.description if data.places else "nothing"}')
     try:
         trainer = make_trainer(config, folder, sets)
     except (MisconfigurationException, ValueError) as error:
@@ -101,10 +103,14 @@ def run(args: argparse.Namespace) -> int:
             raise
         raise meant from error
     if trainer.interrupted:
-        _say(f'interrupted; --resume goes on with {folder}')
+        _warn(f'interrupted; --resume goes on with {folder}')
         return 130
-    weights = 'best' if sets else 'last'
-    _say(f'done: {folder}/{weights}.safetensors, {folder}/curves.png')
+    weights, curves = folder / f'{"best" if sets else "last"}.safetensors', folder / 'curves.png'
+    _show_results(
+        args,
+        lambda: {'run': folder, 'weights': weights, 'curves': curves},
+        lambda: f'done: {weights}, {curves}',
+    )
     return 0
 
 
@@ -139,8 +145,8 @@ def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    terminal = sys.stderr.isatty()
-    shown: list[pl.Callback] = [TQDMProgressBar()] if terminal else [Lines()]
+    devices = max(config.run.devices, 1) * config.run.nodes
+    images = config.data.places * config.data.images * devices
     return pl.Trainer(
         accelerator=config.run.accelerator,
         devices=config.run.devices,
@@ -157,33 +163,13 @@ def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]
             Journal(metrics, _pictures(sets, config.run.pictures)),
             LearningRateMonitor('step'),
             kept,
-            *shown,
+            Steps(images),
         ],
-        enable_progress_bar=terminal,
+        enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
-
-
-class Lines(pl.Callback):
-    """A line for each epoch where nobody watches a terminal."""
-
-    @rank_zero_only
-    def on_train_start(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
-        """Say how long it will be."""
-        _say(f'{trainer.max_epochs} epochs of {trainer.num_training_batches} batches')
-
-    @rank_zero_only
-    def on_train_epoch_end(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
-        """Say what came out."""
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        shown = ', '.join(
-            f'{name} {values[name]:.4g}'
-            for name in ('loss/total', 'recall/global@1', 'recall/reranked@1')
-            if name in values
-        )
-        _say(f'epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}')
 
 
 def lightning_precision(run: RunConfig) -> Any:
@@ -239,6 +225,7 @@ def _quieten() -> None:
     logging.getLogger('pytorch_lightning').setLevel(logging.WARNING)
 
 
-@rank_zero_only
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+# Of the processes of a run one prints.
+_remark = rank_zero_only(remark)
+_warn = rank_zero_only(warn)
+_show_results = rank_zero_only(show_results)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
+from fol_vpr.cli.common.output import STDOUT, add_json, write_json
 from fol_vpr.config import NetworkConfig, RetrievalConfig
-from fol_vpr.errors import InputError, StorageError
-from fol_vpr.evaluation.report import Evaluation
+from fol_vpr.errors import InputError
 from fol_vpr.network import resolve_weights
 from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.data import ValidationSet, open_validation
@@ -39,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--input-size', metavar='N', type=int, help='in place of the one that the weights name'
     )
     parser.add_argument('--device', default=NetworkConfig.device)
-    parser.add_argument('--json', metavar='OUT.json', help='write the figures as JSON')
+    add_json(parser, 'the figures of each set')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
         evaluation = evaluate(
             network, each.references, each.queries, each.positives, rerank=rerank
         )
-        print(f'== {each.name}\n{evaluation.as_table()}\n', flush=True)
+        if args.json != STDOUT:
+            print(f'== {each.name}\n{evaluation.as_table()}\n', flush=True)
         evaluations.append(evaluation)
-    if args.json is not None:
-        _write(Path(args.json), evaluations)
+    write_json(args, lambda: [each.as_json() for each in evaluations])
     return 0
 
 
@@ -81,10 +79,3 @@ def _input_size(args: argparse.Namespace) -> int:
     path = resolve_weights(args.weights)
     size = '' if isinstance(path, str) else read_checkpoint(path).metadata.get('input_size', '')
     return int(size) if size.isdecimal() else NetworkConfig.input_size
-
-
-def _write(path: Path, evaluations: list[Evaluation]) -> None:
-    try:
-        path.write_text(json.dumps([each.as_json() for each in evaluations], indent=2) + '\n')
-    except OSError as error:
-        raise StorageError(f'{path} cannot be written: {error.strerror}') from error

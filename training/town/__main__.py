@@ -1,26 +1,13 @@
-"""`python -m training.town`: the town's commands without the rest of the training."""
+"""`python -m training.town`, which is `python -m training town` now."""
 
 from __future__ import annotations
 
-import argparse
+import shlex
 import sys
-from collections.abc import Sequence
 
-from fol_vpr.errors import FolVprError
-from training.town import commands
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 where it went well, 2 where what was given cannot be used."""
-    parser = argparse.ArgumentParser(prog='python -m training.town', description=commands.__doc__)
-    commands.add_arguments(parser)
-    options = parser.parse_args(argv)
-    try:
-        return commands.run(options)
-    except FolVprError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-
+USER_ERROR = 2
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    command = shlex.join(['python', '-m', 'training', 'town', *sys.argv[1:]])
+    print(f'training.town: error: this is a verb of training now: {command}', file=sys.stderr)
+    sys.exit(USER_ERROR)

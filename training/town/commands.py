@@ -8,6 +8,8 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+from fol_vpr.cli.common.console import Progress
+from fol_vpr.cli.common.output import add_json, show_results
 from fol_vpr.errors import InputError
 from training.town.camera.conditions import named
 from training.town.drive import DriveConfig, write_drive
@@ -16,7 +18,7 @@ from training.town.places import PlacesConfig, write_places
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the verbs."""
-    verbs = parser.add_subparsers(dest='town_verb', required=True)
+    verbs = parser.add_subparsers(dest='town_verb', metavar='places|drive', required=True)
     _places_arguments(verbs.add_parser('places', help='folders of images, one for each place'))
     _drive_arguments(verbs.add_parser('drive', help='a drive through the town, as a ROS 2 bag'))
 
@@ -56,6 +58,7 @@ def _places_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--strength', type=float, default=usual.strength,
                         help='0 .. 1, how bad the camera may be')  # fmt: skip
     parser.add_argument('--workers', type=int, default=1, help='processes')
+    add_json(parser, 'folder and number of pictures')
     parser.set_defaults(town_run=_places)
 
 
@@ -74,16 +77,17 @@ def _places(options: argparse.Namespace) -> int:
         conditions=tuple(options.conditions),
         strength=options.strength,
     )
-    begin = time.monotonic()
+    with Progress('town places', unit='towns') as progress:
 
-    def tell(pictures: int, towns: int) -> None:
-        seconds = time.monotonic() - begin
-        print(
-            f'{pictures} pictures of {towns} towns, {pictures / seconds:.1f} a second', flush=True
-        )
+        def tell(pictures: int, towns: int) -> None:
+            progress(towns, config.towns, f'{pictures} pictures')
 
-    count = write_places(config, options.output, options.workers, tell)
-    print(f'{count} pictures in {options.output}')
+        count = write_places(config, options.output, options.workers, tell)
+    show_results(
+        options,
+        lambda: {'output': options.output, 'pictures': count},
+        lambda: f'{count} pictures in {options.output}',
+    )
     return 0
 
 
@@ -109,6 +113,7 @@ def _drive_arguments(parser: argparse.ArgumentParser) -> None:
         ('fov', 'horizontal field of view, degrees'),
     ):
         parser.add_argument(f'--{name}', type=float, default=getattr(usual, name), help=meaning)
+    add_json(parser, 'the folder of the bag')
     parser.set_defaults(town_run=_drive)
 
 
@@ -121,17 +126,19 @@ def _drive(options: argparse.Namespace) -> int:
     condition = named(options.condition, seed=options.drive)
     begin = time.monotonic()
 
-    def tell(done: int, count: int) -> None:
-        if done % 50 == 0 or done == count:
-            print(f'{done} of {count} images', flush=True)
-
-    write_drive(
-        config,
-        condition,
-        options.output,
-        storage=options.storage,
-        overwrite=options.overwrite,
-        progress=tell,
+    with Progress('town drive') as progress:
+        write_drive(
+            config,
+            condition,
+            options.output,
+            storage=options.storage,
+            overwrite=options.overwrite,
+            progress=progress,
+        )
+    seconds = time.monotonic() - begin
+    show_results(
+        options,
+        lambda: {'output': options.output, 'seconds': round(seconds, 1)},
+        lambda: f'{options.output} in {seconds:.1f} s',
     )
-    print(f'{options.output} in {time.monotonic() - begin:.1f} s')
     return 0

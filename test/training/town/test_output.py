@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +17,8 @@ import pytest
 from fol_vpr.errors import InputError
 from fol_vpr.geometry.rigid import rotation_matrix
 from fol_vpr.sources import Bag, deserialize, open_source
+from training.__main__ import main
 from training.town import messages
-from training.town.__main__ import main
 from training.town.camera.conditions import named
 from training.town.drive import DriveConfig, write_drive
 from training.town.noise import random_stream
@@ -24,6 +26,7 @@ from training.town.places import PlacesConfig, choose_sites, write_places
 from training.town.trajectory import route
 from training.town.world.town import Town
 
+ROOT = Path(__file__).resolve().parents[3]
 DRIVE = DriveConfig(seed=7, duration=4.0, rate=1.0, speed=2.0, width=160, height_px=120)
 
 
@@ -182,9 +185,17 @@ def test_two_lanes_are_as_far_apart_as_told(town: Town):
 def test_bad_arguments_are_told_without_a_traceback(
     tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ):
-    assert main([*arguments, '--output', str(tmp_path / 'out')]) == 2
+    assert main(['town', *arguments, '--output', str(tmp_path / 'out')]) == 2
     assert 'error: ' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_the_command_of_before_names_the_one_of_now():
+    command = [sys.executable, '-m', 'training.town', 'drive', '--output', 'a bag']
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("python -m training town drive --output 'a bag'\n")
+    assert done.stderr.count('\n') == 1
 
 
 def test_a_drive_does_not_replace_a_bag_unasked(tmp_path: Path, town: Town, bag: Path):
