@@ -1,6 +1,16 @@
 """Pictures of answers and of what the network looks at, as RGB arrays."""
 
-from fol_vpr.pictures.answer import Truth, answer_picture, match_picture
-from fol_vpr.pictures.images import check_suffix, jpeg_of, write_picture
+from fol_vpr.pictures.answer import Truth, answer_picture, match_picture, pair_with_legend
+from fol_vpr.pictures.images import check_suffix, decoded, fitted, jpeg_of, write_picture
 
-__all__ = ['Truth', 'answer_picture', 'check_suffix', 'jpeg_of', 'match_picture', 'write_picture']
+__all__ = [
+    'Truth',
+    'answer_picture',
+    'check_suffix',
+    'decoded',
+    'fitted',
+    'jpeg_of',
+    'match_picture',
+    'pair_with_legend',
+    'write_picture',
+]

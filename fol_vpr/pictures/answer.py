@@ -209,17 +209,10 @@ def _pair(
     recorded: bool,
 ) -> np.ndarray:
     """Query and best reference with their names above them."""
-    side = (inner - GAP) // 2
     size = (query.shape[1], query.shape[0])
-    if best is None:
-        empty = empty_image(ours.image.shape[1::-1], 'nothing was searched')
-        drawn = beside([ours.image, empty], GAP)
-        title, scores = 'No reference', ''
-    else:
-        stored = decoded(load(best.place.index))
-        theirs = None if stored is None else _painted(stored, side, regions).image
-        box = (side, round(side * _TALLEST))
-        drawn = pair_picture(ours.image, theirs, best, box, GAP, query_size=size)
+    drawn = _images(query, ours, best, load, regions, inner)
+    title, scores = 'No reference', ''
+    if best is not None:
         title = f'Best reference: {_title(best)}'
         scores = '; '.join(evidence_in_words(best, recorded=recorded))
     # Narrow images leave room at the right, which long names may take.
@@ -229,6 +222,26 @@ def _pair(
         _caption(inner - left - GAP, title, scores),
     ]
     return below([beside(titles, GAP), drawn], 6)
+
+
+def _images(
+    query: np.ndarray,
+    ours: _Shown,
+    best: PlaceHypothesis | None,
+    load: LoadImage,
+    regions: LoadRegions | None,
+    width: int,
+) -> np.ndarray:
+    """Query and best reference with their matches."""
+    side = (width - GAP) // 2
+    if best is None:
+        empty = empty_image(ours.image.shape[1::-1], 'nothing was searched')
+        return beside([ours.image, empty], GAP)
+    stored = decoded(load(best.place.index))
+    theirs = None if stored is None else _painted(stored, side, regions).image
+    box = (side, round(side * _TALLEST))
+    size = (query.shape[1], query.shape[0])
+    return pair_picture(ours.image, theirs, best, box, GAP, query_size=size)
 
 
 def _legend(best: PlaceHypothesis | None, query: _Shown, recorded: bool) -> str:
@@ -302,6 +315,29 @@ def _centred(image: np.ndarray, width: int, height: int) -> np.ndarray:
 def _letters(line: str, width: int) -> int:
     """Size of letters at which a line takes at most two rows."""
     return 16 if font(16).getlength(line) <= 2 * width else 13
+
+
+def pair_with_legend(
+    query: np.ndarray,
+    recognition: Recognition,
+    load: LoadImage,
+    *,
+    regions: LoadRegions | None = None,
+    width: int = 1200,
+    recorded: bool = False,
+) -> tuple[np.ndarray, str]:
+    """The two images of `answer_picture` without words, and what they show.
+
+    Args:
+        query, recognition, load, regions, width, recorded: of `answer_picture`.
+
+    Returns:
+        [H, W, 3] uint8, RGB, and the words.
+    """
+    shown = _painted(query, (width - GAP) // 2, regions)
+    best = recognition.hypotheses[0] if recognition.hypotheses else None
+    pair = _images(query, shown, best, load, regions, width)
+    return pair, _legend(best, shown, recorded)
 
 
 def match_picture(

@@ -38,10 +38,12 @@ class Picture:
     Attributes:
         jpeg: the file.
         caption: in a few words.
+        wide: whether it holds two images side by side, and gets twice the width of others.
     """
 
     jpeg: bytes
     caption: str = ''
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ from fol_vpr.evaluation.galleries.choice import (
     nearest_positive,
     outcome_of,
 )
+from fol_vpr.evaluation.metrics import first_hit
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.outcomes import GREEN
 from fol_vpr.evaluation.report import Evaluation
-from fol_vpr.pictures import Truth, answer_picture, jpeg_of
+from fol_vpr.pictures import Truth, answer_picture, decoded, fitted, jpeg_of, pair_with_legend
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -30,25 +31,34 @@ if TYPE_CHECKING:
 QueryFrame = Callable[[int], 'Frame | None']
 LoadImage = Callable[[int], 'bytes | None']
 
-# Width, most bytes and quality of the pictures of a page, which may hold two dozens.
-PAGE_WIDTH, PAGE_BYTES, PAGE_QUALITY = 1200, 110_000, 72
+# Width and most bytes of the pictures of a page, which may hold two dozens, and their quality.
+_PAIR_WIDTH, _PAIR_BYTES, _TRUTH_WIDTH, _TRUTH_BYTES, _QUALITY = 1200, 110_000, 480, 40_000, 74
 
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """An answer and its picture.
+    """An answer and its pictures.
 
     Attributes:
         answer: the answer.
         caption: the query, and whether the answer is right, in a sentence.
+        right: whether it is; None where that cannot be said.
         facts: name and value of distances, scores and times.
-        jpeg: the picture; None where the query can no longer be read.
+        pair: JPEG of the query beside the first hypothesis, with matches and regions where they
+            are known; None where the query can no longer be read.
+        legend: what `pair` shows.
+        truth: JPEG of the nearest right reference, where the answer is another one; else None.
+        truth_caption: its name and distance.
     """
 
     answer: QueryAnswer
     caption: str
+    right: bool | None
     facts: tuple[tuple[str, str], ...]
-    jpeg: bytes | None
+    pair: bytes | None = None
+    legend: str = ''
+    truth: bytes | None = None
+    truth_caption: str = ''
 
 
 @dataclass(frozen=True)
@@ -110,34 +120,47 @@ class AnswerPainter:
         frame = self._query(answer.index)
         if frame is None:
             return None
-        recognizer = self._recognizer
-        found: Recognition | None = None
-        if recognizer is not None:
-            found = recognizer.recognize(
-                frame, sequence=False, hypotheses=recognizer.config.retrieval.candidates
-            )
         return answer_picture(
             frame.image,
             f'number {answer.index}, {answer.uri}',
-            self._recognition(answer, found),
+            self._recognition(answer, frame),
             self._load,
-            regions=None if recognizer is None else self._regions,
+            regions=None if self._recognizer is None else self._regions,
             truth=self.truth(answer),
             width=width,
-            recorded=recognizer is None,
+            recorded=self._recognizer is None,
         )
 
     def item(self, answer: QueryAnswer) -> GalleryItem:
-        """The answer for a page, its picture at most 110 kB large.
+        """The answer for a page; its two pictures have at most 150 kB together.
 
         Raises:
             MapError: the map cannot be read any more.
             DeviceError: the device ran out of memory.
         """
-        picture = self.picture(answer, PAGE_WIDTH)
-        jpeg = None if picture is None else jpeg_of(picture, PAGE_QUALITY, PAGE_BYTES)
-        caption = f'Query {answer.index}: {answer.state.name}, {self.truth(answer).verdict}'
-        return GalleryItem(answer, caption, tuple(self._facts(answer)), jpeg)
+        truth = self.truth(answer)
+        right = decoded(truth.jpeg)
+        item = GalleryItem(
+            answer,
+            f'Query {answer.index}: {answer.state.name}, {truth.verdict}',
+            truth.right,
+            tuple(self._facts(answer)),
+            truth=None if right is None else _small_jpeg(right),
+            truth_caption=f'{truth.place_id}, {truth.caption}',
+        )
+        frame = self._query(answer.index)
+        if frame is None:
+            return item
+        picture, legend = pair_with_legend(
+            frame.image,
+            self._recognition(answer, frame),
+            self._load,
+            regions=None if self._recognizer is None else self._regions,
+            width=_PAIR_WIDTH,
+            recorded=self._recognizer is None,
+        )
+        pair = jpeg_of(picture, _QUALITY, _PAIR_BYTES)
+        return replace(item, pair=pair, legend=f'query and answer. {legend}')
 
     def verdict(self, answer: QueryAnswer) -> str:
         """The state, and whether it is right, in two or three words; for names of files."""
@@ -187,17 +210,11 @@ class AnswerPainter:
     def _facts(self, answer: QueryAnswer) -> Iterator[tuple[str, str]]:
         first = answer.ranking[0] if answer.ranking else None
         if first is not None:
-            yield 'answer', self._places[first].place_id
-            if away := self._away(answer, first):
-                yield 'distance of the answer', away
-        nearest = nearest_positive(self._evaluation, answer)
-        if nearest is not None:
-            yield 'nearest right reference', self._places[nearest].place_id
-            if away := self._away(answer, nearest):
-                yield 'its distance', away
-            for name, ranking in (('before', answer.global_ranking), ('after', answer.ranking)):
-                if ranking is not None:
-                    yield f'its rank {name} re-ranking', _rank(ranking, nearest)
+            away = self._away(answer, first)
+            yield 'answer', f'{self._places[first].place_id}{f", {away}" if away else ""}'
+        positive = self._evaluation.positives[answer.index]
+        if positive:
+            yield 'rank of the first right reference', _ranks(answer, positive)
         if not math.isnan(answer.probability):
             yield 'probability', f'{answer.probability:.3f}'
         if not math.isnan(answer.p_not_in_map):
@@ -211,9 +228,13 @@ class AnswerPainter:
         assert self._recognizer is not None
         return self._recognizer.extract(Frame(image)).local
 
-    def _recognition(self, answer: QueryAnswer, found: Recognition | None) -> Recognition:
-        """The answer with what was found again of its hypotheses."""
-        again = {} if found is None else {h.place.index: h for h in found.hypotheses}
+    def _recognition(self, answer: QueryAnswer, frame: Frame) -> Recognition:
+        """The answer, with the matches of its hypotheses where they can be computed again."""
+        again: dict[int, PlaceHypothesis] = {}
+        if self._recognizer is not None:
+            count = self._recognizer.config.retrieval.candidates
+            found = self._recognizer.recognize(frame, sequence=False, hypotheses=count)
+            again = {hypothesis.place.index: hypothesis for hypothesis in found.hypotheses}
         similarities = dict(zip(answer.global_ranking or (), answer.similarities, strict=False))
         scores = dict(zip(answer.ranking, answer.match_scores, strict=False))
         hypotheses = []
@@ -276,8 +297,18 @@ def galleries(
     ]
 
 
-def _rank(ranking: Sequence[int], reference: int) -> str:
-    """Rank of a reference, counted from 1."""
-    if reference in ranking:
-        return str(ranking.index(reference) + 1)
-    return f'not among the first {len(ranking)}'
+def _small_jpeg(image: np.ndarray) -> bytes:
+    return jpeg_of(fitted(image, _TRUTH_WIDTH, _TRUTH_WIDTH), _QUALITY, _TRUTH_BYTES)
+
+
+def _ranks(answer: QueryAnswer, positive: frozenset[int]) -> str:
+    """Rank, counted from 1, of the first right reference, before and after re-ranking."""
+    after = f'{_rank(answer.ranking, positive)} after re-ranking'
+    if answer.global_ranking is None:
+        return _rank(answer.ranking, positive)
+    return f'{_rank(answer.global_ranking, positive)} before, {after}'
+
+
+def _rank(ranking: Sequence[int], positive: frozenset[int]) -> str:
+    found = first_hit(ranking, positive)
+    return f'not among {len(ranking)}' if found is None else str(found + 1)
