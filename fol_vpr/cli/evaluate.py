@@ -33,6 +33,7 @@ from fol_vpr.cli.common.pictures import (
     query_frames,
     write_pictures,
 )
+from fol_vpr.cli.common.report import write_report
 from fol_vpr.config import (
     CameraConfig,
     EvaluationConfig,
@@ -110,6 +111,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='report latency and queries without an answer, and no recall',
     )
     add_json(parser, 'the figures')
+    parser.add_argument(
+        '--report',
+        metavar='OUT.html',
+        help='write a page to look at and to give away: figures, curves, the trajectory, pictures '
+        'of answers, and what produced them; one file that opens without a network',
+    )
     parser.add_argument('--per-query', metavar='OUT.csv', help='write a line for every query')
     parser.add_argument(
         '--picture', metavar='OUT.png', help='draw the first reference found for every query'
@@ -155,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     args.started = time.monotonic()
     _check_combination(args)
-    for output in (args.per_query, args.picture):
+    for output in (args.per_query, args.picture, args.report):
         if output is not None:
             check_writable(output)
     check_picture_options(args)
@@ -343,7 +350,7 @@ def _provenance(args: argparse.Namespace, device: str = '') -> Provenance:
 
 
 def _map_file(args: argparse.Namespace, info: MapInfo) -> MapFile:
-    return MapFile() if args.json is None else MapFile.of(info)
+    return MapFile.of(info) if args.json or args.report else MapFile()
 
 
 def _report(
@@ -360,6 +367,8 @@ def _report(
     if args.per_query is not None:
         with atomic_text(args.per_query) as file:
             result.write_per_query(file)
+    if args.report is not None:
+        write_report(args.report, result, source, load)
     if args.picture is not None:
         _draw(args.picture, evaluation, source, load)
     if args.pictures is not None:

@@ -31,7 +31,9 @@ def new_figure(
     figure = Figure()
     figure.update_layout(
         template='none',
-        margin={'l': 56, 'r': 16, 't': 48 if legend else 16, 'b': 48},
+        # The tools of a chart stand in the right margin, so that they never cover the legend.
+        margin={'l': 56, 'r': 44, 't': 40 if legend else 16, 'b': 48},
+        modebar={'orientation': 'v'},
         colorway=SERIES,
         hovermode='closest',
         showlegend=legend,

@@ -104,6 +104,7 @@ class Table(Block):
         caption: what the table shows.
         left: columns that are aligned to the left; the others are numbers.
         sortable: whether the reader may sort.
+        half: whether it takes half of the width, beside a chart.
     """
 
     kind: ClassVar[str] = 'table'
@@ -112,6 +113,7 @@ class Table(Block):
     caption: str = ''
     left: Collection[int] = (0,)
     sortable: bool = False
+    half: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -60,3 +61,32 @@ def loaded_by(html: str) -> list[str]:
     loads = _Loads()
     loads.feed(html)
     return [each for each in loads.found if not each.startswith(('#', 'data:'))]
+
+
+class _Words(HTMLParser):
+    """Collects the text that a reader sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._within = ''
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._within = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._within not in ('style', 'script'):
+            self.found.append(data)
+
+
+def visible_text(html: str) -> str:
+    """The text of a page, without its style sheets and scripts, with single spaces."""
+    words = _Words()
+    words.feed(html)
+    return ' '.join(' '.join(words.found).split())
+
+
+def figures_of(html: str) -> list[dict]:
+    """The figures of Plotly in a page, in their order."""
+    [text] = re.findall(r'<script type="application/json" id="figures">(.*?)</script>', html)
+    return json.loads(text)
