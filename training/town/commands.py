@@ -55,8 +55,19 @@ def _places_arguments(parser: argparse.ArgumentParser) -> None:
         help='least share of the surface that a view has in common with the first',
     )
     parser.add_argument('--conditions', nargs='+', default=[], help='any where not given')
+    parser.add_argument(
+        '--in-turn',
+        action='store_true',
+        help='the views of a place have these conditions one after the other',
+    )
+    parser.add_argument(
+        '--vary',
+        action='store_true',
+        help='let sun, weather, traffic and camera of these conditions vary',
+    )
     parser.add_argument('--strength', type=float, default=usual.strength,
-                        help='0 .. 1, how bad the camera may be')  # fmt: skip
+                        help='0 .. 1, how bad the camera may be; with --conditions, which are '
+                        'taken as they are, only where they --vary')  # fmt: skip
     parser.add_argument('--workers', type=int, default=1, help='processes')
     add_json(parser, 'folder and number of pictures')
     parser.set_defaults(town_run=_places)
@@ -75,6 +86,8 @@ def _places(options: argparse.Namespace) -> int:
         indoor=options.indoor,
         overlap=options.overlap,
         conditions=tuple(options.conditions),
+        in_turn=options.in_turn,
+        vary=options.vary,
         strength=options.strength,
     )
     with Progress('town places', unit='towns') as progress:

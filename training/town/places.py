@@ -47,7 +47,9 @@ class PlacesConfig:
         aside: greatest distance to either side where there is room, metres.
         ahead: greatest distance forwards or backwards, metres (half of it indoors).
         conditions: names of conditions to choose from; any where empty.
-        strength: 0 .. 1, how bad the camera may be.
+        in_turn: whether the views of each place have those conditions one after the other.
+        vary: whether sun, weather, traffic and camera of these conditions vary.
+        strength: 0 .. 1, how bad the camera may be, where conditions vary or none is named.
         blocks: of a town, in either direction.
         storeys: of corridors, beside those between streets.
     """
@@ -64,6 +66,8 @@ class PlacesConfig:
     aside: float = 3.0
     ahead: float = 2.0
     conditions: tuple[str, ...] = ()
+    in_turn: bool = False
+    vary: bool = False
     strength: float = 1.0
     blocks: tuple[int, int] = (4, 3)
     storeys: int = 6
@@ -143,7 +147,7 @@ class Photographer:
                 return pictures
             # Where views hardly overlap, they move closer to the first one.
             reach = 1.0 if attempt < config.views + 4 else 0.5
-            condition = self._condition(rng)
+            condition = self._condition(rng, len(pictures))
             camera = self._camera(site, rng, reach if first else 0.3, condition.distortion > 0.15)
             crowd = None
             if site.walk.kind != 'corridor' or rng.random() < 0.3:
@@ -184,11 +188,17 @@ class Photographer:
             math.radians(rng.normal(0, 1.5)),
         )
 
-    def _condition(self, rng: Rng) -> Condition:
+    def _condition(self, rng: Rng, view: int) -> Condition:
         config = self._config
-        if config.conditions:
-            return named(str(rng.choice(config.conditions)), int(rng.integers(0, 2**31)))
-        return random_condition(rng, config.strength)
+        if not config.conditions:
+            return random_condition(rng, config.strength)
+        if config.in_turn:
+            name = config.conditions[view % len(config.conditions)]
+        else:
+            name = str(rng.choice(config.conditions))
+        if config.vary:
+            return random_condition(rng, config.strength, name)
+        return named(name, int(rng.integers(0, 2**31)))
 
 
 def _clear(depth: np.ndarray, least: float) -> bool:
@@ -225,8 +235,9 @@ def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[objec
             folder = output / 'places' / name
             folder.mkdir(parents=True, exist_ok=True)
             for index, picture in enumerate(pictures):
-                (folder / f'{index:02d}.jpg').write_bytes(picture.jpeg)
-                file = f'places/{name}/{index:02d}.jpg'
+                light = 'dark' if picture.condition.night else 'light'
+                file = f'places/{name}/{index:02d}_{light}.jpg'
+                (output / file).write_bytes(picture.jpeg)
                 rows.append([file, seed, name, *_row(picture, sites[number])])
     return rows
 

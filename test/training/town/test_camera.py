@@ -148,6 +148,47 @@ def test_night_is_dark_and_lamps_light_what_is_near():
     assert lamped[60, 80].mean() > 3 * dark[60, 80].mean()
 
 
+def test_headlights_light_what_is_ahead_at_night_and_nothing_by_day():
+    town, renderer = stage(wall_at(ground(), 12.0).mesh())
+
+    def light(name: str, headlights: float) -> np.ndarray:
+        condition = named(f'{name},fog=0,headlights={headlights}')
+        return Shader(town, renderer, condition).shade(seen).radiance.mean(axis=2)
+
+    with renderer:
+        seen = renderer.render(PinholeCamera(EYE, 0.0))
+        ratio = light('night', 1) / light('night', 0)
+        assert np.array_equal(light('day', 1), light('day', 0))
+    # The road in the middle; the wall well above the beam; to the side.
+    assert ratio[90, 80] > 5
+    assert ratio[20, 80] < ratio[90, 80] / 3
+    assert ratio[90, 2] < ratio[90, 80] / 2
+
+
+def test_lamps_have_a_colour_and_shine_on_wet_ground():
+    town, renderer = stage(ground().mesh())
+    town = replace(
+        town,
+        lamps=np.array([[20.0, 0.0, 6.0]], np.float32),
+        lamp_colours=np.ones((1, 3), np.float32),
+        indoor_lamps=np.zeros(1, bool),
+    )
+
+    def light(text: str) -> np.ndarray:
+        return Shader(town, renderer, named(f'night,fog=0,{text}')).shade(seen).radiance
+
+    with renderer:
+        seen = renderer.render(PinholeCamera(EYE, 0.0))
+        sodium, led = light('lamp_warmth=1'), light('lamp_warmth=-1')
+        dry, wet = light('rain=0'), light('rain=1')
+    ground_pixel = (70, 80)
+    assert sodium[ground_pixel][0] > 2 * sodium[ground_pixel][2]
+    assert led[ground_pixel][2] > led[ground_pixel][0]
+    # Rain darkens the ground, but for the streak towards the lamp.
+    ratio = wet.mean(axis=2)[70:] / dry.mean(axis=2)[70:]
+    assert ratio[:, 75:86].max() > 1.3 * np.median(ratio[:, :20])
+
+
 def test_snow_whitens_the_ground_and_rain_darkens_it():
     town, renderer = stage(ground().mesh())
     with renderer:

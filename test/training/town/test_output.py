@@ -57,6 +57,22 @@ def test_places_are_the_same_again_also_from_several_processes(tmp_path: Path):
     assert (made['seed'], made['pictures']) == (21, 8)
 
 
+def test_views_have_their_conditions_in_turn_and_say_whether_they_are_dark(tmp_path: Path):
+    config = PlacesConfig(
+        seed=21, places=2, views=3, width=128, height=96, blocks=(2, 1), storeys=1, indoor=0,
+        conditions=('driven night', 'day', 'night'), in_turn=True, vary=True, strength=0.5,
+    )  # fmt: skip
+    write_places(config, tmp_path)
+    rows = list(csv.DictReader((tmp_path / 'manifest.csv').open()))
+    assert [row['condition_name'] for row in rows] == ['driven night', 'day', 'night'] * 2
+    names = ['00_dark.jpg', '01_light.jpg', '02_dark.jpg'] * 2
+    assert [Path(row['file']).name for row in rows] == names
+    assert len({row['condition_sun_azimuth'] for row in rows}) == 6
+    assert all(float(row['condition_headlights']) > 0 for row in rows[::3])
+    levels = [cv2.imread(str(tmp_path / row['file'])).mean() for row in rows]
+    assert max(levels[2::3]) < min(levels[1::3])
+
+
 def test_places_keep_apart_unless_they_look_another_way(town: Town):
     sites = choose_sites(town, 40, 0.4, random_stream(1))
     inside = [site for site in sites if site.walk.kind == 'corridor']

@@ -25,6 +25,9 @@ class Condition:
         leaves: whether the trees have any.
         busy: 0 .. 1, traffic and people.
         indoor: brightness of lamps in corridors, 1 is usual.
+        headlights: brightness of the headlights beside the camera, 1 is usual; 0 off. They light
+            only at night.
+        lamp_warmth: colour of the street lamps, -1 LED (bluish) .. 1 sodium (orange).
         exposure: in stops, beside what the camera's own control finds.
         warmth: white balance, -1 blue .. 1 yellow.
         contrast: of the camera's curve, 1 is usual.
@@ -51,6 +54,8 @@ class Condition:
     leaves: bool = True
     busy: float = 0.4
     indoor: float = 1.0
+    headlights: float = 0.0
+    lamp_warmth: float = 0.0
     exposure: float = 0.0
     warmth: float = 0.0
     contrast: float = 1.0
@@ -87,8 +92,12 @@ PRESETS: dict[str, Condition] = {
         Condition('dusk', sun_elevation=-2, cloud=0.4, warmth=-0.2, noise=3),
         Condition('night', sun_elevation=-20, cloud=0.5, noise=5, exposure=-0.2, busy=0.3),
         Condition('wet night', sun_elevation=-20, cloud=1, rain=0.6, noise=5, fog=0.004, dirt=0.3),
+        Condition(
+            'driven night', sun_elevation=-20, cloud=0.5, noise=5, exposure=-0.2, busy=0.5,
+            headlights=1.0,
+        ),
     )
-}
+}  # fmt: skip
 
 
 _TRUTH = {'true': True, 'True': True, 'false': False, 'False': False}
@@ -116,11 +125,12 @@ def named(name: str, seed: int = 0) -> Condition:
     return replace(PRESETS[first], **values)  # type: ignore[arg-type]
 
 
-def random_condition(rng: Rng, strength: float = 1.0) -> Condition:
+def random_condition(rng: Rng, strength: float = 1.0, name: str = '') -> Condition:
     """Anything that may happen, most of it in daylight.
 
     Args:
         strength: 0 .. 1, how bad the camera may be.
+        name: of the preset that is varied; empty draws one.
     """
     weights = {
         'day': 0.28,
@@ -136,9 +146,11 @@ def random_condition(rng: Rng, strength: float = 1.0) -> Condition:
         'night': 0.06,
         'wet night': 0.03,
     }
-    base = PRESETS[str(rng.choice(list(weights), p=np.array(list(weights.values()))))]
+    if not name:
+        name = str(rng.choice(list(weights), p=np.array(list(weights.values()))))
+    base = named(name)
     chance = rng.random(6) * (1 / max(strength, 1e-6))
-    return replace(
+    varied = replace(
         base,
         sun_elevation=base.sun_elevation + rng.uniform(-6, 10),
         sun_azimuth=rng.uniform(0, 360),
@@ -159,4 +171,12 @@ def random_condition(rng: Rng, strength: float = 1.0) -> Condition:
         distortion=float(rng.uniform(0.05, 0.35)) if chance[3] < 0.25 else 0.0,
         jpeg=int(rng.integers(95 - int(55 * strength), 96)),
         seed=int(rng.integers(0, 2**31)),
+    )
+    # From a stream of their own, so that all that is above is what it was without them.
+    lights = np.random.default_rng([varied.seed, 31])
+    has_headlights = bool(base.headlights) or lights.random() < 0.4
+    return replace(
+        varied,
+        headlights=float(2 ** lights.normal(0, 0.6)) if has_headlights else 0.0,
+        lamp_warmth=float(lights.uniform(-1, 1)),
     )

@@ -18,6 +18,10 @@ FAR = 250.0
 """Depth of the sky in metres."""
 _SHADOW_REACH = 48.0
 _LAMPS = 6
+_HEADLIGHT = 30.0
+"""Light that a wall a metre away gets in the middle of the beam."""
+_HEADLIGHT_BELOW = -0.5
+_GLINT = 0.12
 
 _OUTDOORS = np.ones(16, np.float32)
 _OUTDOORS[[Kind.INSIDE, Kind.INSIDE_GLASS, Kind.PANEL]] = 0
@@ -107,6 +111,8 @@ class Shader:
         self._lamp_colours = (
             np.where(town.indoor_lamps[:, None], 0.9 * condition.indoor, 5.0) * town.lamp_colours
         )
+        outdoors = ~town.indoor_lamps[:, None]
+        self._lamp_colours *= np.where(outdoors, _lamp_tint(condition.lamp_warmth), 1.0)
         self._lamp_colours *= np.where(rng.random(len(town.lamps)) < 0.06, 0.1, 1.0)[:, None]
 
     def aim(self, centre: np.ndarray) -> None:
@@ -153,13 +159,18 @@ class Shader:
         outdoors = _OUTDOORS[kind]
         wet = self._weather_ground(albedo, position, normal, kind)
         light = self._daylight(position, normal, surface, kind, outdoors)
-        light += self._lamps(position, normal, origin)
+        lamps = self._near_lamps(origin)
+        light += self._lamps(lamps, position, normal)
+        if condition.headlights and condition.night:
+            light += self._headlights(seen, position, normal)
         light *= _occlusion(depth)[..., None]
         radiance = albedo * light
         self._emit(radiance, albedo, kind, surface)
         length = np.sqrt(np.einsum('hwc,hwc->hw', rays, rays))
         direction = rays / length[..., None]
         self._reflect(radiance, direction, normal, kind, wet)
+        if wet is not None and condition.night:
+            self._glints(radiance, lamps, position, direction, normal, wet)
         if sky.any():
             radiance[sky] = self.sky.colour(direction[sky])
         through = np.exp(-condition.fog * depth * outdoors)[..., None]
@@ -248,13 +259,17 @@ class Shader:
         lit = 1 - dark.astype(np.float32)
         return np.asarray(cv2.blur(lit, (3, 3)))
 
-    def _lamps(self, position: np.ndarray, normal: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        """[H, W, 3] light of the nearest lamps, computed at half the resolution."""
+    def _near_lamps(self, origin: np.ndarray) -> np.ndarray:
+        """Numbers of the nearest lamps that are on."""
         town = self._town
         on = town.indoor_lamps | self._condition.night
         away = np.linalg.norm(town.lamps - origin, axis=1) + np.where(on, 0, 1e6)
         chosen = np.argsort(away, kind='stable')[:_LAMPS]
-        chosen = chosen[away[chosen] < 45]
+        return np.asarray(chosen[away[chosen] < 45])
+
+    def _lamps(self, chosen: np.ndarray, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """[H, W, 3] light of these lamps, computed at half the resolution."""
+        town = self._town
         light = np.zeros((*position[::2, ::2].shape,), np.float32)
         spot, facing = position[::2, ::2], normal[::2, ::2]
         for index in chosen:
@@ -267,6 +282,45 @@ class Shader:
             light += strength[..., None] * self._lamp_colours[index].astype(np.float32)
         height, width = position.shape[:2]
         return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR))
+
+    def _headlights(self, seen: GBuffer, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """[H, W, 3] light of two dipped headlights under the camera."""
+        camera = seen.camera
+        forward = np.array([np.cos(camera.yaw), np.sin(camera.yaw)], np.float32)
+        source = camera.position + np.array([0, 0, _HEADLIGHT_BELOW])
+        ray = position - source.astype(np.float32)
+        square = np.einsum('hwc,hwc->hw', ray, ray) + 0.5
+        ray /= np.sqrt(square)[..., None]
+        ahead = ray[..., 0] * forward[0] + ray[..., 1] * forward[1]
+        aside = ray[..., 1] * forward[0] - ray[..., 0] * forward[1]
+        # A wide, flat beam whose upper edge is sharp, as the rules for dipped beams want it.
+        beam = np.exp(-((aside / 0.42) ** 2)) * np.clip(ahead * 4, 0, 1)
+        beam *= 1 / (1 + np.exp((ray[..., 2] - 0.02) * 60)) + 0.04
+        lambert = np.maximum(-np.einsum('hwc,hwc->hw', ray, normal), 0.05)
+        strength = _HEADLIGHT * self._condition.headlights * beam * lambert / square
+        return np.asarray(strength[..., None] * np.array([1.0, 0.95, 0.85], np.float32))
+
+    def _glints(
+        self,
+        radiance: np.ndarray,
+        chosen: np.ndarray,
+        position: np.ndarray,
+        direction: np.ndarray,
+        normal: np.ndarray,
+        wet: np.ndarray,
+    ) -> None:
+        """Streaks of light that lamps draw on wet ground, towards whoever looks at them."""
+        where = wet > 0.05
+        if not where.any() or not len(chosen):
+            return
+        ray, n, spot = direction[where], normal[where], position[where]
+        bounced = ray - 2 * np.einsum('nc,nc->n', ray, n)[:, None] * n
+        for index in chosen:
+            towards = self._town.lamps[index].astype(np.float32) - spot
+            away = np.linalg.norm(towards, axis=1)
+            cosine = np.clip(np.einsum('nc,nc->n', bounced, towards) / away, 0, 1)
+            glint = _GLINT * wet[where] * cosine**24 / (1 + away / 10)
+            radiance[where] += glint[:, None] * self._lamp_colours[index].astype(np.float32)
 
     def _emit(
         self, radiance: np.ndarray, albedo: np.ndarray, kind: np.ndarray, surface: np.ndarray
@@ -310,6 +364,12 @@ class Shader:
         # What is near the horizon is mostly houses and trees.
         horizon = np.clip(bounced[:, 2] * 5 + 0.3, 0.25, 1)
         radiance[where] += self.sky.colour(bounced) * (fresnel * horizon)[:, None]
+
+
+def _lamp_tint(warmth: float) -> np.ndarray:
+    """[3] factors of a lamp's light: -1 the bluish white of LED, 1 the orange of sodium."""
+    sodium, led = np.array([1.25, 0.85, 0.25]), np.array([0.9, 1.0, 1.25])
+    return np.asarray(1 + abs(warmth) * ((sodium if warmth > 0 else led) - 1))
 
 
 @functools.cache
