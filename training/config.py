@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fol_vpr.config import Checked, setting
 from fol_vpr.errors import InputError
 from training.data.config import AugmentationConfig, DataConfig, ValidationConfig
+from training.data.images.camera_config import HandheldConfig, NightConfig
 from training.losses import LossConfig
 
 
@@ -57,6 +58,13 @@ class ModelConfig(Checked):
         minimum=0,
         maximum=0.999999,
     )
+    equal_average_from: int = setting(
+        0,
+        'Step from which on the weights are averaged in equal shares (SWA). This average is '
+        'validated beside the moving one, and the better of them becomes best.safetensors; 0 '
+        'keeps none.',
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,15 @@ class OptimiserConfig(Checked):
     )
     schedule: str = setting(
         'linear',
-        'How the learning rate falls after the warm-up.',
-        choices=('linear', 'cosine', 'constant'),
+        'How the learning rate falls after the warm-up. restarts is a cosine that begins anew '
+        'after cycle_steps.',
+        choices=('linear', 'cosine', 'constant', 'restarts'),
+    )
+    cycle_steps: int = setting(
+        1000, 'Steps of the first cycle of the schedule restarts.', minimum=1, maximum=100_000_000
+    )
+    cycle_growth: float = setting(
+        2.0, 'Length of each cycle as a multiple of the one before.', minimum=1, maximum=10
     )
     decay_steps: int = setting(
         0,
@@ -135,6 +150,9 @@ class RunConfig(Checked):
         'Steps between checkpoints to resume from; 0 writes one at the end of each epoch.',
         minimum=0,
     )
+    checkpoint_minutes: float = setting(
+        0.0, 'Minutes between further checkpoints, within an epoch; 0 writes none.', minimum=0
+    )
     pictures: int = setting(4, 'Images whose masks are drawn.', minimum=0, maximum=64)
 
 
@@ -145,6 +163,8 @@ class TrainingConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    night: NightConfig = field(default_factory=NightConfig)
+    handheld: HandheldConfig = field(default_factory=HandheldConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)

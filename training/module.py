@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -11,14 +12,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn
 
 from fol_vpr.errors import FolVprError, InputError, WeightsError
 from fol_vpr.network import FoL, build_fol, load_weights, resolve_weights
 from fol_vpr.network.tensors import normalise
 from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.config import ModelConfig, OptimiserConfig, TrainingConfig
-from training.data import Batch, PlacesData
+from training.data import MAX_IMAGES, Batch, PlacesData
 from training.losses import FoLLoss, LossInputs
 from training.settings import to_plain_values
 from training.standardise import standardise_heads
@@ -49,8 +50,14 @@ class FoLTraining(pl.LightningModule):
             if config.model.average
             else None
         )
-        if self.averaged is not None:
-            self.averaged.requires_grad_(False)
+        self.equally_averaged = (
+            AveragedModel(self.net, multi_avg_fn=get_swa_multi_avg_fn())
+            if config.model.equal_average_from
+            else None
+        )
+        for average in (self.averaged, self.equally_averaged):
+            if average is not None:
+                average.requires_grad_(False)
 
     def standardise_heads_on(self, batch: Batch) -> None:
         """Fit the random weights of the heads to the images of a batch."""
@@ -65,6 +72,15 @@ class FoLTraining(pl.LightningModule):
         assert isinstance(found, FoL)
         return found
 
+    @property
+    def equal_net(self) -> FoL | None:
+        """The average in equal shares, once it has begun."""
+        if self.equally_averaged is None or not self.equally_averaged.n_averaged:
+            return None
+        found = self.equally_averaged.module
+        assert isinstance(found, FoL)
+        return found
+
     def on_train_batch_start(self, *_: Any) -> None:
         """Draw the dropout of a step from its number, so that a resumed run is the same run."""
         torch.manual_seed(hash((self.config.run.seed, self.global_step, self.global_rank)))
@@ -73,6 +89,7 @@ class FoLTraining(pl.LightningModule):
         """Loss of a batch; its parts go to the log."""
         encoded = self.net.encode(normalise(batch.images))
         inputs = self._gathered(LossInputs.of(encoded, *batch[1:]))
+        self._check_rows(inputs)
         self._remember(inputs)
         total, parts = self.loss(inputs)
         # An exploded run has nothing to give any more, and its checkpoints would be overwritten.
@@ -81,9 +98,37 @@ class FoLTraining(pl.LightningModule):
                 f'the loss is {float(total)} in step {self.global_step}: lower '
                 'optimiser.learning_rate, or set optimiser.clip'
             )
+        if self.global_step % self.config.run.log_every == 0:
+            self.log('batch', float(checksum(batch)))
         self.log('loss/total', total.detach(), prog_bar=True)
         self.log_dict({f'loss/{name}': value.detach() for name, value in parts.items()})
         return total
+
+    def _check_rows(self, inputs: LossInputs) -> None:
+        """End the run where the network made something of an image that is no number.
+
+        The miner leaves such a row out of all pairs. The loss is then a number, and its gradients
+        are not: everything that the network has learned would be lost with the next step.
+        """
+        finite = inputs.descriptor.detach().isfinite().all(dim=1)
+        if finite.all():
+            return
+        rows = (~finite).nonzero().flatten().tolist()
+        images = [] if inputs.photographs is None else inputs.photographs[rows[:3]].tolist()
+        names = ', '.join(map(self._image, images))
+        raise FolVprError(
+            f'the descriptors of {len(rows)} of {len(finite)} images are no numbers in step '
+            f'{self.global_step}, of {names or "unknown images"}: lower '
+            'optimiser.learning_rate, or set optimiser.clip'
+        )
+
+    def _image(self, photograph: int) -> str:
+        """What an image of a batch is called."""
+        data = getattr(self.trainer, 'datamodule', None)
+        place, number = divmod(photograph, MAX_IMAGES)
+        if isinstance(data, PlacesData) and data.places is not None:
+            return data.places.images(place)[number]
+        return f'image {number} of place {place}'
 
     def _gathered(self, inputs: LossInputs) -> LossInputs:
         """Those of all processes one after the other, in the order of the whole batch.
@@ -111,6 +156,18 @@ class FoLTraining(pl.LightningModule):
         gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
         self._gradient_norm = nn.utils.get_total_norm(gradients)
         self.log('gradient norm', self._gradient_norm)
+        # Where losses are scaled for float16, an overflow is what the scale is found by.
+        if not self._gradient_norm.isfinite() and self.trainer.precision != '16-mixed':
+            bad = [
+                name
+                for name, parameter in self.net.named_parameters()
+                if parameter.grad is not None and not parameter.grad.isfinite().all()
+            ]
+            raise FolVprError(
+                f'the gradients of {len(bad)} of {len(gradients)} parameters are no numbers in '
+                f'step {self.global_step}, the first {bad[0] if bad else "none alone"}: lower '
+                'optimiser.learning_rate; the last checkpoint is from before this step'
+            )
 
     def configure_gradient_clipping(
         self,
@@ -143,9 +200,12 @@ class FoLTraining(pl.LightningModule):
         self.update_average()
 
     def update_average(self) -> None:
-        """Let the average, where there is one, take the weights in."""
+        """Let the averages, where there are any, take the weights in."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)
+        begun = self.global_step >= self.config.model.equal_average_from
+        if self.equally_averaged is not None and begun:
+            self.equally_averaged.update_parameters(self.net)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with its schedule, step by step."""
@@ -254,6 +314,9 @@ def learning_rate(config: OptimiserConfig, steps: int) -> Callable[[int], float]
     def factor(step: int) -> float:
         if step < config.warmup_steps:
             return (step + 1) / (config.warmup_steps + 1)
+        if config.schedule == 'restarts':
+            done = _done_of_cycle(step - config.warmup_steps, config)
+            return 1 - (1 - config.final_factor) * (1 - math.cos(math.pi * done)) / 2
         done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
         falls = {
             'constant': 0.0,
@@ -263,6 +326,24 @@ def learning_rate(config: OptimiserConfig, steps: int) -> Callable[[int], float]
         return 1 - (1 - config.final_factor) * falls[config.schedule]
 
     return factor
+
+
+def _done_of_cycle(step: int, config: OptimiserConfig) -> float:
+    """Share of its cycle that a step has behind it."""
+    length = float(config.cycle_steps)
+    while step >= length:
+        step, length = step - round(length), length * config.cycle_growth
+    return step / length
+
+
+def checksum(batch: Batch) -> int:
+    """A number of six digits for which photographs a batch holds, in which order, how warped.
+
+    In metrics.csv it shows that two runs, or a run and what it was resumed as, learned from the
+    same batches.
+    """
+    content = zlib.crc32(batch.photographs.cpu().numpy().tobytes())
+    return zlib.crc32(batch.frames.cpu().numpy().tobytes(), content) % 1_000_000
 
 
 def _average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

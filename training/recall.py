@@ -7,6 +7,7 @@ a PlaceRecognizer: what is selected here is what is used later.
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,16 +98,25 @@ class Recall(pl.Callback):
         every: epochs between validations.
         select: global or reranked.
         rerank: candidates that are re-ranked.
+        seconds: least time between two validations.
     """
 
     def __init__(
-        self, sets: Sequence[ValidationSet], folder: Path, every: int, select: str, rerank: int
+        self,
+        sets: Sequence[ValidationSet],
+        folder: Path,
+        every: int,
+        select: str,
+        rerank: int,
+        seconds: float = 0.0,
     ) -> None:
         self._sets = sets
         self._folder = folder
         self._every = every
         self._select = select
         self._rerank = rerank
+        self._seconds = seconds
+        self._measured_at = time.monotonic()
         self._best = -1.0
 
     @property
@@ -125,7 +135,10 @@ class Recall(pl.Callback):
         """Measure, log, and keep the weights where they are the best so far."""
         last = trainer.current_epoch + 1 == trainer.max_epochs
         last = last or 0 < trainer.max_steps <= trainer.global_step
-        if (trainer.current_epoch + 1) % self._every == 0 or last:
+        due = (trainer.current_epoch + 1) % self._every == 0
+        # The clocks of several processes differ; the first one decides.
+        waited = trainer.strategy.broadcast(time.monotonic() - self._measured_at >= self._seconds)
+        if (due and waited) or last:
             module.log_dict(self._measure(trainer, module))
 
     def state_dict(self) -> dict[str, Any]:
@@ -143,17 +156,29 @@ class Recall(pl.Callback):
             net, side = module.exported_net, module.config.model.input_size
             weights = self._folder / 'last.safetensors'
             save(net, weights, side)
-            network = NetworkConfig(
-                weights=str(weights), input_size=side, device=str(module.device)
-            )
-            values = measure(network, self._sets, self._rerank)
-            # Without validation sets nothing is known to be best, least of all the beginning.
-            if values.get(self.monitor, -1.0) > self._best:
-                self._best = values[self.monitor]
-                save(net, self._folder / 'best.safetensors', side)
+            values = self._recall(weights, module)
+            self._keep(net, values, side)
+            if module.equal_net is not None:
+                equal = self._folder / 'last_equal.safetensors'
+                save(module.equal_net, equal, side)
+                others = self._recall(equal, module)
+                self._keep(module.equal_net, others, side)
+                values |= {f'equal/{name}': value for name, value in others.items()}
+        self._measured_at = time.monotonic()
         received = trainer.strategy.broadcast(values)
         assert isinstance(received, dict)
         return received
+
+    def _recall(self, weights: Path, module: FoLTraining) -> dict[str, float]:
+        side = module.config.model.input_size
+        network = NetworkConfig(weights=str(weights), input_size=side, device=str(module.device))
+        return measure(network, self._sets, self._rerank)
+
+    def _keep(self, net: FoL, values: dict[str, float], side: int) -> None:
+        """Without validation sets nothing is known to be best, least of all the beginning."""
+        if values.get(self.monitor, -1.0) > self._best:
+            self._best = values[self.monitor]
+            save(net, self._folder / 'best.safetensors', side)
 
 
 def save(net: FoL, path: Path, input_size: int) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -126,14 +131,22 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
     assert all(torch.equal(*(state[name] for state in weights)) for name in weights[0])
     steps = values(tmp_path / 'run', 'loss/total')
     assert sorted(steps) == sorted(values(run, 'loss/total'))
-    confused = [c['PlacesData']['confusion'] for c in (again, whole)]
+    confused = [c['PlacesData']['confusion']['known'] for c in (again, whole)]
     assert all(each.abs().sum() > 0 for each in confused)
 
 
-@pytest.mark.parametrize(('every', 'cut'), [(2, 3), (3, 3)], ids=['after an epoch', 'within one'])
-def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut):
+@pytest.mark.parametrize(
+    ('every', 'cut', 'others'),
+    [
+        (2, 3, ['data.workers=0']),
+        (3, 3, ['data.workers=0']),
+        (3, 3, ['data.workers=2', 'data.places=2', 'model.equal_average_from=1']),
+    ],
+    ids=['after an epoch', 'within one', 'within one, with workers'],
+)
+def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut, others):
     config, _ = small
-    settings = ['data.confusing=1', 'validation.sets=[]', 'run.pictures=0']
+    settings = ['data.confusing=2', 'validation.sets=[]', 'run.pictures=0', *others]
 
     def fit(name, *changes, resume=()):
         there = [f'run.output={tmp_path}/{name}', *settings, *changes]
@@ -152,7 +165,47 @@ def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut):
     with open(tmp_path / 'cut' / 'metrics.csv', newline='') as file:
         rows = [row for row in csv.DictReader(file) if row['name'] == 'loss/total']
     assert [row['step'] for row in rows] == ['0', '1', '2', '3']
-    assert values(tmp_path / 'cut', 'loss/total') == values(tmp_path / 'whole', 'loss/total')
+    for name in ('loss/total', 'batch'):
+        assert values(tmp_path / 'cut', name) == values(tmp_path / 'whole', name)
+    assert len(set(values(tmp_path / 'cut', 'batch').values())) == 4
+
+
+def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(small, tmp_path):
+    """SIGKILL in the middle of an epoch, with workers that have fetched batches ahead."""
+    config, _ = small
+    settings = [
+        'data.confusing=2', 'data.workers=2', 'data.places=2', 'data.batches=6',
+        'validation.sets=[]', 'run.pictures=0', 'run.checkpoint_every=2',
+    ]  # fmt: skip
+
+    def command(name):
+        words = [sys.executable, '-m', 'training', 'fit', '--config', str(config), '--resume']
+        return [*words, '--set', f'run.output={tmp_path}/{name}', *settings]
+
+    def fit(name):
+        subprocess.run(command(name), check=True, cwd=ROOT, timeout=250)
+        return torch.load(tmp_path / name / 'checkpoints' / 'last.ckpt', weights_only=True)
+
+    whole = fit('whole')
+    checkpoint = tmp_path / 'cut' / 'checkpoints' / 'last.ckpt'
+    process = subprocess.Popen(command('cut'), cwd=ROOT, start_new_session=True)
+    while process.poll() is None and len(values_so_far(tmp_path / 'cut')) < 4:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert torch.load(checkpoint, weights_only=True)['global_step'] in (2, 4, 6, 8)
+    again = fit('cut')
+    assert again['global_step'] == whole['global_step'] == 12
+    for name, expected in whole['state_dict'].items():
+        torch.testing.assert_close(again['state_dict'][name], expected, rtol=1e-5, atol=1e-6)
+    for name in ('batch', 'loss/total'):
+        cut, never = values(tmp_path / 'cut', name), values(tmp_path / 'whole', name)
+        assert cut == (never if name == 'batch' else pytest.approx(never, rel=1e-5))
+    assert not list(checkpoint.parent.glob('.*'))
+
+
+def values_so_far(run):
+    return values(run, 'batch') if (run / 'metrics.csv').exists() else {}
 
 
 def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):

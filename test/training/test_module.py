@@ -21,6 +21,8 @@ from training.commands.fit import lightning_precision
 from training.config import ModelConfig, OptimiserConfig, RunConfig, TrainingConfig
 from training.data import Batch, PlacesData
 from training.data.config import AugmentationConfig, DataConfig, FoldersSource
+from training.losses import LossConfig, LossInputs
+from training.losses.multi_similarity import multi_similarity_loss
 from training.module import (
     FoLTraining,
     choose_trainable,
@@ -80,6 +82,17 @@ def test_the_learning_rate_rises_and_falls(schedule, expected):
     factor = learning_rate(config, 23)
     assert [factor(step) for step in (0, 1, 2, 3, 13, 23)] == pytest.approx(expected)
     assert factor(1000) == factor(23)
+
+
+def test_the_learning_rate_begins_anew():
+    config = OptimiserConfig(
+        warmup_steps=2, schedule='restarts', cycle_steps=10, cycle_growth=2, final_factor=0.1
+    )
+    factor = learning_rate(config, 1000)
+    steps = (2, 7, 12, 22, 31, 32, 52)
+    assert [factor(step) for step in steps] == pytest.approx(
+        [1, 0.55, 1, 0.55, 0.1055, 1, 0.55], abs=1e-3
+    )
 
 
 def test_training_goes_on_from_weights(tmp_path):
@@ -162,6 +175,73 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, precision):
     )  # fmt: skip
     with pytest.raises(FolVprError, match=r'the loss is nan in step 0: lower'):
         trainer.fit(module, datamodule=PlacesData(data, AugmentationConfig(), 126, 0))
+
+
+def learn_once(module, tmp_path, precision='32-true'):
+    """Let a module learn from one batch of four places."""
+    places = (FoldersSource(str(grouped(tmp_path / 'places', 4))),)
+    data = DataConfig(train=places, places=4, images=2, batches=1, workers=0)
+    trainer = pl.Trainer(
+        accelerator='cpu', precision=precision, max_steps=1, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=PlacesData(data, AugmentationConfig(), 126, 0))
+
+
+ONLY_MINED = LossConfig(local=0, alignment=0, contrast=0, correspondence=0)
+
+
+class OneBadRow(torch.nn.Module):
+    """An aggregator whose descriptor of the third image is no number."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *args, **options):
+        out = self.inner(*args, **options)
+        bad = torch.zeros_like(out.descriptor)
+        bad[2] = torch.nan
+        return out._replace(descriptor=out.descriptor + bad)
+
+
+def test_a_miner_hides_a_row_that_is_no_number_from_the_loss_and_not_from_the_gradients():
+    """What the check of the rows is for."""
+    weights = torch.randn(16, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    images = torch.randn(8, 16, generator=torch.Generator().manual_seed(1))
+    images[3] = torch.nan
+    descriptors = torch.nn.functional.normalize(images @ weights, dim=1)
+    nothing = torch.zeros(8, 1, 1)
+    inputs = LossInputs(
+        descriptors, torch.arange(8) // 2, nothing, nothing[..., 0], nothing,
+        torch.zeros(8, 1, 1, 1), (1, 1),
+    )  # fmt: skip
+    loss = multi_similarity_loss(inputs)
+    assert loss.isfinite()
+    loss.backward()
+    assert weights.grad.isnan().all()
+
+
+def test_a_descriptor_that_is_no_number_ends_the_run_before_it_learns(tmp_path):
+    module = FoLTraining(TrainingConfig(model=TINY, losses=ONLY_MINED))
+    module.net.aggregator = OneBadRow(module.net.aggregator)
+    before = module.net.upconv.weight.clone()
+    message = r'descriptors of 1 of 8 images are no numbers in step 0, of place\d+/\d\.jpg'
+    with pytest.raises(FolVprError, match=message):
+        learn_once(module, tmp_path)
+    assert torch.equal(module.net.upconv.weight, before)
+
+
+@pytest.mark.parametrize('precision', ['32-true', 'bf16-mixed'])
+def test_a_gradient_that_is_no_number_ends_the_run_before_it_learns(tmp_path, precision):
+    module = FoLTraining(TrainingConfig(model=TINY))
+    module.net.upconv.weight.register_hook(lambda gradient: gradient * torch.nan)
+    before = {name: p.clone() for name, p in module.net.named_parameters()}
+    message = r'gradients of 1 of \d+ parameters are no numbers in step 0, the first upconv.weight'
+    with pytest.raises(FolVprError, match=message):
+        learn_once(module, tmp_path, precision)
+    assert all(torch.equal(p, before[name]) for name, p in module.net.named_parameters())
 
 
 def test_auto_is_bfloat16_where_the_processor_multiplies_it_faster():

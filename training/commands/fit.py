@@ -12,13 +12,14 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from fol_vpr.cli.common.output import add_json, remark, show_results, warn
 from fol_vpr.errors import FolVprError, InputError, StorageError
 from fol_vpr.network.runtime.precision import choose_precision
+from training.checkpoints import WholeFiles, checkpoints
 from training.commands.progress import Steps
 from training.config import RunConfig, TrainingConfig
 from training.data import PlacesData, ValidationSet, open_validation
@@ -70,7 +71,14 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(config.run.output)
     checkpoint = _checkpoint(folder, args.resume)
     sets = [open_validation(s, config.validation.queries) for s in config.validation.sets]
-    data = PlacesData(config.data, config.augmentation, config.model.input_size, config.run.seed)
+    data = PlacesData(
+        config.data,
+        config.augmentation,
+        config.model.input_size,
+        config.run.seed,
+        config.night,
+        config.handheld,
+    )
     data.setup('fit')
     _make_folder(folder, config, is_new=checkpoint is None)
     _quieten()
@@ -134,17 +142,9 @@ def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]
         config.validation.every,
         config.validation.select,
         config.validation.rerank,
+        60 * config.validation.minutes,
     )
     metrics = MetricsFile(folder)
-    kept = ModelCheckpoint(
-        folder / 'checkpoints',
-        filename='last',
-        save_top_k=1,
-        every_n_train_steps=config.run.checkpoint_every or None,
-        every_n_epochs=None if config.run.checkpoint_every else 1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
     devices = max(config.run.devices, 1) * config.run.nodes
     images = config.data.places * config.data.images * devices
     return pl.Trainer(
@@ -162,11 +162,12 @@ def make_trainer(config: TrainingConfig, folder: Path, sets: list[ValidationSet]
             recall,
             Journal(metrics, _pictures(sets, config.run.pictures)),
             LearningRateMonitor('step'),
-            kept,
+            *checkpoints(folder / 'checkpoints', config.run),
             Steps(images),
         ],
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[WholeFiles()],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )

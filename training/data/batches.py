@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from training.data.augmentation import Augmentation
+from training.data.images.augmentation import Augmentation
 from training.data.places import Places
 from training.data.sampling import Draw
 
-_MAX_IMAGES = 1 << 32
+MAX_IMAGES = 1 << 32
 """More than any place has."""
 
 
@@ -56,7 +56,7 @@ class Batches(Dataset[Batch]):
         """
         images, frames = zip(*(self._image(draw) for draw in draws), strict=True)
         # Numbers that mean the same in every process.
-        photographs = [draw.place * _MAX_IMAGES + draw.number for draw in draws]
+        photographs = [draw.place * MAX_IMAGES + draw.number for draw in draws]
         return Batch(
             images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
             labels=torch.tensor([draw.place for draw in draws]),
@@ -66,7 +66,8 @@ class Batches(Dataset[Batch]):
 
     def _image(self, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         image = self._data.load(draw.place, draw.number)
-        return self._augmentation(image, np.random.default_rng(draw.seed), draw.mirrored)
+        rng = np.random.default_rng(draw.seed)
+        return self._augmentation(image, rng, draw.mirrored, draw.night)
 
 
 def prepare_worker(_number: int) -> None:

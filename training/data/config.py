@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fol_vpr.config import Checked, setting
+from fol_vpr.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,14 @@ class DataConfig(Checked):
         'Let the second image of each place be the same photograph as the first, changed in '
         'another way, so that it is known which of their points belong together (losses.twins).',
     )
+    day_and_night: bool = setting(
+        False,
+        'Show each place in a batch by day and by night: in images of both where it has them '
+        '(`dark`), else with its last image turned into night (section `night`).',
+    )
+    dark: tuple[str, ...] = setting(
+        ('*_dark.*',), 'Patterns of the names of images that were taken at night.'
+    )
     batches: int = setting(
         0, 'Batches in an epoch; 0 takes as many as give each place once.', minimum=0
     )
@@ -179,6 +188,14 @@ class DataConfig(Checked):
     workers: int = setting(
         2, 'Processes that read images; 0 reads them in the training process.', minimum=0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.twins and self.day_and_night and self.images < 3:
+            raise InputError(
+                f'images is {self.images}, expected 3 or more with both twins and day_and_night: '
+                'two are one photograph, and a third is taken at night'
+            )
 
 
 @dataclass(frozen=True)
@@ -240,6 +257,9 @@ class ValidationConfig(Checked):
 
     sets: tuple[ValidationSource, ...] = setting((), 'Sources of references and queries.')
     every: int = setting(1, 'Epochs between validations.', minimum=1)
+    minutes: float = setting(
+        0.0, 'Least minutes between two validations, beside `every`.', minimum=0
+    )
     select: str = setting(
         'reranked',
         'Ranking whose Recall@1, averaged over the sets, chooses the best checkpoint: before '

@@ -8,9 +8,10 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from training.data.augmentation import Augmentation
 from training.data.batches import Batch, Batches, prepare_worker
 from training.data.config import AugmentationConfig, DataConfig
+from training.data.images.augmentation import Augmentation
+from training.data.images.camera_config import HandheldConfig, NightConfig
 from training.data.mining import HardPlaceMiner
 from training.data.opening import open_places
 from training.data.places import Places
@@ -25,14 +26,23 @@ class PlacesData(pl.LightningDataModule):
         augmentation: how images are changed.
         input_size: side of the network's input in pixels.
         seed: of the run.
+        night: how an image by day is turned into one at night.
+        handheld: what a camera in a hand sees.
     """
 
     def __init__(
-        self, data: DataConfig, augmentation: AugmentationConfig, input_size: int, seed: int
+        self,
+        data: DataConfig,
+        augmentation: AugmentationConfig,
+        input_size: int,
+        seed: int,
+        night: NightConfig | None = None,
+        handheld: HandheldConfig | None = None,
     ) -> None:
         super().__init__()
         self._config = data
         self._augmentation = augmentation
+        self._night, self._handheld = night, handheld
         self._input_size = input_size
         self._seed = seed
         self.places: Places | None = None
@@ -72,11 +82,15 @@ class PlacesData(pl.LightningDataModule):
             seed=self._seed,
             mirror=self._augmentation.mirror if self._augmentation.strength else 0.0,
             miner=self.miner,
+            day_and_night=config.day_and_night,
+            dark=config.dark,
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
             done=trainer.global_step if trainer else 0,
         )
-        augmentation = Augmentation(self._augmentation, self._input_size)
+        augmentation = Augmentation(
+            self._augmentation, self._input_size, self._night, self._handheld
+        )
         return DataLoader(
             Batches(self.places, augmentation),
             batch_size=None,
@@ -96,11 +110,9 @@ class PlacesData(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: what the network confused."""
-        return {} if self.miner is None else {'confusion': self.miner.descriptors}
+        return {} if self.miner is None else {'confusion': self.miner.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with what was saved, where it is of the same places."""
-        saved = state_dict.get('confusion')
-        mine = self.miner
-        if mine is not None and saved is not None and saved.shape == mine.descriptors.shape:
-            mine.descriptors = saved
+        """Go on with what was saved."""
+        if self.miner is not None and 'confusion' in state_dict:
+            self.miner.load_state_dict(state_dict['confusion'])

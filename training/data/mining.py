@@ -23,6 +23,10 @@ _CHUNK = 2048
 class HardPlaceMiner:
     """Remembers a short descriptor of each place, and groups places whose descriptors are similar.
 
+    Places are grouped by what was known when the epoch began (`begin_epoch`): batches are drawn
+    ahead of the steps, by as many as there are workers, and a resumed run draws those of its
+    epoch once more. Both would give other batches if what a step taught were used at once.
+
     Args:
         places: how many there are.
         group: how many confused places come next to each other.
@@ -34,6 +38,20 @@ class HardPlaceMiner:
         self._seed = seed
         self._projection: Tensor | None = None
         self.descriptors = torch.zeros(places, _PROJECTED, dtype=torch.float16)
+        self._grouped_by = self.descriptors
+
+    def begin_epoch(self) -> None:
+        """Group by what is known now, until this is called again."""
+        self._grouped_by = self.descriptors.clone()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a resumed run needs."""
+        return {'known': self.descriptors, 'grouped_by': self._grouped_by}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on with what was saved, where it is of the same places."""
+        if all(each.shape == self.descriptors.shape for each in state.values()):
+            self.descriptors, self._grouped_by = state['known'], state['grouped_by']
 
     def remember(self, labels: Tensor, descriptors: Tensor) -> None:
         """Take note of the descriptors [B, D] of images of the places [B]."""
@@ -62,7 +80,7 @@ class HardPlaceMiner:
             neighbours: places that may show the same things as one. They look most alike and
                 cannot meet in a batch, so that a group has no two of them.
         """
-        if self._group < 2 or not self.descriptors.any():
+        if self._group < 2 or not self._grouped_by.any():
             return order
         nearest = self._nearest(order, neighbours)
         waiting = dict.fromkeys(range(len(order)))
@@ -85,7 +103,7 @@ class HardPlaceMiner:
         self, order: np.ndarray, neighbours: Callable[[int], Sequence[int]]
     ) -> list[list[int]]:
         """For each entry of `order`, those of other places that look most like it."""
-        vectors = self.descriptors[torch.from_numpy(order)].float()
+        vectors = self._grouped_by[torch.from_numpy(order)].float()
         wanted = min(len(order), 4 * self._group)
         entries: dict[int, list[int]] = defaultdict(list)
         for entry, place in enumerate(order.tolist()):

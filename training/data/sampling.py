@@ -7,7 +7,8 @@ of a run draw the same, and each takes its share.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +26,15 @@ class Draw(NamedTuple):
         place, number: which image.
         seed: what its augmentation is drawn from.
         mirrored: whether all images of the place are, this time.
+        night: whether it is turned into night: True where the place has no image taken at night
+            and is to have one, False where it was taken at night, None left to chance.
     """
 
     place: int
     number: int
     seed: tuple[int, ...]
     mirrored: bool
+    night: bool | None = None
 
 
 def batches_of_epoch(data: Places, places: int, batches: int = 0) -> int:
@@ -51,6 +55,8 @@ class PlaceSampler(Sampler[list[Draw]]):
         mirror: probability of mirroring a place.
         miner: brings places that the network confuses into one batch; None leaves it to
             chance.
+        day_and_night: whether each place is shown by day and by night.
+        dark: patterns of the names of images that were taken at night.
         rank, world: the number of this process, and how many there are. Process r takes the
             places r·P/world to (r + 1)·P/world of each batch.
         done: batches that a resumed run has had; it goes on with the next one, be it in the
@@ -71,6 +77,8 @@ class PlaceSampler(Sampler[list[Draw]]):
         seed: int = 0,
         mirror: float = 0.0,
         miner: HardPlaceMiner | None = None,
+        day_and_night: bool = False,
+        dark: Sequence[str] = (),
         rank: int = 0,
         world: int = 1,
         done: int = 0,
@@ -89,6 +97,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         self._batches = batches_of_epoch(data, places, batches)
         self._seed, self._mirror = seed, mirror
         self._miner = miner
+        self._day_and_night, self._dark = day_and_night, tuple(dark)
         self._rank, self._world = rank, world
         self._epoch = 0
         self._begin = divmod(done, self._batches) if done else None
@@ -106,6 +115,8 @@ class PlaceSampler(Sampler[list[Draw]]):
         # Where a resumed run begins is known better here than from the epoch that it is told.
         epoch, skipped = self._begin or (self._epoch, 0)
         self._begin = None
+        if self._miner is not None and not skipped:
+            self._miner.begin_epoch()
         rng = np.random.default_rng([self._seed, epoch])
         share = self._places // self._world
         for number, places in enumerate(self._place_batches(rng)):
@@ -120,14 +131,29 @@ class PlaceSampler(Sampler[list[Draw]]):
 
     def _draw(self, rng: np.random.Generator, place: int, seed: tuple[int, ...]) -> list[Draw]:
         """K images of a place, none twice where it has as many."""
-        available = len(self._data.images(place))
-        chosen = rng.permutation(available)[: self._images].tolist()
+        names = self._data.images(place)
+        order = rng.permutation(len(names)).tolist()
+        dark = [any(fnmatch(name, pattern) for pattern in self._dark) for name in names]
+        if self._day_and_night and len(set(dark)) == 2:
+            # The first by day, the last at night; what is between them as it comes.
+            day = next(n for n in order if not dark[n])
+            night = next(n for n in order if dark[n])
+            between = [n for n in order if n not in (day, night)][: self._images - 2]
+            chosen = [day, *between, night]
+        else:
+            chosen = order[: self._images]
         missing = self._images - len(chosen)
-        chosen += rng.integers(available, size=missing).tolist()
+        chosen[1:1] = rng.integers(len(names), size=missing).tolist()
         if self._twins:
             chosen[1] = chosen[0]
         mirrored = bool(rng.random() < self._mirror)
-        return [Draw(place, n, (*seed, i), mirrored) for i, n in enumerate(chosen)]
+        draws = [
+            Draw(place, n, (*seed, i), mirrored, False if dark[n] else None)
+            for i, n in enumerate(chosen)
+        ]
+        if self._day_and_night and not any(dark):
+            draws[-1] = draws[-1]._replace(night=True)
+        return draws
 
     def _place_batches(self, rng: np.random.Generator) -> Iterator[list[int]]:
         """Batches of places of which no two are neighbours."""

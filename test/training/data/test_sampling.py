@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
+from training.data.config import DataConfig
 from training.data.mining import HardPlaceMiner
 from training.data.places import Places
 from training.data.sampling import PlaceSampler
@@ -158,3 +159,65 @@ def test_a_resumed_run_goes_on_with_the_next_batch():
     assert batches(resumed, 0) == epochs[1][2:]
     assert batches(resumed, 2) == epochs[2]
     assert batches(sampler(8), 1) == epochs[2]
+
+
+class DayAndNight(Numbered):
+    """Places of which the even ones have images taken at night: their odd ones."""
+
+    def images(self, place):
+        def name(k):
+            return f'{place}/{k}_{"dark" if place % 2 == 0 and k % 2 else "light"}.jpg'
+
+        return [name(k) for k in range(4)]
+
+
+@pytest.mark.parametrize('images', [2, 3, 6])
+def test_each_place_is_shown_by_day_and_by_night(images):
+    sampler = PlaceSampler(
+        Places([DayAndNight(24)]), 6, images, twins=images > 2, day_and_night=True,
+        dark=['*_dark.*'],
+    )  # fmt: skip
+    for batch in batches(sampler) + batches(sampler, 1):
+        for place in {d.place for d in batch}:
+            drawn = [d for d in batch if d.place == place]
+            assert len(drawn) == images
+            assert images < 3 or drawn[0].number == drawn[1].number
+            if place % 2:
+                assert [d.night for d in drawn] == [None] * (images - 1) + [True]
+            else:
+                assert all(d.night is (False if d.number % 2 else None) for d in drawn)
+                assert {d.night for d in drawn} == {None, False}
+
+
+def test_otherwise_it_is_left_to_chance():
+    sampler = PlaceSampler(Places([DayAndNight(24)]), 6, 2, dark=['*_dark.*'])
+    drawn = [d for e in range(3) for b in batches(sampler, e) for d in b]
+    assert not any(d.night for d in drawn)
+    assert all((d.night is False) == (d.place % 2 == 0 and d.number % 2 == 1) for d in drawn)
+
+
+def test_twins_and_a_night_need_three_images():
+    with pytest.raises(InputError, match='images is 2, expected 3 or more'):
+        DataConfig(images=2, twins=True, day_and_night=True)
+
+
+def test_a_resumed_run_groups_by_what_was_known_when_its_epoch_began():
+    """Whatever has been learned since, be it by batches that a worker drew ahead of."""
+    generator = torch.Generator().manual_seed(0)
+
+    def miner():
+        made = HardPlaceMiner(64, 4, seed=0)
+        made.remember(torch.arange(64), torch.randn(64, 64, generator=generator.manual_seed(1)))
+        return made
+
+    data, known = Places([Numbered(64)]), miner()
+    sampler = PlaceSampler(data, 8, 2, miner=known)
+    whole = []
+    for batch in sampler:
+        whole.append(batch)
+        known.remember(torch.arange(64), torch.randn(64, 64, generator=generator))
+        if len(whole) == 3:
+            saved = {name: each.clone() for name, each in known.state_dict().items()}
+    other = HardPlaceMiner(64, 4, seed=0)
+    other.load_state_dict(saved)
+    assert list(PlaceSampler(data, 8, 2, miner=other, done=3)) == whole[3:]

@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 
 from training.data.config import AugmentationConfig
+from training.data.images import handheld
+from training.data.images.camera_config import HandheldConfig, NightConfig
+from training.data.images.night import by_night
 
 _BLUR_SIGMA = (0.4, 1.6)
 _MOTION = (3, 8)
@@ -29,14 +32,28 @@ class Augmentation:
     Args:
         config: what changes, and how much.
         size: side of the result in pixels.
+        night: how an image by day is turned into one at night.
+        handheld: what a camera in a hand sees.
     """
 
-    def __init__(self, config: AugmentationConfig, size: int) -> None:
+    def __init__(
+        self,
+        config: AugmentationConfig,
+        size: int,
+        night: NightConfig | None = None,
+        handheld: HandheldConfig | None = None,
+    ) -> None:
         self._config = config
         self._size = size
+        self._night = night or NightConfig()
+        self._handheld = handheld or HandheldConfig()
 
     def __call__(
-        self, image: np.ndarray, rng: np.random.Generator, mirrored: bool = False
+        self,
+        image: np.ndarray,
+        rng: np.random.Generator,
+        mirrored: bool = False,
+        night: bool | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """RGB [H, W, 3] uint8 to [size, size, 3] uint8, and where it was taken from.
 
@@ -44,17 +61,29 @@ class Augmentation:
             image: the image; it is not changed.
             rng: draws the change; the same state gives the same change.
             mirrored: whether left and right change places.
+            night: whether it is turned into night; None leaves it to chance.
 
         Returns:
             The changed image, and the perspective map [3, 3] float32 from it to the original, in
             shares of their sides.
         """
         config, strength = self._config, self._config.strength
-        corners = self._corners(rng)
+        in_hand = bool(self._handheld.probability) and rng.random() < self._handheld.probability
+        if in_hand:
+            corners = handheld.corners(self._handheld, image.shape[1] / image.shape[0], rng)
+        else:
+            corners = self._corners(rng)
         view = warp(image, corners, self._size, mirrored)
         square = np.array(_MIRRORED if mirrored else _SQUARE, dtype=np.float32)
         frame = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
         frame = frame.astype(np.float32)
+        if in_hand and rng.random() < self._handheld.near_object:
+            view = handheld.put_before(view, self._handheld, rng)
+        if night is None and self._night.probability:
+            night = bool(rng.random() < self._night.probability)
+        if night:
+            # All that the rest does to colours, sharpness and noise is in there.
+            return by_night(view, self._night, rng), frame
         if not strength:
             return view, frame
 

@@ -12,10 +12,10 @@ from helpers.training.datasets import grouped
 from torch.utils.data import DataLoader
 
 from fol_vpr.network.tensors import normalise, to_input
-from training.data.augmentation import Augmentation
 from training.data.batches import Batches, prepare_worker
 from training.data.config import AugmentationConfig, FoldersSource
 from training.data.folders import GroupedFolders
+from training.data.images.augmentation import Augmentation
 from training.data.places import Places
 from training.data.sampling import PlaceSampler
 
