@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Entry point of `fol_vpr`: runs the verb, and turns errors into exit codes."""
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ VERBS = {
     'watch': 'show what running nodes do: state, reason, rates, latency, diagnostics',
     'echo': 'print the messages of a topic of any type',
     'doctor': 'examine machine, transport, map, topics and frames, and say what to mend',
+    'completion': 'print the script for completion by bash, zsh, fish or tcsh',
     'demo': 'run all steps on your machine: map, bag, node, answers, picture',
 }
 
@@ -93,6 +95,10 @@ def _main(argv: list[str]) -> int:
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
     """Parse `argv`. Only the module of the verb that is called is imported."""
+    if is_asked := '_ARGCOMPLETE' in os.environ and 'COMP_LINE' in os.environ:
+        from fol_vpr.cli.completion.completers import complete, words_before_cursor
+
+        argv = words_before_cursor(os.environ['COMP_LINE'], int(os.environ['COMP_POINT']))
     parser = Parser(
         prog='fol_vpr',
         description='Visual place recognition: builds maps of places and finds where images were '
@@ -110,6 +116,8 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
         if verb == called:
             module = importlib.import_module(f'fol_vpr.cli.{verb}')
             module.add_arguments(subparser)
+    if is_asked:
+        complete(parser, argv)
     args = parser.parse_args(argv)
     args.command_line = tuple(argv)
     return args, module

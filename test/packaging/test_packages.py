@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Module: key in package.xml. Whatever else is imported has the name of its ROS package.
 KEYS = {
     'PIL': 'python3-pil',
+    'argcomplete': 'python3-argcomplete',
     'cv2': 'python3-opencv',
     'faiss': 'python3-faiss',
     'jinja2': 'python3-jinja2',
