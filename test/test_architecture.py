@@ -51,6 +51,7 @@ VERBS = {
     'cli/export.py': {'network'},
     'cli/map.py': {'database'},
     'cli/map_changes.py': {'database'},
+    'cli/map_show.py': {'database'},
     'cli/doctor/gathering/probe.py': {'network'},
 }
 # What `fol_vpr` offers by itself. test_the_bare_import_is_light holds that it is imported late.

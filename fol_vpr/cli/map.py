@@ -1,18 +1,17 @@
-"""`fol_vpr map build | info | check`; the other verbs of `map` are in `map_changes`."""
+"""`fol_vpr map build | check`; other verbs of `map` are in `map_show` and `map_changes`."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from fol_vpr.cli import map_changes
+from fol_vpr.cli import map_changes, map_show
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
-from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, table
+from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of
-from fol_vpr.cli.common.output import STDOUT, add_json, remark, show_results, warn
+from fol_vpr.cli.common.output import STDOUT, add_json, remark, show_produced, warn
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 
@@ -21,14 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verbs below `fol_vpr map`."""
     verbs = parser.add_subparsers(dest='map_verb', metavar='VERB', required=True)
     _add_build(verbs.add_parser('build', help='build a map'))
-    info = verbs.add_parser('info', help='show what a map holds')
-    info.add_argument('map', metavar='MAP', help='a .folmap file')
-    add_json(info, 'the description')
-    info.add_argument(
-        '--sessions',
-        action='store_true',
-        help='list the sessions, with the number of places in each',
-    )
+    map_show.add_info(verbs.add_parser('info', help='show what a map holds'))
+    map_show.add_show(verbs.add_parser('show', help='write a page with a plan of a map'))
     check = verbs.add_parser(
         'check', help='check every byte of a map; exit code 1 if there are problems'
     )
@@ -84,7 +77,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
-    own = {'build': _build, 'info': _info, 'check': _check}
+    own = {'build': _build, 'info': map_show.info, 'show': map_show.show, 'check': _check}
     return {**own, **map_changes.VERBS}[args.map_verb](args)
 
 
@@ -189,40 +182,13 @@ def _interrupted(output: str, kept: int | None) -> str:
     return f'interrupted: {what} are kept in {partial}; the same command continues'
 
 
-def _info(args: argparse.Namespace) -> int:
-    from fol_vpr.database import MapReader, read_info
-
-    if args.sessions:
-        with MapReader(args.map) as reader:
-            counts = Counter(place.session_id for place in reader.places)
-        show_results(
-            args,
-            lambda: counts,
-            lambda: table([[name, f'{n}'] for name, n in counts.items()], left=(0,)),
-        )
-        return 0
-    info = read_info(args.map)
-    from fol_vpr.recognizer import describe_map
-
-    described = describe_map(args.map)
-    rows = [row for row in map_changes.info_rows(info) if row[0] != 'scale']
-    show_results(
-        args,
-        lambda: {**dataclasses.asdict(info), **described.as_json()},
-        lambda: table([*rows, *described.rows()]),
-    )
-    for each in described.remarks:
-        warn(each)
-    return 0
-
-
 def _check(args: argparse.Namespace) -> int:
     from fol_vpr.database import can_be_repaired, check_map
 
     problems = check_map(args.map)
     if problems and args.repair:
         return _repair(args, problems)
-    show_results(
+    show_produced(
         args,
         lambda: {'map': args.map, 'problems': problems},
         lambda: '\n'.join(problems) or f'{args.map} has no problems',
@@ -243,7 +209,7 @@ def _repair(args: argparse.Namespace, problems: Sequence[str]) -> int:
         print('\n'.join(problems), flush=True)
     repair = repair_map(args.map)
     lost = ''.join(f'lost: {what}\n' for what in repair.dropped)
-    show_results(
+    show_produced(
         args,
         lambda: {'map': args.map, 'problems': problems, **dataclasses.asdict(repair)},
         lambda: (

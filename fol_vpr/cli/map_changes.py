@@ -8,7 +8,7 @@ from typing import Any
 
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings
 from fol_vpr.cli.common.console import Progress, check_map_name, table
-from fol_vpr.cli.common.output import add_json, say, show_results
+from fol_vpr.cli.common.output import add_json, say, show_produced
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
@@ -165,9 +165,9 @@ def _split(args: argparse.Namespace) -> int:
                 overwrite=args.overwrite,
                 progress=progress,
             )
-    show_results(
+    show_produced(
         args,
-        lambda: infos,
+        lambda: {'maps': infos},
         lambda: table([[info.path, f'{info.places} references'] for info in infos]),
     )
     return 0
@@ -215,7 +215,7 @@ def _export(args: argparse.Namespace) -> int:
 
     with Progress('map export', 'places') as progress:
         info = export_map(args.map, args.output, progress=progress)
-    show_results(args, lambda: info, lambda: f'{args.output} holds {info.places} references')
+    show_produced(args, lambda: info, lambda: f'{args.output} holds {info.places} references')
     return 0
 
 
@@ -241,7 +241,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 def show_info(args: argparse.Namespace, info: MapInfo) -> int:
     """Print the description of a map; the exit code."""
-    show_results(args, lambda: info, lambda: table(info_rows(info)))
+    show_produced(args, lambda: info, lambda: table(info_rows(info)))
     return 0
 
 
@@ -256,7 +256,7 @@ def info_rows(info: MapInfo) -> list[list[str]]:
             ('map id', info.map_id),
             ('references', f'{info.places} from {info.sessions} session(s)'),
             ('not saved yet', f'{info.added} added, {info.removed} removed'),
-            ('weights', f'{info.weights_name} ({info.model_id[:12]})'),
+            ('weights', f'{info.weights_name} ({_short_id(info.model_id)})'),
             ('preprocessing', info.preprocessing_id),
             ('descriptors', f'{info.descriptor_dim} global, {info.local_dim} local, {info.codec}'),
             ('frame', info.frame_id),
@@ -267,6 +267,12 @@ def info_rows(info: MapInfo) -> list[list[str]]:
             ('calibrated', 'yes' if info.calibrated else 'no'),
         )
     ]
+
+
+def _short_id(model_id: str) -> str:
+    """The architecture and the first twelve digits of the hash, which tell any two apart."""
+    architecture, colon, digest = model_id.partition(':')
+    return f'{architecture}{colon}{digest[:12]}'
 
 
 def _positions(info: MapInfo) -> str:

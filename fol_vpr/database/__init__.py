@@ -11,7 +11,7 @@ from fol_vpr.database.tools.check import check_map
 from fol_vpr.database.tools.folder_export import export_map
 from fol_vpr.database.tools.folder_import import import_map
 from fol_vpr.database.tools.merge import merge_maps
-from fol_vpr.database.tools.prune import prune_map
+from fol_vpr.database.tools.prune import prune_map, redundant_places
 from fol_vpr.database.tools.repair import Repair, can_be_repaired, repair_map
 from fol_vpr.database.tools.split import Region, split_by_region, split_by_session
 from fol_vpr.database.writer import MapWriter
@@ -39,6 +39,7 @@ __all__ = [
     'prune_map',
     'read_hits',
     'read_info',
+    'redundant_places',
     'repair_map',
     'split_by_region',
     'split_by_session',

@@ -156,6 +156,25 @@ def json_lines(args: argparse.Namespace) -> Iterator[Callable[[Any], None]]:
             ) from error
 
 
+def show_produced(
+    args: argparse.Namespace, value: Callable[[], Any], text: Callable[[], str]
+) -> None:
+    """`show_results`, with the version, the command and the date as `provenance` in the JSON.
+
+    Args:
+        args: of the command line.
+        value: makes the results, a dataclass or a dict with names.
+        text: as of `show_results`.
+    """
+
+    def with_provenance() -> dict[str, Any]:
+        from fol_vpr.evaluation.results import Provenance
+
+        return {'provenance': Provenance.of_this(args.command_line), **plain(value())}
+
+    show_results(args, with_provenance, text)
+
+
 def as_json(value: Any, indent: int | None = 2) -> str:
     """A value as JSON text; see `show_results`."""
     return json.dumps(plain(value), indent=indent, allow_nan=False)

@@ -62,6 +62,24 @@ def prune_map(
         return copy_places(reader, kept, target, overwrite=overwrite, progress=progress)
 
 
+def redundant_places(reader: MapReader, config: PruningConfig) -> list[int]:
+    """The places that `config.redundant` would remove, without removing them.
+
+    Args:
+        reader: the map.
+        config: when two places represent each other.
+
+    Returns:
+        Indices of the places, ascending.
+
+    Raises:
+        MapError: the map, or the file of its hits, is damaged.
+    """
+    everything = range(len(reader.places))
+    kept = _without_redundant(reader, everything, read_hits(reader.path), config)
+    return sorted(set(everything) - set(kept))
+
+
 def _without_redundant(
     reader: MapReader, kept: Sequence[int], hits: dict[str, int], config: PruningConfig
 ) -> list[int]:
