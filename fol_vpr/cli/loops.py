@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
 
 from fol_vpr.cli.common.arguments import (
     add_scale,
@@ -15,9 +14,9 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, print_table
+from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, table
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
-from fol_vpr.cli.common.output import warn
+from fol_vpr.cli.common.output import add_json, show_produced, warn
 from fol_vpr.config import (
     DEFAULT_SCALE,
     SCALES,
@@ -28,18 +27,16 @@ from fol_vpr.config import (
     VerificationConfig,
 )
 from fol_vpr.errors import InputError
-from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria, evaluate_closures
+from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria
 
 if TYPE_CHECKING:
-    from fol_vpr.datatypes import LoopClosure, MapInfo, Pose
-    from fol_vpr.recognizer import PlaceRecognizer
-    from fol_vpr.sources import FrameSource
+    import numpy as np
 
-COLUMNS = (
-    'candidate_id', 'session_from', 'session_to', 'stamp_from_ns', 'stamp_to_ns', 'frame_from',
-    'frame_to', 'similarity', 'probability', 'verification', 'matches', 'inliers',
-    'has_transform', 'metric_scale', 'x', 'y', 'z', 'qx', 'qy', 'qz', 'qw', 'covariance', 'right',
-)  # fmt: skip
+    from fol_vpr.datatypes import LoopClosure, MapInfo, Pose
+    from fol_vpr.evaluation.results import Provenance
+    from fol_vpr.recognizer import PlaceRecognizer
+    from fol_vpr.reporting.loops import LoopsResult
+    from fol_vpr.sources import FrameSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--positions', metavar='CSV', help='times and poses of the images of a folder'
     )
     parser.add_argument('--map', metavar='M.folmap', help='find loop closures with this map too')
+    parser.add_argument('--output', metavar='OUT.csv', help='table of the loop closures to write')
+    add_json(parser, 'the closures, the settings and what became of each image')
     parser.add_argument(
-        '--output', metavar='OUT.csv', required=True, help='table of the loop closures to write'
+        '--report', metavar='OUT.html',
+        help='write a page with the track, the closures, and the images of the most dubious ones',
+    )  # fmt: skip
+    parser.add_argument(
+        '--picture', metavar='OUT.png', help='draw the track with the closures, and three of them'
     )
     add_drive_options(parser)
     add_scale(parser)
@@ -114,7 +117,13 @@ def _add_criteria(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
-    check_writable(args.output)
+    files = [each for each in (args.output, args.report, args.picture) if each is not None]
+    if args.json is None and not files:
+        raise InputError(
+            'nothing is to be written: expected --output, --json, --report or --picture'
+        )
+    for each in files:
+        check_writable(each)
     _criteria(args, None)  # a wrong value is reported before anything is loaded
     config = recognizer_config(args, _network(args), loops=replace(LoopsConfig(), enabled=True))
     from fol_vpr.recognizer import PlaceRecognizer
@@ -138,29 +147,42 @@ def run(args: argparse.Namespace) -> int:
             recognizer.load_map(args.map)
             for each in recognizer.map_status.remarks():
                 warn(each)
-        criteria, origin = _criteria(args, recognizer.map_info)
-        closures, stamps, poses = _process(recognizer, source)
-        within = [c for c in closures if c.session_to == recognizer.session_id]
-        drive = None
-        if any(pose is not None for pose in poses):
-            drive = DriveTrajectory(stamps, poses, criteria)
+        drive = _process(recognizer, source)
+        result = _result(args, recognizer, source, drive)
+        session = recognizer.save_session().path if config.loops.session_file else ''
+    finally:
+        recognizer.close()
+    _write(args, result, drive, source)
+    rows = [*result.rows(), *([['session', session]] if session else [])]
+    show_produced(
+        args,
+        result.as_json,
+        lambda: '\n'.join([table(rows), *result.advice()]),
+    )
+    return 0
+
+
+def _provenance(args: argparse.Namespace) -> Provenance:
+    from fol_vpr.evaluation.results import Provenance
+
+    return Provenance.of_this(args.command_line)
+
+
+def _write(
+    args: argparse.Namespace, result: LoopsResult, drive: _Drive, source: FrameSource
+) -> None:
+    from fol_vpr.reporting.loops import COLUMNS, closures_page, draw_closures
+
+    if args.output is not None:
         with atomic_text(args.output) as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
-            writer.writerows(_row(c, drive if c in within else None) for c in closures)
-        rows = [
-            ['images', str(len(stamps))],
-            ['keyframes', str(recognizer.loops.keyframes)],
-            ['closures within the drive', str(len(within))],
-            ['closures with the map', str(len(closures) - len(within))],
-            *([] if drive is None else _report(within, drive, origin)),
-        ]
-        if config.loops.session_file:
-            rows.append(['session', recognizer.save_session().path])
-    finally:
-        recognizer.close()
-    print_table(rows)
-    return 0
+            writer.writerows(result.csv_row(closure) for closure in result.closures)
+    images = _EndImages(args.map, source, drive)
+    if args.picture is not None:
+        draw_closures(args.picture, result, images)
+    if args.report is not None:
+        closures_page(result, images, _provenance(args)).write(args.report)
 
 
 def _network(args: argparse.Namespace) -> NetworkConfig:
@@ -169,31 +191,110 @@ def _network(args: argparse.Namespace) -> NetworkConfig:
     return settings(args, NetworkConfig())
 
 
-def _process(
-    recognizer: PlaceRecognizer, source: FrameSource
-) -> tuple[list[LoopClosure], list[int], list[Pose | None]]:
-    """The loop closures of a drive, and the stamps (ns) and poses of its images.
+@dataclass
+class _Drive:
+    """What is kept of each image of a drive, and the closures.
+
+    Attributes:
+        closures: in the order of the images.
+        stamps: of the images, in nanoseconds.
+        poses: of the images by the ground truth, None where it has none.
+        odometry: of the images, likewise.
+        positions: of the images in the source, by their stamp.
+    """
+
+    closures: list[LoopClosure] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+    poses: list[Pose | None] = field(default_factory=list)
+    odometry: list[Pose | None] = field(default_factory=list)
+    positions: dict[int, int] = field(default_factory=dict)
+
+
+def _process(recognizer: PlaceRecognizer, source: FrameSource) -> _Drive:
+    """The loop closures of a drive, with what is known of its images.
 
     Raises:
         InputError: two images in a row have the same stamp.
     """
-    closures: list[LoopClosure] = []
-    stamps: list[int] = []
-    poses: list[Pose | None] = []
+    from fol_vpr.reporting.loops import CAMERA_FRAME
+
+    drive = _Drive()
     with Progress('loops') as progress:
         for position, frame in source.frames():
-            if stamps and frame.stamp_ns == stamps[-1]:
+            if drive.stamps and frame.stamp_ns == drive.stamps[-1]:
                 raise InputError(
                     f'image {position} of {source.description} has the same stamp as the image '
                     f'before it, {frame.stamp_ns} ns, but a loop closure is identified by its two '
                     'stamps; give the times of a folder with --positions, or take the times of '
                     'reception of a bag with --stamps reception'
                 )
-            closures.extend(recognizer.recognize(frame).loop_closures)
-            stamps.append(frame.stamp_ns)
-            poses.append(frame.pose)
-            progress(position + 1, len(source), f'{len(closures)} closures')
-    return closures, stamps, poses
+            if not frame.frame_id:
+                frame = replace(frame, frame_id=CAMERA_FRAME)
+            drive.closures.extend(recognizer.recognize(frame).loop_closures)
+            drive.stamps.append(frame.stamp_ns)
+            drive.poses.append(frame.pose)
+            drive.odometry.append(frame.odometry)
+            drive.positions[frame.stamp_ns] = position
+            progress(position + 1, len(source), f'{len(drive.closures)} closures')
+    return drive
+
+
+def _result(
+    args: argparse.Namespace, recognizer: PlaceRecognizer, source: FrameSource, drive: _Drive
+) -> LoopsResult:
+    from fol_vpr.reporting.loops import LoopsResult
+
+    criteria, origin = _criteria(args, recognizer.map_info)
+    truth = None
+    if any(pose is not None for pose in drive.poses):
+        truth = DriveTrajectory(drive.stamps, drive.poses, criteria)
+    return LoopsResult(
+        source=source.description,
+        map='' if args.map is None else str(args.map),
+        session_id=recognizer.session_id,
+        stamps=drive.stamps,
+        poses=drive.poses,
+        odometry=drive.odometry,
+        closures=drive.closures,
+        keyframes=recognizer.loops.keyframes,
+        diagnosis=recognizer.loops.diagnosis,
+        config=recognizer.config,
+        truth=truth,
+        criteria_from=origin,
+    )
+
+
+class _EndImages:
+    """The images at both ends of a closure, read again from the drive and the map."""
+
+    def __init__(self, map_path: str | None, source: FrameSource, drive: _Drive) -> None:
+        self._map = map_path
+        self._source = source
+        self._drive = drive
+
+    def __call__(self, closure: LoopClosure) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The RGB images of `from` and `to`; None where one is not there."""
+        return self._of_drive(closure.stamp_from_ns), self._of_place(closure)
+
+    def _of_drive(self, stamp_ns: int) -> np.ndarray | None:
+        position = self._drive.positions.get(stamp_ns)
+        if position is None:
+            return None
+        frames = self._source.frames(position, stop=position + 1)
+        return next((frame.image for _, frame in frames), None)
+
+    def _of_place(self, closure: LoopClosure) -> np.ndarray | None:
+        if closure.session_to == closure.session_from or self._map is None:
+            return self._of_drive(closure.stamp_to_ns)
+        from fol_vpr.recognizer import open_map
+        from fol_vpr.reporting.loops import decoded
+
+        wanted = closure.session_to, closure.stamp_to_ns
+        with open_map(self._map) as reader:
+            for place in reader.places:
+                if (place.session_id, place.stamp_ns) == wanted:
+                    return decoded(reader.image(place.index))
+        return None
 
 
 def _criteria(args: argparse.Namespace, info: MapInfo | None) -> tuple[RevisitCriteria, str]:
@@ -204,47 +305,3 @@ def _criteria(args: argparse.Namespace, info: MapInfo | None) -> tuple[RevisitCr
         distance = SCALES[scale or DEFAULT_SCALE].loop_distance
         origin = f'scale {scale or f"{DEFAULT_SCALE}, as nobody named one"}'
     return RevisitCriteria(distance, args.loop_angle, args.loop_gap, args.poses_of), origin
-
-
-def _report(closures: list[LoopClosure], drive: DriveTrajectory, origin: str) -> list[list[str]]:
-    report = evaluate_closures(closures, drive)
-    criteria = drive.criteria
-    precision = 'none' if math.isnan(report.precision) else f'{report.precision:.3f}'
-    return [
-        [
-            'right',
-            f'{report.right} (within {criteria.distance:g} m and {criteria.angle:g} degrees; '
-            f'{origin})',
-        ],
-        ['wrong', str(report.wrong)],
-        ['without ground truth', str(report.unknown)],
-        ['precision', precision],
-        ['revisits found', f'{report.found} of {report.revisits} ({report.images} images)'],
-    ]
-
-
-def _row(closure: LoopClosure, drive: DriveTrajectory | None) -> list[Any]:
-    relative = closure.relative
-    transform: list[Any] = [''] * 8
-    if relative is not None:
-        transform = [*relative.translation.tolist(), *relative.orientation.tolist()]
-        transform.append(' '.join(f'{value:.9g}' for value in relative.covariance.reshape(-1)))
-    right = None if drive is None else drive.is_loop(closure)
-    return [
-        closure.candidate_id,
-        closure.session_from,
-        closure.session_to,
-        closure.stamp_from_ns,
-        closure.stamp_to_ns,
-        closure.frame_from,
-        closure.frame_to,
-        f'{closure.similarity:.6f}',
-        '' if math.isnan(closure.probability) else f'{closure.probability:.6f}',
-        closure.verification.name,
-        closure.matches,
-        closure.inliers,
-        int(relative is not None),
-        int(relative is not None and relative.metric),
-        *transform,
-        '' if right is None else int(right),
-    ]

@@ -1,6 +1,8 @@
 """A recorded drive, its closures as a table, and what is right of them."""
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +108,69 @@ def test_images_without_times_are_refused(images, tmp_path, capsys):
     given = ['--images', str(images), '--output', str(tmp_path / 'o.csv')]
     assert main(['loops', *given, *QUICK]) == 2
     assert '--positions' in capsys.readouterr().err
+
+
+def test_json_holds_what_produced_the_closures_and_what_became_of_each_image(images, tmp_path):
+    target, picture, page = (tmp_path / name for name in ('o.json', 'o.png', 'o.html'))
+    files = ['--json', str(target), '--picture', str(picture), '--report', str(page)]
+    assert run(images, tmp_path / 'o.csv', *files) == 0
+    told = json.loads(target.read_text())
+    assert told['provenance']['command'].startswith('fol_vpr loops --images')
+    assert told['provenance']['fol_vpr_version'] and told['provenance']['date']
+    assert sum(each['images'] for each in told['images_by_outcome']) == told['images'] == 12
+    assert told['settings']['loops']['exclude_time'] == 4.0
+    with (tmp_path / 'o.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(told['closures']) == told['closures_within_drive']
+    for row, closure in zip(rows, told['closures'], strict=True):
+        assert row['frame_from'] == row['frame_to'] == closure['frame_from'] == 'camera'
+        assert int(row['stamp_from_ns']) == closure['stamp_from_ns']
+        assert (closure['probability'], closure['right']) == (None, True)
+        transform = closure['from_t_to']
+        assert (transform is None) == (row['has_transform'] == '0')
+        if transform is not None:
+            assert np.shape(transform['covariance']) == (6, 6)
+    assert picture.stat().st_size > 10_000
+    text = page.read_text()
+    assert 'Most dubious closures' in text and 'data:image/jpeg' in text
+
+
+def test_without_ground_truth_nothing_is_called_right_or_wrong(images, tmp_path, capsys):
+    """The times are known, and no positions."""
+    times = tmp_path / 'times.csv'
+    lines = [f'{path.name},{number + 1}' for number, path in enumerate(sorted(images.iterdir()))]
+    times.write_text('file,timestamp\n' + '\n'.join(lines) + '\n')
+    page = tmp_path / 'o.html'
+    given = ['loops', '--images', str(images), '--positions', str(times), *QUICK, *WHEN]
+    assert main([*given, '--report', str(page), '--picture', str(tmp_path / 'o.svg')]) == 0
+    told = capsys.readouterr().out
+    assert 'closures within the drive' in told and 'right' not in told and 'wrong' not in told
+    body = page.read_text().partition('<main')[2].partition('</main>')[0]
+    assert 'Most dubious' in body
+    assert not re.search(r'>(right|wrong)', body) and '>precision<' not in body
+    drawn = (tmp_path / 'o.svg').read_text()
+    assert '<!-- inliers -->' in drawn
+    assert '<!-- right' not in drawn and '<!-- wrong' not in drawn
+
+
+@pytest.mark.parametrize(
+    ('options', 'parameter'),
+    [
+        (['--exclude-time', '1000'], 'loops.exclude_time (1000.0)'),
+        (['--min-inliers', '10000'], 'verification.min_inliers (10000)'),
+        (['--consecutive', '50'], 'loops.consecutive (50)'),
+    ],
+)
+def test_where_nothing_is_found_the_deciding_parameter_is_named(
+    images, tmp_path, options, parameter, capsys
+):
+    assert run(images, tmp_path / 'o.csv', *options) == 0
+    told = capsys.readouterr().out
+    assert 'closures within the drive  0' in told
+    lines = told[told.index('why no closure') :].splitlines()
+    assert any(parameter in line for line in lines), lines
+
+
+def test_something_has_to_be_written(images, capsys):
+    assert main(['loops', '--images', str(images)]) == 2
+    assert '--output, --json, --report or --picture' in capsys.readouterr().err
