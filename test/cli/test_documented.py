@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fol_vpr.cli import loops, main
+from fol_vpr.cli import main
 from fol_vpr.cli.main import _parse
+from fol_vpr.reporting.loops import COLUMNS
 from fol_vpr.ros.node.parameters.settings import Settings, parameters
 from fol_vpr.sources.tables import ALIASES
 
@@ -170,7 +171,7 @@ def test_all_columns_of_loop_closures_are_documented():
     section = page.partition('## Loop closures')[2].partition('\n## ')[0]
     named = set(re.findall(r'`(\w+)`', section))
     # The transform is documented as `x` ... `qw`.
-    assert set(loops.COLUMNS) - {'y', 'z', 'qx', 'qy', 'qz'} <= named
+    assert set(COLUMNS) - {'y', 'z', 'qx', 'qy', 'qz'} <= named
 
 
 def test_all_columns_of_positions_are_documented():
