@@ -1,0 +1,100 @@
+"""The picture of an evaluation: figures on it, nothing hidden, mistakes first."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+import pytest
+from helpers.scenes import view
+
+from fol_vpr.datatypes import LocalizationState as State
+from fol_vpr.evaluation.ground_truth import PlottedPositions
+from fol_vpr.evaluation.offline import Answers, QueryAnswer
+from fol_vpr.evaluation.pictures import draw_evaluation
+from fol_vpr.evaluation.report import Conditions, Evaluation
+
+QUERIES = 100
+CONDITIONS = Conditions('m.folmap', 'id', 'a drive', 'within 5 m', 'fol_tiny', True, 'a', 'b', 100)
+
+
+def evaluation(*, sequence: bool = True, plotted: bool = True) -> Evaluation:
+    """Of a drive of 100 m; query 40 is a wrong decision, and queries 10 and 60 are undecided."""
+    undecided, wrong = {10: 0.6, 60: 0.9, 61: 0.8}, {10, 40, 60, 61}
+    answers = [
+        QueryAnswer(
+            i, i, f'{i}.jpg', State.UNKNOWN if i in undecided else State.LOCALIZED,
+            ((i + 30) % QUERIES if i in wrong else i, 99), None,
+            probability=undecided.get(i, 0.99),
+        )
+        for i in range(QUERIES)
+    ]  # fmt: skip
+    line = np.stack([np.arange(QUERIES, dtype=float), np.zeros(QUERIES)], axis=1)
+    return Evaluation(
+        replace(CONDITIONS, sequence=sequence, calibrated=True),
+        [frozenset({i}) for i in range(QUERIES)],
+        Answers(answers),
+        PlottedPositions(line + 0.5, line) if plotted else None,
+    )
+
+
+def texts(path, drawn: Evaluation, **settings) -> dict[str, tuple[float, float]]:
+    """Texts of the picture with their positions in points, y downwards."""
+    image = view(1)
+    jpeg = cv2.imencode('.jpg', image)[1].tobytes()
+    with mpl.rc_context({'svg.fonttype': 'none'}):
+        draw_evaluation(path, drawn, lambda _: image, lambda _: jpeg, **settings)
+    found = re.findall(
+        r'<text [^>]*?(?:x="([-\d.]+)" y="([-\d.]+)"|transform="translate\(([-\d.]+) ([-\d.]+)\))'
+        r'[^>]*>([^<]*)</text>',
+        path.read_text(),
+    )
+    return {text: (float(a or c), float(b or d)) for a, b, c, d, text in found}
+
+
+def test_the_figures_are_on_it_and_the_legend_is_below(tmp_path):
+    found = texts(tmp_path / 'p.svg', evaluation())
+    title = next(text for text in found if text.startswith('LOCALIZED: '))
+    assert title.startswith('LOCALIZED: 96 right, 1 wrong, of 100 images')
+    assert 'Recall@1 96.0 % (95 % interval 90.2 to 98.4)' in title
+    for words in ('references', 'LOCALIZED, right (96)', 'undecided, first is wrong (3)'):
+        assert found[words][1] > found['x in metres'][1]
+
+
+def test_mistakes_come_first_and_apart(tmp_path):
+    found = texts(tmp_path / 'p.svg', evaluation(), pairs=4)
+    names = sorted((text for text in found if ' query ' in text), key=lambda text: found[text][1])
+    assert names[:3] == [
+        '1  query 40: LOCALIZED, 0.99',
+        '2  query 60: UNKNOWN, 0.90',
+        '3  query 10: UNKNOWN, 0.60',
+    ]
+    assert 'reference 70: wrong, 29.5 m away' in found
+    assert re.match(r'4  query \d+: LOCALIZED, 0.99', names[3])
+    # The numbers in the drawing lead to the images.
+    assert {'1', '2', '3', '4'} <= set(found)
+
+
+@pytest.mark.parametrize('plotted', [True, False])
+def test_without_a_sequence_the_recall_is_the_figure(tmp_path, plotted):
+    found = texts(tmp_path / 'p.svg', evaluation(sequence=False, plotted=plotted))
+    assert any(text.startswith('Recall@1 96.0 %') for text in found)
+    assert not any(text.startswith('LOCALIZED: ') for text in found)
+    assert ('y in metres' in found) == plotted
+
+
+def test_without_ground_truth_nothing_is_right_or_wrong(tmp_path):
+    drawn = replace(evaluation(), positives=[None] * QUERIES, plotted=None)
+    found = texts(tmp_path / 'p.svg', drawn)
+    assert any(text.startswith('LOCALIZED: 97 of 100 images') for text in found)
+    assert not any('right' in text for text in found if text.startswith('reference'))
+
+
+def test_a_drive_without_answers_is_drawn(tmp_path):
+    nothing = QueryAnswer(0, 0, '0.jpg', State.UNKNOWN, (), None, probability=math.nan)
+    drawn = replace(evaluation(), given=Answers([nothing]))
+    assert texts(tmp_path / 'p.svg', drawn)
