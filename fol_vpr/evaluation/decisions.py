@@ -82,15 +82,20 @@ class Decisions:
             for name, value in values.items()
         }
 
-    def lines(self) -> list[str]:
-        """The counts as text for users."""
+    def lines(self, *, judged: bool = True) -> list[str]:
+        """The counts as text for users; without `judged` they tell nothing of right and wrong."""
         counts = (
             f'LOCALIZED {self.localized_right} right, {self.localized_wrong} wrong; '
             f'NOT_IN_MAP {self.not_in_map_right} right, {self.not_in_map_wrong} wrong; '
             f'AMBIGUOUS {self.ambiguous}; UNKNOWN {self.unknown}'
         )
+        if not judged:
+            counts = (
+                f'LOCALIZED {self.localized_unjudged}; NOT_IN_MAP {self.not_in_map_unjudged}; '
+                f'AMBIGUOUS {self.ambiguous}; UNKNOWN {self.unknown}'
+            )
         lines = [counts]
-        if self.localized_unjudged or self.not_in_map_unjudged:
+        if judged and (self.localized_unjudged or self.not_in_map_unjudged):
             lines.append(
                 'not counted as right or wrong, as the position of the query is not known: '
                 f'LOCALIZED {self.localized_unjudged}; NOT_IN_MAP {self.not_in_map_unjudged}'

@@ -8,13 +8,13 @@ from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.report import Evaluation
 
-GREEN, ORANGE, GREY = '#1b9e77', '#d95f02', '#7f7f7f'
+GREEN, ORANGE, GREY, BLUE = '#1b9e77', '#d95f02', '#7f7f7f', '#4f7fd6'
 
 
 class Outcome(Enum):
     """The outcome of a query: its words, colour and marker, and whether the marker is filled.
 
-    The first three are outcomes of queries that were decided one by one. The others are those of a
+    The first four are outcomes of queries that were decided one by one. The others are those of a
     sequence: filled markers for LOCALIZED and NOT_IN_MAP, empty ones for answers that were
     AMBIGUOUS or UNKNOWN, by their first hypothesis.
     """
@@ -22,6 +22,7 @@ class Outcome(Enum):
     RIGHT = 'right', GREEN, 'o', True
     WRONG = 'wrong', ORANGE, 'x', True
     NO_POSITIVE = 'no positive', GREY, '.', True
+    UNJUDGED = 'answered, not judged', BLUE, '.', True
     LOCALIZED_RIGHT = 'LOCALIZED, right', GREEN, 'o', True
     LOCALIZED_WRONG = 'LOCALIZED, wrong', ORANGE, 'X', True
     LOCALIZED = 'LOCALIZED, position unknown', GREY, 'o', True
@@ -31,6 +32,7 @@ class Outcome(Enum):
     UNDECIDED_RIGHT = 'undecided, first is right', GREEN, 'o', False
     UNDECIDED_WRONG = 'undecided, first is wrong', ORANGE, 'o', False
     UNDECIDED = 'undecided, no positive', GREY, 'o', False
+    UNDECIDED_UNJUDGED = 'undecided, not judged', BLUE, 'o', False
 
     def __init__(self, words: str, colour: str, marker: str, filled: bool) -> None:
         self.words = words
@@ -75,7 +77,12 @@ def outcome(answer: QueryAnswer, positive: frozenset[int] | None, *, sequence: b
     certain = answer.state is LocalizationState.LOCALIZED
     right, wrong, unknown = SINGLE if not sequence else LOCALIZED if certain else UNDECIDED
     if positive is None:
-        return unknown
+        # Without a ground truth there are no positives to speak of.
+        unjudged = {
+            Outcome.NO_POSITIVE: Outcome.UNJUDGED,
+            Outcome.UNDECIDED: Outcome.UNDECIDED_UNJUDGED,
+        }
+        return unjudged.get(unknown, unknown)
     if answer.ranking[0] in positive:
         return right
     # Without a positive, LOCALIZED is wrong, and an undecided answer neither right nor wrong.

@@ -61,9 +61,9 @@ def draw_evaluation(
     figure = _figure(_WIDTH, _HEIGHT)
     figure.suptitle(_figures(evaluation), fontsize=14, fontweight='bold')
     conditions = evaluation.conditions
-    below = (
-        f'{conditions.source}, answered from {conditions.map}; right: {conditions.ground_truth}'
-    )
+    below = f'{conditions.source}, answered from {conditions.map}'
+    if evaluation.is_judged:
+        below += f'; right: {conditions.ground_truth}'
     lines = textwrap.wrap(below, _LETTERS)
     if not conditions.trained:
         lines += textwrap.wrap(UNTRAINED, _LETTERS)
@@ -91,7 +91,8 @@ def draw_evaluation(
         )  # fmt: skip
         _show(
             images[row, 1], _decoded(load(best)),
-            f'reference {best}: {_verdict(evaluation, answer)}', '', result.colour,
+            ': '.join(filter(None, [f'reference {best}', _verdict(evaluation, answer)])), '',
+            result.colour,
             weight='bold', size=10, framed=True,
         )  # fmt: skip
     _save(figure, path)
@@ -139,7 +140,7 @@ def _scatter(axis: Axes, evaluation: Evaluation) -> None:
     axis.locator_params(integer=True)
     axis.set_xlabel('query')
     axis.set_ylabel('first reference')
-    _legend(axis, 'grey: ground truth')
+    _legend(axis, 'grey: ground truth' if evaluation.is_judged else '')
 
 
 def _trajectory(axis: Axes, evaluation: Evaluation, plotted: PlottedPositions) -> None:
@@ -155,7 +156,7 @@ def _trajectory(axis: Axes, evaluation: Evaluation, plotted: PlottedPositions) -
     axis.set_aspect('equal', 'datalim')
     axis.set_xlabel('x in metres')
     axis.set_ylabel('y in metres')
-    _legend(axis, 'lines: to the wrong reference')
+    _legend(axis, 'lines: to the wrong reference' if evaluation.is_judged else '')
 
 
 def _points(axis: Axes, points: np.ndarray, result: Outcome) -> None:
@@ -205,10 +206,10 @@ def _state(answer: QueryAnswer) -> str:
 
 
 def _verdict(evaluation: Evaluation, answer: QueryAnswer) -> str:
-    """Whether the first hypothesis is right, and how far off it is, where that is known."""
+    """Whether the first hypothesis is right, and how far off it is; empty where not known."""
     positive = evaluation.positives[answer.index]
     if positive is None:
-        return 'unknown'
+        return ''
     right = 'right' if answer.ranking[0] in positive else 'wrong'
     metres = distance_to_reference(evaluation, answer, answer.ranking[0])
     return right if math.isnan(metres) else f'{right}, {metres:.1f} m away'

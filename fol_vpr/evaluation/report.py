@@ -111,6 +111,11 @@ class Evaluation:
         return self.queries - len(self.answers)
 
     @property
+    def is_judged(self) -> bool:
+        """Whether a ground truth tells of any query which references show its place."""
+        return any(positive is not None for positive in self.positives)
+
+    @property
     def without_positive(self) -> int:
         """Queries without a known positive; they are left out of the recall."""
         return sum(not positive for positive in self.positives)
@@ -183,17 +188,20 @@ class Evaluation:
         """The evaluation as text for users."""
         c = self.conditions
         counted = self.queries - self.without_positive
+        queries = f'{self.queries} queries'
+        if self.is_judged:
+            queries = f'{counted} queries with a positive of {self.queries}'
         lines = [
-            f'{counted} queries with a positive of {self.queries} ({c.source}) '
-            f'against {c.references} references ({c.map})',
+            f'{queries} ({c.source}) against {c.references} references ({c.map})',
             f'weights {c.weights}, preprocessing {c.preprocessing_id}'
             + (f', {c.device} {c.precision}' if c.device else '')
             + (f'; recorded live in {c.recording}' if c.recording else ''),
         ]
-        lines.append(f'right: {c.ground_truth}')
+        if self.is_judged:
+            lines.append(f'right: {c.ground_truth}')
         if c.recording or self.unanswered:
             lines.append(f'{len(self.answers)} of {self.queries} queries were answered')
-        if self.unanswered:
+        if self.unanswered and self.is_judged:
             among = self.recall_answered()
             lines[-1] += '; the others count as misses. Among the answered: ' + ', '.join(
                 f'R@{k} {_percent(share.value) if share else NOT_RECORDED}'
@@ -201,10 +209,12 @@ class Evaluation:
             )
         if self.unmatched:
             lines.append(f'{self.unmatched} recorded answers belong to no query')
-        lines += ['', *self._recall_lines(), '', *self._latency_lines()]
+        if self.is_judged:
+            lines += ['', *self._recall_lines()]
+        lines += ['', *self._latency_lines()]
         decisions = self.decisions()
         if decisions is not None:
-            lines += ['', *decisions.lines()]
+            lines += ['', *decisions.lines(judged=self.is_judged)]
             if why := cause_lines(self.answers):
                 lines += ['', *why]
         if not c.trained:

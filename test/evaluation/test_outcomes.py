@@ -24,7 +24,7 @@ def came(state: State, positive: frozenset[int] | None, *, sequence: bool) -> Ou
         (HERE, Outcome.RIGHT),
         (ELSEWHERE, Outcome.WRONG),
         (NOWHERE, Outcome.NO_POSITIVE),
-        (None, Outcome.NO_POSITIVE),
+        (None, Outcome.UNJUDGED),
     ],
 )
 def test_a_query_by_itself_has_only_a_first_hypothesis(positive, expected):
@@ -47,7 +47,7 @@ def test_a_query_by_itself_has_only_a_first_hypothesis(positive, expected):
         (State.UNKNOWN, HERE, Outcome.UNDECIDED_RIGHT),
         (State.AMBIGUOUS, ELSEWHERE, Outcome.UNDECIDED_WRONG),
         (State.UNKNOWN, NOWHERE, Outcome.UNDECIDED),
-        (State.UNKNOWN, None, Outcome.UNDECIDED),
+        (State.UNKNOWN, None, Outcome.UNDECIDED_UNJUDGED),
     ],
 )
 def test_in_a_stream_what_was_said_counts(state, positive, expected):
@@ -55,6 +55,6 @@ def test_in_a_stream_what_was_said_counts(state, positive, expected):
 
 
 def test_what_is_drawn_apart_looks_apart():
-    for drawn in (list(Outcome)[:3], list(Outcome)[3:]):
+    for drawn in (list(Outcome)[:4], list(Outcome)[4:]):
         assert len({(each.colour, each.marker, each.filled) for each in drawn}) == len(drawn)
     assert len({each.words for each in Outcome}) == len(Outcome)

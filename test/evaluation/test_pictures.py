@@ -98,3 +98,14 @@ def test_a_drive_without_answers_is_drawn(tmp_path):
     nothing = QueryAnswer(0, 0, '0.jpg', State.UNKNOWN, (), None, probability=math.nan)
     drawn = replace(evaluation(), given=Answers([nothing]))
     assert texts(tmp_path / 'p.svg', drawn)
+
+
+@pytest.mark.parametrize('sequence', [False, True])
+def test_without_ground_truth_nothing_is_called_right_wrong_or_positive(tmp_path, sequence):
+    judged = evaluation(sequence=sequence, plotted=False)
+    drawn = Evaluation(judged.conditions, [None] * QUERIES, judged.given)
+    found = ' | '.join(texts(tmp_path / 'p.svg', drawn))
+    assert f'{QUERIES}' in found and 'not judged' in found
+    assert not re.search('right|wrong|positive|ground truth', found), found
+    table = drawn.as_table()
+    assert not re.search('right|wrong|positive', table), table
