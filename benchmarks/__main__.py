@@ -36,6 +36,7 @@ BENCHMARKS = {
     'large_map': ('speed', 'A map of 200,000 places: load, search, extend, save, merge'),
     'codecs': ('speed', 'Codecs of local features: bytes, time, recall'),
     'publishing': ('speed', 'Publishing an answer on a ROS topic'),
+    'reports': ('processes', 'The report of ten thousand queries: seconds, memory, bytes'),
     'runtimes': ('processes', 'torch, ONNX Runtime and OpenVINO: time, start, memory, packages'),
     'overlap': ('speed', 'Answers in turn and overlapping: rate and latency'),
     'search': ('speed', 'Search by global descriptor: recall, latency, memory'),

@@ -368,7 +368,7 @@ def _report(
         with atomic_text(args.per_query) as file:
             result.write_per_query(file)
     if args.report is not None:
-        write_report(args.report, result, source, load)
+        write_report(args.report, result, source, load, painter)
     if args.picture is not None:
         _draw(args.picture, evaluation, source, load)
     if args.pictures is not None:

@@ -286,11 +286,16 @@ def _packed_plotly() -> str:
 
 
 def _figure(chart: Chart) -> dict[str, Any]:
+    # A reference may stand behind many marks: each picture is there once, and named by its number.
+    numbers: dict[bytes, int] = {}
     details = {
         key: {
             'title': escape_controls(each.title),
             'pictures': [
-                {'src': _data_uri(p.jpeg), 'caption': escape_controls(p.caption)}
+                {
+                    'src': numbers.setdefault(p.jpeg, len(numbers)),
+                    'caption': escape_controls(p.caption),
+                }
                 for p in each.pictures
             ],
             'facts': [[escape_controls(text) for text in fact] for fact in each.facts],
@@ -298,7 +303,12 @@ def _figure(chart: Chart) -> dict[str, Any]:
         for key, each in chart.details.items()
     }
     figure = json.loads(chart.figure.to_json())
-    return {'data': figure['data'], 'layout': figure['layout'], 'details': details}
+    return {
+        'data': figure['data'],
+        'layout': figure['layout'],
+        'details': details,
+        'pictures': [_data_uri(jpeg) for jpeg in numbers],
+    }
 
 
 def _data_uri(jpeg: bytes) -> str:

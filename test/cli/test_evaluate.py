@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
+import shlex
 import shutil
 from dataclasses import replace
 
 import cv2
 import pytest
+from helpers.browser import figures_of, loaded_by, opened, visible_text
 from helpers.recordings import write_recording
 from rosbags.rosbag2 import StoragePlugin
 
 from fol_vpr.cli.main import main
 from fol_vpr.config import RecognizerConfig
+from fol_vpr.evaluation.results import read_result
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
 from fol_vpr.sources import open_source
 
@@ -324,3 +329,39 @@ def test_photographs_of_two_walks(data, tmp_path):
     assert recall['global']['1'] >= 0.5
     assert recall['reranked']['1'] >= 0.5
     assert recall['global']['10'] == recall['reranked']['10'] == 1
+
+
+def test_a_report_is_one_page_that_a_browser_draws(drive, tmp_path):
+    page, document = tmp_path / 'report.html', tmp_path / 'out.json'
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(drive.queries),
+               '--ground-truth', str(drive.ground_truth), '--report', str(page),
+               '--json', str(document)]  # fmt: skip
+    assert main(command) == 0
+    html = page.read_text()
+    assert loaded_by(html) == []
+    text = visible_text(html)
+    result = read_result(document)
+    share = result.evaluation.recall_reranked()[1]
+    assert f'{100 * share.value:.1f} % Recall@1' in text
+    assert shlex.join(['fol_vpr', *command]) in text
+    assert result.map_file.sha256 == hashlib.sha256(drive.map.read_bytes()).hexdigest()
+    assert result.map_file.sha256 in text
+    assert 'UNTRAINED WEIGHTS' in text
+    details = figures_of(html)[0]['details']
+    assert sorted(map(int, details)) == list(range(8))
+    assert len(details['0']['pictures']) >= 2
+    assert 'data-drawn="yes"' in opened(page, tmp_path)
+
+
+def test_a_report_of_a_recording_shows_waiting_and_what_was_dropped(drive, played, tmp_path):
+    bag, map_id, answers = played
+    recording, page = tmp_path / 'recording', tmp_path / 'report.html'
+    write_recording(recording, map_id, answers[2:])
+    command = ['evaluate', '--map', str(drive.map), '--queries', str(bag),
+               '--without-ground-truth', '--recording', str(recording),
+               '--report', str(page)]  # fmt: skip
+    assert main(command) == 0
+    text = visible_text(page.read_text())
+    assert '2 of 8 queries got no answer' in text
+    assert 'waiting for earlier images 500.0' in text
+    assert not re.findall(r'(?i)\b(recall\S*|positive\S*|wrong|mistakes?)\b', text)

@@ -27,7 +27,7 @@ from fol_vpr.ros.fast_dds import profile_variables
 MARKER = '.made-by-fol_vpr-demo'
 RESULTS = (
     'map.folmap*', 'queries', 'answers', 'reference', 'query', 'ground_truth.csv', 'queries.csv',
-    'report.json', 'reliability.png', 'answers.png', '*.log',
+    'report.json', 'report.html', 'reliability.png', 'answers.png', '*.log',
 )  # fmt: skip
 
 NO_IMAGES = (
@@ -122,7 +122,8 @@ def run(args: argparse.Namespace) -> int:
         args,
         f'\n{time.monotonic() - started:.0f} s in all. '
         f'In {output}/: answers.png (a picture of the answers), report.json, queries.csv, '
-        'map.folmap, the bags and the logs.',
+        f'map.folmap, the bags and the logs.\nThe report, to open in a browser: '
+        f'{(output / "report.html").resolve()}',
     )
     write_json(args, lambda: json.loads((output / 'report.json').read_text(encoding='utf-8')))
     return 0

@@ -178,6 +178,7 @@ class DemoSteps:
             'evaluate', '--map', self.map, '--queries', played.bag, *options,
             '--recording', self._answers, '--json', self.output / 'report.json',
             '--per-query', self.output / 'queries.csv', '--picture', self.output / 'answers.png',
+            '--report', self.output / 'report.html',
         )  # fmt: skip
 
     @property

@@ -63,7 +63,7 @@
     return made;
   };
 
-  function show(panel, details) {
+  function show(panel, details, pictures) {
     panel.replaceChildren();
     node('h4', details.title, panel);
     if (details.pictures.length) {
@@ -73,7 +73,7 @@
         const button = node('button', '', figure, 'enlarge');
         button.type = 'button';
         const image = node('img', '', button);
-        image.src = picture.src;
+        image.src = pictures[picture.src];
         image.alt = picture.caption;
         node('figcaption', picture.caption, figure);
       }
@@ -93,6 +93,7 @@
     for (const plot of plots) {
       const figure = figures[plot.dataset.figure];
       plot.replaceChildren();
+      if (narrow) figure.layout.margin.r = 12;  // no tools stand there
       await Plotly.newPlot(plot, figure.data, figure.layout, {
         responsive: true, displaylogo: false, scrollZoom: figure.layout.dragmode === 'pan' && !narrow,
         displayModeBar: narrow ? false : 'hover',
@@ -104,7 +105,7 @@
       const panel = plot.parentElement.querySelector('.details');
       if (panel) plot.on('plotly_click', (event) => {
         const key = String([event.points[0].customdata].flat()[0]);
-        if (key in figure.details) show(panel, figure.details[key]);
+        if (key in figure.details) show(panel, figure.details[key], figure.pictures);
       });
     }
     root.dataset.drawn = 'yes';

@@ -220,6 +220,8 @@ def latency_figure(answers: Sequence[QueryAnswer], names: dict[str, str], querie
 def similarity_figure(matrix: np.ndarray, shape: tuple[int, int]) -> Figure:
     """The similarities over queries and references."""
     figure = new_figure('reference', 'query', legend=False)
+    # The scale stands where the tools of other charts are.
+    figure.update_layout(modebar_orientation='h', margin_t=40)
     steps = [count / cells for count, cells in zip(shape, matrix.shape, strict=True)]
     figure.add_heatmap(
         z=np.round(matrix, 3).astype(np.float32), colorscale='Viridis', x0=0, dx=steps[1], y0=0,

@@ -101,8 +101,8 @@ def _add_overview(section: Section, result: Result) -> None:
                 )
             )
     cards += _state_cards(evaluation)
-    cards.append(Card(f'{evaluation.queries}', 'Queries', _answered(evaluation)))
-    cards.append(Card(f'{evaluation.conditions.references}', 'References in the map'))
+    of = f'of {evaluation.conditions.references} references'
+    cards.append(Card(f'{evaluation.queries}', 'Queries', f'{of}; {_answered(evaluation)}'))
     section.add(Cards(cards))
 
 

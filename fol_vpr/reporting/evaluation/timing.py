@@ -47,7 +47,11 @@ def add_timing(section: Section, result: Result) -> None:
         (names[stage], [values[p] * 1000 for p in ('p50', 'p95', 'p99')])
         for stage, values in found.items()
     ]
+    total = found['total']['mean'] if 'total' in found else 0
+    drawn = {s: name for s, name in names.items() if found[s]['mean'] >= total / 100}
     words = 'The time of each stage, query by query.'
+    if len(drawn) < len(names):
+        words += ' Stages below a hundredth of the whole are left out.'
     if evaluation.queries > TIMED:
         words += f' Each point is the median of {-(-evaluation.queries // TIMED)} queries.'
     section.add(
@@ -57,5 +61,5 @@ def add_timing(section: Section, result: Result) -> None:
             'The time that so many percent of the queries took at most.',
         ),
         Chart(stages_figure(bars), 'The same as bars.', _HEIGHT),
-        Chart(latency_figure(evaluation.answers, names, evaluation.queries), words, _HEIGHT),
+        Chart(latency_figure(evaluation.answers, drawn, evaluation.queries), words, _HEIGHT),
     )
