@@ -177,6 +177,7 @@ def test_no_folder_holds_more_than_a_dozen_files():
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),
         ('sklearn', {'calibration', 'mapping'}),
+        ('scipy', {'evaluation'}),
         ('pymilvus', {'retrieval'}),
         ('sqlite3', {'database', 'sources'}),
         ('rich', {'cli'}),
@@ -209,7 +210,7 @@ def test_only_the_command_line_prints_or_exits():
 
 
 def test_the_bare_import_is_light():
-    slow = {'torch', 'rclpy', 'cv2', 'faiss', 'pymilvus', 'sklearn', 'plotly', 'jinja2'}
+    slow = {'torch', 'rclpy', 'cv2', 'faiss', 'pymilvus', 'sklearn', 'scipy', 'plotly', 'jinja2'}
     heavy = f'{slow} & set(sys.modules)'
     script = f'import sys, fol_vpr, fol_vpr.cli.main; sys.exit(str({heavy}) if {heavy} else 0)'
     done = subprocess.run(

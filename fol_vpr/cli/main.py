@@ -23,6 +23,7 @@ VERBS = {
     'map': 'build a map from images or a bag; show, check, merge, split, or prune maps',
     'query': 'find where one image was taken in a map',
     'evaluate': 'compare answers with ground truth: recall, latency, queries without an answer',
+    'compare': 'compare results of the same queries: what differs, and what chance explains',
     'calibrate': 'fit, to drives through a map, how probable its answers are',
     'loops': 'find the loop closures of a recorded drive, and count the right ones',
     'weights': 'list, download and inspect weights of the network',

@@ -30,6 +30,7 @@ from fol_vpr.config.recognition import (
 from fol_vpr.config.scale import DEFAULT_SCALE, SCALES, Scale, probable_scale, scaled
 from fol_vpr.config.tools import (
     BagWriterConfig,
+    ComparisonConfig,
     DemoConfig,
     EchoConfig,
     EvaluationConfig,
@@ -46,6 +47,7 @@ __all__ = [
     'BagWriterConfig',
     'CameraConfig',
     'Checked',
+    'ComparisonConfig',
     'DemoConfig',
     'DriveMappingConfig',
     'EchoConfig',

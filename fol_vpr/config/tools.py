@@ -28,6 +28,26 @@ class EvaluationConfig(Checked):
 
 
 @dataclass(frozen=True)
+class ComparisonConfig(Checked):
+    """How the uncertainty of a difference between two results is estimated."""
+
+    resamples: int = setting(
+        5000,
+        'Number of times that the queries are drawn anew for the intervals of latencies and '
+        'calibration errors. Larger makes the ends of the intervals steadier, and takes longer.',
+        minimum=100,
+        maximum=1_000_000,
+    )
+    seed: int = setting(
+        0,
+        'Number of the random sequence of draws, its seed. The same number and the same results '
+        'give the same intervals.',
+        minimum=0,
+        maximum=2**32 - 1,
+    )
+
+
+@dataclass(frozen=True)
 class DemoConfig(Checked):
     """How many images the demo uses, so that it ends within minutes on a laptop."""
 

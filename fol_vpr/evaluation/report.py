@@ -42,6 +42,7 @@ class Conditions:
         ground_truth: description of what counts as a positive.
         trained: False for deterministic random weights.
         recording: the bag of live answers, empty where the queries were run offline.
+        predictions: the folder of another program's predictions, empty for answers of this one.
         rerank: number of candidates re-ranked; None where it is not known (recordings).
         sequence: whether the decision was made over the sequence of queries; always so in a
             recording.
@@ -60,6 +61,7 @@ class Conditions:
     preprocessing_id: str
     references: int
     recording: str = ''
+    predictions: str = ''
     device: str = ''
     precision: str = ''
     rerank: int | None = None
@@ -130,7 +132,7 @@ class Evaluation:
         rankings = [a.global_ranking for a in self.answers if a.global_ranking is not None]
         if len(rankings) < len(self.answers):
             return dict.fromkeys(RECALL_AT)
-        return {**recall_at(self._for_all_queries(rankings), self.positives)}
+        return self._known(recall_at(self._for_all_queries(rankings), self.positives))
 
     def recall_answered(self) -> Recall:
         """Recall@K of the order after re-ranking, among the queries that were answered."""
@@ -138,9 +140,10 @@ class Evaluation:
         return self._known(recall_at([a.ranking for a in self.answers], positives))
 
     def _known(self, shares: dict[int, Share]) -> Recall:
-        """None for each K above the number of hypotheses that the node published."""
+        """None for each K above the number of hypotheses that a node or a program wrote down."""
         depth = max((len(a.ranking) for a in self.answers), default=0)
-        if not self.conditions.recording or depth == self.conditions.references:
+        whole = not (self.conditions.recording or self.conditions.predictions)
+        if whole or depth == self.conditions.references:
             return {**shares}
         return {k: share if k <= depth else None for k, share in shares.items()}
 
@@ -152,7 +155,9 @@ class Evaluation:
         return of_all
 
     def states(self) -> dict[str, int]:
-        """The number of answers with each localisation state."""
+        """The number of answers with each localisation state; none for predictions."""
+        if self.conditions.predictions:
+            return {}
         return {s.name: sum(a.state is s for a in self.answers) for s in LocalizationState}
 
     def decisions(self) -> Decisions | None:
@@ -179,7 +184,7 @@ class Evaluation:
                 for stage, values in latency.items()
             },
             'states': self.states(),
-            'causes': count_causes(self.answers),
+            'causes': {} if self.conditions.predictions else count_causes(self.answers),
             'decisions': decisions.as_json() if (decisions := self.decisions()) else None,
             **asdict(self.conditions),
         }
@@ -195,7 +200,8 @@ class Evaluation:
             f'{queries} ({c.source}) against {c.references} references ({c.map})',
             f'weights {c.weights}, preprocessing {c.preprocessing_id}'
             + (f', {c.device} {c.precision}' if c.device else '')
-            + (f'; recorded live in {c.recording}' if c.recording else ''),
+            + (f'; recorded live in {c.recording}' if c.recording else '')
+            + (f'; predicted by another program, {c.predictions}' if c.predictions else ''),
         ]
         if self.is_judged:
             lines.append(f'right: {c.ground_truth}')
@@ -235,6 +241,8 @@ class Evaluation:
 
     def _latency_lines(self) -> list[str]:
         latency = percentiles(a.timings for a in self.answers)
+        if not latency:
+            return [f'latency {NOT_RECORDED}']
         table = [['milliseconds', 'p50', 'p95', 'p99', 'mean']]
         for stage, values in latency.items():
             name = self._latency_name(stage)

@@ -8,7 +8,12 @@ import pytest
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.evaluation.decisions import Decisions
 from fol_vpr.evaluation.offline import QueryAnswer
-from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
+from fol_vpr.evaluation.reliability import (
+    Bin,
+    calibration_error,
+    calibration_errors,
+    reliability_bins,
+)
 
 
 def test_bins_and_error_by_hand():
@@ -59,3 +64,13 @@ def test_answers_of_an_uncalibrated_map_say_so():
     found = Decisions.of([answer(0, LocalizationState.LOCALIZED, 1)], [frozenset([1])])
     assert found.as_json()['calibration_error'] is None
     assert 'uncalibrated' in found.lines()[1]
+
+
+def test_many_errors_at_once_are_those_of_each():
+    rng = np.random.default_rng(2)
+    said = rng.random((4, 50))
+    right = rng.random((4, 50)) < said
+    expected = [
+        calibration_error(reliability_bins(p, r)) for p, r in zip(said, right, strict=True)
+    ]
+    assert calibration_errors(said, right.astype(float)) == pytest.approx(expected)

@@ -33,6 +33,7 @@ KEYS = {
     'pyproj': 'python3-pyproj',
     'rich': 'python3-rich',
     'rosbags': 'python3-rosbags-pip',
+    'scipy': 'python3-scipy',
     'sklearn': 'python3-sklearn',
     'tf2_ros': 'tf2_ros_py',
     # rosdep has no key for threadpoolctl, which scikit-learn brings.
