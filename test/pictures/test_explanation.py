@@ -15,7 +15,7 @@ def masks(rows: int = 6, columns: int = 8) -> Masks:
     assignment = rng.dirichlet(np.ones(65), (rows, columns)).transpose(2, 0, 1)[:64]
     chosen = np.zeros((rows, columns), bool)
     chosen[:2, :3] = True
-    chosen[4, 5] = True
+    chosen[3, 5] = True
     attention = rng.random((rows, columns)).astype(np.float32)
     return Masks(attention, assignment.astype(np.float32), chosen, 77, (320, 240), (112, 84))
 
