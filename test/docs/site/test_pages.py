@@ -66,11 +66,12 @@ def site(tmp_path_factory) -> Path:
 
 
 def test_the_index_lists_every_page():
-    """docs/README.md is the navigation of the site as well."""
+    """docs/README.md is the navigation of the site: add the page to one of its sections."""
     index = (ROOT / 'docs' / 'README.md').read_text(encoding='utf-8')
     listed = {(ROOT / 'docs' / name).resolve() for name in re.findall(r'\]\(([^)#]+\.md)', index)}
-    missing = [str(page.relative_to(ROOT)) for page in DOCS if page not in listed]
-    assert missing == ['docs/README.md']
+    missing = [str(page.relative_to(ROOT)) for page in PAGES if page not in listed]
+    # The start, which has a link of another kind, and the index itself.
+    assert set(missing) <= {'README.md', 'docs/README.md'}
 
 
 def test_the_first_page_is_the_readme(site):

@@ -15,9 +15,7 @@ from fol_vpr.errors import MapError
 from fol_vpr.retrieval.index.milvus import MilvusIndex
 from fol_vpr.retrieval.index.protocol import ArraySource
 
-pytest.importorskip(
-    'pymilvus', reason='pymilvus is not installed: pip install pymilvus milvus-lite'
-)
+pytest.importorskip('pymilvus', reason='pymilvus is not installed: pip install fol_vpr[milvus]')
 
 COUNT = 300
 
