@@ -61,6 +61,7 @@ BENCHMARKS = {
     'loss_gradients': ('learning', 'Value and gradient norm of every loss'),
     'training_step': ('learning', 'Time of the parts of a training step'),
     'ablation': ('learning', 'Recall after training with each of the losses'),
+    'small_network': ('learning', 'What a small network is never tuned on, as one table'),
     'dark_queries': ('learning', 'Recall with queries as they are, and darkened'),
 }
 BY_DEFAULT = ('latency', 'network', 'reranking', 'storage')

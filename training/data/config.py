@@ -185,6 +185,14 @@ class DataConfig(Checked):
         'negatives); 1 composes batches at random.',
         minimum=1,
     )
+    cache: str = setting(
+        '',
+        'Folder for decoded images of the kinds folders, videos and gsv_cities, so that each is '
+        'decoded once; empty decodes them each time.',
+    )
+    cache_gib: float = setting(
+        8.0, 'Most that the decoded images of a source take in `cache`, in GiB.', minimum=0
+    )
     workers: int = setting(
         2, 'Processes that read images; 0 reads them in the training process.', minimum=0
     )

@@ -56,7 +56,8 @@ class PlacesData(pl.LightningDataModule):
         """
         del stage
         if self.places is None:
-            self.places = open_places(self._config.train)
+            config = self._config
+            self.places = open_places(config.train, config.cache, config.cache_gib)
             if self._config.confusing > 1:
                 size = len(self.places)
                 self.miner = HardPlaceMiner(size, self._config.confusing, self._seed)

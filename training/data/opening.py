@@ -26,19 +26,35 @@ from training.data.config import (
     VprSource,
 )
 from training.data.drives import Drives
-from training.data.folders import GroupedFolders, Videos
+from training.data.folders import FilePlaces, GroupedFolders, Videos
 from training.data.gsv_cities import GsvCities
+from training.data.images.decoded import DecodedPlaces
 from training.data.places import PlaceDataset, Places
 from training.data.validation import ImageList, LoadableImage, ValidationSet
 
 
-def open_places(sources: tuple[PlaceSource, ...]) -> Places:
+def open_places(
+    sources: tuple[PlaceSource, ...], cache: str = '', cache_gib: float = 0.0
+) -> Places:
     """The places of all sources, one after the other.
+
+    Args:
+        sources: of any kind.
+        cache: folder for decoded images; empty keeps none.
+        cache_gib: most that those of a source take, in GiB.
 
     Raises:
         InputError: no source, or one that cannot be used.
+        StorageError: the decoded images cannot be written.
     """
-    return Places([_open(source) for source in sources], [source.repeat for source in sources])
+    opened = [_open(source) for source in sources]
+    if cache:
+        limit = round(cache_gib * 2**30)
+        opened = [
+            DecodedPlaces(each, Path(cache), limit) if isinstance(each, FilePlaces) else each
+            for each in opened
+        ]
+    return Places(opened, [source.repeat for source in sources])
 
 
 def _open(source: Checked) -> PlaceDataset:
