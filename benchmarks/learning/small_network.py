@@ -54,12 +54,18 @@ NIGHT_TOWNS = {
 
 
 class Row(NamedTuple):
-    """A line of the table; counts of images."""
+    """A line of the table; counts of images.
+
+    Attributes:
+        images: that have a place in the map.
+        beside: LOCALIZED at a place next to one that is right.
+    """
 
     set: str
     images: int
     what: str
     right: int
+    beside: int
     wrong: int
 
 
@@ -81,14 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for weights in options.weights:
         network = NetworkConfig(weights=weights, threads=options.threads)
         print(f'weights {weights}\n')
-        print('| set | images | what | right | wrong |\n| --- | --- | --- | --- | --- |')
+        print('| set | images | what | right | beside | wrong |\n|' + ' --- |' * 6)
         rows = []
         for name in options.sets:
             for row in SETS[name](network, options.drives):
                 rows.append(row)
                 share = f'{row.right} ({100 * row.right / max(1, row.images):.1f} %)'
-                print(f'| {row.set} | {row.images} | {row.what} | {share} | {row.wrong} |',
-                      flush=True)  # fmt: skip
+                cells = (row.set, row.images, row.what, share, row.beside, row.wrong)
+                print(f'| {" | ".join(map(str, cells))} |', flush=True)
         print()
         figures[weights] = [row._asdict() for row in rows]
     write_figures(options.json, figures)
@@ -134,7 +140,7 @@ def _recall(name: str, source: ValidationSource, network: NetworkConfig) -> Iter
     for what, recall in orders:
         share = recall[1]
         assert share is not None
-        yield Row(name, share.total, what, share.hits, share.total - share.hits)
+        yield Row(name, share.total, what, share.hits, 0, share.total - share.hits)
 
 
 def gardens_point(network: NetworkConfig, _drives: Path) -> Iterator[Row]:
@@ -249,10 +255,10 @@ def _asked(
 
 
 def _states(name: str, tally: Tally, answerable: int) -> Iterator[Row]:
-    yield Row(name, answerable, 'first, re-ranked', tally.first_right,
-              tally.images - tally.first_right)  # fmt: skip
-    wrong = tally.localized_wrong + tally.localized_beside
-    yield Row(name, answerable, 'LOCALIZED', tally.localized_right, wrong)
+    missed = answerable - tally.first_right
+    yield Row(name, answerable, 'first, re-ranked', tally.first_right, 0, missed)
+    right, beside = tally.localized_right, tally.localized_beside
+    yield Row(name, answerable, 'LOCALIZED', right, beside, tally.localized_wrong)
 
 
 SETS = {

@@ -104,6 +104,20 @@ def test_the_best_weights_run_in_the_product(small):
     assert np.linalg.norm(features.global_descriptor) == pytest.approx(1, abs=1e-5)
 
 
+def test_the_average_in_equal_shares_is_validated_and_competes(small, tmp_path):
+    config, _ = small
+    changes = ['model.equal_average_from=1', 'run.pictures=0', 'run.epochs=1', 'data.confusing=1']
+    there = ['--set', f'run.output={tmp_path}', *changes]
+    assert main(['fit', '--config', str(config), *there]) == 0
+    # Nothing is averaged before the first step.
+    assert len(values(tmp_path, 'equal/recall/reranked@1')) == 1
+    assert len(values(tmp_path, 'recall/reranked@1')) == 2
+    state = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)['state_dict']
+    assert state['equally_averaged.n_averaged'] >= 1
+    net, _ = open_weights(tmp_path / 'last_equal.safetensors')
+    assert torch.equal(net.upconv.bias, state['equally_averaged.module.upconv.bias'])
+
+
 def test_a_checkpoint_is_exported_with_its_averaged_weights(small, tmp_path, capsys):
     _, run = small
     output = tmp_path / 'w.safetensors'
