@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from helpers.browser import visible_text
 from helpers.scenes import write_folder
 
 from fol_vpr.cli.demo.inputs import is_folder
@@ -98,6 +99,8 @@ def test_the_whole_of_it_into_the_folder_of_an_earlier_run(passes, tmp_path, cap
     assert (report['queries'], report['answered'], report['unmatched_answers']) == (4, 4, 0)
     assert report['recall']['reranked']['1'] == 1
     assert cv2.imread(str(output / 'answers.png')) is not None
+    assert 'Right is' in visible_text((output / 'report.html').read_text())
+    assert f'{output / "report.html"}\n' in out
     assert '1 of every 2 images' in out
     assert 'answered 4 of 4' in out
     assert 'weights fol_tiny' in out and 'UNTRAINED' not in out

@@ -18,6 +18,8 @@ from fol_vpr.reporting.evaluation.frames import is_mistake
 
 TIMED = 1500
 """Most points along the time; where there are more queries, a point stands for several."""
+_SIZES = ((500, 8), (2000, 6))
+"""Most queries, and the pixels of a mark."""
 _SYMBOLS = {'o': 'circle', 'X': 'x', 'x': 'x', 's': 'square', '.': 'circle'}
 _STATES = {
     LocalizationState.LOCALIZED: (SERIES[0], 'circle'),
@@ -91,7 +93,8 @@ def trajectory_figure(evaluation: Evaluation) -> Figure | None:
             name='to the wrong reference', line={'color': WRONG, 'width': 1}, opacity=0.6,
         )  # fmt: skip
     for group in groups:
-        _marks(figure, group, plotted.queries[group[3], 0], plotted.queries[group[3], 1])
+        x, y = plotted.queries[group[3]].T
+        _marks(figure, group, x, y, evaluation)
     return figure
 
 
@@ -112,17 +115,22 @@ def order_figure(evaluation: Evaluation) -> Figure:
         found = [q for q in queries if q in first]
         if found:
             group = (words, colour, symbol, found)
-            _marks(figure, group, np.array(found), np.array([first[q] for q in found]))
+            places = np.array([first[q] for q in found])
+            _marks(figure, group, np.array(found), places, evaluation)
     return figure
 
 
-def _marks(figure: Figure, group: Group, x: np.ndarray, y: np.ndarray) -> None:
+def _marks(
+    figure: Figure, group: Group, x: np.ndarray, y: np.ndarray, evaluation: Evaluation
+) -> None:
     words, colour, symbol, queries = group
+    # Marks of a long drive would cover each other.
+    size = next((size for most, size in _SIZES if evaluation.queries <= most), 4)
     figure.add_scatter(
         x=_metres(x), y=_metres(y), mode='markers', name=f'{words} ({len(queries)})',
         customdata=np.array(queries),
         hovertemplate='query %{customdata}<extra>%{fullData.name}</extra>',
-        marker={'color': colour, 'symbol': symbol, 'size': 10 if colour == WRONG else 8,
+        marker={'color': colour, 'symbol': symbol, 'size': size + 2 * (colour == WRONG),
                 'line': {'width': 1.5 if symbol.endswith('open') else 0, 'color': colour}},
     )  # fmt: skip
 

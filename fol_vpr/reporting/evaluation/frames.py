@@ -84,7 +84,8 @@ def shown_queries(result: Result) -> tuple[list[int], int]:
         and is_mistake(outcome(answer, evaluation.positives[answer.index], sequence=sequence))
     ]
     spread = np.linspace(0, evaluation.queries - 1, min(QUERIES, evaluation.queries))
-    chosen = {*spread.round().astype(int).tolist(), *wrong[:MISTAKES]}
+    some = np.linspace(0, max(len(wrong) - 1, 0), min(MISTAKES, len(wrong))).round().astype(int)
+    chosen = {*spread.round().astype(int).tolist(), *(wrong[place] for place in some)}
     return sorted(chosen), len(set(wrong) - chosen)
 
 
