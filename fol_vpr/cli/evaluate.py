@@ -33,6 +33,14 @@ from fol_vpr.cli.common.pictures import (
     query_frames,
     write_pictures,
 )
+from fol_vpr.cli.common.predictions import (
+    add_prediction_options,
+    check_new,
+    judged,
+    query_paths,
+    read_predicted,
+    write_predicted,
+)
 from fol_vpr.cli.common.report import write_report
 from fol_vpr.config import (
     CameraConfig,
@@ -127,6 +135,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='BAG',
         help="bag with the live node's ~/places; --queries is then the bag that was played",
     )
+    add_prediction_options(parser)
     parser.add_argument(
         '--recording-topic',
         metavar='T',
@@ -166,6 +175,7 @@ def run(args: argparse.Namespace) -> int:
         if output is not None:
             check_writable(output)
     check_picture_options(args)
+    check_new(args.predictions)
     from fol_vpr.sources import open_source
 
     source = open_source(
@@ -181,8 +191,10 @@ def run(args: argparse.Namespace) -> int:
         dataset=args.dataset[0] if args.dataset else '',
     )
     source = part_of(source, args)
-    if args.recording is not None:
-        _evaluate_recording(args, source)
+    if args.predictions is not None:
+        query_paths(source, args.limit)
+    if args.recording is not None or args.read_predictions is not None:
+        _evaluate_given(args, source)
     else:
         _evaluate_offline(args, source)
     return 0
@@ -201,9 +213,12 @@ def _check_combination(args: argparse.Namespace) -> None:
             raise InputError(f'--{unused[0].replace("_", "-")} needs --sequence')
     if args.recording is None and args.recording_topic is not None:
         raise InputError('--recording-topic needs --recording')
-    if args.recording is not None:
+    if args.read_predictions is not None and args.recording is not None:
+        raise InputError('--read-predictions and --recording exclude each other')
+    if args.recording is not None or args.read_predictions is not None:
         network = tuple(spec.name for spec in fields(NetworkConfig))
-        of_the_run = ('limit', 'odom_topic', *SEQUENCE, *RETRIEVAL, *VERIFICATION, *network)
+        of_a_node = ('limit',) if args.recording is not None else ()
+        of_the_run = (*of_a_node, 'odom_topic', *SEQUENCE, *RETRIEVAL, *VERIFICATION, *network)
         useless = [name for name in of_the_run if getattr(args, name) is not None]
         useless += ['sequence'] if args.sequence else []
         if useless:
@@ -212,8 +227,8 @@ def _check_combination(args: argparse.Namespace) -> None:
             )
 
 
-def _evaluate_recording(args: argparse.Namespace, source: FrameSource) -> None:
-    """Evaluate the answers of a node, without the weights of the map."""
+def _evaluate_given(args: argparse.Namespace, source: FrameSource) -> None:
+    """Evaluate the answers of a node or of another program, without the weights of the map."""
     from fol_vpr.evaluation.galleries import AnswerPainter
     from fol_vpr.evaluation.recording import read_recording
     from fol_vpr.recognizer import describe_map, open_map
@@ -221,19 +236,29 @@ def _evaluate_recording(args: argparse.Namespace, source: FrameSource) -> None:
     with open_map(args.map) as reader:
         info, places = reader.info, reader.places
         positives, plotted, criterion = _ground_truth(args, source, places, info)
-        answers = read_recording(args.recording, source, places, info, topic=args.recording_topic)
-        # The settings of the node are not in its answers, so only the map can be judged.
-        remarks = describe_map(args.map).remarks
-        conditions = _conditions(args, source, info, criterion, positives, remarks)
+        if args.recording is None:
+            answers, run = read_predicted(args, source, places, info)
+            conditions = _conditions(args, source, info, criterion, positives)
+            evaluation = Evaluation(conditions, positives, answers, plotted)
+            evaluation = judged(evaluation, run, criterion)
+        else:
+            topic = args.recording_topic
+            answers = read_recording(args.recording, source, places, info, topic=topic)
+            # The settings of the node are not in its answers, so only the map can be judged.
+            remarks = describe_map(args.map).remarks
+            conditions = _conditions(args, source, info, criterion, positives, remarks)
+            evaluation = Evaluation(conditions, positives, answers, plotted)
         result = Result(
-            Evaluation(conditions, positives, answers, plotted),
+            evaluation,
             References.of(places),
             _provenance(args),
-            Settings(info.codec),
+            Settings(info.codec if args.recording is not None else ''),
             _map_file(args, info),
         )
         painter = AnswerPainter(result.evaluation, places, query_frames(source), reader.image)
         _report(args, result, source, reader.image, painter)
+        if args.predictions is not None:
+            write_predicted(args, evaluation, source, places)
 
 
 def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
@@ -285,6 +310,8 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
         load, places = recognizer.reference_image, recognizer.places
         painter = AnswerPainter(evaluation, places, query_frames(source), load, recognizer)
         _report(args, result, source, load, painter)
+        if args.predictions is not None:
+            write_predicted(args, evaluation, source, places)
     finally:
         recognizer.close()
     if unread.count and not args.skip_bad:

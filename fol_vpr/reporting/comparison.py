@@ -77,7 +77,7 @@ def _summary(page: Page, comparison: Comparison) -> None:
                 f'{points(row.counts.difference)} points',
                 f'Recall@1, {other.name} less {comparison.name}',
                 f'95 %: {points(low)} to {points(high)}; '
-                + (f'p = {p_words(row.corrected)}' if shown else 'no difference shown'),
+                + (f'p {p_words(row.corrected)}' if shown else 'no difference shown'),
                 better if shown else '',
             )
         )
