@@ -16,7 +16,7 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, SkipBad, check_writable
+from fol_vpr.cli.common.console import Progress, SkipBad, check_writable, working
 from fol_vpr.cli.common.criterion import Criterion, too_easy, what_is_right
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.ground_truth import load_ground_truth
@@ -229,7 +229,8 @@ def _drives(
     """The evidence of all images of the drives, and what counts as right."""
     from fol_vpr.calibration import check_other_drive, check_promising, collect, differing_drives
 
-    info = recognizer.load_map(args.map)
+    with working('loading the map'):
+        info = recognizer.load_map(args.map)
     if not recognizer.extractor.trained:
         raise InputError(
             f'{args.map} was made with untrained weights, whose scores say nothing about '

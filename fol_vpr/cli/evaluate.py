@@ -17,7 +17,7 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable
+from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable, working
 from fol_vpr.cli.common.criterion import Criterion, too_easy, what_is_right
 from fol_vpr.cli.common.drive import (
     add_dataset_option,
@@ -274,10 +274,11 @@ def _evaluate_offline(args: argparse.Namespace, source: FrameSource) -> None:
     config = recognizer_config(args, network, verification=usual)
     recognizer = PlaceRecognizer(config)
     try:
-        info = recognizer.load_map(args.map)
+        with working('loading the map'):
+            info = recognizer.load_map(args.map)
+            recognizer.warm_up()
         # Without the sequence nothing is decided, and no probability is shown.
         remarks = tuple(recognizer.map_status.remarks()) if args.sequence else ()
-        recognizer.warm_up()
         with Progress('evaluate', unit='queries') as progress:
             unread = SkipBad(progress)
             answers = answer_offline(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import table
+from fol_vpr.cli.common.console import table, working
 from fol_vpr.cli.common.output import add_json, show_results
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import InputError
@@ -46,9 +46,10 @@ def run(args: argparse.Namespace) -> int:
         _check_output(Path(args.output))
     from fol_vpr.network.runtime.onnx_file import export_onnx
 
-    output, metadata = export_onnx(
-        network.weights, args.output, input_size=network.input_size, batch=batch
-    )
+    with working('exporting'):
+        output, metadata = export_onnx(
+            network.weights, args.output, input_size=network.input_size, batch=batch
+        )
     facts = {'file': str(output), 'batch': args.batch, **metadata}
     show_results(
         args, lambda: facts, lambda: table([[name, str(value)] for name, value in facts.items()])

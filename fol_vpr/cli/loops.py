@@ -14,7 +14,7 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, table
+from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, table, working
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.output import add_json, show_produced, warn
 from fol_vpr.config import (
@@ -144,7 +144,8 @@ def run(args: argparse.Namespace) -> int:
     recognizer = PlaceRecognizer(config)
     try:
         if args.map is not None:
-            recognizer.load_map(args.map)
+            with working('loading the map'):
+                recognizer.load_map(args.map)
             for each in recognizer.map_status.remarks():
                 warn(each)
         drive = _process(recognizer, source)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fol_vpr.cli import map_changes, map_show
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
-from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name
+from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, working
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of
 from fol_vpr.cli.common.output import STDOUT, add_json, remark, show_produced, warn
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
@@ -108,7 +108,8 @@ def _build(args: argparse.Namespace) -> int:
     from fol_vpr.mapping import build_map
     from fol_vpr.recognizer import PlaceRecognizer
 
-    extractor = PlaceRecognizer(RecognizerConfig(network)).extractor
+    with working('loading the weights'):
+        extractor = PlaceRecognizer(RecognizerConfig(network)).extractor
     remark(
         f'{source.description}; weights {extractor.weights_name} on {extractor.runs_on} '
         f'({extractor.precision}), preprocessing {extractor.preprocessing_id}'
@@ -135,6 +136,7 @@ def _build(args: argparse.Namespace) -> int:
                 on_bad=skipped if args.skip_bad else None,
             )
         except KeyboardInterrupt:
+            progress.close()
             progress.warn(_interrupted(args.output, kept))
             raise
     if skipped.count:
@@ -178,14 +180,17 @@ def _interrupted(output: str, kept: int | None) -> str:
     partial = Path(f'{output}.partial')
     if not partial.exists():
         return 'interrupted before the first reference; the same command starts the build again'
-    what = 'the references of the earlier run' if kept is None else f'{kept} references'
-    return f'interrupted: {what} are kept in {partial}; the same command continues'
+    what = 'the references of the earlier run are' if kept is None else f'{kept} references are'
+    if kept == 1:
+        what = '1 reference is'
+    return f'interrupted: {what} kept in {partial}; the same command continues'
 
 
 def _check(args: argparse.Namespace) -> int:
     from fol_vpr.database import can_be_repaired, check_map
 
-    problems = check_map(args.map)
+    with working('map check'):
+        problems = check_map(args.map)
     if problems and args.repair:
         return _repair(args, problems)
     show_produced(
@@ -207,7 +212,8 @@ def _repair(args: argparse.Namespace, problems: Sequence[str]) -> int:
 
     if args.json != STDOUT:
         print('\n'.join(problems), flush=True)
-    repair = repair_map(args.map)
+    with working('map check --repair'):
+        repair = repair_map(args.map)
     lost = ''.join(f'lost: {what}\n' for what in repair.dropped)
     show_produced(
         args,

@@ -16,7 +16,7 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import check_writable
+from fol_vpr.cli.common.console import check_writable, working
 from fol_vpr.cli.common.output import add_json, remark, show_results, warn
 from fol_vpr.config import CameraConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.datatypes import (
@@ -137,10 +137,11 @@ def run(args: argparse.Namespace) -> int:
     network = network_of_map(args, args.map)
     recognizer = PlaceRecognizer(recognizer_config(args, network))
     try:
-        recognizer.load_map(args.map)
-        if prior is not None:
-            _check_prior(prior, recognizer.places)
-        recognition = recognizer.recognize(frame, sequence=False, prior=prior)
+        with working('query'):
+            recognizer.load_map(args.map)
+            if prior is not None:
+                _check_prior(prior, recognizer.places)
+            recognition = recognizer.recognize(frame, sequence=False, prior=prior)
         warnings = recognizer.map_status.remarks()
         trained = recognizer.extractor.trained
         weights = recognizer.extractor.weights_name

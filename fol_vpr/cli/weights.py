@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fol_vpr.cli.common.console import Progress, table
+from fol_vpr.cli.common.console import Progress, table, working
 from fol_vpr.cli.common.output import add_json, remark, show_results
 
 
@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     from fol_vpr.network.weights.registry import list_weights
 
-    entries = list_weights()
+    with working('checking the weights'):
+        entries = list_weights()
     show_results(
         args,
         lambda: [
@@ -57,6 +58,7 @@ def _fetch(args: argparse.Namespace) -> int:
         try:
             path = fetch_weights(args.name, progress, url=args.url)
         except KeyboardInterrupt:
+            progress.close()
             progress.warn('interrupted: the part downloaded is kept; the same command continues')
             raise
     show_results(args, lambda: {'name': args.name, 'path': path}, lambda: str(path))
@@ -67,7 +69,8 @@ def _fetch(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> int:
     from fol_vpr.network.weights.registry import load
 
-    _, info = load(args.weights)
+    with working('reading the weights'):
+        _, info = load(args.weights)
     values = {
         'name': info.name,
         'architecture': info.architecture,

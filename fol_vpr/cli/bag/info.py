@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from fol_vpr.cli.common.console import table
+from fol_vpr.cli.common.console import table, working
 from fol_vpr.cli.common.output import add_json, show_results, warn
 from fol_vpr.files import printable
 
@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Print what is in a bag."""
     from fol_vpr.sources import Bag
 
-    bag = Bag(args.bag)
+    with working('reading the bag'):
+        bag = Bag(args.bag)
     for warning in bag.warnings:
         warn(warning)
     size = sum(path.stat().st_size for path in bag.files())

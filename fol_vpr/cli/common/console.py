@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from fol_vpr.cli.common.terminal import is_quiet
 from fol_vpr.errors import FolVprError, InputError, StorageError
 
 QUIET_INTERVAL = 10.0  # seconds between lines where the output is no terminal
+_TICK = 1.0  # seconds between two updates of a line on a terminal
 
 
 class Progress:
@@ -66,16 +68,19 @@ class Progress:
         self.close()
 
     def close(self) -> None:
-        """End the bar and leave it on the terminal."""
+        """End the bar and leave it on the terminal, on a line of its own."""
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
 
     def warn(self, message: str) -> None:
         """Print a line above the bar."""
+        # tqdm.write does not know the bar of a stream that is wrapped, and prints behind it.
         if self._bar is not None:
-            self._bar.write(message, file=self._stream)
-        else:
-            print(message, file=self._stream, flush=True)
+            self._bar.clear()
+        print(message, file=self._stream, flush=True)
+        if self._bar is not None:
+            self._bar.refresh()
 
     def _update_bar(self, done: int, total: int, note: str) -> None:
         if self._bar is None:
@@ -105,6 +110,41 @@ class Progress:
         else:
             amounts = f'{done} of {total}, {rate:.1f} {self._unit}/s'
         return f'{self._what}: {amounts}, {left}' + (f' ({note})' if note else '')
+
+
+@contextmanager
+def working(what: str, stream: TextIO | None = None) -> Iterator[None]:
+    """Shows, within the context, what is being done where nothing can be counted.
+
+    On a terminal a line with the seconds so far, which vanishes at the end; elsewhere a line every
+    10 s; with --quiet nothing.
+
+    Args:
+        what: is being done, in a few words.
+        stream: where it is shown; stderr where None.
+    """
+    shown_on = sys.stderr if stream is None else stream
+    if is_quiet():
+        yield
+        return
+    terminal, ended = shown_on.isatty(), threading.Event()
+
+    def show() -> None:
+        started = time.monotonic()
+        while not ended.wait(_TICK if terminal else QUIET_INTERVAL):
+            seconds = time.monotonic() - started
+            begin, end = ('\r', '') if terminal else ('', '\n')
+            print(f'{begin}{what}: {seconds:.0f} s', end=end, file=shown_on, flush=True)
+
+    shower = threading.Thread(target=show, name='working', daemon=True)
+    shower.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        shower.join()
+        if terminal:
+            print('\r' + ' ' * (len(what) + 12) + '\r', end='', file=shown_on, flush=True)
 
 
 class SkipBad:

@@ -8,7 +8,8 @@ import stat
 import pytest
 
 from fol_vpr.cli.common import console
-from fol_vpr.cli.common.console import Progress, atomic_text, check_writable
+from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, working
+from fol_vpr.cli.common.terminal import _PrintableStream
 from fol_vpr.errors import StorageError
 
 
@@ -34,6 +35,20 @@ def test_lines_only_now_and_then(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize('stream', [io.StringIO(), Terminal()])
+def test_work_without_a_count_shows_its_seconds(monkeypatch, stream):
+    monkeypatch.setattr(console, 'QUIET_INTERVAL', 0.01)
+    monkeypatch.setattr(console, '_TICK', 0.01)
+    with working('export', stream=stream):
+        while 'export: 0 s' not in stream.getvalue():
+            pass
+    if stream.isatty():
+        # The line has gone when the results come.
+        assert stream.getvalue().split('\r')[-2:] == [' ' * 18, '']
+    else:
+        assert stream.getvalue().splitlines()[0] == 'export: 0 s'
+
+
 def test_a_bar_on_a_terminal():
     stream = Terminal()
     with Progress('fetch', unit='B', stream=stream) as progress:
@@ -42,6 +57,21 @@ def test_a_bar_on_a_terminal():
         progress.warn('a word')
     assert '2.00M/2.00M' in stream.getvalue()
     assert 'a word\n' in stream.getvalue()
+
+
+def test_a_word_above_the_bar_begins_a_line():
+    """Also where the stream is the one that `fol_vpr` wraps, so that names cannot drive it."""
+    stream = Terminal()
+    with Progress('fetch', stream=_PrintableStream(stream)) as progress:
+        progress(1, 2)
+        progress.warn('a word')
+        progress.close()
+        progress.warn('the last word')
+    before, _, after = stream.getvalue().partition('a word\n')
+    assert before.endswith('\r')
+    assert before.split('\r')[-2].strip() == ''
+    assert 'fetch:' in after
+    assert after.endswith('\nthe last word\n')
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
