@@ -6,6 +6,35 @@ from setuptools import find_packages, setup
 
 NAME = 'fol_vpr'
 
+# What `pip install` brings: the part "Running" of requirements.txt, which says what each is for
+# and pins what the tests are run with. test/packaging/test_install.py compares the names.
+# Tests of bags, maps, search, geometry and answers were run once with all of these at their lowest
+# versions, on Python 3.11. colcon neither installs nor checks any of them: programs start where
+# a distribution is missing, as with NumPy and OpenCV from apt.
+RUNNING = [
+    'torch>=2.13',
+    'safetensors>=0.4.2',
+    'numpy>=1.26',
+    'faiss-cpu>=1.9',
+    'opencv-python-headless>=4.6',
+    'pillow>=10.2',
+    'rosbags>=0.10.10',
+    'mcap>=1.2.1',
+    'zstandard>=0.22',
+    'lz4>=4.3.3',
+    'rosbags-image>=0.10.2',
+    'pyproj>=3.6.1',
+    'psutil>=5.9.8',
+    'rich>=13.7',
+    'tqdm>=4.66.2',
+    'pyyaml>=6.0.1',
+    'matplotlib>=3.6.3',
+    'plotly>=6.0',
+    'jinja2>=3.1.2',
+    'scikit-learn>=1.4.1',
+    'threadpoolctl>=3.1',
+]
+
 
 def share(folder: str, pattern: str) -> tuple[str, list[str]]:
     """The files of `folder` that match `pattern`, installed to share/fol_vpr/`folder`."""
@@ -29,8 +58,16 @@ setup(
         share('config', '*.*'),
     ],
     zip_safe=False,
+    install_requires=RUNNING,
     extras_require={
-        'test': ['pytest'],
+        'test': ['pytest', 'pytest-timeout', 'hypothesis'],
+        # What training/ in a checkout needs besides; see training/requirements.txt.
+        'train': [
+            'pytorch-lightning',
+            'pytorch-metric-learning',
+            'tensorboard',
+            'panda3d',
+        ],
         'onnx': ['onnx', 'onnxscript'],
         'onnxruntime': ['onnxruntime'],
         'openvino': ['openvino'],

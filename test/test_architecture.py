@@ -49,6 +49,7 @@ MAY_IMPORT = {
 VERBS = {
     'cli/weights.py': {'network'},
     'cli/export.py': {'network'},
+    'cli/explain/command.py': {'network'},
     'cli/map.py': {'database'},
     'cli/map_changes.py': {'database'},
     'cli/map_show.py': {'database'},

@@ -22,6 +22,7 @@ from fol_vpr.errors import FolVprError
 VERBS = {
     'map': 'build a map from images or a bag; show, check, merge, split, or prune maps',
     'query': 'find where one image was taken in a map',
+    'explain': 'show what the network looks at in an image, and what it keeps',
     'evaluate': 'compare answers with ground truth: recall, latency, queries without an answer',
     'compare': 'compare results of the same queries: what differs, and what chance explains',
     'calibrate': 'fit, to drives through a map, how probable its answers are',

@@ -16,8 +16,9 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import check_writable, working
+from fol_vpr.cli.common.console import working
 from fol_vpr.cli.common.output import add_json, remark, show_results, warn
+from fol_vpr.cli.common.pictures import check_picture
 from fol_vpr.config import CameraConfig, RetrievalConfig, VerificationConfig
 from fol_vpr.datatypes import (
     Frame,
@@ -126,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
     if args.picture is not None:
-        _check_picture(args.picture)
+        check_picture(args.picture)
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.sources import read_photograph
 
@@ -163,13 +164,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         recognizer.close()
     return 0
-
-
-def _check_picture(path: str) -> None:
-    from fol_vpr.pictures import check_suffix
-
-    check_suffix(path)
-    check_writable(path)
 
 
 def _draw(path: str, frame: Frame, recognition: Recognition, recognizer: PlaceRecognizer) -> None:

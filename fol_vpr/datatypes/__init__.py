@@ -35,6 +35,7 @@ from fol_vpr.datatypes.geometry import (
 )
 from fol_vpr.datatypes.images import Features, Frame, LocalFeatures
 from fol_vpr.datatypes.maps import MAX_ID, PRIOR_SIGMAS, Candidate, MapInfo, Place, Prior
+from fol_vpr.datatypes.masks import Masks
 
 __all__ = [
     'DISTORTION_MODELS',
@@ -56,6 +57,7 @@ __all__ = [
     'LocalizationState',
     'LoopClosure',
     'MapInfo',
+    'Masks',
     'Place',
     'PlaceHypothesis',
     'Pose',

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from fol_vpr.config import NetworkConfig
-from fol_vpr.datatypes import Features
+from fol_vpr.datatypes import Features, Masks
 from fol_vpr.errors import DeviceError
 from fol_vpr.network.preprocessing import (
     RELEASED_SIZE,
@@ -139,6 +139,20 @@ class FeatureExtractor:
                 extracted = self._open().run([prepared[i] for i in members], timings)
             found.update(zip(members, extracted, strict=True))
         return [_features(image, found[i]) for i, image in enumerate(prepared)]
+
+    def masks(self, image: np.ndarray | PreparedImage) -> Masks:
+        """What the network looks at in an image, and what it keeps of it.
+
+        Args:
+            image: [H, W, 3] uint8, RGB, or a result of `prepare`.
+
+        Raises:
+            InputError: the image has another shape or type, or the runtime is not torch.
+            DeviceError: the device has not enough memory, or the extractor is closed.
+        """
+        prepared = image if isinstance(image, PreparedImage) else self.prepare(image)
+        with self._turn:
+            return self._open().masks(prepared)
 
     def warm_up(self) -> float:
         """Run the network at the input size, so that the first image is not slow.

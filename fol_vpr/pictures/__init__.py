@@ -1,6 +1,7 @@
 """Pictures of answers and of what the network looks at, as RGB arrays."""
 
 from fol_vpr.pictures.answer import Truth, answer_picture, match_picture, pair_with_legend
+from fol_vpr.pictures.explanation import explanation_picture, mask_panel
 from fol_vpr.pictures.images import check_suffix, decoded, fitted, jpeg_of, write_picture
 
 __all__ = [
@@ -8,8 +9,10 @@ __all__ = [
     'answer_picture',
     'check_suffix',
     'decoded',
+    'explanation_picture',
     'fitted',
     'jpeg_of',
+    'mask_panel',
     'match_picture',
     'pair_with_legend',
     'write_picture',

@@ -95,7 +95,7 @@ def test_path_array_and_frame_get_the_same_answer(recognizer, tmp_path):
 
 def test_photographs_are_no_stream(recognizer):
     for _ in range(5):
-        answer = recognizer.query(view(1))
+        answer = recognizer.query(view(1, shift=5))
         assert (answer.state, answer.cause) == (LocalizationState.UNKNOWN, Cause.FEW_IMAGES)
         assert 'verification.consecutive' in answer.remedy
     # Nor do they count in one.
@@ -105,7 +105,7 @@ def test_photographs_are_no_stream(recognizer):
 def test_one_photograph_is_enough_where_that_is_wanted(town):
     sure = {'verification.consecutive': 1}
     with PlaceRecognizer.for_map(town, settings=sure) as made:
-        answer = made.query(view(1))
+        answer = made.query(view(1, shift=5))
     assert answer.state == LocalizationState.LOCALIZED
     assert answer.best is answer.believed
     np.testing.assert_array_equal(answer.best.pose.position, [10, 0, 0])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fol_vpr.cli.common.console import Progress
+from fol_vpr.cli.common.console import Progress, check_writable
 from fol_vpr.cli.common.output import remark
 from fol_vpr.errors import InputError, StorageError
 
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 # As `galleries.KINDS`, which --help must not import: that takes the libraries of pictures.
 KINDS = ('wrong', 'localized', 'undecided', 'all')
+
+
+def check_picture(path: str) -> None:
+    """Check that a picture can be written, before minutes of work.
+
+    Raises:
+        StorageError: the folder cannot be written, or the suffix is of no known format.
+    """
+    from fol_vpr.pictures import check_suffix
+
+    check_suffix(path)
+    check_writable(path)
 
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from fol_vpr.config import NetworkConfig
+from fol_vpr.datatypes import Masks
 from fol_vpr.errors import InputError
 from fol_vpr.network.exported.file import (
     OUTPUTS,
@@ -110,6 +111,13 @@ class ExportedBackend:
             found += [gather(*rows) for rows in list(zip(*outputs, strict=True))[:left]]
         add_time(timings, 'forward', started)
         return found
+
+    def masks(self, image: PreparedImage) -> Masks:
+        """Raise InputError: exported files have no such outputs."""
+        raise InputError(
+            'an exported file does not give the masks of the network: set network.runtime to '
+            'torch, which needs the weights'
+        )
 
     def close(self) -> None:
         """Free the memory of the runtime."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fol_vpr.datatypes import LocalFeatures
+from fol_vpr.datatypes import LocalFeatures, Masks
 from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.preprocessing import PreparedImage
 from fol_vpr.network.weights.info import WeightsInfo
@@ -59,6 +59,13 @@ class Backend(Protocol):
 
     def run(self, images: Sequence[PreparedImage], timings: dict[str, float]) -> list[Extracted]:
         """Process images of one input size; adds seconds to `resize` and `forward`."""
+
+    def masks(self, image: PreparedImage) -> Masks:
+        """What the network looks at in an image.
+
+        Raises:
+            InputError: this runtime does not give it.
+        """
 
     def close(self) -> None:
         """Free the device's memory."""

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from fol_vpr.config import NetworkConfig
-from fol_vpr.datatypes import LocalFeatures
+from fol_vpr.datatypes import LocalFeatures, Masks
 from fol_vpr.network.model.aggregation import DESCRIPTOR_DIM
+from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.fol import FoLOutput
 from fol_vpr.network.model.local_head import LOCAL_DIM
 from fol_vpr.network.preprocessing import RELEASED_SIZE, PreparedImage, to_input
@@ -92,6 +93,30 @@ class TorchBackend:
             self._synchronize()
             add_time(timings, 'forward', started)
         return found
+
+    def masks(self, image: PreparedImage) -> Masks:
+        """What the network looks at in an image.
+
+        Raises:
+            DeviceError: the device has not enough memory.
+        """
+        grid = image.size[0] // PATCH, image.size[1] // PATCH
+        with torch.inference_mode(), memory_guard('an image', self._device):
+            found = self._net(self._batch([image]))
+            local = found.local[0]
+            # Every fourth position is the centre of a patch, and of a chosen patch it is kept.
+            steps = ((local.positions.cpu() - (PATCH - 1) / 2) / (PATCH / 4)).round().long()
+            centres = steps[(steps % 4 == 0).all(dim=1)] // 4
+            chosen = torch.zeros(grid, dtype=torch.bool)
+            chosen[centres[:, 1], centres[:, 0]] = True
+            return Masks(
+                attention=found.attention[0].view(grid).float().cpu().numpy().copy(),
+                assignment=found.assignment[0].unflatten(1, grid).float().cpu().numpy().copy(),
+                chosen=chosen.numpy(),
+                local_features=len(local.positions),
+                image_size=image.image_size,
+                input_size=(image.size[1], image.size[0]),
+            )
 
     def close(self) -> None:
         """Free the device's memory."""

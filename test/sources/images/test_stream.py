@@ -16,10 +16,9 @@ from benchmarks.robustness.image_transport import (
     raw_message,
     scene,
 )
-from fol_vpr.cli import query
 from fol_vpr.config import CameraConfig
 from fol_vpr.errors import InputError
-from fol_vpr.sources import ImageFolder, StreamDecoder, open_source
+from fol_vpr.sources import ImageFolder, StreamDecoder, open_source, read_photograph
 from fol_vpr.sources.images.stream import spread
 
 GREY = picture(3)[:, :, 1]
@@ -115,12 +114,13 @@ def test_a_range_that_is_none_is_refused(numbers: tuple[float, ...]) -> None:
 
 
 def test_one_photograph_is_a_stream_of_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / 'x.png'
     path.write_bytes(imencode(twelve_bits(1), 'png'))
-    check_brightness([query._read(str(path), CameraConfig()).image], (1.0,))
-    assert '(12 bits)' in capsys.readouterr().err
+    said: list[str] = []
+    check_brightness([read_photograph(path, remark=said.append).image], (1.0,))
+    assert '(12 bits)' in ' '.join(said)
 
 
 def test_live_images_of_12_bits_after_the_first() -> None:

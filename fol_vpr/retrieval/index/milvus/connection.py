@@ -134,7 +134,7 @@ def _client_type() -> Any:
     except ImportError as error:
         raise InputError(
             f'retrieval.index is milvus, but pymilvus cannot be imported ({error}): '
-            'pip install fol_vpr[milvus]'
+            'pip install pymilvus milvus-lite'
         ) from error
     # It logs each error with a traceback, which is raised as well.
     logger = logging.getLogger('pymilvus')

@@ -15,7 +15,9 @@ from fol_vpr.errors import MapError
 from fol_vpr.retrieval.index.milvus import MilvusIndex
 from fol_vpr.retrieval.index.protocol import ArraySource
 
-pytest.importorskip('pymilvus', reason='pymilvus is not installed: pip install fol_vpr[milvus]')
+pytest.importorskip(
+    'pymilvus', reason='pymilvus is not installed: pip install pymilvus milvus-lite'
+)
 
 COUNT = 300
 

@@ -16,7 +16,9 @@ from fol_vpr.retrieval.index.milvus import MilvusIndex
 from fol_vpr.retrieval.index.milvus.connection import Connection
 from fol_vpr.retrieval.index.protocol import ArraySource
 
-pytest.importorskip('pymilvus', reason='pymilvus is not installed: pip install fol_vpr[milvus]')
+pytest.importorskip(
+    'pymilvus', reason='pymilvus is not installed: pip install pymilvus milvus-lite'
+)
 
 # Seconds within which a server on loopback is expected to answer, on a busy machine.
 PATIENCE = 120
