@@ -1,0 +1,1 @@
+"""FoL inside RTAB-Map."""
