@@ -8,7 +8,7 @@ NAME = 'fol_vpr'
 
 # What `pip install` brings: the part "Running" of requirements.txt, which says what each is for
 # and pins what the tests are run with. test/packaging/test_install.py compares the names.
-# Tests of bags, maps, search, geometry and answers were run once with all of these at their lowest
+# Tests of bags, maps, search, geometry and answers were run once with nearly all at their lowest
 # versions, on Python 3.11. colcon neither installs nor checks any of them: programs start where
 # a distribution is missing, as with NumPy and OpenCV from apt.
 RUNNING = [
@@ -27,11 +27,13 @@ RUNNING = [
     'psutil>=5.9.8',
     'rich>=13.7',
     'tqdm>=4.66.2',
+    'argcomplete>=3.1.4',
     'pyyaml>=6.0.1',
     'matplotlib>=3.6.3',
     'plotly>=6.0',
     'jinja2>=3.1.2',
     'scikit-learn>=1.4.1',
+    'scipy>=1.11.4',
     'threadpoolctl>=3.1',
 ]
 
