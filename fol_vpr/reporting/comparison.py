@@ -77,7 +77,7 @@ def _summary(page: Page, comparison: Comparison) -> None:
                 f'{points(row.counts.difference)} points',
                 f'Recall@1, {other.name} less {comparison.name}',
                 f'95 %: {points(low)} to {points(high)}; '
-                + (f'p {p_words(row.corrected)}' if shown else 'no difference shown'),
+                + (f'corrected p: {p_words(row.corrected)}' if shown else 'no difference shown'),
                 better if shown else '',
             )
         )
@@ -201,8 +201,8 @@ def _differences(section: Section, comparison: Comparison, other: Against) -> No
         low, high = counts.interval()
         rows.append(
             [row.name, f'{100 * counts.first.value:.1f} %', f'{100 * counts.second.value:.1f} %',
-             points(counts.difference), f'{points(low)} to {points(high)}', counts.first_only,
-             counts.second_only,
+             points(counts.difference), _unbroken(f'{points(low)} to {points(high)}'),
+             counts.first_only, counts.second_only,
              p_words(counts.p_value()) if counts.discordant else 'none differ',
              p_words(row.corrected)]
         )  # fmt: skip
@@ -227,6 +227,11 @@ def _differences(section: Section, comparison: Comparison, other: Against) -> No
         )
 
 
+def _unbroken(text: str) -> str:
+    """A text that a narrow column does not break."""
+    return text.replace(' ', '\u00a0')
+
+
 def _quantity_row(row: Quantity) -> Sequence[str]:
     found = row.difference
     return [
@@ -234,7 +239,7 @@ def _quantity_row(row: Quantity) -> Sequence[str]:
         quantity(found.first, row.unit),
         quantity(found.second, row.unit),
         signed(found.value, row.unit),
-        f'{signed(found.low, row.unit)} to {signed(found.high, row.unit)}',
+        _unbroken(f'{signed(found.low, row.unit)} to {signed(found.high, row.unit)}'),
     ]
 
 

@@ -70,8 +70,8 @@ def _of_share(row: YesNo, names: tuple[str, str]) -> str:
         better = 'better' if row.more_is_better else 'worse'
         return (
             f'{row.name}: {more} has more, which is {better}: {points(counts.difference)} '
-            f'percentage points for {names[1]}, with 95 % {between}. {differing}; were both '
-            'equally good, chance would divide them so unevenly in '
+            f'percentage points for {names[1]}, with an interval of 95 % from {between}. '
+            f'{differing}; were both equally good, chance would divide them so unevenly in '
             f'{p_words(counts.p_value())} of all cases (corrected for the number of '
             f'tests: {p_words(row.corrected)}).'
         )
