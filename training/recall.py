@@ -54,7 +54,9 @@ def evaluate(
     Raises:
         FolVprError: the weights or an image cannot be used.
     """
-    retrieval = RetrievalConfig(candidates=max(rerank, *RECALL_AT), rerank=rerank)
+    # As many candidates as in the product: the score of re-ranking depends on all of them.
+    candidates = max(rerank, RetrievalConfig.candidates, *RECALL_AT)
+    retrieval = RetrievalConfig(candidates=candidates, rerank=rerank)
     # Geometric verification does not change the order of the answers.
     settings = RecognizerConfig(network, retrieval, VerificationConfig(verify=0))
     recognizer = PlaceRecognizer(settings)
