@@ -87,8 +87,9 @@ def test_the_whole_of_it_into_the_folder_of_an_earlier_run(passes, tmp_path, cap
     (output / '.made-by-fol_vpr-demo').touch()
     (output / 'localizer.log').write_text('of the earlier run')
     (output / 'notes.txt').write_text('of somebody')
-    assert main(command) == 0, capfd.readouterr().err
-    out = capfd.readouterr().out
+    code, said = main(command), capfd.readouterr()
+    assert code == 0, said.err
+    out = said.out
     assert not (output / 'localizer.log').exists() or (
         'of the earlier run' not in (output / 'localizer.log').read_text()
     )
@@ -101,7 +102,7 @@ def test_the_whole_of_it_into_the_folder_of_an_earlier_run(passes, tmp_path, cap
     assert cv2.imread(str(output / 'answers.png')) is not None
     assert 'Right is' in visible_text((output / 'report.html').read_text())
     assert f'{output / "report.html"}\n' in out
-    assert '1 of every 2 images' in out
+    assert '1 of every 2 images' in said.err
     assert 'answered 4 of 4' in out
     assert 'weights fol_tiny' in out and 'UNTRAINED' not in out
 
