@@ -98,7 +98,8 @@ class FoLTraining(pl.LightningModule):
                 f'the loss is {float(total)} in step {self.global_step}: lower '
                 'optimiser.learning_rate, or set optimiser.clip'
             )
-        if self.global_step % self.config.run.log_every == 0:
+        # Only in the steps that Lightning writes down.
+        if (self.global_step + 1) % self.config.run.log_every == 0:
             self.log('batch', float(checksum(batch)))
         self.log('loss/total', total.detach(), prog_bar=True)
         self.log_dict({f'loss/{name}': value.detach() for name, value in parts.items()})
