@@ -32,7 +32,7 @@ class ComparisonConfig(Checked):
     """How the uncertainty of a difference between two results is estimated."""
 
     resamples: int = setting(
-        5000,
+        2000,
         'Number of times that the queries are drawn anew for the intervals of latencies and '
         'calibration errors. Larger makes the ends of the intervals steadier, and takes longer.',
         minimum=100,

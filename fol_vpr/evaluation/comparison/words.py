@@ -122,4 +122,5 @@ def signed(value: float, unit: str) -> str:
     """A difference with its sign."""
     if math.isnan(value):
         return '?'
+    value += 0.0  # -0.0 becomes 0.0
     return f'{value:+.1f}' if unit else f'{value:+.3f}'
