@@ -51,8 +51,8 @@ VERBS = {
     'cli/export.py': {'network'},
     'cli/explain/command.py': {'network'},
     'cli/map.py': {'database'},
-    'cli/map_changes.py': {'database'},
-    'cli/map_show.py': {'database'},
+    'cli/maps/changes.py': {'database'},
+    'cli/maps/show.py': {'database'},
     'cli/doctor/gathering/probe.py': {'network'},
 }
 # What `fol_vpr` offers by itself. test_the_bare_import_is_light holds that it is imported late.

@@ -1,4 +1,4 @@
-"""`fol_vpr map build | check`; other verbs of `map` are in `map_show` and `map_changes`."""
+"""`fol_vpr map build | check`; the other verbs of `map` are in `fol_vpr.cli.maps`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from fol_vpr.cli import map_changes, map_show
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
 from fol_vpr.cli.common.console import Progress, SkipBad, check_map_name, working
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of
 from fol_vpr.cli.common.output import STDOUT, add_json, remark, show_produced, warn
+from fol_vpr.cli.maps import changes as map_changes
+from fol_vpr.cli.maps import show as map_show
 from fol_vpr.config import CameraConfig, MappingConfig, NetworkConfig, RecognizerConfig
 from fol_vpr.errors import InputError
 

@@ -6,10 +6,10 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fol_vpr.cli import map_changes
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import check_writable, table
 from fol_vpr.cli.common.output import add_json, show_produced, warn
+from fol_vpr.cli.maps import changes
 from fol_vpr.config import PruningConfig, scaled
 from fol_vpr.errors import InputError
 
@@ -49,7 +49,7 @@ def info(args: argparse.Namespace) -> int:
             lambda: table(_session_rows(described), left=(0, 2, 3, 5)),
         )
         return 0
-    rows = [row for row in map_changes.info_rows(header) if row[0] != 'scale']
+    rows = [row for row in changes.info_rows(header) if row[0] != 'scale']
     show_produced(
         args,
         lambda: {**dataclasses.asdict(header), **values},
@@ -117,7 +117,7 @@ def show(args: argparse.Namespace) -> int:
             info=reader.info,
             description=described,
             image=reader.image,
-            rows=map_changes.info_rows(reader.info),
+            rows=changes.info_rows(reader.info),
             redundant=redundant,
             pruning=pruning,
             not_compared=why,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers.small_maps import add_place, build, features, header
 
-from fol_vpr.cli import map_show
 from fol_vpr.cli.main import main
+from fol_vpr.cli.maps import show
 from fol_vpr.database import HitCounter, MapReader, MapWriter
 from fol_vpr.datatypes import GeoPosition, Pose
 
@@ -71,7 +71,7 @@ def test_maps_without_positions_and_with_degrees_have_pages(drive, tmp_path):
 
 
 def test_large_maps_say_what_was_left_out(posed, tmp_path, monkeypatch):
-    monkeypatch.setattr(map_show, 'MAX_COMPARED', 10)
+    monkeypatch.setattr(show, 'MAX_COMPARED', 10)
     monkeypatch.setattr('fol_vpr.reporting.maps.plan.MAX_MARKS', 7)
     page = tmp_path / 'map.html'
     assert main(['map', 'show', str(posed), '--output', str(page)]) == 0
