@@ -19,11 +19,17 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from fol_vpr.network.tensors import to_input
+from fol_vpr.pictures.explanation import mask_panel
+from fol_vpr.pictures.images import below, beside, with_margin
+from fol_vpr.pictures.text import Text, text_block
 from training.module import FoLTraining
 
 COLUMNS = ('step', 'name', 'value')
 _SMOOTHED = 50
-_MIN_SIDE = 200
+# Of an image of a sheet, in pixels, so that the scales below can be read.
+_SIDE = 320
+_GAP = 14
+_TITLES = ('Image', 'Extraction mask M_e', 'Aggregation mask M_a')
 _NORM = 'gradient norm'
 
 Curve = tuple[list[float], list[float]]
@@ -139,8 +145,15 @@ class Journal(pl.Callback):
 def mask_sheet(module: FoLTraining, images: Sequence[np.ndarray]) -> np.ndarray:
     """Each image, its extraction mask M_e and its aggregation mask M_a, one row for each image.
 
-    The colours run from the mask's lowest value (blue) to its highest (yellow), which are written
-    on it: a mask that hardly differs between patches looks as lively as any other.
+    Below each mask is a scale of its colours, with its lowest and its highest value: a mask that
+    hardly differs between patches looks as lively as any other.
+
+    Args:
+        module: the network as it is now.
+        images: [H, W, 3] uint8, RGB.
+
+    Returns:
+        [H, W, 3] uint8, RGB.
     """
     side = module.config.model.input_size
     net, was_training = module.exported_net, module.exported_net.training
@@ -150,25 +163,14 @@ def mask_sheet(module: FoLTraining, images: Sequence[np.ndarray]) -> np.ndarray:
         encoded = net.encode(inputs)
     net.train(was_training)
     masks = (encoded.tokens.cls_attention, encoded.aggregated.assignment.mean(dim=1))
-    rows = []
-    shown_side = max(side, _MIN_SIDE)
+    head = [text_block(_SIDE, [Text(title, 20, bold=True)]) for title in _TITLES]
+    rows = [beside(head, _GAP)]
     for index, image in enumerate(images):
-        small = cv2.resize(image, (shown_side, shown_side), interpolation=cv2.INTER_AREA)
-        shown = [mask[index].view(encoded.tokens.grid).float().cpu().numpy() for mask in masks]
-        rows.append(np.concatenate([small, *(_overlay(small, mask) for mask in shown)], axis=1))
-    return np.concatenate(rows, axis=0)
-
-
-def _overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    low, high = float(mask.min()), float(mask.max())
-    scaled = (255 * (mask - low) / max(high - low, 1e-12)).astype(np.uint8)
-    large = cv2.resize(scaled, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    colours = cv2.cvtColor(cv2.applyColorMap(large, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    mixed = cv2.addWeighted(image, 0.4, colours, 0.6, 0)
-    text = f'{low:.3g} to {high:.3g}'
-    for colour, width in ((0, 3), (255, 1)):
-        cv2.putText(mixed, text, (5, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, [colour] * 3, width)
-    return mixed
+        small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        values = [mask[index].view(encoded.tokens.grid).float().cpu().numpy() for mask in masks]
+        panels = [mask_panel(small, each, '', _SIDE) for each in values]
+        rows.append(beside([small, *panels], _GAP))
+    return with_margin(below(rows, _GAP), _GAP)
 
 
 def draw_curves(metrics: Path, picture: Path) -> None:

@@ -85,6 +85,7 @@ def add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', metavar='OUT.html', required=True, help='the page to write, .html'
     )
+    add_json(parser, 'the description of the map')
     parser.add_argument(
         '--gap', type=float, metavar='X',
         help='distance in metres without a reference along a session from which on a stretch is a '
@@ -125,7 +126,11 @@ def show(args: argparse.Namespace) -> int:
         )
         page = map_page(facts, Provenance.of_this(args.command_line))
     page.write(args.output)
-    print(f'{args.output} shows {facts.info.places} references of {args.map}')
+    show_produced(
+        args,
+        lambda: {'page': args.output, **dataclasses.asdict(facts.info), **described.as_json()},
+        lambda: f'{args.output} shows {facts.info.places} references of {args.map}',
+    )
     return 0
 
 
