@@ -155,7 +155,12 @@ def test_a_fresh_environment_answers_without_ros(tmp_path):
 
     def run(*words: str | Path, fails: bool = False) -> str:
         done = subprocess.run(
-            words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            [str(programs / words[0]), *words[1:]],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert bool(done.returncode) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -172,8 +177,8 @@ def test_a_fresh_environment_answers_without_ros(tmp_path):
     said = run(programs / 'python', '-c', block)
     assert said.startswith('UNKNOWN ') and 'photos/000002' in said
     assert 'photos/000002' in run('fol_vpr', 'query', 'photo.jpg', '--map', 'campus.folmap')
-    for verb in ('watch', 'echo'):
-        (line,) = run('fol_vpr', verb, fails=True).splitlines()
+    for words in (('watch',), ('echo', '/localizer/places')):
+        (line,) = run('fol_vpr', *words, fails=True).splitlines()
         assert 'ROS' in line
 
 
