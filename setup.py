@@ -26,7 +26,6 @@ RUNNING = [
     'pyproj>=3.6.1',
     'psutil>=5.9.8',
     'rich>=13.7',
-    'argcomplete>=3.1.4',
     'tqdm>=4.66.2',
     'argcomplete>=3.1.4',
     'pyyaml>=6.0.1',
