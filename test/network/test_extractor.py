@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.golden_parameters import image
+from helpers.network.golden_parameters import image
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import DeviceError, InputError, WeightsError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.golden_parameters import fill
+from helpers.network.golden_parameters import fill
 from torch import nn
 
 from fol_vpr.network.cpu.aggregation import CpuAggregator, assign_rows

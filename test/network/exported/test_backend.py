@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.golden_parameters import image
+from helpers.network.golden_parameters import image
 
 from fol_vpr.config import NetworkConfig
 from fol_vpr.errors import DeviceError, InputError, WeightsError

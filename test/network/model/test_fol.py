@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.golden_parameters import fill, image
+from helpers.network.golden_parameters import fill, image
 
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import build_fol

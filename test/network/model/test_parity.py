@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.golden_parameters import fill, image, projections
+from helpers.network.golden_parameters import fill, image, projections
 
 from fol_vpr.config import RetrievalConfig
 from fol_vpr.network import FoLOutput, build_fol

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from helpers.golden_parameters import fill
+from helpers.network.golden_parameters import fill
 from torch import nn
 
 from fol_vpr.network import build_fol

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.golden_parameters import fill, image
+from helpers.network.golden_parameters import fill, image
 
 from fol_vpr.errors import InputError, StorageError, WeightsError
 from fol_vpr.network import build_fol, open_weights, resolve_weights, save_weights

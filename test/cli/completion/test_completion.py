@@ -16,7 +16,7 @@ from helpers.scenes import write_folder
 
 from fol_vpr.sources.bags.writing.from_images import write_bag_from_images
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # Completes the line $1 as bash does: by the function that `complete` has registered.
 BASH = """
 eval "$(fol_vpr completion bash)"
