@@ -117,6 +117,7 @@ def odometry(
     position: Iterable[float],
     covariance: np.ndarray,
     *,
+    orientation: Iterable[float] = (0, 0, 0, 1),
     frame_id: str = 'odom',
     child_frame_id: str = 'base_link',
 ) -> Sent:
@@ -126,7 +127,7 @@ def odometry(
         types('geometry_msgs/msg/Twist')(still, still), np.zeros(36)
     )
     located = types('geometry_msgs/msg/PoseWithCovariance')(
-        pose_message(position), covariance.reshape(36)
+        pose_message(position, orientation), covariance.reshape(36)
     )
     message = types(msgtype)(header(stamp_ns, frame_id), child_frame_id, located, twist)
     return Sent('/odom', msgtype, stamp_ns, message)
