@@ -1,4 +1,4 @@
-"""Opens files that a user or a stranger gives: regular files only, of a limited size.
+"""Opens files that a user or a stranger gives: regular files only, of a limited size. Writes text.
 
 A FIFO or a device in place of a file would block the program for good, or never end; a pointer
 file of Git LFS looks like a damaged file. Both are named here, once for all parts.
@@ -10,10 +10,13 @@ import errno
 import os
 import re
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
-from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.errors import FolVprError, InputError, StorageError
 
 TEXT_LIMIT = 256 * 2**20
 """Most bytes of a text file: a table of four million lines."""
@@ -203,3 +206,49 @@ def natural_key(path: str) -> tuple[tuple[object, ...], str]:
             before = digits.lstrip('0')
             pieces[position] = (len(before), before)
     return tuple(pieces), path
+
+
+@contextmanager
+def atomic_text(path: str | Path) -> Iterator[TextIO]:
+    """Write a text file that appears at `path` as a whole or not at all.
+
+    Raises:
+        StorageError: no such folder, no permission, or no space; an existing file stays.
+    """
+    path = Path(path)
+    partial: str | None = None
+    try:
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+        with open(handle, 'w', encoding='utf-8', newline='') as file:
+            os.fchmod(handle, 0o666 & ~_umask())
+            yield file
+            file.flush()
+            os.fsync(handle)
+        os.replace(partial, path)
+        partial = None
+    except OSError as error:
+        raise not_written(path, error) from error
+    finally:
+        if partial is not None:
+            os.unlink(partial)
+
+
+def not_written(path: Path, error: OSError) -> StorageError:
+    """The error that says why a file cannot be written, with the remedy."""
+    try:
+        missing = not path.parent.exists()
+    except OSError:
+        missing = False
+    if missing:
+        return StorageError(
+            f'{path} cannot be written: there is no folder {path.parent}; create it'
+        )
+    return StorageError(
+        f'{path} cannot be written: {error.strerror or error}; choose another folder or free space'
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -17,7 +17,7 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, SkipBad, atomic_text, check_writable, working
+from fol_vpr.cli.common.console import Progress, SkipBad, check_writable, working
 from fol_vpr.cli.common.criterion import Criterion, too_easy, what_is_right
 from fol_vpr.cli.common.drive import (
     add_dataset_option,
@@ -55,6 +55,7 @@ from fol_vpr.evaluation.metrics import RECALL_AT
 from fol_vpr.evaluation.offline import answer_offline
 from fol_vpr.evaluation.report import Conditions, Evaluation
 from fol_vpr.evaluation.results import MapFile, Provenance, References, Result, Settings
+from fol_vpr.files import atomic_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from fol_vpr.cli.common.arguments import (
     recognizer_config,
     settings,
 )
-from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, table, working
+from fol_vpr.cli.common.console import Progress, check_writable, table, working
 from fol_vpr.cli.common.drive import add_dataset_option, add_drive_options, part_of, pose_gap
 from fol_vpr.cli.common.output import add_json, show_produced, warn
 from fol_vpr.config import (
@@ -28,6 +28,7 @@ from fol_vpr.config import (
 )
 from fol_vpr.errors import InputError
 from fol_vpr.evaluation.closures import DriveTrajectory, RevisitCriteria
+from fol_vpr.files import atomic_text
 
 if TYPE_CHECKING:
     import numpy as np

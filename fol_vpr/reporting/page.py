@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import fol_vpr
-from fol_vpr.errors import StorageError, escape_controls
+from fol_vpr.errors import escape_controls
+from fol_vpr.files import atomic_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -237,18 +238,14 @@ class Page:
         )
 
     def write(self, path: str | Path) -> None:
-        """Write the page.
+        """Write the page: as a whole, or not at all.
 
         Raises:
-            StorageError: no such folder, no permission, or no space.
+            StorageError: no such folder, no permission, or no space; an existing file stays.
         """
-        try:
-            Path(path).write_text(self.html(), encoding='utf-8')
-        except OSError as error:
-            raise StorageError(
-                f'the page {path} cannot be written: {error.strerror or error}; choose another '
-                'folder or free space'
-            ) from error
+        html = self.html()
+        with atomic_text(path) as file:
+            file.write(html)
 
 
 @cache

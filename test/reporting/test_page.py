@@ -90,3 +90,14 @@ def test_the_same_page_is_the_same_file(page: Page):
 def test_a_page_that_cannot_be_written_says_so(page: Page, tmp_path):
     with pytest.raises(StorageError, match='missing'):
         page.write(tmp_path / 'missing' / 'page.html')
+
+
+def test_a_page_that_is_interrupted_leaves_the_old_one(page: Page, tmp_path):
+    path = tmp_path / 'page.html'
+    path.write_text('old')
+    # What no encoder takes: the write ends in its middle.
+    page.html = lambda: 'x' * 100_000 + '\ud800'
+    with pytest.raises(UnicodeEncodeError):
+        page.write(path)
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]

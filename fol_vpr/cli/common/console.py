@@ -1,9 +1,7 @@
-"""Progress and tables on the terminal, and text files that are written whole."""
+"""Progress and tables on the terminal, and checks of files that are to be written."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import tempfile
 import threading
@@ -15,7 +13,8 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from fol_vpr.cli.common.terminal import is_quiet
-from fol_vpr.errors import FolVprError, InputError, StorageError
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.files import not_written
 
 QUIET_INTERVAL = 10.0  # seconds between lines where the output is no terminal
 _TICK = 1.0  # seconds between two updates of a line on a terminal
@@ -169,45 +168,6 @@ def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0, 1)) -> str:
     return '\n'.join(align_columns(rows, left=left))
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON.
-
-    Raises:
-        ValueError: it holds NaN, which JSON does not have; see `none_if_nan`.
-    """
-    print(json.dumps(value, indent=2, allow_nan=False))
-
-
-def print_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0, 1)) -> None:
-    """Print rows of cells in aligned columns, those of `left` to the left; see `align_columns`."""
-    print(table(rows, left))
-
-
-@contextmanager
-def atomic_text(path: str | Path) -> Iterator[TextIO]:
-    """Write a text file that appears at `path` as a whole or not at all.
-
-    Raises:
-        StorageError: no such folder, no permission, or no space; an existing file stays.
-    """
-    path = Path(path)
-    partial: str | None = None
-    try:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        with open(handle, 'w', encoding='utf-8', newline='') as file:
-            os.fchmod(handle, 0o666 & ~_umask())
-            yield file
-            file.flush()
-            os.fsync(handle)
-        os.replace(partial, path)
-        partial = None
-    except OSError as error:
-        raise _not_written(path, error) from error
-    finally:
-        if partial is not None:
-            os.unlink(partial)
-
-
 def check_writable(path: str | Path) -> None:
     """Check that `path` can be written, before minutes of work.
 
@@ -221,7 +181,7 @@ def check_writable(path: str | Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
 
 
 def check_map_name(option: str, path: str | None) -> None:
@@ -235,23 +195,3 @@ def check_map_name(option: str, path: str | None) -> None:
             f'{option} is {path}, expected a name that ends in .folmap, as the node requires it: '
             f'{option} {path.rstrip("/")}.folmap'
         )
-
-
-def _not_written(path: Path, error: OSError) -> StorageError:
-    try:
-        missing = not path.parent.exists()
-    except OSError:
-        missing = False
-    if missing:
-        return StorageError(
-            f'{path} cannot be written: there is no folder {path.parent}; create it'
-        )
-    return StorageError(
-        f'{path} cannot be written: {error.strerror or error}; choose another folder or free space'
-    )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from fol_vpr.cli.common.console import atomic_text
 from fol_vpr.cli.common.terminal import is_quiet
 from fol_vpr.errors import StorageError
+from fol_vpr.files import atomic_text
 
 STDOUT = '-'
 """The value of --json where the JSON goes to stdout."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fol_vpr.cli.common.console import Progress, atomic_text
+from fol_vpr.cli.common.console import Progress
 from fol_vpr.cli.common.output import remark
 from fol_vpr.cli.common.pictures import query_frames
 
@@ -46,6 +46,5 @@ def write_report(
     with Progress('report', unit='pictures') as progress:
         galleries = gallery_blocks(result.evaluation, painter, progress=progress)
     page = evaluation_page(result, FrameImages(query_image, load), galleries)
-    with atomic_text(path) as file:
-        file.write(page.html())
+    page.write(path)
     remark(f'report: {path}')

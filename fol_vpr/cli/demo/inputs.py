@@ -6,9 +6,9 @@ import csv
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fol_vpr.cli.common.console import atomic_text
 from fol_vpr.cli.common.output import remark
 from fol_vpr.config import CameraConfig
+from fol_vpr.files import atomic_text
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fol_vpr.cli.common.arguments import add_settings, settings
-from fol_vpr.cli.common.console import atomic_text, check_writable
+from fol_vpr.cli.common.console import check_writable
 from fol_vpr.cli.common.output import STDOUT, add_json, json_lines, remark, show_results
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.cli.common.ros import needs_ros
 from fol_vpr.cli.watch.lines import happening_line, report_line
 from fol_vpr.config import WatchConfig
 from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.files import atomic_text
 from fol_vpr.monitoring import Level, NodeReport
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import stat
 import pytest
 
 from fol_vpr.cli.common import console
-from fol_vpr.cli.common.console import Progress, atomic_text, check_writable, working
+from fol_vpr.cli.common.console import Progress, check_writable, working
 from fol_vpr.cli.common.terminal import _PrintableStream
 from fol_vpr.errors import StorageError
+from fol_vpr.files import atomic_text
 
 
 class Terminal(io.StringIO):
