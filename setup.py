@@ -8,9 +8,10 @@ NAME = 'fol_vpr'
 
 # What `pip install` brings: the part "Running" of requirements.txt, which says what each is for
 # and pins what the tests are run with. test/packaging/test_install.py compares the names.
-# Tests of bags, maps, search, geometry and answers were run once with nearly all at their lowest
-# versions, on Python 3.11. colcon neither installs nor checks any of them: programs start where
-# a distribution is missing, as with NumPy and OpenCV from apt.
+# Lower bounds are about what Ubuntu 24.04 has, or what the code needs. No full run of the tests
+# was made with them: those of bags, maps, search and answers ran once with most of them, on
+# Python 3.11; those of geometry, pages and calibration did not. colcon neither installs nor checks
+# any of them: programs start where a distribution is missing, as with NumPy and OpenCV from apt.
 RUNNING = [
     'torch>=2.13',
     'safetensors>=0.4.2',
