@@ -36,8 +36,9 @@ class QueryAnswer:
             included, offline as well as live. Live it is the sum of `processing`, the work on
             the image, and `waiting`, the time that it waited in the node for others; recordings
             of nodes that did not tell both apart have `total` alone.
-        probability: that the first hypothesis is right; NaN without a calibration.
-        p_not_in_map: probability that the map has no such place; NaN without a calibration.
+        probability: that the first hypothesis is right; NaN without a calibration, and for queries
+            that were decided one by one.
+        p_not_in_map: probability that the map has no such place; NaN likewise.
         explanation: why the state is what it is.
         similarities: cosine of the global descriptors for each of `global_ranking`; empty where
             not known.
@@ -115,6 +116,8 @@ def _answer(
     depth = max(RECALL_AT)
     recognition = recognizer.recognize(frame, hypotheses=depth, sequence=sequence)
     first = recognition.hypotheses[:1]
+    # A calibration is of verified pairs over a sequence: of anything else it says wrong numbers.
+    calibrated = sequence and bool(first)
     return QueryAnswer(
         index=position,
         stamp_ns=frame.stamp_ns,
@@ -122,8 +125,8 @@ def _answer(
         state=recognition.state,
         ranking=tuple(h.place.index for h in recognition.hypotheses),
         global_ranking=tuple(c.index for c in recognition.global_ranking[:depth]),
-        probability=first[0].probability if first else math.nan,
-        p_not_in_map=recognition.p_not_in_map,
+        probability=first[0].probability if calibrated else math.nan,
+        p_not_in_map=recognition.p_not_in_map if sequence else math.nan,
         explanation=recognition.explanation,
         similarities=tuple(c.similarity for c in recognition.global_ranking[:depth]),
         match_scores=tuple(h.match_score for h in recognition.hypotheses),

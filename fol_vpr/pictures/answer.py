@@ -30,6 +30,7 @@ STATE_COLOURS: dict[LocalizationState, RGB] = {
     LocalizationState.UNKNOWN: (235, 190, 40),
     LocalizationState.NOT_IN_MAP: (120, 124, 130),
 }
+NO_CALIBRATION = 'the map has no calibration'
 WHITE: RGB = (255, 255, 255)
 WRONG: RGB = (190, 70, 0)
 RIGHT: RGB = (20, 120, 65)
@@ -71,6 +72,7 @@ def answer_picture(
     others: int = 4,
     width: int = 1600,
     recorded: bool = False,
+    no_probability: str = NO_CALIBRATION,
 ) -> np.ndarray:
     """Draw the answer to a query.
 
@@ -88,12 +90,13 @@ def answer_picture(
         others: number of further hypotheses.
         width: of the picture in pixels.
         recorded: whether the answer was read from a recording, which holds no matches.
+        no_probability: why the answer has no probability, where it has none.
 
     Returns:
         [H, width, 3] uint8, RGB.
     """
     inner = width - 2 * MARGIN
-    parts = [text_block(inner, _header(recognition, truth))]
+    parts = [text_block(inner, _header(recognition, truth, no_probability))]
     best = recognition.hypotheses[0] if recognition.hypotheses else None
     shown = _painted(query, (inner - GAP) // 2, regions)
     parts.append(_pair(query, shown, name, best, load, regions, inner, recorded))
@@ -111,7 +114,7 @@ def answer_picture(
     return with_margin(below(parts, GAP), MARGIN)
 
 
-def probability_in_words(recognition: Recognition) -> str:
+def probability_in_words(recognition: Recognition, no_probability: str = NO_CALIBRATION) -> str:
     """Probabilities of the answer, or why there are none."""
     best = recognition.hypotheses[0] if recognition.hypotheses else None
     words = []
@@ -123,7 +126,7 @@ def probability_in_words(recognition: Recognition) -> str:
         return ', '.join(words)
     if best is None:
         return 'no hypothesis'
-    return 'no probability: the map has no calibration'
+    return f'no probability: {no_probability}'
 
 
 def evidence_in_words(hypothesis: PlaceHypothesis, *, recorded: bool = False) -> list[str]:
@@ -159,10 +162,10 @@ def _verified(hypothesis: PlaceHypothesis) -> str:
     return f'{hypothesis.inliers} inliers ({"verified" if passed else "verification not passed"})'
 
 
-def _header(recognition: Recognition, truth: Truth | None) -> list[Text]:
+def _header(recognition: Recognition, truth: Truth | None, no_probability: str) -> list[Text]:
     texts = [
         _state(recognition.state, 30),
-        Text(_sentence(probability_in_words(recognition)), 21),
+        Text(_sentence(probability_in_words(recognition, no_probability)), 21),
     ]
     if truth is not None:
         colour = {None: FAINT_INK, True: RIGHT, False: WRONG}[truth.right]

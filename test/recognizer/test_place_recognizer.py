@@ -33,7 +33,9 @@ from fol_vpr.datatypes import (
 from fol_vpr.decision import Calibration, LocalizationResult, calibration_to_rows
 from fol_vpr.decision.calibration import DEFAULTS
 from fol_vpr.errors import MapError, MapMismatchError, WeightsError
+from fol_vpr.evaluation.offline import answer_offline
 from fol_vpr.mapping import build_map
+from fol_vpr.mapping.from_images import GivenImages
 from fol_vpr.network import build_fol, save_weights
 from fol_vpr.recognizer import PlaceRecognizer, network_config_from_map
 from fol_vpr.recognizer.map_manager import MapManager
@@ -340,6 +342,16 @@ def test_a_calibrated_map_gives_probabilities(calibrated, monkeypatch):
     assert best.place.index == 2 and best.probability > 0.5
     assert 0 <= answer.p_not_in_map < 0.5
     assert all(0 <= h.probability <= best.probability for h in answer.hypotheses)
+
+
+@pytest.mark.parametrize('sequence', [True, False])
+def test_an_evaluation_of_single_queries_has_no_probabilities(calibrated, monkeypatch, sequence):
+    """The calibration is of verified pairs over a sequence, which single queries are not."""
+    monkeypatch.setattr(calibrated.extractor, 'trained', True)
+    source = GivenImages([Frame(view(2), stamp_ns=stamp) for stamp in (0, 10**9)], 'drive')
+    answers = answer_offline(calibrated, source, sequence=sequence).items
+    known = [not math.isnan(p) for a in answers for p in (a.probability, a.p_not_in_map)]
+    assert known == [sequence] * 4
 
 
 def test_a_map_loaded_after_a_calibrated_one_goes_by_the_defaults(calibrated, town):

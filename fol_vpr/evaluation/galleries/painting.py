@@ -23,7 +23,15 @@ from fol_vpr.evaluation.metrics import first_hit
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.outcomes import GREEN
 from fol_vpr.evaluation.report import Evaluation
-from fol_vpr.pictures import Truth, answer_picture, decoded, fitted, jpeg_of, pair_with_legend
+from fol_vpr.pictures import (
+    NO_CALIBRATION,
+    Truth,
+    answer_picture,
+    decoded,
+    fitted,
+    jpeg_of,
+    pair_with_legend,
+)
 
 if TYPE_CHECKING:
     from fol_vpr.recognizer import PlaceRecognizer
@@ -129,6 +137,7 @@ class AnswerPainter:
             truth=self.truth(answer),
             width=width,
             recorded=self._recognizer is None,
+            no_probability=self._why_no_probability(),
         )
 
     def item(self, answer: QueryAnswer) -> GalleryItem:
@@ -193,6 +202,12 @@ class AnswerPainter:
             self._load(nearest),
             distance or 'position not known',
         )
+
+    def _why_no_probability(self) -> str:
+        conditions = self._evaluation.conditions
+        if not conditions.calibrated:
+            return NO_CALIBRATION
+        return 'not recorded' if conditions.recording else 'each query was decided by itself'
 
     def _is_right(self, answer: QueryAnswer) -> bool | None:
         found = outcome_of(self._evaluation, answer)
