@@ -11,9 +11,6 @@ import numpy as np
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.report import Evaluation
 
-_ROWS = 512
-"""Queries whose distances to all references are computed at once."""
-
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
@@ -156,10 +153,10 @@ def tolerance_curve(evaluation: Evaluation, farthest: float, steps: int) -> Tole
 
 def _nearest(positions: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Distances [N] to the nearest reference."""
-    blocks = [positions[start : start + _ROWS] for start in range(0, len(positions), _ROWS)]
-    return np.concatenate(
-        [np.linalg.norm(block[:, None] - references, axis=2).min(axis=1) for block in blocks]
-    )
+    # Slow to load, and only pages need it.
+    from scipy.spatial import KDTree
+
+    return np.asarray(KDTree(references).query(positions)[0])
 
 
 def similarity_matrix(

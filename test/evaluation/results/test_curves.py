@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -69,6 +70,24 @@ def test_recall_over_the_allowed_distance():
     assert curve.first.tolist() == pytest.approx([0] + [1 / 3] * 9 + [2 / 3])
     assert curve.possible.tolist() == pytest.approx([1 / 3] + [2 / 3] * 9 + [1])
     assert tolerance_curve(evaluation(answers, [None] * 4), 10, 11) is None
+
+
+def test_recall_over_the_distance_takes_little_memory_on_a_large_map():
+    """The distances of all queries to all references would be 400 MB here."""
+    count = 50_000
+    line = np.column_stack([np.arange(count) * 1.0, np.zeros(count)])
+    plotted = PlottedPositions(np.add(line[:1000], [0, 3.0]), line)
+    answers = [answer(index, index, 1) for index in range(1000)]
+    drive = evaluation(answers, [None] * 1000, plotted)
+    tolerance_curve(evaluation(answers[:1], [None], plotted), 10, 11)  # loads what is loaded late
+    tracemalloc.start()
+    try:
+        curve = tolerance_curve(drive, 10, 11)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert curve.possible.tolist() == [0] * 3 + [1] * 8
+    assert peak < 50e6
 
 
 def test_the_similarity_matrix_keeps_the_largest_of_each_cell():
