@@ -11,6 +11,8 @@ from typing import Any
 
 from plotly.graph_objects import Figure
 
+from fol_vpr.errors import escape_controls
+
 RIGHT, WRONG, UNDECIDED, GREY = '#1b9e77', '#e0702a', '#c79a16', '#8b919b'
 """Right, wrong, undecided, and what is neither; told apart also by the colour-blind."""
 SERIES = ('#4f7fd6', '#e0702a', '#1b9e77', '#b45fc4', '#c79a16', '#d6536d', '#5aa7b8', '#8b919b')
@@ -46,3 +48,9 @@ def new_figure(
         figure.update_layout(dragmode='pan')
         figure.update_yaxes(scaleanchor='x', scaleratio=1)
     return figure
+
+
+def plain(name: str) -> str:
+    """A name as Plotly shows it letter by letter: its texts may hold tags, links and variables."""
+    name = escape_controls(name, keep='').replace('&', '&amp;').replace('<', '&lt;')
+    return name.replace('%{', '%&#123;')

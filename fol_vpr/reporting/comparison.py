@@ -19,7 +19,7 @@ from fol_vpr.evaluation.comparison.words import (
 )
 from fol_vpr.evaluation.metrics import RECALL_AT, Share
 from fol_vpr.evaluation.results import Provenance, Result
-from fol_vpr.reporting.charts import GREY, RIGHT, SERIES, WRONG, new_figure
+from fol_vpr.reporting.charts import GREY, RIGHT, SERIES, WRONG, new_figure, plain
 from fol_vpr.reporting.page import Card, Cards, Chart, Note, Page, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _recalls(comparison: Comparison) -> Figure:
         figure.add_bar(
             x=[f'Recall@{k}' for k, _ in shares],
             y=values,
-            name=name,
+            name=plain(name),
             marker={'color': SERIES[number % len(SERIES)]},
             error_y={
                 'type': 'data',
@@ -137,7 +137,7 @@ def _recalls(comparison: Comparison) -> Figure:
                 'arrayminus': [v - 100 * low for (low, _), v in zip(ends, values, strict=True)],
                 'color': GREY,
             },
-            hovertemplate='%{y:.1f} %<extra>' + _plain(name) + '</extra>',
+            hovertemplate='%{y:.1f} %<extra>' + plain(name) + '</extra>',
         )
     figure.update_layout(barmode='group')
     figure.update_yaxes(range=[0, 102])
@@ -149,7 +149,7 @@ def _forest(comparison: Comparison) -> Figure:
     figure = new_figure('percentage points', '', legend=False)
     several = len(comparison.others) > 1
     rows = [
-        (f'{_plain(row.name)}, {_plain(other.name)}' if several else _plain(row.name), row)
+        (f'{plain(row.name)}, {plain(other.name)}' if several else plain(row.name), row)
         for other in comparison.others
         for row in other.yes_no
     ]
@@ -174,11 +174,6 @@ def _forest(comparison: Comparison) -> Figure:
 
 def _forest_height(comparison: Comparison) -> int:
     return 90 + 26 * sum(len(other.yes_no) for other in comparison.others)
-
-
-def _plain(name: str) -> str:
-    """A name without what Plotly would read as markup."""
-    return name.replace('<', '‹').replace('>', '›').replace('%{', '% {')
 
 
 def _share(share: Share | None) -> str:
@@ -313,7 +308,7 @@ def _plan(comparison: Comparison, other: Against) -> Figure:
             y=[each.xy[1] for each in chosen if each.xy],
             mode='markers',
             marker={'color': colour, 'size': 10, 'symbol': symbol},
-            name=f'right only in {_plain(name)}',
+            name=f'right only in {plain(name)}',
             text=[f'query {query_number(each)}' for each in chosen],
             hovertemplate='%{text}<extra></extra>',
         )

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fol_vpr.errors import escape_controls
 from fol_vpr.mapping import stamp_in_words
 from fol_vpr.mapping.overview import MAX_NEIGHBOURS
 from fol_vpr.reporting import Chart, Details, Picture
-from fol_vpr.reporting.charts import GREY, SERIES, UNDECIDED, WRONG, new_figure
+from fol_vpr.reporting.charts import GREY, SERIES, UNDECIDED, WRONG, new_figure, plain
 from fol_vpr.reporting.maps.facts import MAX_MARKS, MapFacts, spread
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def session_plan(facts: MapFacts, images: Mapping[int, bytes]) -> Chart:
     for number, (name, members) in enumerate(sessions):
         own = [index for index in shown if overview.places[index].session_id in members]
         _scatter(
-            figure, at[own], name=f'{_plain(name)} ({len(own)})',
+            figure, at[own], name=f'{plain(name)} ({len(own)})',
             marker={'size': 6, 'color': SESSION_COLOURS[number % len(SESSION_COLOURS)]},
             text=[_hover(facts, index) for index in own],
             customdata=[nearest.get(index, '') for index in own],
@@ -149,12 +148,7 @@ def place_facts(facts: MapFacts, index: int) -> list[tuple[str, str]]:
 def _hover(facts: MapFacts, index: int) -> str:
     place = facts.overview.places[index]
     when = f'<br>{stamp_in_words(place.stamp_ns)}' if place.stamp_ns > 0 else ''
-    return f'{_plain(place.place_id[-60:])}{when}'
-
-
-def _plain(name: str) -> str:
-    """A name without the tags that Plotly reads in texts."""
-    return escape_controls(name, keep='').replace('&', '&amp;').replace('<', '&lt;')
+    return f'{plain(place.place_id[-60:])}{when}'
 
 
 def _grouped_sessions(facts: MapFacts) -> list[tuple[str, set[str]]]:
@@ -186,7 +180,7 @@ def _plan_figure(facts: MapFacts, *, legend: bool = True) -> Figure:
         figure = new_figure('number of the reference in its session', 'session', legend=legend)
         names = [session.session_id for session in overview.sessions]
         figure.update_yaxes(
-            tickvals=list(range(len(names))), ticktext=[_plain(name[-20:]) for name in names],
+            tickvals=list(range(len(names))), ticktext=[plain(name[-20:]) for name in names],
             range=[-1, len(names)], showgrid=False,
         )  # fmt: skip
         return figure

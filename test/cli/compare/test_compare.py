@@ -105,3 +105,18 @@ def test_a_name_cannot_be_html(files, tmp_path):
     evil = '<img src=http://a.org/x>,<b>%{y}'
     assert main(['compare', *files, '--names', evil, '--output', str(page)]) == 0
     assert '<img src=http' not in page.read_text()
+
+
+def test_a_name_is_no_link_in_a_chart(files, tmp_path):
+    """Plotly makes links of `<a>` in names, and looks for variables in what a cursor shows."""
+    pytest.importorskip('plotly')
+    from helpers.browser import opened
+
+    page = tmp_path / 'out.html'
+    evil = '<a href="http://a.org/x">a</a>,b%{y}'
+    assert main(['compare', *files, '--names', evil, '--output', str(page)]) == 0
+    assert '%{y}\\u003c/extra' not in page.read_text()
+    shown = opened(page, tmp_path)
+    assert 'xlink:href="http://a.org' not in shown
+    assert shown.count('&lt;a href="http://a.org/x"&gt;a&lt;/a&gt;</text>') >= 1
+    assert 'b%{y}</text>' in shown
