@@ -163,20 +163,25 @@ def _latency(first: Result, second: Result) -> list[str]:
     timed = [any(a.timings for a in each.evaluation.answers) for each in (first, second)]
     if not all(timed):
         return []
-    found = []
+    # The machine of a result is the one that counted; that of a node is not in its answers.
+    if bool(one.recording) != bool(two.recording):
+        return [
+            'latencies of a live node, which waits for earlier images, and of an evaluation '
+            'offline are two things'
+        ]
+    if one.recording:
+        return [
+            'which machines the live nodes ran on is not recorded: the difference of their '
+            'latencies may be that of the machines'
+        ]
     a, b = first.provenance.machine, second.provenance.machine
     machines = (
         f'{a.processor}, {a.cores} cores, {one.device} {one.precision}'.rstrip(),
         f'{b.processor}, {b.cores} cores, {two.device} {two.precision}'.rstrip(),
     )
-    if machines[0] != machines[1]:
-        found.append(
-            f'latencies were measured on {machines[0]} and on {machines[1]}: their difference is '
-            'that of the machines as well'
-        )
-    if bool(one.recording) != bool(two.recording):
-        found.append(
-            'latencies of a live node, which waits for earlier images, and of an evaluation '
-            'offline are two things'
-        )
-    return found
+    if machines[0] == machines[1]:
+        return []
+    return [
+        f'latencies were measured on {machines[0]} and on {machines[1]}: their difference is that '
+        'of the machines as well'
+    ]

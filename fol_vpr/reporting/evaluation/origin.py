@@ -10,6 +10,9 @@ def add_origin(section: Section, result: Result) -> None:
     """Version, command, date, machine, weights, map, hashes and settings."""
     c, p = result.evaluation.conditions, result.provenance
     settings, map_file = result.settings, result.map_file
+    machine = 'Machine'
+    if c.recording or c.predictions:
+        machine = 'Machine of this evaluation, not of the answers'
     section.intro = 'Everything that produced this page, so that it can be produced again.'
     rows = [
         ('Command', p.command),
@@ -17,7 +20,7 @@ def add_origin(section: Section, result: Result) -> None:
         ('Commit', p.git_commit),
         ('Date', p.date),
         ('Time of the command', '' if p.seconds is None else f'{p.seconds:.0f} s'),
-        ('Machine', str(p.machine) if p.machine.system else ''),
+        (machine, str(p.machine) if p.machine.system else ''),
         ('Device of the network', f'{c.device} {c.precision}'.strip()),
         ('Queries', c.source),
         ('Answers recorded in', c.recording),

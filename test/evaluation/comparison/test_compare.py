@@ -221,3 +221,10 @@ def test_a_map_that_was_written_in_between_is_said():
     second = replace(second, map_file=replace(second.map_file, content_id='another'))
     _, other = against(small_result([RIGHT]), second)
     assert 'written between' in other.remarks[0]
+
+
+def test_the_machine_that_counts_recorded_answers_did_not_time_them():
+    """The latencies of two nodes, evaluated on two other machines."""
+    one, two = (small_result([RIGHT] * 3, recording='bag', processor=p) for p in ('x', 'y'))
+    [remark] = against(one, two)[1].remarks
+    assert 'is not recorded' in remark and 'measured on' not in remark

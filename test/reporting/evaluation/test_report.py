@@ -127,6 +127,7 @@ def test_a_recording_without_scores_has_its_page():
     assert '2 recorded answers belong to no query' in text
     assert 'not recorded' in text
     assert 'similar references' not in text
+    assert 'Machine of this evaluation, not of the answers' in text
     assert 'calibration error' not in text
 
 
