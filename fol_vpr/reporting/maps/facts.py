@@ -15,7 +15,7 @@ from fol_vpr.recognizer import MapDescription
 
 MAX_MARKS = 20_000
 """Most references on a plan; more are thinned out evenly."""
-MAX_IMAGES = 400
+MAX_IMAGES, _ROUNDS = 400, 8
 MAX_IMAGE_BYTES = 6_000_000
 """Most images in a page, and most bytes of them."""
 IMAGE_WIDTH = 320
@@ -63,7 +63,9 @@ def thumbnails(facts: MapFacts) -> dict[int, bytes]:
     """JPEGs of places all over the map by their index, as many as a page may hold."""
     found: dict[int, bytes] = {}
     size = 0
-    for index in spread(range(facts.info.places), MAX_IMAGES):
+    chosen = spread(range(facts.info.places), MAX_IMAGES)
+    # In several rounds over the map, so that large images leave out some everywhere.
+    for index in (each for first in range(_ROUNDS) for each in chosen[first::_ROUNDS]):
         jpeg = facts.image(index)
         small = None if jpeg is None else _reduced(jpeg)
         if small is None:

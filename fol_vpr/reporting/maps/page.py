@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -180,12 +181,12 @@ def _add_redundancy(section: Section, facts: MapFacts) -> None:
         section.add(Text(facts.not_compared))
         return
     count, total = len(facts.redundant), facts.info.places
-    name = Path(facts.info.path).name
+    names = ('similarity', 'radius', 'angle') if facts.overview.posed.any() else ('similarity',)
+    values = [f'--{name} {getattr(pruning, name):.12g}' for name in names]
     section.add(
         Text(
             f'{count} of {total} references ({count / total:.0%}) are redundant. '
-            f'A map without them is made by: fol_vpr map prune {name} --redundant --output '
-            'smaller.folmap'
+            f'A map without them is made by: {_prune(facts, "--redundant", *values)}'
             if count
             else f'None of the {total} references is redundant.'
         )
@@ -198,6 +199,12 @@ def _add_redundancy(section: Section, facts: MapFacts) -> None:
         own = [p.index for p in facts.overview.places if p.session_id == each.session_id]
         rows.append([each.session_id, len(own), len(redundant.intersection(own))])
     section.add(Table(['session', 'references', 'redundant'], rows, sortable=True))
+
+
+def _prune(facts: MapFacts, *options: str) -> str:
+    """The command that makes a smaller map; whatever the name of the map, a shell may get it."""
+    name = shlex.quote(Path(facts.info.path).name)
+    return f'fol_vpr map prune {name} {" ".join(options)} --output smaller.folmap'
 
 
 def _add_hits(section: Section, facts: MapFacts) -> None:
@@ -216,7 +223,7 @@ def _add_hits(section: Section, facts: MapFacts) -> None:
         Text(
             f'{sum(count for count, _ in counts)} recognitions were counted. {never} of '
             f'{len(places)} places were never recognised; a map without them is made by: '
-            f'fol_vpr map prune {Path(facts.info.path).name} --never-hit --output smaller.folmap'
+            f'{_prune(facts, "--never-hit")}'
         )
     )
     most = sorted(counts, key=lambda pair: (-pair[0], pair[1].index))[:20]

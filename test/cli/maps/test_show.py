@@ -1,6 +1,9 @@
 """The page of a map, its sessions, and JSON that says what produced it."""
 
+import html
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -8,8 +11,11 @@ from helpers.small_maps import add_place, build, features, header
 
 from fol_vpr.cli.main import main
 from fol_vpr.cli.maps import show
+from fol_vpr.config import PruningConfig
 from fol_vpr.database import HitCounter, MapReader, MapWriter
 from fol_vpr.datatypes import GeoPosition, Pose
+from fol_vpr.recognizer import describe_map
+from fol_vpr.reporting.maps.facts import MapFacts, thumbnails
 
 NOON = 1_700_000_000 * 10**9
 
@@ -117,3 +123,27 @@ def test_a_page_does_not_change_the_map(tmp_path):
     before = path.read_bytes()
     assert main(['map', 'show', str(path), '--output', str(tmp_path / 'm.html')]) == 0
     assert path.read_bytes() == before
+
+
+def test_the_command_that_prunes_is_one_for_a_shell(tmp_path):
+    """With the values of the page, and a name that is a single word of it."""
+    path = tmp_path / 'm; echo x.folmap'
+    build(path, 6)
+    page = tmp_path / 'm.html'
+    assert main(['map', 'show', str(path), '--output', str(page), '--similarity', '0.01']) == 0
+    command = re.search('made by: (fol_vpr map prune .*--redundant .*folmap)', body(page))[1]
+    words = shlex.split(html.unescape(command))
+    assert words[3:5] == ['m; echo x.folmap', '--redundant']
+    assert '--similarity 0.01 --radius ' in command and '--angle ' in command
+
+
+def test_large_images_are_left_out_all_over_the_map(drive, monkeypatch):
+    described = describe_map(drive.map)
+    with MapReader(drive.map) as reader:
+        facts = MapFacts(reader.info, described, reader.image, (), None, PruningConfig())
+        sizes = {index: len(jpeg) for index, jpeg in thumbnails(facts).items()}
+        assert len(sizes) == 8
+        monkeypatch.setattr('fol_vpr.reporting.maps.facts._ROUNDS', 2)
+        limit = sum(sizes[index] for index in (0, 2, 4, 6))
+        monkeypatch.setattr('fol_vpr.reporting.maps.facts.MAX_IMAGE_BYTES', limit)
+        assert sorted(thumbnails(facts)) == [0, 2, 4, 6]
