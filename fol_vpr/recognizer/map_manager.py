@@ -70,8 +70,10 @@ class MapManager:
         """The map in use.
 
         Raises:
-            MapError: none is loaded.
+            MapError: none is loaded, or the recognizer is closed.
         """
+        if self._closed:
+            raise MapError('the recognizer is closed: make another one')
         if self.live is None:
             raise MapError('no map is loaded: give one at start, or load one with load_map')
         return self.live

@@ -30,6 +30,7 @@ from fol_vpr.decision import (
     Observation,
     assess_image,
 )
+from fol_vpr.errors import InputError
 from fol_vpr.loop_closure import LoopClosureDetector, LoopStatus
 from fol_vpr.mapping import LiveMap
 from fol_vpr.network import FeatureExtractor, PreparedImage
@@ -140,18 +141,21 @@ class PlaceRecognizer(MapOwner):
             image: path of an image file; pixels [H, W, 3] uint8 in the order red, green, blue
                 (of OpenCV: `image[:, :, ::-1]`); or a frame, which may carry a camera, so that
                 the pose is measured.
-            hypotheses: how many to return, `retrieval.hypotheses` where None.
+            hypotheses: how many to return, at least 1; `retrieval.hypotheses` where None.
             prior: what is known of the place, and narrows the search; None searches everything.
 
         Raises:
             InputError: the image is none of these, or cannot be read; or the map has nothing that
-                the prior is about.
-            MapError: no map is loaded, or the loaded one cannot be read any more.
-            DeviceError: the device ran out of memory, or the recognizer is closed.
+                the prior is about; or no hypotheses are asked for.
+            MapError: no map is loaded, or the loaded one cannot be read any more; or the
+                recognizer is closed.
+            DeviceError: the device ran out of memory.
         """
+        if hypotheses is not None and hypotheses < 1:
+            raise InputError(f'hypotheses is {hypotheses}, expected at least 1')
         frame = frame_of(image, log.warning)
         if prior is not None:
-            prior.check_places(self.places)
+            prior.check_places(self._maps.require().places)
         return self.recognize(frame, hypotheses=hypotheses, sequence=False, prior=prior)
 
     def follow(

@@ -136,8 +136,16 @@ def test_a_folder_can_be_followed(recognizer, tmp_path):
 def test_a_closed_recognizer_says_so(town):
     with PlaceRecognizer.for_map(town) as made:
         pass
-    with pytest.raises(MapError, match='no map is loaded'):
-        made.query(view(1))
+    made.close()
+    for prior in (None, Prior(sessions=frozenset({'town'}))):
+        with pytest.raises(MapError, match='recognizer is closed: make another'):
+            made.query(view(1), prior=prior)
+
+
+@pytest.mark.parametrize('count', [0, -1])
+def test_less_than_one_hypothesis_is_refused(recognizer, count):
+    with pytest.raises(InputError, match=f'hypotheses is {count}, expected at least 1'):
+        recognizer.query(view(1), hypotheses=count)
 
 
 def test_remarks_are_logged(tmp_path, caplog):
