@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 from fol_vpr.config import CameraConfig
 from fol_vpr.datatypes import Camera, Frame, bare_frame
 from fol_vpr.errors import InputError
-from fol_vpr.files import natural_key, read_bytes
+from fol_vpr.files import natural_key, printable, read_bytes
 from fol_vpr.sources.cameras import (
     WITHOUT_CAMERA,
     camera_fingerprint,
@@ -90,6 +90,7 @@ class ImageFolder:
                 f'{self.path} holds no image, expected files ending in '
                 f'{", ".join(sorted(IMAGE_SUFFIXES))}, in subfolders or directly'
             )
+        _check_encoding([str(self.path.resolve()), *self.files])
         self._camera_config = camera or CameraConfig()
         calibration = configured_calibration(self._camera_config)
         self._camera = None if calibration is None else calibration.camera
@@ -225,6 +226,20 @@ class ImageFolder:
         if message and message not in self.warnings:
             self.warnings.append(message)
             log.warning(message)
+
+
+def _check_encoding(names: Sequence[str]) -> None:
+    """Check that names are UTF-8, as maps and results keep them.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name in names:
+        if any('\ud800' <= letter <= '\udfff' for letter in name):
+            raise InputError(
+                f'the name {printable(name)!r} is not in UTF-8, in which maps and results keep '
+                'names; rename it, or convert all with convmv'
+            )
 
 
 def list_images(root: Path) -> tuple[list[str], list[str]]:

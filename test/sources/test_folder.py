@@ -193,3 +193,10 @@ def test_what_may_not_be_looked_at_is_said(tmp_path: Path, unprivileged) -> None
                     opening(path)
     finally:
         locked.chmod(0o700)
+
+
+@pytest.mark.parametrize('name', ['a\udcff.jpg', 'sub\udce9/a.jpg'])
+def test_a_name_that_is_not_in_utf_8_is_refused(tmp_path: Path, name: str) -> None:
+    save(tmp_path / name)
+    with pytest.raises(InputError, match=r'is not in UTF-8.*rename'):
+        ImageFolder(tmp_path)
