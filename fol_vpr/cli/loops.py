@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ from fol_vpr.files import atomic_text
 if TYPE_CHECKING:
     import numpy as np
 
-    from fol_vpr.datatypes import LoopClosure, MapInfo, Pose
+    from fol_vpr.datatypes import LoopClosure, MapInfo, Place, Pose
     from fol_vpr.evaluation.results import Provenance
     from fol_vpr.recognizer import PlaceRecognizer
     from fol_vpr.reporting.loops import LoopsResult
@@ -180,11 +182,18 @@ def _write(
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             writer.writerows(result.csv_row(closure) for closure in result.closures)
-    images = _EndImages(args.map, source, drive)
-    if args.picture is not None:
-        draw_closures(args.picture, result, images)
-    if args.report is not None:
-        closures_page(result, images, _provenance(args)).write(args.report)
+    if args.picture is None and args.report is None:
+        return
+    from fol_vpr.recognizer import open_map
+
+    with nullcontext() if args.map is None else open_map(args.map) as reader:
+        images = _EndImages(source, drive)
+        if reader is not None:
+            images.add_map(reader.places, reader.image)
+        if args.picture is not None:
+            draw_closures(args.picture, result, images)
+        if args.report is not None:
+            closures_page(result, images, _provenance(args)).write(args.report)
 
 
 def _network(args: argparse.Namespace) -> NetworkConfig:
@@ -269,10 +278,17 @@ def _result(
 class _EndImages:
     """The images at both ends of a closure, read again from the drive and the map."""
 
-    def __init__(self, map_path: str | None, source: FrameSource, drive: _Drive) -> None:
-        self._map = map_path
+    def __init__(self, source: FrameSource, drive: _Drive) -> None:
+        self._places: dict[tuple[str, int], int] = {}
+        self._load: Callable[[int], bytes | None] | None = None
         self._source = source
         self._drive = drive
+
+    def add_map(self, places: Sequence[Place], load: Callable[[int], bytes | None]) -> None:
+        """Take the places of a map, and what returns the JPEG of one by its index."""
+        for place in places:
+            self._places.setdefault((place.session_id, place.stamp_ns), place.index)
+        self._load = load
 
     def __call__(self, closure: LoopClosure) -> tuple[np.ndarray | None, np.ndarray | None]:
         """The RGB images of `from` and `to`; None where one is not there."""
@@ -286,17 +302,12 @@ class _EndImages:
         return next((frame.image for _, frame in frames), None)
 
     def _of_place(self, closure: LoopClosure) -> np.ndarray | None:
-        if closure.session_to == closure.session_from or self._map is None:
+        if closure.session_to == closure.session_from or self._load is None:
             return self._of_drive(closure.stamp_to_ns)
-        from fol_vpr.recognizer import open_map
-        from fol_vpr.reporting.loops import decoded
+        from fol_vpr.pictures import decoded
 
-        wanted = closure.session_to, closure.stamp_to_ns
-        with open_map(self._map) as reader:
-            for place in reader.places:
-                if (place.session_id, place.stamp_ns) == wanted:
-                    return decoded(reader.image(place.index))
-        return None
+        index = self._places.get((closure.session_to, closure.stamp_to_ns))
+        return None if index is None else decoded(self._load(index))
 
 
 def _criteria(args: argparse.Namespace, info: MapInfo | None) -> tuple[RevisitCriteria, str]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from fol_vpr.datatypes import LocalizationState
@@ -19,6 +18,7 @@ from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, answers_by_outcome
 from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
+from fol_vpr.pictures import decoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def draw_evaluation(
             f'{number}  query {answer.index}: {_state(answer)}', '', weight='bold', size=10,
         )  # fmt: skip
         _show(
-            images[row, 1], _decoded(load(best)),
+            images[row, 1], decoded(load(best)),
             ': '.join(filter(None, [f'reference {best}', _verdict(evaluation, answer)])), '',
             result.colour,
             weight='bold', size=10, framed=True,
@@ -286,13 +286,6 @@ def _show(
     axis.set_xlabel(caption, fontsize=7)
     axis.set_xticks([])
     axis.set_yticks([])
-
-
-def _decoded(jpeg: bytes | None) -> np.ndarray | None:
-    if jpeg is None:
-        return None
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _save(figure: Figure, path: str | Path) -> None:

@@ -174,3 +174,18 @@ def test_where_nothing_is_found_the_deciding_parameter_is_named(
 def test_something_has_to_be_written(images, capsys):
     assert main(['loops', '--images', str(images)]) == 2
     assert '--output, --json, --report or --picture' in capsys.readouterr().err
+
+
+def test_the_map_is_opened_once_for_the_images_of_all_closures(images, tmp_path, monkeypatch):
+    """A large map takes seconds to open, and a page shows sixty closures."""
+    session, page = tmp_path / 'drive.folmap', tmp_path / 'page.html'
+    assert run(images, tmp_path / 'a.csv', '--session-file', str(session)) == 0
+    opened = []
+    monkeypatch.setattr(
+        'fol_vpr.recognizer.open_map', lambda path: opened.append(path) or MapReader(path)
+    )
+    assert run(images, tmp_path / 'b.csv', '--map', str(session), '--report', str(page)) == 0
+    with open(tmp_path / 'b.csv', newline='') as file:
+        ends = [(row['session_from'], row['session_to']) for row in csv.DictReader(file)]
+    assert sum(one != two for one, two in ends) >= 2
+    assert opened == [str(session)]

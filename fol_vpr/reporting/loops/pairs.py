@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from fol_vpr.datatypes import LoopClosure
@@ -69,11 +68,3 @@ def evidence_in_words(closure: LoopClosure) -> str:
     if not math.isnan(closure.probability):
         text += f', probability {closure.probability:.2f}'
     return text
-
-
-def decoded(jpeg: bytes | None) -> np.ndarray | None:
-    """The RGB image [H, W, 3] uint8 of a JPEG; None where there is none, or a damaged one."""
-    if jpeg is None:
-        return None
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
