@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ from fol_vpr.datatypes import (
     Frame,
     GeoPosition,
     LocalFeatures,
-    Place,
     PlaceHypothesis,
     Prior,
     Recognition,
@@ -114,15 +112,6 @@ def _prior(args: argparse.Namespace) -> Prior | None:
     )
 
 
-def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
-    """Raise InputError if a prior names sessions or positions that the map does not have."""
-    prior.check_sessions(places)
-    if prior.position is not None and not any(place.pose for place in places):
-        raise InputError('--near cannot be used: no place of the map has a position in metres')
-    if prior.geo is not None and not any(place.geo for place in places):
-        raise InputError('--near-geo cannot be used: no place of the map has a geodetic position')
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
@@ -141,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         with working('query'):
             recognizer.load_map(args.map)
             if prior is not None:
-                _check_prior(prior, recognizer.places)
+                prior.check_places(recognizer.places)
             recognition = recognizer.recognize(frame, sequence=False, prior=prior)
         warnings = recognizer.map_status.remarks()
         trained = recognizer.extractor.trained

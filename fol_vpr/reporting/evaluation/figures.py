@@ -38,7 +38,7 @@ def outcome_groups(evaluation: Evaluation) -> list[Group]:
     Without any ground truth these are the states alone, or just answered and not answered.
     """
     sequence = evaluation.decisions() is not None
-    judged = any(positive is not None for positive in evaluation.positives)
+    judged = evaluation.is_judged
     groups: dict[tuple[str, str, str], list[int]] = {}
     mistakes: dict[tuple[str, str, str], list[int]] = {}
     answered = set()
@@ -155,9 +155,9 @@ def tolerance_figure(curve: ToleranceCurve) -> Figure:
     figure = new_figure('allowed distance in metres', 'queries')
     lines = [
         ('any reference', curve.possible, GREY),
-        ('first, global', curve.first_global, SERIES[0]),
+        ('first by global similarity', curve.first_global, SERIES[0]),
+        ('first hypothesis', curve.first, RIGHT),
     ]
-    lines.append(('first, after re-ranking', curve.first, RIGHT))
     for name, values, colour in lines:
         if values is not None:
             figure.add_scatter(

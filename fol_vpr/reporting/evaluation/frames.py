@@ -10,7 +10,10 @@ import cv2
 import numpy as np
 
 from fol_vpr.errors import FolVprError
+from fol_vpr.evaluation.galleries.choice import distance_to_reference, nearest_positive
+from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.outcomes import Outcome, outcome
+from fol_vpr.evaluation.report import Evaluation
 from fol_vpr.evaluation.results import Result
 from fol_vpr.reporting.page import Details, Picture
 
@@ -96,11 +99,12 @@ def is_mistake(found: Outcome) -> bool:
 
 def frame_details(result: Result, images: FrameImages | None) -> dict[str, Details]:
     """What a click on the mark of a query shows, by the number of the query."""
-    answers = {answer.index: answer for answer in result.evaluation.answers}
+    evaluation = result.evaluation
+    answers = {answer.index: answer for answer in evaluation.answers}
     names = result.references.place_ids
     found = {}
     for index in shown_queries(result)[0]:
-        answer, positive = answers.get(index), result.evaluation.positives[index]
+        answer, positive = answers.get(index), evaluation.positives[index]
         if answer is None:
             found[str(index)] = Details(f'Query {index}: not answered')
             continue
@@ -108,11 +112,12 @@ def frame_details(result: Result, images: FrameImages | None) -> dict[str, Detai
         if answer.ranking:
             best = answer.ranking[0]
             wanted.append(
-                ('reference', best, f'answer {names[best]}{_apart(result, index, best)}')
+                ('reference', best, f'answer {names[best]}{_apart(evaluation, answer, best)}')
             )
             if positive and best not in positive:
-                true = nearest(result, index, positive)
-                words = f'right reference {names[true]}{_apart(result, index, true)}'
+                true = nearest_positive(evaluation, answer)
+                assert true is not None
+                words = f'right reference {names[true]}{_apart(evaluation, answer, true)}'
                 wanted.append(('reference', true, words))
         small = [] if images is None else [(images.small(k, i), words) for k, i, words in wanted]
         pictures = [Picture(jpeg, words) for jpeg, words in small if jpeg is not None]
@@ -131,19 +136,6 @@ def frame_details(result: Result, images: FrameImages | None) -> dict[str, Detai
     return found
 
 
-def nearest(result: Result, query: int, references: frozenset[int]) -> int:
-    """The one of some references that is nearest to a query; the first where none is known."""
-    plotted = result.evaluation.plotted
-    ordered = sorted(references)
-    if plotted is None:
-        return ordered[0]
-    apart = np.linalg.norm(plotted.references[ordered] - plotted.queries[query], axis=1)
-    return ordered[0] if np.isnan(apart).all() else ordered[int(np.nanargmin(apart))]
-
-
-def _apart(result: Result, query: int, reference: int) -> str:
-    plotted = result.evaluation.plotted
-    if plotted is None:
-        return ''
-    metres = np.linalg.norm(plotted.references[reference] - plotted.queries[query])
-    return '' if np.isnan(metres) else f' ({metres:.1f} m away)'
+def _apart(evaluation: Evaluation, answer: QueryAnswer, reference: int) -> str:
+    metres = distance_to_reference(evaluation, answer, reference)
+    return '' if math.isnan(metres) else f' ({metres:.1f} m away)'

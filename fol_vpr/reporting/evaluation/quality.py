@@ -134,7 +134,7 @@ def add_decisions(section: Section, result: Result) -> None:
             counts.not_in_map_right, counts.not_in_map_wrong, counts.not_in_map_unjudged,
         ),
     }  # fmt: skip
-    is_judged = any(positive is not None for positive in evaluation.positives)
+    is_judged = evaluation.is_judged
     header = ['state', 'answers', *(['right', 'wrong', 'not judged'] if is_judged else [])]
     rows: list[list[object]] = []
     for state in reversed(LocalizationState):

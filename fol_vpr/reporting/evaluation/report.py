@@ -47,7 +47,7 @@ def evaluation_page(
         [
             fact
             for fact in (
-                ('Right is', c.ground_truth if is_judged(evaluation) else ''),
+                ('Right is', c.ground_truth if evaluation.is_judged else ''),
                 ('Weights', c.weights),
                 ('Device', f'{c.device} {c.precision}'.strip()),
                 ('Recorded in', c.recording),
@@ -59,10 +59,10 @@ def evaluation_page(
     )
     _add_overview(page.section('Overview'), result)
     _add_trajectory(page.section('Trajectory'), result, images)
-    if is_judged(evaluation):
+    if evaluation.is_judged:
         add_recall(page.section('Recall'), result)
     add_decisions(page.section('Decisions'), result)
-    if is_judged(evaluation):
+    if evaluation.is_judged:
         add_calibration(page.section('Calibration'), result)
     add_timing(page.section('Time'), result)
     add_similarity(page.section('Similarity'), result)
@@ -73,18 +73,13 @@ def evaluation_page(
     return page
 
 
-def is_judged(evaluation: Evaluation) -> bool:
-    """Whether there is ground truth for any query."""
-    return any(positive is not None for positive in evaluation.positives)
-
-
 def _add_overview(section: Section, result: Result) -> None:
     evaluation = result.evaluation
     if not evaluation.conditions.trained:
         section.add(Note(UNTRAINED))
     section.add(*[Note(warning) for warning in evaluation.conditions.warnings])
     cards = []
-    if is_judged(evaluation):
+    if evaluation.is_judged:
         for k, share in evaluation.recall_reranked().items():
             if share is not None and share.total:
                 low, high = share.interval()
@@ -110,7 +105,7 @@ def _state_cards(evaluation: Evaluation) -> list[Card]:
     counts, states = evaluation.decisions(), evaluation.states()
     if counts is None:
         return []
-    if not is_judged(evaluation):
+    if not evaluation.is_judged:
         return [Card(f'{number}', name) for name, number in states.items() if number]
     undecided = counts.unknown + counts.ambiguous
     cards = [
@@ -155,7 +150,7 @@ def _left_out(result: Result) -> str:
         f'To keep the page small, it holds the frames of {len(shown)} of '
         f'{result.evaluation.queries} queries, {QUERIES} of them evenly over the drive'
     )
-    if not is_judged(result.evaluation):
+    if not result.evaluation.is_judged:
         return f'{words}.'
     return f'{words}, and mistakes, ' + (
         f'of which {missing} are left out.' if missing else 'all of them.'
