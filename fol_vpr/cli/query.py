@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from fol_vpr.datatypes import (
     Frame,
     GeoPosition,
     LocalFeatures,
+    Place,
     PlaceHypothesis,
     Prior,
     Recognition,
@@ -112,6 +114,15 @@ def _prior(args: argparse.Namespace) -> Prior | None:
     )
 
 
+def _check_prior(prior: Prior, places: Sequence[Place]) -> None:
+    """Raise InputError if a prior names sessions or positions that the map does not have."""
+    prior.check_sessions(places)
+    if prior.position is not None and not any(place.pose for place in places):
+        raise InputError('--near cannot be used: no place of the map has a position in metres')
+    if prior.geo is not None and not any(place.geo for place in places):
+        raise InputError('--near-geo cannot be used: no place of the map has a geodetic position')
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     prior = _prior(args)
@@ -130,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
         with working('query'):
             recognizer.load_map(args.map)
             if prior is not None:
-                prior.check_places(recognizer.places)
+                _check_prior(prior, recognizer.places)
             recognition = recognizer.recognize(frame, sequence=False, prior=prior)
         warnings = recognizer.map_status.remarks()
         trained = recognizer.extractor.trained
