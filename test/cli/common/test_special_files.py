@@ -25,6 +25,7 @@ map build --positions {bad} --images {images} --output {out}
 map build --camera {bad} --images {images} --output {out}
 map build --weights {bad} --images {images} --output {out}
 map info map {bad}
+map show map {bad} --output {out}.html
 map check map {bad}
 map merge maps {bad} {map} --output {out}
 map merge maps {map} {bad} --output {out}
@@ -38,6 +39,9 @@ query image {bad} --map {map}
 query --map {bad} {image}
 query --camera {bad} --map {map} {image}
 query --weights {bad} --map {map} {image}
+explain image {bad}
+explain --map {bad} {image}
+explain --weights {bad} {image}
 evaluate --map {bad} --queries {queries} --ground-truth {truth}
 evaluate --queries {bad} --map {map} --ground-truth {truth}
 evaluate --dataset {bad} --map {map} --ground-truth {truth}
@@ -85,6 +89,7 @@ NOT_TRIED = {
     'map build --output', 'map merge --output', 'map split --output', 'map split --by-session',
     'map prune --output', 'map save --output', 'map export --output', 'map import --output',
     'bag from-images --output', 'bag record --output', 'demo --output', 'loops --session-file',
+    'evaluate --pictures',
     # Read by the verbs that the demo runs, which are tried themselves.
     'demo --further', 'demo --ground-truth', 'demo --camera',
 }  # fmt: skip
@@ -153,6 +158,7 @@ def words_of(case: str, bad: Path, drive, out: Path) -> list[str]:
         '{truth}': str(drive.ground_truth),
         '{out}': str(out / 'out.folmap') if case.startswith('map') else str(out / 'out'),
         '{out}.onnx': str(out / 'out.onnx'),
+        '{out}.html': str(out / 'out.html'),
     }
     words: list[str] = []
     before = case.split()
