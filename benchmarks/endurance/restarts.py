@@ -3,11 +3,15 @@
     python -m benchmarks restarts --map MAP --bag BAG [--restarts 50] [--rate 10]
         [--pose-topic TOPIC] [-p NAME:=VALUE ...]
 
-One observer stays, as the other nodes of a robot do: it sends the images of a bag, listens to the
-answers, and adds a place to a copy of the map in every life of the node. Each life ends once the
-node has answered images and confirmed the place: by SIGTERM, or in turns by SIGKILL. A place that
-was confirmed has to be in the map of the next life, the node has to answer again, a SIGTERM has to
-end it with the status 0, and nothing may pile up in /dev/shm.
+A camera and an observer stay, as the other nodes of a robot do. The camera sends the images of a
+bag; the observer listens to the answers, and adds a place to a copy of the map in every life of
+the node. Each life ends once the node has answered images and confirmed the place: by SIGTERM, or
+in turns by SIGKILL. A place that was confirmed has to be in the map of the next life, the node has
+to answer again, a SIGTERM has to end it with the status 0, and nothing may pile up in /dev/shm.
+
+With Fast DDS, a killed subscriber can silence a publisher (docs/how-to/troubleshoot.md). So a
+camera of which a new node gets no image for SILENCE seconds is started again, and that is counted.
+The observer uses UDP, so that a lock in shared memory does not stop it.
 """
 
 from __future__ import annotations
@@ -20,38 +24,35 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.endurance.soak import PATIENCE, START, to_and_fro, views_of
+from benchmarks.endurance.camera import CameraProcess
+from benchmarks.endurance.soak import PATIENCE, View, to_and_fro, views_of
 from benchmarks.options import benchmark_parser
 
 ANSWERS = 3
 """Answers in each life before its end."""
+SILENCE = 30.0
+"""Seconds without an answer of a node that is ready, after which the camera is started again."""
 
 
-class Camera:
-    """Sends the images of a drive, and listens to the node, over all its lives."""
+class Observer:
+    """Listens to the node over all its lives, and asks it to add places."""
 
-    def __init__(self, node: Any, executor: Any, options: argparse.Namespace) -> None:
+    def __init__(self, node: Any, executor: Any, views: Iterator[View]) -> None:
         from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-        from sensor_msgs.msg import CompressedImage
 
         from fol_vpr_msgs.msg import MapInfo, PlaceHypothesisArray
         from fol_vpr_msgs.srv import AddPlace
 
         self._executor = executor
-        self._period = 1 / options.rate
-        self._views = to_and_fro(views_of(options.bag, options.pose_topic))
-        self._numbers = count()
-        self._next = time.monotonic()
+        self._views = views
         best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._images = node.create_publisher(CompressedImage, 'image/compressed', best_effort)
         node.create_subscription(
             PlaceHypothesisArray, '/localizer/places', self._on_answer, best_effort
         )
@@ -65,29 +66,32 @@ class Camera:
         """Forget what the life before has sent."""
         self.answers = self.places = 0
 
-    def step(self) -> None:
-        """Send the next image when it is due, and let answers arrive."""
-        self._executor.spin_once(timeout_sec=max(0.002, min(0.02, self._next - time.monotonic())))
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._period
-            self._images.publish(self._message())
+    def wait(self, condition: Callable[[], bool], patience: float = PATIENCE) -> bool:
+        """Whether a condition comes true within so many seconds."""
+        deadline = time.monotonic() + patience
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self._executor.spin_once(timeout_sec=0.02)
+        return True
 
     def add_place(self) -> Any:
         """The future of a request to add the next image to the map."""
-        return self._client.call_async(self._request(compressed=self._message()))
+        from sensor_msgs.msg import CompressedImage
+
+        message = CompressedImage(format='jpeg', data=next(self._views).jpeg)
+        message.header.frame_id = 'camera'
+        now = time.time_ns()
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 1_000_000_000)
+        return self._client.call_async(self._request(compressed=message))
 
     def is_ready(self) -> bool:
         """Whether the node of this life has its services and map."""
         return bool(self.places and self._client.service_is_ready())
 
-    def _message(self) -> Any:
-        from sensor_msgs.msg import CompressedImage
-
-        message = CompressedImage(format='jpeg', data=next(self._views).jpeg)
-        message.header.frame_id = 'camera'
-        stamp = START * 1_000_000_000 + round(next(self._numbers) * 1e9 * self._period)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
-        return message
+    def has_answers(self) -> bool:
+        """Whether the node has answered enough images."""
+        return self.answers >= ANSWERS
 
     def _on_answer(self, _message: Any) -> None:
         self.answers += 1
@@ -99,26 +103,27 @@ class Camera:
 class Lives:
     """Starts and ends the node, and notes what went wrong."""
 
-    def __init__(self, camera: Camera, command: Sequence[str], log: Path) -> None:
-        self._camera = camera
+    def __init__(self, camera: CameraProcess, command: Sequence[str], log: Path) -> None:
+        self.camera = camera
         self._command = command
-        self._log = log
+        self._environment = dict(os.environ)
+        self.log = log
         self.wrong: list[str] = []
         self.to_answer: list[float] = []
         self.to_end: list[float] = []
         self.confirmed = 0
         self.expected = 0
 
-    def live(self, number: int, how: signal.Signals) -> None:
+    def live(self, number: int, how: signal.Signals, observer: Observer) -> None:
         """One life, from its start to its end."""
-        self._camera.begin_life()
+        observer.begin_life()
         started = time.monotonic()
-        with self._log.open('a') as log:
+        with self.log.open('a') as log:
             process = subprocess.Popen(  # noqa: S603 our own node
-                self._command, stdout=log, stderr=subprocess.STDOUT
+                self._command, stdout=log, stderr=subprocess.STDOUT, env=self._environment
             )
         try:
-            self._use(number, started)
+            self._use(number, started, observer)
         finally:
             ended = time.monotonic()
             process.send_signal(how)
@@ -128,19 +133,22 @@ class Lives:
             if status:
                 self.wrong.append(f'life {number}: SIGTERM ended it with the status {status}')
 
-    def _use(self, number: int, started: float) -> None:
-        if not self._wait(self._camera.is_ready):
+    def _use(self, number: int, started: float, observer: Observer) -> None:
+        if not observer.wait(observer.is_ready):
             self.wrong.append(f'life {number}: it had no map after {PATIENCE:.0f} s')
             return
-        found = self._camera.places
+        found = observer.places
         if self.expected and found != self.expected:
             self.wrong.append(f'life {number}: {found} places, expected {self.expected}')
-        if not self._wait(lambda: self._camera.answers >= ANSWERS):
-            self.wrong.append(f'life {number}: no answers')
-            return
-        self.to_answer.append(time.monotonic() - started)
-        future = self._camera.add_place()
-        if not self._wait(future.done):
+        if not observer.wait(observer.has_answers, SILENCE):
+            self.camera.restart()
+            if not observer.wait(observer.has_answers):
+                self.wrong.append(f'life {number}: no answers')
+                return
+        else:
+            self.to_answer.append(time.monotonic() - started)
+        future = observer.add_place()
+        if not observer.wait(future.done):
             self.wrong.append(f'life {number}: add_place was not answered')
             return
         if future.result().result:
@@ -148,14 +156,6 @@ class Lives:
             return
         self.confirmed += 1
         self.expected = found + 1
-
-    def _wait(self, condition: Any) -> bool:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            self._camera.step()
-        return True
 
 
 def shared_memory() -> tuple[int, float]:
@@ -183,23 +183,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = [sys.executable, '-m', 'fol_vpr.ros.node.main', '--ros-args']
         for setting in (f'map:={used}', 'autostart:=true', *options.parameter):
             command += ['-p', setting]
-        return _run(options, command, Path(name) / 'log')
+        with CameraProcess(options.bag, options.pose_topic, options.rate) as camera:
+            lives = Lives(camera, command, Path(name) / 'log')
+            os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
+            return _run(options, lives)
 
 
-def _run(options: argparse.Namespace, command: Sequence[str], log: Path) -> int:
+def _run(options: argparse.Namespace, lives: Lives) -> int:
     from fol_vpr.ros.bags.client import client_node
 
     heads = ('lives', 'to the third answer, s', 'slowest', 'SIGTERM to end, s', 'places',
-             'segments', 'MB in /dev/shm', 'wrong')  # fmt: skip
+             'segments', 'MB in /dev/shm', 'camera restarted', 'wrong')  # fmt: skip
     print('| ' + ' | '.join(heads) + ' |\n|' + ' --- |' * len(heads), flush=True)
     with client_node('restarts') as (node, executor):
-        lives = Lives(Camera(node, executor, options), command, log)
+        views = to_and_fro(views_of(options.bag, options.pose_topic))
+        observer = Observer(node, executor, views)
         every = max(1, options.restarts // 10)
         for number in range(1, options.restarts + 1):
-            lives.live(number, signal.SIGKILL if number % 2 == 0 else signal.SIGTERM)
+            lives.live(number, signal.SIGKILL if number % 2 == 0 else signal.SIGTERM, observer)
             if number % every == 0:
                 _print(lives, number)
-        text = log.read_text(errors='replace')
+        text = lives.log.read_text(errors='replace')
         for trace in ('Traceback', 'report this defect', 'core dumped'):
             if trace in text:
                 lives.wrong.append(f'the log has {text.count(trace)} times {trace!r}')
@@ -215,7 +219,8 @@ def _print(lives: Lives, number: int) -> None:
     segments, size = shared_memory()
     print(
         f'| {number} | {np.median(first):.1f} | {max(first):.1f} | {np.median(end):.2f} | '
-        f'{lives.expected} | {segments} | {size:.0f} | {len(lives.wrong)} |', flush=True,
+        f'{lives.expected} | {segments} | {size:.0f} | {lives.camera.restarts} | '
+        f'{len(lives.wrong)} |', flush=True,
     )  # fmt: skip
 
 

@@ -74,6 +74,12 @@ def test_the_index_lists_every_page():
     assert set(missing) <= {'README.md', 'docs/README.md'}
 
 
+def test_no_page_is_unfinished():
+    assert len(PAGES) > 50
+    left = [str(page.relative_to(ROOT)) for page in PAGES if 'TODO' in page.read_text('utf-8')]
+    assert left == []
+
+
 def test_the_first_page_is_the_readme(site):
     text = (site / 'index.html').read_text(encoding='utf-8')
     assert 'make demo' in text and 'docs/pictures/demo.png' in text
