@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import signal
@@ -38,6 +39,7 @@ VERBS = {
 }
 
 OK, USER_ERROR, INTERRUPTED, TERMINATED = 0, 2, 130, 143
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Terminated(KeyboardInterrupt):
@@ -80,10 +82,18 @@ def _main(argv: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of the output has ended (`fol_vpr map info M | head`), which is no error.
-        # Python would report it again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return OK
     except OSError as error:
+        if error.errno in NO_SPACE and not error.filename and '--debug' not in argv:
+            # stdout into a file, which names none.
+            _discard_output()
+            print(
+                f'fol_vpr: error: the output cannot be written: {error.strerror}; free some '
+                'space, or let it go elsewhere',
+                file=sys.stderr,
+            )
+            return USER_ERROR
         # A file that no earlier check covered; an error without a file name is a defect.
         if '--debug' in argv or not error.filename:
             raise
@@ -93,6 +103,11 @@ def _main(argv: list[str]) -> int:
             file=sys.stderr,
         )
         return USER_ERROR
+
+
+def _discard_output() -> None:
+    """Python would report the error again when it flushes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:

@@ -367,6 +367,12 @@ def test_wrong_arguments_are_explained(arguments):
     assert 'Traceback' not in done.stderr
 
 
+def test_a_wrong_parameter_ends_the_node_with_2():
+    done = start('--ros-args', '-p', 'mapping.save_timeout:=-1.0')
+    assert done.returncode == 2
+    assert 'wrong parameter' in done.stderr and 'mapping.save_timeout' in done.stderr
+
+
 def test_the_log_tells_what_the_node_waits_for_and_what_it_ignores(tmp_path):
     overrides = tmp_path / 'given.yaml'
     overrides.write_text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,22 @@ def test_echo_prints_what_was_kept_and_ends_after_the_count(tmp_path):
         assert 'no message on /kept for 2 s; published by /observer' in errors
         status, _, errors = finish(unknown)
         assert status == 2 and 'nobody published /kep within 5 s; there is /kept' in errors
+
+
+@pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_the_ordinary_end_of_echo(sent):
+    with live.observer() as watch:
+        publisher = watch.node.create_publisher(String, '/spoken', 10)
+        with live.fol_vpr('echo', '/spoken') as command:
+            # What it has heard it prints: it has taken over the signals.
+            reading = threading.Thread(target=command.stdout.readline)
+            reading.start()
+            for _ in range(round(live.PATIENCE / 0.2)):
+                publisher.publish(String(data='again'))
+                watch.spin(0.2)
+                if not reading.is_alive():
+                    break
+            command.send_signal(sent)
+            status, _, errors = finish(command)
+    assert status == 0, errors
+    assert 'Traceback' not in errors

@@ -93,3 +93,18 @@ def drive_twice(watch: live.Observer, tmp_path: Path) -> None:
     assert f'{other} is saved: 3 places, 3 of this drive' in text
     assert not other.with_name('site-2.folmap.changes').exists()
     assert check_map(other) == [] and check_map(path) == []
+
+
+def test_a_map_that_is_not_merged_ends_the_node_with_1(tmp_path):
+    path, log = tmp_path / 'site.folmap', tmp_path / 'log'
+    given = {**parameters(path), 'mapping.save_timeout': 0.0}
+    with live.observer() as watch, live.localizer(log, given) as node:
+        watch.until(lambda: watch.status('node')[1] == 'active')
+        Robot(watch).drive(2)
+        status, _ = node.stop(signal.SIGINT)
+    text = log.read_text()
+    assert status == 1, text
+    assert f'the last keyframes are not merged into {path}' in text
+    assert 'fol_vpr map save' in text
+    with MapReader(path) as reader:
+        assert len(reader.places) == 2
