@@ -135,7 +135,13 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
             module.add_arguments(subparser)
     if is_asked:
         complete(parser, argv)
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        more = f' and {len(unknown) - 3} more' if len(unknown) > 3 else ''
+        parser.error(
+            f'unrecognized arguments: {" ".join(unknown[:3])}{more}; `fol_vpr {args.verb} --help` '
+            'shows what it takes'
+        )
     args.command_line = tuple(argv)
     return args, module
 

@@ -214,9 +214,14 @@ def _row(h: PlaceHypothesis) -> list[str]:
         '' if math.isnan(h.match_score) else f'{h.match_score:.0f}',
         str(h.inliers) if h.verification is not Verification.NONE else '',
         h.verification.name.lower(),
-        h.place.image_uri,
+        _image(h.place),
         _pose(h),
     ]
+
+
+def _image(place: Place) -> str:
+    """The image of a place: its file, or its time in a bag, whose images share one topic."""
+    return f'{place.stamp_ns / 1e9:.3f} s' if ':' in place.image_uri else place.image_uri
 
 
 def _pose(hypothesis: PlaceHypothesis) -> str:

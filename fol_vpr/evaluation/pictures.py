@@ -289,6 +289,9 @@ def _show(
 
 
 def _save(figure: Figure, path: str | Path) -> None:
+    # Equal axes find their limits only when they are drawn. The layout is made before that, for
+    # the labels of other limits: drawn once, it would cut off wider ones.
+    figure.draw_without_rendering()
     try:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:

@@ -88,8 +88,8 @@ def matches_in_words(hypothesis: PlaceHypothesis) -> str:
         return f'{hypothesis.matches} local matches, some of them drawn.'
     inliers, others = hypothesis.inliers, hypothesis.matches - hypothesis.inliers
     words = (
-        f'{inliers} of {hypothesis.matches} local matches agree with one motion of the camera '
-        f'({_drawn(inliers, MAX_INLIERS)}, in colour)'
+        f'Of {hypothesis.matches} local matches that were verified {inliers} agree with one '
+        f'motion of the camera ({_drawn(inliers, MAX_INLIERS)}, in colour)'
     )
     if others:
         words += f'; the other {others} are faint ({_drawn(others, MAX_OTHERS)})'

@@ -133,6 +133,8 @@ def test_json_holds_what_produced_the_closures_and_what_became_of_each_image(ima
     assert picture.stat().st_size > 10_000
     text = page.read_text()
     assert 'Most dubious closures' in text and 'data:image/jpeg' in text
+    # A drive of 12 s: its time axis is not in hundredths of a minute.
+    assert 'seconds from the start of the drive' in text
 
 
 def test_without_ground_truth_nothing_is_called_right_or_wrong(images, tmp_path, capsys):

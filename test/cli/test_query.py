@@ -33,6 +33,29 @@ def test_the_table_has_a_line_for_each_hypothesis(drive, capsys):
     assert lines[5].split()[:2] == ['0', 'ref/000003']
 
 
+def test_images_of_a_bag_are_told_apart_by_their_time(drive, tmp_path, capsys):
+    bag, built = tmp_path / 'bag', tmp_path / 'm.folmap'
+    assert (
+        main(['bag', 'from-images', str(drive.queries), '--output', str(bag), '--rate', '1']) == 0
+    )
+    build = ['map', 'build', '--bag', str(bag), '--output', str(built)]
+    assert main([*build, '--keyframe-interval', '0', '--weights', 'untrained-vits14']) == 0
+    capsys.readouterr()
+    assert main(['query', str(drive.queries / 'view003.jpg'), '--map', str(built)]) == 0
+    rows = capsys.readouterr().out.splitlines()[5:]
+    times = [row.split()[-2:] for row in rows]
+    assert {unit for _, unit in times} == {'s'}
+    assert len({time for time, _ in times}) == len(rows) > 1
+
+
+def test_a_second_image_is_refused_and_the_help_named(drive, capsys):
+    with pytest.raises(SystemExit):
+        main(['query', 'a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'e.jpg', '--map', str(drive.map)])
+    said = capsys.readouterr().err
+    assert 'unrecognized arguments: b.jpg c.jpg d.jpg and 1 more' in said
+    assert '`fol_vpr query --help`' in said
+
+
 def test_a_suffix_that_is_no_picture(drive, tmp_path, capsys):
     command = ['query', str(drive.queries / 'view003.jpg'), '--map', str(drive.map)]
     assert main([*command, '--picture', str(tmp_path / 'answer.xyz')]) == 2

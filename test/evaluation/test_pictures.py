@@ -109,3 +109,14 @@ def test_without_ground_truth_nothing_is_called_right_wrong_or_positive(tmp_path
     assert not re.search('right|wrong|positive|ground truth', found), found
     table = drawn.as_table()
     assert not re.search('right|wrong|positive', table), table
+
+
+def test_no_label_of_a_small_map_is_cut_off(tmp_path):
+    drawn = evaluation()
+    x = np.linspace(-0.7, 1.7, QUERIES)
+    room = np.stack([x, 0.4 * np.sin(3 * x)], axis=1)
+    drawn = replace(drawn, plotted=PlottedPositions(room + 0.01, room))
+    image = view(1)
+    jpeg = cv2.imencode('.jpg', image)[1].tobytes()
+    draw_evaluation(tmp_path / 'p.png', drawn, lambda _: image, lambda _: jpeg)
+    assert (cv2.imread(str(tmp_path / 'p.png'))[:, 0] == 255).all()

@@ -163,7 +163,7 @@ def tolerance_figure(curve: ToleranceCurve) -> Figure:
             figure.add_scatter(
                 x=_short(curve.metres), y=_short(values), mode='lines', name=name,
                 line={'color': colour, 'dash': 'dot' if colour == GREY else 'solid'},
-                hovertemplate='%{y:.1%} within %{x:.1f} m',
+                hovertemplate='%{y:.1%} within %{x:.3~g} m',
             )  # fmt: skip
     figure.update_yaxes(tickformat='.0%', range=[0, 1.02])
     return figure

@@ -11,6 +11,7 @@ from fol_vpr.evaluation.decisions import STATEMENTS
 from fol_vpr.evaluation.metrics import RECALL_AT, Share
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
+from fol_vpr.evaluation.report import Evaluation
 from fol_vpr.evaluation.results import Result
 from fol_vpr.evaluation.results.curves import (
     precision_recall_curves,
@@ -26,7 +27,7 @@ from fol_vpr.reporting.evaluation.figures import (
 from fol_vpr.reporting.page import Card, Cards, Chart, Section, Table, Text
 
 FARTHEST = 50.0
-"""Metres that the curve over the allowed distance reaches."""
+"""Most metres that the curve over the allowed distance reaches; in a smaller map its diagonal."""
 STEPS = 101
 CELLS = 160
 """Most rows and columns of the similarity matrix."""
@@ -80,7 +81,7 @@ def add_recall(section: Section, result: Result) -> None:
                 '100 %, as the first reference of some queries is wrong at any threshold.',
             ),
         )
-    if curve := tolerance_curve(evaluation, FARTHEST, STEPS):
+    if curve := tolerance_curve(evaluation, _farthest(evaluation), STEPS):
         section.add(
             Chart(
                 tolerance_figure(curve),
@@ -89,6 +90,16 @@ def add_recall(section: Section, result: Result) -> None:
                 'can exceed the recall above. Dotted: the limit that the map sets.',
             )
         )
+
+
+def _farthest(evaluation: Evaluation) -> float:
+    """Metres of the axis: in a room 50 m would press the whole curve into its first pixels."""
+    known = np.zeros((0, 2))
+    if evaluation.plotted is not None:
+        known = evaluation.plotted.references
+        known = known[np.isfinite(known).all(axis=1)]
+    diagonal = float(np.hypot(*np.ptp(known, axis=0))) if len(known) else 0.0
+    return min(diagonal, FARTHEST) or FARTHEST
 
 
 def add_similarity(section: Section, result: Result) -> None:

@@ -37,6 +37,8 @@ from fol_vpr.reporting.loops.result import LoopsResult
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_SHORT_NS = 180e9
+"""A drive shorter than this has its time axis in seconds."""
 MAX_ROWS = 1000
 """Most closures in the table."""
 MAX_ARCS = 2000
@@ -206,13 +208,15 @@ def _rounded(values: np.ndarray) -> list[float | None]:
 
 
 def _add_times(section: Section, result: LoopsResult) -> None:
-    minutes = {
-        closure.candidate_id: (closure.stamp_from_ns - result.stamps[0]) / 60e9
+    duration = result.stamps[-1] - result.stamps[0]
+    unit, unit_ns = ('seconds', 1e9) if duration < _SHORT_NS else ('minutes', 60e9)
+    times = {
+        closure.candidate_id: (closure.stamp_from_ns - result.stamps[0]) / unit_ns
         for closure in result.closures
     }
-    figure = new_figure('minutes from the start of the drive', 'closures')
+    figure = new_figure(f'{unit} from the start of the drive', 'closures')
     figure.update_layout(barmode='stack')
-    length = (result.stamps[-1] - result.stamps[0]) / 60e9
+    length = duration / unit_ns
     bins = {'start': 0, 'end': max(length, 1e-3), 'size': max(length, 1e-3) / 40}
     if result.truth is None:
         groups = [('closures', SERIES[0], list(result.closures))]
@@ -224,7 +228,7 @@ def _add_times(section: Section, result: LoopsResult) -> None:
     for name, colour, own in groups:
         if own:
             figure.add_histogram(
-                x=[minutes[c.candidate_id] for c in own], xbins=bins, name=f'{name} ({len(own)})',
+                x=[times[c.candidate_id] for c in own], xbins=bins, name=f'{name} ({len(own)})',
                 marker={'color': colour},
             )  # fmt: skip
     figure.update_yaxes(tickformat='d', rangemode='tozero')

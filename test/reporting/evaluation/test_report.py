@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from dataclasses import replace
@@ -196,3 +197,19 @@ def test_what_an_answer_does_not_carry_has_no_curve(what: str):
     shown = {'probability': 'probability', 'match_scores': 'local matches',
              'similarities': 'global similarity'}[what]  # fmt: skip
     assert shown not in names
+
+
+@pytest.mark.parametrize(('size', 'farthest'), [(10.0, 50.0), (0.1, 0.7)])
+def test_the_axis_of_the_allowed_distance_ends_with_the_map(size: float, farthest: float):
+    result = make()
+    plotted = result.evaluation.plotted
+    assert plotted is not None
+    scaled = PlottedPositions(plotted.queries * size / 10, plotted.references * size / 10)
+    page = evaluation_page(replace(result, evaluation=replace(result.evaluation, plotted=scaled)))
+    figure = next(
+        figure for figure in figures_of(page.html())
+        if 'allowed distance' in str(figure['layout']['xaxis'])
+    )  # fmt: skip
+    metres = figure['data'][0]['x']
+    numbers = np.frombuffer(base64.b64decode(metres['bdata']), metres['dtype'])
+    assert numbers[-1] == pytest.approx(farthest)
