@@ -13,15 +13,21 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from fol_vpr.cli.common.terminal import is_quiet
+from fol_vpr.cli.examples import EXAMPLES
 from fol_vpr.errors import StorageError
 from fol_vpr.files import atomic_text
 
 STDOUT = '-'
 """The value of --json where the JSON goes to stdout."""
+MAX_USAGE = 6
+"""Most lines of a usage that names every option."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser with --quiet, also for the verbs below it, and with a --json that may name a file.
+
+    A usage of more than `MAX_USAGE` lines names only what is required; the help of the verbs in
+    `EXAMPLES` ends with commands.
 
     argparse would take the word after `--json` for the file, and so the image of
     `fol_vpr query --json IMAGE`. Here a parser with positional arguments takes it only where it
@@ -47,6 +53,33 @@ class Parser(argparse.ArgumentParser):
         if '--json' in self._option_string_actions:
             words = self._with_file_of_json(words)
         return super().parse_known_args(words, namespace)
+
+    def format_usage(self) -> str:
+        """See argparse."""
+        return self._with_short_usage(super().format_usage)
+
+    def format_help(self) -> str:
+        """See argparse."""
+        text = self._with_short_usage(super().format_help)
+        if commands := EXAMPLES.get(self.prog, ()):
+            lines = [f'  {line}' for each in commands for line in each.splitlines()]
+            text += '\n'.join(['', 'examples:', *lines, ''])
+        return text
+
+    def _with_short_usage(self, format_it: Callable[[], str]) -> str:
+        if self.usage is not None or super().format_usage().count('\n') <= MAX_USAGE:
+            return format_it()
+        groups = [group for group in self._mutually_exclusive_groups if group.required]
+        needed = [action for group in groups for action in group._group_actions]
+        shown = [a for a in self._actions if a.required or a in needed]
+        rest = argparse.Action([], 'options', metavar='[options]')
+        formatter = self._get_formatter()
+        formatter.add_usage(None, [*shown, rest], groups, prefix='usage: ')
+        self.usage = formatter.format_help().strip().removeprefix('usage: ').replace('%', '%%')
+        try:
+            return format_it()
+        finally:
+            self.usage = None
 
     def _with_file_of_json(self, words: list[str]) -> list[str]:
         end = words.index('--') if '--' in words else len(words)
