@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+
 from fol_vpr.errors import InputError
 
 
@@ -42,6 +44,8 @@ def with_values(groups: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 def _checked(name: str, default: Any, value: Any) -> Any:
     """The value in the type of the default."""
     kind = type(default)
+    if isinstance(value, np.generic):  # a number that was computed with NumPy
+        value = value.item()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is tuple and isinstance(value, (list, tuple)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fol_vpr.config import NetworkConfig, RetrievalConfig, with_values
@@ -17,6 +18,13 @@ def test_values_are_taken_and_others_stay():
     assert type(changed['retrieval'].match_threshold) is float
     assert changed['network'] == NetworkConfig(threads=2)
     assert with_values(GROUPS, {}) == GROUPS
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = {'retrieval.candidates': np.int64(7), 'retrieval.match_threshold': np.float32(0.5)}
+    changed = with_values(GROUPS, given)['retrieval']
+    assert changed == RetrievalConfig(candidates=7, match_threshold=0.5)
+    assert type(changed.candidates) is int and type(changed.match_threshold) is float
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import fol_vpr
 from fol_vpr.errors import escape_controls
+from fol_vpr.evaluation.results.values import MAX_TEXT
 
 _GIT_SECONDS = 5.0
 """Longest time that git may take; a checkout on a slow network share must not stop a report."""
@@ -69,7 +70,7 @@ class Provenance:
     Attributes:
         fol_vpr_version: of this package.
         command: the command line, without control characters and without the credentials of
-            addresses; empty where there was none.
+            addresses, and at most `MAX_TEXT` characters of it; empty where there was none.
         date: when the result was complete, ISO 8601 in UTC.
         machine: that computed it.
         git_commit: of the checkout that the package ran from, with `-dirty` behind it where files
@@ -98,12 +99,17 @@ class Provenance:
         command = shlex.join(['fol_vpr', *map(_public, arguments)]) if arguments else ''
         return cls(
             fol_vpr_version=fol_vpr.__version__,
-            command=escape_controls(command, keep=''),
+            command=_shortened(escape_controls(command, keep='')),
             date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
             machine=Machine.of_this(device),
             git_commit=_git_commit(Path(fol_vpr.__file__).resolve().parents[1]),
             seconds=None if seconds is None else round(seconds, 3),
         )
+
+
+def _shortened(command: str) -> str:
+    """A command no longer than what is read back, as one with the names of many files is."""
+    return command if len(command) <= MAX_TEXT else command[: MAX_TEXT - 1] + '…'
 
 
 def _public(argument: str) -> str:

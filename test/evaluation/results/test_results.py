@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -105,6 +106,16 @@ def test_a_password_in_an_address_is_not_written(tmp_path: Path):
 
 def test_control_characters_of_the_command_line_are_escaped():
     assert Provenance.of_this(['evaluate', 'a\x1b[31m']).command.isprintable()
+
+
+def test_a_long_command_is_read_back(result, tmp_path):
+    named = dataclasses.replace(
+        result, provenance=Provenance.of_this(['evaluate', *[f'{i}.jpg' for i in range(2000)]])
+    )
+    path = tmp_path / 'r.json'
+    with path.open('w') as file:
+        named.write(file)
+    assert read_result(path).provenance.command.startswith('fol_vpr evaluate 0.jpg')
 
 
 @pytest.mark.parametrize(
