@@ -16,7 +16,7 @@ from typing import Any
 
 from fol_vpr import __version__
 from fol_vpr.cli.common.console import check_writable
-from fol_vpr.cli.common.output import STDOUT, Parser
+from fol_vpr.cli.common.output import STDOUT, Parser, sentence
 from fol_vpr.cli.common.terminal import index_builds_shown, printable_output, quietly
 from fol_vpr.errors import FolVprError
 
@@ -129,7 +129,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, Any]:
     called = next((word for word in argv if not word.startswith('-')), None)
     module = None
     for verb, help_text in VERBS.items():
-        subparser = verbs.add_parser(verb, help=help_text, description=help_text)
+        subparser = verbs.add_parser(verb, help=help_text, description=sentence(help_text))
         if verb == called:
             module = importlib.import_module(f'fol_vpr.cli.{verb}')
             module.add_arguments(subparser)

@@ -79,26 +79,26 @@ class PruningConfig(Checked):
     )
     redundant: bool = setting(
         False,
-        'Remove places that have a similar place nearby; at least one such place is kept for '
-        'each place that is removed.',
+        'Remove places that are redundant: they have a similar place nearby, of which at least '
+        'one is kept for each place that is removed.',
     )
     similarity: float = setting(
         0.8,
-        'Minimum cosine similarity of the global descriptors of two places for --redundant to '
-        'keep only one of the two. Larger removes fewer places.',
+        'Minimum cosine similarity of the global descriptors of two places that are redundant. '
+        'With a larger one fewer are.',
         minimum=-1,
         maximum=1,
     )
     radius: float = setting(
         3.0,
-        'Maximum distance in metres between two places for --redundant to keep only one of the '
-        'two, where the map has poses. Larger removes more places.',
+        'Maximum distance in metres between two places that are redundant, where the map has '
+        'poses. With a larger one more are.',
         minimum=0,
     )
     angle: float = setting(
         30.0,
-        'Maximum difference in degrees between the orientations of two places for --redundant to '
-        'keep only one of the two, where the map has poses. Larger removes more places.',
+        'Maximum difference in degrees between the orientations of two places that are redundant, '
+        'where the map has poses. With a larger one more are.',
         minimum=0,
         maximum=180,
     )

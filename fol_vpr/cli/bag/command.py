@@ -9,7 +9,7 @@ from fol_vpr.cli.bag import info
 from fol_vpr.cli.common.arguments import add_settings, settings
 from fol_vpr.cli.common.console import Progress
 from fol_vpr.cli.common.drive import STAMPS, add_part_options, part_moments
-from fol_vpr.cli.common.output import add_json, remark, show_results
+from fol_vpr.cli.common.output import add_json, remark, sentence, show_results
 from fol_vpr.cli.common.processes import stop_signals
 from fol_vpr.cli.common.ros import needs_ros
 from fol_vpr.config import BagWriterConfig, CameraConfig, PlayerConfig, RecorderConfig
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             info.run,
         ),
     ):
-        verb = verbs.add_parser(name, help=text, description=text)
+        verb = verbs.add_parser(name, help=text, description=sentence(text))
         declare(verb)
         verb.set_defaults(bag_run=run)
 

@@ -251,3 +251,8 @@ def remark(text: str) -> None:
 def warn(text: str) -> None:
     """Print on stderr what makes results doubtful; also with --quiet."""
     print(f'WARNING: {text}', file=sys.stderr, flush=True)
+
+
+def sentence(text: str) -> str:
+    """A line of help as the sentence above the options of a verb."""
+    return f'{text[0].upper()}{text[1:]}.'

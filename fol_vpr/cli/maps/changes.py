@@ -8,7 +8,7 @@ from typing import Any
 
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings
 from fol_vpr.cli.common.console import Progress, check_map_name, table
-from fol_vpr.cli.common.output import add_json, say, show_produced
+from fol_vpr.cli.common.output import add_json, say, sentence, show_produced
 from fol_vpr.config import PruningConfig
 from fol_vpr.datatypes import MapInfo
 from fol_vpr.errors import InputError
@@ -50,9 +50,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _add(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=f'{text[0].upper()}{text[1:]}.'
-    )
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=sentence(text))
     add_json(parser, 'the description of the map')
     return parser
 

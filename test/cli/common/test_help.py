@@ -44,6 +44,14 @@ def test_the_help_fits_80_columns_and_its_usage_is_short(verb, capsys, monkeypat
         assert command.splitlines()[0] in '\n'.join(lines)
 
 
+@pytest.mark.parametrize('verb', [*VERBS, 'bag info', 'map prune', 'map show'])
+def test_what_a_verb_does_is_said_in_sentences(verb, capsys):
+    lines = help_of(verb, capsys)
+    said = lines[lines.index('') + 1 :]
+    said = said[: said.index('')]
+    assert said[0][0].isupper() and said[-1].endswith('.')
+
+
 def test_a_short_usage_names_what_is_required(capsys, monkeypatch):
     monkeypatch.setenv('COLUMNS', '80')
     lines = help_of('map build', capsys)
