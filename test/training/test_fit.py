@@ -227,7 +227,7 @@ def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
     changes = ['validation.sets=[]', 'run.pictures=0', 'run.max_steps=1', 'validation.every=9']
     there = ['--set', f'run.output={tmp_path}', *changes]
     assert main(['fit', '--config', str(config), *there]) == 0
-    assert 'last.safetensors' in capsys.readouterr().err
+    assert 'last.safetensors' in capsys.readouterr().out
     assert not (tmp_path / 'best.safetensors').exists()
     # Ending by steps is an end, too: the weights are those of the checkpoint.
     state = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)['state_dict']
