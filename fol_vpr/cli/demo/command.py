@@ -7,7 +7,6 @@ it over DDS, and one records its answers.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import time
@@ -20,6 +19,8 @@ from fol_vpr.cli.demo.inputs import DemoInputs, subsample
 from fol_vpr.cli.demo.steps import DemoSteps
 from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
+from fol_vpr.files import read_text
+from fol_vpr.json_text import parse_json
 from fol_vpr.ros.fast_dds import profile_variables
 
 # A file with this name marks a folder that the demo made. What an earlier demo left in it is
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
         f'map.folmap, the bags and the logs.\nThe report, to open in a browser: '
         f'{(output / "report.html").resolve()}',
     )
-    write_json(args, lambda: json.loads((output / 'report.json').read_text(encoding='utf-8')))
+    write_json(args, lambda: parse_json(read_text(output / 'report.json')))
     return 0
 
 
