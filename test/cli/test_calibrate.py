@@ -172,7 +172,8 @@ def test_without_a_ground_truth_nothing_is_called_right_or_wrong(
     assert said['not_in_map_right'] == said['not_in_map_wrong'] == 0
     assert said['calibration_error'] is None
     text = capsys.readouterr().out
-    assert 'position of the query is not known' in text and 'uncalibrated' not in text
+    assert f'LOCALIZED {said["localized_unjudged"]};' in text and 'uncalibrated' not in text
+    assert 'right' not in text and 'wrong' not in text
 
 
 def test_the_report_on_a_recording_says_that_the_map_is_calibrated(walk, calibrated, tmp_path):

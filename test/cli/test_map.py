@@ -92,7 +92,7 @@ def test_an_existing_map_stays_unless_asked(drive, tmp_path, capsys):
 def test_a_signal_says_what_is_kept_and_the_same_command_goes_on(
     tmp_path, monkeypatch, sent, code
 ):
-    images, output = write_folder(tmp_path / 'images', 16), tmp_path / 'm.folmap'
+    images, output = write_folder(tmp_path / 'images', 64), tmp_path / 'm.folmap'
     partial = tmp_path / 'm.folmap.partial'
     command = [sys.executable, '-m', 'fol_vpr.cli.main', 'map', 'build', '--images', str(images),
                '--output', str(output), *SMALL]  # fmt: skip
@@ -108,7 +108,7 @@ def test_a_signal_says_what_is_kept_and_the_same_command_goes_on(
     assert kept[2] == str(partial)
     assert 'Traceback' not in errors
     assert not output.exists()
-    assert 0 < int(kept[1]) < 16
+    assert 0 < int(kept[1]) < 64
     extracted = []
     extract = FeatureExtractor.extract
 
@@ -118,11 +118,11 @@ def test_a_signal_says_what_is_kept_and_the_same_command_goes_on(
 
     monkeypatch.setattr(FeatureExtractor, 'extract', counting)
     assert main(command[3:]) == 0
-    assert len(extracted) == 16 - int(kept[1])
+    assert len(extracted) == 64 - int(kept[1])
     assert not partial.exists()
     with MapReader(output) as reader:
         names = [Path(place.image_uri).name for place in reader.places]
-    assert names == [f'view{i:03d}.jpg' for i in range(16)]
+    assert names == [f'view{i:03d}.jpg' for i in range(64)]
 
 
 def _pages(partial: Path) -> int:

@@ -103,7 +103,9 @@ def read_photograph(
     if calibration is not None and (notice := calibration.notice(config.camera, mounted)):
         remark(notice)
     if mounted and known is None:
-        raise InputError('the mount of a camera (--camera-mount) needs its calibration: --camera')
+        raise InputError(
+            'the mount of a camera (--camera-mount) needs its calibration: --camera FILE'
+        )
     name = os.fspath(path)
     decoder = StreamDecoder(name, remark, image_range=config.image_range)
     data = read_bytes(Path(path), 'an image', MAX_ENCODED_BYTES)
