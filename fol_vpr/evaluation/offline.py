@@ -59,6 +59,20 @@ class QueryAnswer:
     similarities: tuple[float, ...] = ()
     match_scores: tuple[float, ...] = ()
 
+    def similarity_to(self, index: int) -> float:
+        """Cosine of the global descriptors of query and reference; NaN where it is not known."""
+        return _of(index, self.global_ranking or (), self.similarities)
+
+    def match_score_of(self, index: int) -> float:
+        """Score of the local matching with a reference; NaN where it is not known."""
+        return _of(index, self.ranking, self.match_scores)
+
+
+def _of(index: int, ranking: tuple[int, ...], values: tuple[float, ...]) -> float:
+    """The value of a reference; a ranking has one for each, or none at all."""
+    known = dict(zip(ranking, values, strict=True)) if values else {}
+    return known.get(index, math.nan)
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:

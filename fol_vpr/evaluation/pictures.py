@@ -95,7 +95,7 @@ def draw_evaluation(
             result.colour,
             weight='bold', size=10, framed=True,
         )  # fmt: skip
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_reliability(
@@ -127,7 +127,7 @@ def draw_reliability(
         axis.set_ylabel('fraction right')
         axis.set_xlim(-0.05, 1.05)
         axis.set_ylim(-0.05, 1.05)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _scatter(axis: Axes, evaluation: Evaluation) -> None:
@@ -288,7 +288,16 @@ def _show(
     axis.set_yticks([])
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a picture.
+
+    Args:
+        figure: of matplotlib.
+        path: its suffix sets the format.
+
+    Raises:
+        StorageError: the picture cannot be written.
+    """
     # Equal axes find their limits only when they are drawn. The layout is made before that, for
     # the labels of other limits: drawn once, it would cut off wider ones.
     figure.draw_without_rendering()

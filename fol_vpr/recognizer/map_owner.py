@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fol_vpr.recognizer.map_manager import MapManager
 from fol_vpr.recognizer.map_status import MapStatus
 
 
-class MapOwner:
+class MapOwner(ABC):
     """What `PlaceRecognizer` offers about its map; for several threads.
 
     Attributes:
@@ -31,9 +32,9 @@ class MapOwner:
     _lock: threading.RLock
     _maps: MapManager
 
+    @abstractmethod
     def reset_sequence(self) -> None:
         """Forget the evidence of earlier images."""
-        raise NotImplementedError
 
     def load_map(
         self, path: str | Path, *, is_wanted: Callable[[], bool] = lambda: True

@@ -91,6 +91,7 @@ def _name(answers: Sequence[QueryAnswer]) -> Key:
     depth = 0
     if folders:
         shortest, longest = min(folders), max(folders)
+        # One may be deeper: what both have in common ends with the shorter one.
         pairs = zip(shortest, longest, strict=False)
         depth = next((n for n, (a, b) in enumerate(pairs) if a != b), len(shortest))
     return lambda answer: PurePosixPath(answer.uri).parts[depth:]

@@ -208,8 +208,7 @@ def _error(evaluation: Evaluation, answer: QueryAnswer) -> float:
 
 def _similarity(answer: QueryAnswer) -> float:
     """Similarity of the first hypothesis; NaN where it is not known."""
-    known = dict(zip(answer.global_ranking or (), answer.similarities, strict=False))
-    return known.get(answer.ranking[0], math.nan)
+    return answer.similarity_to(answer.ranking[0])
 
 
 def _or_zero(value: float) -> float:

@@ -250,15 +250,13 @@ class AnswerPainter:
             count = self._recognizer.config.retrieval.candidates
             found = self._recognizer.recognize(frame, sequence=False, hypotheses=count)
             again = {hypothesis.place.index: hypothesis for hypothesis in found.hypotheses}
-        similarities = dict(zip(answer.global_ranking or (), answer.similarities, strict=False))
-        scores = dict(zip(answer.ranking, answer.match_scores, strict=False))
         hypotheses = []
         for rank, index in enumerate(answer.ranking):
             bare = PlaceHypothesis(
                 self._places[index],
                 rank,
-                similarities.get(index, math.nan),
-                scores.get(index, math.nan),
+                answer.similarity_to(index),
+                answer.match_score_of(index),
             )
             probability = answer.probability if rank == 0 else math.nan
             hypotheses.append(replace(again.get(index, bare), rank=rank, probability=probability))

@@ -58,6 +58,7 @@ class ImagePaths:
 
 
 def _common_end(one: Sequence[str], two: Sequence[str]) -> int:
+    # One path may be longer: what both have in common ends with the shorter one.
     pairs = zip(reversed(one), reversed(two), strict=False)
     return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
 

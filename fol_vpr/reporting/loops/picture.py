@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fol_vpr.errors import StorageError
+from fol_vpr.evaluation.pictures import save_figure
 from fol_vpr.reporting.loops.pairs import (
     GREEN,
     GREY,
@@ -69,7 +69,7 @@ def draw_closures(
             if column == 1:
                 text = evidence_in_words(closure)
                 axis.set_xlabel(f'{word}: {text}' if word else text, fontsize=7, loc='left')
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _title(result: LoopsResult) -> str:
@@ -138,13 +138,3 @@ def _show(axis: Axes, image: np.ndarray | None, title: str, colour: str) -> None
     axis.set_title(title, fontsize=8, color=colour)
     axis.set_xticks([])
     axis.set_yticks([])
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    try:
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:
-        raise StorageError(
-            f'the picture {path} cannot be written: {error}; give a folder that can be '
-            'written, and a name that ends in .png, .jpg, .svg or .pdf'
-        ) from error

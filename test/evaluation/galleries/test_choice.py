@@ -83,8 +83,13 @@ def test_decided_mistakes_are_more_confident_than_probable_ones():
 
 
 def test_without_probabilities_the_similarity_tells_how_confident_an_answer_was():
+    others = (0.1,) * (COUNT - 1)
     given = evaluation(
-        [answered(1, 2, similarities=(0.5,)), answered(3, 4, similarities=(0.8,))], sequence=False
+        [
+            answered(1, 2, similarities=(0.5, *others)),
+            answered(3, 4, similarities=(0.8, *others)),
+        ],
+        sequence=False,
     )
     assert chosen(given, 'Most confident mistakes') == [3, 1]
 
