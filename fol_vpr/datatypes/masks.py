@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 
 
@@ -54,36 +52,3 @@ class Masks:
         patches = np.bincount(self.leading.ravel(), minlength=len(self.assignment))
         order = np.argsort(-patches, kind='stable')[:count].tolist()
         return [(cluster, int(patches[cluster])) for cluster in order if patches[cluster]]
-
-    def as_json(self) -> dict[str, Any]:
-        """The figures as values for JSON."""
-        kept, total = self.kept, self.chosen.size
-        regions, _ = cv2.connectedComponents(self.chosen.astype(np.uint8), connectivity=4)
-        return {
-            'image_size': list(self.image_size),
-            'input_size': list(self.input_size),
-            'patches': {'rows': self.chosen.shape[0], 'columns': self.chosen.shape[1]},
-            'attention': {
-                'share_of_patches_attended': float((self.attention > 0).mean()),
-                'largest': float(self.attention.max()),
-            },
-            'aggregation': {
-                'share_to_dustbin': float(1 - kept.mean()),
-                'patches_mostly_to_dustbin': int((kept < 0.5).sum()),
-                'largest_share_kept': float(kept.max()),
-            },
-            'regions': {
-                'chosen_patches': int(self.chosen.sum()),
-                'share_of_image': float(self.chosen.sum() / total),
-                'connected_regions': regions - 1,
-                'local_features': self.local_features,
-            },
-            'clusters': {
-                'count': len(self.assignment),
-                'leading_somewhere': len(np.unique(self.leading)),
-                'largest': [
-                    {'cluster': cluster, 'patches': patches}
-                    for cluster, patches in self.largest_clusters(10)
-                ],
-            },
-        }

@@ -9,6 +9,7 @@ from fol_vpr.pictures.answer import (
 )
 from fol_vpr.pictures.explanation import explanation_picture, mask_panel
 from fol_vpr.pictures.images import check_suffix, decoded, fitted, jpeg_of, write_picture
+from fol_vpr.pictures.mask_figures import mask_figures
 
 __all__ = [
     'NO_CALIBRATION',
@@ -19,6 +20,7 @@ __all__ = [
     'explanation_picture',
     'fitted',
     'jpeg_of',
+    'mask_figures',
     'mask_panel',
     'match_picture',
     'pair_with_legend',

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
 from fol_vpr.datatypes import Masks
 from fol_vpr.pictures.images import below, beside, fitted, with_margin
+from fol_vpr.pictures.mask_figures import mask_figures
 from fol_vpr.pictures.regions import colour_ramp, heat, painted
 from fol_vpr.pictures.text import FAINT_INK, INK, RGB, Text, font, name_within, text_block
 
@@ -46,11 +48,12 @@ def explanation_picture(
     inner = width - 2 * MARGIN
     side = (inner - GAP) // 2
     shown = fitted(image, side, round(side * _TALLEST))
+    figures = mask_figures(masks)
     panels = [
-        _attention(shown, masks, side),
-        _aggregation(shown, masks, side),
-        _regions(shown, masks, side),
-        _clusters(shown, masks, side),
+        _attention(shown, masks, figures['attention'], side),
+        _aggregation(shown, masks, figures['aggregation'], side),
+        _regions(shown, masks, figures['regions'], side),
+        _clusters(shown, masks, figures['clusters'], side),
     ]
     rows, columns = masks.chosen.shape
     title = name_within(f'What the network looks at: {name}', 26, inner, bold=True)
@@ -83,8 +86,9 @@ def mask_panel(image: np.ndarray, values: np.ndarray, label: str, width: int) ->
     return below([heat(image, values, low, high), _scale(low, high, label, width)], 6)
 
 
-def _attention(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
-    figures = masks.as_json()['attention']
+def _attention(
+    image: np.ndarray, masks: Masks, figures: Mapping[str, Any], side: int
+) -> np.ndarray:
     words = (
         'How much the image as a whole attends to each patch in the last block of the network '
         f'(extraction mask). {100 * figures["share_of_patches_attended"]:.0f} % of the patches '
@@ -94,8 +98,9 @@ def _attention(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
     return _panel('Attention', panel, words, side)
 
 
-def _aggregation(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
-    figures = masks.as_json()['aggregation']
+def _aggregation(
+    image: np.ndarray, masks: Masks, figures: Mapping[str, Any], side: int
+) -> np.ndarray:
     words = (
         'How much of each patch goes into the descriptor of the image (aggregation mask, as the '
         'sum over the clusters). The rest goes to the dustbin: '
@@ -106,8 +111,7 @@ def _aggregation(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
     return _panel('Aggregation mask', panel, words, side)
 
 
-def _regions(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
-    figures = masks.as_json()['regions']
+def _regions(image: np.ndarray, masks: Masks, figures: Mapping[str, Any], side: int) -> np.ndarray:
     colours = np.broadcast_to(np.array([255, 255, 255], np.uint8), (*masks.chosen.shape, 3))
     faded = painted(image, colours, np.where(masks.chosen, 0, 0.6))
     large = cv2.resize(
@@ -134,7 +138,9 @@ def _regions(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
     return _panel('Chosen regions', drawn, words, side)
 
 
-def _clusters(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
+def _clusters(
+    image: np.ndarray, masks: Masks, figures: Mapping[str, Any], side: int
+) -> np.ndarray:
     largest = masks.largest_clusters(len(CLUSTER_COLOURS))
     colour_of = np.full((len(masks.assignment), 3), OTHER_CLUSTERS, np.uint8)
     for (cluster, _), colour in zip(largest, CLUSTER_COLOURS, strict=False):
@@ -144,7 +150,6 @@ def _clusters(image: np.ndarray, masks: Masks, side: int) -> np.ndarray:
     strength = 0.25 + 0.5 * np.clip(kept / max(float(np.quantile(kept, 0.9)), 1e-6), 0, 1)
     drawn = painted(image, colour_of[leading], strength)
     _write_numbers(drawn, leading)
-    figures = masks.as_json()['clusters']
     words = (
         f'Which of the {figures["count"]} clusters gets most of each patch; strong colours are '
         'kept, pale ones go mostly to the dustbin. Patches of one cluster are summed up, so they '

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fol_vpr.datatypes import Masks
-from fol_vpr.pictures import explanation_picture, mask_panel
+from fol_vpr.pictures import explanation_picture, mask_figures, mask_panel
 from fol_vpr.pictures.regions import heat
 
 
@@ -21,7 +21,7 @@ def masks(rows: int = 6, columns: int = 8) -> Masks:
 
 
 def test_figures_are_counted():
-    facts = masks().as_json()
+    facts = mask_figures(masks())
     assert facts['regions'] == {
         'chosen_patches': 7, 'share_of_image': 7 / 48, 'connected_regions': 2,
         'local_features': 77,

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.picture is not None:
         check_picture(args.picture)
     from fol_vpr.network import FeatureExtractor
+    from fol_vpr.pictures import explanation_picture, mask_figures, write_picture
     from fol_vpr.sources import read_photograph
 
     camera = settings(args, CameraConfig())
@@ -64,14 +65,12 @@ def run(args: argparse.Namespace) -> int:
         'image': args.image,
         'weights': extractor.weights_name,
         'trained': extractor.trained,
-        **masks.as_json(),
+        **mask_figures(masks),
     }
     show_results(args, lambda: facts, lambda: table(_rows(facts)))
     if not extractor.trained:
         warn(UNTRAINED)
     if args.picture is not None:
-        from fol_vpr.pictures import explanation_picture, write_picture
-
         name, weights = Path(args.image).name, extractor.weights_name
         write_picture(args.picture, explanation_picture(frame.image, masks, name, weights))
         remark(f'picture: {args.picture}')
