@@ -20,6 +20,7 @@ RUNNING = [
     'opencv-python-headless>=4.6',
     'pillow>=10.2',
     'rosbags>=0.10.10',
+    'numba>=0.59',
     'mcap>=1.2.1',
     'zstandard>=0.22',
     'lz4>=4.3.3',

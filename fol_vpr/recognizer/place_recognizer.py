@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fol_vpr import compiled
 from fol_vpr.config import NetworkConfig, RecognizerConfig, settings_in_use
 from fol_vpr.datatypes import (
     Features,
@@ -360,8 +362,14 @@ class PlaceRecognizer(MapOwner):
             self._loops.reset()
 
     def warm_up(self) -> float:
-        """Run the network once at its input size; seconds that it took."""
-        return self.extractor.warm_up()
+        """Run the network once at its input size; seconds that it took.
+
+        It also compiles what is slow in NumPy, which takes some ten seconds at the first start on
+        a machine and less than one later (fol_vpr/compiled.py).
+        """
+        started = time.perf_counter()
+        compiled.prepare()
+        return time.perf_counter() - started + self.extractor.warm_up()
 
     def set_config(self, config: RecognizerConfig) -> None:
         """Take other retrieval and verification settings; those of the network are fixed."""

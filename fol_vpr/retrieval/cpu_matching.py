@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours on the CPU, by NumPy alone; see matching.py.
+"""Mutual nearest neighbours on the CPU; see matching.py.
 
 All pairs of rows have to be compared, which as one matrix product takes most of the time of
 re-ranking. Two facts save most of it without changing the result:
@@ -15,6 +15,9 @@ threshold, or the descriptors fill all dimensions, the product of all numbers is
 that stay in the processor's cache until they are reduced. The matrix of all similarities is never
 in memory.
 
+Where the compiled version is ready (fol_vpr/compiled.py), it takes the place of NumPy after the
+product of the bounds: it looks at each tile once and computes the cosines as it meets them.
+
 Batches of candidates are matched in threads, in each of which NumPy's BLAS uses one thread: the
 products of tiles are too small to be shared out.
 """
@@ -28,6 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from fol_vpr import compiled
 
 BASIS = 24
 """Dimensions of the subspace."""
@@ -69,8 +74,7 @@ def match_on_cpu(
         matcher = _Matcher(query, threshold)
         if threads < 2:
             return [pairs for batch in batches for pairs in matcher.match(batch)]
-        with ThreadPoolExecutor(threads) as pool:
-            return [pairs for found in pool.map(matcher.match, batches) for pairs in found]
+        return [pairs for found in _pool(threads).map(matcher.match, batches) for pairs in found]
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
@@ -80,6 +84,15 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
     numbers = rows.astype(np.float32)
     numbers /= np.sqrt(np.einsum('ij,ij->i', numbers, numbers)).clip(1)[:, None]
     return numbers
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, 'matching')
+
+
+# A process that is forked has none of these threads.
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @functools.cache
@@ -117,6 +130,7 @@ class _Matcher:
         self._query = query
         self._threshold = np.float32(threshold)
         self._bound = _Bound(query) if threshold > 0 and query.shape[1] > 2 * BASIS else None
+        self._compiled = compiled.ready('fol_vpr.retrieval.compiled_matching')
 
     def match(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Matches [K, 2] of each candidate of a batch."""
@@ -124,15 +138,10 @@ class _Matcher:
         rows = np.concatenate([unit_rows(candidate) for candidate in batch])
         bound = self._bound
         if bound is not None and len(rows) * len(self._query) >= MIN_PAIRS:
-            over = self._over_bound(bound, rows)
-            if over is not None:
-                owner = np.repeat(np.arange(len(batch)), sizes)
-                column, row = self._nearest(rows, owner, *over).T
-                starts = np.cumsum([0, *sizes])
-                return [
-                    np.stack((column, row - starts[number]), axis=1)[owner[row] == number]
-                    for number in range(len(batch))
-                ]
+            by_bound = self._match_bounded if self._compiled is None else self._match_compiled
+            found = by_bound(bound, rows, sizes)
+            if found is not None:
+                return found
             # The other candidates of this query will hardly differ.
             self._bound = None
         ends = np.cumsum(sizes)
@@ -149,6 +158,46 @@ class _Matcher:
             yield start, np.matmul(part, columns, out=product[: len(part)])
 
     # ---- by the bound
+
+    def _match_compiled(
+        self, bound: _Bound, rows: np.ndarray, sizes: list[int]
+    ) -> list[np.ndarray] | None:
+        """Matches [K, 2] of each candidate; None where too many pairs are over the threshold."""
+        assert self._compiled is not None
+        reduced, slack = bound.reduced(rows)
+        found, start, pairs, computed = [], 0, 0, 0
+        for size in sizes:
+            candidate = rows[start : start + size]
+            row_best, column_best = (
+                np.full(count, self._threshold) for count in (size, len(self._query))
+            )
+            row_column, column_row = (np.full(count, -1) for count in (size, len(self._query)))
+            for first, tile in self._tiles(reduced[start : start + size], bound.columns):
+                computed += self._compiled.update_nearest(
+                    tile, first, self._query, candidate, self._threshold, slack,
+                    row_best, row_column, column_best, column_row,
+                )  # fmt: skip
+                pairs += tile.size
+                if computed > MAX_SHARE * pairs:
+                    return None
+            found.append(self._compiled.mutual(row_column, column_row))
+            start += size
+        return found
+
+    def _match_bounded(
+        self, bound: _Bound, rows: np.ndarray, sizes: list[int]
+    ) -> list[np.ndarray] | None:
+        """The same by NumPy."""
+        over = self._over_bound(bound, rows)
+        if over is None:
+            return None
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        column, row = self._nearest(rows, owner, *over).T
+        starts = np.cumsum([0, *sizes])
+        return [
+            np.stack((column, row - starts[number]), axis=1)[owner[row] == number]
+            for number in range(len(sizes))
+        ]
 
     def _over_bound(
         self, bound: _Bound, rows: np.ndarray

@@ -45,7 +45,8 @@ KEYS = {
 }
 # Extras of setup.py: pymilvus for a Milvus server, the others for network.runtime.
 EXTRAS = {'pymilvus', 'onnxruntime', 'openvino'}
-WITHOUT_KEY = {'safetensors', 'fol_vpr', *EXTRAS}
+# rosdep has python3-numba for Ubuntu up to 20.04 only; without it NumPy computes the same.
+WITHOUT_KEY = {'safetensors', 'numba', 'fol_vpr', *EXTRAS}
 DISTRIBUTIONS = {
     'PIL': 'pillow',
     'cv2': 'opencv-python-headless',

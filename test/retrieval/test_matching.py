@@ -3,9 +3,11 @@
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from helpers.processes.compiled_code import WAYS, computed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +20,12 @@ from fol_vpr.retrieval import (
     tensor_matching,
     unit_rows,
 )
+
+
+@pytest.fixture(scope='module', params=WAYS, autouse=True)
+def way(request) -> Iterator[str]:
+    with computed(request.param):
+        yield request.param
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -110,18 +118,24 @@ class Ways:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bounded = self.full = 0
-        nearest, match_all = cpu_matching._Matcher._nearest, cpu_matching._Matcher._match_all
+        matcher = cpu_matching._Matcher
+        match_all = matcher._match_all
 
-        def count_bounded(*args):
-            self.bounded += 1
-            return nearest(*args)
+        def counted(by_bound):
+            def count_bounded(*args):
+                found = by_bound(*args)
+                self.bounded += found is not None
+                return found
+
+            return count_bounded
 
         def count_full(*args):
             self.full += 1
             return match_all(*args)
 
-        monkeypatch.setattr(cpu_matching._Matcher, '_nearest', count_bounded)
-        monkeypatch.setattr(cpu_matching._Matcher, '_match_all', count_full)
+        for name in ('_match_bounded', '_match_compiled'):
+            monkeypatch.setattr(matcher, name, counted(getattr(matcher, name)))
+        monkeypatch.setattr(matcher, '_match_all', count_full)
 
 
 @pytest.mark.parametrize('seed', range(4))

@@ -1,0 +1,76 @@
+"""Loops that Numba compiles for the processor at hand, and whether they are ready.
+
+NumPy computes everything that this program needs. Where it spends its time on many small calls, or
+writes large arrays to reduce them at once, there is a second version of the same computation as a
+loop over numbers, in a module whose name begins with `compiled_`. Numba (LLVM) makes machine code
+of it, at the first start on a machine within some ten seconds; later starts read the code from
+`__pycache__`, or from a folder of the user where that cannot be written.
+
+A node, or whatever else answers many images, calls `prepare`. Until then, and without Numba,
+NumPy's version runs: the import of Numba alone takes more time than one image.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, TypeVar, cast
+
+Function = TypeVar('Function', bound=Callable[..., Any])
+
+# Each defines `compile_all()`, which calls its functions with each kind of argument they get.
+MODULES = ('fol_vpr.retrieval.compiled_matching',)
+
+# What LLVM may do to sums: fuse them with products, and change their order. NaN and infinity keep
+# their meaning.
+FAST_MATH = {'contract', 'reassoc', 'nsz', 'arcp'}
+
+_logger = logging.getLogger(__name__)
+_lock = threading.Lock()
+_ready: dict[str, ModuleType] = {}
+_failed: list[str] = []
+
+
+def compiled(function: Function) -> Function:
+    """Decorate a function of numbers and arrays: Numba compiles it at its first call.
+
+    It runs without Python's lock. Sums may round in another order than NumPy's.
+    """
+    from numba import njit
+
+    options: dict[str, Any] = {'nogil': True, 'error_model': 'numpy', 'fastmath': FAST_MATH}
+    try:
+        found: Any = njit(cache=True, **options)(function)
+    except RuntimeError:
+        # Neither the folder of the sources nor one of the user can be written.
+        found = njit(**options)(function)
+    return cast('Function', found)
+
+
+def prepare() -> str:
+    """Compile all modules, or read them from the cache of earlier starts; thread-safe.
+
+    Returns:
+        Why NumPy computes instead, empty where the compiled versions are used from now on.
+    """
+    with _lock:
+        if not _ready and not _failed:
+            try:
+                modules = {name: importlib.import_module(name) for name in MODULES}
+                for module in modules.values():
+                    module.compile_all()
+            # Numba and LLVM raise errors of many kinds, also at their import.
+            except Exception as error:  # noqa: BLE001
+                _failed.append(f'Numba cannot be used: {type(error).__name__}: {error}')
+                _logger.warning('%s; NumPy computes instead, in more time', _failed[0])
+            else:
+                _ready.update(modules)
+        return ''.join(_failed)
+
+
+def ready(name: str) -> ModuleType | None:
+    """The module of that full name after `prepare` has compiled it; None without Numba."""
+    return _ready.get(name)

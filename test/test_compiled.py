@@ -1,0 +1,69 @@
+"""What Numba compiles: when it is used, and that the program works without it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fol_vpr import compiled
+
+ROOT = Path(__file__).resolve().parents[1]
+PREPARED = """
+from fol_vpr import compiled
+import sys
+assert 'numba' not in sys.modules
+assert compiled.ready(compiled.MODULES[0]) is None
+reason = compiled.prepare()
+print(reason)
+print(all(compiled.ready(name) is not None for name in compiled.MODULES))
+"""
+
+
+def prepared(**environment: str) -> tuple[str, str, str]:
+    """Why nothing was compiled, whether everything is ready, and what the log says."""
+    done = subprocess.run(
+        [sys.executable, '-c', PREPARED], cwd=ROOT, env={**os.environ, **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    reason, ready = done.stdout.splitlines()
+    return reason, ready, done.stderr
+
+
+def test_everything_compiles():
+    pytest.importorskip('numba', reason='numba is not installed')
+    reason, ready, log = prepared()
+    assert (reason, ready) == ('', 'True'), log
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    """As for a robot's user without a home, whose package belongs to root."""
+    pytest.importorskip('numba', reason='numba is not installed')
+    nowhere = tmp_path / 'file'
+    nowhere.touch()
+    reason, ready, log = prepared(NUMBA_CACHE_DIR=str(nowhere / 'cache'))
+    assert (reason, ready) == ('', 'True'), log
+
+
+@pytest.mark.parametrize(
+    'source', ["raise ImportError('Numba needs NumPy 9.9')", "raise OSError('no libLLVM.so')"]
+)
+def test_a_numba_that_cannot_be_imported_leaves_numpy(tmp_path, source):
+    (tmp_path / 'numba.py').write_text(source)
+    path = f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'
+    reason, ready, log = prepared(PYTHONPATH=path)
+    assert source.split("'")[1] in reason
+    assert ready == 'False'
+    assert 'NumPy computes instead' in log
+    assert log.count('\n') == 1
+
+
+def test_each_function_has_a_docstring_as_any_other():
+    """Numba keeps it, so that `help` and the pages show it."""
+    pytest.importorskip('numba', reason='numba is not installed')
+    assert compiled.prepare() == ''
+    module = compiled.ready('fol_vpr.retrieval.compiled_matching')
+    assert 'nearest neighbours' in module.update_nearest.__doc__
