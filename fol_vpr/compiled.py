@@ -22,7 +22,10 @@ from typing import Any, TypeVar, cast
 Function = TypeVar('Function', bound=Callable[..., Any])
 
 # Each defines `compile_all()`, which calls its functions with each kind of argument they get.
-MODULES = ('fol_vpr.retrieval.compiled_matching',)
+MODULES = (
+    'fol_vpr.geometry.two_view.compiled_motions',
+    'fol_vpr.retrieval.compiled_matching',
+)
 
 # What LLVM may do to sums: fuse them with products, and change their order. NaN and infinity keep
 # their meaning.

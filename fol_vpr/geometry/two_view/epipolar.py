@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 
+from fol_vpr import compiled
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.viewing_rays import Rays
 
@@ -131,6 +134,13 @@ class RayPairs:
         """[2, K] x / z and y / z of the query's rays."""
         return self._q[:2]
 
+    @cached_property
+    def packed(self) -> np.ndarray:
+        """[10, K], see `compiled_motions.pack_rays`; only where that is ready."""
+        module = compiled_motions()
+        assert module is not None
+        return packed_rays(module, *self._rays)
+
     def residuals(self, essential: np.ndarray) -> np.ndarray:
         """Signed Sampson distances [..., K] for essential matrices [..., 3, 3].
 
@@ -204,12 +214,27 @@ class RayPairs:
             motion: one or many.
             limit: largest Sampson distance of an inlier, pixels of a 640 px wide image.
         """
+        module = compiled_motions()
+        if module is not None and motion.rotation.ndim == 3:
+            many = np.ascontiguousarray(motion.rotation), np.ascontiguousarray(motion.direction)
+            return np.asarray(module.in_front(self.packed, *many, limit)[0])
         within = np.abs(self.residuals(motion.essential)) <= limit
         of_q, of_r = self.depths(motion)
         parallax = np.minimum(1 / (1e-12 + np.abs(of_q)) + 1 / (1e-12 + np.abs(of_r)), 1.0)
         parallax *= within
         ahead = (parallax * ((of_q > 0) & (of_r > 0))).sum(axis=-1)
         return np.asarray(ahead / np.maximum(parallax.sum(axis=-1), 1e-300))
+
+
+def compiled_motions() -> ModuleType | None:
+    """The module compiled_motions.py where it is ready."""
+    return compiled.ready('fol_vpr.geometry.two_view.compiled_motions')
+
+
+def packed_rays(module: ModuleType, query: Rays, reference: Rays) -> np.ndarray:
+    """[10, K], see `compiled_motions.pack_rays`, which is in that `module`."""
+    arrays = (query.xy, query.to_pixels, reference.xy, reference.to_pixels)
+    return np.asarray(module.pack_rays(*map(np.ascontiguousarray, arrays)))
 
 
 def ray_noise(to_pixels: np.ndarray) -> np.ndarray:

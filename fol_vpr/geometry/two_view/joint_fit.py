@@ -4,22 +4,31 @@ The estimator is that of `motion_fit.refine_motions`: Gauss-Newton over SO(3) x 
 distances, with Tukey's and Mallows' weights. Here each motion has matches of its own. An image has
 a few hundred matches with a reference, so that NumPy spends most of its time on the calls and
 little on the numbers: the pairs are padded to the same number of matches and share the calls, and
-derivatives are written as products of vectors instead of matrices of all nine entries.
+derivatives are written as products of vectors instead of matrices of all nine entries. Compiled
+code has no use for that, and takes one pair after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from fol_vpr.geometry.two_view.epipolar import CameraMotion, ray_noise
+from fol_vpr.geometry.two_view.epipolar import (
+    CameraMotion,
+    compiled_motions,
+    packed_rays,
+    ray_noise,
+    stack_motions,
+)
 from fol_vpr.geometry.two_view.motion_fit import (
     MAX_LEVERAGE,
     MAX_STEP,
     leverages,
     medians,
+    refine_compiled,
     spread,
     tukey_weights,
 )
@@ -89,12 +98,7 @@ class JointRays:
         Returns:
             P motions.
         """
-        u, _, vt = np.linalg.svd(essentials)
-        u *= np.sign(np.linalg.det(u))[:, None, None]
-        vt *= np.sign(np.linalg.det(vt))[:, None, None]
-        quarter_turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
-        direction = u[:, :, 2]
-        rotation = np.stack([u @ quarter_turn @ vt, u @ quarter_turn.T @ vt])
+        rotation, direction = _decomposed(essentials)
         # All four have the same essential matrix up to its sign; the other sign of the direction
         # has the other sign of both depths.
         within = self._within(CameraMotion(rotation[0], direction), limit)
@@ -107,10 +111,7 @@ class JointRays:
         ahead = (parallax * ((of_q > 0) & (of_r > 0))).sum(axis=-1)
         behind = (parallax * ((of_q < 0) & (of_r < 0))).sum(axis=-1)
         fractions = np.stack([ahead, behind]) / np.maximum(parallax.sum(axis=-1), 1e-300)
-        sign, turn = np.unravel_index(fractions.reshape(4, -1).argmax(axis=0), (2, 2))
-        return CameraMotion(
-            rotation[turn, np.arange(len(u))], direction * (1.0 - 2.0 * sign)[:, None]
-        )
+        return _best_of_four(rotation, direction, fractions)
 
     def refined(self, start: CameraMotion, limit: float) -> CameraMotion:
         """The P motions after refinement, each by the matches of its own pair alone.
@@ -212,6 +213,73 @@ class JointRays:
         bound = MAX_LEVERAGE * usual
         weights *= bound / np.maximum(leverage, bound + 1e-18)
         return np.asarray(weights * ~behind)
+
+
+class CompiledJointRays:
+    """As `JointRays`, by the `module` compiled_motions.py."""
+
+    def __init__(self, module: ModuleType, pairs: Sequence[tuple[Rays, Rays]]) -> None:
+        self._module = module
+        self._rays = [packed_rays(module, *pair) for pair in pairs]
+
+    def inliers(self, motion: CameraMotion, limit: float) -> list[np.ndarray]:
+        """As `JointRays.inliers`."""
+        return [
+            self._module.within(rays, motion.rotation[row], motion.direction[row], limit)
+            for row, rays in enumerate(self._rays)
+        ]
+
+    def motions(self, essentials: np.ndarray, limit: float) -> CameraMotion:
+        """As `JointRays.motions`."""
+        rotation, direction = _decomposed(essentials)
+        fractions = np.empty((2, 2, len(essentials)))
+        for row, rays in enumerate(self._rays):
+            turned = np.ascontiguousarray(rotation[:, row])
+            both = np.stack([direction[row]] * 2)
+            fractions[:, :, row] = self._module.in_front(rays, turned, both, limit)
+        return _best_of_four(rotation, direction, fractions)
+
+    def refined(self, start: CameraMotion, limit: float) -> CameraMotion:
+        """As `JointRays.refined`."""
+        found = [
+            refine_compiled(
+                self._module, rays, start[row : row + 1], limit, MAX_STEPS, CONVERGED
+            ).motion[0]
+            for row, rays in enumerate(self._rays)
+        ]
+        return stack_motions(found)
+
+
+def joint_rays(pairs: Sequence[tuple[Rays, Rays]]) -> JointRays | CompiledJointRays:
+    """Matched rays of P image pairs for what can compute them best; see `JointRays`."""
+    module = compiled_motions()
+    return JointRays(pairs) if module is None else CompiledJointRays(module, pairs)
+
+
+def _decomposed(essentials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both rotations [2, P, 3, 3] and one direction [P, 3] of essential matrices [P, 3, 3]."""
+    u, _, vt = np.linalg.svd(essentials)
+    u *= np.sign(np.linalg.det(u))[:, None, None]
+    vt *= np.sign(np.linalg.det(vt))[:, None, None]
+    quarter_turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    return np.stack([u @ quarter_turn @ vt, u @ quarter_turn.T @ vt]), u[:, :, 2]
+
+
+def _best_of_four(
+    rotation: np.ndarray, direction: np.ndarray, fractions: np.ndarray
+) -> CameraMotion:
+    """Of the four motions of each of P essential matrices the best one.
+
+    Args:
+        rotation: [2, P, 3, 3] of `_decomposed`.
+        direction: [P, 3] likewise.
+        fractions: [2, 2, P] of inliers in front, for both signs of the direction and both
+            rotations.
+    """
+    sign, turn = np.unravel_index(fractions.reshape(4, -1).argmax(axis=0), (2, 2))
+    return CameraMotion(
+        rotation[turn, np.arange(len(direction))], direction * (1.0 - 2.0 * sign)[:, None]
+    )
 
 
 def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:

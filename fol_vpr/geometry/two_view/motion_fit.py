@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
-from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs, RowSelection
+from fol_vpr.geometry.two_view.epipolar import (
+    CameraMotion,
+    RayPairs,
+    RowSelection,
+    compiled_motions,
+)
 
 MAX_STEPS = 15
 # Radians: a step whose largest entry is smaller is the last one.
@@ -85,6 +91,9 @@ def refine_motions(
     Returns:
         The B refined motions.
     """
+    module = compiled_motions()
+    if module is not None:
+        return refine_compiled(module, pairs.packed, start, limit, max_steps, CONVERGED, counted)
     fit = _weighted(pairs, start, limit, counted)
     done = fit
     moving = np.arange(len(start))
@@ -101,6 +110,53 @@ def refine_motions(
         if not len(moving):
             break
     return done
+
+
+def refine_compiled(
+    module: ModuleType,
+    rays: np.ndarray,
+    start: CameraMotion,
+    limit: float,
+    max_steps: int,
+    converged: float,
+    counted: np.ndarray | None = None,
+) -> MotionFit:
+    """As `refine_motions`, by the `module` compiled_motions.py.
+
+    Args:
+        module: as imported.
+        rays: [10, K] of its `pack_rays`.
+        start: as of `refine_motions`.
+        limit: likewise.
+        max_steps: likewise.
+        converged: radians; a step whose largest entry is smaller is the last one.
+        counted: likewise.
+    """
+    many, count = len(start), rays.shape[1]
+    fit = MotionFit(
+        CameraMotion(np.array(start.rotation, order='C'), np.array(start.direction, order='C')),
+        np.empty((many, count)),
+        np.empty(many),
+        np.empty((many, count)),
+        np.empty((many, 5, count)),
+        np.empty((many, count), bool),
+    )
+    module.refine(
+        rays,
+        np.ones((many, count), bool) if counted is None else counted,
+        limit,
+        max_steps,
+        converged,
+        (TUKEY, MAD_TO_SIGMA, MAX_LEVERAGE, MAX_STEP),
+        fit.motion.rotation,
+        fit.motion.direction,
+        fit.residuals,
+        fit.sigma,
+        fit.weights,
+        fit.jacobian,
+        fit.behind,
+    )
+    return fit
 
 
 def _step(fit: MotionFit) -> np.ndarray:

@@ -18,6 +18,7 @@ from fol_vpr.geometry.two_view import models
 from fol_vpr.geometry.two_view.epipolar import (
     CameraMotion,
     RayPairs,
+    compiled_motions,
     decompose_essential,
     stack_motions,
 )
@@ -67,7 +68,7 @@ def find_motions(
     start = stack_motions(found)
     plausible = pairs.fraction_in_front(start, limit) >= 0.5
     start = start[plausible] if plausible.any() else start[:1]
-    costs = robust_cost(pairs.residuals(start.essential), limit)
+    costs = _costs(pairs, start.essential, limit)
     start = start[_distinct(start, costs, MIN_SEPARATION / 2)]
     # Most starts have met others after a few steps, and need not be refined any further.
     nearly = refine_motions(pairs, start, limit, max_steps=MEETING_STEPS)
@@ -102,6 +103,15 @@ def angles_between(motions: CameraMotion) -> np.ndarray:
     return np.asarray(np.arccos(np.clip(cosines, -1, 1)))
 
 
+def _costs(pairs: RayPairs, essentials: np.ndarray, limit: float) -> np.ndarray:
+    """[...] robust cost of essential matrices [..., 3, 3]."""
+    module = compiled_motions()
+    if module is None:
+        return robust_cost(pairs.residuals(essentials), limit)
+    found = module.costs(pairs.packed, essentials.reshape(-1, 3, 3), limit)
+    return np.asarray(found.reshape(essentials.shape[:-2]))
+
+
 def _most_in_front(motions: CameraMotion, pairs: RayPairs, limit: float) -> CameraMotion:
     """The motion with the largest fraction of inliers in front of both cameras."""
     return motions[int(np.argmax(pairs.fraction_in_front(motions, limit)))]
@@ -109,7 +119,7 @@ def _most_in_front(motions: CameraMotion, pairs: RayPairs, limit: float) -> Came
 
 def _best_directions(rotations: np.ndarray, pairs: RayPairs, limit: float) -> list[CameraMotion]:
     """For each rotation [B, 3, 3], motions with the directions of smallest cost on the sphere."""
-    costs = robust_cost(pairs.residuals(_CROSS @ rotations[:, None]), limit)
+    costs = _costs(pairs, _CROSS @ rotations[:, None], limit)
     repeated, directions = [], []
     for rotation, row in zip(rotations, costs, strict=True):
         numbers: list[int] = []

@@ -14,7 +14,7 @@ from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
 from fol_vpr.geometry.two_view import coverage, models
 from fol_vpr.geometry.two_view.epipolar import RayPairs
-from fol_vpr.geometry.two_view.joint_fit import JointRays
+from fol_vpr.geometry.two_view.joint_fit import joint_rays
 from fol_vpr.geometry.two_view.models import MotionModel
 from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, MotionFit
 from fol_vpr.geometry.two_view.motion_search import find_motions
@@ -288,7 +288,7 @@ def _with_cameras(pairs: Sequence[MatchedPair], threshold: float) -> list[_Suppo
     found: list[_Support | None] = [None] * len(pairs)
     if not fitted:
         return found
-    joint = JointRays([(matches.query, matches.reference) for matches in fitted])
+    joint = joint_rays([(matches.query, matches.reference) for matches in fitted])
     motions = joint.refined(joint.motions(np.stack(essentials), threshold), threshold)
     for matches, inlier in zip(fitted, joint.inliers(motions, threshold), strict=True):
         found[matches.number] = _Support(

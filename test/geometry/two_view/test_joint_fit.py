@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from helpers.geometry.points import PINHOLE, SIZE, two_views
+from helpers.processes.compiled_code import WAYS, computed
 
 from fol_vpr.geometry.two_view import joint_fit, motion_fit
 from fol_vpr.geometry.two_view.epipolar import (
@@ -13,12 +16,18 @@ from fol_vpr.geometry.two_view.epipolar import (
     decompose_essential,
     stack_motions,
 )
-from fol_vpr.geometry.two_view.joint_fit import JointRays
+from fol_vpr.geometry.two_view.joint_fit import joint_rays
 from fol_vpr.geometry.two_view.motion_fit import refine_motions
 from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays
 
 LIMIT = 4.0
 COUNTS = (400, 90, 217)
+
+
+@pytest.fixture(scope='module', params=WAYS, autouse=True)
+def way(request) -> Iterator[str]:
+    with computed(request.param):
+        yield request.param
 
 
 def some_pairs() -> tuple[list[tuple[Rays, Rays]], list[CameraMotion]]:
@@ -49,7 +58,7 @@ def test_each_pair_is_refined_as_by_itself(monkeypatch):
     for module in (joint_fit, motion_fit):
         monkeypatch.setattr(module, 'CONVERGED', 0.0)
     rays, starts = some_pairs()
-    together = JointRays(rays).refined(stack_motions(starts), LIMIT)
+    together = joint_rays(rays).refined(stack_motions(starts), LIMIT)
     for row, (pair, start) in enumerate(zip(rays, starts, strict=True)):
         alone = refine_motions(
             RayPairs(*pair), stack_motions([start]), LIMIT, max_steps=joint_fit.MAX_STEPS
@@ -60,7 +69,7 @@ def test_each_pair_is_refined_as_by_itself(monkeypatch):
 
 def test_fewer_steps_hardly_change_the_inliers():
     rays, starts = some_pairs()
-    joint = JointRays(rays)
+    joint = joint_rays(rays)
     found = joint.inliers(joint.refined(stack_motions(starts), LIMIT), LIMIT)
     for pair, start, inlier in zip(rays, starts, found, strict=True):
         fit = refine_motions(RayPairs(*pair), stack_motions([start]), LIMIT)
@@ -73,7 +82,7 @@ def test_of_four_motions_the_one_with_most_in_front_is_taken():
     # Every one of the four may be the right one.
     for signs in ((1, 1, 1), (-1, 1, -1)):
         essentials = np.stack([s * m.essential for s, m in zip(signs, starts, strict=True)])
-        found = JointRays(rays).motions(essentials, LIMIT)
+        found = joint_rays(rays).motions(essentials, LIMIT)
         for row, pair in enumerate(rays):
             motions, pairs = decompose_essential(essentials[row]), RayPairs(*pair)
             best = motions[int(np.argmax(pairs.fraction_in_front(motions, LIMIT)))]
@@ -86,9 +95,9 @@ def test_of_four_motions_the_one_with_most_in_front_is_taken():
 def test_identical_matches_give_finite_numbers():
     same = pixels_to_rays(PINHOLE, np.full((20, 2), 100.0), SIZE)
     rays, starts = some_pairs()
-    joint = JointRays([(same, same), rays[0]])
+    joint = joint_rays([(same, same), rays[0]])
     start = stack_motions([starts[1], starts[0]])
     refined = joint.refined(start, LIMIT)
     assert np.isfinite(refined.direction).all() and np.isfinite(refined.rotation).all()
-    alone = JointRays(rays[:1]).refined(start[1:], LIMIT)
+    alone = joint_rays(rays[:1]).refined(start[1:], LIMIT)
     np.testing.assert_allclose(refined.direction[1], alone.direction[0], atol=1e-9)

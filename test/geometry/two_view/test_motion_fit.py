@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from helpers.geometry.points import PINHOLE, SIZE, two_views
+from helpers.processes.compiled_code import WAYS, computed
 
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.two_view.epipolar import (
@@ -17,6 +20,12 @@ from fol_vpr.geometry.two_view.motion_fit import medians, refine_motions
 from fol_vpr.geometry.viewing_rays import Rays, pixels_to_rays
 
 LIMIT = 4.0
+
+
+@pytest.fixture(scope='module', params=WAYS, autouse=True)
+def way(request) -> Iterator[str]:
+    with computed(request.param):
+        yield request.param
 
 
 def both_rays(seed: int = 0, **scene) -> tuple[Rays, Rays]:
