@@ -7,9 +7,11 @@ The poses of the other two cameras are fixed. The points are eliminated from the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
+from fol_vpr import compiled
 from fol_vpr.datatypes import Pose
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector, rotation_matrix
 from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, spread, tukey_weights
@@ -95,9 +97,7 @@ def bundle_adjust(
     linear = _linearise(tracks, state)
     weights = _weights(linear, limit)
     for _ in range(MAX_STEPS):
-        weighted = linear.by_pose * weights[:, None, None]
-        normal = np.einsum('kia,kib->ab', weighted, linear.by_pose)
-        gradient = np.einsum('kia,ki->a', weighted, linear.residuals)
+        normal, gradient = _normal_equations(linear, weights)
         step = -np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(6), gradient)
         points = state.points + linear.points + linear.points_by_pose @ step
         state = BundleState(
@@ -110,12 +110,33 @@ def bundle_adjust(
     return state, linear, weights
 
 
+def _normal_equations(
+    linear: ReducedResiduals, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The normal matrix [6, 6] and the gradient [6] of the pose."""
+    module = _compiled_bundle()
+    if module is not None:
+        found = module.normal_equations(linear.residuals, linear.by_pose, weights)
+        return found[:6], found[6]
+    weighted = linear.by_pose * weights[:, None, None]
+    normal = np.einsum('kia,kib->ab', weighted, linear.by_pose)
+    return normal, np.einsum('kia,ki->a', weighted, linear.residuals)
+
+
+def _compiled_bundle() -> ModuleType | None:
+    """The module compiled_bundle.py where it is ready."""
+    return compiled.ready('fol_vpr.geometry.metric.compiled_bundle')
+
+
 def _weights(linear: ReducedResiduals, limit: float) -> np.ndarray:
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
     return tukey_weights(errors, max(MIN_SIGMA, float(spread(errors, limit))))
 
 
 def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
+    module = _compiled_bundle()
+    if module is not None:
+        return _linearise_compiled(module, tracks, state)
     points, rotation = state.points, state.rotation
     rotated = points @ rotation.T
     to_second = rotation_matrix(tracks.baseline.orientation).T
@@ -140,6 +161,36 @@ def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
     return _eliminate_points(
         np.concatenate(residuals, axis=1), np.concatenate(by_point, axis=1), by_pose, by_baseline
     )
+
+
+def _linearise_compiled(
+    module: ModuleType, tracks: ThreeViewTracks, state: BundleState
+) -> ReducedResiduals:
+    """As `_linearise`, by the `module` compiled_bundle.py."""
+    count = len(state.points)
+    found = ReducedResiduals(
+        np.empty((count, 6)),
+        np.empty((count, 6, 6)),
+        np.empty((count, 6, 6)),
+        np.empty((count, 3)),
+        np.empty((count, 3, 6)),
+    )
+    views = (tracks.query, tracks.first, tracks.second)
+    module.linearise(
+        np.stack([rays.xy for rays in views]),
+        np.stack([rays.to_pixels for rays in views]),
+        np.ascontiguousarray(state.rotation),
+        state.translation,
+        np.ascontiguousarray(rotation_matrix(tracks.baseline.orientation).T),
+        tracks.baseline.position,
+        np.ascontiguousarray(state.points),
+        found.residuals,
+        found.by_pose,
+        found.by_baseline,
+        found.points,
+        found.points_by_pose,
+    )
+    return found
 
 
 def _eliminate_points(

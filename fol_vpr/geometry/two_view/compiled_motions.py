@@ -76,7 +76,7 @@ def median(values: np.ndarray, count: int) -> float:
         for i in range(middle + 2, count):
             above = min(above, values[i])
         found = (found + above) / 2
-    return found
+    return float(found)
 
 
 @compiled
@@ -388,7 +388,7 @@ def sampson(rays: np.ndarray, e: np.ndarray, k: int) -> float:
     my = e[0, 1] * qx + e[1, 1] * qy + e[2, 1]
     of_q = rays[4, k] * lx * lx + 2 * rays[5, k] * lx * ly + rays[6, k] * ly * ly
     of_r = rays[7, k] * mx * mx + 2 * rays[8, k] * mx * my + rays[9, k] * my * my
-    return (qx * lx + qy * ly + lz) / math.sqrt(of_q + of_r + 1e-18)
+    return float((qx * lx + qy * ly + lz) / math.sqrt(of_q + of_r + 1e-18))
 
 
 @compiled

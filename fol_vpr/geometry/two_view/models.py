@@ -10,10 +10,12 @@ meaning.
 from __future__ import annotations
 
 from enum import Enum
+from types import ModuleType
 
 import cv2
 import numpy as np
 
+from fol_vpr import compiled
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector
 from fol_vpr.geometry.viewing_rays import Rays
 
@@ -290,11 +292,13 @@ def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
     Returns:
         [3, 3], reference to query.
     """
+    module = compiled.ready('fol_vpr.geometry.two_view.compiled_rotation')
+    if module is not None:
+        return _fit_rotation_compiled(module, query, reference, limit)
     q, r = (_unit(rays.directions) for rays in (query, reference))
     rotation, weight = np.eye(3), np.ones(len(q))
     for _ in range(ROTATION_KABSCH_STEPS):
-        u, _, vt = np.linalg.svd((q * weight[:, None]).T @ r)
-        rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+        rotation = _nearest_rotation((q * weight[:, None]).T @ r)
         squares = squared_rotation_distances(rotation, query, reference)
         weight = 1 / (1 + squares / max(limit**2, float(np.median(squares)))) ** 2
     for _ in range(ROTATION_NEWTON_STEPS):
@@ -307,9 +311,36 @@ def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
         weighted = jacobian * weight[:, None, None]
         normal = np.tensordot(weighted, jacobian, axes=((0, 1), (0, 1)))
         gradient = np.tensordot(weighted, error, axes=((0, 1), (0, 1)))
-        damping = 1e-9 * np.trace(normal) * np.eye(3)
-        rotation = rotation_from_vector(-np.linalg.solve(normal + damping, gradient)) @ rotation
+        rotation = _newton_step(normal, gradient) @ rotation
     return np.asarray(rotation)
+
+
+def _fit_rotation_compiled(
+    module: ModuleType, query: Rays, reference: Rays, limit: float
+) -> np.ndarray:
+    """As `fit_rotation`, by the `module` compiled_rotation.py."""
+    here, to_pixels, there = map(np.ascontiguousarray, (query.xy, query.to_pixels, reference.xy))
+    rotation, squares, scale = np.eye(3), np.zeros(len(here)), 1.0
+    for _ in range(ROTATION_KABSCH_STEPS):
+        rotation = _nearest_rotation(module.covariance(here, there, squares, scale))
+        squares = module.squared_distances(here, to_pixels, there, rotation)
+        scale = max(limit**2, float(np.median(squares)))
+    for _ in range(ROTATION_NEWTON_STEPS):
+        products = module.normal_equations(here, to_pixels, there, rotation, limit)
+        rotation = _newton_step(products[:3, :3], products[:3, 3]) @ rotation
+    return rotation
+
+
+def _nearest_rotation(covariance: np.ndarray) -> np.ndarray:
+    """[3, 3] Kabsch's rotation for the sum of products of rays [3, 3]."""
+    u, _, vt = np.linalg.svd(covariance)
+    return np.asarray((u * [1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
+
+
+def _newton_step(normal: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """[3, 3] rotation of a Gauss-Newton step."""
+    damping = 1e-9 * np.trace(normal) * np.eye(3)
+    return rotation_from_vector(-np.linalg.solve(normal + damping, gradient))
 
 
 def squared_rotation_distances(rotation: np.ndarray, query: Rays, reference: Rays) -> np.ndarray:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from helpers.geometry.points import MATRIX, PINHOLE, SIZE, error, normalised_square, project
+from helpers.processes.compiled_code import WAYS, computed
 
 from fol_vpr.datatypes import Pose, RelativePose
 from fol_vpr.geometry import ThreeViewTracks, metric_pose, patch_ids, pixels_to_rays
@@ -20,6 +22,12 @@ from fol_vpr.geometry.rigid import (
 
 TRANSLATION = np.array([0.5, 0.1, 1.0])
 ROTATION = rotation_from_vector(np.array([0.0, 0.1, 0.02]))
+
+
+@pytest.fixture(scope='module', params=WAYS, autouse=True)
+def way(request) -> Iterator[str]:
+    with computed(request.param):
+        yield request.param
 
 
 def tracks(

@@ -1,0 +1,176 @@
+"""Loops over the points of three views for bundle adjustment; see bundle_adjustment.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fol_vpr.compiled import compiled
+
+
+@compiled
+def linearise(
+    xy: np.ndarray,
+    to_pixels: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    to_second: np.ndarray,
+    position: np.ndarray,
+    points: np.ndarray,
+    residuals: np.ndarray,
+    by_pose: np.ndarray,
+    by_baseline: np.ndarray,
+    steps: np.ndarray,
+    steps_by_pose: np.ndarray,
+) -> None:
+    """Reprojection errors of K points with the points eliminated, and their derivatives.
+
+    Args:
+        xy: [3, K, 2] rays in the query, the first and the second image.
+        to_pixels: [3, K, 2, 2] likewise.
+        rotation, translation: [3, 3] and [3], of `BundleState`.
+        to_second: [3, 3] from the axes of the first camera to those of the second.
+        position: [3] of the second camera in the first.
+        points: [K, 3] of `BundleState`.
+        residuals: [K, 6], to be written as the following ones, which are those of
+            `ReducedResiduals`.
+        by_pose: [K, 6, 6].
+        by_baseline: [K, 6, 6].
+        steps: [K, 3], its `points`.
+        steps_by_pose: [K, 3, 6], its `points_by_pose`.
+    """
+    error, by_point, moved = np.empty(6), np.empty((6, 3)), np.empty((2, 6))
+    inverse, to_point, left = np.empty((3, 3)), np.empty((3, 6)), np.empty((6, 6))
+    rotated, shifted, seen, by_seen = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    second = np.empty((2, 6))
+    for k in range(len(points)):
+        point = points[k]
+        for i in range(3):
+            shifted[i] = point[i] - position[i]
+            rotated[i] = (
+                rotation[i, 0] * point[0] + rotation[i, 1] * point[1] + rotation[i, 2] * point[2]
+            )
+        for view in range(3):
+            for i in range(3):
+                if view == 0:
+                    seen[i] = rotated[i] + translation[i]
+                elif view == 1:
+                    seen[i] = point[i]
+                else:
+                    seen[i] = (
+                        to_second[i, 0] * shifted[0]
+                        + to_second[i, 1] * shifted[1]
+                        + to_second[i, 2] * shifted[2]
+                    )
+            depth = seen[2] if abs(seen[2]) > 1e-6 else 1e-6
+            x, y = seen[0] / depth, seen[1] / depth
+            u, v = x - xy[view, k, 0], y - xy[view, k, 1]
+            for row in range(2):
+                a, b = to_pixels[view, k, row, 0], to_pixels[view, k, row, 1]
+                line = 2 * view + row
+                error[line] = a * u + b * v
+                by_seen[0], by_seen[1] = a / depth, b / depth
+                by_seen[2] = -(a * x + b * y) / depth
+                for i in range(3):
+                    if view == 0:
+                        total = by_seen[0] * rotation[0, i] + by_seen[1] * rotation[1, i]
+                        by_point[line, i] = total + by_seen[2] * rotation[2, i]
+                    elif view == 1:
+                        by_point[line, i] = by_seen[i]
+                    else:
+                        total = by_seen[0] * to_second[0, i] + by_seen[1] * to_second[1, i]
+                        by_point[line, i] = total + by_seen[2] * to_second[2, i]
+                # By a rotation vector w, which moves what it turns by w x p.
+                if view == 0:
+                    for i in range(3):
+                        one, two = (i + 1) % 3, (i + 2) % 3
+                        moved[row, i] = by_seen[i]
+                        moved[row, 3 + i] = (
+                            rotated[one] * by_seen[two] - rotated[two] * by_seen[one]
+                        )
+                elif view == 2:
+                    for i in range(3):
+                        one, two = (i + 1) % 3, (i + 2) % 3
+                        p, q = by_point[line, one], by_point[line, two]
+                        second[row, i] = -by_point[line, i]
+                        second[row, 3 + i] = shifted[two] * p - shifted[one] * q
+        invert_normal(by_point, inverse)
+        for i in range(3):
+            for j in range(6):
+                total = 0.0
+                for m in range(3):
+                    total += inverse[i, m] * by_point[j, m]
+                to_point[i, j] = total
+        for i in range(6):
+            for j in range(6):
+                total = 1.0 if i == j else 0.0
+                for m in range(3):
+                    total -= by_point[i, m] * to_point[m, j]
+                left[i, j] = total
+        for i in range(6):
+            total = 0.0
+            for j in range(6):
+                total += left[i, j] * error[j]
+                by_pose[k, i, j] = left[i, 0] * moved[0, j] + left[i, 1] * moved[1, j]
+                by_baseline[k, i, j] = left[i, 4] * second[0, j] + left[i, 5] * second[1, j]
+            residuals[k, i] = total
+        for i in range(3):
+            total = 0.0
+            for j in range(6):
+                total -= to_point[i, j] * error[j]
+                steps_by_pose[k, i, j] = -(
+                    to_point[i, 0] * moved[0, j] + to_point[i, 1] * moved[1, j]
+                )
+            steps[k, i] = total
+
+
+@compiled
+def invert_normal(by_point: np.ndarray, inverse: np.ndarray) -> None:
+    """Write the inverse [3, 3] of the normal matrix of derivatives [6, 3], damped a little."""
+    a = b = c = d = e = f = 0.0
+    for i in range(6):
+        x, y, z = by_point[i]
+        a, b, c = a + x * x, b + x * y, c + x * z
+        d, e, f = d + y * y, e + y * z, f + z * z
+    damping = 1e-9 * (a + d + f)
+    a, d, f = a + damping, d + damping, f + damping
+    xx, xy, xz = d * f - e * e, c * e - b * f, b * e - c * d
+    over = 1 / (a * xx + b * xy + c * xz)
+    inverse[0, 0], inverse[1, 1], inverse[2, 2] = (
+        xx * over,
+        (a * f - c * c) * over,
+        (a * d - b * b) * over,
+    )
+    inverse[0, 1] = inverse[1, 0] = xy * over
+    inverse[0, 2] = inverse[2, 0] = xz * over
+    inverse[1, 2] = inverse[2, 1] = (b * c - a * e) * over
+
+
+@compiled
+def normal_equations(
+    residuals: np.ndarray, by_pose: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """[7, 6] normal matrix of the pose and, in the last row, the gradient.
+
+    Args:
+        residuals: [K, 6].
+        by_pose: [K, 6, 6].
+        weights: [K].
+    """
+    found = np.zeros((7, 6))
+    for k in range(len(weights)):
+        for line in range(6):
+            for i in range(6):
+                weighted = weights[k] * by_pose[k, line, i]
+                for j in range(6):
+                    found[i, j] += weighted * by_pose[k, line, j]
+                found[6, i] += weighted * residuals[k, line]
+    return found
+
+
+def compile_all() -> None:
+    """Compile what is above."""
+    xy, to_pixels, points = np.zeros((3, 8, 2)), np.zeros((3, 8, 2, 2)), np.ones((8, 3))
+    matrices, residuals = np.zeros((2, 8, 6, 6)), np.zeros((8, 6))
+    written = residuals, *matrices, np.zeros((8, 3)), np.zeros((8, 3, 6))
+    linearise(xy, to_pixels, np.eye(3), np.ones(3), np.eye(3), np.ones(3), points, *written)
+    normal_equations(residuals, matrices[0], np.ones(8))
