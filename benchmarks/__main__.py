@@ -37,6 +37,7 @@ BENCHMARKS = {
     'codecs': ('speed', 'Codecs of local features: bytes, time, recall'),
     'publishing': ('speed', 'Publishing an answer on a ROS topic'),
     'reports': ('processes', 'The report of ten thousand queries: seconds, memory, bytes'),
+    'contention': ('processes', 'The forward pass beside busy programs, by how threads wait'),
     'runtimes': ('processes', 'torch, ONNX Runtime and OpenVINO: time, start, memory, packages'),
     'overlap': ('speed', 'Answers in turn and overlapping: rate and latency'),
     'search': ('speed', 'Search by global descriptor: recall, latency, memory'),

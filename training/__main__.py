@@ -12,6 +12,7 @@ from fol_vpr.cli.common.console import check_writable
 from fol_vpr.cli.common.output import STDOUT, Parser
 from fol_vpr.cli.common.terminal import printable_output, quietly
 from fol_vpr.errors import FolVprError
+from fol_vpr.openmp import wait_briefly
 
 VERBS = {
     'fit': 'learn from places, as a configuration says',
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 fine, 2 for what the user can mend, 130 after Ctrl-C.
     """
+    wait_briefly()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         args, module = _parse(argv)

@@ -19,6 +19,7 @@ from fol_vpr.cli.common.console import check_writable
 from fol_vpr.cli.common.output import STDOUT, Parser, sentence
 from fol_vpr.cli.common.terminal import index_builds_shown, printable_output, quietly
 from fol_vpr.errors import FolVprError
+from fol_vpr.openmp import wait_briefly
 
 VERBS = {
     'map': 'build a map from images or a bag; show, check, merge, split, or prune maps',
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 for success, 1 if a check found problems, 2 for an error that the user can
         correct, 130 after Ctrl-C, 143 after SIGTERM.
     """
+    wait_briefly()
     argv = list(sys.argv[1:] if argv is None else argv)
     with printable_output():
         return _main(argv)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fol_vpr.errors import InputError
+from fol_vpr.openmp import wait_briefly
 
 if TYPE_CHECKING:
     from rclpy.executors import SingleThreadedExecutor
@@ -46,6 +47,7 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit status, 2 for wrong arguments or parameters. After a run the process ends here,
         with the status 0, or 1 where a map that the node built is not saved as one file.
     """
+    wait_briefly()
     arguments = list(sys.argv if args is None else args)
     if {'-h', '--help'} & set(arguments):
         sys.stdout.write(USAGE)
