@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -304,12 +306,19 @@ def _essentials(usable: Sequence[_ValidMatches], threshold: float) -> list[np.nd
     def fitted(matches: _ValidMatches) -> np.ndarray | None:
         return models.fit_essential(matches.query, matches.reference, threshold, matches.cosines)
 
-    workers = min(len(usable), cv2.getNumThreads())
-    if workers < 2:
+    if min(len(usable), cv2.getNumThreads()) < 2:
         return [fitted(matches) for matches in usable]
     # OpenCV releases Python's lock.
-    with ThreadPoolExecutor(workers, 'sampling') as pool:
-        return list(pool.map(fitted, usable))
+    return list(_pool(cv2.getNumThreads()).map(fitted, usable))
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, 'sampling')
+
+
+# A process that is forked has none of these threads.
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _rays(views: Iterable[tuple[Camera | None, np.ndarray, tuple[int, int]]]) -> list[Rays]:
