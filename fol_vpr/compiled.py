@@ -24,6 +24,7 @@ Function = TypeVar('Function', bound=Callable[..., Any])
 # Each defines `compile_all()`, which calls its functions with each kind of argument they get.
 MODULES = (
     'fol_vpr.geometry.metric.compiled_bundle',
+    'fol_vpr.geometry.metric.compiled_tracking',
     'fol_vpr.geometry.two_view.compiled_motions',
     'fol_vpr.geometry.two_view.compiled_rotation',
     'fol_vpr.retrieval.compiled_matching',

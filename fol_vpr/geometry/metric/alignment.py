@@ -11,15 +11,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 
 import cv2
 import numpy as np
 
+from fol_vpr import compiled
 from fol_vpr.geometry.metric.cache import ByteCache
 
 # Longer side in pixels that images are reduced to.
 MAX_SIDE = 640
-# Bytes that the prepared map images together may take: 250 of 320x240 pixels, 60 of 640x480.
+# Bytes that the prepared map images together may take: 240 of 320x240 pixels, 65 of 640x480.
 CACHED_BYTES = 32_000_000
 # Window in pixels.
 WINDOW = (15, 15)
@@ -54,15 +56,23 @@ class AlignmentImage:
     """A reduced grey image with normalised local contrast, ready for tracking.
 
     Attributes:
-        grey: [h, w] uint8, at most 640 pixels on the longer side.
-        scale: its width divided by the width of the original image, whose pixels positions are
-            given in.
+        pyramid: uint8, the image and the levels of its pyramid above it, one after the other.
+        levels: [L, 3] of each level the first of its pixels there, its height and width.
+        scale: the image's width divided by the width of the original image, whose pixels
+            positions are given in.
         source: digest of what it was made from; empty where it is used once only.
     """
 
-    grey: np.ndarray
+    pyramid: np.ndarray
+    levels: np.ndarray
     scale: float
     source: bytes = b''
+
+    @property
+    def grey(self) -> np.ndarray:
+        """[h, w] uint8, the image, at most 640 pixels on the longer side."""
+        _, height, width = self.levels[0]
+        return self.pyramid[: height * width].reshape(height, width)
 
     @cached_property
     def corners(self) -> np.ndarray:
@@ -108,7 +118,8 @@ def alignment_image_from_jpeg(jpeg: bytes, size: tuple[int, int]) -> AlignmentIm
         return None
     prepared = _normalised(image, size[0], source)
     # Corners and the coarse image, which are made when they are needed, count from the start.
-    _prepared.put(source, prepared, prepared.grey.nbytes * 5 // 4 + 16 * MAX_CORNERS)
+    size_later = prepared.pyramid.nbytes + prepared.grey.nbytes // 4 + 16 * MAX_CORNERS
+    _prepared.put(source, prepared, size_later)
     return prepared
 
 
@@ -123,7 +134,17 @@ def _normalised(image: np.ndarray, original_width: int, source: bytes = b'') -> 
     centred = smooth - _wide_blur(smooth)
     contrast = np.sqrt(_wide_blur(centred * centred)) + MIN_CONTRAST
     normalised = np.clip(128 + 50 * centred / contrast, 0, 255).astype(np.uint8)
-    return AlignmentImage(normalised, grey.shape[1] / original_width, source)
+    return AlignmentImage(*_pyramid(normalised), grey.shape[1] / original_width, source)
+
+
+def _pyramid(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The levels of an image [h, w] as `AlignmentImage` has them."""
+    images = [grey]
+    for _ in range(_levels(grey.shape)):
+        images.append(cv2.pyrDown(images[-1]))
+    first = np.cumsum([0, *(image.size for image in images[:-1])])
+    levels = np.array([(start, *image.shape) for start, image in zip(first, images, strict=True)])
+    return np.concatenate([image.reshape(-1) for image in images]), levels
 
 
 def _wide_blur(image: np.ndarray) -> np.ndarray:
@@ -169,8 +190,7 @@ def track_points(
     if len(guesses) > TRACKED_GUESSES:
         initial = _most_alike(fixed, other, start, initial)
     row, number = np.nonzero(np.isfinite(initial).all(axis=2))
-    one, two = _pad_to_one_size(fixed.grey, other.grey)
-    there, found, mismatch = _track(one, two, start[row], initial[row, number])
+    there, found, mismatch = _track(fixed, other, start[row], initial[row, number])
     height, width = other.grey.shape
     found &= ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
     tracked = np.zeros(initial.shape, np.float32)
@@ -187,7 +207,7 @@ def track_points(
         left, best = left[possible], best[possible]
         if not len(left):
             break
-        back, returned, _ = _track(two, one, tracked[left, best], start[left])
+        back, returned, _ = _track(other, fixed, tracked[left, best], start[left])
         returned &= np.linalg.norm(back - start[left], axis=1) <= MAX_ROUND_TRIP_ERROR
         valid[left[returned]] = True
         xy[left[returned]] = tracked[left[returned], best[returned]]
@@ -271,11 +291,15 @@ def _to_reduced(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
 
 
 def _track(
-    one: np.ndarray, other: np.ndarray, start: np.ndarray, guess: np.ndarray
+    fixed: AlignmentImage, moving: AlignmentImage, start: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions [K, 2], whether they were found [K], and the difference of the patches [K]."""
     if not len(start):
         return start, np.zeros(0, bool), np.zeros(0)
+    module = compiled.ready('fol_vpr.geometry.metric.compiled_tracking')
+    if module is not None:
+        return _track_compiled(module, fixed, moving, start, guess)
+    one, other = _pad_to_one_size(fixed.grey, moving.grey)
     tracked, status, difference = cv2.calcOpticalFlowPyrLK(
         one,
         other,
@@ -287,6 +311,30 @@ def _track(
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return tracked[:, 0], status.ravel().astype(bool), difference.ravel()
+
+
+def _track_compiled(
+    module: ModuleType,
+    fixed: AlignmentImage,
+    moving: AlignmentImage,
+    start: np.ndarray,
+    guess: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_track`, by the `module` compiled_tracking.py."""
+    count = min(len(fixed.levels), len(moving.levels))
+    tracked = np.array(guess, np.float32, order='C')
+    status, difference = np.empty(len(start), bool), np.empty(len(start), np.float32)
+    module.track(
+        fixed.pyramid,
+        fixed.levels[:count],
+        moving.pyramid,
+        moving.levels[:count],
+        np.ascontiguousarray(start),
+        tracked,
+        status,
+        difference,
+    )
+    return tracked, status, difference
 
 
 def _levels(shape: tuple[int, ...]) -> int:

@@ -1,8 +1,11 @@
 """Tracking positions in a picture that was shifted by a known amount."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
+from helpers.processes.compiled_code import WAYS, computed
 
 from fol_vpr.geometry import (
     alignment_image,
@@ -11,6 +14,12 @@ from fol_vpr.geometry import (
     track_points,
 )
 from fol_vpr.geometry.metric import alignment
+
+
+@pytest.fixture(scope='module', params=WAYS, autouse=True)
+def way(request) -> Iterator[str]:
+    with computed(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope='module')
@@ -140,3 +149,27 @@ def test_contrast_is_evened_as_by_a_wide_gaussian(picture):
     exact = cv2.GaussianBlur(grey, (0, 0), alignment.CONTRAST_SIGMA)
     away = np.abs(alignment._wide_blur(grey) - exact)
     assert away[30:-30, 30:-30].max() < 1.0 and away.max() < 5.0
+
+
+@pytest.mark.parametrize('noise', [0, 25])
+@pytest.mark.parametrize('size', [(640, 480), (320, 240), (161, 120), (20, 15)])
+def test_compiled_tracking_is_that_of_opencv(picture, size, noise):
+    """In the middle of images, at and beyond their borders, and from guesses that are far off."""
+    rng = np.random.default_rng(1)
+    noisy = np.clip(moved(picture, 2.2, -1.6) + rng.normal(0, noise, picture.shape), 0, 255)
+    one, two = (
+        alignment_image(cv2.resize(each, size, interpolation=cv2.INTER_AREA))
+        for each in (picture, noisy.astype(np.uint8))
+    )
+    start = rng.uniform([-20, -20], np.array(size) + 20, (1500, 2)).astype(np.float32)
+    guess = (start + rng.normal(0, 4, start.shape)).astype(np.float32)
+    found = []
+    for name in WAYS:
+        with computed(name):
+            found.append(alignment._track(one, two, start, guess))
+    (xy, known, difference), (other_xy, other_known, other_difference) = found
+    assert (known != other_known).mean() <= 0.01
+    both = known & other_known
+    apart = np.linalg.norm(xy - other_xy, axis=1)
+    assert np.mean(apart[both] < 0.05) > 0.95 and np.median(apart[both]) < 5e-3
+    assert np.median(np.abs(difference - other_difference)[both]) < 0.02
