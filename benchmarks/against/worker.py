@@ -8,6 +8,7 @@ have, and only inside the tasks.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -35,6 +36,10 @@ class Tasks:
 
     def begin(self, threads: int) -> dict[str, Any]:
         """Load the libraries; which code runs, and what the processor is to this build."""
+        with contextlib.suppress(ImportError):  # earlier builds leave it to OpenMP
+            from fol_vpr.openmp import wait_briefly
+
+            wait_briefly()
         import torch
 
         import fol_vpr
