@@ -40,6 +40,7 @@ class MachineFacts:
         throttled: how often the processor slowed down for its temperature since the start.
         power_problem: what the firmware of a Raspberry Pi reports; empty for nothing.
         container: kind of the container that this process runs in; empty for none.
+        numba: its version; empty where it is not installed.
     """
 
     architecture: str
@@ -59,6 +60,7 @@ class MachineFacts:
     throttled: int | None = None
     power_problem: str = ''
     container: str = ''
+    numba: str = ''
 
     @property
     def effective_cores(self) -> float:

@@ -14,6 +14,7 @@ SOUND = MachineFacts(
     'x86_64', processor='a CPU', flags=frozenset({'avx2', 'avx512f', 'avx512_vnni'}), cores=8,
     usable_cores=8, load=0.5, memory=16 * 10**9, available=8 * 10**9,
     governors={'performance': 8}, frequency_cap=1.0, zones=(ThermalZone('x86_pkg_temp', 50, 100),),
+    numba='0.68.1',
 )  # fmt: skip
 
 
@@ -37,6 +38,13 @@ def test_instruction_sets():
     arm = changed(architecture='aarch64', flags=frozenset({'asimd'}))
     assert problems(examine_processor(arm)) == set()
     assert problems(examine_processor(changed(flags=frozenset()))) == set()
+
+
+def test_numba():
+    assert 'Numba 0.68.1' in by_key(examine_processor(SOUND))['machine.numba'].seen
+    missing = changed(numba='')
+    assert problems(examine_processor(missing)) == {'machine.numba'}
+    assert by_key(examine_processor(missing))['machine.numba'].command == 'pip install numba'
 
 
 def test_a_container_with_fewer_cores_than_the_machine():

@@ -6,6 +6,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from fol_vpr.checks.machine.facts import MachineFacts, ThermalZone
@@ -41,8 +42,16 @@ def machine_facts(root: Path = Path('/')) -> MachineFacts:
         throttled=_throttled(root),
         power_problem=_power_problem(root),
         container=container(root),
+        numba=_version('numba'),
         **_memory_limit(groups),
     )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ''
 
 
 def container(root: Path = Path('/')) -> str:
