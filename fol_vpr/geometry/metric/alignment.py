@@ -227,6 +227,12 @@ def _most_alike(
     height, width = other.grey.shape
     with np.errstate(invalid='ignore'):
         inside = np.asarray(((guesses >= -1) & (guesses <= (width, height))).all(axis=2))
+    module = _compiled_tracking()
+    if module is not None:
+        factors = _coarse_factors(fixed), _coarse_factors(other)
+        images = fixed.coarse, other.coarse
+        best = module.most_alike(*images, *factors, start, guesses, inside, COARSE_REACH)
+        return guesses[np.arange(len(best)), best][:, None]
     wanted = _coarse_patches(fixed, start)[:, None]
     seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
     seen -= wanted
@@ -240,8 +246,9 @@ def _most_alike(
 def _coarse_patches(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
     """[..., P] grey values of the coarse image around positions [..., 2] of the reduced one."""
     coarse = image.coarse
-    factors = np.array(coarse.shape[::-1], np.float32) / image.grey.shape[::-1]
-    samples = (((xy + 0.5) * factors - 0.5)[..., None, :] + _PATCH).astype(np.float32)
+    samples = (((xy + 0.5) * _coarse_factors(image) - 0.5)[..., None, :] + _PATCH).astype(
+        np.float32
+    )
     count = samples.size // 2
     rows = -(-count // SAMPLES_PER_ROW)
     x, y = np.zeros((2, rows, SAMPLES_PER_ROW), np.float32)
@@ -249,6 +256,12 @@ def _coarse_patches(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
     y.reshape(-1)[:count] = samples[..., 1].reshape(-1)
     seen = cv2.remap(coarse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen.reshape(-1)[:count].reshape(samples.shape[:-1]))
+
+
+def _coarse_factors(image: AlignmentImage) -> np.ndarray:
+    """[2] float32, from pixels of the reduced image to those of the coarse one, in x and y."""
+    shapes = np.array([image.coarse.shape, image.grey.shape], np.float32)[:, ::-1]
+    return np.asarray(shapes[0] / shapes[1])
 
 
 # [P, 2] offsets of the pixels of a coarse patch.
@@ -296,7 +309,7 @@ def _track(
     """Positions [K, 2], whether they were found [K], and the difference of the patches [K]."""
     if not len(start):
         return start, np.zeros(0, bool), np.zeros(0)
-    module = compiled.ready('fol_vpr.geometry.metric.compiled_tracking')
+    module = _compiled_tracking()
     if module is not None:
         return _track_compiled(module, fixed, moving, start, guess)
     one, other = _pad_to_one_size(fixed.grey, moving.grey)
@@ -311,6 +324,11 @@ def _track(
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return tracked[:, 0], status.ravel().astype(bool), difference.ravel()
+
+
+def _compiled_tracking() -> ModuleType | None:
+    """The module compiled_tracking.py where it is ready."""
+    return compiled.ready('fol_vpr.geometry.metric.compiled_tracking')
 
 
 def _track_compiled(

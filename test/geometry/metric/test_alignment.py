@@ -173,3 +173,25 @@ def test_compiled_tracking_is_that_of_opencv(picture, size, noise):
     apart = np.linalg.norm(xy - other_xy, axis=1)
     assert np.mean(apart[both] < 0.05) > 0.95 and np.median(apart[both]) < 5e-3
     assert np.median(np.abs(difference - other_difference)[both]) < 0.02
+
+
+@pytest.mark.parametrize('sizes', [[(640, 480), (640, 480)], [(321, 243), (200, 150)]])
+def test_compiled_code_takes_the_guesses_that_numpy_takes(picture, sizes):
+    """But for those that differ by less than OpenCV's samples, taken at 1/32 of a pixel."""
+    rng = np.random.default_rng(2)
+    one, two = (
+        alignment_image(cv2.resize(each, size, interpolation=cv2.INTER_AREA))
+        for each, size in zip((picture, moved(picture, 5, 3)), sizes, strict=True)
+    )
+    start = rng.uniform([-5, -5], np.array(sizes[0]) + 5, (800, 2)).astype(np.float32)
+    guesses = rng.uniform([-20, -20], np.array(sizes[1]) + 20, (800, 6, 2)).astype(np.float32)
+    guesses[:300, 4] = start[:300] * sizes[1][0] / sizes[0][0]
+    guesses[::7, 0] = np.nan
+    guesses[5] = np.nan
+    found = []
+    for name in WAYS:
+        with computed(name):
+            found.append(alignment._most_alike(one, two, start, guesses))
+    assert found[0].shape == found[1].shape == (800, 1, 2)
+    same = (np.nan_to_num(found[0]) == np.nan_to_num(found[1])).all(axis=(1, 2))
+    assert same.mean() > 0.98 and same[5]
