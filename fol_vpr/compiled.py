@@ -3,11 +3,11 @@
 NumPy computes everything that this program needs. Where it spends its time on many small calls, or
 writes large arrays to reduce them at once, there is a second version of the same computation as a
 loop over numbers, in a module whose name begins with `compiled_`. Numba (LLVM) makes machine code
-of it, at the first start on a machine within some ten seconds; later starts read the code from
-`__pycache__`, or from a folder of the user where that cannot be written.
+of it, at the first start on a machine within some twenty seconds; later starts read the code from
+`__pycache__`, or from a folder of the user where that cannot be written, in about one.
 
-A node, or whatever else answers many images, calls `prepare`. Until then, and without Numba,
-NumPy's version runs: the import of Numba alone takes more time than one image.
+Whatever answers many images calls `prepare`, the node in a thread of its own. Until that is done,
+and without Numba, NumPy's version runs: the import of Numba alone takes more time than one image.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -64,6 +65,7 @@ def prepare() -> str:
     """
     with _lock:
         if not _ready and not _failed:
+            started = time.perf_counter()
             try:
                 modules = {name: importlib.import_module(name) for name in MODULES}
                 for module in modules.values():
@@ -74,7 +76,14 @@ def prepare() -> str:
                 _logger.warning('%s; NumPy computes instead, in more time', _failed[0])
             else:
                 _ready.update(modules)
+                seconds = time.perf_counter() - started
+                _logger.info('compiled matching and geometry in %.1f s', seconds)
         return ''.join(_failed)
+
+
+def prepare_in_background() -> None:
+    """Do `prepare` in a thread that does not keep the process alive; return at once."""
+    threading.Thread(target=prepare, name='compiling', daemon=True).start()
 
 
 def ready(name: str) -> ModuleType | None:

@@ -39,6 +39,17 @@ def test_everything_compiles():
     assert (reason, ready) == ('', 'True'), log
 
 
+def test_a_thread_compiles_while_numpy_computes(monkeypatch):
+    pytest.importorskip('numba', reason='numba is not installed')
+    monkeypatch.setattr(compiled, '_ready', {})
+    monkeypatch.setattr(compiled, '_failed', [])
+    with compiled._lock:
+        compiled.prepare_in_background()
+        assert compiled.ready(compiled.MODULES[0]) is None
+    assert compiled.prepare() == ''
+    assert compiled.ready(compiled.MODULES[0]) is not None
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
     """As for a robot's user without a home, whose package belongs to root."""
     pytest.importorskip('numba', reason='numba is not installed')

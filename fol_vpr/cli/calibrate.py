@@ -123,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
     network = network_of_map(args, args.map)
     recognizer = PlaceRecognizer(recognizer_config(args, network))
     try:
+        recognizer.warm_up()
         drives, criterion = _drives(args, recognizer, sources)
         provenance = _provenance(recognizer, criterion)
         used, of_map = recognizer.config, recognizer.map_status.settings

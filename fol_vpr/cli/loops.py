@@ -146,6 +146,7 @@ def run(args: argparse.Namespace) -> int:
     source = part_of(source, args)
     recognizer = PlaceRecognizer(config)
     try:
+        recognizer.warm_up()
         if args.map is not None:
             with working('loading the map'):
                 recognizer.load_map(args.map)

@@ -361,14 +361,20 @@ class PlaceRecognizer(MapOwner):
             self._poses.reset()
             self._loops.reset()
 
-    def warm_up(self) -> float:
+    def warm_up(self, *, wait: bool = True) -> float:
         """Run the network once at its input size; seconds that it took.
 
-        It also compiles what is slow in NumPy, which takes some ten seconds at the first start on
-        a machine and less than one later (fol_vpr/compiled.py).
+        It also compiles what is slow in NumPy, which takes some twenty seconds at the first start
+        on a machine and one later (fol_vpr/compiled.py).
+
+        Args:
+            wait: for that. Otherwise NumPy computes until it is done in another thread.
         """
         started = time.perf_counter()
-        compiled.prepare()
+        if wait:
+            compiled.prepare()
+        else:
+            compiled.prepare_in_background()
         return time.perf_counter() - started + self.extractor.warm_up()
 
     def set_config(self, config: RecognizerConfig) -> None:

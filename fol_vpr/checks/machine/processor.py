@@ -59,8 +59,8 @@ def _compiler(facts: MachineFacts) -> Finding:
         'machine.numba',
         Severity.WARNING,
         'Numba is not installed',
-        'NumPy matches images and measures poses: the same answers in twice the time',
-        'install it; the next start of the node compiles for some ten seconds',
+        'NumPy matches images and measures poses: such answers take twice the time',
+        'install it; the first start of the node then compiles for some twenty seconds',
         'pip install numba',
     )
 

@@ -158,7 +158,7 @@ class Localizer(LifecycleNode):
                 recognizer.load_map(map_path)
             self.get_logger().info(recognizer.memory_plan())
             self._diagnostics.progress = 'warms up'
-            seconds = recognizer.warm_up()
+            seconds = recognizer.warm_up(wait=False)
             publishers = Publishers(self, settings, context.odometry.track)
             mapper = None if output is None else self._mapper(recognizer, settings, output)
         except BaseException:
