@@ -18,6 +18,7 @@ import numpy as np
 
 from fol_vpr import compiled
 from fol_vpr.geometry.metric.cache import ByteCache
+from fol_vpr.geometry.side_by_side import side_by_side, threads
 
 # Longer side in pixels that images are reduced to.
 MAX_SIDE = 640
@@ -48,6 +49,8 @@ TRACKED_GUESSES = 1
 SAMPLES_PER_ROW = 1024
 # Of cv2.goodFeaturesToTrack: how many, relative quality, distance in pixels.
 MAX_CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
+# Fewest positions that are worth a thread of their own.
+MIN_SHARE = 30
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
 
@@ -232,7 +235,7 @@ def _most_alike(
         factors = _coarse_factors(fixed), _coarse_factors(other)
         images = fixed.coarse, other.coarse
         best = module.most_alike(*images, *factors, start, guesses, inside, COARSE_REACH)
-        return guesses[np.arange(len(best)), best][:, None]
+        return np.asarray(guesses[np.arange(len(best)), best][:, None])
     wanted = _coarse_patches(fixed, start)[:, None]
     seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
     seen -= wanted
@@ -342,16 +345,14 @@ def _track_compiled(
     count = min(len(fixed.levels), len(moving.levels))
     tracked = np.array(guess, np.float32, order='C')
     status, difference = np.empty(len(start), bool), np.empty(len(start), np.float32)
-    module.track(
-        fixed.pyramid,
-        fixed.levels[:count],
-        moving.pyramid,
-        moving.levels[:count],
-        np.ascontiguousarray(start),
-        tracked,
-        status,
-        difference,
-    )
+    images = fixed.pyramid, fixed.levels[:count], moving.pyramid, moving.levels[:count]
+    start = np.ascontiguousarray(start)
+
+    def track(rows: slice) -> None:
+        module.track(*images, start[rows], tracked[rows], status[rows], difference[rows])
+
+    share = max(MIN_SHARE, -(-len(start) // threads()))
+    side_by_side(track, [slice(row, row + share) for row in range(0, len(start), share)])
     return tracked, status, difference
 
 

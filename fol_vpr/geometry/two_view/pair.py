@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Camera, RelativePose
+from fol_vpr.geometry.side_by_side import side_by_side
 from fol_vpr.geometry.two_view import coverage, models
 from fol_vpr.geometry.two_view.epipolar import RayPairs
 from fol_vpr.geometry.two_view.joint_fit import joint_rays
@@ -306,19 +303,7 @@ def _essentials(usable: Sequence[_ValidMatches], threshold: float) -> list[np.nd
     def fitted(matches: _ValidMatches) -> np.ndarray | None:
         return models.fit_essential(matches.query, matches.reference, threshold, matches.cosines)
 
-    if min(len(usable), cv2.getNumThreads()) < 2:
-        return [fitted(matches) for matches in usable]
-    # OpenCV releases Python's lock.
-    return list(_pool(cv2.getNumThreads()).map(fitted, usable))
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, 'sampling')
-
-
-# A process that is forked has none of these threads.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+    return side_by_side(fitted, usable)
 
 
 def _rays(views: Iterable[tuple[Camera | None, np.ndarray, tuple[int, int]]]) -> list[Rays]:
