@@ -195,3 +195,13 @@ def test_compiled_code_takes_the_guesses_that_numpy_takes(picture, sizes):
     assert found[0].shape == found[1].shape == (800, 1, 2)
     same = (np.nan_to_num(found[0]) == np.nan_to_num(found[1])).all(axis=(1, 2))
     assert same.mean() > 0.98 and same[5]
+
+
+def test_both_ways_stop_and_look_alike():
+    """Numba's cache does not see a constant of another file, so each has its own."""
+    pytest.importorskip('numba', reason='numba is not installed')
+    from fol_vpr.geometry.metric import compiled_tracking
+
+    _, steps, shortest = alignment.STOP
+    assert (steps, shortest**2) == (compiled_tracking.STEPS, compiled_tracking.SHORT)
+    assert alignment.WINDOW == (compiled_tracking.SIDE, compiled_tracking.SIDE)
