@@ -1,6 +1,6 @@
 """Finds all relative motions that explain matched rays: the local minima of the robust cost.
 
-MAGSAC++ finds the right motion where the parallax is large compared with the errors of the
+RANSAC finds the right motion where the parallax is large compared with the errors of the
 positions; where it is not, it may end in another local minimum. So the search starts from its
 essential matrix, from directions spread over the sphere, and from the motions of a homography.
 Each start is refined; what remains are the distinct local minima.
@@ -58,7 +58,7 @@ def find_motions(
         homography: [3, 3] the homography that fits best, reference to query, or None.
         limit: pixels (640 px wide image) beyond which a match is an outlier.
     """
-    essential = models.fit_essential(query, reference, limit)
+    essential = models.fit_essential(query, reference, limit, as_start=True)
     sampled = pairs[:: max(1, len(pairs) // SAMPLED_MATCHES)]
     found = (
         [] if essential is None else [_most_in_front(decompose_essential(essential), pairs, limit)]
