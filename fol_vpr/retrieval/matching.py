@@ -6,8 +6,8 @@ arXiv 2504.09881, section 3.4). Of several equally near rows the first one count
 
 Candidates may be int8, of which only the direction counts.
 
-On the CPU everything is computed by NumPy, several candidates at a time in threads of their own
-(cpu_matching.py). On a GPU it is computed by torch (tensor_matching.py).
+On the CPU several candidates are matched at a time, in threads of their own (cpu_matching.py). On
+a GPU it is computed by torch (tensor_matching.py).
 """
 
 from __future__ import annotations
