@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from helpers import live, scenes
 from helpers.bench import PARAMETERS, Bench, RecordingPublishers, bench, recognizer_with_map
 from helpers.messages import covered_picture, picture
 from nav_msgs.msg import Odometry
@@ -182,6 +183,75 @@ def test_features_of_the_next_image_are_extracted_beside_an_answer(piped, monkey
     assert best == ['1', '2', '0']
     assert piped.counts() == (3, 3, 0, 0)
     assert 'forward' in piped.monitor.snapshot().latency
+
+
+class Held:
+    """Holds the answer to the image of one stamp, and notes of which images features are there."""
+
+    def __init__(self, recognizer: PlaceRecognizer, stamp: int, patch: pytest.MonkeyPatch) -> None:
+        self.entered, self.release = threading.Event(), threading.Event()
+        self.extracted: set[int] = set()
+        extract, recognize = recognizer.extract, recognizer.recognize
+
+        def counted(frame, *args):
+            features = extract(frame, *args)
+            self.extracted.add(frame.stamp_ns // 10**9)
+            return features
+
+        def held(frame, **options):
+            if frame.stamp_ns == stamp * 10**9:
+                self.entered.set()
+                assert self.release.wait(60)
+            return recognize(frame, **options)
+
+        patch.setattr(recognizer, 'extract', counted)
+        patch.setattr(recognizer, 'recognize', held)
+
+
+def answer_the_first_and_hold_the_second(piped: Piped, patch: pytest.MonkeyPatch) -> Held:
+    """Three images were received: one is answered, one is being answered, one is next."""
+    held = Held(piped.pipeline._recognizer, 2, patch)
+    images = piped.watch.publisher(Image, '/image')
+    images.publish(picture(1, stamp=1))
+    piped.watch.until(lambda: piped.publishers.answers)
+    images.publish(picture(2, stamp=2))
+    piped.watch.until(held.entered.is_set)
+    images.publish(picture(0, stamp=3))
+    piped.watch.until(lambda: piped.counts()[0] == 3)
+    if piped.context.settings.node.overlap == 'always':
+        piped.watch.until(lambda: 3 in held.extracted)
+    return held
+
+
+def test_what_was_extracted_in_advance_is_dropped_when_it_stops_listening(piped, monkeypatch):
+    """As at a deactivation: the image whose answer has begun is answered, the next one is not."""
+    held = answer_the_first_and_hold_the_second(piped, monkeypatch)
+    # What was extracted is put into the next queue right after.
+    piped.watch.spin(0.2)
+    piped.pipeline.unsubscribe()
+    held.release.set()
+    piped.pipeline.wait_idle()
+    assert [answer.stamp_ns for answer in piped.publishers.answers] == [10**9, 2 * 10**9]
+    assert piped.counts() == (3, 2, 1, 0)
+
+
+def test_a_map_that_is_loaded_meanwhile_answers_what_was_extracted_before(
+    piped, monkeypatch, tmp_path
+):
+    recognizer = piped.pipeline._recognizer
+    first = recognizer.map_info.path
+    other = live.small_map(scenes.write_folder(tmp_path / 'images', 2), tmp_path / 'other.folmap')
+    held = answer_the_first_and_hold_the_second(piped, monkeypatch)
+    try:
+        recognizer.load_map(other)
+        held.release.set()
+        piped.watch.until(lambda: len(piped.publishers.answers) == 3)
+        sizes = {len(answer.global_ranking) for answer in piped.publishers.answers[1:]}
+        assert sizes == {2}
+        assert piped.publishers.answers[2].hypotheses[0].place.place_id.endswith('000000')
+        assert piped.counts() == (3, 3, 0, 0)
+    finally:
+        recognizer.load_map(first)
 
 
 def test_an_image_that_the_network_has_no_memory_for_is_counted_once(piped, monkeypatch):
