@@ -85,22 +85,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'the number of queries without an answer. Queries without any positive are left out of '
         'the recall and counted separately.'
     )
+    _add_queries(parser)
+    _add_truth(parser.add_argument_group('ground truth'))
+    _add_outputs(parser.add_argument_group('figures, page and pictures'))
+    _add_foreign_answers(parser.add_argument_group('answers of a node or of another program'))
+    add_drive_options(parser)
+    add_scale(parser)
+    add_settings(parser, CameraConfig)
+    add_network_of_map(parser)
+    add_settings(parser, RetrievalConfig, only=RETRIEVAL, of_map=True)
+    add_settings(parser, VerificationConfig, only=(*VERIFICATION, *SEQUENCE), of_map=True)
+    of_scale = f'that of the scale, else {EvaluationConfig().positive_radius}'
+    add_settings(parser, EvaluationConfig, defaults={'positive_radius': of_scale})
+
+
+def _add_queries(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--map', metavar='M.folmap', required=True, help='the map')
     queries = parser.add_mutually_exclusive_group(required=True)
     queries.add_argument('--queries', metavar='DIR_OR_BAG', help='image folder or bag')
     add_dataset_option(queries, 'queries')
     parser.add_argument('--image-topic', metavar='T', help='topic of the images in the bag')
+    parser.add_argument('--limit', metavar='N', type=int, help='use only the first N queries')
     parser.add_argument(
+        '--sequence',
+        action='store_true',
+        help='decide over the sequence of queries, as the node does, and count right and wrong '
+        'decisions',
+    )
+    parser.add_argument(
+        '--odom-topic', metavar='T', help='topic of the odometry in the bag, for --sequence'
+    )
+    parser.add_argument(
+        '--skip-bad',
+        action='store_true',
+        help='end with exit code 0 although queries cannot be read; they count as misses in any '
+        'case, and without this option the exit code is 2',
+    )
+
+
+def _add_truth(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         '--pose-topic', metavar='T', help='topic of the poses in the bag, for --positive-radius'
     )
-    parser.add_argument('--positions', metavar='CSV', help='positions of the images of a folder')
-    parser.add_argument(
+    group.add_argument('--positions', metavar='CSV', help='positions of the images of a folder')
+    group.add_argument(
         '--frame-id',
         metavar='NAME',
         default='',
         help='frame that the positions of the queries are in, where they name another one',
     )
-    truth = parser.add_mutually_exclusive_group()
+    truth = group.add_mutually_exclusive_group()
     truth.add_argument(
         '--ground-truth',
         metavar='FILE',
@@ -119,53 +153,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='report latency and queries without an answer, and no recall',
     )
-    add_json(parser, 'the figures')
-    parser.add_argument(
+
+
+def _add_outputs(group: argparse._ArgumentGroup) -> None:
+    add_json(group, 'the figures')
+    group.add_argument(
         '--report',
         metavar='OUT.html',
         help='write a page to look at and to give away: figures, curves, the trajectory, pictures '
         'of answers, and what produced them; one file that opens without a network',
     )
-    parser.add_argument('--per-query', metavar='OUT.csv', help='write a line for every query')
-    parser.add_argument(
+    group.add_argument('--per-query', metavar='OUT.csv', help='write a line for every query')
+    group.add_argument(
         '--picture', metavar='OUT.png', help='draw the first reference found for every query'
     )
-    add_picture_options(parser)
-    parser.add_argument(
+    add_picture_options(group)
+
+
+def _add_foreign_answers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         '--recording',
         metavar='BAG',
         help="bag with the live node's ~/places; --queries is then the bag that was played",
     )
-    add_prediction_options(parser)
-    parser.add_argument(
+    group.add_argument(
         '--recording-topic',
         metavar='T',
         help='topic of the answers, where the recording holds those of several nodes',
     )
-    parser.add_argument('--limit', metavar='N', type=int, help='use only the first N queries')
-    parser.add_argument(
-        '--sequence',
-        action='store_true',
-        help='decide over the sequence of queries, as the node does, and count right and wrong '
-        'decisions',
-    )
-    parser.add_argument(
-        '--odom-topic', metavar='T', help='topic of the odometry in the bag, for --sequence'
-    )
-    parser.add_argument(
-        '--skip-bad',
-        action='store_true',
-        help='end with exit code 0 although queries cannot be read; they count as misses in any '
-        'case, and without this option the exit code is 2',
-    )
-    add_drive_options(parser)
-    add_scale(parser)
-    add_settings(parser, CameraConfig)
-    add_network_of_map(parser)
-    add_settings(parser, RetrievalConfig, only=RETRIEVAL, of_map=True)
-    add_settings(parser, VerificationConfig, only=(*VERIFICATION, *SEQUENCE), of_map=True)
-    of_scale = f'that of the scale, else {EvaluationConfig().positive_radius}'
-    add_settings(parser, EvaluationConfig, defaults={'positive_radius': of_scale})
+    add_prediction_options(group)
 
 
 def run(args: argparse.Namespace) -> int:

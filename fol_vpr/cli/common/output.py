@@ -106,7 +106,7 @@ class Parser(argparse.ArgumentParser):
         return not positionals or word == STDOUT or word.endswith('.json')
 
 
-def add_json(parser: argparse.ArgumentParser, what: str = 'the results') -> None:
+def add_json(parser: argparse._ActionsContainer, what: str = 'the results') -> None:
     """Add `--json [FILE]`, to be used with `show_results`, `write_json`, `write_document` or
     `json_lines`.
 

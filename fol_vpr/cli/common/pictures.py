@@ -34,7 +34,7 @@ def check_picture(path: str) -> None:
     check_writable(path)
 
 
-def add_picture_options(parser: argparse.ArgumentParser) -> None:
+def add_picture_options(parser: argparse._ActionsContainer) -> None:
     """Add --pictures and --pictures-of."""
     parser.add_argument(
         '--pictures',

@@ -24,7 +24,7 @@ ROUNDING = 0.051
 """Percentage points that a recall of the log may differ by; it has one decimal."""
 
 
-def add_prediction_options(parser: argparse.ArgumentParser) -> None:
+def add_prediction_options(parser: argparse._ActionsContainer) -> None:
     """Add the options that write and read predictions."""
     parser.add_argument(
         '--predictions',
