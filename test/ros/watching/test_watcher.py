@@ -224,3 +224,18 @@ def test_a_signal_is_the_ordinary_end_of_echo(sent):
             status, _, errors = finish(command)
     assert status == 0, errors
     assert 'Traceback' not in errors
+
+
+@pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_the_ordinary_end_of_watch(sent, tmp_path):
+    picture = tmp_path / 'view.svg'
+    words = 'watch', '--json', '--interval', 0.2, '--picture', picture
+    with live.fol_vpr(*words) as command:
+        # What it has shown it goes on showing: it has taken over the signals.
+        first = command.stdout.readline()
+        command.send_signal(sent)
+        status, output, errors = finish(command)
+    assert status == 0, errors
+    assert 'Traceback' not in errors
+    assert all(json.loads(line)['nodes'] == [] for line in [first, *output.splitlines()])
+    assert picture.read_text().startswith('<svg')
