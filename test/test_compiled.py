@@ -72,6 +72,27 @@ def test_a_numba_that_cannot_be_imported_leaves_numpy(tmp_path, source):
     assert log.count('\n') == 1
 
 
+def test_a_process_that_may_make_no_machine_code_computes_by_numpy():
+    """As under MemoryDenyWriteExecute= of systemd, or with SELinux."""
+    pytest.importorskip('numba', reason='numba is not installed')
+    set_mdwe, refuse = 65, 1  # PR_SET_MDWE of <linux/prctl.h>, from Linux 6.3 on
+    program = f"""
+import ctypes, sys
+if ctypes.CDLL(None).prctl({set_mdwe}, {refuse}, 0, 0, 0):
+    sys.exit(77)
+from fol_vpr import compiled
+print(compiled.prepare())
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 77:
+        pytest.skip('this kernel cannot forbid it')
+    assert done.returncode == 0, done.stderr
+    assert 'PermissionError' in done.stdout
+    assert 'NumPy computes instead' in done.stderr
+
+
 def test_each_function_has_a_docstring_as_any_other():
     """Numba keeps it, so that `help` and the pages show it."""
     pytest.importorskip('numba', reason='numba is not installed')
