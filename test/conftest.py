@@ -16,6 +16,8 @@ from typing import IO
 
 import pytest
 
+from fol_vpr.openmp import wait_briefly
+
 ROOT = Path(__file__).resolve().parents[1]
 NOBODY = 65534
 
@@ -48,6 +50,8 @@ os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 for _name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):  # Fast DDS 3, 2
     os.environ[_name] = str(ROOT / 'config' / 'fastdds_shm.xml')
 os.environ.pop('ROS_DISCOVERY_SERVER', None)
+# Tests may run beside anything; see openmp.py.
+wait_briefly()
 
 
 # What a module of tests may import and a machine may lack. Where it is missing, the module is
