@@ -6,6 +6,7 @@ import ast
 import fcntl
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -52,6 +53,10 @@ for _name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 os.environ.pop('ROS_DISCOVERY_SERVER', None)
 # Tests may run beside anything; see openmp.py.
 wait_briefly()
+# A shell without job control starts what it puts into the background with SIGINT ignored, and
+# processes that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # What a module of tests may import and a machine may lack. Where it is missing, the module is
