@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from pathlib import Path
@@ -82,8 +83,8 @@ def test_a_node_is_followed_from_unconfigured_through_its_answers_to_its_end(dri
             command = live.fol_vpr('watch', '--once', '--json', '--duration', 2, NAME)
             spin_until(watcher, lambda: command.poll() is not None)
             status, output, errors = finish(command)
-            assert status == (1 if report().level >= Level.ERROR else 0), errors
             (said,) = json.loads(output)['nodes']
+            assert status == (1 if Level[said['level']] >= Level.ERROR else 0), errors
             assert said['node'] == NAME and said['lifecycle'] == 'active'
             assert said['map']['places'] == 4 and said['images']['received'] >= 2
 
@@ -137,7 +138,9 @@ def test_two_namespaces_and_a_killed_node(tmp_path):
 def test_nobody_is_there(capsys):
     assert main(['watch', '/nobody', '--once', '--wait-for', '0.5']) == 2
     said = capsys.readouterr().err
-    assert 'no /nobody found yet' in said and 'ROS_DOMAIN_ID' in said and '0 other nodes' in said
+    assert 'no /nobody found yet' in said and 'ROS_DOMAIN_ID' in said
+    # A node that a test before has killed can be seen for its lease of some seconds.
+    assert re.search(r'; \d+ other nodes are visible', said)
 
 
 def test_wrong_options_are_refused_before_anything_else(capsys, tmp_path):
