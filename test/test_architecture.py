@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'fol_vpr'
 FOLDERS = ('fol_vpr', 'training', 'benchmarks', 'examples', 'test')
 
-BASE = {'datatypes', 'errors', 'config', 'files', 'json_text', 'compiled', 'openmp'}
+BASE = {'datatypes', 'errors', 'config', 'files', 'json_text', 'compiled', 'openmp', 'threads'}
 # One floor, whose parts do not know each other.
 PARTS = {'network', 'database', 'retrieval', 'decision', 'sources'}
 MAPS = {'mapping', 'loop_closure', 'recognizer'}
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     'json_text': BASE,
     'compiled': BASE,
     'openmp': BASE,
+    'threads': BASE,
     'config': BASE,
     'geometry': BASE,
     'pictures': BASE,

@@ -122,6 +122,7 @@ def orb_slam(lens: Lens) -> str:
     fisheye = lens.model == 'equidistant'
     names = ('k1', 'k2', 'k3', 'k4') if fisheye else ('k1', 'k2', 'p1', 'p2', 'k3')
     values = dict(zip(('fx', 'fy', 'cx', 'cy'), _four(lens), strict=True))
+    # There may be fewer coefficients than names.
     values |= dict(zip(names, lens.coefficients, strict=False))
     return (
         f'%YAML:1.0\n\nCamera.type: "{"KannalaBrandt8" if fisheye else "PinHole"}"\n'
@@ -141,6 +142,7 @@ def vins(lens: Lens) -> str:
         outer = ''
     else:
         names, kind, inner = ('fx', 'fy', 'cx', 'cy'), 'PINHOLE', ''
+        # A coefficient beyond these has no name there.
         pairs = zip(('k1', 'k2', 'p1', 'p2'), lens.coefficients, strict=False)
         outer = 'distortion_parameters:\n' + ''.join(
             f'   {name}: {float(value)!r}\n' for name, value in pairs

@@ -1,14 +1,13 @@
-"""The threads of this package, for what releases Python's lock: OpenCV, and compiled loops."""
+"""The threads of the geometry, for what releases Python's lock: OpenCV, and compiled loops."""
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import cv2
+
+from fol_vpr.threads import lasting_pool
 
 Item = TypeVar('Item')
 Found = TypeVar('Found')
@@ -29,13 +28,4 @@ def side_by_side(function: Callable[[Item], Found], items: Iterable[Item]) -> li
     listed = list(items)
     if min(len(listed), threads()) < 2:
         return [function(item) for item in listed]
-    return list(_pool(threads()).map(function, listed))
-
-
-@functools.cache
-def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, 'geometry')
-
-
-# A process that is forked has none of these threads.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+    return list(lasting_pool('geometry', threads()).map(function, listed))

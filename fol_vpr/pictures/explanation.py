@@ -143,6 +143,7 @@ def _clusters(
 ) -> np.ndarray:
     largest = masks.largest_clusters(len(CLUSTER_COLOURS))
     colour_of = np.full((len(masks.assignment), 3), OTHER_CLUSTERS, np.uint8)
+    # There may be fewer clusters than colours.
     for (cluster, _), colour in zip(largest, CLUSTER_COLOURS, strict=False):
         colour_of[cluster] = colour
     leading, kept = masks.leading, masks.kept

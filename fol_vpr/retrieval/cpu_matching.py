@@ -27,12 +27,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from fol_vpr import compiled
+from fol_vpr.threads import lasting_pool
 
 BASIS = 24
 """Dimensions of the subspace."""
@@ -74,7 +74,8 @@ def match_on_cpu(
         matcher = _Matcher(query, threshold)
         if threads < 2:
             return [pairs for batch in batches for pairs in matcher.match(batch)]
-        return [pairs for found in _pool(threads).map(matcher.match, batches) for pairs in found]
+        matched = lasting_pool('matching', threads).map(matcher.match, batches)
+        return [pairs for found in matched for pairs in found]
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
@@ -84,15 +85,6 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
     numbers = rows.astype(np.float32)
     numbers /= np.sqrt(np.einsum('ij,ij->i', numbers, numbers)).clip(1)[:, None]
     return numbers
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, 'matching')
-
-
-# A process that is forked has none of these threads.
-os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @functools.cache

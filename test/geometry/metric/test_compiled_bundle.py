@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from helpers.geometry.points import MATRIX, PINHOLE, SIZE, project
-from helpers.processes.compiled_code import WAYS, computed
+from helpers.processes.compiled_code import computed, in_both_ways
 
 from fol_vpr.datatypes import Pose
 from fol_vpr.geometry import pixels_to_rays
@@ -40,14 +40,6 @@ def problem(seed: int) -> tuple[ThreeViewTracks, BundleState]:
         points * rng.uniform(0.9, 1.1, (count, 1)),
     )
     return ThreeViewTracks(*rays, baseline=Pose(position, quaternion(turn))), start
-
-
-def in_both_ways(compute) -> list:
-    found = []
-    for way in WAYS:
-        with computed(way):
-            found.append(compute())
-    return found
 
 
 def assert_equal(found: ReducedResiduals, expected: ReducedResiduals, tolerance: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.geometry.points import MATRIX, PINHOLE, SIZE, two_views
-from helpers.processes.compiled_code import WAYS, computed
+from helpers.processes.compiled_code import computed, in_both_ways
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,14 +48,6 @@ def problem(draw: st.DrawFn) -> tuple[Rays, Rays, CameraMotion, float, np.ndarra
     limit = draw(st.sampled_from([4.0, 1.0, 1e-7]))
     counted = rng.random((count, len(query))) < 0.7 if draw(st.booleans()) else None
     return query, reference, start, limit, counted
-
-
-def in_both_ways(compute) -> list:
-    found = []
-    for way in WAYS:
-        with computed(way):
-            found.append(compute())
-    return found
 
 
 def assert_equal_fits(one: MotionFit, other: MotionFit, tolerance: float) -> None:

@@ -94,6 +94,7 @@ def colmap_cameras(text: str) -> list[DescribedCamera]:
                 f'camera {identity} of the model {shown(kind)} has {len(values)} parameters, '
                 f'expected {focal} {lens}'.rstrip()
             )
+        # Of a model that is not known here, the parameters have no names.
         by_name = dict(zip(first + last, values, strict=False))
         padded = np.zeros(max(4, len(last)) if model else 0)
         for index, name in enumerate(last):
