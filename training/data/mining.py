@@ -61,7 +61,9 @@ class HardPlaceMiner:
             generator = torch.Generator().manual_seed(self._seed)
             size = (descriptors.shape[1], _PROJECTED)
             self._projection = torch.randn(size, generator=generator)
-        short = descriptors @ self._projection
+        # Called in the middle of a step, which may compute in bfloat16.
+        with torch.autocast('cpu', enabled=False):
+            short = descriptors @ self._projection
         places, slots = labels.unique(return_inverse=True)
         sums = torch.zeros(len(places), _PROJECTED).index_add_(0, slots, short)
         self.descriptors[places] = F.normalize(sums, dim=1).half()

@@ -131,6 +131,17 @@ def test_places_that_are_confused_come_into_one_batch():
     assert sorted(d.place for b in together for d in b) == sorted([*range(64)] * 2)
 
 
+def test_what_is_remembered_does_not_depend_on_the_precision_of_the_step():
+    """A step in bfloat16 remembers in the middle of what is computed in it."""
+    seen = torch.randn(16, 64, generator=torch.Generator().manual_seed(1))
+    plain, cast = (HardPlaceMiner(8, 2, seed=0) for _ in range(2))
+    plain.remember(torch.arange(8).repeat(2), seen)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        cast.remember(torch.arange(8).repeat(2), seen)
+    assert cast.descriptors.any()
+    torch.testing.assert_close(cast.descriptors, plain.descriptors, rtol=0, atol=0)
+
+
 def test_neighbours_do_not_take_the_place_of_what_is_confused():
     """Places along a way look like those next to them; what counts is the other one like them."""
     generator = torch.Generator().manual_seed(0)
