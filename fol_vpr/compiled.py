@@ -22,12 +22,14 @@ from typing import Any, TypeVar, cast
 
 Function = TypeVar('Function', bound=Callable[..., Any])
 
-# Each defines `compile_all()`, which calls its functions with each kind of argument they get.
+# Each defines `compile_all()`, which calls its functions with each kind of argument they get, and
+# `supported()` where it needs a processor that has certain instructions.
 MODULES = (
     'fol_vpr.geometry.metric.compiled_bundle',
     'fol_vpr.geometry.metric.compiled_tracking',
     'fol_vpr.geometry.two_view.compiled_motions',
     'fol_vpr.geometry.two_view.compiled_rotation',
+    'fol_vpr.retrieval.compiled_int8',
     'fol_vpr.retrieval.compiled_matching',
 )
 
@@ -68,6 +70,7 @@ def prepare() -> str:
             started = time.perf_counter()
             try:
                 modules = {name: importlib.import_module(name) for name in MODULES}
+                modules = {name: each for name, each in modules.items() if _supported(each)}
                 for module in modules.values():
                     module.compile_all()
             # Numba and LLVM raise errors of many kinds, also at their import.
@@ -81,11 +84,18 @@ def prepare() -> str:
         return ''.join(_failed)
 
 
+def _supported(module: ModuleType) -> bool:
+    return bool(module.supported()) if hasattr(module, 'supported') else True
+
+
 def prepare_in_background() -> None:
     """Do `prepare` in a thread that does not keep the process alive; return at once."""
     threading.Thread(target=prepare, name='compiling', daemon=True).start()
 
 
 def ready(name: str) -> ModuleType | None:
-    """The module of that full name after `prepare` has compiled it; None without Numba."""
+    """The module of that full name once `prepare` has compiled it.
+
+    None without Numba, and where the processor lacks what the module needs.
+    """
     return _ready.get(name)

@@ -16,7 +16,9 @@ that stay in the processor's cache until they are reduced. The matrix of all sim
 in memory.
 
 Where the compiled version is ready (fol_vpr/compiled.py), it takes the place of NumPy after the
-product of the bounds: it looks at each tile once and computes the cosines as it meets them.
+product of the bounds: it looks at each tile once and computes the cosines as it meets them. Where
+the processor multiplies 8 bit integers fast, products of those take the place of the bounds
+(int8_matching.py).
 
 Batches of candidates are matched in threads, in each of which NumPy's BLAS uses one thread: the
 products of tiles are too small to be shared out.
@@ -32,6 +34,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from fol_vpr import compiled
+from fol_vpr.retrieval.int8_matching import int8_matcher
 from fol_vpr.threads import lasting_pool
 
 BASIS = 24
@@ -121,19 +124,32 @@ class _Matcher:
     def __init__(self, query: np.ndarray, threshold: float) -> None:
         self._query = query
         self._threshold = np.float32(threshold)
-        self._bound = _Bound(query) if threshold > 0 and query.shape[1] > 2 * BASIS else None
+        self._in_int8 = int8_matcher(query, threshold)
         self._compiled = compiled.ready('fol_vpr.retrieval.compiled_matching')
+        self._bound = self._new_bound() if self._in_int8 is None else None
+
+    def _new_bound(self) -> _Bound | None:
+        usable = self._threshold > 0 and self._query.shape[1] > 2 * BASIS
+        return _Bound(self._query) if usable else None
 
     def match(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Matches [K, 2] of each candidate of a batch."""
+        in_int8 = self._in_int8
+        if in_int8 is not None:
+            quick = [in_int8.match(candidate) for candidate in batch]
+            found = [pairs for pairs in quick if pairs is not None]
+            if len(found) == len(batch):
+                return found
+            # The descriptors are alike, which the products of all numbers take best.
+            self._in_int8 = None
         sizes = [len(candidate) for candidate in batch]
         rows = np.concatenate([unit_rows(candidate) for candidate in batch])
         bound = self._bound
         if bound is not None and len(rows) * len(self._query) >= MIN_PAIRS:
             by_bound = self._match_bounded if self._compiled is None else self._match_compiled
-            found = by_bound(bound, rows, sizes)
-            if found is not None:
-                return found
+            by_bounds = by_bound(bound, rows, sizes)
+            if by_bounds is not None:
+                return by_bounds
             # The other candidates of this query will hardly differ.
             self._bound = None
         ends = np.cumsum(sizes)

@@ -7,24 +7,26 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from helpers.processes.compiled_code import WAYS, computed
+from helpers.processes.compiled_code import INSTRUCTION_SETS, WAYS, matched_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fol_vpr.errors import InputError
 from fol_vpr.retrieval import (
     cpu_matching,
+    int8_matching,
     match_candidates,
     match_pair,
     match_scores,
     tensor_matching,
     unit_rows,
 )
+from fol_vpr.retrieval.int8_matching import Int8Matcher
 
 
-@pytest.fixture(scope='module', params=WAYS, autouse=True)
+@pytest.fixture(scope='module', params=[*WAYS, *INSTRUCTION_SETS], autouse=True)
 def way(request) -> Iterator[str]:
-    with computed(request.param):
+    with matched_by(request.param):
         yield request.param
 
 
@@ -136,6 +138,7 @@ class Ways:
         for name in ('_match_bounded', '_match_compiled'):
             monkeypatch.setattr(matcher, name, counted(getattr(matcher, name)))
         monkeypatch.setattr(matcher, '_match_all', count_full)
+        monkeypatch.setattr(Int8Matcher, 'match', counted(Int8Matcher.match))
 
 
 @pytest.mark.parametrize('seed', range(4))
@@ -161,15 +164,66 @@ def test_descriptors_near_a_subspace_are_matched_by_the_bound(seed, compressed, 
     assert len(found[0]) > 100
 
 
-def test_descriptors_that_fill_all_dimensions_are_matched_in_full(monkeypatch):
+def test_descriptors_that_fill_all_dimensions_are_matched_in_full(monkeypatch, way):
+    in_int8 = way in INSTRUCTION_SETS
     ways = Ways(monkeypatch)
     query = unit(np.random.default_rng(4).standard_normal((600, 128)))
     alike = unit(query + 2 * query[0])
     for rows in (query, alike):
         assert match_scores(rows, [rows]).tolist() == [600]
-    assert (ways.bounded, ways.full) == (0, 2)
+    # Products of integers bound the cosines in any number of dimensions.
+    assert (ways.bounded, ways.full) == ((2, 0) if in_int8 else (0, 2))
     assert match_scores(query, [query], threshold=-0.5).tolist() == [600]
-    assert ways.bounded == 0
+    assert ways.full == (1 if in_int8 else 3)
+
+
+def test_rows_that_hardly_differ_are_matched_in_full(monkeypatch):
+    ways = Ways(monkeypatch)
+    rng = np.random.default_rng(5)
+    rows = unit(rng.standard_normal(128) + 2e-3 * rng.standard_normal((600, 128)))
+    assert match_scores(rows, [rows]).tolist() == [600]
+    assert (ways.bounded, ways.full) == (0, 1)
+
+
+@given(st.data(), st.sampled_from([0.02, 0.25, 0.7]), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_ties_in_rows_of_128_numbers(data, threshold, compressed):
+    """Sizes around those of blocks of 32; few values, so that many cosines are equal."""
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    counts = [data.draw(st.sampled_from([1, 2, 15, 31, 32, 33, 47, 64, 65])) for _ in range(2)]
+    kinds = data.draw(st.sampled_from([1, 2, 6]))
+    query, candidate = (np.zeros((count, 128), np.float32) for count in counts)
+    for rows in (query, candidate):
+        # Four numbers of a half each make a row of unit length whose products are exact.
+        for row in rows:
+            places = 4 * rng.integers(0, kinds) + rng.choice(4 * kinds, 4, replace=False)
+            row[places] = rng.choice([-0.5, 0.5], 4)
+    codes = (2 * candidate).astype(np.int8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_matching, 'MIN_PAIRS', 1)
+        for module in (cpu_matching, int8_matching):
+            patch.setattr(module, 'MAX_SHARE', data.draw(st.sampled_from([0.05, 1.0])))
+        found = match_pair(query, codes if compressed else candidate, threshold)
+    expected = plain_matches(query, candidate, threshold)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize('scale', [1.0, 1e-3])
+def test_values_of_all_sizes_and_rows_of_zeros(scale):
+    """One large value makes the steps of all others coarse."""
+    rng = np.random.default_rng(11)
+    query = rng.standard_normal((130, 128))
+    query[::3, 5] = 40 * scale
+    query = unit(query)
+    candidate = unit(query[rng.permutation(130)] + 0.03 * rng.standard_normal((130, 128)))
+    candidate[7] = 0
+    codes = np.rint(127 * candidate).astype(np.int8)
+    codes[8] = -128
+    for rows in (candidate, codes):
+        expected = plain_matches(query, unit_rows(rows), 0.7)
+        assert len(expected) > 30
+        np.testing.assert_array_equal(match_pair(query, rows), expected)
 
 
 @pytest.mark.parametrize('sizes', [[700], [1, 0, 65, 64, 63, 700, 300], [300] * 30])

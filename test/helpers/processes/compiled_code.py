@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from types import FunctionType, SimpleNamespace
+from typing import Any, TypeVar
 from unittest import mock
 
 import pytest
@@ -25,6 +28,46 @@ def computed(way: str) -> Iterator[None]:
     pytest.importorskip('numba', reason='numba is not installed')
     assert compiled.prepare() == ''
     yield
+
+
+INSTRUCTION_SETS = ['amx', 'avx512_vnni', 'avx_vnni']
+INT8 = 'fol_vpr.retrieval.compiled_int8'
+
+
+@contextmanager
+def matched_by(way: str) -> Iterator[None]:
+    """The same for matching: numpy, compiled (without int8), or int8 with one of the sets."""
+    if way == 'numpy':
+        with computed(way):
+            yield
+        return
+    with computed('compiled'):
+        module = compiled.ready(INT8)
+        if way == 'compiled':
+            with mock.patch.dict(compiled._ready):
+                compiled._ready.pop(INT8, None)
+                yield
+            return
+        if module is None or way not in module.instruction_sets():
+            pytest.skip(f'this processor has no {way}')
+        chosen = SimpleNamespace(**vars(module))
+        chosen.instruction_sets = lambda: (way,)
+        names = dict(zip(('_begin', '_block', '_end'), module.WAYS[way], strict=True))
+        chosen.nearest = _with_globals(module.nearest, names)
+        with mock.patch.dict(compiled._ready, {INT8: chosen}):
+            yield
+
+
+@functools.cache
+def _compiled_with(function: Any, names: tuple[tuple[str, Any], ...]) -> Any:
+    plain = function.py_func
+    changed = FunctionType(plain.__code__, {**plain.__globals__, **dict(names)})
+    return importlib.import_module('numba').njit(nogil=True, fastmath=compiled.FAST_MATH)(changed)
+
+
+def _with_globals(function: Any, names: dict[str, Any]) -> Any:
+    """The function compiled anew, without a cache, with some of its globals exchanged."""
+    return _compiled_with(function, tuple(names.items()))
 
 
 def in_both_ways(compute: Callable[[], Found]) -> list[Found]:
