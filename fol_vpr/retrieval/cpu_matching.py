@@ -35,7 +35,7 @@ from threadpoolctl import ThreadpoolController
 
 from fol_vpr import compiled
 from fol_vpr.retrieval.int8_matching import int8_matcher
-from fol_vpr.threads import lasting_pool
+from fol_vpr.threads import shared_out
 
 BASIS = 24
 """Dimensions of the subspace."""
@@ -75,9 +75,7 @@ def match_on_cpu(
     batches = list(_batches(candidates, min(share, BATCH_ROWS)))
     with _blas().limit(limits=1):
         matcher = _Matcher(query, threshold)
-        if threads < 2:
-            return [pairs for batch in batches for pairs in matcher.match(batch)]
-        matched = lasting_pool('matching', threads).map(matcher.match, batches)
+        matched = shared_out(matcher.match, batches, threads, 'matching')
         return [pairs for found in matched for pairs in found]
 
 

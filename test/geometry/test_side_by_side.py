@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import cv2
 import pytest
@@ -50,9 +51,37 @@ def test_one_thread_is_the_own_one(threads):
     assert set(names) == {threading.current_thread().name}
 
 
-def test_errors_arrive():
+@pytest.mark.parametrize('items', [[1, 0], [0, 1], [0, 0, 0], [1] * 20 + [0]])
+def test_errors_arrive(items):
     with pytest.raises(ZeroDivisionError):
-        side_by_side(lambda number: 1 / number, [1, 0])
+        side_by_side(lambda number: 1 / number, items)
+    assert side_by_side(abs, [-1, 2]) == [1, 2]
+
+
+def test_what_runs_side_by_side_may_do_so_itself(threads):
+    """With more items than threads at each level, none of which waits for another one for ever."""
+
+    def below(number: int) -> list[int]:
+        return side_by_side(lambda other: number + other, range(5))
+
+    found = side_by_side(below, range(7))
+    assert found == [[number + other for other in range(5)] for number in range(7)]
+
+
+def test_never_more_at_a_time_than_there_are_threads(threads):
+    lock, running, most = threading.Lock(), 0, 0
+
+    def count(_: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.002)
+        with lock:
+            running -= 1
+
+    side_by_side(count, range(30))
+    assert most == threads
 
 
 @pytest.mark.parametrize('threads', [2], indirect=True)
