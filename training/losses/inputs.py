@@ -119,9 +119,13 @@ class LossInputs:
         """[B, N, L], local descriptors at the centres of all patches, unit length.
 
         Losses share this one so that the gradient of `dense`, by far the largest of all arrays,
-        is written once.
+        is written once. It is selected by index: the gradient of a slice is another such array.
         """
-        return F.normalize(self.dense[:, ::4, ::4].flatten(1, 2), dim=-1, eps=EPSILON)
+        batch, rows, columns, length = self.dense.shape
+        index = torch.arange(batch * rows * columns, device=self.dense.device)
+        centres = index.view(batch, rows, columns)[:, ::4, ::4].flatten()
+        chosen = self.dense.flatten(0, 2).index_select(0, centres)
+        return F.normalize(chosen.view(batch, -1, length), dim=-1, eps=EPSILON)
 
     def zero(self) -> Tensor:
         """A loss of 0 that the inputs receive gradients of 0 from."""

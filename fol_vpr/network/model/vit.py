@@ -170,9 +170,21 @@ class Attention(nn.Module):
         batch, tokens, width = x.shape
         qkv = _apply(self.qkv, x)
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = attend(q, k, v)
         mixed = _apply(self.proj, mixed.transpose(1, 2).reshape(batch, tokens, width))
         return mixed, attention_from_cls(q, k) if attend_from_cls else None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention, [B, heads, N, C] each.
+
+    In training under autocast on a CPU by matrix products, because torch's own takes four times as
+    long in bfloat16, most of it in the backward pass; the softmax is in float32.
+    """
+    if torch.is_autocast_enabled('cpu') and not q.is_cuda and q.requires_grad:
+        logits = (q @ k.transpose(-2, -1)).float() * q.shape[-1] ** -0.5
+        return logits.softmax(dim=-1).to(v.dtype) @ v
+    return F.scaled_dot_product_attention(q, k, v)
 
 
 def attention_from_cls(q: Tensor, k: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from helpers.network.golden_parameters import fill, image
 from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import build_fol
 from fol_vpr.network.model.local_head import grid_positions, select_descriptors, upsample
+from fol_vpr.network.model.vit import attend
 
 
 @pytest.fixture(scope='module')
@@ -155,4 +156,22 @@ def test_under_autocast_the_upsampling_is_the_same_as_matrix_products(size):
         gradients = torch.autograd.grad((dense * dense.detach().cos()).sum(), [inputs, *weights])
         found[cast] = [dense, *gradients]
     for expected, got in zip(found[False], found[True], strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('tokens', [1, 2, 83])
+def test_under_autocast_attention_is_the_same_as_matrix_products(tokens, monkeypatch):
+    """With its gradients, in float64, of which the softmax alone is in float32."""
+    torch.manual_seed(1)
+    inputs = torch.randn(3, 2, 3, tokens, 64, dtype=torch.float64, requires_grad=True)
+    found = {}
+    for cast in (False, True):
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=cast):
+            if cast:
+                monkeypatch.setattr(F, 'scaled_dot_product_attention', None)  # is not called
+            mixed = attend(*inputs)
+        (gradient,) = torch.autograd.grad((mixed * mixed.detach().cos()).sum(), [inputs])
+        found[cast] = [mixed, gradient]
+    for expected, got in zip(found[False], found[True], strict=True):
+        assert got.dtype == torch.float64
         torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)

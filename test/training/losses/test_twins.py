@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from training.losses import LossInputs
 from training.losses.multi_similarity import supervised_contrast_loss
-from training.losses.twins import corresponding, patch_centres, twin_loss
+from training.losses.twins import corresponding, interpolated, patch_centres, twin_loss
 
 GRID = (9, 10)
 SHIFT = torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, -0.1], [0.0, 0.0, 1.0]])
@@ -109,3 +110,19 @@ def test_supervised_contrast_by_hand(temperature):
     assert supervised_contrast_loss(batch, temperature=temperature) == pytest.approx(
         expected / 4, 1e-4
     )
+
+
+def test_interpolation_is_that_of_grid_sample():
+    """With the gradients; some points are outside."""
+    generator = torch.Generator().manual_seed(3)
+    dense = torch.randn(4, 9, 5, 6, dtype=torch.float64, generator=generator, requires_grad=True)
+    images = torch.tensor([2, 0, 2])
+    points = torch.rand(3, 50, 2, dtype=torch.float64, generator=generator) * 1.4 - 0.2
+    points[0, :4] = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.5, 0.25], [0.25, 1.0]])
+    grids = dense[images].permute(0, 3, 1, 2)
+    expected = F.grid_sample(grids, points.unsqueeze(1) * 2 - 1, align_corners=True)
+    expected = expected[:, :, 0].transpose(1, 2)
+    got = interpolated(dense, images, points)
+    torch.testing.assert_close(got, expected)
+    gradients = [torch.autograd.grad(each.sin().sum(), dense)[0] for each in (expected, got)]
+    torch.testing.assert_close(*gradients)
