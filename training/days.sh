@@ -1,16 +1,18 @@
 #!/bin/bash
 # Trains fol_tiny for hours or days beside other work, and goes on where it was cut off.
 #
-#     FOL_VPR_SHARED=DIR nohup training/days.sh FOLDER [SETTING=VALUE ...] >> days.log 2>&1 &
+#     REAL=DIR FOL_VPR_SHARED=DIR nohup training/days.sh FOLDER [SETTING=VALUE ...] >> days.log 2>&1 &
 #
 # FOLDER gets town/, what is drawn first (about half an hour on two idle cores), and run/, the run:
 # run/best.safetensors has the best recall on the validation sets so far, run/metrics.csv all values.
 # The same command goes on with both; SIGTERM, SIGKILL and a machine that is gone cost the minutes
 # since the last checkpoint. DRAW=1 draws the towns and no more. PLACES is the number of places in
-# each town, 100 where it is not set.
+# each town, 100 where it is not set. REAL has the photographs that `python -m training photographs`
+# writes.
 set -euo pipefail
 folder=${1:?usage: training/days.sh FOLDER [SETTING=VALUE ...]}
 shift
+[ -n "${DRAW:-}" ] || : "${REAL:?is not set: the folder that python -m training photographs wrote}"
 export TOWN=$folder/town
 # Memory that a step gives back is kept for the next one, and asked for in large pages: to map it
 # anew, page by page, takes a quarter of the step.

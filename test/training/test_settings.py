@@ -102,7 +102,8 @@ def test_what_is_no_configuration_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.name)
 def test_the_configurations_of_the_repository_can_be_read(path, monkeypatch):
-    for name in ('FOL_VPR_SHARED', 'GSV_CITIES', 'VALIDATION', 'DINOV2', 'BAGS', 'TOWN', 'START'):
+    names = ('FOL_VPR_SHARED', 'GSV_CITIES', 'VALIDATION', 'DINOV2', 'BAGS', 'TOWN', 'START')
+    for name in (*names, 'REAL'):
         monkeypatch.setenv(name, '/somewhere')
     config = read_config(path)
     if path.stem == 'measure':
