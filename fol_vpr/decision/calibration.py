@@ -141,6 +141,7 @@ DEFAULTS = _default_calibration(
     regions=(3.4, 1.5, 0.9),
 )
 """For maps without a calibration: fitted to four drives through three maps together, with the
-offset lowered by one. The similarity and the number of matches have no weight, because their
+offset lowered by one; described by the weights of `fol_tiny` before those of 2026-11-29 (SHA-256
+11e76558...). The similarity and the number of matches have no weight, because their
 range differs between networks.
 """
