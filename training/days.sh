@@ -14,9 +14,7 @@ folder=${1:?usage: training/days.sh FOLDER [SETTING=VALUE ...]}
 shift
 [ -n "${DRAW:-}" ] || : "${REAL:?is not set: the folder that python -m training photographs wrote}"
 export TOWN=$folder/town
-# Memory that a step gives back is kept for the next one, and asked for in large pages: to map it
-# anew, page by page, takes a quarter of the step.
-export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184
+# Memory in large pages, of which the first steps touch fewer.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 mkdir -p "$TOWN"
 

@@ -189,7 +189,11 @@ class Tasks:
 
         changes = [f'run.max_steps={steps}', f'run.output={folder}']
         with mock.patch.object(fit, 'make_trainer', with_clock):
-            status = fit.run(argparse.Namespace(config=config, changes=changes, resume=False))
+            status = fit.run(
+                argparse.Namespace(
+                    config=config, changes=changes, resume=False, json=None, quiet=True
+                )
+            )
         if status:
             raise RuntimeError(f'python -m training fit ended with {status}')
         return {'s': clock.spent, 'cpu_s': clock.used, 'losses': clock.losses}

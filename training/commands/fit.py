@@ -24,6 +24,7 @@ from training.commands.progress import Steps
 from training.config import RunConfig, TrainingConfig
 from training.data import PlacesData, ValidationSet, open_validation
 from training.journal import Journal, MetricsFile
+from training.memory import keep_memory
 from training.module import FoLTraining
 from training.recall import Recall
 from training.settings import read_config, write_config
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     torch.set_float32_matmul_precision('high')
+    keep_memory()
     module = FoLTraining(config)
     if config.model.standardise and not checkpoint:
         module.standardise_heads_on(data.first_batch())
