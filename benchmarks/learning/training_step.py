@@ -24,6 +24,7 @@ from benchmarks.options import benchmark_parser, write_figures
 from fol_vpr.network.tensors import normalise
 from training.config import TrainingConfig
 from training.losses import LossInputs
+from training.memory import keep_memory
 from training.module import FoLTraining
 from training.settings import read_config
 
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--steps', type=int, default=10, help='of each precision')
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    keep_memory()
     os.environ.setdefault('TOWN', '')
     os.environ.setdefault('FOL_VPR_SHARED', '')
     step = Step(read_config(str(RECIPE), []))

@@ -3,10 +3,11 @@
     python -m benchmarks reranking [--candidates 10] [--rows 3600] [--threads 2]
 
 Both get the same features in the same process and take turns, so that other work on the machine
-meets both alike. The product of all rows in float32, alone, is timed beside them. There are three
-kinds of features: those near a subspace of few dimensions, as those of a trained network are,
-where a bound replaces most of the product; distinct ones, which fill all dimensions; and alike
-ones, as those of an untrained network are, of which all pairs are over the threshold.
+meets both alike: ours as it chooses by itself, without products of 8 bit integers, and by NumPy
+alone. The product of all rows in float32, alone, is timed beside them. There are three kinds of
+features: those near a subspace of few dimensions, as those of a trained network are, where a bound
+replaces most of the product; distinct ones, which fill all dimensions; and alike ones, as those of
+an untrained network are, of which all pairs are over the threshold.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 
 from benchmarks.options import benchmark_parser, write_figures
+from fol_vpr import compiled
 from fol_vpr.retrieval import match_scores
 
 DIM = 128
 SUBSPACE = 24
 THRESHOLD = 0.7
+INT8 = 'fol_vpr.retrieval.compiled_int8'
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def features(
 
 
 def compare(query: np.ndarray, others: np.ndarray, repetitions: int) -> dict[str, Cost | bool]:
-    """Cost of the released algorithm, of ours, and of the product; and whether scores agree."""
+    """Cost of the released algorithm, of our ways, and of the product; whether scores agree."""
     candidates, rows = others.shape[:2]
     as_list = list(others)
     left, right = torch.from_numpy(others), torch.from_numpy(query)
@@ -109,12 +113,27 @@ def compare(query: np.ndarray, others: np.ndarray, repetitions: int) -> dict[str
         for candidate in left:
             torch.mm(candidate, right.T, out=product)
 
+    def ours() -> np.ndarray:
+        return match_scores(query, as_list, THRESHOLD)
+
+    def without_int8() -> np.ndarray:
+        with mock.patch.dict(compiled._ready):
+            compiled._ready.pop(INT8, None)
+            return ours()
+
+    def by_numpy() -> np.ndarray:
+        with mock.patch.dict(compiled._ready, clear=True):
+            return ours()
+
     ways: dict[str, Callable[[], object]] = {
         'released': lambda: released_scores(right, left),
-        'ours': lambda: match_scores(query, as_list, THRESHOLD),
+        'ours': ours,
+        'without int8': without_int8,
+        'by NumPy': by_numpy,
         'product alone': floor,
     }
-    equal = np.array_equal(released_scores(right, left), match_scores(query, as_list, THRESHOLD))
+    expected = released_scores(right, left)
+    equal = all(np.array_equal(expected, way()) for way in (ours, without_int8, by_numpy))
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     growth: dict[str, float] = {}
     for _ in range(repetitions):
@@ -161,6 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--repetitions', type=int, default=5)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    reason = compiled.prepare()
+    module = compiled.ready(INT8)
+    sets = module.instruction_sets() if module is not None else ()
+    print(f'products of 8 bit integers: {sets[0] if sets else reason or "not on this processor"}')
     results = {}
     for kind in ('subspace', 'distinct', 'alike'):
         query, others = features(options.rows, options.candidates, kind)
