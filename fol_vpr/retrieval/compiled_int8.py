@@ -44,25 +44,31 @@ intrinsic: Callable[[Callable[..., Any]], Any] = extending.intrinsic
 
 # ---- what the processor has
 
-_FEATURES = {
+_NEEDED = {
     'amx': ('amx-tile', 'amx-int8', 'avx512f'),
     'avx512_vnni': ('avx512vnni', 'avx512f'),
     'avx_vnni': ('avxvnni', 'avx2'),
 }
 
 
-@functools.cache
-def instruction_sets() -> tuple[str, ...]:
-    """Those of amx, avx512_vnni and avx_vnni that may be used here, the fastest one first."""
+def _features() -> tuple[str, ...]:
+    """Those of `_NEEDED` that the processor has and LLVM may use, the fastest one first."""
     set_processor = any(vars(numba_config)[name] for name in ('CPU_NAME', 'CPU_FEATURES'))
     if platform.machine() != 'x86_64' or set_processor:
         # Numba may have been told to compile for another processor.
         return ()
     found = binding.get_host_cpu_features()
-    names = [name for name, needed in _FEATURES.items() if all(map(found.get, needed))]
-    if 'amx' in names and not _may_use_tiles():
-        names.remove('amx')
-    return tuple(names)
+    return tuple(name for name, needed in _NEEDED.items() if all(map(found.get, needed)))
+
+
+# Numba keeps compiled code by processor, so that what is compiled may depend on this alone.
+_FEATURES = _features()
+
+
+@functools.cache
+def instruction_sets() -> tuple[str, ...]:
+    """Those of amx, avx512_vnni and avx_vnni that may be used here, the fastest one first."""
+    return tuple(name for name in _FEATURES if name != 'amx' or _may_use_tiles())
 
 
 def _may_use_tiles() -> bool:
@@ -73,7 +79,7 @@ def _may_use_tiles() -> bool:
 
 def supported() -> bool:
     """Whether the functions of this module may be called."""
-    return bool(instruction_sets())
+    return any(name != 'amx' for name in instruction_sets())
 
 
 # ---- instructions
@@ -228,11 +234,6 @@ _LAYOUT[16:32:2], _LAYOUT[48:56] = 64, 16
 
 
 @compiled
-def _no_setting(_layout: np.ndarray) -> None:
-    """What VNNI needs before and after: nothing."""
-
-
-@compiled
 def _set_tiles(layout: np.ndarray) -> None:
     _begin_tiles(layout.ctypes.data)
 
@@ -240,6 +241,11 @@ def _set_tiles(layout: np.ndarray) -> None:
 @compiled
 def _release_tiles(_layout: np.ndarray) -> None:
     _end_tiles()
+
+
+@compiled
+def _no_setting(_layout: np.ndarray) -> None:
+    """What stands for the two above where there are no tiles."""
 
 
 @compiled
@@ -259,13 +265,14 @@ def _block_by_256(rows: int, columns: int, block: int) -> None:
         _multiply_256(rows + row * NUMBERS, columns, block + row * _ROW_BYTES)
 
 
-WAYS = {
-    'amx': (_set_tiles, _block_by_tiles, _release_tiles),
-    'avx512_vnni': (_no_setting, _block_by_512, _no_setting),
-    'avx_vnni': (_no_setting, _block_by_256, _no_setting),
-}
-"""For each instruction set what runs before, for each block, and after."""
-_begin, _block, _end = WAYS[(instruction_sets() or ('avx_vnni',))[0]]
+BY_VECTORS = {'avx512_vnni': _block_by_512, 'avx_vnni': _block_by_256}
+_by_vectors = _block_by_512 if 'avx512_vnni' in _FEATURES else _block_by_256
+_has_tiles = 'amx' in _FEATURES
+_begin, _by_tiles, _end = (
+    (_set_tiles, _block_by_tiles, _release_tiles)
+    if _has_tiles
+    else (_no_setting, _by_vectors, _no_setting)
+)
 
 # ---- with them
 
@@ -334,6 +341,7 @@ def nearest(
     offsets: np.ndarray,
     threshold: np.float32,
     max_share: float,
+    tiles: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of the query for each row of a candidate, and the other way round.
 
@@ -348,6 +356,7 @@ def nearest(
         offsets: [M] int32, by how much a product of codes is too large.
         threshold: cosine that a pair must exceed.
         max_share: of all pairs, whose cosine may be computed from all numbers.
+        tiles: multiply by AMX, which the process must have been allowed, else by VNNI.
 
     Returns:
         [M] and [N] int64, -1 where none is over the threshold. Both are empty where more cosines
@@ -363,7 +372,8 @@ def nearest(
     block = np.empty((SIDE, SIDE), np.int32)
     last = np.zeros((SIDE, NUMBERS), np.int8)
     computed = 0
-    _begin(_LAYOUT)
+    if tiles:
+        _begin(_LAYOUT)
     for first in range(0, rows, SIDE):
         height = min(SIDE, rows - first)
         source = codes.ctypes.data + first * NUMBERS
@@ -371,7 +381,11 @@ def nearest(
             last[:height] = codes[first:]
             source = last.ctypes.data
         for start in range(0, columns, SIDE):
-            _block(source, packed.ctypes.data + start * NUMBERS, block.ctypes.data)
+            seen = packed.ctypes.data + start * NUMBERS
+            if tiles:
+                _by_tiles(source, seen, block.ctypes.data)
+            else:
+                _by_vectors(source, seen, block.ctypes.data)
             width = min(SIDE, columns - start)
             for number in range(height):
                 row = first + number
@@ -399,9 +413,10 @@ def nearest(
                             column_row[column] = row
                 row_best[row] = best
         if computed > max_share * columns * (first + height):
-            _end(_LAYOUT)
-            return row_column[:0], column_row[:0]
-    _end(_LAYOUT)
+            row_column, column_row = row_column[:0], column_row[:0]
+            break
+    if tiles:
+        _end(_LAYOUT)
     return row_column, column_row
 
 
@@ -413,4 +428,4 @@ def compile_all() -> None:
     row_sums(codes)
     packed_rows(unit, 0)
     for numbers in (codes, unit):
-        nearest(unit, packed, codes, numbers, ones, ones, ones, zeros, np.float32(0.5), 1.0)
+        nearest(unit, packed, codes, numbers, ones, ones, ones, zeros, np.float32(0.5), 1.0, False)

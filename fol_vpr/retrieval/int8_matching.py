@@ -58,7 +58,8 @@ class Int8Matcher:
         self._query, self._threshold = query, np.float32(threshold)
         self._module = module
         # VNNI multiplies numbers without a sign with others.
-        self._shift = 0 if module.instruction_sets()[0] == 'amx' else 128
+        self._tiles = module.instruction_sets()[0] == 'amx'
+        self._shift = 0 if self._tiles else 128
         self._packed, self._step, self._largest = module.packed_rows(query, self._shift)
 
     def match(self, candidate: np.ndarray) -> np.ndarray | None:
@@ -78,7 +79,7 @@ class Int8Matcher:
         slacks = (units * errors).astype(np.float32) + _ROUNDING
         row_column, column_row = self._module.nearest(
             self._query, self._packed, rows.codes, rows.numbers, factors, units, slacks,
-            self._shift * sums, self._threshold, MAX_SHARE,
+            self._shift * sums, self._threshold, MAX_SHARE, self._tiles,
         )  # fmt: skip
         if len(candidate) and not len(row_column):
             return None

@@ -52,8 +52,8 @@ def matched_by(way: str) -> Iterator[None]:
             pytest.skip(f'this processor has no {way}')
         chosen = SimpleNamespace(**vars(module))
         chosen.instruction_sets = lambda: (way,)
-        names = dict(zip(('_begin', '_block', '_end'), module.WAYS[way], strict=True))
-        chosen.nearest = _with_globals(module.nearest, names)
+        if way in module.BY_VECTORS:
+            chosen.nearest = _with_globals(module.nearest, {'_by_vectors': module.BY_VECTORS[way]})
         with mock.patch.dict(compiled._ready, {INT8: chosen}):
             yield
 
