@@ -91,9 +91,10 @@ def metric_pose(
         result is too far away, too uncertain or contradicts `epipolar`.
     """
     kept, points = _triangulate(tracks, limit)
-    if len(points) < MIN_POINTS:
-        return None
     tracks, patches = tracks[kept], patches[kept]
+    # What is left out further on covers no new patch, and its search takes most of the time.
+    if len(points) < MIN_POINTS or len(np.unique(patches)) < min_patches:
+        return None
     state = _resect(tracks.query, points, limit)
     if state is None:
         return None

@@ -12,6 +12,7 @@ from helpers.processes.compiled_code import WAYS, computed
 
 from fol_vpr.datatypes import Pose, RelativePose
 from fol_vpr.geometry import ThreeViewTracks, metric_pose, patch_ids, pixels_to_rays
+from fol_vpr.geometry.metric import three_views
 from fol_vpr.geometry.metric.bundle_adjustment import BundleState, _linearise
 from fol_vpr.geometry.rigid import (
     quaternion,
@@ -183,6 +184,17 @@ def test_twenty_points_are_needed():
         query = moved(given.query, slice(0, 8), pixels * up_and_down)
         found = pose_of(dataclasses.replace(given, query=query))
         assert (found is not None) == is_measured
+
+
+def test_too_few_patches_are_noticed_before_the_pose_is_searched(monkeypatch):
+    """The search takes most of the time, and cannot add patches."""
+    searched = []
+    monkeypatch.setattr(three_views, '_resect', lambda *given: searched.append(given))
+    given = seen(points_before(np.random.default_rng(0), 40))
+    assert pose_of(given, share=2, min_patches=21) is None
+    assert not searched
+    assert pose_of(given, share=2, min_patches=20) is None
+    assert len(searched) == 1
 
 
 @pytest.mark.parametrize(('share', 'is_measured'), [(0.4, True), (0.6, False)])
