@@ -46,7 +46,7 @@ KEYS = {
 # Extras of setup.py: pymilvus for a Milvus server, the others for network.runtime.
 EXTRAS = {'pymilvus', 'onnxruntime', 'openvino'}
 # rosdep has python3-numba for Ubuntu up to 20.04 only; without it NumPy computes the same.
-WITHOUT_KEY = {'safetensors', 'numba', 'fol_vpr', *EXTRAS}
+WITHOUT_KEY = {'safetensors', 'numba', 'llvmlite', 'fol_vpr', *EXTRAS}  # llvmlite is numba's
 DISTRIBUTIONS = {
     'PIL': 'pillow',
     'cv2': 'opencv-python-headless',

@@ -202,7 +202,7 @@ def test_with_weights_of_its_own_it_localizes_over_consecutive_images(tmp_path):
 def test_memory_plan_names_the_numbers(loaded):
     plan = loaded.memory_plan()
     assert 'town, 8 places' in plan
-    assert 'on cpu (float32: ' in plan
+    assert f'on cpu ({loaded.extractor.precision}: ' in plan
 
 
 def test_the_reference_image_is_a_jpeg(loaded):
