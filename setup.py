@@ -21,6 +21,7 @@ RUNNING = [
     'pillow>=10.2',
     'rosbags>=0.10.10',
     'numba>=0.59',
+    'llvmlite>=0.42',
     'mcap>=1.2.1',
     'zstandard>=0.22',
     'lz4>=4.3.3',
