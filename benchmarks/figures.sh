@@ -275,9 +275,9 @@ topic_pictures() {
   run fol_vpr map show demo/map.folmap --output "$scratch/map.html"
   page "$scratch/map.html" "$pictures/map_plan.png" 1180 1210
   run fol_vpr map build --bag build/town/day --pose-topic /ground_truth \
-    --output "$scratch/day.folmap" --overwrite --quiet
+    --scale street --output "$scratch/day.folmap" --overwrite --quiet
   run fol_vpr map build --bag build/town/evening --pose-topic /ground_truth \
-    --output "$scratch/dusk.folmap" --overwrite --quiet
+    --scale street --output "$scratch/dusk.folmap" --overwrite --quiet
   run fol_vpr map merge "$scratch/day.folmap" "$scratch/dusk.folmap" \
     --output "$scratch/two.folmap" --overwrite
   run fol_vpr map show "$scratch/two.folmap" --output "$scratch/two.html"
