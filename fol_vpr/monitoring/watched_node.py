@@ -55,6 +55,8 @@ class WatchedNode:
         self._last: float | None = None
         self._presence = Presence.RUNNING
         self._identities: frozenset[str] = frozenset()
+        # When counts last began anew: the graph may show the new process later.
+        self._reset_at: float | None = None
         self._restarts = 0
         self._shared_since: float | None = None
         self._diagnosed: deque[float] = deque(maxlen=10)
@@ -87,7 +89,8 @@ class WatchedNode:
                 they are not known. Another process of the same name has others.
         """
         found = frozenset(identities)
-        if self._identities and found - self._identities:
+        restart_known = self._reset_at is not None and now - self._reset_at < LEASE
+        if self._identities and found - self._identities and not restart_known:
             if found & self._identities:
                 self._restarted(
                     now,
@@ -121,6 +124,7 @@ class WatchedNode:
         """Diagnostics of the node arrived."""
         if any(self._goes_back(status) for status in statuses):
             self._restarted(now, 'was restarted: its counts begin anew')
+            self._reset_at = now
         self._heard(now)
         self._diagnosed.append(now)
         for status in statuses:

@@ -102,6 +102,19 @@ def test_a_restart_begins_the_counts_anew(known):
     assert sum('restarted' in text for text in texts(node)) == 1
 
 
+@pytest.mark.parametrize('seen', [{'second'}, {'first', 'second'}])
+def test_diagnostics_that_come_before_the_graph_shows_the_new_process_count_once(seen):
+    node = WatchedNode('/localizer', 0.0)
+    node.listed(0.0, True, {'first'})
+    node.diagnosed(0.5, [images(100)])
+    node.diagnosed(6.0, [images(1)])
+    node.listed(6.5, True, seen)
+    assert node.report(7.0).restarts == 1
+    # The next one is counted again.
+    node.listed(7.0 + 2 * LEASE, True, {'third'})
+    assert node.report(8.0 + 2 * LEASE).restarts == 2
+
+
 def test_a_second_process_of_the_name_is_said_once_the_first_cannot_be_a_dead_one():
     node = WatchedNode('/localizer', 0.0)
     node.listed(0.0, True, {'a'})
