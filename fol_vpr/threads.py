@@ -56,7 +56,8 @@ def shared_out(
     try:
         work()
     finally:
-        # Of what they have not begun nothing is left; of the rest an error may come.
+        # A thread that has not begun would find no item left. Others may still work, or have
+        # failed.
         begun = [future for future in asked if not future.cancel()]
         for future in begun:
             future.result()

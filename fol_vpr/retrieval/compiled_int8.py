@@ -25,13 +25,13 @@ from numba import extending, types
 from numba.core import config as numba_config
 
 from fol_vpr.compiled import compiled
+from fol_vpr.retrieval.int8_matching import LEVELS
 
 NUMBERS = 128
 """Length of the rows."""
 SIDE = 32
 """Rows and columns of a block."""
 
-_LEVELS = 127
 _TILE = 16
 _ROW_BYTES = SIDE * 4
 _INT8, _INT32, _INT64 = (ir.IntType(bits) for bits in (8, 32, 64))
@@ -293,7 +293,7 @@ def packed_rows(rows: np.ndarray, shift: int) -> tuple[np.ndarray, np.float32, i
     for row in range(len(rows)):
         for index in range(NUMBERS):
             largest = max(largest, abs(rows[row, index]))
-    step = largest / np.float32(_LEVELS)
+    step = largest / np.float32(LEVELS)
     scale = np.float32(1) / step
     blocks = (len(rows) + SIDE - 1) // SIDE
     packed = np.zeros((blocks * SIDE // _TILE, NUMBERS // 4, _TILE), np.int32)

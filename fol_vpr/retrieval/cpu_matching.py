@@ -71,6 +71,13 @@ def match_on_cpu(
     if not len(query):
         return [np.zeros((0, 2), np.int64) for _ in candidates]
     threads = min(len(candidates), _cores(), MAX_THREADS)
+    in_int8 = int8_matcher(query, threshold)
+    if in_int8 is not None:
+        quick = shared_out(in_int8.match, candidates, threads, 'matching')
+        found = [pairs for pairs in quick if pairs is not None]
+        if len(found) == len(candidates):
+            return found
+        # The descriptors are alike: more pairs are over the threshold than cosines are worth.
     share = sum(map(len, candidates)) // max(1, threads)
     batches = list(_batches(candidates, min(share, BATCH_ROWS)))
     with _blas().limit(limits=1):
@@ -122,32 +129,19 @@ class _Matcher:
     def __init__(self, query: np.ndarray, threshold: float) -> None:
         self._query = query
         self._threshold = np.float32(threshold)
-        self._in_int8 = int8_matcher(query, threshold)
+        self._bound = _Bound(query) if threshold > 0 and query.shape[1] > 2 * BASIS else None
         self._compiled = compiled.ready('fol_vpr.retrieval.compiled_matching')
-        self._bound = self._new_bound() if self._in_int8 is None else None
-
-    def _new_bound(self) -> _Bound | None:
-        usable = self._threshold > 0 and self._query.shape[1] > 2 * BASIS
-        return _Bound(self._query) if usable else None
 
     def match(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Matches [K, 2] of each candidate of a batch."""
-        in_int8 = self._in_int8
-        if in_int8 is not None:
-            quick = [in_int8.match(candidate) for candidate in batch]
-            found = [pairs for pairs in quick if pairs is not None]
-            if len(found) == len(batch):
-                return found
-            # The descriptors are alike, which the products of all numbers take best.
-            self._in_int8 = None
         sizes = [len(candidate) for candidate in batch]
         rows = np.concatenate([unit_rows(candidate) for candidate in batch])
         bound = self._bound
         if bound is not None and len(rows) * len(self._query) >= MIN_PAIRS:
             by_bound = self._match_bounded if self._compiled is None else self._match_compiled
-            by_bounds = by_bound(bound, rows, sizes)
-            if by_bounds is not None:
-                return by_bounds
+            found = by_bound(bound, rows, sizes)
+            if found is not None:
+                return found
             # The other candidates of this query will hardly differ.
             self._bound = None
         ends = np.cumsum(sizes)

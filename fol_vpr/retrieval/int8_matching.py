@@ -24,7 +24,8 @@ from fol_vpr import compiled
 MAX_SHARE = 0.05
 """Largest share of all pairs whose cosine may be computed."""
 
-_LEVELS = 127
+LEVELS = 127
+"""Steps from 0 to the largest code."""
 _ROUNDING = np.float32(1e-5)
 """Of cosines in float32, far above it."""
 
@@ -103,5 +104,5 @@ def _encoded(rows: np.ndarray) -> _Codes:
     if rows.dtype == np.int8:
         return _Codes(rows, rows, np.float32(1), 0.0)
     largest = np.abs(rows).max(axis=1, initial=0)
-    steps = np.maximum(largest / _LEVELS, np.finfo(np.float32).tiny).astype(np.float32)
+    steps = np.maximum(largest / LEVELS, np.finfo(np.float32).tiny).astype(np.float32)
     return _Codes(np.rint(rows / steps[:, None]).astype(np.int8), rows, steps, 0.5)

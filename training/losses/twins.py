@@ -61,8 +61,8 @@ def twin_loss(inputs: LossInputs, *, temperature: float = 0.07) -> Tensor:
 def interpolated(dense: Tensor, images: Tensor, points: Tensor) -> Tensor:
     """Values between the positions of a grid, linear in both directions; 0 outside it.
 
-    As torch's `grid_sample`, but from the four rows next to each point alone: to copy the whole
-    grid of each image, and to write its gradient, takes twenty times as long.
+    As torch's `grid_sample`, but from the four rows next to each point alone, where that needs a
+    copy of the whole grid of each image, and writes a gradient of the same size.
 
     Args:
         dense: [B, H, W, L].
