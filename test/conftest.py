@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis import settings
 
 from fol_vpr.openmp import wait_briefly
 
@@ -57,6 +58,11 @@ wait_briefly()
 # processes that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Hypothesis draws the same examples in every run, so that a change is judged by what it changed;
+# HYPOTHESIS_PROFILE=explore draws new ones.
+settings.register_profile('same', derandomize=True, deadline=None)
+settings.register_profile('explore', deadline=None)
+settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'same'))
 
 
 # What a module of tests may import and a machine may lack. Where it is missing, the module is

@@ -50,20 +50,32 @@ def problem(draw: st.DrawFn) -> tuple[Rays, Rays, CameraMotion, float, np.ndarra
     return query, reference, start, limit, counted
 
 
-def assert_equal_fits(one: MotionFit, other: MotionFit, tolerance: float) -> None:
-    compared = {
-        'rotation': (one.motion.rotation, other.motion.rotation),
-        'direction': (one.motion.direction, other.motion.direction),
-        'residuals': (one.residuals, other.residuals),
-        'jacobian': (one.jacobian, other.jacobian),
-        'sigma': (one.sigma, other.sigma),
-        'weights': (one.weights, other.weights),
-        'behind': (one.behind, other.behind),
+def parts(fit: MotionFit) -> dict[str, np.ndarray]:
+    return {
+        'rotation': fit.motion.rotation,
+        'direction': fit.motion.direction,
+        'residuals': fit.residuals,
+        'jacobian': fit.jacobian,
+        'sigma': fit.sigma,
+        'weights': fit.weights,
+        'behind': fit.behind.astype(float),
     }
-    for name, (expected, found) in compared.items():
+
+
+def assert_equal_fits(
+    one: MotionFit, other: MotionFit, tolerance: float, beside: tuple[MotionFit, ...] = ()
+) -> None:
+    """Equal but for `tolerance`, or for 100 times what NumPy makes of starts that are all but one's."""
+    others, neighbours = parts(other), [parts(fit) for fit in beside]
+    for name, expected in parts(one).items():
         scale = max(1.0, float(np.abs(expected).max()))
+        apart = [np.abs(each[name] - expected).max() for each in neighbours if len(expected)]
         np.testing.assert_allclose(
-            found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=name
+            others[name],
+            expected,
+            rtol=tolerance,
+            atol=tolerance * scale + 100 * max(apart, default=0.0),
+            err_msg=name,
         )
 
 
@@ -105,15 +117,22 @@ def test_refined_motions_are_those_of_numpy(each, steps):
             RayPairs(query, reference), start, limit, max_steps=steps, counted=counted
         )
     )
-    moved = start.perturbed(np.full((len(start), 5), 1e-9))
     with computed('numpy'):
-        beside = refine_motions(
-            RayPairs(query, reference), moved, limit, max_steps=steps, counted=counted
-        )
+        beside = [
+            refine_motions(
+                RayPairs(query, reference),
+                start.perturbed(np.broadcast_to(1e-9 * step, (len(start), 5))),
+                limit,
+                max_steps=steps,
+                counted=counted,
+            )
+            for step in np.vstack([np.ones(5), np.eye(5)])
+        ]
     for row in np.flatnonzero(determined(one, 5, counted)):
-        apart = np.abs(beside.motion.direction[row] - one.motion.direction[row]).max()
-        if apart < 1e-8:
-            assert_equal_fits(one[[row]], other[[row]], 1e-7)
+        apart = [np.abs(fit.motion.direction[row] - one.motion.direction[row]) for fit in beside]
+        if np.max(apart) < 1e-8:
+            near = tuple(fit[[row]] for fit in beside)
+            assert_equal_fits(one[[row]], other[[row]], 1e-7, near)
 
 
 @given(problem())
@@ -128,7 +147,7 @@ def test_costs_and_fractions_in_front_are_those_of_numpy(each):
         lambda: pairs.fraction_in_front(opposite, limit),
     ):
         one, other = in_both_ways(compute)
-        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(other, one, rtol=1e-7, atol=1e-9)
 
 
 @given(problem())
