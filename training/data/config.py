@@ -168,10 +168,13 @@ class DataConfig(Checked):
         'Let the second image of each place be the same photograph as the first, changed in '
         'another way, so that it is known which of their points belong together (losses.twins).',
     )
-    day_and_night: bool = setting(
-        False,
-        'Show each place in a batch by day and by night: in images of both where it has them '
-        '(`dark`), else with its last image turned into night (section `night`).',
+    day_and_night: float = setting(
+        0.0,
+        'Share of the places of a batch that are shown by day and by night: in images of both '
+        'where a place has them (`dark`), else with its last image turned into night (section '
+        '`night`). Images of the other places are drawn as they come.',
+        minimum=0,
+        maximum=1,
     )
     dark: tuple[str, ...] = setting(
         ('*_dark.*',), 'Patterns of the names of images that were taken at night.'

@@ -55,7 +55,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         mirror: probability of mirroring a place.
         miner: brings places that the network confuses into one batch; None leaves it to
             chance.
-        day_and_night: whether each place is shown by day and by night.
+        day_and_night: share of the places that are shown by day and by night, 0 to 1.
         dark: patterns of the names of images that were taken at night.
         rank, world: the number of this process, and how many there are. Process r takes the
             places r·P/world to (r + 1)·P/world of each batch.
@@ -77,7 +77,7 @@ class PlaceSampler(Sampler[list[Draw]]):
         seed: int = 0,
         mirror: float = 0.0,
         miner: HardPlaceMiner | None = None,
-        day_and_night: bool = False,
+        day_and_night: float = 0.0,
         dark: Sequence[str] = (),
         rank: int = 0,
         world: int = 1,
@@ -134,7 +134,8 @@ class PlaceSampler(Sampler[list[Draw]]):
         names = self._data.images(place)
         order = rng.permutation(len(names)).tolist()
         dark = [any(fnmatch(name, pattern) for pattern in self._dark) for name in names]
-        if self._day_and_night and len(set(dark)) == 2:
+        both = rng.random() < self._day_and_night
+        if both and len(set(dark)) == 2:
             # The first by day, the last at night; what is between them as it comes.
             day = next(n for n in order if not dark[n])
             night = next(n for n in order if dark[n])
@@ -151,7 +152,7 @@ class PlaceSampler(Sampler[list[Draw]]):
             Draw(place, n, (*seed, i), mirrored, False if dark[n] else None)
             for i, n in enumerate(chosen)
         ]
-        if self._day_and_night and not any(dark):
+        if both and not any(dark):
             draws[-1] = draws[-1]._replace(night=True)
         return draws
 

@@ -185,7 +185,7 @@ class DayAndNight(Numbered):
 @pytest.mark.parametrize('images', [2, 3, 6])
 def test_each_place_is_shown_by_day_and_by_night(images):
     sampler = PlaceSampler(
-        Places([DayAndNight(24)]), 6, images, twins=images > 2, day_and_night=True,
+        Places([DayAndNight(24)]), 6, images, twins=images > 2, day_and_night=1.0,
         dark=['*_dark.*'],
     )  # fmt: skip
     for batch in batches(sampler) + batches(sampler, 1):
@@ -200,6 +200,12 @@ def test_each_place_is_shown_by_day_and_by_night(images):
                 assert {d.night for d in drawn} == {None, False}
 
 
+def test_a_share_of_the_places_is_shown_by_day_and_by_night():
+    sampler = PlaceSampler(Places([Numbered(200)]), 50, 3, twins=True, day_and_night=0.3)
+    drawn = [d for e in range(8) for b in batches(sampler, e) for d in b]
+    assert 0.25 < np.mean([d.night is True for d in drawn[2::3]]) < 0.35
+
+
 def test_otherwise_it_is_left_to_chance():
     sampler = PlaceSampler(Places([DayAndNight(24)]), 6, 2, dark=['*_dark.*'])
     drawn = [d for e in range(3) for b in batches(sampler, e) for d in b]
@@ -209,7 +215,7 @@ def test_otherwise_it_is_left_to_chance():
 
 def test_twins_and_a_night_need_three_images():
     with pytest.raises(InputError, match='images is 2, expected 3 or more'):
-        DataConfig(images=2, twins=True, day_and_night=True)
+        DataConfig(images=2, twins=True, day_and_night=0.1)
 
 
 def test_a_resumed_run_groups_by_what_was_known_when_its_epoch_began():

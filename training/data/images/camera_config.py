@@ -18,7 +18,7 @@ class NightConfig(Checked):
     probability: float = setting(
         0.0,
         'Share of the images by day that are turned into night by chance. data.day_and_night '
-        'turns one image of each place in any case.',
+        'turns one image of a share of the places in any case.',
         minimum=0,
         maximum=1,
     )
