@@ -65,7 +65,7 @@ def parts(fit: MotionFit) -> dict[str, np.ndarray]:
 def assert_equal_fits(
     one: MotionFit, other: MotionFit, tolerance: float, beside: tuple[MotionFit, ...] = ()
 ) -> None:
-    """Equal but for `tolerance`, or for 100 times what NumPy makes of starts that are all but one's."""
+    """Equal but for `tolerance`, or 100 times what moves the fits `beside`, of other starts."""
     others, neighbours = parts(other), [parts(fit) for fit in beside]
     for name, expected in parts(one).items():
         scale = max(1.0, float(np.abs(expected).max()))
