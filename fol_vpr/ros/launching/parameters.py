@@ -30,6 +30,17 @@ OWN_PATTERN = '/**/**'
 """Every node matches it and nobody else writes it, so that it is mentioned last and wins."""
 
 
+class _QuotingDumper(yaml.SafeDumper):
+    """Quotes all texts: PyYAML leaves 0829, 1e5 and n bare, which rcl takes for no texts."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar('tag:yaml.org,2002:str', text, style='"')
+
+
+_QuotingDumper.add_representer(str, _quoted)
+
+
 def given_parameters(given: Mapping[str, str]) -> dict[str, Any]:
     """Parameters whose argument has a value of its own."""
     own: dict[str, Any] = {
@@ -93,7 +104,7 @@ def own_file(parameters: Mapping[str, Any], folder: str) -> list[str]:
     with NamedTemporaryFile(
         'w', prefix='localizer_', suffix='.yaml', dir=folder, delete=False
     ) as file:
-        yaml.safe_dump(content, file)
+        yaml.dump(content, file, Dumper=_QuotingDumper)
     return [file.name]
 
 

@@ -89,6 +89,14 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(
     assert parameters_of_node(tmp_path, words)['autostart'] is expected
 
 
+@pytest.mark.ros
+@pytest.mark.parametrize('session', ['0829', '1e5', 'n', 'infinity', '5', 'a: "b" é'])
+def test_texts_stay_texts(tmp_path, session):
+    """PyYAML leaves some of them without quotes, and rcl then reads numbers (0829, 1e5)."""
+    words = ['--params-file', *own_file({'mapping.session': session}, str(tmp_path))]
+    assert parameters_of_node(tmp_path, words)['mapping.session'] == session
+
+
 @pytest.mark.parametrize(
     'content',
     [
