@@ -6,7 +6,6 @@ of a drive, and the probabilities of a part come from a fit without it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,23 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fol_vpr.calibration.drives import CalibrationDrive, CalibrationExample, check_enough
-from fol_vpr.calibration.likelihoods import (
-    constrained_regression,
-    fit_likelihood_ratios,
-    is_right,
-    training_rows,
-)
+from fol_vpr.calibration.likelihoods import fit_likelihood_ratios, is_right, training_rows
+from fol_vpr.calibration.scaling import FilterBelief, fit_outside_scaling, fit_place_scaling
 from fol_vpr.config import VerificationConfig
 from fol_vpr.decision import (
     FEATURES,
-    MIN_SHARE,
     Calibration,
     CalibrationQuality,
     Decision,
     Observation,
-    PlattScaling,
     calibration_to_rows,
-    log_odds,
 )
 from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
 
@@ -38,8 +30,6 @@ from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_b
 PARTS = 5
 # Length of the runs of images that alternate between inside and outside the map.
 RUN = 12
-# Regularisation of the two scalings, which have few parameters and many rows.
-SCALING_REGULARISATION = 1e-3
 
 
 class EvidenceWeight(NamedTuple):
@@ -93,26 +83,6 @@ class FittedCalibration:
     def error(self) -> float:
         """Expected calibration error of the leading place, on held-out parts, 0 to 1."""
         return calibration_error(self.place)
-
-
-@dataclass(frozen=True)
-class FilterBelief:
-    """The belief of the filter after an image, and the truth.
-
-    Attributes:
-        p_place: belief in the leading place with its neighbours, 0 to 1; None where the image
-            shows no place.
-        share: fraction of `p_place` that belongs to the leading place itself.
-        is_right: whether the leading place is the right one.
-        p_outside_map: belief that the map does not have the place, 0 to 1.
-        is_outside_map: whether the map does not have it.
-    """
-
-    p_place: float | None
-    share: float
-    is_right: bool
-    p_outside_map: float
-    is_outside_map: bool
 
 
 def fit_calibration(
@@ -217,29 +187,6 @@ def _filter_belief(
     return FilterBelief(
         belief.probabilities[leader], belief.shares[leader], right, belief.p_outside_map, outside
     )
-
-
-def fit_place_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
-    """From the belief in the leading place to the probability that it is right."""
-    led = [b for b in beliefs if b.p_place is not None]
-    inputs = [(log_odds(b.p_place or 0.0), math.log(max(b.share, MIN_SHARE))) for b in led]
-    return _fit_scaling(np.array(inputs), [b.is_right for b in led])
-
-
-def fit_outside_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
-    """From the belief outside the map to the probability that the map has no such place."""
-    inputs = [(log_odds(b.p_outside_map), 0.0) for b in beliefs]
-    return _fit_scaling(np.array(inputs), [b.is_outside_map for b in beliefs])
-
-
-def _fit_scaling(inputs: np.ndarray, right: Sequence[bool]) -> PlattScaling:
-    """The scaling of [N, 2] log odds and logs of shares; the identity where all are one class."""
-    if len(set(right)) < 2:
-        return PlattScaling()
-    slopes, offset = constrained_regression(
-        inputs, np.array(right), [True, True], SCALING_REGULARISATION
-    )
-    return PlattScaling(float(slopes[0]), offset, float(slopes[1]))
 
 
 def held_out_reliability(

@@ -11,6 +11,7 @@ from helpers.decision.calibration_drives import drive
 from helpers.decision.observations import hypothesis, observation
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit, likelihoods
+from fol_vpr.calibration.scaling import FilterBelief, fit_outside_scaling, fit_place_scaling
 from fol_vpr.config import VerificationConfig
 from fol_vpr.decision import FEATURES, PlattScaling, collect_evidence
 
@@ -100,21 +101,28 @@ def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):
 
 def test_what_is_shown_of_a_part_is_scaled_by_the_others():
     def statements(right: int, count: int = 100) -> list:
-        return [fit.FilterBelief(0.5, 1.0, i < right, 0.5, i < right) for i in range(count)]
+        return [FilterBelief(0.5, 1.0, i < right, 0.5, i < right) for i in range(count)]
 
-    place, nowhere = fit.held_out_reliability([statements(100), statements(10), statements(10)])
-    for bins in (place, nowhere):
-        # Of the first part by the two others (0.1), and of those by it and the other one (0.55).
+    parts = [statements(100), statements(10), statements(10)]
+    for fit_scaling, bins in zip(
+        (fit_place_scaling, fit_outside_scaling), fit.held_out_reliability(parts), strict=True
+    ):
+        few, more = (
+            fit_scaling([*one, *other]).probability(0.5)
+            for one, other in ((parts[1], parts[2]), (parts[0], parts[1]))
+        )
+        assert few < 0.35 < more
+        # Of the first part by the two others, and of those by it and the other one.
         assert [each.count for each in bins] == [100, 200]
-        assert [each.said for each in bins] == pytest.approx([0.1, 0.55], abs=0.01)
+        assert [each.said for each in bins] == pytest.approx([few, more])
 
 
 def test_that_the_map_has_no_such_place_is_learned_from_where_it_has_none():
     """Not from where another place led, which is in the map all the same."""
-    wrong = [fit.FilterBelief(0.5, 1.0, False, 0.05, False)] * 50
-    outside = [fit.FilterBelief(0.1, 1.0, False, 0.9, True)] * 50
-    scaling = fit.fit_outside_scaling([*wrong, *outside])
-    assert scaling.probability(0.05) < 0.1 and scaling.probability(0.9) > 0.9
+    wrong = [FilterBelief(0.5, 1.0, False, 0.05, False)] * 500
+    outside = [FilterBelief(0.1, 1.0, False, 0.9, True)] * 500
+    scaling = fit_outside_scaling([*wrong, *outside])
+    assert scaling.probability(0.05) < 0.05 and scaling.probability(0.9) > 0.95
 
 
 def test_all_that_was_learned_goes_into_the_map(fitted):

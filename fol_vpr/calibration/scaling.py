@@ -1,0 +1,89 @@
+"""Scalings of the filter's belief to probabilities, fitted to what drives showed.
+
+A scaling is a logistic regression on the log odds of the belief (`PlattScaling`). Images of one
+corner may all be right, and then tell nothing of how wrong the belief can be elsewhere: a
+regression of them alone makes every answer certain. The parameters therefore have a normal
+distribution beforehand, around those of maps without a calibration, and images move them as far as
+they tell more (maximum a posteriori).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fol_vpr.decision import MIN_SHARE, PlattScaling, log_odds
+from fol_vpr.decision.calibration import DEFAULTS
+
+# A drive is followed four times, and neighbouring images show much the same: so many beliefs count
+# as one.
+DEPENDENT = 12
+# Standard deviations beforehand of the slope, of the slope of the share, and of the offset. With
+# them, about 100 images weigh as much as what is known beforehand.
+DEVIATIONS = (0.3, 1.0, 0.5)
+
+
+@dataclass(frozen=True)
+class FilterBelief:
+    """The belief of the filter after an image, and the truth.
+
+    Attributes:
+        p_place: belief in the leading place with its neighbours, 0 to 1; None where the image
+            shows no place.
+        share: fraction of `p_place` that belongs to the leading place itself.
+        is_right: whether the leading place is the right one.
+        p_outside_map: belief that the map does not have the place, 0 to 1.
+        is_outside_map: whether the map does not have it.
+    """
+
+    p_place: float | None
+    share: float
+    is_right: bool
+    p_outside_map: float
+    is_outside_map: bool
+
+
+def fit_place_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
+    """From the belief in the leading place to the probability that it is right."""
+    led = [b for b in beliefs if b.p_place is not None]
+    inputs = [(log_odds(b.p_place or 0.0), math.log(max(b.share, MIN_SHARE))) for b in led]
+    return _fit(inputs, [b.is_right for b in led], DEFAULTS.place_scaling)
+
+
+def fit_outside_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
+    """From the belief outside the map to the probability that the map has no such place."""
+    inputs = [(log_odds(b.p_outside_map), 0.0) for b in beliefs]
+    return _fit(inputs, [b.is_outside_map for b in beliefs], DEFAULTS.outside_scaling)
+
+
+def _fit(
+    inputs: Sequence[tuple[float, float]], right: Sequence[bool], before: PlattScaling
+) -> PlattScaling:
+    """The most probable scaling.
+
+    Args:
+        inputs: log odds of the belief, and logarithm of the share, of N beliefs.
+        right: whether each is right.
+        before: the scaling where there are no beliefs.
+    """
+    from scipy.optimize import minimize
+
+    columns = np.array([(*each, 1.0) for each in inputs]).reshape(-1, 3)
+    signs = np.where(right, 1.0, -1.0)
+    mean = np.array([before.slope, before.share_slope, before.offset])
+    deviations = np.array(DEVIATIONS)
+
+    def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the logarithm of the posterior, and its gradient."""
+        margins = signs * (columns @ parameters)
+        apart = (parameters - mean) / deviations
+        wrong = np.exp(-np.logaddexp(0, margins))
+        value = np.logaddexp(0, -margins).sum() / DEPENDENT + apart @ apart / 2
+        return value, -(signs * wrong) @ columns / DEPENDENT + apart / deviations
+
+    bounds = [(0, None), (0, None), (None, None)]
+    found = minimize(cost, mean, jac=True, method='L-BFGS-B', bounds=bounds).x
+    return PlattScaling(*(float(found[k]) for k in (0, 2, 1)))
