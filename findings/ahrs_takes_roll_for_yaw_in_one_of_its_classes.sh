@@ -4,11 +4,11 @@
 #
 # Expected by most: one keyword means the same in two classes of one package, and to_rpy returns what
 # `rpy` was given.
-# Seen: Quaternion(rpy=[0, 0, 0.3]) is a yaw of 0.3 (as 'ZYX' of SciPy has it); DCM(rpy=[0, 0, 0.3]) is a
-# roll of 0.3. DCM.to_rpy of a yaw of 0.3 is -0.3: it reads the angles from the transposed matrix. DCM(q=...)
-# and DCM.to_quaternion agree with Quaternion. Nothing is raised.
-# Matters for: mounts and headings that are written as roll, pitch and yaw. A camera that is turned to the
-# left becomes one that is tilted about its axis, and headings that are read back turn the wrong way.
+# Seen: Quaternion(rpy=[0, 0, 0.3]) is a yaw of 0.3 (as 'ZYX' of SciPy has it), DCM(rpy=[0, 0, 0.3]) a
+# roll of 0.3. DCM.to_rpy of a yaw of 0.3 is -0.3, as if the matrix were transposed. DCM(q=...) agrees
+# with Quaternion. Nothing is raised.
+# Matters for: mounts and headings that are written as roll, pitch and yaw. A camera that is turned to
+# the left becomes one that rolls to a side, and headings that are read back turn the wrong way.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -24,7 +24,8 @@ expected = Rotation.from_euler('ZYX', [yaw, pitch, roll]).as_matrix()
 swapped = Rotation.from_euler('ZYX', [roll, pitch, yaw]).as_matrix()
 quaternion = Quaternion(rpy=[roll, pitch, yaw])
 matrix = np.asarray(DCM(rpy=[roll, pitch, yaw]))
-assert np.allclose(DCM(q=quaternion), expected) and np.allclose(quaternion.to_angles(), [0.1, 0.2, 0.3])
+assert np.allclose(DCM(q=quaternion), expected)
+assert np.allclose(quaternion.to_angles(), [roll, pitch, yaw])
 assert np.allclose(matrix, swapped) and not np.allclose(matrix, expected, atol=0.1)
 
 turned = DCM(q=Quaternion(rpy=[0.0, 0.0, yaw]))
