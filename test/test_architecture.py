@@ -182,7 +182,7 @@ def test_no_folder_holds_more_than_a_dozen_files():
         ('torch', {'network', 'retrieval'}),
         ('faiss', {'retrieval'}),
         ('sklearn', {'calibration', 'mapping'}),
-        ('scipy', {'evaluation'}),
+        ('scipy', {'calibration', 'evaluation'}),
         ('pymilvus', {'retrieval'}),
         ('sqlite3', {'database', 'sources'}),
         ('rich', {'cli'}),

@@ -55,4 +55,4 @@ def test_a_map_in_float32_gives_the_same_answers_in_bfloat16(corridor, data):
         assert 0.9999 < exact.global_descriptor @ half.global_descriptor < 0.9999999
         np.testing.assert_array_equal(exact.local.positions, half.local.positions)
         cosine = (exact.local.descriptors * half.local.descriptors).sum(axis=1)
-        assert cosine.min() > 0.999
+        assert cosine.min() > 0.998 and np.median(cosine) > 0.9995

@@ -30,9 +30,11 @@ from fol_vpr.sources import open_source
 pytestmark = pytest.mark.skipif(not (ROOT / '.git').exists(), reason='no checkout of git')
 
 
-def worktrees() -> str:
+def worktrees() -> list[str]:
+    """Their folders; what is checked out in others may change meanwhile."""
     words = ['git', '-C', str(ROOT), 'worktree', 'list', '--porcelain']
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return [line for line in printed.splitlines() if line.startswith('worktree ')]
 
 
 def drive(path: Path, places: int, shift: int = 0) -> Path:
@@ -63,7 +65,7 @@ def test_a_checkout_is_another_worktree_and_is_removed():
     with checkout('HEAD') as build:
         assert (build.root / 'fol_vpr' / '__init__.py').is_file()
         assert build.root != ROOT
-        assert str(build.root) in worktrees()
+        assert f'worktree {build.root}' in worktrees()
         assert build.commit == working_tree().commit.rstrip('+')
     assert worktrees() == before
     assert not build.root.exists()
