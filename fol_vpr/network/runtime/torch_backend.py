@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,14 @@ from torch import Tensor
 from fol_vpr.config import NetworkConfig
 from fol_vpr.datatypes import LocalFeatures, Masks
 from fol_vpr.network.model.aggregation import DESCRIPTOR_DIM
-from fol_vpr.network.model.architectures import PATCH
+from fol_vpr.network.model.architectures import ARCHITECTURES, PATCH
 from fol_vpr.network.model.fol import FoLOutput
 from fol_vpr.network.model.local_head import LOCAL_DIM
 from fol_vpr.network.preprocessing import RELEASED_SIZE, PreparedImage, to_input
 from fol_vpr.network.runtime.backend import Extracted, add_time
 from fol_vpr.network.runtime.device import choose_device, memory_guard
 from fol_vpr.network.runtime.inference import InferenceNetwork
-from fol_vpr.network.runtime.precision import choose_precision
+from fol_vpr.network.runtime.precision import choose_precision, processor_flags
 from fol_vpr.network.tensors import as_tensor, resized
 from fol_vpr.network.weights import registry
 
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 # Images that keep a GPU busy; one image keeps a CPU busy.
 _BATCH_ON_CUDA = 16
+# Patches of an image times the width of the network, up to which one core with AMX takes no longer
+# than two: their threads meet some hundred times in a pass, and each time one of them waits, for
+# milliseconds where another program has its core (benchmarks/results/speed.md).
+_FOR_ONE_THREAD = 40_000
 
 
 class TorchBackend:
@@ -47,6 +52,7 @@ class TorchBackend:
         """
         if config.threads:
             torch.set_num_threads(config.threads)
+        self._threads, self._chosen = torch.get_num_threads(), bool(config.threads)
         self._device = choose_device(config.device)
         precision = choose_precision(config.precision, self._device)
         self.precision, self.precision_reason = precision.name, precision.reason
@@ -89,7 +95,8 @@ class TorchBackend:
             self._synchronize()
             add_time(timings, 'resize', started)
             started = time.perf_counter()
-            found = _to_host(self._net(batch))
+            with self._fitting_threads(height, width):
+                found = _to_host(self._net(batch))
             self._synchronize()
             add_time(timings, 'forward', started)
         return found
@@ -123,6 +130,21 @@ class TorchBackend:
         del self._net
         if self._device.type == 'cuda':
             torch.cuda.empty_cache()
+
+    @contextmanager
+    def _fitting_threads(self, height: int, width: int) -> Iterator[None]:
+        """Compute on one thread what is little for a processor with AMX, unless told otherwise."""
+        numbers = (height // PATCH) * (width // PATCH)
+        numbers *= ARCHITECTURES[self.weights.architecture].width
+        little = numbers <= _FOR_ONE_THREAD and self.precision == 'bfloat16'
+        if self._chosen or not little or 'amx_bf16' not in processor_flags():
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(self._threads)
 
     def _batch(self, images: Sequence[PreparedImage]) -> Tensor:
         """The network's input [B, 3, h, w]."""
