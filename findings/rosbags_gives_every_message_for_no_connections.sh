@@ -3,9 +3,10 @@
 #
 # Expected by most: messages(connections=[...]) with the connections of one topic gives nothing
 # where the bag lacks the topic, as iter_messages(topics=[]) of the library mcap does.
-# Seen: it gives every message of the bag, as its docstring says in passing. The loop that the documentation of rosbags shows,
-# [each for each in bag.connections if each.topic == '/odometry'], is empty for a topic with a
-# typing error or one that was not recorded, and the loop then takes messages of all topics for it.
+# Seen: it gives every message of the bag, as its docstring says in passing. The loop that the
+# documentation of rosbags shows, [each for each in bag.connections if each.topic == '/odometry'],
+# is empty for a topic with a typing error or one that was not recorded, and the loop then takes
+# messages of all topics for it.
 # Matters for: loops that keep the stamps or count the messages (a duration, a rate, "the topic is
 # there"), and for topics of one type: poses of another estimator are taken for the missing one.
 set -euo pipefail

@@ -28,9 +28,12 @@ draw() { # NAME SEED TOWNS PLACES VIEWS INDOOR OPTION ...
         --places "$places" --views "$views" --indoor "$indoor" --size 256x192 --workers 2 "$@"
 }
 
+vary() { # STRENGTH
+    echo --vary --strength "$1" --in-turn --conditions
+}
+
 places=${PLACES:-100}
 # Validated on, never learned from: by day; in all weathers; day against night.
-vary() { echo --vary --strength "$1" --in-turn --conditions; }
 draw val 9001 1 60 3 0.45 $(vary 0.35) day overcast evening
 draw hardval 9101 1 60 3 0.4 $(vary 0.6) winter day rain
 draw nightval 9201 1 60 3 0 $(vary 0.6) 'night,exposure=-0.6' day 'driven night,exposure=-0.6'

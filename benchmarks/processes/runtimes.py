@@ -60,13 +60,15 @@ def other_work(seconds):
         image.sum()
 
 for name, pause in (('forward', 0), ('after_work', between)):
-    out[name], out[name + '_cpu'] = [], []
+    out[name], busy = [], []
     for _ in range(count):
         other_work(pause)
         timings, cpu = {}, time.process_time()
         extractor.extract([image], timings)
         out[name].append(timings['forward'])
-        out[name + '_cpu'].append(time.process_time() - cpu)
+        busy.append(time.process_time() - cpu)
+    if not pause:
+        out['forward_cpu'] = busy
 out['precision'] = extractor.precision
 out['descriptor'] = first.global_descriptor.tolist()
 print(json.dumps(out))

@@ -117,14 +117,6 @@ def test_what_is_shown_of_a_part_is_scaled_by_the_others():
         assert [each.said for each in bins] == pytest.approx([few, more])
 
 
-def test_that_the_map_has_no_such_place_is_learned_from_where_it_has_none():
-    """Not from where another place led, which is in the map all the same."""
-    wrong = [FilterBelief(0.5, 1.0, False, 0.05, False)] * 500
-    outside = [FilterBelief(0.1, 1.0, False, 0.9, True)] * 500
-    scaling = fit_outside_scaling([*wrong, *outside])
-    assert scaling.probability(0.05) < 0.05 and scaling.probability(0.9) > 0.95
-
-
 def test_all_that_was_learned_goes_into_the_map(fitted):
     calibration = fitted.calibration
     assert calibration.place_scaling != PlattScaling()

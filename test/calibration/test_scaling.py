@@ -56,3 +56,11 @@ def test_more_belief_never_means_less_probable():
     against = [FilterBelief(p, 0.9, p < 0.5, p, p < 0.5) for p in np.linspace(0.05, 0.95, 4000)]
     for scaling in (fit_place_scaling(against), fit_outside_scaling(against)):
         assert scaling.slope >= 0 and scaling.share_slope >= 0
+
+
+def test_that_the_map_has_no_such_place_is_learned_from_where_it_has_none():
+    """Not from where another place led, which is in the map all the same."""
+    wrong = [FilterBelief(0.5, 1.0, False, 0.05, False)] * 500
+    outside = [FilterBelief(0.1, 1.0, False, 0.9, True)] * 500
+    scaling = fit_outside_scaling([*wrong, *outside])
+    assert scaling.probability(0.05) < 0.05 and scaling.probability(0.9) > 0.95

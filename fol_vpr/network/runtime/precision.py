@@ -25,7 +25,7 @@ _DTYPES = {
     'int8': torch.float32,
 }
 # Flags of /proc/cpuinfo: instructions that multiply bfloat16, and those that multiply int8.
-_AMX_BFLOAT16 = 'amx_bf16'
+AMX_BFLOAT16 = 'amx_bf16'
 _BFLOAT16 = {'avx512_bf16': 'AVX-512 BF16', 'bf16': 'Arm BF16'}
 _INT8 = ('avx512_vnni', 'avx_vnni')
 # How many times as fast products in bfloat16 must be: below it, the passes between the products
@@ -94,7 +94,7 @@ def decide(flags: Set[str], torch_bfloat16: bool, trial: Trial | None) -> tuple[
         return 'float32', f'the processor has no instructions for bfloat16{int8}'
     if not torch_bfloat16:
         return 'float32', f'the processor has {found}, but this torch does not use it'
-    if _AMX_BFLOAT16 in flags:
+    if AMX_BFLOAT16 in flags:
         return 'bfloat16', f'the processor has {found}'
     if trial is None:
         return 'float32', f'the processor has {found}, but no trial was made'
@@ -111,12 +111,12 @@ def needs_trial(flags: Set[str], torch_bfloat16: bool) -> bool:
     With AMX they take a quarter of the time. Without, they take between half the time and longer
     than in float32, depending on the processor and on torch.
     """
-    return torch_bfloat16 and bool(_bfloat16_of(flags)) and _AMX_BFLOAT16 not in flags
+    return torch_bfloat16 and bool(_bfloat16_of(flags)) and AMX_BFLOAT16 not in flags
 
 
 def _bfloat16_of(flags: Set[str]) -> str:
     """Name of the instructions for bfloat16; empty for none."""
-    if _AMX_BFLOAT16 in flags:
+    if AMX_BFLOAT16 in flags:
         return 'AMX'
     return next((name for flag, name in _BFLOAT16.items() if flag in flags), '')
 

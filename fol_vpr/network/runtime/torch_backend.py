@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from fol_vpr.network.preprocessing import RELEASED_SIZE, PreparedImage, to_input
 from fol_vpr.network.runtime.backend import Extracted, add_time
 from fol_vpr.network.runtime.device import choose_device, memory_guard
 from fol_vpr.network.runtime.inference import InferenceNetwork
-from fol_vpr.network.runtime.precision import choose_precision, processor_flags
+from fol_vpr.network.runtime.precision import AMX_BFLOAT16, choose_precision, processor_flags
 from fol_vpr.network.tensors import as_tensor, resized
 from fol_vpr.network.weights import registry
 
@@ -52,7 +51,6 @@ class TorchBackend:
         """
         if config.threads:
             torch.set_num_threads(config.threads)
-        self._threads, self._chosen = torch.get_num_threads(), bool(config.threads)
         self._device = choose_device(config.device)
         precision = choose_precision(config.precision, self._device)
         self.precision, self.precision_reason = precision.name, precision.reason
@@ -67,6 +65,14 @@ class TorchBackend:
         self.device = self.runs_on = str(self._device)
         on_cuda = self._device.type == 'cuda'
         self.batch = _BATCH_ON_CUDA if on_cuda else 1
+        self._width = ARCHITECTURES[net.architecture].width
+        self._threads = torch.get_num_threads()
+        self._spares_threads = (
+            not on_cuda
+            and not config.threads
+            and precision.name == 'bfloat16'
+            and AMX_BFLOAT16 in processor_flags()
+        )
         # The second run of a shape records its graph.
         self.warm_up_runs = 2 if on_cuda else 1
 
@@ -95,8 +101,7 @@ class TorchBackend:
             self._synchronize()
             add_time(timings, 'resize', started)
             started = time.perf_counter()
-            with self._fitting_threads(height, width):
-                found = _to_host(self._net(batch))
+            found = _to_host(self._forward(batch))
             self._synchronize()
             add_time(timings, 'forward', started)
         return found
@@ -109,7 +114,7 @@ class TorchBackend:
         """
         grid = image.size[0] // PATCH, image.size[1] // PATCH
         with torch.inference_mode(), memory_guard('an image', self._device):
-            found = self._net(self._batch([image]))
+            found = self._forward(self._batch([image]))
             local = found.local[0]
             # Every fourth position is the centre of a patch, and of a chosen patch it is kept.
             steps = ((local.positions.cpu() - (PATCH - 1) / 2) / (PATCH / 4)).round().long()
@@ -131,18 +136,14 @@ class TorchBackend:
         if self._device.type == 'cuda':
             torch.cuda.empty_cache()
 
-    @contextmanager
-    def _fitting_threads(self, height: int, width: int) -> Iterator[None]:
-        """Compute on one thread what is little for a processor with AMX, unless told otherwise."""
-        numbers = (height // PATCH) * (width // PATCH)
-        numbers *= ARCHITECTURES[self.weights.architecture].width
-        little = numbers <= _FOR_ONE_THREAD and self.precision == 'bfloat16'
-        if self._chosen or not little or 'amx_bf16' not in processor_flags():
-            yield
-            return
+    def _forward(self, batch: Tensor) -> FoLOutput:
+        """The network's output for a batch [B, 3, h, w]."""
+        numbers = (batch.shape[-2] // PATCH) * (batch.shape[-1] // PATCH) * self._width
+        if not self._spares_threads or numbers > _FOR_ONE_THREAD:
+            return self._net(batch)
         torch.set_num_threads(1)
         try:
-            yield
+            return self._net(batch)
         finally:
             torch.set_num_threads(self._threads)
 
