@@ -20,6 +20,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 Function = TypeVar('Function', bound=Callable[..., Any])
 
 # Each defines `compile_all()`, which calls its functions with each kind of argument they get, and
@@ -31,6 +33,7 @@ MODULES = (
     'fol_vpr.geometry.two_view.compiled_rotation',
     'fol_vpr.retrieval.compiled_int8',
     'fol_vpr.retrieval.compiled_matching',
+    'fol_vpr.retrieval.compiled_spatial',
 )
 
 # What LLVM may do to sums: fuse them with products, and change their order. NaN and infinity keep
@@ -57,6 +60,18 @@ def compiled(function: Function) -> Function:
         # Neither the folder of the sources nor one of the user can be written.
         found = njit(**options)(function)
     return cast('Function', found)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of an array that cannot be written.
+
+    For Numba it has another type than an array that can be, for which a function is compiled
+    anew, while an image waits. What is read from a map cannot be written, what is computed can;
+    of a view the type is always the same.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def prepare() -> str:

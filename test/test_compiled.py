@@ -39,6 +39,61 @@ def test_everything_compiles():
     assert (reason, ready) == ('', 'True'), log
 
 
+ANSWERED = """
+import importlib, sys
+from pathlib import Path
+from helpers.geometry.wall_scene import CONFIG, scene
+from helpers.geometry.walls import MOUNTS
+from helpers.scenes import frames, write_folder
+from fol_vpr import compiled
+from fol_vpr.config import MappingConfig, RecognizerConfig
+from fol_vpr.geometry import refine_pose
+from fol_vpr.mapping import build_map
+from fol_vpr.recognizer import PlaceRecognizer
+from fol_vpr.sources import open_source
+
+assert compiled.prepare() == ''
+modules = [importlib.import_module(name) for name in compiled.MODULES]
+
+def kinds():
+    return {
+        (module.__name__, name, str(one))
+        for module in modules
+        for name, function in vars(module).items()
+        for one in getattr(function, 'signatures', ())
+    }
+
+before = kinds()
+folder, recognizer = Path(sys.argv[1]), PlaceRecognizer(RecognizerConfig())
+images = open_source(write_folder(folder / 'images', 8))
+for codec in ('fine', 'float16', 'tiny'):
+    path = folder / f'{codec}.folmap'
+    build_map(images, path, recognizer.extractor, MappingConfig(codec=codec))
+    recognizer.load_map(path)
+    for frame in frames(2, shift=5):
+        assert recognizer.recognize(frame).hypotheses
+for mount in ('ahead', 'tilted'):
+    given = scene(MOUNTS[mount])
+    found = refine_pose(given.hypothesis, given.frame, given.views, [], CONFIG)
+    assert found.relative is not None
+print(sorted(kinds() - before))
+"""
+
+
+def test_nothing_is_compiled_while_an_image_waits(tmp_path):
+    """Numba compiles a function again for each kind of argument, an array that cannot be written
+    included, and takes seconds for it.
+    """
+    pytest.importorskip('numba', reason='numba is not installed')
+    path = f'{ROOT}:{ROOT / "test"}:{os.environ.get("PYTHONPATH", "")}'
+    done = subprocess.run(
+        [sys.executable, '-c', ANSWERED, str(tmp_path)], env={**os.environ, 'PYTHONPATH': path},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == '[]'
+
+
 def test_a_thread_compiles_while_numpy_computes(monkeypatch):
     pytest.importorskip('numba', reason='numba is not installed')
     monkeypatch.setattr(compiled, '_ready', {})

@@ -7,6 +7,8 @@ axes of the frame that the pose is *in*, as in geometry_msgs/PoseWithCovariance:
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fol_vpr.datatypes import Pose
@@ -14,7 +16,8 @@ from fol_vpr.datatypes import Pose
 
 def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
     """Rotation matrix [3, 3] of a unit quaternion x, y, z, w [4]."""
-    x, y, z, w = quaternion
+    # Python's numbers take a third of the time of NumPy's.
+    x, y, z, w = quaternion.tolist()
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -35,20 +38,23 @@ def rotate_vectors(quaternions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def quaternion(rotation: np.ndarray) -> np.ndarray:
     """Unit quaternion x, y, z, w [4], with w at least 0, of a rotation matrix [3, 3].
 
-    It is the eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (J. Guidance
-    23(6), 2000), which is stable for every angle.
+    The largest of its numbers is computed first and the others from it (Shepperd, J. Guidance
+    1(3), 1978), which is stable for every angle. Of a matrix that rounding or a file of few
+    digits has made a little less than a rotation, it is the rotation within these digits.
     """
-    r = rotation
-    k = np.array(
-        [
-            [r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]],
-            [r[0, 1] + r[1, 0], r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]],
-            [r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], r[2, 2] - r[0, 0] - r[1, 1], r[1, 0] - r[0, 1]],
-            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], np.trace(r)],
-        ]
-    )
-    vector: np.ndarray = np.linalg.eigh(k)[1][:, -1]
-    return vector if vector[3] >= 0 else -vector
+    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
+    squares = (1 + a - e - i, 1 - a + e - i, 1 - a - e + i, 1 + a + e + i)
+    largest = max(range(4), key=squares.__getitem__)
+    if largest == 3:
+        found = h - f, c - g, d - b, squares[3]
+    elif largest == 0:
+        found = squares[0], d + b, c + g, h - f
+    elif largest == 1:
+        found = d + b, squares[1], h + f, c - g
+    else:
+        found = c + g, h + f, squares[2], d - b
+    length = math.copysign(math.hypot(*found), found[3])
+    return np.array([number / length for number in found])
 
 
 # The derivatives of a rotation about X, Y and Z.
@@ -94,7 +100,8 @@ def compose(first: Pose, second: Pose) -> Pose:
         moved[:3, 3:] = -cross_matrix(lever)
         covariance = moved @ first.covariance @ moved.T
     if second.covariance is not None:
-        turned = np.kron(np.eye(2), rotation)
+        turned = np.zeros((6, 6))
+        turned[:3, :3] = turned[3:, 3:] = rotation
         rotated = turned @ second.covariance @ turned.T
         covariance = rotated if covariance is None else covariance + rotated
     turned_to = rotation @ rotation_matrix(second.orientation)
@@ -106,7 +113,8 @@ def inverse(pose: Pose) -> Pose:
     back = rotation_matrix(pose.orientation).T
     covariance = None
     if pose.covariance is not None:
-        jacobian = np.kron(np.eye(2), -back)
+        jacobian = np.zeros((6, 6))
+        jacobian[:3, :3] = jacobian[3:, 3:] = -back
         jacobian[:3, 3:] = -back @ cross_matrix(pose.position)
         covariance = jacobian @ pose.covariance @ jacobian.T
     return Pose(-back @ pose.position, quaternion(back), covariance)

@@ -26,8 +26,6 @@ MAX_SHARE = 0.05
 
 LEVELS = 127
 """Steps from 0 to the largest code."""
-_ROUNDING = np.float32(1e-5)
-"""Of cosines in float32, far above it."""
 
 
 class _Codes(NamedTuple):
@@ -36,8 +34,8 @@ class _Codes(NamedTuple):
     Attributes:
         codes: [M, C] int8.
         numbers: the rows as they were given.
-        steps: float32, what one step of a code is worth; of all rows or of each [M].
-        error: of a number, in steps.
+        steps: [M] float32, what one step of a code of each row is worth.
+        error: of a number, in steps; 0 where they were given as int8.
     """
 
     codes: np.ndarray
@@ -60,8 +58,8 @@ class Int8Matcher:
         self._module = module
         # VNNI multiplies numbers without a sign with others.
         self._tiles = module.instruction_sets()[0] == 'amx'
-        self._shift = 0 if self._tiles else 128
-        self._packed, self._step, self._largest = module.packed_rows(query, self._shift)
+        shift = 0 if self._tiles else 128
+        self._packed, self._step, self._largest = module.packed_rows(query, shift)
 
     def match(self, candidate: np.ndarray) -> np.ndarray | None:
         """Matches [K, 2] of one candidate; None where more than `MAX_SHARE` of the pairs count.
@@ -70,24 +68,12 @@ class Int8Matcher:
             candidate: [M, 128] float32 of unit length, or int8 of which only the direction counts.
         """
         rows = _encoded(candidate)
-        squares, sizes, sums = self._module.row_sums(rows.codes)
-        if rows.error:
-            factors = np.ones(len(rows.codes), np.float32)
-        else:
-            factors = (1 / np.sqrt(squares.clip(1))).astype(np.float32)
-        units = factors * rows.steps * self._step
-        errors = sizes / 2 + rows.error * (self._largest + candidate.shape[1] / 2)
-        slacks = (units * errors).astype(np.float32) + _ROUNDING
-        row_column, column_row = self._module.nearest(
-            self._query, self._packed, rows.codes, rows.numbers, factors, units, slacks,
-            self._shift * sums, self._threshold, MAX_SHARE, self._tiles,
+        found, enough = self._module.match(
+            self._query, self._packed, self._step, self._largest,
+            compiled.read_only(rows.codes), compiled.read_only(rows.numbers), rows.steps,
+            rows.error, self._threshold, MAX_SHARE, self._tiles,
         )  # fmt: skip
-        if len(candidate) and not len(row_column):
-            return None
-        row = np.flatnonzero(row_column >= 0)
-        column = row_column[row]
-        mutual = column_row[column] == row
-        return np.stack((column[mutual], row[mutual]), axis=1)
+        return found if enough else None
 
 
 def int8_matcher(query: np.ndarray, threshold: float) -> Int8Matcher | None:
@@ -102,7 +88,7 @@ def int8_matcher(query: np.ndarray, threshold: float) -> Int8Matcher | None:
 
 def _encoded(rows: np.ndarray) -> _Codes:
     if rows.dtype == np.int8:
-        return _Codes(rows, rows, np.float32(1), 0.0)
+        return _Codes(rows, rows, np.ones(len(rows), np.float32), 0.0)
     largest = np.abs(rows).max(axis=1, initial=0)
     steps = np.maximum(largest / LEVELS, np.finfo(np.float32).tiny).astype(np.float32)
     return _Codes(np.rint(rows / steps[:, None]).astype(np.int8), rows, steps, 0.5)

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 
+from fol_vpr import compiled
 from fol_vpr.datatypes import LocalFeatures
 from fol_vpr.retrieval.cpu_matching import unit_rows
 
@@ -36,8 +38,9 @@ class SpatialScorer:
 
     def __init__(self, query: LocalFeatures, threshold: float) -> None:
         self._descriptors = query.descriptors
-        self._positions = _normalised(query.positions)
+        self._positions = normalised(query.positions)
         self._threshold = threshold
+        self._compiled = compiled.ready('fol_vpr.retrieval.compiled_spatial')
 
     def scores(
         self, references: Sequence[LocalFeatures], matches: Sequence[np.ndarray]
@@ -56,12 +59,15 @@ class SpatialScorer:
         Returns:
             The scores; 0 without a match.
         """
+        if self._compiled is not None:
+            pairs = zip(references, matches, strict=True)
+            return [self._score(self._compiled, one, rows) for one, rows in pairs]
         if not any(map(len, matches)):
             return [0.0] * len(matches)
         given = list(zip(references, matches, strict=True))
         ours = np.concatenate([pairs[:, 0] for pairs in matches])
         owner = np.repeat(np.arange(len(matches)), [len(pairs) for pairs in matches])
-        theirs = np.concatenate([_normalised(one.positions)[rows[:, 1]] for one, rows in given])
+        theirs = np.concatenate([normalised(one.positions)[rows[:, 1]] for one, rows in given])
         rows = np.concatenate([unit_rows(one.descriptors[rows[:, 1]]) for one, rows in given])
         cosines = np.einsum('ij,ij->i', self._descriptors[ours], rows)
         # Rounding may put a match that is barely over the threshold below it here.
@@ -71,8 +77,27 @@ class SpatialScorer:
         scores: list[float] = (totals ** (2 / 3)).tolist()
         return scores
 
+    def _score(self, module: ModuleType, reference: LocalFeatures, rows: np.ndarray) -> float:
+        """The score of the matches with one reference, by the `module` compiled_spatial.py."""
+        if not len(rows):
+            return 0.0
+        # It is compiled for these types alone.
+        theirs = reference.descriptors
+        theirs = np.ascontiguousarray(theirs, np.int8 if theirs.dtype == np.int8 else np.float32)
+        found = module.score(
+            np.ascontiguousarray(self._descriptors, np.float32),
+            np.ascontiguousarray(self._positions, np.float32),
+            compiled.read_only(theirs),
+            compiled.read_only(np.ascontiguousarray(reference.positions, np.float32)),
+            np.ascontiguousarray(rows, np.int64),
+            float(self._threshold),
+            np.float32(CELL),
+            _BORDER,
+        )
+        return float(found)
 
-def _normalised(positions: np.ndarray) -> np.ndarray:
+
+def normalised(positions: np.ndarray) -> np.ndarray:
     """Positions [N, 2], shifted and scaled so that the larger side of what they cover is 1."""
     if not len(positions):
         return positions

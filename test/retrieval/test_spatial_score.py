@@ -1,7 +1,10 @@
 """The spatial score of matches: how similar they are, and how consistent their displacements."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from helpers.processes.compiled_code import WAYS, computed
 
 from fol_vpr.datatypes import LocalFeatures
 from fol_vpr.retrieval.spatial_score import CELL, SpatialScorer
@@ -9,6 +12,13 @@ from fol_vpr.retrieval.spatial_score import CELL, SpatialScorer
 THRESHOLD = 0.7
 ROWS = 60
 ALL = np.repeat(np.arange(ROWS)[:, None], 2, axis=1)
+
+
+@pytest.fixture(autouse=True, params=WAYS)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Everything holds for both ways to compute."""
+    with computed(request.param):
+        yield request.param
 
 
 def features(positions: np.ndarray, cosines: np.ndarray | float = 1.0) -> LocalFeatures:
@@ -110,3 +120,21 @@ def test_positions_that_are_not_finite_count_as_equal(value: float):
     for query, reference in ((spread(1), broken), (broken, spread(1)), (broken, broken)):
         score = score_of(features(query), features(reference), ALL)
         assert 0 < score <= ROWS * (1 - THRESHOLD) * 1.001
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_both_ways_score_alike(seed: int):
+    """Descriptors of any kind that a map holds, and matches of which many repeat a row."""
+    rng = np.random.default_rng(seed)
+    query, reference = features(spread(seed)), features(spread(100 + seed), rng.uniform(0.6, 1, ROWS))
+    if seed % 2:
+        codes = np.rint(127 * reference.descriptors).astype(np.int8)
+        reference = LocalFeatures(codes, reference.positions, reference.weights)
+    pairs = rng.integers(0, ROWS, (seed * 10, 2))
+    pairs[: seed * 5, 1] = pairs[: seed * 5, 0]
+    scores = []
+    for each in WAYS:
+        with computed(each):
+            scores.append(score_of(query, reference, pairs))
+    assert scores[1] == pytest.approx(scores[0], rel=1e-5, abs=1e-9)
+    assert (scores[0] > 0) == (seed > 0)

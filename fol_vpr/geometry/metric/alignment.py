@@ -284,8 +284,10 @@ def move_with_nearest(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray
     Returns:
         [K, 2].
     """
-    squares = ((xy[:, None] - known_xy[None]) ** 2).sum(axis=2)
-    nearest = squares.argmin(axis=1)
+    # Squared distances, but for those of `xy` from the middle, which are the same in each row.
+    centred = known_xy - known_xy.mean(axis=0)
+    squares = (centred * centred).sum(axis=1)
+    nearest = (squares - (xy - known_xy.mean(axis=0)) @ (2 * centred).T).argmin(axis=1)
     return np.asarray(xy + (moved_xy - known_xy)[nearest])
 
 

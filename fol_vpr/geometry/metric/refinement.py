@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -117,11 +118,11 @@ def refine_pose(
     pose = None
     enough = len(aligned.first_xy) >= MIN_POINTS and config.second_views
     views = _second_views(hypothesis.place, ranked, references) if enough else []
-    # Errors of the poses of two map images are taken as independent.
-    to_first = inverse(_camera_pose(hypothesis.place)) if views else None
     for second in views[: config.second_views]:
-        assert to_first is not None
-        baseline = compose(to_first, _camera_pose(second))
+        here, there = _viewpoint(hypothesis.place), _viewpoint(second)
+        assert here is not None and there is not None
+        # Errors of the poses of two map images are taken as independent.
+        baseline = compose(inverse(here.camera), there.camera)
         found = _metric_with_second_image(
             aligned, hypothesis.place, second, baseline, references, precise
         )
@@ -220,43 +221,55 @@ def _second_views(
 
     Those whose distance is closest to the preferred baseline come first.
     """
-    if not _has_camera_pose(first):
+    here = _viewpoint(first)
+    if here is None:
         return []
     nearby = {
         place.index: place for place in [*ranked, *references.neighbours(first.index, NEIGHBOURS)]
     }
     nearby.pop(first.index, None)
-    position, ahead = _position_and_axis(first)
-    found = []
-    for place in nearby.values():
-        if not _has_camera_pose(place):
-            continue
-        other, other_ahead = _position_and_axis(place)
-        distance = float(np.linalg.norm(other - position))
-        angle = math.acos(np.clip(ahead @ other_ahead, -1, 1))
-        if MIN_BASELINE <= distance <= MAX_BASELINE and angle <= MAX_AXIS_ANGLE:
-            found.append((abs(math.log(distance / PREFERRED_BASELINE)), place))
+    seen = [(place, there) for place in nearby.values() if (there := _viewpoint(place))]
+    if not seen:
+        return []
+    offsets = np.array([there.camera.position for _, there in seen]) - here.camera.position
+    distances = np.sqrt((offsets * offsets).sum(axis=1))
+    cosines = np.array([there.axis for _, there in seen]) @ here.axis
+    suitable = (MIN_BASELINE <= distances) & (distances <= MAX_BASELINE)
+    suitable &= cosines >= math.cos(MAX_AXIS_ANGLE)
+    found = [
+        (abs(math.log(distances[row] / PREFERRED_BASELINE)), seen[row][0])
+        for row in np.flatnonzero(suitable)
+    ]
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].index))]
 
 
-def _has_camera_pose(place: Place) -> bool:
-    """Whether position and orientation of the place's camera in the map are known."""
-    mounted = place.camera is not None and place.camera.mount is not None
-    return mounted and place.pose is not None and place.pose.has_orientation
+class _Viewpoint(NamedTuple):
+    """Where the camera of a place is.
+
+    Attributes:
+        camera: pose of its optical frame in the map frame.
+        axis: [3] its optical axis in the map frame, unit length.
+    """
+
+    camera: Pose
+    axis: np.ndarray
 
 
-def _position_and_axis(place: Place) -> tuple[np.ndarray, np.ndarray]:
-    """[3] position of the camera in the map frame, and [3] its optical axis, unit length."""
-    assert place.pose is not None and place.camera is not None and place.camera.mount is not None
-    rotation, mount = rotation_matrix(place.pose.orientation), place.camera.mount
-    axis = rotation @ rotation_matrix(mount.orientation)[:, 2]
-    return place.pose.position + rotation @ mount.position, axis
+# A place does not change, and every image asks for those around its own.
+_viewpoints: WeakKeyDictionary[Place, _Viewpoint] = WeakKeyDictionary()
 
 
-def _camera_pose(place: Place) -> Pose:
-    """Pose of the optical frame in the map frame."""
-    assert place.pose is not None and place.camera is not None and place.camera.mount is not None
-    return compose(place.pose, place.camera.mount)
+def _viewpoint(place: Place) -> _Viewpoint | None:
+    """None where position or orientation of the place's camera in the map are not known."""
+    known = _viewpoints.get(place)
+    if known is None:
+        mount = None if place.camera is None else place.camera.mount
+        if mount is None or place.pose is None or not place.pose.has_orientation:
+            return None
+        camera = compose(place.pose, mount)
+        known = _Viewpoint(camera, rotation_matrix(camera.orientation)[:, 2])
+        _viewpoints[place] = known
+    return known
 
 
 def _metric_with_second_image(
@@ -295,9 +308,9 @@ def _metric_with_second_image(
 
 def _base_pose(place: Place, relative: RelativePose, aligned: _AlignedMatches) -> Pose | None:
     """Pose of the query's base in the map frame; None where its camera has no mount."""
-    mount = aligned.query_camera.mount
-    if mount is None:
+    mount, first = aligned.query_camera.mount, _viewpoint(place)
+    if mount is None or first is None:
         return None
     first_in_query = Pose(relative.translation, relative.orientation, relative.covariance)
-    query = compose(_camera_pose(place), inverse(first_in_query))
+    query = compose(first.camera, inverse(first_in_query))
     return compose(query, inverse(mount))

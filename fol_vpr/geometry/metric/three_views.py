@@ -59,11 +59,10 @@ def sample_epipolar_lines(
     """
     to_second = rotation_matrix(baseline.orientation).T
     distance = float(np.linalg.norm(baseline.position))
-    guesses = []
-    for baselines in DEPTHS:
-        points = (first.directions * (baselines * distance) - baseline.position) @ to_second.T
-        guesses.append(project_to_pixels(camera, points, size))
-    return guesses
+    depths = distance * np.array(DEPTHS)
+    points = (depths[:, None, None] * first.directions - baseline.position) @ to_second.T
+    seen = project_to_pixels(camera, points.reshape(-1, 3), size)
+    return list(seen.reshape(len(DEPTHS), -1, 2))
 
 
 def metric_pose(

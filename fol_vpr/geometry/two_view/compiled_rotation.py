@@ -7,6 +7,10 @@ import math
 import numpy as np
 
 from fol_vpr.compiled import compiled
+from fol_vpr.geometry.two_view.compiled_motions import median, solve, turn
+
+# Sweeps of Jacobi's method; four suffice for a matrix of 4 x 4.
+MAX_SWEEPS = 12
 
 
 @compiled
@@ -102,8 +106,114 @@ def normal_equations(
     return found
 
 
+@compiled
+def nearest_rotation(covariance: np.ndarray) -> np.ndarray:
+    """[3, 3] the rotation R of largest trace of Rᵀ C, for the sum of products of rays C [3, 3].
+
+    Its quaternion is the eigenvector of the largest eigenvalue of Horn's symmetric matrix (JOSA A
+    4(4), 1987), found by Jacobi's rotations. It is that of Kabsch where all three singular values
+    differ.
+    """
+    c = covariance
+    n = np.empty((4, 4))
+    n[0, 0] = c[0, 0] + c[1, 1] + c[2, 2]
+    n[1, 1] = c[0, 0] - c[1, 1] - c[2, 2]
+    n[2, 2] = c[1, 1] - c[0, 0] - c[2, 2]
+    n[3, 3] = c[2, 2] - c[0, 0] - c[1, 1]
+    n[0, 1] = n[1, 0] = c[2, 1] - c[1, 2]
+    n[0, 2] = n[2, 0] = c[0, 2] - c[2, 0]
+    n[0, 3] = n[3, 0] = c[1, 0] - c[0, 1]
+    n[1, 2] = n[2, 1] = c[0, 1] + c[1, 0]
+    n[1, 3] = n[3, 1] = c[0, 2] + c[2, 0]
+    n[2, 3] = n[3, 2] = c[1, 2] + c[2, 1]
+    axes = np.eye(4)
+    for _ in range(MAX_SWEEPS):
+        off = size = 0.0
+        for i in range(4):
+            size += n[i, i] * n[i, i]
+            for j in range(i):
+                off += n[i, j] * n[i, j]
+        if not off > 1e-32 * size:
+            break
+        for i in range(4):
+            for j in range(i):
+                if n[i, j] == 0:
+                    continue
+                half = (n[j, j] - n[i, i]) / (2 * n[i, j])
+                tangent = math.copysign(1.0, half) / (abs(half) + math.sqrt(half * half + 1))
+                cosine = 1 / math.sqrt(tangent * tangent + 1)
+                sine = tangent * cosine
+                for k in range(4):
+                    n[k, i], n[k, j] = (
+                        cosine * n[k, i] - sine * n[k, j],
+                        sine * n[k, i] + cosine * n[k, j],
+                    )
+                for k in range(4):
+                    n[i, k], n[j, k] = (
+                        cosine * n[i, k] - sine * n[j, k],
+                        sine * n[i, k] + cosine * n[j, k],
+                    )
+                for k in range(4):
+                    axes[k, i], axes[k, j] = (
+                        cosine * axes[k, i] - sine * axes[k, j],
+                        sine * axes[k, i] + cosine * axes[k, j],
+                    )
+    best = 0
+    for i in range(1, 4):
+        if n[i, i] > n[best, best]:
+            best = i
+    w, x, y, z = axes[0, best], axes[1, best], axes[2, best], axes[3, best]
+    found = np.empty((3, 3))
+    found[0, 0], found[0, 1], found[0, 2] = (
+        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)
+    )  # fmt: skip
+    found[1, 0], found[1, 1], found[1, 2] = (
+        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
+    )  # fmt: skip
+    found[2, 0], found[2, 1], found[2, 2] = (
+        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
+    )  # fmt: skip
+    return found
+
+
+@compiled
+def fit(
+    query_xy: np.ndarray,
+    to_pixels: np.ndarray,
+    reference_xy: np.ndarray,
+    limit: float,
+    kabsch_steps: int,
+    newton_steps: int,
+) -> np.ndarray:
+    """[3, 3] as `models.fit_rotation`.
+
+    Args:
+        query_xy, reference_xy: [K, 2], K at least 1.
+        to_pixels: [K, 2, 2] of the query's rays.
+        limit: scale of the weights, pixels.
+        kabsch_steps, newton_steps: iterations.
+    """
+    rotation = np.eye(3)
+    squares, scale = np.zeros(len(query_xy)), 1.0
+    for _ in range(kabsch_steps):
+        rotation = nearest_rotation(covariance(query_xy, reference_xy, squares, scale))
+        squares = squared_distances(query_xy, to_pixels, reference_xy, rotation)
+        scale = max(limit * limit, median(squares.copy(), len(squares)))
+    for _ in range(newton_steps):
+        products = normal_equations(query_xy, to_pixels, reference_xy, rotation, limit)
+        damping = 1e-9 * (products[0, 0] + products[1, 1] + products[2, 2])
+        normal, step = np.empty((3, 3)), np.empty(3)
+        for i in range(3):
+            step[i] = -products[i, 3]
+            for j in range(3):
+                normal[i, j] = products[i, j]
+            normal[i, i] += damping
+        solve(normal, step)
+        turn(rotation, step[0], step[1], step[2])
+    return rotation
+
+
 def compile_all() -> None:
     """Compile what is above."""
-    xy, to_pixels, rotation = np.zeros((8, 2)), np.tile(np.eye(2), (8, 1, 1)), np.eye(3)
-    covariance(xy, xy, squared_distances(xy, to_pixels, xy, rotation), 1.0)
-    normal_equations(xy, to_pixels, xy, rotation, 4.0)
+    xy, to_pixels = np.eye(8, 2), np.tile(np.eye(2), (8, 1, 1))
+    fit(xy, to_pixels, xy, 4.0, 1, 1)

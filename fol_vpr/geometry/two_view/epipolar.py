@@ -114,15 +114,9 @@ class RayPairs:
 
     def __init__(self, query: Rays, reference: Rays) -> None:
         self._rays = (query, reference)
-        self._q, self._r = (np.ascontiguousarray(rays.directions.T) for rays in (query, reference))
-        self._noise_q, self._noise_r = (ray_noise(rays.to_pixels) for rays in (query, reference))
-        # [9, K]: `q @ M @ r` is the product of the nine entries of M with these.
-        self._both = (self._q[:, None] * self._r).reshape(9, -1)
-        self._square_q = np.einsum('ik,ik->k', self._q, self._q)
-        self._square_r = np.einsum('ik,ik->k', self._r, self._r)
 
     def __len__(self) -> int:
-        return int(self._q.shape[1])
+        return len(self._rays[0])
 
     def __getitem__(self, rows: slice) -> RayPairs:
         """The pairs of these rows."""
@@ -132,7 +126,40 @@ class RayPairs:
     @property
     def query_xy(self) -> np.ndarray:
         """[2, K] x / z and y / z of the query's rays."""
-        return self._q[:2]
+        return self._rays[0].xy.T
+
+    # What follows is not needed where the compiled module computes.
+
+    @cached_property
+    def _q(self) -> np.ndarray:
+        """[3, K] the query's rays."""
+        return np.ascontiguousarray(self._rays[0].directions.T)
+
+    @cached_property
+    def _r(self) -> np.ndarray:
+        """[3, K] the reference's rays."""
+        return np.ascontiguousarray(self._rays[1].directions.T)
+
+    @cached_property
+    def _noise_q(self) -> np.ndarray:
+        return ray_noise(self._rays[0].to_pixels)
+
+    @cached_property
+    def _noise_r(self) -> np.ndarray:
+        return ray_noise(self._rays[1].to_pixels)
+
+    @cached_property
+    def _both(self) -> np.ndarray:
+        """[9, K]: `q @ M @ r` is the product of the nine entries of M with these."""
+        return np.asarray((self._q[:, None] * self._r).reshape(9, -1))
+
+    @cached_property
+    def _square_q(self) -> np.ndarray:
+        return np.einsum('ik,ik->k', self._q, self._q)
+
+    @cached_property
+    def _square_r(self) -> np.ndarray:
+        return np.einsum('ik,ik->k', self._r, self._r)
 
     @cached_property
     def packed(self) -> np.ndarray:
@@ -215,9 +242,11 @@ class RayPairs:
             limit: largest Sampson distance of an inlier, pixels of a 640 px wide image.
         """
         module = compiled_motions()
-        if module is not None and motion.rotation.ndim == 3:
-            many = np.ascontiguousarray(motion.rotation), np.ascontiguousarray(motion.direction)
-            return np.asarray(module.in_front(self.packed, *many, limit)[0])
+        if module is not None and motion.rotation.ndim <= 3:
+            rotations = np.ascontiguousarray(motion.rotation).reshape(-1, 3, 3)
+            directions = np.ascontiguousarray(motion.direction).reshape(-1, 3)
+            found = module.in_front(self.packed, rotations, directions, limit)[0]
+            return np.asarray(found.reshape(motion.rotation.shape[:-2]))
         within = np.abs(self.residuals(motion.essential)) <= limit
         of_q, of_r = self.depths(motion)
         parallax = np.minimum(1 / (1e-12 + np.abs(of_q)) + 1 / (1e-12 + np.abs(of_r)), 1.0)

@@ -332,16 +332,9 @@ def _fit_rotation_compiled(
     module: ModuleType, query: Rays, reference: Rays, limit: float
 ) -> np.ndarray:
     """As `fit_rotation`, by the `module` compiled_rotation.py."""
-    here, to_pixels, there = map(np.ascontiguousarray, (query.xy, query.to_pixels, reference.xy))
-    rotation, squares, scale = np.eye(3), np.zeros(len(here)), 1.0
-    for _ in range(ROTATION_KABSCH_STEPS):
-        rotation = _nearest_rotation(module.covariance(here, there, squares, scale))
-        squares = module.squared_distances(here, to_pixels, there, rotation)
-        scale = max(limit**2, float(np.median(squares)))
-    for _ in range(ROTATION_NEWTON_STEPS):
-        products = module.normal_equations(here, to_pixels, there, rotation, limit)
-        rotation = _newton_step(products[:3, :3], products[:3, 3]) @ rotation
-    return rotation
+    arrays = map(np.ascontiguousarray, (query.xy, query.to_pixels, reference.xy))
+    steps = ROTATION_KABSCH_STEPS, ROTATION_NEWTON_STEPS
+    return np.asarray(module.fit(*arrays, float(limit), *steps))
 
 
 def _nearest_rotation(covariance: np.ndarray) -> np.ndarray:

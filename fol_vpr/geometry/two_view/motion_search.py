@@ -124,7 +124,7 @@ def _best_directions(rotations: np.ndarray, pairs: RayPairs, limit: float) -> li
     for rotation, row in zip(rotations, costs, strict=True):
         numbers: list[int] = []
         for number in np.argsort(row):
-            if (np.abs(_SPHERE[numbers] @ _SPHERE[number]) < math.cos(3 * MIN_SEPARATION)).all():
+            if not _CLOSE[number, numbers].any():
                 numbers.append(int(number))
             if len(numbers) == STARTS_PER_ROTATION:
                 break
@@ -166,3 +166,6 @@ def _half_sphere() -> np.ndarray:
 
 _SPHERE = _half_sphere()
 _CROSS = cross_matrix(_SPHERE)
+# [DIRECTIONS, DIRECTIONS] bool: whether two of them, or their opposites, are too close to be
+# starts both.
+_CLOSE = np.abs(_SPHERE @ _SPHERE.T) >= math.cos(3 * MIN_SEPARATION)

@@ -38,23 +38,23 @@ class _Layout(NamedTuple):
     Attributes:
         kinds: [P], 0 to 3: twice the parity of the row plus that of the column.
         inputs: [P, 4], flat indices of the inputs; the first 1, 2, 2 or 4 count by kind.
-        all_of_kind: for each kind, all its positions [K] and their inputs [K, 1, 2 or 4].
     """
 
     kinds: Tensor
     inputs: Tensor
-    all_of_kind: list[tuple[Tensor, Tensor]]
 
 
 class _Grid(NamedTuple):
     """What depends on the shape of the grid of patches alone.
 
     Attributes:
+        shape: rows and columns of patches.
         first, second: layouts of the two transposed convolutions.
         nearest: [P], the patch that is nearest to each position.
         pixels: [P, 2], x and y of each position in pixels of the network's input.
     """
 
+    shape: tuple[int, int]
     first: _Layout
     second: _Layout
     nearest: Tensor
@@ -103,8 +103,9 @@ class CpuLocalHead:
 
     def _all(self, known: _Grid, features: Tensor, weights: Tensor) -> LocalDescriptors:
         """Descriptors of all positions of one image."""
-        hidden = self._first(features, known.first, None, 'relu')
-        descriptors = _unit_length(self._second(hidden, known.second, None).float())
+        hidden = self._first.everywhere(features.unflatten(0, known.shape), 'relu')
+        dense = self._second.everywhere(hidden)
+        descriptors = _unit_length(dense.flatten(0, 1).float())
         return LocalDescriptors(descriptors, known.pixels.clone(), weights[known.nearest])
 
     def _selected(
@@ -144,24 +145,46 @@ class _SparseUpsampling:
         ]
         self._channels = weight.shape[1]
 
+    def everywhere(self, x: Tensor, activation: Activation = 'none') -> Tensor:
+        """Outputs [2h - 1, 2w - 1, O] of inputs [h, w, C].
+
+        Those of one kind are every second row and column, and so are whole slices of the inputs,
+        which are copied in a fifth of the time of single rows.
+
+        Args:
+            x: the inputs.
+            activation: of the outputs.
+        """
+        height, width, _ = x.shape
+        out = x.new_empty(2 * height - 1, 2 * width - 1, self._channels)
+        for kind, multiply in enumerate(self._products):
+            odd = kind // 2, kind % 2
+            rows, columns = height - odd[0], width - odd[1]
+            if not (rows and columns):
+                continue
+            seen = [
+                x[i : i + rows, j : j + columns] for i, _ in _TAPS[odd[0]] for j, _ in _TAPS[odd[1]]
+            ]
+            gathered = torch.cat(seen, dim=2) if len(seen) > 1 else x
+            found = multiply(gathered.reshape(rows * columns, -1), activation)
+            out[odd[0] :: 2, odd[1] :: 2] = found.view(rows, columns, -1)
+        return out
+
     def __call__(
-        self,
-        x: Tensor,
-        layout: _Layout,
-        wanted: Tensor | None,
-        activation: Activation = 'none',
+        self, x: Tensor, layout: _Layout, wanted: Tensor, activation: Activation = 'none'
     ) -> Tensor:
         """Outputs [P, O]; those at other positions than `wanted` are not initialised.
 
         Args:
             x: [M, C], inputs in row-major order.
             layout: where the outputs come from.
-            wanted: [K], flat indices of positions; None for all.
+            wanted: [K], flat indices of positions.
             activation: of the outputs.
         """
         out = x.new_empty(len(layout.kinds), self._channels)
-        parts = layout.all_of_kind if wanted is None else _by_kind(layout, wanted)
-        for multiply, (positions, inputs) in zip(self._products, parts, strict=True):
+        for multiply, (positions, inputs) in zip(
+            self._products, _by_kind(layout, wanted), strict=True
+        ):
             if len(positions):
                 gathered = x.index_select(0, inputs.flatten()).view(len(positions), -1)
                 out.index_copy_(0, positions, multiply(gathered, activation))
@@ -191,7 +214,7 @@ def _grid(rows: int, columns: int) -> _Grid:
         nearest = F.interpolate(patches, size=size, mode='nearest').flatten().long()
         pixels = grid_positions(torch.arange(size[0] * size[1]), size[1])
         second = _layout(2 * rows - 1, 2 * columns - 1)
-        return _Grid(_layout(rows, columns), second, nearest, pixels)
+        return _Grid((rows, columns), _layout(rows, columns), second, nearest, pixels)
 
 
 def _layout(rows: int, columns: int) -> _Layout:
@@ -206,5 +229,4 @@ def _layout(rows: int, columns: int) -> _Layout:
         flat = [(down[at] // 2 + i) * columns + across[at] // 2 + j for i, j in taps]
         # Unused columns repeat the first input, so that all are valid.
         inputs[at] = torch.stack(flat + flat[:1] * (_KINDS - len(flat)), dim=1)
-    layout = _Layout(kinds, inputs, [])
-    return layout._replace(all_of_kind=_by_kind(layout, torch.arange(len(kinds))))
+    return _Layout(kinds, inputs)

@@ -53,7 +53,8 @@ def matched_by(way: str) -> Iterator[None]:
         chosen = SimpleNamespace(**vars(module))
         chosen.instruction_sets = lambda: (way,)
         if way in module.BY_VECTORS:
-            chosen.nearest = _with_globals(module.nearest, {'_by_vectors': module.BY_VECTORS[way]})
+            nearest = _with_globals(module.nearest, {'by_vectors': module.BY_VECTORS[way]})
+            chosen.match = _with_globals(module.match, {'nearest': nearest})
         with mock.patch.dict(compiled._ready, {INT8: chosen}):
             yield
 
