@@ -15,7 +15,7 @@ import numpy as np
 
 from fol_vpr.compiled import compiled, read_only
 from fol_vpr.retrieval.compiled_matching import mutual
-from fol_vpr.retrieval.int8_instructions import (
+from fol_vpr.retrieval.compiled_instructions import (
     BY_VECTORS,
     LAYOUT,
     NUMBERS,

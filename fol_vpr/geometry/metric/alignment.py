@@ -43,8 +43,6 @@ CONTRAST_REDUCTION = 4
 # the reduced image from their centre.
 COARSE_REDUCTION = 4
 COARSE_REACH = 3
-# Guesses of each position that are tracked: those around which the coarse images differ least.
-TRACKED_GUESSES = 1
 # Pixels per row of the pictures in which all coarse patches are sampled in one call of OpenCV.
 SAMPLES_PER_ROW = 1024
 # Of cv2.goodFeaturesToTrack: how many, relative quality, distance in pixels.
@@ -173,9 +171,8 @@ def track_points(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Track positions from one image to another (pyramidal Lucas-Kanade, OpenCV).
 
-    Each position is tracked from the three guesses whose surroundings look most like its own, and
-    back again. Of those that return to where they started, the one with the smallest difference
-    of the image patches is taken.
+    Each position is tracked from the guess whose surroundings look most like its own, and back
+    again. Those that return to where they started count as tracked.
 
     Args:
         fixed: the image that `fixed_xy` are positions in.
@@ -189,40 +186,23 @@ def track_points(
         was tracked; the position of one that was not has no meaning.
     """
     start = _to_reduced(fixed, fixed_xy)
-    initial = np.stack([_to_reduced(other, guess) for guess in guesses], axis=1)
-    if len(guesses) > TRACKED_GUESSES:
-        initial = _most_alike(fixed, other, start, initial)
-    row, number = np.nonzero(np.isfinite(initial).all(axis=2))
-    there, found, mismatch = _track(fixed, other, start[row], initial[row, number])
-    height, width = other.grey.shape
-    found &= ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
-    tracked = np.zeros(initial.shape, np.float32)
-    difference = np.full(initial.shape[:2], np.inf)
-    tracked[row, number] = there
-    difference[row[found], number[found]] = mismatch[found]
-    valid = np.zeros(len(start), bool)
-    xy = np.zeros((len(start), 2), np.float32)
-    # The guess of the smallest difference first: only where it does not return, the next one.
-    left = np.arange(len(start))
-    for _ in range(initial.shape[1]):
-        best = difference[left].argmin(axis=1)
-        possible = np.isfinite(difference[left, best])
-        left, best = left[possible], best[possible]
-        if not len(left):
-            break
-        back, returned, _ = _track(other, fixed, tracked[left, best], start[left])
-        returned &= np.linalg.norm(back - start[left], axis=1) <= MAX_ROUND_TRIP_ERROR
-        valid[left[returned]] = True
-        xy[left[returned]] = tracked[left[returned], best[returned]]
-        difference[left, best] = np.inf
-        left = left[~returned]
-    return (xy.astype(np.float64) + 0.5) / other.scale - 0.5, valid
+    if len(guesses) == 1:
+        xy = _to_reduced(other, guesses[0])
+    else:
+        each = np.stack([_to_reduced(other, guess) for guess in guesses], axis=1)
+        xy = _most_alike(fixed, other, start, each)
+    tracked = np.isfinite(xy).all(axis=1)
+    if tracked.all():
+        xy, tracked = _there_and_back(fixed, other, start, xy)
+    else:
+        xy[tracked], tracked[tracked] = _there_and_back(fixed, other, start[tracked], xy[tracked])
+    return (xy.astype(np.float64) + 0.5) / other.scale - 0.5, tracked
 
 
 def _most_alike(
     fixed: AlignmentImage, other: AlignmentImage, start: np.ndarray, guesses: np.ndarray
 ) -> np.ndarray:
-    """[K, 3, 2] of the guesses [K, G, 2] those around which the coarse images differ least.
+    """[K, 2] of the guesses [K, G, 2] those around which the coarse images differ least.
 
     The difference is the sum of squares after each patch's mean is subtracted. Guesses outside
     the image come last.
@@ -235,15 +215,15 @@ def _most_alike(
         factors = _coarse_factors(fixed), _coarse_factors(other)
         images = fixed.coarse, other.coarse
         best = module.most_alike(*images, *factors, start, guesses, inside, COARSE_REACH)
-        return np.asarray(guesses[np.arange(len(best)), best][:, None])
-    wanted = _coarse_patches(fixed, start)[:, None]
-    seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
-    seen -= wanted
-    seen -= seen.mean(axis=2, keepdims=True)
-    differences = np.einsum('kgp,kgp->kg', seen, seen)
-    differences[~inside] = np.inf
-    best = differences.argsort(axis=1)[:, :TRACKED_GUESSES, None]
-    return np.asarray(np.take_along_axis(guesses, best, axis=1))
+    else:
+        wanted = _coarse_patches(fixed, start)[:, None]
+        seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
+        seen -= wanted
+        seen -= seen.mean(axis=2, keepdims=True)
+        differences = np.einsum('kgp,kgp->kg', seen, seen)
+        differences[~inside] = np.inf
+        best = differences.argmin(axis=1)
+    return np.asarray(guesses[np.arange(len(best)), best])
 
 
 def _coarse_patches(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
@@ -308,17 +288,38 @@ def _to_reduced(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
     return reduced.astype(np.float32)
 
 
-def _track(
-    fixed: AlignmentImage, moving: AlignmentImage, start: np.ndarray, guess: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions [K, 2], whether they were found [K], and the difference of the patches [K]."""
+def _there_and_back(
+    fixed: AlignmentImage, other: AlignmentImage, start: np.ndarray, guess: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [K, 2] in `other`, and [K] whether they lead back to where they started.
+
+    Args:
+        fixed: the image of `start`.
+        other: the image of `guess`.
+        start: [K, 2] float32, pixels of the reduced image.
+        guess: [K, 2] float32, finite, likewise.
+    """
     if not len(start):
-        return start, np.zeros(0, bool), np.zeros(0)
+        return guess, np.zeros(0, bool)
     module = _compiled_tracking()
     if module is not None:
-        return _track_compiled(module, fixed, moving, start, guess)
+        return _there_and_back_compiled(module, fixed, other, start, guess)
+    xy, tracked = _track(fixed, other, start, guess)
+    height, width = other.grey.shape
+    tracked &= ((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=1)
+    if tracked.any():
+        back, returned = _track(other, fixed, xy[tracked], start[tracked])
+        away = np.linalg.norm(back - start[tracked], axis=1)
+        tracked[tracked] = returned & (away <= MAX_ROUND_TRIP_ERROR)
+    return xy, tracked
+
+
+def _track(
+    fixed: AlignmentImage, moving: AlignmentImage, start: np.ndarray, guess: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [K, 2] by OpenCV, and whether they were found [K]."""
     one, other = _pad_to_one_size(fixed.grey, moving.grey)
-    tracked, status, difference = cv2.calcOpticalFlowPyrLK(
+    tracked, status, _ = cv2.calcOpticalFlowPyrLK(
         one,
         other,
         np.ascontiguousarray(start).reshape(-1, 1, 2),
@@ -328,7 +329,7 @@ def _track(
         criteria=STOP,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    return tracked[:, 0], status.ravel().astype(bool), difference.ravel()
+    return tracked[:, 0], status.ravel().astype(bool)
 
 
 def _compiled_tracking() -> ModuleType | None:
@@ -336,26 +337,25 @@ def _compiled_tracking() -> ModuleType | None:
     return compiled.ready('fol_vpr.geometry.metric.compiled_tracking')
 
 
-def _track_compiled(
+def _there_and_back_compiled(
     module: ModuleType,
     fixed: AlignmentImage,
-    moving: AlignmentImage,
+    other: AlignmentImage,
     start: np.ndarray,
     guess: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `_track`, by the `module` compiled_tracking.py."""
-    count = min(len(fixed.levels), len(moving.levels))
-    tracked = np.array(guess, np.float32, order='C')
-    status, difference = np.empty(len(start), bool), np.empty(len(start), np.float32)
-    images = fixed.pyramid, fixed.levels[:count], moving.pyramid, moving.levels[:count]
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_there_and_back`, by the `module` compiled_tracking.py."""
+    count = min(len(fixed.levels), len(other.levels))
+    xy, tracked = np.array(guess, np.float32, order='C'), np.empty(len(start), bool)
+    images = fixed.pyramid, fixed.levels[:count], other.pyramid, other.levels[:count]
     start = np.ascontiguousarray(start)
 
     def track(rows: slice) -> None:
-        module.track(*images, start[rows], tracked[rows], status[rows], difference[rows])
+        module.there_and_back(*images, start[rows], xy[rows], tracked[rows], MAX_ROUND_TRIP_ERROR)
 
     share = max(MIN_SHARE, -(-len(start) // threads()))
     side_by_side(track, [slice(row, row + share) for row in range(0, len(start), share)])
-    return tracked, status, difference
+    return xy, tracked
 
 
 def _levels(shape: tuple[int, ...]) -> int:

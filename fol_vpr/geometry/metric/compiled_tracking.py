@@ -139,7 +139,6 @@ def track(
     start: np.ndarray,
     found: np.ndarray,
     tracked: np.ndarray,
-    difference: np.ndarray,
 ) -> None:
     """Track K positions from one image to another.
 
@@ -151,8 +150,6 @@ def track(
         start: [K, 2] float32 positions in `one`.
         found: [K, 2] float32 guesses in `two`, replaced by what was found.
         tracked: [K] bool, to be written: whether a position was found.
-        difference: [K] float32, to be written: mean absolute difference of both windows, grey
-            levels.
     """
     square, window = np.zeros(20 * STRIDE, np.float32), np.zeros(20 * STRIDE, np.float32)
     fine_x, fine_y = np.zeros(20 * STRIDE, np.float32), np.zeros(20 * STRIDE, np.float32)
@@ -161,7 +158,7 @@ def track(
     for row in range(SIDE):
         inside[row * STRIDE : row * STRIDE + SIDE] = 1
     for number in range(len(start)):
-        tracked[number], difference[number] = True, 0
+        tracked[number] = True
         x, y = np.float32(0), np.float32(0)
         for level in range(len(one_levels) - 1, -1, -1):
             last = level == 0
@@ -227,19 +224,58 @@ def track(
                     x, y = x - np.float32(move_x / 2), y - np.float32(move_y / 2)
                     break
                 last_x, last_y = move_x, move_y
-            if last and tracked[number]:
-                left, top = math.floor(x), math.floor(y)
-                if left < -SIDE or left >= width or top < -SIDE or top >= height:
-                    tracked[number] = False
-                else:
-                    fetch(two, two_levels[level], left, top, SIDE + 1, square)
-                    sample(square, x - np.float32(left), y - np.float32(top), seen)
-                    total = np.float32(0)
-                    for p in range(SIDE * STRIDE):
-                        total += abs(seen[p] - window[p]) * inside[p]
-                    difference[number] = total / np.float32(SIDE * SIDE)
+            left, top = math.floor(x), math.floor(y)
+            if last and (left < -SIDE or left >= width or top < -SIDE or top >= height):
+                tracked[number] = False
             x, y = x + np.float32(HALF), y + np.float32(HALF)
         found[number, 0], found[number, 1] = x, y
+
+
+@compiled
+def there_and_back(
+    one: np.ndarray,
+    one_levels: np.ndarray,
+    two: np.ndarray,
+    two_levels: np.ndarray,
+    start: np.ndarray,
+    found: np.ndarray,
+    tracked: np.ndarray,
+    limit: float,
+) -> None:
+    """Track K positions from one image to another, and from there back again.
+
+    Args:
+        one: as of `track`; and likewise the others.
+        one_levels: likewise.
+        two: likewise.
+        two_levels: likewise.
+        start: likewise.
+        found: likewise.
+        tracked: [K] bool, to be written: whether a position was found within the other image, and
+            led back to where it started.
+        limit: pixels that it may end beside that.
+    """
+    track(one, one_levels, two, two_levels, start, found, tracked)
+    height, width = two_levels[0, 1], two_levels[0, 2]
+    count = 0
+    for number in range(len(start)):
+        x, y = found[number, 0], found[number, 1]
+        tracked[number] &= 0 <= x and x <= width - 1 and 0 <= y and y <= height - 1
+        count += tracked[number]
+    there, back = np.empty((count, 2), np.float32), np.empty((count, 2), np.float32)
+    returned = np.empty(count, np.bool_)
+    row = 0
+    for number in range(len(start)):
+        if tracked[number]:
+            there[row], back[row] = found[number], start[number]
+            row += 1
+    track(two, two_levels, one, one_levels, there, back, returned)
+    row = 0
+    for number in range(len(start)):
+        if tracked[number]:
+            x, y = back[row, 0] - start[number, 0], back[row, 1] - start[number, 1]
+            tracked[number] = returned[row] and x * x + y * y <= limit * limit
+            row += 1
 
 
 @compiled
@@ -315,6 +351,6 @@ def compile_all() -> None:
     """Compile what is above."""
     image, levels = np.zeros(400, np.uint8), np.array([[0, 20, 20]])
     xy = np.full((1, 2), 9, np.float32)
-    track(image, levels, image, levels, xy, xy.copy(), np.zeros(1, bool), np.zeros(1, np.float32))
+    there_and_back(image, levels, image, levels, xy, xy.copy(), np.zeros(1, bool), 0.7)
     coarse, factors = np.zeros((5, 5), np.float32), np.ones(2, np.float32)
     most_alike(coarse, coarse, factors, factors, xy, xy[:, None], np.ones((1, 1), bool), 3)

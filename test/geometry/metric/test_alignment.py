@@ -166,13 +166,13 @@ def test_compiled_tracking_is_that_of_opencv(picture, size, noise):
     found = []
     for name in WAYS:
         with computed(name):
-            found.append(alignment._track(one, two, start, guess))
-    (xy, known, difference), (other_xy, other_known, other_difference) = found
+            found.append(alignment._there_and_back(one, two, start, guess))
+    (xy, known), (other_xy, other_known) = found
     assert (known != other_known).mean() <= 0.01
+    assert min(size) < 20 or 0.1 < known.mean() < 0.9
     both = known & other_known
     apart = np.linalg.norm(xy - other_xy, axis=1)
     assert np.mean(apart[both] < 0.05) > 0.95 and np.median(apart[both]) < 5e-3
-    assert np.median(np.abs(difference - other_difference)[both]) < 0.02
 
 
 @pytest.mark.parametrize('sizes', [[(640, 480), (640, 480)], [(321, 243), (200, 150)]])
@@ -192,8 +192,8 @@ def test_compiled_code_takes_the_guesses_that_numpy_takes(picture, sizes):
     for name in WAYS:
         with computed(name):
             found.append(alignment._most_alike(one, two, start, guesses))
-    assert found[0].shape == found[1].shape == (800, 1, 2)
-    same = (np.nan_to_num(found[0]) == np.nan_to_num(found[1])).all(axis=(1, 2))
+    assert found[0].shape == found[1].shape == (800, 2)
+    same = (np.nan_to_num(found[0]) == np.nan_to_num(found[1])).all(axis=1)
     assert same.mean() > 0.98 and same[5]
 
 
