@@ -12,11 +12,13 @@ and without Numba, NumPy's version runs: the import of Numba alone takes more ti
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -59,7 +61,28 @@ def compiled(function: Function) -> Function:
     except RuntimeError:
         # Neither the folder of the sources nor one of the user can be written.
         found = njit(**options)(function)
+    else:
+        _depend_on_all_sources(found)
     return cast('Function', found)
+
+
+def _depend_on_all_sources(function: Any) -> None:
+    """Let the cache of a compiled function be no older than the newest source of any.
+
+    Numba compares the file of the function alone, so that it would go on with the former code of
+    a function, or the former value of a constant, of another file.
+    """
+    file = getattr(getattr(function, '_cache', None), '_cache_file', None)
+    if hasattr(file, '_source_stamp'):
+        file._source_stamp = (file._source_stamp, *_sources())
+
+
+@functools.cache
+def _sources() -> tuple[tuple[str, int, int], ...]:
+    """Name, time of the last change in ns and bytes of each file of compiled functions."""
+    found = Path(__file__).parent.rglob('compiled*.py')
+    stats = [(path.name, path.stat()) for path in sorted(found)]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

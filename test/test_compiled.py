@@ -154,3 +154,32 @@ def test_each_function_has_a_docstring_as_any_other():
     assert compiled.prepare() == ''
     module = compiled.ready('fol_vpr.retrieval.compiled_matching')
     assert 'nearest neighbours' in module.update_nearest.__doc__
+
+
+CALLER = """
+import sys
+from fol_vpr import compiled
+compiled.__file__ = sys.argv[1] + '/compiled.py'
+sys.path.insert(0, sys.argv[1])
+from compiled_caller import twice
+print(twice())
+"""
+
+
+def test_code_of_another_file_that_changed_is_compiled_again(tmp_path):
+    """Numba itself looks at the file of the function alone, and goes on with the former code."""
+    pytest.importorskip('numba', reason='numba is not installed')
+    head = 'from fol_vpr.compiled import compiled\n'
+    called = '{head}@compiled\ndef once():\n    return {value}\n'
+    (tmp_path / 'compiled_caller.py').write_text(
+        f'{head}from compiled_called import once\n@compiled\ndef twice():\n    return 2 * once()\n'
+    )
+    found = []
+    for value in (10, 1000):
+        (tmp_path / 'compiled_called.py').write_text(called.format(head=head, value=value))
+        done = subprocess.run(
+            [sys.executable, '-c', CALLER, str(tmp_path)], cwd=ROOT, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        found.append(int(done.stdout))
+    assert found == [20, 2000]
