@@ -68,6 +68,25 @@ class Pose:
         if self.covariance is not None:
             object.__setattr__(self, 'covariance', checked_covariance(self.covariance))
 
+    @classmethod
+    def unchecked(
+        cls, position: np.ndarray, orientation: np.ndarray, covariance: np.ndarray | None
+    ) -> Pose:
+        """A pose that was computed from checked ones; the checks take longer than that.
+
+        Args:
+            position: [3] float64, finite.
+            orientation: [4] float64, of unit length.
+            covariance: [6, 6] float64, without negative eigenvalues beyond rounding; made
+                symmetric.
+        """
+        pose = object.__new__(cls)
+        object.__setattr__(pose, 'position', position)
+        object.__setattr__(pose, 'orientation', orientation)
+        symmetric = None if covariance is None else (covariance + covariance.T) / 2
+        object.__setattr__(pose, 'covariance', symmetric)
+        return pose
+
     @property
     def has_orientation(self) -> bool:
         """Whether the orientation is known, by the variance of the rotation about Z.

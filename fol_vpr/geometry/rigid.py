@@ -105,7 +105,7 @@ def compose(first: Pose, second: Pose) -> Pose:
         rotated = turned @ second.covariance @ turned.T
         covariance = rotated if covariance is None else covariance + rotated
     turned_to = rotation @ rotation_matrix(second.orientation)
-    return Pose(first.position + lever, quaternion(turned_to), covariance)
+    return Pose.unchecked(first.position + lever, quaternion(turned_to), covariance)
 
 
 def inverse(pose: Pose) -> Pose:
@@ -117,4 +117,4 @@ def inverse(pose: Pose) -> Pose:
         jacobian[:3, :3] = jacobian[3:, 3:] = -back
         jacobian[:3, 3:] = -back @ cross_matrix(pose.position)
         covariance = jacobian @ pose.covariance @ jacobian.T
-    return Pose(-back @ pose.position, quaternion(back), covariance)
+    return Pose.unchecked(-back @ pose.position, quaternion(back), covariance)

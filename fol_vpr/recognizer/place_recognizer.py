@@ -227,7 +227,7 @@ class PlaceRecognizer(MapOwner):
         with timer.stage('rerank'):
             ranked = query.rerank(candidates)
         with timer.stage('verify'):
-            retrieved = query.verify(candidates, ranked)
+            retrieved = query.verify(candidates, ranked, count)
         with timer.stage('decide'):
             result = self._decide(retrieved.observation, sequence)
             ranking = rank_hypotheses(retrieved.hypotheses, result, count)

@@ -16,8 +16,8 @@ class RetrievalResult(NamedTuple):
     """The candidates of one image as hypotheses, before anything is decided.
 
     Attributes:
-        hypotheses: one for each candidate, in the order after re-ranking; the leading ones carry
-            their geometric verification.
+        hypotheses: one for each of the leading candidates, in the order after re-ranking; the
+            first ones carry their geometric verification.
         observation: the input of the decision.
         quality: of the image.
     """
@@ -80,12 +80,16 @@ class MapQuery:
         """
         return self._matcher.rank(candidates)
 
-    def verify(self, candidates: list[Candidate], ranked: list[Candidate]) -> RetrievalResult:
+    def verify(
+        self, candidates: list[Candidate], ranked: list[Candidate], count: int = 0
+    ) -> RetrievalResult:
         """Verify the leading candidates geometrically, and assess the image.
 
         Args:
             candidates: in the order of `retrieve`.
             ranked: the same in the order of `rerank`.
+            count: fewest hypotheses that are asked for; those that were re-ranked or verified are
+                among them in any case.
 
         Raises:
             MapError: the map cannot be read any more.
@@ -94,9 +98,11 @@ class MapQuery:
         places = [self._loaded.place(candidate.index) for candidate in ranked]
         ranks = ranks_to_verify(places, self._config)
         verified = {each.rank: each for each in self._matcher.verify(ranked, ranks)}
+        last = max([count - 1, *ranks])
         hypotheses = [
             verified.get(rank) or make_hypothesis(place, candidate, rank)
             for rank, (place, candidate) in enumerate(zip(places, ranked, strict=True))
+            if rank <= last or not math.isnan(candidate.match_score)
         ]
         quality = assess_image(self._frame.image)
         observation = Observation(

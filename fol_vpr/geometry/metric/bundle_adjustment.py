@@ -114,7 +114,7 @@ def _normal_equations(
     linear: ReducedResiduals, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The normal matrix [6, 6] and the gradient [6] of the pose."""
-    module = _compiled_bundle()
+    module = compiled_bundle()
     if module is not None:
         found = module.normal_equations(linear.residuals, linear.by_pose, weights)
         return found[:6], found[6]
@@ -123,7 +123,7 @@ def _normal_equations(
     return normal, np.einsum('kia,ki->a', weighted, linear.residuals)
 
 
-def _compiled_bundle() -> ModuleType | None:
+def compiled_bundle() -> ModuleType | None:
     """The module compiled_bundle.py where it is ready."""
     return compiled.ready('fol_vpr.geometry.metric.compiled_bundle')
 
@@ -134,7 +134,7 @@ def _weights(linear: ReducedResiduals, limit: float) -> np.ndarray:
 
 
 def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
-    module = _compiled_bundle()
+    module = compiled_bundle()
     if module is not None:
         return _linearise_compiled(module, tracks, state)
     points, rotation = state.points, state.rotation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fol_vpr.compiled import compiled
+from fol_vpr.geometry.two_view.compiled_motions import essential_matrix, pack_rays, sampson
 
 
 @compiled
@@ -167,6 +168,43 @@ def normal_equations(
     return found
 
 
+@compiled
+def triangulate(
+    rays: np.ndarray, rotation: np.ndarray, direction: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matched rays that agree with a motion, and how far away they meet.
+
+    Args:
+        rays: [10, K] of `compiled_motions.pack_rays`.
+        rotation: [3, 3] and `direction` [3] of the motion; see `CameraMotion`.
+        direction: likewise.
+        limit: largest Sampson distance, pixels.
+
+    Returns:
+        [M] their rows, and [M] the depths in the first image, in units of the translation's
+        length.
+    """
+    r, t, e = rotation, direction, essential_matrix(rotation, direction)
+    rows, depths = np.empty(rays.shape[1], np.int64), np.empty(rays.shape[1])
+    count = 0
+    for k in range(rays.shape[1]):
+        if not abs(sampson(rays, e, k)) <= limit:
+            continue
+        qx, qy, rx, ry = rays[0, k], rays[1, k], rays[2, k], rays[3, k]
+        sx = r[0, 0] * rx + r[0, 1] * ry + r[0, 2]
+        sy = r[1, 0] * rx + r[1, 1] * ry + r[1, 2]
+        sz = r[2, 0] * rx + r[2, 1] * ry + r[2, 2]
+        cosine, theirs = qx * sx + qy * sy + sz, t[0] * sx + t[1] * sy + t[2] * sz
+        ours = t[0] * qx + t[1] * qy + t[2]
+        square_q, square_r = qx * qx + qy * qy + 1, rx * rx + ry * ry + 1
+        of_q = square_r * ours - cosine * theirs
+        of_r = cosine * ours - square_q * theirs
+        if of_q > 0 and of_r > 0:
+            rows[count], depths[count] = k, of_q / (square_q * square_r - cosine * cosine + 1e-18)
+            count += 1
+    return rows[:count], depths[:count]
+
+
 def compile_all() -> None:
     """Compile what is above."""
     xy, to_pixels, points = np.zeros((3, 8, 2)), np.zeros((3, 8, 2, 2)), np.ones((8, 3))
@@ -174,3 +212,5 @@ def compile_all() -> None:
     written = residuals, *matrices, np.zeros((8, 3)), np.zeros((8, 3, 6))
     linearise(xy, to_pixels, np.eye(3), np.ones(3), np.eye(3), np.ones(3), points, *written)
     normal_equations(residuals, matrices[0], np.ones(8))
+    rays = pack_rays(xy[0], to_pixels[0], xy[1], to_pixels[1])
+    triangulate(rays, np.eye(3), np.ones(3), 4.0)

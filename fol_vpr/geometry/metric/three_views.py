@@ -15,6 +15,7 @@ from fol_vpr.geometry.metric.bundle_adjustment import (
     BundleState,
     ThreeViewTracks,
     bundle_adjust,
+    compiled_bundle,
     pose_covariance,
 )
 from fol_vpr.geometry.rigid import (
@@ -126,6 +127,10 @@ def _triangulate(tracks: ThreeViewTracks, limit: float) -> tuple[np.ndarray, np.
     rotation = rotation_matrix(tracks.baseline.orientation)
     motion = CameraMotion(rotation, tracks.baseline.position / distance)
     pairs = RayPairs(tracks.first, tracks.second)
+    module = compiled_bundle()
+    if module is not None:
+        kept, depths = module.triangulate(pairs.packed, rotation, motion.direction, limit)
+        return kept, tracks.first.directions[kept] * (distance * depths)[:, None]
     first_depths, second_depths = pairs.depths(motion)
     fits = np.abs(pairs.residuals(motion.essential)) <= limit
     kept = np.flatnonzero(fits & (first_depths > 0) & (second_depths > 0))

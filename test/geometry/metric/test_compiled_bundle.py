@@ -18,6 +18,7 @@ from fol_vpr.geometry.metric.bundle_adjustment import (
     _linearise,
     bundle_adjust,
 )
+from fol_vpr.geometry.metric.three_views import _triangulate
 from fol_vpr.geometry.rigid import quaternion, rotation_from_vector
 
 
@@ -76,3 +77,13 @@ def test_the_adjusted_pose_is_that_of_numpy(seed):
     np.testing.assert_allclose(other.rotation, one.rotation, atol=1e-7)
     np.testing.assert_allclose(other.translation, one.translation, atol=1e-6)
     np.testing.assert_allclose(other_weights, one_weights, atol=1e-5)
+
+
+@pytest.mark.parametrize('seed', range(12))
+def test_the_triangulated_points_are_those_of_numpy(seed):
+    """Some of them are outliers, behind a camera or at its very height."""
+    tracks, _ = problem(seed)
+    (rows, points), (other_rows, others) = in_both_ways(lambda: _triangulate(tracks, 0.5))
+    assert 0 < len(rows) < len(tracks)
+    np.testing.assert_array_equal(other_rows, rows)
+    np.testing.assert_allclose(others, points, rtol=1e-6)
