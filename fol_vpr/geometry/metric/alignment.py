@@ -124,6 +124,11 @@ def alignment_image_from_jpeg(jpeg: bytes, size: tuple[int, int]) -> AlignmentIm
     return prepared
 
 
+def prepared_image(source: bytes) -> AlignmentImage | None:
+    """The image that `alignment_image_from_jpeg` made, by its `source`, while it is cached."""
+    return _prepared.get(source)
+
+
 def _normalised(image: np.ndarray, original_width: int, source: bytes = b'') -> AlignmentImage:
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape

@@ -21,6 +21,7 @@ from fol_vpr.geometry.metric.alignment import (
     alignment_image,
     alignment_image_from_jpeg,
     move_with_nearest,
+    prepared_image,
     track_points,
 )
 from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
@@ -209,9 +210,20 @@ def _track_matches(
     return np.concatenate([moved, there[tracked]]), np.concatenate([known, found_corners[tracked]])
 
 
+# What the prepared images of places are known by, so that they need not be read again.
+_sources: WeakKeyDictionary[Place, bytes] = WeakKeyDictionary()
+
+
 def _image_of_place(place: Place, references: ReferenceImages) -> AlignmentImage | None:
+    source = _sources.get(place)
+    known = None if source is None else prepared_image(source)
+    if known is not None:
+        return known
     jpeg = references.image(place.index)
-    return None if jpeg is None else alignment_image_from_jpeg(jpeg, place.image_size)
+    image = None if jpeg is None else alignment_image_from_jpeg(jpeg, place.image_size)
+    if image is not None:
+        _sources[place] = image.source
+    return image
 
 
 def _second_views(
