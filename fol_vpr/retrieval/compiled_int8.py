@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 
 from fol_vpr.compiled import compiled, read_only
-from fol_vpr.retrieval.compiled_matching import mutual
 from fol_vpr.retrieval.compiled_instructions import (
     BY_VECTORS,
     LAYOUT,
@@ -31,6 +30,7 @@ from fol_vpr.retrieval.compiled_instructions import (
     over,
     supported,
 )
+from fol_vpr.retrieval.compiled_matching import mutual
 from fol_vpr.retrieval.int8_matching import LEVELS
 
 __all__ = [
@@ -247,7 +247,6 @@ def compile_all() -> None:
     codes = np.eye(2, NUMBERS, dtype=np.int8)
     unit, ones = codes.astype(np.float32), np.ones(2, np.float32)
     packed, step, largest = packed_rows(unit, 0)
-    limits = np.float32(0.5), 1.0, False
     for numbers in (codes, unit):
         given = read_only(codes), read_only(numbers)
-        match(unit, packed, step, largest, *given, ones, 0.5, *limits)
+        match(unit, packed, step, largest, *given, ones, 0.5, np.float32(0.5), 1.0, False)

@@ -126,7 +126,10 @@ def test_positions_that_are_not_finite_count_as_equal(value: float):
 def test_both_ways_score_alike(seed: int):
     """Descriptors of any kind that a map holds, and matches of which many repeat a row."""
     rng = np.random.default_rng(seed)
-    query, reference = features(spread(seed)), features(spread(100 + seed), rng.uniform(0.6, 1, ROWS))
+    query, reference = (
+        features(spread(seed)),
+        features(spread(100 + seed), rng.uniform(0.6, 1, ROWS)),
+    )
     if seed % 2:
         codes = np.rint(127 * reference.descriptors).astype(np.int8)
         reference = LocalFeatures(codes, reference.positions, reference.weights)

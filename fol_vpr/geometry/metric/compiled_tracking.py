@@ -260,7 +260,7 @@ def there_and_back(
     count = 0
     for number in range(len(start)):
         x, y = found[number, 0], found[number, 1]
-        tracked[number] &= 0 <= x and x <= width - 1 and 0 <= y and y <= height - 1
+        tracked[number] &= x >= 0 and y >= 0 and x <= width - 1 and y <= height - 1
         count += tracked[number]
     there, back = np.empty((count, 2), np.float32), np.empty((count, 2), np.float32)
     returned = np.empty(count, np.bool_)

@@ -246,7 +246,7 @@ def _second_views(
     offsets = np.array([there.camera.position for _, there in seen]) - here.camera.position
     distances = np.sqrt((offsets * offsets).sum(axis=1))
     cosines = np.array([there.axis for _, there in seen]) @ here.axis
-    suitable = (MIN_BASELINE <= distances) & (distances <= MAX_BASELINE)
+    suitable = (distances >= MIN_BASELINE) & (distances <= MAX_BASELINE)
     suitable &= cosines >= math.cos(MAX_AXIS_ANGLE)
     found = [
         (abs(math.log(distances[row] / PREFERRED_BASELINE)), seen[row][0])

@@ -155,11 +155,11 @@ class RayPairs:
 
     @cached_property
     def _square_q(self) -> np.ndarray:
-        return np.einsum('ik,ik->k', self._q, self._q)
+        return np.asarray(np.einsum('ik,ik->k', self._q, self._q))
 
     @cached_property
     def _square_r(self) -> np.ndarray:
-        return np.einsum('ik,ik->k', self._r, self._r)
+        return np.asarray(np.einsum('ik,ik->k', self._r, self._r))
 
     @cached_property
     def packed(self) -> np.ndarray:

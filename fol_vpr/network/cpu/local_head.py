@@ -163,7 +163,9 @@ class _SparseUpsampling:
             if not (rows and columns):
                 continue
             seen = [
-                x[i : i + rows, j : j + columns] for i, _ in _TAPS[odd[0]] for j, _ in _TAPS[odd[1]]
+                x[i : i + rows, j : j + columns]
+                for i, _ in _TAPS[odd[0]]
+                for j, _ in _TAPS[odd[1]]
             ]
             gathered = torch.cat(seen, dim=2) if len(seen) > 1 else x
             found = multiply(gathered.reshape(rows * columns, -1), activation)
