@@ -73,7 +73,7 @@ def _depend_on_all_sources(function: Any) -> None:
     a function, or the former value of a constant, of another file.
     """
     file = getattr(getattr(function, '_cache', None), '_cache_file', None)
-    if hasattr(file, '_source_stamp'):
+    if file is not None and hasattr(file, '_source_stamp'):
         file._source_stamp = (file._source_stamp, *_sources())
 
 
@@ -92,7 +92,7 @@ def read_only(array: np.ndarray) -> np.ndarray:
     anew, while an image waits. What is read from a map cannot be written, what is computed can;
     of a view the type is always the same.
     """
-    view = array.view()
+    view: np.ndarray = array.view()
     view.flags.writeable = False
     return view
 

@@ -126,7 +126,7 @@ class RayPairs:
     @property
     def query_xy(self) -> np.ndarray:
         """[2, K] x / z and y / z of the query's rays."""
-        return self._rays[0].xy.T
+        return np.asarray(self._rays[0].xy.T)
 
     # What follows is not needed where the compiled module computes.
 
