@@ -14,7 +14,13 @@ import numpy as np
 from fol_vpr import compiled
 from fol_vpr.datatypes import Pose
 from fol_vpr.geometry.rigid import cross_matrix, rotation_from_vector, rotation_matrix
-from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA, spread, tukey_weights
+from fol_vpr.geometry.two_view.motion_fit import (
+    MAD_TO_SIGMA,
+    MIN_SIGMA,
+    TUKEY,
+    spread,
+    tukey_weights,
+)
 from fol_vpr.geometry.viewing_rays import Rays
 
 MAX_STEPS = 8
@@ -94,6 +100,9 @@ def bundle_adjust(
     Returns:
         The refined pose and points, the linearisation there, and the weights [K], from 0 to 1.
     """
+    module = compiled_bundle()
+    if module is not None:
+        return _adjust_compiled(module, tracks, state, limit)
     linear = _linearise(tracks, state)
     weights = _weights(linear, limit)
     for _ in range(MAX_STEPS):
@@ -110,14 +119,51 @@ def bundle_adjust(
     return state, linear, weights
 
 
+def _adjust_compiled(
+    module: ModuleType, tracks: ThreeViewTracks, state: BundleState, limit: float
+) -> tuple[BundleState, ReducedResiduals, np.ndarray]:
+    """As `bundle_adjust`, by the `module` compiled_bundle.py."""
+    count = len(state.points)
+    refined = BundleState(
+        np.array(state.rotation, order='C'),
+        np.array(state.translation),
+        np.array(state.points, order='C'),
+    )
+    linear = ReducedResiduals(
+        np.empty((count, 6)),
+        np.empty((count, 6, 6)),
+        np.empty((count, 6, 6)),
+        np.empty((count, 3)),
+        np.empty((count, 3, 6)),
+    )
+    weights = np.empty(count)
+    views = (tracks.query, tracks.first, tracks.second)
+    module.adjust(
+        np.stack([rays.xy for rays in views]),
+        np.stack([rays.to_pixels for rays in views]),
+        refined.rotation,
+        refined.translation,
+        np.ascontiguousarray(rotation_matrix(tracks.baseline.orientation).T),
+        tracks.baseline.position,
+        refined.points,
+        linear.residuals,
+        linear.by_pose,
+        linear.by_baseline,
+        linear.points,
+        linear.points_by_pose,
+        weights,
+        float(limit),
+        MAX_STEPS,
+        CONVERGED,
+        (TUKEY, MAD_TO_SIGMA, MIN_SIGMA),
+    )
+    return refined, linear, weights
+
+
 def _normal_equations(
     linear: ReducedResiduals, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The normal matrix [6, 6] and the gradient [6] of the pose."""
-    module = compiled_bundle()
-    if module is not None:
-        found = module.normal_equations(linear.residuals, linear.by_pose, weights)
-        return found[:6], found[6]
     weighted = linear.by_pose * weights[:, None, None]
     normal = np.einsum('kia,kib->ab', weighted, linear.by_pose)
     return normal, np.einsum('kia,ki->a', weighted, linear.residuals)
@@ -134,9 +180,6 @@ def _weights(linear: ReducedResiduals, limit: float) -> np.ndarray:
 
 
 def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
-    module = compiled_bundle()
-    if module is not None:
-        return _linearise_compiled(module, tracks, state)
     points, rotation = state.points, state.rotation
     rotated = points @ rotation.T
     to_second = rotation_matrix(tracks.baseline.orientation).T
@@ -161,36 +204,6 @@ def _linearise(tracks: ThreeViewTracks, state: BundleState) -> ReducedResiduals:
     return _eliminate_points(
         np.concatenate(residuals, axis=1), np.concatenate(by_point, axis=1), by_pose, by_baseline
     )
-
-
-def _linearise_compiled(
-    module: ModuleType, tracks: ThreeViewTracks, state: BundleState
-) -> ReducedResiduals:
-    """As `_linearise`, by the `module` compiled_bundle.py."""
-    count = len(state.points)
-    found = ReducedResiduals(
-        np.empty((count, 6)),
-        np.empty((count, 6, 6)),
-        np.empty((count, 6, 6)),
-        np.empty((count, 3)),
-        np.empty((count, 3, 6)),
-    )
-    views = (tracks.query, tracks.first, tracks.second)
-    module.linearise(
-        np.stack([rays.xy for rays in views]),
-        np.stack([rays.to_pixels for rays in views]),
-        np.ascontiguousarray(state.rotation),
-        state.translation,
-        np.ascontiguousarray(rotation_matrix(tracks.baseline.orientation).T),
-        tracks.baseline.position,
-        np.ascontiguousarray(state.points),
-        found.residuals,
-        found.by_pose,
-        found.by_baseline,
-        found.points,
-        found.points_by_pose,
-    )
-    return found
 
 
 def _eliminate_points(

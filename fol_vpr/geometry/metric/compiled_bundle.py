@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fol_vpr.compiled import compiled
-from fol_vpr.geometry.two_view.compiled_motions import essential_matrix, pack_rays, sampson
+from fol_vpr.geometry.two_view.compiled_motions import (
+    essential_matrix,
+    median,
+    pack_rays,
+    sampson,
+    solve,
+    turn,
+)
 
 
 @compiled
@@ -169,6 +178,110 @@ def normal_equations(
 
 
 @compiled
+def weigh(
+    residuals: np.ndarray,
+    limit: float,
+    settings: tuple[float, float, float],
+    weights: np.ndarray,
+    scratch: np.ndarray,
+) -> None:
+    """Tukey's weights of the points, see `bundle_adjustment.adjusted`.
+
+    Args:
+        residuals: [K, 6].
+        limit: pixels beyond which an observation does not count.
+        settings: of `adjust`.
+        weights: [K], to be written.
+        scratch: [K], of any content.
+    """
+    tukey, mad_to_sigma, min_sigma = settings
+    within = 0
+    for k in range(len(weights)):
+        square = 0.0
+        for line in range(6):
+            square += residuals[k, line] * residuals[k, line]
+        weights[k] = math.sqrt(square / 3)
+        scratch[within] = weights[k]
+        within += weights[k] <= limit
+    sigma = max(mad_to_sigma * median(scratch, within), 1e-6) if within else limit
+    scale = 1 / (tukey * max(sigma, min_sigma))
+    for k in range(len(weights)):
+        scaled = min(weights[k] * scale, 1.0)
+        weights[k] = (1 - scaled * scaled) ** 2
+
+
+@compiled
+def adjust(
+    xy: np.ndarray,
+    to_pixels: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    to_second: np.ndarray,
+    position: np.ndarray,
+    points: np.ndarray,
+    residuals: np.ndarray,
+    by_pose: np.ndarray,
+    by_baseline: np.ndarray,
+    steps: np.ndarray,
+    steps_by_pose: np.ndarray,
+    weights: np.ndarray,
+    limit: float,
+    max_steps: int,
+    converged: float,
+    settings: tuple[float, float, float],
+) -> None:
+    """As `bundle_adjustment.bundle_adjust`; all arguments up to `limit` as of `linearise`.
+
+    Args:
+        xy: see there.
+        to_pixels: likewise.
+        rotation: likewise, replaced by the refined one; and so are the translation and the points.
+        translation: likewise.
+        to_second: likewise.
+        position: likewise.
+        points: likewise.
+        residuals: likewise, at the end; and so are the following ones.
+        by_pose: likewise.
+        by_baseline: likewise.
+        steps: likewise.
+        steps_by_pose: likewise.
+        weights: [K], to be written.
+        limit: pixels beyond which an observation does not count.
+        max_steps: most Gauss-Newton steps.
+        converged: metres and radians; a step whose largest entry is smaller is the last one.
+        settings: TUKEY and MAD_TO_SIGMA of motion_fit.py, and its MIN_SIGMA.
+    """
+    scratch, normal, step = np.empty(len(weights)), np.empty((6, 6)), np.empty(6)
+    for number in range(max_steps + 1):
+        linearise(
+            xy, to_pixels, rotation, translation, to_second, position, points,
+            residuals, by_pose, by_baseline, steps, steps_by_pose,
+        )  # fmt: skip
+        weigh(residuals, limit, settings, weights, scratch)
+        if number == max_steps or (number and np.abs(step).max() < converged):
+            break
+        found = normal_equations(residuals, by_pose, weights)
+        trace = 0.0
+        for i in range(6):
+            trace += found[i, i]
+        for i in range(6):
+            step[i] = -found[6, i]
+            for j in range(6):
+                normal[i, j] = found[i, j]
+            normal[i, i] += 1e-9 * trace
+        solve(normal, step)
+        for k in range(len(points)):
+            for axis in range(3):
+                moved = steps[k, axis]
+                for i in range(6):
+                    moved += steps_by_pose[k, axis, i] * step[i]
+                points[k, axis] += moved
+        turn(rotation, step[3], step[4], step[5])
+        for axis in range(3):
+            translation[axis] += step[axis]
+
+
+@compiled
 def triangulate(
     rays: np.ndarray, rotation: np.ndarray, direction: np.ndarray, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -208,9 +321,11 @@ def triangulate(
 def compile_all() -> None:
     """Compile what is above."""
     xy, to_pixels, points = np.zeros((3, 8, 2)), np.zeros((3, 8, 2, 2)), np.ones((8, 3))
-    matrices, residuals = np.zeros((2, 8, 6, 6)), np.zeros((8, 6))
-    written = residuals, *matrices, np.zeros((8, 3)), np.zeros((8, 3, 6))
-    linearise(xy, to_pixels, np.eye(3), np.ones(3), np.eye(3), np.ones(3), points, *written)
-    normal_equations(residuals, matrices[0], np.ones(8))
+    (by_pose, by_baseline), residuals = np.zeros((2, 8, 6, 6)), np.zeros((8, 6))
+    adjust(
+        xy, to_pixels, np.eye(3), np.ones(3), np.eye(3), np.ones(3), points, residuals, by_pose,
+        by_baseline, np.zeros((8, 3)), np.zeros((8, 3, 6)), np.ones(8), 4.0, 1, 1e-4,
+        (4.685, 1.4826, 0.25),
+    )  # fmt: skip
     rays = pack_rays(xy[0], to_pixels[0], xy[1], to_pixels[1])
     triangulate(rays, np.eye(3), np.ones(3), 4.0)

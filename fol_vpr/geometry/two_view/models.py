@@ -206,15 +206,23 @@ def sampling_order(query: np.ndarray, reference: np.ndarray, cosines: np.ndarray
     )
     # Of numbers around 0, single precision has enough digits.
     near = np.asarray(scaled - scaled.mean(axis=0), np.float32)
+    excess = np.asarray(cosines[first] - cosines[first[-1]] + MIN_EXCESS, np.float32)
+    promising = np.argsort(-_promises(near, excess), kind='stable')
+    return np.concatenate([first[promising], order[SUPPORTING_MATCHES:]])
+
+
+def _promises(near: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """[K] how promising matches are, by their scaled displacements and positions [K, 4]."""
+    module = compiled.ready('fol_vpr.geometry.two_view.compiled_sampling')
+    if module is not None:
+        return np.asarray(module.promises(np.ascontiguousarray(near.T), excess))
     squares = np.einsum('ij,ij->i', near, near)
     support = near @ (2 * near).T
     support -= squares - 1
     support -= squares[:, None]
     np.maximum(support, 0, out=support)
-    excess = cosines[first] - cosines[first[-1]] + MIN_EXCESS
     # Every match supports itself by 1, which does not count.
-    promising = np.argsort(-excess * (support @ excess - excess), kind='stable')
-    return np.concatenate([first[promising], order[SUPPORTING_MATCHES:]])
+    return np.asarray(excess * (support @ excess - excess))
 
 
 def _sampling(count: int, cosines: np.ndarray | None) -> tuple[np.ndarray, int, int]:

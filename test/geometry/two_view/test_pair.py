@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.geometry.points import MATRIX, PINHOLE, two_views
+from helpers.processes.compiled_code import WAYS, computed, in_both_ways
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.geometry import MatchedPair, verify_pair, verify_pairs
+from fol_vpr.geometry.two_view import models
 from fol_vpr.geometry.two_view.models import sampling_order
 
 SIZE = (640, 480)
@@ -98,14 +100,16 @@ def test_the_most_similar_matches_are_sampled_first(cameras):
     assert known.inliers > misled.inliers
 
 
-def test_matches_displaced_like_those_around_them_are_sampled_first():
+@pytest.mark.parametrize('way', WAYS)
+def test_matches_displaced_like_those_around_them_are_sampled_first(way):
     """Cosines tell nothing here; the displacements do."""
     for seed in range(5):
         views = two_views(
             np.random.default_rng(seed), (0.5, 0.0, 1.0), noise=0.5, wrong=0.7, count=300
         )
         cosines = np.random.default_rng(seed + 9).uniform(0.7, 0.9, 300)
-        order = sampling_order(views.query, views.reference, cosines)
+        with computed(way):
+            order = sampling_order(views.query, views.reference, cosines)
         assert sorted(order) == list(range(300))
         assert (order[:40] >= 210).mean() > 0.7
 
@@ -117,6 +121,16 @@ def test_beyond_the_most_similar_matches_the_order_is_that_of_the_cosines():
     by_cosine = np.argsort(-cosines)
     assert sorted(order[:400]) == sorted(by_cosine[:400])
     assert order[400:].tolist() == by_cosine[400:].tolist()
+
+
+@pytest.mark.parametrize('count', [1, 7, 400])
+def test_both_ways_promise_the_same(count):
+    rng = np.random.default_rng(count)
+    near = rng.normal(0, 0.6, (count, 4)).astype(np.float32)
+    excess = rng.uniform(0.02, 0.3, count).astype(np.float32)
+    one, other = in_both_ways(lambda: models._promises(near, excess))
+    np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
+    assert count == 1 or one.max() > 0.01
 
 
 @pytest.mark.parametrize('turn', [(0.0, 0.05, 0.0), (0.1, -0.3, 0.0), (0.0, 0.0, 0.6)])
