@@ -68,6 +68,9 @@ def _places_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--strength', type=float, default=usual.strength,
                         help='0 .. 1, how bad the camera may be; with --conditions, which are '
                         'taken as they are, only where they --vary')  # fmt: skip
+    parser.add_argument(
+        '--depth', action='store_true', help='write the depth of each view, and its camera'
+    )
     parser.add_argument('--workers', type=int, default=1, help='processes')
     add_json(parser, 'folder and number of pictures')
     parser.set_defaults(town_run=_places)
@@ -89,6 +92,7 @@ def _places(options: argparse.Namespace) -> int:
         in_turn=options.in_turn,
         vary=options.vary,
         strength=options.strength,
+        depth=options.depth,
     )
     with Progress('town places', unit='towns') as progress:
 

@@ -20,6 +20,7 @@ from training.town.camera.effects import develop, encode
 from training.town.camera.renderer import PinholeCamera, Renderer
 from training.town.camera.shading import Shader
 from training.town.camera.visibility import View, overlap
+from training.town.depth import DepthView, depth_view, write_depth
 from training.town.noise import Rng, random_stream
 from training.town.world.draft import Walk
 from training.town.world.town import Town, generate_town
@@ -52,6 +53,7 @@ class PlacesConfig:
         strength: 0 .. 1, how bad the camera may be, where conditions vary or none is named.
         blocks: of a town, in either direction.
         storeys: of corridors, beside those between streets.
+        depth: whether the depth of each view is written, and its camera.
     """
 
     seed: int = 1
@@ -71,6 +73,7 @@ class PlacesConfig:
     strength: float = 1.0
     blocks: tuple[int, int] = (4, 3)
     storeys: int = 6
+    depth: bool = False
 
 
 class PlaceSite(NamedTuple):
@@ -93,12 +96,13 @@ class PlaceSite(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """One view of a place."""
+    """One view of a place; its depth where it is asked for."""
 
     jpeg: bytes
     camera: PinholeCamera
     condition: Condition
     overlap: float
+    depth: DepthView | None
 
 
 def choose_sites(town: Town, count: int, indoor: float, rng: Rng) -> list[PlaceSite]:
@@ -168,7 +172,9 @@ class Photographer:
             if site.walk.kind != 'corridor':
                 shader.aim(site.position)
             image = develop(shader.shade(seen), condition, rng)
-            pictures.append(Picture(encode(image, condition.jpeg), camera, condition, common))
+            metres = depth_view(seen, shader, condition.distortion) if config.depth else None
+            jpeg = encode(image, condition.jpeg)
+            pictures.append(Picture(jpeg, camera, condition, common, metres))
         return pictures if len(pictures) >= min(config.views, 3) else None
 
     def _camera(self, site: PlaceSite, rng: Rng, reach: float, wide: bool) -> PinholeCamera:
@@ -234,11 +240,15 @@ def write_town(config: PlacesConfig, seed: int, output: Path) -> list[list[objec
             made += 1
             folder = output / 'places' / name
             folder.mkdir(parents=True, exist_ok=True)
+            depths = {}
             for index, picture in enumerate(pictures):
                 light = 'dark' if picture.condition.night else 'light'
                 file = f'places/{name}/{index:02d}_{light}.jpg'
                 (output / file).write_bytes(picture.jpeg)
                 rows.append([file, seed, name, *_row(picture, sites[number])])
+                if picture.depth is not None:
+                    depths[Path(file).name] = picture.depth
+            write_depth(folder, depths)
     return rows
 
 

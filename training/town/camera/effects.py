@@ -145,15 +145,23 @@ def _vignette(width: int, height: int, amount: float) -> np.ndarray:
     return np.asarray(1 - amount * radius)
 
 
+def unbent(x: np.ndarray, y: np.ndarray, amount: float, ratio: float) -> np.ndarray:
+    """By what a point of a bent picture is multiplied to be that of the pinhole picture.
+
+    Args:
+        x, y: from the middle, in half widths.
+        amount: see `Condition.distortion`.
+        ratio: height by width. The corners of both pictures are at the same places.
+    """
+    return np.asarray((1 + amount * (x**2 + y**2)) / (1 + amount * (1 + ratio**2)))
+
+
 def _bend(radiance: np.ndarray, amount: float) -> np.ndarray:
     """Barrel distortion: straight lines bow outwards, as through a wide lens."""
     height, width = radiance.shape[:2]
     x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1
     y = ((np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1) * height / width
-    square = x[None] ** 2 + y[:, None] ** 2
-    # The corners of the result lie at the corners of the pinhole picture.
-    corner = 1 + (height / width) ** 2
-    factor = (1 + amount * square) / (1 + amount * corner)
+    factor = unbent(x[None], y[:, None], amount, height / width)
     map_x = (x[None] * factor + 1) / 2 * width - 0.5
     map_y = (y[:, None] * factor * width / height + 1) / 2 * height - 0.5
     return np.asarray(

@@ -66,8 +66,12 @@ class PinholeCamera:
         focal = width / 2 / np.tan(self.fov / 2)
         x = (np.arange(width) + 0.5 - width / 2) / focal
         z = (height / 2 - np.arange(height) - 0.5) / focal
+        return self.rays_at(x[None, :], z[:, None])
+
+    def rays_at(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """[..., 3] float32 in the world, by their tangents to the right and up."""
         right, forward, up = self.axes()
-        rays = x[None, :, None] * right + z[:, None, None] * up + forward
+        rays = x[..., None] * right + z[..., None] * up + forward
         return np.asarray(rays.astype(np.float32))
 
 
