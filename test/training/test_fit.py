@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.scenes import view
-from helpers.training.datasets import grouped, video
+from helpers.training.datasets import grouped, video, with_depth
 
 from fol_vpr.cli.common import console
 from fol_vpr.config import NetworkConfig
@@ -52,7 +52,7 @@ def small(tmp_path_factory):
     """A configuration, and the folder of a run of two epochs that ended."""
     folder = tmp_path_factory.mktemp('fit')
     config = folder / 'small.yaml'
-    places = grouped(folder / 'places', 6)
+    places = with_depth(grouped(folder / 'places', 6))
     config.write_text(SMALL.format(places=places, folder=folder))
     assert main(['fit', '--config', str(config)]) == 0
     return config, folder / 'run'
@@ -155,8 +155,9 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
         (2, 3, ['data.workers=0']),
         (3, 3, ['data.workers=0']),
         (3, 3, ['data.workers=2', 'data.places=2', 'model.equal_average_from=1']),
+        (3, 3, ['data.workers=2', 'data.places=2', 'losses.views=1']),
     ],
-    ids=['after an epoch', 'within one', 'within one, with workers'],
+    ids=['after an epoch', 'within one', 'within one, with workers', 'within one, with depth'],
 )
 def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut, others):
     config, _ = small
@@ -179,8 +180,11 @@ def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut, others):
     with open(tmp_path / 'cut' / 'metrics.csv', newline='') as file:
         rows = [row for row in csv.DictReader(file) if row['name'] == 'loss/total']
     assert [row['step'] for row in rows] == ['0', '1', '2', '3']
-    for name in ('loss/total', 'batch'):
+    for name in ('loss/total', 'batch', 'loss/views'):
         assert values(tmp_path / 'cut', name) == values(tmp_path / 'whole', name)
+    # Of 81 patch centres and some of another place, all are alike at the beginning.
+    shared = values(tmp_path / 'whole', 'loss/views').values()
+    assert all(value > 1 for value in shared) and bool(shared) == ('losses.views=1' in others)
     assert len(set(values(tmp_path / 'cut', 'batch').values())) == 4
 
 
@@ -239,6 +243,7 @@ def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
     ('changes', 'message'),
     [
         (['data.workers=1'], r'place001/1\.jpg'),
+        (['data.workers=1', 'losses.views=1'], r'place000/\.depth/\d\.png is no depth image'),
         (['data.places=7'], 'a batch of 7 places needs as many'),
         (['run.accelerator=abacus'], 'run: '),
         (
@@ -252,8 +257,12 @@ def test_without_validation_nothing_is_called_the_best(small, tmp_path, capsys):
 )
 def test_what_goes_wrong_in_a_run_is_said_in_a_line(small, tmp_path, capsys, changes, message):
     config, _ = small
-    root = grouped(tmp_path / 'places', 4, images=2)
-    (root / 'place001' / '1.jpg').write_bytes(b'no image')
+    root = with_depth(grouped(tmp_path / 'places', 4, images=2))
+    if 'losses.views=1' in changes:
+        for path in (root / 'place000' / '.depth').glob('*.png'):
+            path.write_bytes(b'no image')
+    else:
+        (root / 'place001' / '1.jpg').write_bytes(b'no image')
     video(tmp_path / 'video', 'a', 4)
     changes = [change.replace('PATH', str(tmp_path / 'video')) for change in changes]
     settings = [f'data.train.0.path={root}', 'validation.sets=[]', f'run.output={tmp_path}/run']

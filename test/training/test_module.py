@@ -12,7 +12,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from helpers.training import one_step
-from helpers.training.datasets import grouped
+from helpers.training.datasets import grouped, with_depth
 
 from fol_vpr.errors import FolVprError, InputError, WeightsError
 from fol_vpr.network import build_fol, save_weights
@@ -124,7 +124,7 @@ def test_the_average_follows_the_weights():
 
 
 def test_two_processes_learn_what_one_does(tmp_path):
-    folder = grouped(tmp_path / 'places', 4)
+    folder = with_depth(grouped(tmp_path / 'places', 4))
     one_step.main([str(folder), str(tmp_path / 'alone'), '1'])
     # As a user starts it: Lightning starts the second process, which talks to the first over gloo.
     done = subprocess.run(
@@ -146,7 +146,7 @@ def test_bfloat16_learns_what_float32_does(tmp_path):
 
     The gradient is clipped, with an optimiser that is fused, as it is on a CPU.
     """
-    folder = str(grouped(tmp_path / 'places', 4))
+    folder = str(with_depth(grouped(tmp_path / 'places', 4)))
     found = {}
     for precision in ('32-true', 'bf16-mixed'):
         one_step.main([folder, str(tmp_path / precision), '1', precision])

@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         config.run.seed,
         config.night,
         config.handheld,
+        config.losses.views > 0,
     )
     data.setup('fit')
     _make_folder(folder, config, is_new=checkpoint is None)

@@ -14,6 +14,7 @@ from fol_vpr.errors import InputError
 from fol_vpr.sources import decode_bytes
 from fol_vpr.sources.folder import list_images, read_image_file
 from training.data.config import FoldersSource, VideosSource
+from training.data.views import View, read_view
 
 
 class FilePlaces:
@@ -41,6 +42,11 @@ class FilePlaces:
         """Read and decode; see `PlaceDataset`."""
         path = self.root / self.places[place][number]
         return decode_bytes(read_image_file(path), str(path), upright=True)
+
+    def view(self, place: int, number: int) -> View | None:
+        """None: of most files nobody knows; see `ViewedPlaces`."""
+        del place, number
+        return None
 
     def neighbours(self, place: int) -> Sequence[int]:
         """None: places in files are taken to be apart from each other."""
@@ -74,6 +80,10 @@ class GroupedFolders(FilePlaces):
             )
         images = sum(map(len, places))
         super().__init__(root, places, f'{len(places)} places, {images} images of {root}')
+
+    def view(self, place: int, number: int) -> View | None:
+        """What the town has written beside the image; see `ViewedPlaces`."""
+        return read_view(self.root / self.places[place][number])
 
 
 class Videos(FilePlaces):

@@ -8,6 +8,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from fol_vpr.errors import InputError
+from fol_vpr.network.model.architectures import PATCH
 from training.data.batches import Batch, Batches, prepare_worker
 from training.data.config import AugmentationConfig, DataConfig
 from training.data.images.augmentation import Augmentation
@@ -28,6 +30,7 @@ class PlacesData(pl.LightningDataModule):
         seed: of the run.
         night: how an image by day is turned into one at night.
         handheld: what a camera in a hand sees.
+        views: whether batches tell where the patches of an image are seen in another photograph.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class PlacesData(pl.LightningDataModule):
         seed: int,
         night: NightConfig | None = None,
         handheld: HandheldConfig | None = None,
+        views: bool = False,
     ) -> None:
         super().__init__()
         self._config = data
         self._augmentation = augmentation
         self._night, self._handheld = night, handheld
         self._input_size = input_size
+        self._patches = input_size // PATCH if views else 0
         self._seed = seed
         self.places: Places | None = None
         self.miner: HardPlaceMiner | None = None
@@ -52,7 +57,7 @@ class PlacesData(pl.LightningDataModule):
         """Open the sources.
 
         Raises:
-            InputError: one of them cannot be used.
+            InputError: one of them cannot be used, or none has the depth that is asked for.
         """
         del stage
         if self.places is None:
@@ -61,6 +66,16 @@ class PlacesData(pl.LightningDataModule):
             if self._config.confusing > 1:
                 size = len(self.places)
                 self.miner = HardPlaceMiner(size, self._config.confusing, self._seed)
+            if self._patches and not self._has_depth():
+                raise InputError(
+                    'losses.views is on, and no place of data.train has depth: draw them with '
+                    '`python -m training town places --depth`, or set losses.views to 0'
+                )
+
+    def _has_depth(self) -> bool:
+        """Whether any place has it; of those that have, the first image has it."""
+        assert self.places is not None
+        return any(self.places.view(place, 0) for place in range(len(self.places)))
 
     @property
     def batches(self) -> int:
@@ -93,7 +108,7 @@ class PlacesData(pl.LightningDataModule):
             self._augmentation, self._input_size, self._night, self._handheld
         )
         return DataLoader(
-            Batches(self.places, augmentation),
+            Batches(self.places, augmentation, self._patches),
             batch_size=None,
             sampler=sampler,
             num_workers=config.workers,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from fol_vpr.errors import InputError
+from training.data.views import View
 
 
 class PlaceDataset(Protocol):
@@ -42,6 +43,19 @@ class PlaceDataset(Protocol):
         ...
 
 
+@runtime_checkable
+class ViewedPlaces(Protocol):
+    """Places of whose images depth and camera may be known."""
+
+    def view(self, place: int, number: int) -> View | None:
+        """Depth and camera of image `number` of a place, where it has them.
+
+        Raises:
+            InputError: they are damaged; the file is named.
+        """
+        ...
+
+
 class Places:
     """Several sources one after the other, as one.
 
@@ -70,6 +84,12 @@ class Places:
         """See `PlaceDataset`."""
         source, offset = self._find(place)
         return self.sources[source].load(place - offset, number)
+
+    def view(self, place: int, number: int) -> View | None:
+        """See `ViewedPlaces`; None where the source does not know."""
+        index, offset = self._find(place)
+        source = self.sources[index]
+        return source.view(place - offset, number) if isinstance(source, ViewedPlaces) else None
 
     def neighbours(self, place: int) -> Sequence[int]:
         """See `PlaceDataset`."""

@@ -39,6 +39,10 @@ class LossConfig(Checked):
 
     twins: float = _weight(0.0, 'known correspondences, for random weights (ours; data.twins)')
 
+    views: float = _weight(
+        0.0, 'known correspondences of two photographs of a place, where there is depth (ours)'
+    )
+
     supervised_contrast: float = _weight(
         0.0, 'the supervised contrastive loss of global descriptors, for random weights (not FoL)'
     )
@@ -94,7 +98,7 @@ class LossConfig(Checked):
     )
 
     twins_temperature: float = setting(
-        0.07, 'Temperature of the cosines of twins.', minimum=1e-3, maximum=10
+        0.07, 'Temperature of the cosines of twins and views.', minimum=1e-3, maximum=10
     )
 
     supervised_temperature: float = setting(

@@ -42,6 +42,10 @@ class LossInputs:
             where that is not known.
         frames: [B, 3, 3], perspective maps from an image to its photograph, in shares of their
             sides, or None.
+        partners: [B] int64, how many rows further on the image is in which `points` are, another
+            photograph of the place; 0 where there is none. None where that is not known.
+        points: [B, N, 2], where the patch centres of each image are seen in that one, in shares
+            of its sides; outside 0 to 1 where they are not. Or None.
     """
 
     descriptor: Tensor
@@ -53,6 +57,8 @@ class LossInputs:
     grid: tuple[int, int]
     photographs: Tensor | None = None
     frames: Tensor | None = None
+    partners: Tensor | None = None
+    points: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, (h, w) = len(self.descriptor), self.grid
@@ -65,6 +71,8 @@ class LossInputs:
         }
         if self.photographs is not None:
             expected |= {'photographs': (batch,), 'frames': (batch, 3, 3)}
+        if self.partners is not None:
+            expected |= {'partners': (batch,), 'points': (batch, h * w, 2)}
         for name, sizes in expected.items():
             shape = tuple(getattr(getattr(self, name), 'shape', ()))
             fits = len(shape) == len(sizes) and all(
@@ -83,6 +91,8 @@ class LossInputs:
         labels: Tensor,
         photographs: Tensor | None = None,
         frames: Tensor | None = None,
+        partners: Tensor | None = None,
+        points: Tensor | None = None,
     ) -> LossInputs:
         """Of `FoL.encode` and what is known of its images."""
         tokens, aggregated, dense = encoded
@@ -96,6 +106,8 @@ class LossInputs:
             grid=tokens.grid,
             photographs=photographs,
             frames=frames,
+            partners=partners,
+            points=points,
         )
 
     @cached_property

@@ -14,7 +14,7 @@ from training.losses.correspondence import correspondence_loss
 from training.losses.inputs import LossInputs
 from training.losses.local import local_triplet_loss
 from training.losses.multi_similarity import multi_similarity_loss, supervised_contrast_loss
-from training.losses.twins import twin_loss
+from training.losses.twins import twin_loss, view_loss
 
 LOSSES = (
     'multi_similarity',
@@ -23,6 +23,7 @@ LOSSES = (
     'contrast',
     'correspondence',
     'twins',
+    'views',
     'supervised_contrast',
 )
 
@@ -30,8 +31,8 @@ LOSSES = (
 class FoLLoss(nn.Module):
     """Multi-similarity + local triplet + λ₁ SAL + λ₂ CEL + λ₃ pseudo-correspondence (FoL, paper).
 
-    And two more, off by default, for networks that begin with random weights: `twins` and
-    `supervised_contrast`.
+    And three more, off by default: `twins` and `supervised_contrast`, for networks that begin with
+    random weights, and `views`, for places of known depth.
     Each is computed in float32, also under autocast, and not at all where its weight is 0. SAL,
     CEL and pseudo-correspondences are means over images or pairs of images within places: for
     equal shares of whole places they are the same on one process and, averaged, on several. The
@@ -69,6 +70,7 @@ class FoLLoss(nn.Module):
                 ratio=config.correspondence_ratio,
             ),
             'twins': partial(twin_loss, temperature=config.twins_temperature),
+            'views': partial(view_loss, temperature=config.twins_temperature),
             'supervised_contrast': partial(
                 supervised_contrast_loss, temperature=config.supervised_temperature
             ),

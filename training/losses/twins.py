@@ -3,7 +3,8 @@
 Not of FoL: the paper begins with DINOv2, whose patches are told apart before the first step. In a
 network from random weights all local descriptors are alike, mutual nearest neighbours are chance,
 and the losses that learn from them settle on that. Two differently changed copies of one
-photograph (twins) have correspondences that nobody has to guess.
+photograph (twins) have correspondences that nobody has to guess. They do not show what another
+viewpoint, weather or hour does to a point; two photographs of a place of known depth do.
 """
 
 from __future__ import annotations
@@ -38,8 +39,42 @@ def twin_loss(inputs: LossInputs, *, temperature: float = 0.07) -> Tensor:
         return inputs.zero()
     assert inputs.frames is not None
     first, second = pairs.unbind(1)
-    h, w = inputs.grid
     points = corresponding(inputs.frames[first], inputs.frames[second], inputs.grid)
+    return _found_again(inputs, first, second, points, temperature)
+
+
+@full_precision
+def view_loss(inputs: LossInputs, *, temperature: float = 0.07) -> Tensor:
+    """The same over two photographs of a place, where it is known which points they share.
+
+    Args:
+        inputs: with `partners` and `points`.
+        temperature: of the cosines.
+
+    Returns:
+        The mean over all points that both photographs show; 0 where there are none.
+    """
+    if inputs.partners is None or inputs.points is None:
+        return inputs.zero()
+    first = inputs.partners.nonzero().flatten()
+    if not len(first):
+        return inputs.zero()
+    second = first + inputs.partners[first]
+    return _found_again(inputs, first, second, inputs.points[first], temperature)
+
+
+def _found_again(
+    inputs: LossInputs, first: Tensor, second: Tensor, points: Tensor, temperature: float
+) -> Tensor:
+    """InfoNCE of P pairs of images.
+
+    Args:
+        first, second: [P] int64, the images.
+        points: [P, N, 2], where the patch centres of the first ones are in the second ones, in
+            shares of their sides; those within half a patch of the border, or outside, do not
+            count.
+    """
+    h, w = inputs.grid
     scale = points.new_tensor([w, h])
     inside = ((points * scale > 0.5) & (points * scale < scale - 0.5)).all(dim=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,32 @@ def grouped(root: Path, places: int, images: int = 4) -> Path:
     for place in range(places):
         for number in range(images):
             write(root / f'place{place:03d}' / f'{number}.jpg', place, 5 * number)
+    return root
+
+
+def with_depth(root: Path, metres: float = 10.0) -> Path:
+    """Depth and cameras beside the images of `grouped`: a wall, along which the camera moves.
+
+    The world is that of the first image: x to the right, y down, z forward.
+    """
+    for place in root.iterdir():
+        folder = place / '.depth'
+        folder.mkdir()
+        cameras = {}
+        for path in sorted(place.glob('*.jpg')):
+            depth = np.full((120, 160), round(256 * metres), np.uint16)
+            assert cv2.imwrite(str(folder / f'{path.stem}.png'), depth)
+            cameras[path.name] = {
+                'depth': f'{path.stem}.png',
+                'size': [160, 120],
+                'intrinsics': [150.0, 150.0, 80.0, 60.0],
+                'distortion': 0.0,
+                'rotation': np.eye(3).tolist(),
+                # Five pixels of 320 each time.
+                'position': [int(path.stem) * 2.5 * metres / 150, 0.0, 0.0],
+            }
+        text = json.dumps({'unit': 1 / 256, 'views': cameras})
+        (folder / 'cameras.json').write_text(text)
     return root
 
 

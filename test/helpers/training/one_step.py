@@ -13,6 +13,7 @@ import torch
 from training.config import ModelConfig, RunConfig, TrainingConfig
 from training.data import PlacesData
 from training.data.config import AugmentationConfig, DataConfig, FoldersSource
+from training.losses import LossConfig
 from training.module import FoLTraining
 
 
@@ -32,7 +33,11 @@ def main(arguments: list[str]) -> None:
     folder, output, processes = arguments[:3]
     torch.set_num_threads(1)
     pl.seed_everything(1, verbose=False)
-    config = TrainingConfig(ModelConfig('fol_tiny', input_size=126), run=RunConfig(seed=1))
+    config = TrainingConfig(
+        ModelConfig('fol_tiny', input_size=126),
+        losses=LossConfig(views=1.0),
+        run=RunConfig(seed=1),
+    )
     module = FoLTraining(config)
     for layer in module.net.modules():
         if isinstance(layer, torch.nn.Dropout):
@@ -44,7 +49,8 @@ def main(arguments: list[str]) -> None:
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, use_distributed_sampler=False, callbacks=[Gradients(output)],
     )  # fmt: skip
-    trainer.fit(module, datamodule=PlacesData(data, AugmentationConfig(), 126, 1))
+    places = PlacesData(data, AugmentationConfig(), 126, 1, views=True)
+    trainer.fit(module, datamodule=places)
 
 
 if __name__ == '__main__':

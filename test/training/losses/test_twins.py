@@ -10,9 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fol_vpr.errors import InputError
 from training.losses import LossInputs
 from training.losses.multi_similarity import supervised_contrast_loss
-from training.losses.twins import corresponding, interpolated, patch_centres, twin_loss
+from training.losses.twins import (
+    corresponding,
+    interpolated,
+    patch_centres,
+    twin_loss,
+    view_loss,
+)
 
 GRID = (9, 10)
 SHIFT = torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, -0.1], [0.0, 0.0, 1.0]])
@@ -78,6 +85,52 @@ def test_without_twins_it_is_silent():
     batch = inputs([torch.eye(3), LOOK], [1, 2])
     assert twin_loss(batch) == 0
     assert twin_loss(replace(batch, photographs=None, frames=None)) == 0
+
+
+def two_views(**changes: Tensor) -> LossInputs:
+    """Two views of each of two places, as if depth had told where they show the same."""
+    frames = [torch.eye(3), LOOK, torch.eye(3), SHIFT]
+    order = [1, 0, 3, 2]
+    points = corresponding(torch.stack(frames), torch.stack([frames[i] for i in order]), GRID)
+    known = {'partners': torch.tensor([1, -1, 1, -1]), 'points': points}
+    found = inputs(frames, [1, 1, 2, 2], **(known | changes))
+    return replace(found, photographs=torch.arange(4))
+
+
+def test_views_are_learned_from_as_twins_are():
+    torch.manual_seed(0)
+    twins = inputs([torch.eye(3), LOOK, torch.eye(3), SHIFT], [1, 1, 2, 2])
+    views = two_views()
+    assert twin_loss(views) == 0 == view_loss(twins)
+    assert torch.equal(view_loss(views), twin_loss(twins))
+
+
+def test_views_that_agree_have_little_to_learn():
+    torch.manual_seed(0)
+    views = two_views()
+    right = view_loss(views, temperature=0.02)
+    crossed = replace(views, points=views.points[[1, 0, 3, 2]])
+    assert right < 0.1
+    assert view_loss(crossed, temperature=0.02) > right + 2
+
+
+def test_views_learn_from_both_images_and_from_what_both_show_alone():
+    torch.manual_seed(0)
+    dense = two_views().dense
+    hidden = torch.full_like(two_views().points, -1)
+    # Only the first two share anything, and of that the two upper rows of the first.
+    points = hidden.clone()
+    points[0, :20] = patch_centres(GRID)[:20] * 0.9 + 0.05
+    views = two_views(points=points, dense=dense.clone().requires_grad_())
+    view_loss(views).backward()
+    moved = views.dense.grad.flatten(1).norm(dim=1) > 0
+    assert moved[:2].all()
+    below = views.dense.grad[0, 8:]
+    assert views.dense.grad[0, :8].norm() > 0 == below.norm()
+    assert view_loss(two_views(points=hidden)) == 0
+    assert view_loss(two_views(partners=torch.zeros(4, dtype=torch.int64))) == 0
+    with pytest.raises(InputError, match='points has the shape'):
+        two_views(points=points[:, :-1])
 
 
 def test_gradcheck():

@@ -18,6 +18,7 @@ import numpy as np
 from fol_vpr.errors import StorageError
 from fol_vpr.sources.folder import read_image_file
 from training.data.folders import FilePlaces
+from training.data.views import View
 
 _VERSION = b'fol_vpr decoded images 1'
 
@@ -78,6 +79,10 @@ class DecodedPlaces:
     def neighbours(self, place: int) -> Sequence[int]:
         """See `PlaceDataset`."""
         return self._data.neighbours(place)
+
+    def view(self, place: int, number: int) -> View | None:
+        """See `ViewedPlaces`."""
+        return self._data.view(place, number)
 
     def load(self, place: int, number: int) -> np.ndarray:
         """See `PlaceDataset`; the array cannot be written to."""
