@@ -71,7 +71,8 @@ def _depend_on_all_sources(function: Any) -> None:
     """Let the cache of a compiled function be no older than the newest source of any.
 
     Numba compares the file of the function alone, so that it would go on with the former code of
-    a function, or the former value of a constant, of another file.
+    a function, or the former value of a constant, of another `compiled_*.py`. Constants of files
+    of other names are still not seen.
     """
     file = getattr(getattr(function, '_cache', None), '_cache_file', None)
     if file is not None and hasattr(file, '_source_stamp'):

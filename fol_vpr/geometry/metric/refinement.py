@@ -119,11 +119,13 @@ def refine_pose(
     pose = None
     enough = len(aligned.first_xy) >= MIN_POINTS and config.second_views
     views = _second_views(hypothesis.place, ranked, references) if enough else []
+    here = _viewpoint(hypothesis.place)
+    to_first = inverse(here.camera) if views and here is not None else None
     for second in views[: config.second_views]:
-        here, there = _viewpoint(hypothesis.place), _viewpoint(second)
-        assert here is not None and there is not None
+        there = _viewpoint(second)
+        assert to_first is not None and there is not None
         # Errors of the poses of two map images are taken as independent.
-        baseline = compose(inverse(here.camera), there.camera)
+        baseline = compose(to_first, there.camera)
         found = _metric_with_second_image(
             aligned, hypothesis.place, second, baseline, references, precise
         )
