@@ -34,6 +34,7 @@ MODULES = (
     'fol_vpr.geometry.two_view.compiled_motions',
     'fol_vpr.geometry.two_view.compiled_rotation',
     'fol_vpr.geometry.two_view.compiled_sampling',
+    'fol_vpr.network.cpu.compiled_blocks',
     'fol_vpr.retrieval.compiled_int8',
     'fol_vpr.retrieval.compiled_matching',
     'fol_vpr.retrieval.compiled_spatial',

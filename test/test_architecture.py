@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'fol_vpr'
 FOLDERS = ('fol_vpr', 'training', 'benchmarks', 'examples', 'test')
 
-BASE = {'datatypes', 'errors', 'config', 'files', 'json_text', 'compiled', 'openmp', 'threads'}
+BASE = {'datatypes', 'errors', 'config', 'files', 'json_text', 'compiled', 'compiled_tiles'}
+BASE |= {'openmp', 'threads'}
 # One floor, whose parts do not know each other.
 PARTS = {'network', 'database', 'retrieval', 'decision', 'sources'}
 MAPS = {'mapping', 'loop_closure', 'recognizer'}
@@ -24,6 +25,7 @@ MAY_IMPORT = {
     'files': BASE,
     'json_text': BASE,
     'compiled': BASE,
+    'compiled_tiles': BASE,
     'openmp': BASE,
     'threads': BASE,
     'config': BASE,

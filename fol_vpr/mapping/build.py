@@ -90,6 +90,7 @@ def build_map(
     with MapWriter(
         output, header, source_id=source_id, overwrite=overwrite, resumable=resumable
     ) as writer:
+        extractor.compile()
         places = writer.resumed
         frames = _remaining(source, writer, config, on_bad)
         size = config.batch or extractor.batch

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fol_vpr import compiled
 from fol_vpr.config import NetworkConfig
 from fol_vpr.datatypes import Features, Masks
 from fol_vpr.errors import DeviceError
@@ -153,6 +154,15 @@ class FeatureExtractor:
         prepared = image if isinstance(image, PreparedImage) else self.prepare(image)
         with self._turn:
             return self._open().masks(prepared)
+
+    def compile(self) -> None:
+        """Compile what makes the network faster on this processor, if anything does; wait for it.
+
+        For programs that extract many images. It takes some twenty seconds at the first start on
+        a machine and one later (fol_vpr/compiled.py).
+        """
+        if self._open().uses_compiled:
+            compiled.prepare()
 
     def warm_up(self) -> float:
         """Run the network at the input size, so that the first image is not slow.

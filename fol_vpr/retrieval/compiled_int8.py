@@ -14,13 +14,12 @@ from __future__ import annotations
 import numpy as np
 
 from fol_vpr.compiled import compiled, read_only
+from fol_vpr.compiled_tiles import LAYOUT, TILE
 from fol_vpr.retrieval.compiled_instructions import (
     BY_VECTORS,
-    LAYOUT,
     NUMBERS,
     ROW_BYTES,
     SIDE,
-    TILE,
     begin,
     by_tiles,
     by_vectors,

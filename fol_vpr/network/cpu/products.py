@@ -74,6 +74,10 @@ class Product:
             return residual.add_(self._bias).addmm_(x.to(self._dtype), self._weight.t())
         return residual.add_(self(x))
 
+    def parameters(self) -> tuple[Tensor, Tensor]:
+        """Weight [O, I] and bias [O] in the dtype of the product."""
+        return self._weight, self._bias
+
 
 class PackedProduct(Product):
     """`Product` with the weights in the memory layout of oneDNN's matrix product.
@@ -101,6 +105,10 @@ class PackedProduct(Product):
                 x.to(self._dtype), residual, self._weight, self._bias, 'add'
             )
         return residual.add_(self(x))
+
+    def parameters(self) -> tuple[Tensor, Tensor]:
+        """Weight [O, I] and bias [O] in the dtype of the product."""
+        return self._weight.to_dense(), self._bias
 
 
 class QuantizedProduct(Product):

@@ -1,5 +1,8 @@
 """The vision transformer on a CPU.
 
+Where the processor multiplies by tiles (AMX), the blocks are loops of our own as soon as those are
+compiled, see tiled_blocks.py. Until then, and elsewhere, they are operators of torch.
+
 Beside the layout of the weights, it differs from the plain transformer in three things: LayerScale
 is part of the weights before it, what a branch adds to the residual stream is added by the product
 itself where the library can, and position embeddings are resampled once for each shape of the
@@ -8,6 +11,7 @@ grid.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import torch
@@ -16,6 +20,7 @@ from torch import Tensor, nn
 
 from fol_vpr.network.cpu.embedding import FlatEmbedding, OverlappingEmbedding
 from fol_vpr.network.cpu.products import Product, product
+from fol_vpr.network.cpu.tiled_blocks import HEAD, BlockWeights, TiledBlocks, ready_module
 from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.vit import (
     Block,
@@ -58,6 +63,11 @@ class CpuTransformer:
             assert isinstance(net.patch_embed, PatchEmbedding)
             self._embed = FlatEmbedding(net.patch_embed, dtype, rows)
         self._blocks = [_Block(block, layer) for block in net.blocks if isinstance(block, Block)]
+        self._dtype = dtype
+        self._eps = net.norm.eps
+        self._tiled: TiledBlocks | None = None
+        self._may_tile = not quantized and all(block.may_be_tiled for block in self._blocks)
+        self._lock = threading.Lock()
         self._norm = net.norm
         self._cls = net.cls_token.detach()
         self._table = net.pos_embed.detach()
@@ -71,12 +81,31 @@ class CpuTransformer:
         x = positions.expand(batch, -1, -1).clone()
         x[:, :1] += self._cls
         x[:, 1:] += self._embed(images).view(batch, -1, x.shape[-1])
-        attention = None
-        for block in self._blocks:
-            x, attention = block(x, last=block is self._blocks[-1])
-        assert attention is not None
+        x, attention = self._apply_blocks(x)
         x = self._norm(x)
         return Tokens(x[:, 0], x[:, 1:], attention, grid)
+
+    def _apply_blocks(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 1 + N, C] to the same, and the CLS attention [B, N] of the last block."""
+        with self._lock:
+            tiled, blocks = self._tiled_blocks(), self._blocks
+        if tiled is not None:
+            return tiled(x, torch.get_num_threads())
+        attention = None
+        for block in blocks:
+            x, attention = block(x, last=block is blocks[-1])
+        assert attention is not None
+        return x, attention
+
+    def _tiled_blocks(self) -> TiledBlocks | None:
+        """The blocks by tiles; the first call after the loops were compiled moves the weights."""
+        module = ready_module(self._dtype) if self._may_tile and self._tiled is None else None
+        if module is not None:
+            count, width = len(self._blocks), self._cls.shape[-1]
+            parts = (block.parameters() for block in self._blocks)
+            self._tiled = TiledBlocks(module, parts, count, width, self._eps)
+            self._blocks = []
+        return self._tiled
 
     def _position_embedding(self, grid: tuple[int, int]) -> Tensor:
         found = self._positions.get(grid)
@@ -102,6 +131,14 @@ class _Block:
         else:
             assert isinstance(mlp, Mlp)
             self._first, self._second = layer(mlp.fc1), layer(mlp.fc2, scale)
+        width = block.attn.proj.in_features
+        self.may_be_tiled = not self._gated and width == HEAD * self._heads
+
+    def parameters(self) -> BlockWeights:
+        """What the block has learned, with LayerScale in the weights."""
+        norms = [(norm.weight.detach(), norm.bias.detach()) for norm in (self._norm1, self._norm2)]
+        products = (self._qkv, self._proj, self._first, self._second)
+        return BlockWeights((norms[0], norms[1]), [each.parameters() for each in products])
 
     def __call__(self, x: Tensor, last: bool) -> tuple[Tensor, Tensor | None]:
         """[B, 1 + N, C] float32 to the same, and of the last block the CLS attention [B, N]."""

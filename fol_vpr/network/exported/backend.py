@@ -56,6 +56,7 @@ class ExportedBackend:
     # Other parts compute on the CPU: without torch they cannot use a GPU.
     device = 'cpu'
     # TensorRT and GPU plugins choose their kernels in the first run.
+    uses_compiled = False
     warm_up_runs = 1
 
     def __init__(self, config: NetworkConfig) -> None:

@@ -36,6 +36,7 @@ class Backend(Protocol):
         precision: number format of the matrix products.
         precision_reason: why the precision was chosen, in words.
         batch: number of images that are best processed together.
+        uses_compiled: it is faster once `fol_vpr.compiled.prepare` was called.
         warm_up_runs: number of runs after which the following ones are not slow.
         parameter_bytes: memory of the weights on the device.
         input_size: side of the only input that it accepts; None for any.
@@ -48,6 +49,7 @@ class Backend(Protocol):
     precision: str
     precision_reason: str
     batch: int
+    uses_compiled: bool
     warm_up_runs: int
     parameter_bytes: int
     input_size: int | None

@@ -67,12 +67,10 @@ class TorchBackend:
         self.batch = _BATCH_ON_CUDA if on_cuda else 1
         self._width = ARCHITECTURES[net.architecture].width
         self._threads = torch.get_num_threads()
-        self._spares_threads = (
-            not on_cuda
-            and not config.threads
-            and precision.name == 'bfloat16'
-            and AMX_BFLOAT16 in processor_flags()
+        self.uses_compiled = (
+            not on_cuda and precision.name == 'bfloat16' and AMX_BFLOAT16 in processor_flags()
         )
+        self._spares_threads = self.uses_compiled and not config.threads
         # The second run of a shape records its graph.
         self.warm_up_runs = 2 if on_cuda else 1
 

@@ -1,0 +1,411 @@
+"""Numbers in bfloat16 and their products by tiles, for the loops of compiled_blocks.py.
+
+A matrix [R, C] of bfloat16 that is multiplied is stored as tiles, [R / 16, C / 32, 16, 32] uint16;
+one that it is multiplied with, [C, N], as panels of 32 columns, [N / 32, C / 32, 2, 16, 16, 2]:
+two tiles of 16 columns, whose rows are pairs of numbers of a column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from fol_vpr.compiled import compiled
+from fol_vpr.compiled_tiles import (
+    INT32,
+    INT64,
+    TILE,
+    TILE_BYTES,
+    call,
+    intrinsic,
+    move_tile,
+    tiles,
+)
+
+SIDE = 2 * TILE
+"""Rows and columns of a block of results."""
+
+_FLOAT, _INT16 = ir.FloatType(), ir.IntType(16)
+_LANES = 16
+_FLOATS, _INTS = ir.VectorType(_FLOAT, _LANES), ir.VectorType(INT32, _LANES)
+_SHORTS = ir.VectorType(_INT16, _LANES)
+_FUSED = ('contract',)
+_LEAST_EXPONENT = -100.0
+"""Smaller powers of two count as this one; below 2^-126 numbers take a hundred times as long."""
+_LARGEST_GELU = 5.0
+"""Beyond it the normal distribution function counts as 0 and 1, an error below 3e-7."""
+
+
+def _fit(function: Callable[[float], float], low: float, high: float, degree: int) -> list[float]:
+    """Coefficients of a polynomial near a function, of the highest power first.
+
+    Its argument runs from -1 to 1 where that of the function does from `low` to `high`.
+    """
+    unit = np.cos(np.pi * (np.arange(1000) + 0.5) / 1000)
+    values = [function(low + (high - low) * (number + 1) / 2) for number in unit]
+    found = np.polynomial.Chebyshev.fit(unit, values, degree, domain=[-1, 1])
+    coefficients = found.convert(kind=np.polynomial.Polynomial).coef
+    return [float(np.float32(number)) for number in coefficients[::-1]]
+
+
+# Largest errors in float32: 3e-7 of the value, and 3e-6 after the product with the argument.
+_EXP2 = _fit(lambda x: 2**x, -0.5, 0.5, 5)
+_GELU = _fit(lambda t: math.erf(math.sqrt(t / 2)) / math.sqrt(t) / 2, 0.0, _LARGEST_GELU**2, 12)
+
+
+def _times(rows: int) -> Any:
+    """An intrinsic that multiplies `rows` tiles of rows with a panel of columns."""
+
+    @intrinsic
+    def multiply(
+        _context: Any, _rows: Any, _apart: Any, _columns: Any, _count: Any, _block: Any, _step: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            left, apart, right, count, block, step = arguments
+            results = [(row, column) for row in range(rows) for column in range(2)]
+            for row, column in results:
+                tiles(builder, 'tilezero', 2 * row + column)
+            with cgutils.for_range(builder, count) as loop:
+                place = builder.mul(loop.index, INT64(TILE_BYTES))
+                for row in range(rows):
+                    below = builder.add(place, apart) if row else place
+                    move_tile(builder, 'tileloadd64', 4 + row, left, below, 64)
+                twice = builder.add(place, place)
+                for column in range(2):
+                    beside = builder.add(twice, INT64(column * TILE_BYTES))
+                    move_tile(builder, 'tileloadd64', 6 + column, right, beside, 64)
+                for row, column in results:
+                    tiles(builder, 'tdpbf16ps', 2 * row + column, 4 + row, 6 + column)
+            for row, column in results:
+                down = builder.mul(step, INT64(row * TILE))
+                place = builder.add(down, INT64(column * TILE * 4))
+                move_tile(builder, 'tilestored64', 2 * row + column, block, place, step)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 6), generate
+
+    return multiply
+
+
+_times_one, _times_two = _times(1), _times(2)
+
+
+@compiled
+def multiply(
+    rows: int, apart: int, columns: int, count: int, block: int, step: int, two: bool
+) -> None:
+    """Write the products of one or two tiles of rows and a panel of columns, in float32.
+
+    Args:
+        rows: address of the first tile of the first 16 rows.
+        apart: bytes from there to the first tile of the next 16 rows.
+        columns: address of the panel.
+        count: tiles along the sum.
+        block: address of the results, [16 or 32, 32] float32.
+        step: bytes between two rows of the results.
+        two: multiply 32 rows.
+    """
+    if two:
+        _times_two(rows, apart, columns, count, block, step)
+    else:
+        _times_one(rows, apart, columns, count, block, step)
+
+
+# ---- rows of float32, by vectors of 16 numbers
+
+
+def _load(builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value = 0) -> Any:
+    offset = INT64(offset) if isinstance(offset, int) else offset
+    place = builder.inttoptr(builder.add(address, offset), _FLOATS.as_pointer())
+    return builder.load(place, align=4)
+
+
+def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value, offset: Any = 0) -> None:
+    offset = INT64(offset) if isinstance(offset, int) else offset
+    place = builder.inttoptr(builder.add(address, offset), value.type.as_pointer())
+    builder.store(value, place, align=2)
+
+
+def _spread(builder: ir.IRBuilder, number: ir.Value) -> Any:
+    """A vector of one number."""
+    one = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), number, INT32(0))
+    return builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * _LANES))
+
+
+def _floats(number: float) -> Any:
+    return ir.Constant(_FLOATS, [number] * _LANES)
+
+
+def _ints(number: int) -> Any:
+    return ir.Constant(_INTS, [number] * _LANES)
+
+
+def _polynomial(builder: ir.IRBuilder, x: ir.Value, coefficients: list[float]) -> Any:
+    value = _floats(coefficients[0])
+    for coefficient in coefficients[1:]:
+        product = builder.fmul(value, x, flags=_FUSED)
+        value = builder.fadd(product, _floats(coefficient), flags=_FUSED)
+    return value
+
+
+class _Bfloat16(ir.Type):  # type: ignore[misc]
+    """The type of LLVM that llvmlite has no name for."""
+
+    def _to_string(self) -> str:
+        return 'bfloat'
+
+
+_BFLOATS = ir.VectorType(_Bfloat16(), _LANES)
+
+
+def _rounded(builder: ir.IRBuilder, values: ir.Value) -> Any:
+    """The nearest bfloat16, of two the even one, as integers of 16 bits."""
+    return builder.bitcast(builder.fptrunc(values, _BFLOATS), _SHORTS)
+
+
+def _exp2(builder: ir.IRBuilder, power: ir.Value) -> Any:
+    """2 to a power below 128, with a relative error below 3e-7; NaN of NaN."""
+    low = builder.fcmp_ordered('<', power, _floats(_LEAST_EXPONENT))
+    power = builder.select(low, _floats(_LEAST_EXPONENT), power)
+    whole = call(builder, 'llvm.rint.v16f32', _FLOATS, power)
+    rest = builder.fsub(power, whole)
+    value = _polynomial(builder, builder.fadd(rest, rest), _EXP2)
+    exponent = builder.shl(builder.fptosi(whole, _INTS), _ints(23))
+    scale = builder.bitcast(builder.add(exponent, _ints(127 << 23)), _FLOATS)
+    return builder.fmul(value, scale)
+
+
+def _gelu(builder: ir.IRBuilder, values: ir.Value) -> Any:
+    """The exact GELU, x times the normal distribution function; errors below 3e-6."""
+    high, low = _floats(_LARGEST_GELU), _floats(-_LARGEST_GELU)
+    # Far below, the error of the function counts as often as the number is large.
+    values = builder.select(builder.fcmp_ordered('<', values, low), low, values)
+    near = builder.select(builder.fcmp_ordered('>', values, high), high, values)
+    square = builder.fmul(near, near)
+    share = builder.fmul(square, _floats(2 / _LARGEST_GELU**2), flags=_FUSED)
+    share = builder.fsub(share, _floats(1.0), flags=_FUSED)
+    value = builder.fmul(near, _polynomial(builder, share, _GELU), flags=_FUSED)
+    value = builder.fadd(value, _floats(0.5), flags=_FUSED)
+    return builder.fmul(values, value)
+
+
+def _sum(builder: ir.IRBuilder, values: ir.Value) -> Any:
+    """The sum of a vector, by halves."""
+    lanes = _LANES
+    while lanes > 1:
+        lanes //= 2
+        low, high = (
+            ir.Constant(ir.VectorType(INT32, lanes), list(range(first, first + lanes)))
+            for first in (0, lanes)
+        )
+        parts = [builder.shuffle_vector(values, values, each) for each in (low, high)]
+        values = builder.fadd(*parts)
+    return builder.extract_element(values, INT32(0))
+
+
+def _row(active: bool) -> Any:
+    """An intrinsic that stores 32 numbers, after GELU or not."""
+
+    @intrinsic
+    def store(_context: Any, _source: Any, _factor: Any, _bias: Any, _to: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            source, factor, bias, to = arguments
+            factors = _spread(builder, factor)
+            for half in range(2):
+                values = _load(builder, source, half * _LANES * 4)
+                values = builder.fmul(values, factors, flags=_FUSED)
+                added = _load(builder, bias, half * _LANES * 4)
+                values = builder.fadd(values, added, flags=_FUSED)
+                values = _gelu(builder, values) if active else values
+                _store(builder, _rounded(builder, values), to, half * _LANES * 2)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.float32, types.intp, types.intp), generate
+
+    return store
+
+
+store_row, store_gelu = _row(False), _row(True)
+"""Write 32 float32 at an address, times a factor, plus 32 at another, as bfloat16 at a third."""
+
+
+@intrinsic
+def add_row(_context: Any, _source: Any, _bias: Any, _to: Any) -> Any:
+    """Add 32 float32 at an address, and 32 at another, to those at a third."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        source, bias, to = arguments
+        for offset in (0, _LANES * 4):
+            values = builder.fadd(_load(builder, source, offset), _load(builder, bias, offset))
+            _store(builder, builder.fadd(_load(builder, to, offset), values), to, offset)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), generate
+
+
+@intrinsic
+def normalise_row(
+    _context: Any, _row: Any, _count: Any, _eps: Any, _weight: Any, _bias: Any, _to: Any
+) -> Any:
+    """Write 32 times `count` float32 with mean 0 and variance 1, times a weight, plus a bias.
+
+    They are written as bfloat16, 32 to a row of a tile each.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        row, count, eps, weight, bias, to = arguments
+        halves = (0, _LANES * 4)
+
+        def mean(deviation: Callable[[Any], Any]) -> Any:
+            totals = [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in halves]
+            with cgutils.for_range(builder, count) as loop:
+                place = builder.mul(loop.index, INT64(SIDE * 4))
+                for offset, total in zip(halves, totals, strict=True):
+                    values = _load(builder, row, builder.add(place, INT64(offset)))
+                    values = builder.fadd(builder.load(total), deviation(values))
+                    builder.store(values, total)
+            whole = _sum(builder, builder.fadd(*[builder.load(each) for each in totals]))
+            numbers = builder.sitofp(builder.mul(count, INT64(SIDE)), _FLOAT)
+            return builder.fdiv(whole, numbers)
+
+        def square(values: Any) -> Any:
+            return builder.fmul(values, values)
+
+        middle = _spread(builder, mean(lambda values: values))
+        variance = mean(lambda values: square(builder.fsub(values, middle)))
+        root = call(builder, 'llvm.sqrt.f32', _FLOAT, builder.fadd(variance, eps))
+        factors = _spread(builder, builder.fdiv(ir.Constant(_FLOAT, 1.0), root))
+        with cgutils.for_range(builder, count) as loop:
+            place = builder.mul(loop.index, INT64(SIDE * 4))
+            tile = builder.mul(loop.index, INT64(TILE_BYTES))
+            for offset in halves:
+                at = builder.add(place, INT64(offset))
+                values = builder.fsub(_load(builder, row, at), middle)
+                values = builder.fmul(builder.fmul(values, factors), _load(builder, weight, at))
+                values = builder.fadd(values, _load(builder, bias, at))
+                at = builder.add(tile, INT64(offset // 2))
+                _store(builder, _rounded(builder, values), to, at)
+        return context.get_dummy_value()
+
+    kinds = types.intp, types.intp, types.float32, types.intp, types.intp, types.intp
+    return types.void(*kinds), generate
+
+
+@intrinsic
+def store_pairs(_context: Any, _even: Any, _odd: Any, _bias: Any, _to: Any) -> Any:
+    """Write two rows of 16 float32, each plus 16 at an address, as pairs of bfloat16."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        bias = _load(builder, arguments[2])
+        even, odd = (
+            _rounded(builder, builder.fadd(_load(builder, source), bias))
+            for source in arguments[:2]
+        )
+        low, high = builder.zext(even, _INTS), builder.zext(odd, _INTS)
+        pairs = builder.or_(low, builder.shl(high, _ints(16)))
+        _store(builder, pairs, arguments[3])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), generate
+
+
+@intrinsic
+def largest(_context: Any, _row: Any, _count: Any) -> Any:
+    """The largest of 16 times `count` float32 at an address."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        row, count = arguments
+        best = cgutils.alloca_once_value(builder, _load(builder, row))
+        with cgutils.for_range(builder, count) as loop:
+            values = _load(builder, row, builder.mul(loop.index, INT64(_LANES * 4)))
+            before = builder.load(best)
+            more = builder.fcmp_ordered('>', values, before)
+            builder.store(builder.select(more, values, before), best)
+        return call(builder, 'llvm.vector.reduce.fmax.v16f32', _FLOAT, builder.load(best))
+
+    return types.float32(types.intp, types.intp), generate
+
+
+@intrinsic
+def exponentials(
+    _context: Any, _row: Any, _scale: Any, _subtracted: Any, _count: Any, _to: Any
+) -> Any:
+    """Turn x into 2^(x scale - subtracted), for 32 times `count` float32 at an address.
+
+    They are also written as bfloat16 at another address, 32 to a row of a tile each.
+
+    Returns:
+        Their sum.
+    """
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        row, scale, subtracted, count, to = arguments
+        scales, lows = _spread(builder, scale), _spread(builder, subtracted)
+        totals = [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(2)]
+        with cgutils.for_range(builder, count) as loop:
+            for half, total in enumerate(totals):
+                place = builder.mul(loop.index, INT64(2 * _LANES * 4))
+                place = builder.add(place, INT64(half * _LANES * 4))
+                powers = builder.fmul(_load(builder, row, place), scales, flags=_FUSED)
+                values = _exp2(builder, builder.fsub(powers, lows, flags=_FUSED))
+                builder.store(builder.fadd(builder.load(total), values), total)
+                _store(builder, values, row, place)
+                place = builder.mul(loop.index, INT64(TILE_BYTES))
+                place = builder.add(place, INT64(half * _LANES * 2))
+                _store(builder, _rounded(builder, values), to, place)
+        return _sum(builder, builder.fadd(*[builder.load(each) for each in totals]))
+
+    kinds = types.intp, types.float32, types.float32, types.intp, types.intp
+    return types.float32(*kinds), generate
+
+
+# ---- threads
+
+
+@intrinsic
+def add_atomically(_context: Any, _address: Any, _number: Any) -> Any:
+    """Add to an int64 at an address, for all threads at once; return what was there."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], INT64.as_pointer())
+        return builder.atomic_rmw('add', place, arguments[1], 'seq_cst')
+
+    return types.int64(types.intp, types.int64), generate
+
+
+@intrinsic
+def load_atomically(_context: Any, _address: Any) -> Any:
+    """An int64 at an address, as other threads have left it."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], INT64.as_pointer())
+        return builder.load_atomic(place, 'acquire', 8)
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def pause(_context: Any) -> Any:
+    """Let a thread that waits in a loop take less power."""
+
+    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+        call(builder, 'llvm.x86.sse2.pause', ir.VoidType())
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def give_way(_context: Any) -> Any:
+    """Let another thread run on this core; sched_yield(2)."""
+
+    def generate(_: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+        return call(builder, 'sched_yield', INT32)
+
+    return types.int32(), generate

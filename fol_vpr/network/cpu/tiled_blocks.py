@@ -1,0 +1,173 @@
+"""The blocks of the transformer as loops of our own, on processors that multiply by tiles (AMX).
+
+torch's products reach a fifth of what the tiles can do at the sizes of one image, and each of its
+operators in between writes its result to memory for the next one to read. Here a block of 32 x 32
+results is normalised, activated or added while it is in the first cache, and is written in the
+order in which the next product reads it. compiled_blocks.py has the loops.
+
+Numbers are rounded to bfloat16 at the same places as by torch, but for what the branches add to
+the residual stream, which stays in float32.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fol_vpr import compiled
+from fol_vpr.threads import shared_out
+
+MODULE = 'fol_vpr.network.cpu.compiled_blocks'
+HEAD = 64
+"""Channels of an attention head that the loops are written for."""
+_TILE, _SIDE = 16, 32
+# Tiles of rows of a job, whose inputs fit into the second cache beside the weights.
+_GROUP = 32
+_CACHE_LINE = 64
+
+
+class BlockWeights(NamedTuple):
+    """What a block of the transformer has learned, with LayerScale in the weights.
+
+    Attributes:
+        norms: weight and bias, [C] each, of the norm before attention and of that before the MLP.
+        products: weight [O, I] and bias [O] of the queries, keys and values, the projection, and
+            both layers of the MLP.
+    """
+
+    norms: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+    products: Sequence[tuple[Tensor, Tensor]]
+
+
+class _Buffers(NamedTuple):
+    """What is computed between the products, for one shape of input; see `run_blocks`."""
+
+    x: np.ndarray
+    normed: np.ndarray
+    queries: np.ndarray
+    keys: np.ndarray
+    values: np.ndarray
+    hidden: np.ndarray
+    cls: np.ndarray
+
+
+class TiledBlocks:
+    """All blocks of a vision transformer, in bfloat16. For several threads, which take turns.
+
+    Args:
+        module: `compiled_blocks`, once it is compiled.
+        blocks: read one by one, so that not all weights need be in memory twice.
+        count: how many there are.
+        width: channels C of a token, a multiple of 64.
+        eps: of the norms.
+    """
+
+    def __init__(
+        self,
+        module: ModuleType,
+        blocks: Iterable[BlockWeights],
+        count: int,
+        width: int,
+        eps: float,
+    ) -> None:
+        self._module = module
+        self._eps = eps
+        self._weights = _aligned((count, 12 * width**2), np.uint16)
+        self._vectors = _aligned((count, 13 * width), np.float32)
+        for number, block in enumerate(blocks):
+            panels = [_panels(weight) for weight, _ in block.products]
+            np.concatenate(panels, out=self._weights[number])
+            (norm1, norm2), (qkv, proj, first, second) = block.norms, block.products
+            vectors = [*norm1, qkv[1], proj[1], *norm2, first[1], second[1]]
+            self._vectors[number] = torch.cat([each.float() for each in vectors]).numpy()
+        self._turn = threading.Lock()
+        self._shape: tuple[int, ...] = ()
+        self._buffers: _Buffers | None = None
+
+    def __call__(self, x: Tensor, threads: int) -> tuple[Tensor, Tensor]:
+        """Apply the blocks to tokens [B, T, C] float32.
+
+        Args:
+            x: the tokens, the CLS token first.
+            threads: most that compute at a time.
+
+        Returns:
+            The same shape, and what the CLS token attends to in the last block, summed over heads,
+            [B, T - 1].
+        """
+        images, tokens, width = x.shape
+        rows = -(-tokens // _TILE) * _TILE
+        with self._turn:
+            buffers = self._buffers_for(images, tokens, width)
+            stream = torch.from_numpy(buffers.x).view(images, rows, width)
+            stream[:, :tokens] = x
+            # What an earlier call has left there may be infinite.
+            stream[:, tokens:] = 0
+            counters = np.zeros(
+                (self._module.STEPS * len(self._weights), self._module.COUNTERS), np.int64
+            )
+            padded = -(-tokens // _SIDE) * _SIDE
+
+            def work(_: int) -> None:
+                self._module.run_blocks(
+                    buffers.x,
+                    images,
+                    tokens,
+                    self._weights,
+                    self._vectors,
+                    self._eps,
+                    *buffers[1:-1],
+                    _aligned((_SIDE * (_SIDE + padded),), np.float32),
+                    _aligned((_SIDE * padded,), np.uint16),
+                    buffers.cls,
+                    counters,
+                    _GROUP,
+                )
+
+            # A thread that comes after the others finds nothing left to do.
+            shared_out(work, range(threads), threads, 'transformer')
+            return stream[:, :tokens].clone(), torch.from_numpy(buffers.cls[:, :, 1:tokens].sum(1))
+
+    def _buffers_for(self, images: int, tokens: int, width: int) -> _Buffers:
+        if self._buffers is None or self._shape != (images, tokens):
+            rows = images * -(-tokens // _TILE) * _TILE
+            padded = -(-tokens // _SIDE) * _SIDE
+            self._buffers = _Buffers(
+                x=_aligned((rows, width), np.float32),
+                normed=_aligned((rows * width,), np.uint16),
+                queries=_aligned((rows * width,), np.uint16),
+                # Two numbers of 16 bits each.
+                keys=_aligned((images * padded * width // 2,), np.int32),
+                values=_aligned((images * padded * width,), np.uint16),
+                hidden=_aligned((4 * rows * width,), np.uint16),
+                cls=_aligned((images, width // HEAD, padded), np.float32),
+            )
+            self._shape = images, tokens
+        return self._buffers
+
+
+def ready_module(dtype: torch.dtype) -> ModuleType | None:
+    """The loops, once they are compiled, where the processor has what they need for a dtype."""
+    return compiled.ready(MODULE) if dtype == torch.bfloat16 else None
+
+
+def _panels(weight: Tensor) -> np.ndarray:
+    """Weights [O, I] as panels of 32 columns of bfloat16; see compiled_numbers.py."""
+    outputs, inputs = weight.shape
+    bits = weight.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy()
+    pairs = bits.view(np.uint16).reshape(outputs // _SIDE, 2, _TILE, inputs // _SIDE, _TILE, 2)
+    return np.ascontiguousarray(pairs.transpose(0, 3, 1, 4, 2, 5)).reshape(-1)
+
+
+def _aligned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Zeros that begin at a line of the cache."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
