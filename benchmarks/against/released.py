@@ -109,6 +109,8 @@ def compare(options: Any, name: str) -> tuple[list[Comparison], list[str]]:
         )
         for precision in options.precisions
     }
+    for extractor in ours.values():
+        extractor.compile()
 
     def run_theirs() -> np.ndarray:
         with torch.inference_mode():

@@ -111,6 +111,8 @@ class Tasks:
         from fol_vpr.network import FeatureExtractor
 
         extractor = FeatureExtractor(NetworkConfig(weights=weights))
+        # Builds before tiled blocks have nothing to compile here.
+        getattr(extractor, 'compile', lambda: None)()
         extractor.warm_up()
         self._extractors = {weights: extractor}
         return {'precision': extractor.precision, 'px': extractor.config.input_size}
