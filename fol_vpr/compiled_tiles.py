@@ -101,12 +101,19 @@ def begin_tiles(_context: Any, _layout: Any) -> Any:
     return types.void(types.intp), generate
 
 
-@intrinsic
-def end_tiles(_context: Any) -> Any:
-    """Let go of the tiles, so that Linux need not save them any more."""
+def without_operands(name: str) -> Any:
+    """An intrinsic that is one instruction of the processor, by the name that LLVM has for it."""
 
-    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
-        call(builder, 'llvm.x86.tilerelease', ir.VoidType())
-        return context.get_dummy_value()
+    @intrinsic
+    def instruction(_context: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+            call(builder, f'llvm.x86.{name}', ir.VoidType())
+            return context.get_dummy_value()
 
-    return types.void(), generate
+        return types.void(), generate
+
+    return instruction
+
+
+end_tiles = without_operands('tilerelease')
+"""Let go of the tiles, so that Linux need not save them any more."""

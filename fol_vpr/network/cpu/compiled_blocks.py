@@ -49,7 +49,9 @@ COUNTERS = 16
 """Numbers int64 of a step that threads share, on two lines of the cache."""
 
 _NORM1, _QKV, _ATTENTION, _PROJECTION, _NORM2, _FIRST, _SECOND = range(STEPS)
-_SECOND_COUNTER = 64  # bytes
+# Bytes from the number of jobs that were taken to the number of those that are done.
+_TO_DONE = 64
+# Rounds of a loop in which a thread waits before it lets others run on its core.
 _SPINS = 2000
 _ONE = np.float32(1)
 _SCALE = np.float32(math.log2(math.e) / math.sqrt(HEAD))
@@ -240,10 +242,10 @@ def run_blocks(
         vectors: [L, 13 C] float32: weight and bias of a norm and bias of a product, twice each
             by turns, with the bias of the projection after that of queries, keys and values.
         eps: of the norms.
-        normed, queries: [R * C] uint16, and `keys`, `values`: [B * P * C], P the tokens of
-            an image rounded up to 32.
-        keys: see there.
-        values: see there.
+        normed: [R * C] uint16, tiles of what the next product reads.
+        queries: [R * C] uint16, tiles.
+        keys: [B * P * C / 2] int32, two numbers each, P the tokens of an image rounded up to 32.
+        values: [B * P * C] uint16.
         hidden: [4 R * C] uint16.
         scratch: [1024 + 32 P] float32, of this thread.
         shares: [32 P] uint16, of this thread.
@@ -314,9 +316,9 @@ def run_blocks(
                         to = x.ctypes.data + 4 * (tile * TILE * width + panel * SIDE)
                         for row in range(height * TILE):
                             add_row(results + row * _LINE, bias, to + 4 * row * width)
-            add_atomically(taken + _SECOND_COUNTER, 1)
+            add_atomically(taken + _TO_DONE, 1)
         spins = 0
-        while load_atomically(taken + _SECOND_COUNTER) < jobs:
+        while load_atomically(taken + _TO_DONE) < jobs:
             pause()
             spins += 1
             if spins > _SPINS:

@@ -26,6 +26,7 @@ from fol_vpr.compiled_tiles import (
     intrinsic,
     move_tile,
     tiles,
+    without_operands,
 )
 
 SIDE = 2 * TILE
@@ -390,15 +391,8 @@ def load_atomically(_context: Any, _address: Any) -> Any:
     return types.int64(types.intp), generate
 
 
-@intrinsic
-def pause(_context: Any) -> Any:
-    """Let a thread that waits in a loop take less power."""
-
-    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
-        call(builder, 'llvm.x86.sse2.pause', ir.VoidType())
-        return context.get_dummy_value()
-
-    return types.void(), generate
+pause = without_operands('sse2.pause')
+"""Let a thread that waits in a loop take less power."""
 
 
 @intrinsic

@@ -26,6 +26,7 @@ from fol_vpr.threads import shared_out
 MODULE = 'fol_vpr.network.cpu.compiled_blocks'
 HEAD = 64
 """Channels of an attention head that the loops are written for."""
+# As in compiled_tiles.py and compiled_numbers.py, which cannot be imported without Numba.
 _TILE, _SIDE = 16, 32
 # Tiles of rows of a job, whose inputs fit into the second cache beside the weights.
 _GROUP = 32
