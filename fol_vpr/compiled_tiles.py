@@ -24,6 +24,8 @@ from numba.core import config as numba_config
 TILE = 16
 """Rows of a tile, and numbers of 32 bits in each."""
 TILE_BYTES = TILE * 64
+SIDE = 2 * TILE
+"""Rows and columns of a block of results that four tiles hold."""
 
 INT8, INT32, INT64 = (ir.IntType(bits) for bits in (8, 32, 64))
 POINTER = INT8.as_pointer()

@@ -4,30 +4,46 @@ A transposed convolution of kernel 3, stride 2 and padding 1 computes output pos
 i alone, and output 2i + 1 from inputs i and i + 1. So there are four kinds of positions, of one,
 two, two and four inputs, and those of one kind are a matrix product. Only positions that are asked
 for are computed, and of the first of the two convolutions only those that the second one reads.
+
+Where the processor multiplies by tiles (AMX), both are loops of our own as soon as those are
+compiled (compiled_upsampling.py). Until then, and elsewhere, they are operators of torch.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
+from types import ModuleType
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.cpu.products import Activation, product
+from fol_vpr.network.cpu.products import (
+    Activation,
+    aligned,
+    aligned_copy,
+    panels,
+    product,
+    ready_loops,
+)
 from fol_vpr.network.model.local_head import (
     KEPT_PATCHES,
     LocalDescriptors,
     grid_positions,
     select_patches,
 )
+from fol_vpr.threads import shared_out
 
 # Along one axis: the inputs of an even and of an odd output position, counted from half of it,
 # with the tap of the kernel that each is multiplied with.
 _TAPS = (((0, 1),), ((0, 2), (1, 0)))
 _KINDS = 4
 _MAX_GRIDS = 8
+# Positions that are computed together by tiles.
+_BLOCK = 32
 # Lengths below it count as it, as in torch's normalize.
 _TINY = 1e-12
 
@@ -80,6 +96,8 @@ class CpuLocalHead:
         self._first = _SparseUpsampling(first, dtype, rows)
         self._second = _SparseUpsampling(second, dtype, rows)
         self._dtype = dtype
+        self._tiled: _TiledUpsampling | None = None
+        self._lock = threading.Lock()
 
     def __call__(
         self, patches: Tensor, mask: Tensor, grid: tuple[int, int]
@@ -92,6 +110,14 @@ class CpuLocalHead:
             grid: h and w.
         """
         known = _grid(*grid)
+        with self._lock:
+            tiled = self._tiled or self._by_tiles()
+        if tiled is not None:
+            kept = torch.ones_like(mask, dtype=torch.bool)
+            if mask.shape[1] > KEPT_PATCHES:
+                kept = (~kept).scatter_(1, select_patches(mask), True)
+            threads = torch.get_num_threads()
+            return [tiled(known, *each, threads) for each in zip(patches, mask, kept, strict=True)]
         images = zip(patches.to(self._dtype), mask, strict=True)
         if mask.shape[1] <= KEPT_PATCHES:
             return [self._all(known, features, weights) for features, weights in images]
@@ -100,6 +126,14 @@ class CpuLocalHead:
             self._selected(known, features, weights, kept)
             for (features, weights), kept in zip(images, chosen, strict=True)
         ]
+
+    def _by_tiles(self) -> _TiledUpsampling | None:
+        """Both convolutions by tiles, as soon as their loops are compiled."""
+        loops = ready_loops('upsampling', self._dtype)
+        if loops is not None:
+            layers = [each.parameters() for each in (self._first, self._second)]
+            self._tiled = _TiledUpsampling(loops, *layers)
+        return self._tiled
 
     def _all(self, known: _Grid, features: Tensor, weights: Tensor) -> LocalDescriptors:
         """Descriptors of all positions of one image."""
@@ -144,6 +178,11 @@ class _SparseUpsampling:
             for across in _TAPS
         ]
         self._channels = weight.shape[1]
+
+    def parameters(self) -> tuple[list[Tensor], Tensor]:
+        """Weights [O, inputs · I] of each kind of positions, and the bias [O]."""
+        pairs = [each.parameters() for each in self._products]
+        return [weight for weight, _ in pairs], pairs[0][1]
 
     def everywhere(self, x: Tensor, activation: Activation = 'none') -> Tensor:
         """Outputs [2h - 1, 2w - 1, O] of inputs [h, w, C].
@@ -191,6 +230,75 @@ class _SparseUpsampling:
                 gathered = x.index_select(0, inputs.flatten()).view(len(positions), -1)
                 out.index_copy_(0, positions, multiply(gathered, activation))
         return out
+
+
+class _TiledUpsampling:
+    """Both transposed convolutions by tiles; for several threads, which take turns.
+
+    Args:
+        loops: `compiled_upsampling`.
+        first, second: of `_SparseUpsampling.parameters`.
+    """
+
+    def __init__(
+        self,
+        loops: ModuleType,
+        first: tuple[list[Tensor], Tensor],
+        second: tuple[list[Tensor], Tensor],
+    ) -> None:
+        self._loops = loops
+        self._layers = tuple(
+            (
+                aligned_copy(np.concatenate([panels(weight) for weight in weights])),
+                bias.float().numpy(),
+            )
+            for weights, bias in (first, second)
+        )
+        # A position of the first kind has one input.
+        self._widths = tuple(layer[0][0].shape[1] for layer in (first, second))
+        self._turn = threading.Lock()
+        self._shape: tuple[int, int] = (0, 0)
+        self._inputs = self._hidden = np.zeros((0, 0), np.uint16)
+
+    def __call__(
+        self, known: _Grid, features: Tensor, weights: Tensor, kept: Tensor, threads: int
+    ) -> LocalDescriptors:
+        """The local descriptors of the patches of one image that are kept.
+
+        Args:
+            known: of the image.
+            features: [h·w, C].
+            weights: [h·w].
+            kept: [h·w] bool.
+            threads: most that compute at a time.
+        """
+        rows, columns = known.shape
+        nearest, size = known.nearest.numpy(), (2 * rows - 1) * (2 * columns - 1)
+        chosen, found = np.empty_like(nearest), np.empty_like(nearest)
+        needed = np.empty(size, np.int64)
+        count = self._loops.select(kept.numpy(), nearest, 4 * columns - 3, chosen, found, needed)
+        descriptors = torch.empty(count, len(self._layers[1][1]))
+        counters = np.zeros((self._loops.STEPS, self._loops.COUNTERS), np.int64)
+        with self._turn:
+            if self._shape != known.shape:
+                self._inputs = aligned((rows * columns + columns + 33, self._widths[0]), np.uint16)
+                self._hidden = aligned((size + 2 * columns + 32, self._widths[1]), np.uint16)
+                self._shape = known.shape
+            inputs = torch.from_numpy(self._inputs.view(np.int16)).view(torch.bfloat16)
+            inputs[: rows * columns] = features
+
+            def work(_: int) -> None:
+                block = aligned((_BLOCK, descriptors.shape[1]), np.float32)
+                self._loops.upsample(
+                    self._inputs, rows, columns, *self._layers, needed, found, self._hidden,
+                    descriptors.numpy(), block, counters,
+                )  # fmt: skip
+
+            shared_out(work, range(threads), threads, 'local head')
+        positions = torch.from_numpy(chosen[:count])
+        return LocalDescriptors(
+            descriptors, known.pixels[positions], weights[known.nearest[positions]]
+        )
 
 
 def _by_kind(layout: _Layout, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -4,6 +4,11 @@ Three libraries multiply here. MKL, by torch's ordinary operators, is the fastes
 processors with AVX2 alone. oneDNN is faster with AVX-512 and for bfloat16, and computes the
 activation in the same pass. FBGEMM multiplies 8 bit integers, and oneDNN where there is AMX, which
 FBGEMM has no code for.
+
+Loops of our own multiply bfloat16 by tiles (AMX), in modules `compiled_*.py` that are written for
+one part of the network each: torch's products reach a fifth of what the tiles can do at the sizes
+of one image, and each of its operators in between writes its result to memory for the next one to
+read.
 """
 
 from __future__ import annotations
@@ -12,12 +17,15 @@ import contextlib
 import platform
 import warnings
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fol_vpr import compiled
 from fol_vpr.network.runtime.precision import (
     has_fast_int8,
     processor_flags,
@@ -189,3 +197,48 @@ def product(
     if packs(dtype):
         return PackedProduct(weight, bias, dtype, rows)
     return Product(weight, bias, dtype)
+
+
+# ---- for the loops, which cannot be imported without Numba
+
+# As in compiled_tiles.py.
+_TILE, _SIDE = 16, 32
+_CACHE_LINE = 64
+
+
+def ready_loops(name: str, dtype: torch.dtype) -> ModuleType | None:
+    """The module `compiled_NAME.py`, once it is compiled, where the processor can multiply so.
+
+    Args:
+        name: of the part of the network.
+        dtype: that it computes in.
+    """
+    known = f'fol_vpr.network.cpu.tiles.compiled_{name}'
+    return compiled.ready(known) if dtype == torch.bfloat16 else None
+
+
+def panels(weight: Tensor) -> np.ndarray:
+    """Weights [O, I] as panels of 32 columns of bfloat16; see compiled_products.py.
+
+    Returns:
+        [O·I] uint16.
+    """
+    outputs, inputs = weight.shape
+    bits = weight.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy()
+    pairs = bits.view(np.uint16).reshape(outputs // _SIDE, 2, _TILE, inputs // _SIDE, _TILE, 2)
+    return np.ascontiguousarray(pairs.transpose(0, 3, 1, 4, 2, 5)).reshape(-1)
+
+
+def aligned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Zeros that begin at a line of the cache: a row of a tile that does not takes two."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def aligned_copy(array: np.ndarray) -> np.ndarray:
+    """The same numbers, beginning at a line of the cache."""
+    copy = aligned(array.shape, array.dtype.type)
+    copy[...] = array
+    return copy

@@ -1,9 +1,7 @@
 """The blocks of the transformer as loops of our own, on processors that multiply by tiles (AMX).
 
-torch's products reach a fifth of what the tiles can do at the sizes of one image, and each of its
-operators in between writes its result to memory for the next one to read. Here a block of 32 x 32
-results is normalised, activated or added while it is in the first cache, and is written in the
-order in which the next product reads it. compiled_blocks.py has the loops.
+A block of 32 x 32 results is normalised, activated or added while it is in the first cache, and is
+written in the order in which the next product reads it. compiled_blocks.py has the loops.
 
 Numbers are rounded to bfloat16 at the same places as by torch, but for what the branches add to
 the residual stream, which stays in float32.
@@ -20,17 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fol_vpr import compiled
+from fol_vpr.network.cpu.products import aligned, panels
 from fol_vpr.threads import shared_out
 
-MODULE = 'fol_vpr.network.cpu.compiled_blocks'
 HEAD = 64
 """Channels of an attention head that the loops are written for."""
-# As in compiled_tiles.py and compiled_numbers.py, which cannot be imported without Numba.
+# As in compiled_tiles.py, which cannot be imported without Numba.
 _TILE, _SIDE = 16, 32
 # Tiles of rows of a job, whose inputs fit into the second cache beside the weights.
 _GROUP = 32
-_CACHE_LINE = 64
 
 
 class BlockWeights(NamedTuple):
@@ -79,11 +75,11 @@ class TiledBlocks:
     ) -> None:
         self._module = module
         self._eps = eps
-        self._weights = _aligned((count, 12 * width**2), np.uint16)
-        self._vectors = _aligned((count, 13 * width), np.float32)
+        self._weights = aligned((count, 12 * width**2), np.uint16)
+        self._vectors = aligned((count, 13 * width), np.float32)
         for number, block in enumerate(blocks):
-            panels = [_panels(weight) for weight, _ in block.products]
-            np.concatenate(panels, out=self._weights[number])
+            parts = [panels(weight) for weight, _ in block.products]
+            np.concatenate(parts, out=self._weights[number])
             (norm1, norm2), (qkv, proj, first, second) = block.norms, block.products
             vectors = [*norm1, qkv[1], proj[1], *norm2, first[1], second[1]]
             self._vectors[number] = torch.cat([each.float() for each in vectors]).numpy()
@@ -124,8 +120,8 @@ class TiledBlocks:
                     self._vectors,
                     self._eps,
                     *buffers[1:-1],
-                    _aligned((_SIDE * (_SIDE + padded),), np.float32),
-                    _aligned((_SIDE * padded,), np.uint16),
+                    aligned((_SIDE * (_SIDE + padded),), np.float32),
+                    aligned((_SIDE * padded,), np.uint16),
                     buffers.cls,
                     counters,
                     _GROUP,
@@ -140,35 +136,14 @@ class TiledBlocks:
             rows = images * -(-tokens // _TILE) * _TILE
             padded = -(-tokens // _SIDE) * _SIDE
             self._buffers = _Buffers(
-                x=_aligned((rows, width), np.float32),
-                normed=_aligned((rows * width,), np.uint16),
-                queries=_aligned((rows * width,), np.uint16),
+                x=aligned((rows, width), np.float32),
+                normed=aligned((rows * width,), np.uint16),
+                queries=aligned((rows * width,), np.uint16),
                 # Two numbers of 16 bits each.
-                keys=_aligned((images * padded * width // 2,), np.int32),
-                values=_aligned((images * padded * width,), np.uint16),
-                hidden=_aligned((4 * rows * width,), np.uint16),
-                cls=_aligned((images, width // HEAD, padded), np.float32),
+                keys=aligned((images * padded * width // 2,), np.int32),
+                values=aligned((images * padded * width,), np.uint16),
+                hidden=aligned((4 * rows * width,), np.uint16),
+                cls=aligned((images, width // HEAD, padded), np.float32),
             )
             self._shape = images, tokens
         return self._buffers
-
-
-def ready_module(dtype: torch.dtype) -> ModuleType | None:
-    """The loops, once they are compiled, where the processor has what they need for a dtype."""
-    return compiled.ready(MODULE) if dtype == torch.bfloat16 else None
-
-
-def _panels(weight: Tensor) -> np.ndarray:
-    """Weights [O, I] as panels of 32 columns of bfloat16; see compiled_numbers.py."""
-    outputs, inputs = weight.shape
-    bits = weight.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy()
-    pairs = bits.view(np.uint16).reshape(outputs // _SIDE, 2, _TILE, inputs // _SIDE, _TILE, 2)
-    return np.ascontiguousarray(pairs.transpose(0, 3, 1, 4, 2, 5)).reshape(-1)
-
-
-def _aligned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Zeros that begin at a line of the cache."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + _CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % _CACHE_LINE
-    return memory[start : start + size].view(dtype).reshape(shape)

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fol_vpr.network.cpu.embedding import FlatEmbedding, OverlappingEmbedding
-from fol_vpr.network.cpu.products import Product, product
-from fol_vpr.network.cpu.tiled_blocks import HEAD, BlockWeights, TiledBlocks, ready_module
+from fol_vpr.network.cpu.products import Product, product, ready_loops
+from fol_vpr.network.cpu.tiled_blocks import HEAD, BlockWeights, TiledBlocks
 from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.vit import (
     Block,
@@ -99,7 +99,9 @@ class CpuTransformer:
 
     def _tiled_blocks(self) -> TiledBlocks | None:
         """The blocks by tiles; the first call after the loops were compiled moves the weights."""
-        module = ready_module(self._dtype) if self._may_tile and self._tiled is None else None
+        module = (
+            ready_loops('blocks', self._dtype) if self._may_tile and self._tiled is None else None
+        )
         if module is not None:
             count, width = len(self._blocks), self._cls.shape[-1]
             parts = (block.parameters() for block in self._blocks)

@@ -32,7 +32,7 @@ def _inference():
 def loops():
     """The compiled module."""
     with computed('compiled'):
-        found = compiled.ready(tiled_blocks.MODULE)
+        found = compiled.ready('fol_vpr.network.cpu.tiles.compiled_blocks')
     if found is None:
         pytest.skip('this processor has no AMX with bfloat16, or Linux does not allow it')
     return found
@@ -188,7 +188,7 @@ def test_other_blocks_stay_with_torch(loops, architecture, dtype, quantized):
 
 def test_gelu_and_rounding_are_those_of_torch(loops):
     numba = pytest.importorskip('numba')
-    from fol_vpr.network.cpu.compiled_numbers import store_gelu, store_row
+    from fol_vpr.network.cpu.tiles.compiled_numbers import store_gelu, store_row
 
     @numba.njit
     def written(numbers, active):

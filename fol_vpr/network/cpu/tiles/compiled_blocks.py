@@ -1,12 +1,11 @@
 """The blocks of the vision transformer in bfloat16, by tiles; see tiled_blocks.py.
 
 Several threads run `run_blocks` at once. A block has seven steps, each of which is cut into jobs;
-a thread takes the next job of a step until none is left, and waits until all are done. A thread
-that comes late, or never, does no harm.
+see compiled_threads.py.
 
 For each step the residual stream is [R, C] float32. Each image has a multiple of 16 rows, of which
 those after its tokens are filled with anything finite. The layouts of bfloat16 are those of
-compiled_numbers.py.
+compiled_products.py.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import numpy as np
 from fol_vpr.compiled import compiled
 from fol_vpr.compiled_tiles import (
     LAYOUT,
+    SIDE,
     TILE,
     TILE_BYTES,
     begin_tiles,
@@ -25,34 +25,24 @@ from fol_vpr.compiled_tiles import (
     has_features,
     may_use_tiles,
 )
-from fol_vpr.network.cpu.compiled_numbers import (
-    SIDE,
-    add_atomically,
+from fol_vpr.network.cpu.tiles.compiled_numbers import (
     add_row,
     exponentials,
-    give_way,
     largest,
-    load_atomically,
-    multiply,
     normalise_row,
-    pause,
     store_gelu,
     store_pairs,
     store_row,
 )
+from fol_vpr.network.cpu.tiles.compiled_products import multiply
+from fol_vpr.network.cpu.tiles.compiled_threads import COUNTERS, finish, take, wait
 
 HEAD = 64
 """Channels of an attention head."""
 STEPS = 7
 """Of a block."""
-COUNTERS = 16
-"""Numbers int64 of a step that threads share, on two lines of the cache."""
 
 _NORM1, _QKV, _ATTENTION, _PROJECTION, _NORM2, _FIRST, _SECOND = range(STEPS)
-# Bytes from the number of jobs that were taken to the number of those that are done.
-_TO_DONE = 64
-# Rounds of a loop in which a thread waits before it lets others run on its core.
-_SPINS = 2000
 _ONE = np.float32(1)
 _SCALE = np.float32(math.log2(math.e) / math.sqrt(HEAD))
 # Bytes: of a row of a block in float32, of a row and of one number of a tile.
@@ -263,7 +253,7 @@ def run_blocks(
     for step in range(len(counters)):
         layer, kind = step // STEPS, step % STEPS
         vector = vectors[layer]
-        taken = counters.ctypes.data + step * COUNTERS * 8
+        shared = counters.ctypes.data + step * COUNTERS * 8
         # Of a product: what is multiplied, its channels, the first weight and the first bias.
         source, depth, first, start, count = normed, across, 0, 2 * width, 3 * across
         if kind == _PROJECTION:
@@ -279,7 +269,7 @@ def run_blocks(
         elif kind == _ATTENTION:
             jobs = images * heads * panels
         while True:
-            job = add_atomically(taken, 1)
+            job = take(shared)
             if job >= jobs:
                 break
             if kind in (_NORM1, _NORM2):
@@ -316,13 +306,8 @@ def run_blocks(
                         to = x.ctypes.data + 4 * (tile * TILE * width + panel * SIDE)
                         for row in range(height * TILE):
                             add_row(results + row * _LINE, bias, to + 4 * row * width)
-            add_atomically(taken + _TO_DONE, 1)
-        spins = 0
-        while load_atomically(taken + _TO_DONE) < jobs:
-            pause()
-            spins += 1
-            if spins > _SPINS:
-                give_way()
+            finish(shared)
+        wait(shared, jobs)
     end_tiles()
 
 

@@ -1,9 +1,4 @@
-"""Numbers in bfloat16 and their products by tiles, for the loops of compiled_blocks.py.
-
-A matrix [R, C] of bfloat16 that is multiplied is stored as tiles, [R / 16, C / 32, 16, 32] uint16;
-one that it is multiplied with, [C, N], as panels of 32 columns, [N / 32, C / 32, 2, 16, 16, 2]:
-two tiles of 16 columns, whose rows are pairs of numbers of a column.
-"""
+"""Rows of numbers in float32 and bfloat16, for the other loops `compiled_*.py` of this folder."""
 
 from __future__ import annotations
 
@@ -16,21 +11,14 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from fol_vpr.compiled import compiled
 from fol_vpr.compiled_tiles import (
     INT32,
     INT64,
-    TILE,
+    SIDE,
     TILE_BYTES,
     call,
     intrinsic,
-    move_tile,
-    tiles,
-    without_operands,
 )
-
-SIDE = 2 * TILE
-"""Rows and columns of a block of results."""
 
 _FLOAT, _INT16 = ir.FloatType(), ir.IntType(16)
 _LANES = 16
@@ -58,67 +46,6 @@ def _fit(function: Callable[[float], float], low: float, high: float, degree: in
 # Largest errors in float32: 3e-7 of the value, and 3e-6 after the product with the argument.
 _EXP2 = _fit(lambda x: 2**x, -0.5, 0.5, 5)
 _GELU = _fit(lambda t: math.erf(math.sqrt(t / 2)) / math.sqrt(t) / 2, 0.0, _LARGEST_GELU**2, 12)
-
-
-def _times(rows: int) -> Any:
-    """An intrinsic that multiplies `rows` tiles of rows with a panel of columns."""
-
-    @intrinsic
-    def multiply(
-        _context: Any, _rows: Any, _apart: Any, _columns: Any, _count: Any, _block: Any, _step: Any
-    ) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            left, apart, right, count, block, step = arguments
-            results = [(row, column) for row in range(rows) for column in range(2)]
-            for row, column in results:
-                tiles(builder, 'tilezero', 2 * row + column)
-            with cgutils.for_range(builder, count) as loop:
-                place = builder.mul(loop.index, INT64(TILE_BYTES))
-                for row in range(rows):
-                    below = builder.add(place, apart) if row else place
-                    move_tile(builder, 'tileloadd64', 4 + row, left, below, 64)
-                twice = builder.add(place, place)
-                for column in range(2):
-                    beside = builder.add(twice, INT64(column * TILE_BYTES))
-                    move_tile(builder, 'tileloadd64', 6 + column, right, beside, 64)
-                for row, column in results:
-                    tiles(builder, 'tdpbf16ps', 2 * row + column, 4 + row, 6 + column)
-            for row, column in results:
-                down = builder.mul(step, INT64(row * TILE))
-                place = builder.add(down, INT64(column * TILE * 4))
-                move_tile(builder, 'tilestored64', 2 * row + column, block, place, step)
-            return context.get_dummy_value()
-
-        return types.void(*[types.intp] * 6), generate
-
-    return multiply
-
-
-_times_one, _times_two = _times(1), _times(2)
-
-
-@compiled
-def multiply(
-    rows: int, apart: int, columns: int, count: int, block: int, step: int, two: bool
-) -> None:
-    """Write the products of one or two tiles of rows and a panel of columns, in float32.
-
-    Args:
-        rows: address of the first tile of the first 16 rows.
-        apart: bytes from there to the first tile of the next 16 rows.
-        columns: address of the panel.
-        count: tiles along the sum.
-        block: address of the results, [16 or 32, 32] float32.
-        step: bytes between two rows of the results.
-        two: multiply 32 rows.
-    """
-    if two:
-        _times_two(rows, apart, columns, count, block, step)
-    else:
-        _times_one(rows, apart, columns, count, block, step)
-
-
-# ---- rows of float32, by vectors of 16 numbers
 
 
 def _load(builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value = 0) -> Any:
@@ -210,8 +137,8 @@ def _sum(builder: ir.IRBuilder, values: ir.Value) -> Any:
     return builder.extract_element(values, INT32(0))
 
 
-def _row(active: bool) -> Any:
-    """An intrinsic that stores 32 numbers, after GELU or not."""
+def _row(activation: Callable[[Any, Any], Any] | None = None) -> Any:
+    """An intrinsic that stores 32 numbers, after an activation or not."""
 
     @intrinsic
     def store(_context: Any, _source: Any, _factor: Any, _bias: Any, _to: Any) -> Any:
@@ -223,7 +150,7 @@ def _row(active: bool) -> Any:
                 values = builder.fmul(values, factors, flags=_FUSED)
                 added = _load(builder, bias, half * _LANES * 4)
                 values = builder.fadd(values, added, flags=_FUSED)
-                values = _gelu(builder, values) if active else values
+                values = activation(builder, values) if activation else values
                 _store(builder, _rounded(builder, values), to, half * _LANES * 2)
             return context.get_dummy_value()
 
@@ -232,8 +159,63 @@ def _row(active: bool) -> Any:
     return store
 
 
-store_row, store_gelu = _row(False), _row(True)
+def _relu(builder: ir.IRBuilder, values: ir.Value) -> Any:
+    """The larger of each number and 0; NaN of NaN."""
+    negative = builder.fcmp_ordered('<', values, _floats(0.0))
+    return builder.select(negative, _floats(0.0), values)
+
+
+store_row, store_relu, store_gelu = _row(), _row(_relu), _row(_gelu)
 """Write 32 float32 at an address, times a factor, plus 32 at another, as bfloat16 at a third."""
+
+
+@intrinsic
+def store_normalised(_context: Any, _source: Any, _factors: Any, _bias: Any, _to: Any) -> Any:
+    """The same after GELU, with a factor for each of the 32 at an address."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        source, factors, bias, to = arguments
+        for half in range(2):
+            values, factor, added = (
+                _load(builder, each, half * _LANES * 4) for each in (source, factors, bias)
+            )
+            values = builder.fmul(values, factor, flags=_FUSED)
+            values = _gelu(builder, builder.fadd(values, added, flags=_FUSED))
+            _store(builder, _rounded(builder, values), to, half * _LANES * 2)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), generate
+
+
+@intrinsic
+def unit_length(
+    _context: Any, _source: Any, _bias: Any, _count: Any, _least: Any, _to: Any
+) -> Any:
+    """Write 16 times `count` float32 at an address plus as many at another, scaled to length 1.
+
+    Lengths below `least` count as it.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        source, bias, count, least, to = arguments
+        total = cgutils.alloca_once_value(builder, _floats(0.0))
+        with cgutils.for_range(builder, count) as loop:
+            place = builder.mul(loop.index, INT64(_LANES * 4))
+            values = builder.fadd(_load(builder, source, place), _load(builder, bias, place))
+            square = builder.fmul(values, values, flags=_FUSED)
+            builder.store(builder.fadd(builder.load(total), square, flags=_FUSED), total)
+        length = call(builder, 'llvm.sqrt.f32', _FLOAT, _sum(builder, builder.load(total)))
+        short = builder.fcmp_ordered('<', length, least)
+        length = builder.select(short, least, length)
+        factors = _spread(builder, builder.fdiv(ir.Constant(_FLOAT, 1.0), length))
+        with cgutils.for_range(builder, count) as loop:
+            place = builder.mul(loop.index, INT64(_LANES * 4))
+            values = builder.fadd(_load(builder, source, place), _load(builder, bias, place))
+            _store(builder, builder.fmul(values, factors), to, place)
+        return context.get_dummy_value()
+
+    kinds = types.intp, types.intp, types.intp, types.float32, types.intp
+    return types.void(*kinds), generate
 
 
 @intrinsic
@@ -364,42 +346,3 @@ def exponentials(
 
     kinds = types.intp, types.float32, types.float32, types.intp, types.intp
     return types.float32(*kinds), generate
-
-
-# ---- threads
-
-
-@intrinsic
-def add_atomically(_context: Any, _address: Any, _number: Any) -> Any:
-    """Add to an int64 at an address, for all threads at once; return what was there."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        place = builder.inttoptr(arguments[0], INT64.as_pointer())
-        return builder.atomic_rmw('add', place, arguments[1], 'seq_cst')
-
-    return types.int64(types.intp, types.int64), generate
-
-
-@intrinsic
-def load_atomically(_context: Any, _address: Any) -> Any:
-    """An int64 at an address, as other threads have left it."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        place = builder.inttoptr(arguments[0], INT64.as_pointer())
-        return builder.load_atomic(place, 'acquire', 8)
-
-    return types.int64(types.intp), generate
-
-
-pause = without_operands('sse2.pause')
-"""Let a thread that waits in a loop take less power."""
-
-
-@intrinsic
-def give_way(_context: Any) -> Any:
-    """Let another thread run on this core; sched_yield(2)."""
-
-    def generate(_: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
-        return call(builder, 'sched_yield', INT32)
-
-    return types.int32(), generate
