@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -46,6 +47,9 @@ MODULES = (
 # What LLVM may do to sums: fuse them with products, and change their order. NaN and infinity keep
 # their meaning.
 FAST_MATH = {'contract', 'reassoc', 'nsz', 'arcp'}
+
+CACHE_LINE = 64
+"""Bytes."""
 
 _logger = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -89,6 +93,21 @@ def _sources() -> tuple[tuple[str, int, int], ...]:
     found = Path(__file__).parent.rglob('compiled*.py')
     stats = [(path.name, path.stat()) for path in sorted(found)]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def aligned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Zeros that begin at a line of the cache: a row of a tile that does not takes two."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def aligned_copy(array: np.ndarray) -> np.ndarray:
+    """The same numbers, beginning at a line of the cache."""
+    copy = aligned(array.shape, array.dtype.type)
+    copy[...] = array
+    return copy
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

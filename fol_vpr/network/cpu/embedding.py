@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.cpu.products import aligned, aligned_copy, panels, product, ready_loops
+from fol_vpr.compiled import aligned, aligned_copy
+from fol_vpr.network.cpu.products import panels, product, ready_loops
 from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.vit import ConvolutionalEmbedding, PatchEmbedding
 

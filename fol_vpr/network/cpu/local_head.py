@@ -21,14 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.cpu.products import (
-    Activation,
-    aligned,
-    aligned_copy,
-    panels,
-    product,
-    ready_loops,
-)
+from fol_vpr.compiled import aligned, aligned_copy
+from fol_vpr.network.cpu.products import Activation, panels, product, ready_loops
 from fol_vpr.network.model.local_head import (
     KEPT_PATCHES,
     LocalDescriptors,

@@ -203,7 +203,6 @@ def product(
 
 # As in compiled_tiles.py.
 _TILE, _SIDE = 16, 32
-_CACHE_LINE = 64
 
 
 def ready_loops(name: str, dtype: torch.dtype) -> ModuleType | None:
@@ -227,18 +226,3 @@ def panels(weight: Tensor) -> np.ndarray:
     bits = weight.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy()
     pairs = bits.view(np.uint16).reshape(outputs // _SIDE, 2, _TILE, inputs // _SIDE, _TILE, 2)
     return np.ascontiguousarray(pairs.transpose(0, 3, 1, 4, 2, 5)).reshape(-1)
-
-
-def aligned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Zeros that begin at a line of the cache: a row of a tile that does not takes two."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + _CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % _CACHE_LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def aligned_copy(array: np.ndarray) -> np.ndarray:
-    """The same numbers, beginning at a line of the cache."""
-    copy = aligned(array.shape, array.dtype.type)
-    copy[...] = array
-    return copy

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fol_vpr.network.cpu.products import aligned, panels
+from fol_vpr.compiled import aligned
+from fol_vpr.network.cpu.products import panels
 from fol_vpr.threads import shared_out
 
 HEAD = 64
