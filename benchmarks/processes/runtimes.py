@@ -3,8 +3,9 @@
     python -m benchmarks runtimes [--weights fol_tiny] [--turns 5] [--map MAP --image IMAGE]
 
 Every runtime that is installed runs the same weights in processes of its own, in turns. Each
-process loads the network on the CPU and describes one image (start), then describes it again and
-again (forward), and again with other work between two images, as a node has it: by then the caches
+process loads the network on the CPU and describes one image (start), compiles what makes the
+network faster on this processor, as the node does, then describes the image again and again
+(forward), and again with other work between two images, as a node has it: by then the caches
 hold other things, and threads sleep (after other work). Seconds of the processor stand beside
 those of the clock, because other programs on the machine change the latter more. Packages are what
 pip installed for the runtime alone, without NumPy, which all need.
@@ -53,6 +54,9 @@ out = {'start': time.perf_counter() - started, 'start_cpu': time.process_time() 
 # ru_maxrss begins with the memory of the process that started this one.
 status = dict(line.split(':', 1) for line in open('/proc/self/status'))
 out['memory'] = int(status['VmHWM'].split()[0]) * 1024
+# As the node does, in a thread of its own.
+extractor.compile()
+extractor.extract([image])
 
 def other_work(seconds):
     end = time.perf_counter() + seconds
