@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ class Rays:
         """The rays of these rows, by a mask, by indices or by a slice."""
         return Rays(self.xy[rows], self.to_pixels[rows])
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Median number of pixels of a 640 px wide image per unit of `xy`."""
         return float(np.sqrt(np.median(_determinants(self.to_pixels))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -28,10 +29,11 @@ from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
 from fol_vpr.geometry.metric.map_tracks import track_to_second_view
 from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose
 from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix
+from fol_vpr.geometry.side_by_side import beside, threads
 from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
-from fol_vpr.geometry.two_view.pair import verify_pair
-from fol_vpr.geometry.viewing_rays import matching_camera, pixels_to_rays
+from fol_vpr.geometry.two_view.pair import measure_pair
+from fol_vpr.geometry.viewing_rays import Rays, matching_camera, pixels_to_rays
 
 # Inlier threshold of tracked positions, as a fraction of the one for local features.
 THRESHOLD_FACTOR = 0.5
@@ -65,26 +67,51 @@ class ReferenceImages(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _AlignedMatches:
-    """Tracked matches of query and first map image that are inliers of one motion.
+class _TrackedMatches:
+    """Tracked matches of the query and the first map image.
 
     Attributes:
-        query_xy: [K, 2] pixels of the query.
+        query_xy: [K, 2] positions in an image whose longer side has 640 pixels.
+        query: their K viewing rays.
         first_xy: [K, 2] pixels of the first map image.
-        query_camera, first_camera: calibration of both images.
-        size: width and height of the query in pixels.
+        first_rays: their K viewing rays.
         first: the first map image, prepared for tracking.
-        relative: pose of the first camera in the query's, its translation a direction; None where
-            the direction cannot be determined.
+        place: that it shows.
+        query_camera: calibration of the query.
     """
 
     query_xy: np.ndarray
+    query: Rays
     first_xy: np.ndarray
-    query_camera: Camera
-    first_camera: Camera
-    size: tuple[int, int]
+    first_rays: Rays
     first: AlignmentImage
-    relative: RelativePose | None
+    place: Place
+    query_camera: Camera
+
+    def __len__(self) -> int:
+        return len(self.query_xy)
+
+    def __getitem__(self, rows: np.ndarray) -> _TrackedMatches:
+        """Those of these rows, by a mask [K]."""
+        return replace(
+            self,
+            query_xy=self.query_xy[rows],
+            query=self.query[rows],
+            first_xy=self.first_xy[rows],
+            first_rays=self.first_rays[rows],
+        )
+
+
+class _SecondView(NamedTuple):
+    """A map image beside the first one.
+
+    Attributes:
+        place: that it shows.
+        baseline: pose of its camera in the first one's.
+    """
+
+    place: Place
+    baseline: Pose
 
 
 def refine_pose(
@@ -112,25 +139,21 @@ def refine_pose(
         MapError: an image of a place is damaged.
     """
     precise = replace(config, inlier_threshold=THRESHOLD_FACTOR * config.inlier_threshold)
-    aligned = _align_with_query(hypothesis, frame, references, precise)
-    if aligned is None:
+    tracked = _track_to_query(hypothesis, frame, references, precise)
+    if tracked is None:
         return hypothesis
-    relative = aligned.relative
-    pose = None
-    enough = len(aligned.first_xy) >= MIN_POINTS and config.second_views
-    views = _second_views(hypothesis.place, ranked, references) if enough else []
-    here = _viewpoint(hypothesis.place)
-    to_first = inverse(here.camera) if views and here is not None else None
-    for second in views[: config.second_views]:
-        there = _viewpoint(second)
-        assert to_first is not None and there is not None
-        # Errors of the poses of two map images are taken as independent.
-        baseline = compose(to_first, there.camera)
-        found = _metric_with_second_image(
-            aligned, hypothesis.place, second, baseline, references, precise
+    first_xy = rescale(tracked.first_xy, hypothesis.place.image_size)
+    with beside(partial(_second_views_ahead, tracked, ranked, references, config)) as ahead:
+        geometry = measure_pair(
+            tracked.query, tracked.first_rays, tracked.query_xy, first_xy, precise
         )
+        aligned, relative = tracked[geometry.inlier], geometry.relative
+        views = ahead() if len(aligned) >= MIN_POINTS else []
+    pose = None
+    for second in views:
+        found = _metric_with_second_image(aligned, second, references, geometry.relative, precise)
         if found is not None:
-            relative, pose = found, _base_pose(hypothesis.place, found, aligned)
+            relative, pose = found, _base_pose(found, aligned)
             break
     hypothesis = replace(hypothesis, relative=relative)
     if pose is None:
@@ -138,13 +161,13 @@ def refine_pose(
     return replace(hypothesis, pose=pose, pose_source=PoseSource.REFINED)
 
 
-def _align_with_query(
+def _track_to_query(
     hypothesis: PlaceHypothesis,
     frame: Frame,
     references: ReferenceImages,
     config: VerificationConfig,
-) -> _AlignedMatches | None:
-    """The tracked inlier matches of the query and the hypothesis' image.
+) -> _TrackedMatches | None:
+    """The tracked matches of the query and the hypothesis' image.
 
     None where a camera is not calibrated for its image, or there is no image or no match.
     """
@@ -154,35 +177,48 @@ def _align_with_query(
     first_camera = matching_camera(place.camera, place.image_size)
     if query_camera is None or first_camera is None:
         return None
-    first = _image_of_place(place, references)
-    if first is None or hypothesis.query_xy is None or hypothesis.reference_xy is None:
+    if hypothesis.query_xy is None or hypothesis.reference_xy is None:
         return None
-    query_xy, first_xy = _track_matches(first, alignment_image(frame.image), hypothesis, config)
-    geometry = verify_pair(
-        query_xy,
+    with beside(partial(alignment_image, frame.image)) as prepared:
+        first = _image_of_place(place, references)
+        if first is None:
+            return None
+        corners = first.corners
+        query = prepared()
+    query_xy, first_xy = _track_matches(first, query, corners, hypothesis, config)
+    return _TrackedMatches(
+        rescale(query_xy, size),
+        pixels_to_rays(query_camera, query_xy, size),
         first_xy,
-        size,
-        place.image_size,
-        config,
-        query_camera=query_camera,
-        reference_camera=first_camera,
-        estimate_relative_pose=True,
-    )
-    agrees = geometry.inlier
-    return _AlignedMatches(
-        query_xy[agrees],
-        first_xy[agrees],
-        query_camera,
-        first_camera,
-        size,
+        pixels_to_rays(first_camera, first_xy, place.image_size),
         first,
-        geometry.relative,
+        place,
+        query_camera,
     )
+
+
+def _second_views_ahead(
+    tracked: _TrackedMatches,
+    ranked: Sequence[Place],
+    references: ReferenceImages,
+    config: VerificationConfig,
+) -> list[_SecondView]:
+    """The second map images to try, best first.
+
+    Where there is a thread for it beside the one that searches for the motion, the matches are
+    tracked to the first of them already. It is tried for nearly all images, and most matches
+    are inliers.
+    """
+    views = _second_views(tracked.place, ranked, references, config.second_views)
+    if views and threads() > 1 and len(tracked) >= MIN_POINTS:
+        _track_to_second(tracked, views[0], references)
+    return views
 
 
 def _track_matches(
     first: AlignmentImage,
     query: AlignmentImage,
+    corners: np.ndarray,
     hypothesis: PlaceHypothesis,
     config: VerificationConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -201,15 +237,14 @@ def _track_matches(
     moved, known = moved[found], reference_xy[found].astype(np.float64)
     if len(known) < MIN_TRACKED:
         return moved, known
-    found_corners = first.corners
-    guesses = [move_with_nearest(found_corners, known, moved)]
+    guesses = [move_with_nearest(corners, known, moved)]
     homography = fit_homography(moved, known, 10 * config.inlier_threshold)
     if homography is not None:
-        mapped = np.c_[found_corners, np.ones(len(found_corners))] @ homography.T
+        mapped = np.c_[corners, np.ones(len(corners))] @ homography.T
         with np.errstate(all='ignore'):
             guesses.append(mapped[:, :2] / mapped[:, 2:])
-    there, tracked = track_points(first, query, found_corners, guesses)
-    return np.concatenate([moved, there[tracked]]), np.concatenate([known, found_corners[tracked]])
+    there, tracked = track_points(first, query, corners, guesses)
+    return np.concatenate([moved, there[tracked]]), np.concatenate([known, corners[tracked]])
 
 
 # What the prepared images of places are known by, so that they need not be read again.
@@ -229,14 +264,14 @@ def _image_of_place(place: Place, references: ReferenceImages) -> AlignmentImage
 
 
 def _second_views(
-    first: Place, ranked: Sequence[Place], references: ReferenceImages
-) -> list[Place]:
-    """Places whose camera is a suitable distance from the first one and looks the same way.
+    first: Place, ranked: Sequence[Place], references: ReferenceImages, count: int
+) -> list[_SecondView]:
+    """Images whose camera is a suitable distance from the first one and looks the same way.
 
-    Those whose distance is closest to the preferred baseline come first.
+    Those whose distance is closest to the preferred baseline come first; at most `count` of them.
     """
     here = _viewpoint(first)
-    if here is None:
+    if here is None or not count:
         return []
     nearby = {
         place.index: place for place in [*ranked, *references.neighbours(first.index, NEIGHBOURS)]
@@ -251,10 +286,15 @@ def _second_views(
     suitable = (distances >= MIN_BASELINE) & (distances <= MAX_BASELINE)
     suitable &= cosines >= math.cos(MAX_AXIS_ANGLE)
     found = [
-        (abs(math.log(distances[row] / PREFERRED_BASELINE)), seen[row][0])
+        (abs(math.log(distances[row] / PREFERRED_BASELINE)), *seen[row])
         for row in np.flatnonzero(suitable)
     ]
-    return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].index))]
+    if not found:
+        return []
+    best = sorted(found, key=lambda each: (each[0], each[1].index))[:count]
+    # Errors of the poses of two map images are taken as independent.
+    to_first = inverse(here.camera)
+    return [_SecondView(place, compose(to_first, there.camera)) for _, place, there in best]
 
 
 class _Viewpoint(NamedTuple):
@@ -287,42 +327,66 @@ def _viewpoint(place: Place) -> _Viewpoint | None:
 
 
 def _metric_with_second_image(
-    aligned: _AlignedMatches,
-    place: Place,
-    second: Place,
-    baseline: Pose,
+    aligned: _TrackedMatches,
+    second: _SecondView,
     references: ReferenceImages,
+    epipolar: RelativePose | None,
     config: VerificationConfig,
 ) -> RelativePose | None:
-    """The relative pose in metres from a second map image; None where it cannot be estimated."""
-    second_camera = matching_camera(second.camera, second.image_size)
-    other = _image_of_place(second, references)
-    if second_camera is None or other is None:
+    """The relative pose in metres from a second map image; None where it cannot be estimated.
+
+    Args:
+        aligned: those matches that are inliers of one motion.
+        second: the second map image.
+        references: as of `refine_pose`.
+        epipolar: the relative pose by the matches alone, if there is one.
+        config: with the `inlier_threshold` of tracked positions.
+    """
+    camera = matching_camera(second.place.camera, second.place.image_size)
+    tracked = None if camera is None else _track_to_second(aligned, second, references)
+    if camera is None or tracked is None:
         return None
-    first_rays = pixels_to_rays(aligned.first_camera, aligned.first_xy, place.image_size)
-    second_xy, found = track_to_second_view(
-        aligned.first, other, aligned.first_xy, first_rays, place, second, baseline
+    second_xy, found = tracked
+    tracks = ThreeViewTracks(
+        aligned.query[found],
+        aligned.first_rays[found],
+        pixels_to_rays(camera, second_xy[found], second.place.image_size),
+        second.baseline,
     )
-    query_xy = aligned.query_xy[found]
-    views = [
-        pixels_to_rays(aligned.query_camera, query_xy, aligned.size),
-        first_rays[found],
-        pixels_to_rays(second_camera, second_xy[found], second.image_size),
-    ]
-    valid = np.all([view.valid for view in views], axis=0)
-    tracks = ThreeViewTracks(views[0][valid], views[1][valid], views[2][valid], baseline)
+    valid = tracks.query.valid & tracks.first.valid & tracks.second.valid
     return metric_pose(
-        tracks,
-        patch_ids(rescale(query_xy[valid], aligned.size)),
+        tracks[valid],
+        patch_ids(aligned.query_xy[found][valid]),
         limit=config.inlier_threshold,
-        min_patches=MIN_PATCHES if aligned.relative else MIN_PATCHES_UNCONFIRMED,
-        epipolar=aligned.relative,
+        min_patches=MIN_PATCHES if epipolar else MIN_PATCHES_UNCONFIRMED,
+        epipolar=epipolar,
     )
 
 
-def _base_pose(place: Place, relative: RelativePose, aligned: _AlignedMatches) -> Pose | None:
+def _track_to_second(
+    matches: _TrackedMatches, second: _SecondView, references: ReferenceImages
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Their positions in the second map image; see `track_to_second_view`.
+
+    None where it has no camera or no image.
+    """
+    other = _image_of_place(second.place, references)
+    if second.place.camera is None or other is None:
+        return None
+    return track_to_second_view(
+        matches.first,
+        other,
+        matches.first_xy,
+        matches.first_rays,
+        matches.place,
+        second.place,
+        second.baseline,
+    )
+
+
+def _base_pose(relative: RelativePose, aligned: _TrackedMatches) -> Pose | None:
     """Pose of the query's base in the map frame; None where its camera has no mount."""
-    mount, first = aligned.query_camera.mount, _viewpoint(place)
+    mount, first = aligned.query_camera.mount, _viewpoint(aligned.place)
     if mount is None or first is None:
         return None
     first_in_query = Pose(relative.translation, relative.orientation, relative.covariance)

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 
 from fol_vpr.geometry.rigid import cross_matrix
-from fol_vpr.geometry.two_view import models
 from fol_vpr.geometry.two_view.epipolar import (
     CameraMotion,
     RayPairs,
@@ -23,7 +22,6 @@ from fol_vpr.geometry.two_view.epipolar import (
     stack_motions,
 )
 from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions, robust_cost
-from fol_vpr.geometry.viewing_rays import Rays
 
 # Directions on a half of the sphere, and how many of them are refined for each rotation.
 DIRECTIONS = 160
@@ -39,11 +37,10 @@ MIN_IN_FRONT = 0.75
 
 
 def find_motions(
-    query: Rays,
-    reference: Rays,
     pairs: RayPairs,
     rotation: np.ndarray,
     homography: np.ndarray | None,
+    essential: np.ndarray | None,
     limit: float,
 ) -> list[MotionFit]:
     """Find the distinct local minima of the robust epipolar cost, by ascending cost.
@@ -52,13 +49,12 @@ def find_motions(
     are returned.
 
     Args:
-        query, reference: K matched viewing rays each, all valid.
-        pairs: the same rays, prepared for residuals.
+        pairs: K matched viewing rays, all valid.
         rotation: [3, 3] the pure rotation that fits best, reference to query.
         homography: [3, 3] the homography that fits best, reference to query, or None.
+        essential: [3, 3] an essential matrix that many matches agree with, or None.
         limit: pixels (640 px wide image) beyond which a match is an outlier.
     """
-    essential = models.fit_essential(query, reference, limit, as_start=True)
     sampled = pairs[:: max(1, len(pairs) // SAMPLED_MATCHES)]
     found = (
         [] if essential is None else [_most_in_front(decompose_essential(essential), pairs, limit)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -195,18 +196,38 @@ def verify_pair(
     if not estimate_relative_pose:
         return verify_pairs([pair], config)[0]
     query, reference = pair.rescaled
-    support: _Support | None = None
-    if len(query_xy) >= MIN_MATCHES and query_camera is not None and reference_camera is not None:
-        support = _measured(
+    if query_camera is not None and reference_camera is not None:
+        return measure_pair(
             pixels_to_rays(query_camera, query_xy, query_size),
             pixels_to_rays(reference_camera, reference_xy, reference_size),
             query,
             reference,
-            config.inlier_threshold,
+            config,
         )
-    elif len(query_xy) >= MIN_MATCHES:
+    support = None
+    if len(query_xy) >= MIN_MATCHES:
         support = _uncalibrated(query, reference, config.inlier_threshold, cosines, True)
     return _judged(query, reference, support, config)
+
+
+def measure_pair(
+    query: Rays,
+    reference: Rays,
+    query_xy: np.ndarray,
+    reference_xy: np.ndarray,
+    config: VerificationConfig,
+) -> PairGeometry:
+    """As `verify_pair` with both cameras and `estimate_relative_pose`, where the rays are known.
+
+    Args:
+        query, reference: K viewing rays each of matched positions.
+        query_xy, reference_xy: [K, 2] the positions, rescaled (`coverage.rescale`).
+        config: as of `verify_pair`.
+    """
+    support = None
+    if len(query_xy) >= MIN_MATCHES:
+        support = _measured(query, reference, query_xy, reference_xy, config.inlier_threshold)
+    return _judged(query_xy, reference_xy, support, config)
 
 
 def _judged(
@@ -332,6 +353,14 @@ def _among(valid: np.ndarray, inlier: np.ndarray) -> np.ndarray:
     return found
 
 
+# OpenCV's searches, which take the most time of a measurement. Each of them seeds its own random
+# numbers, so that none depends on the other, or on the thread that it runs in.
+_SEARCHES: tuple[Callable[[Rays, Rays, float], np.ndarray | None], ...] = (
+    models.homography_of_rays,
+    partial(models.fit_essential, as_start=True),
+)
+
+
 def _measured(
     query: Rays,
     reference: Rays,
@@ -346,8 +375,8 @@ def _measured(
     query, reference = query[valid], reference[valid]
     pairs = RayPairs(query, reference)
     rotation = models.fit_rotation(query, reference, threshold)
-    homography = models.homography_of_rays(query, reference, threshold)
-    fits = find_motions(query, reference, pairs, rotation, homography, threshold)
+    homography, essential = side_by_side(lambda fit: fit(query, reference, threshold), _SEARCHES)
+    fits = find_motions(pairs, rotation, homography, essential, threshold)
     if not fits:
         return None
     best = fits[0]
