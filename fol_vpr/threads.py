@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 Item = TypeVar('Item')
@@ -63,38 +62,6 @@ def shared_out(
         for future in begun:
             future.result()
     return cast('list[Found]', found)
-
-
-@contextmanager
-def run_beside(
-    function: Callable[[], Found], threads: int, name: str
-) -> Iterator[Callable[[], Found]]:
-    """Run a function in another thread, beside the block.
-
-    What the block gets returns the function's result, or raises what it raised. It waits for that;
-    where no thread was free so far, the calling one works. Nothing of the function runs any more
-    after the block.
-
-    Args:
-        function: releases Python's lock most of the time.
-        threads: most that run at a time, the calling one included. With one, the function is
-            called when its result is asked for, and not at all where nobody asks.
-        name: of the other threads.
-    """
-    if threads < 2:
-        yield functools.cache(function)
-        return
-    begun = lasting_pool(name, threads - 1).submit(function)
-
-    @functools.cache
-    def result() -> Found:
-        return function() if begun.cancel() else begun.result()
-
-    try:
-        yield result
-    finally:
-        if not begun.cancel():
-            wait([begun])
 
 
 # A process that is forked has none of these threads.

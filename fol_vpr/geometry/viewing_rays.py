@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,7 +50,7 @@ class Rays:
     @cached_property
     def scale(self) -> float:
         """Median number of pixels of a 640 px wide image per unit of `xy`."""
-        return float(np.sqrt(np.median(_determinants(self.to_pixels))))
+        return math.sqrt(median(_determinants(self.to_pixels)))
 
     @property
     def directions(self) -> np.ndarray:
@@ -125,6 +126,15 @@ def camera_fits(camera: Camera, size: tuple[int, int]) -> bool:
 def matching_camera(camera: Camera | None, size: tuple[int, int]) -> Camera | None:
     """The camera, or None where its calibration has another aspect ratio than `size`."""
     return camera if camera is not None and camera_fits(camera, size) else None
+
+
+def median(values: np.ndarray) -> float:
+    """As `np.median` of numbers [K], in a third of its time where they are few."""
+    ordered = np.sort(values).tolist()
+    count = len(ordered)
+    if not count or math.isnan(ordered[-1]):
+        return math.nan
+    return float((ordered[(count - 1) // 2] + ordered[count // 2]) / 2)
 
 
 def _scale(camera: Camera, size: tuple[int, int]) -> np.ndarray:

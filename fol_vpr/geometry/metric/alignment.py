@@ -91,6 +91,12 @@ class AlignmentImage:
         """The image reduced to a quarter of its size, float32."""
         return _reduced(self.grey.astype(np.float32), COARSE_REDUCTION)
 
+    @cached_property
+    def coarse_factors(self) -> np.ndarray:
+        """[2] float32, from pixels of the image to those of the coarse one, in x and y."""
+        shapes = np.array([self.coarse.shape, self.grey.shape], np.float32)[:, ::-1]
+        return np.asarray(shapes[0] / shapes[1])
+
 
 _prepared: ByteCache[AlignmentImage] = ByteCache(CACHED_BYTES)
 
@@ -136,10 +142,16 @@ def _normalised(image: np.ndarray, original_width: int, source: bytes = b'') -> 
     if reduced < 1:
         size = (max(1, round(width * reduced)), max(1, round(height * reduced)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
-    centred = smooth - _wide_blur(smooth)
-    contrast = np.sqrt(_wide_blur(centred * centred)) + MIN_CONTRAST
-    normalised = np.clip(128 + 50 * centred / contrast, 0, 255).astype(np.uint8)
+    # In place: memory that is new for each step takes as long as what is computed in it.
+    centred = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
+    centred -= _wide_blur(centred)
+    contrast = _wide_blur(np.multiply(centred, centred))
+    np.sqrt(contrast, out=contrast)
+    contrast += MIN_CONTRAST
+    centred *= 50
+    np.divide(centred, contrast, out=centred)
+    centred += 128
+    normalised = np.clip(centred, 0, 255, out=centred).astype(np.uint8)
     return AlignmentImage(*_pyramid(normalised), grey.shape[1] / original_width, source)
 
 
@@ -194,8 +206,7 @@ def track_points(
     if len(guesses) == 1:
         xy = _to_reduced(other, guesses[0])
     else:
-        each = np.stack([_to_reduced(other, guess) for guess in guesses], axis=1)
-        xy = _most_alike(fixed, other, start, each)
+        xy = _most_alike(fixed, other, start, _to_reduced(other, np.stack(guesses, axis=1)))
     tracked = np.isfinite(xy).all(axis=1)
     if tracked.all():
         xy, tracked = _there_and_back(fixed, other, start, xy)
@@ -217,7 +228,7 @@ def _most_alike(
         inside = np.asarray(((guesses >= -1) & (guesses <= (width, height))).all(axis=2))
     module = _compiled_tracking()
     if module is not None:
-        factors = _coarse_factors(fixed), _coarse_factors(other)
+        factors = fixed.coarse_factors, other.coarse_factors
         images = fixed.coarse, other.coarse
         best = module.most_alike(*images, *factors, start, guesses, inside, COARSE_REACH)
     else:
@@ -234,9 +245,7 @@ def _most_alike(
 def _coarse_patches(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
     """[..., P] grey values of the coarse image around positions [..., 2] of the reduced one."""
     coarse = image.coarse
-    samples = (((xy + 0.5) * _coarse_factors(image) - 0.5)[..., None, :] + _PATCH).astype(
-        np.float32
-    )
+    samples = (((xy + 0.5) * image.coarse_factors - 0.5)[..., None, :] + _PATCH).astype(np.float32)
     count = samples.size // 2
     rows = -(-count // SAMPLES_PER_ROW)
     x, y = np.zeros((2, rows, SAMPLES_PER_ROW), np.float32)
@@ -244,12 +253,6 @@ def _coarse_patches(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
     y.reshape(-1)[:count] = samples[..., 1].reshape(-1)
     seen = cv2.remap(coarse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen.reshape(-1)[:count].reshape(samples.shape[:-1]))
-
-
-def _coarse_factors(image: AlignmentImage) -> np.ndarray:
-    """[2] float32, from pixels of the reduced image to those of the coarse one, in x and y."""
-    shapes = np.array([image.coarse.shape, image.grey.shape], np.float32)[:, ::-1]
-    return np.asarray(shapes[0] / shapes[1])
 
 
 # [P, 2] offsets of the pixels of a coarse patch.
@@ -288,7 +291,7 @@ def _pad_to_one_size(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
 
 
 def _to_reduced(image: AlignmentImage, xy: np.ndarray) -> np.ndarray:
-    """Positions [K, 2] in pixels of the reduced image, float32 as OpenCV requires."""
+    """Positions [..., 2] in pixels of the reduced image, float32 as OpenCV requires."""
     reduced = (np.asarray(xy, dtype=np.float64) + 0.5) * image.scale - 0.5
     return reduced.astype(np.float32)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -29,7 +28,6 @@ from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
 from fol_vpr.geometry.metric.map_tracks import track_to_second_view
 from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose
 from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix
-from fol_vpr.geometry.side_by_side import beside, threads
 from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
 from fol_vpr.geometry.two_view.pair import measure_pair
@@ -102,18 +100,6 @@ class _TrackedMatches:
         )
 
 
-class _SecondView(NamedTuple):
-    """A map image beside the first one.
-
-    Attributes:
-        place: that it shows.
-        baseline: pose of its camera in the first one's.
-    """
-
-    place: Place
-    baseline: Pose
-
-
 def refine_pose(
     hypothesis: PlaceHypothesis,
     frame: Frame,
@@ -143,15 +129,17 @@ def refine_pose(
     if tracked is None:
         return hypothesis
     first_xy = rescale(tracked.first_xy, hypothesis.place.image_size)
-    with beside(partial(_second_views_ahead, tracked, ranked, references, config)) as ahead:
-        geometry = measure_pair(
-            tracked.query, tracked.first_rays, tracked.query_xy, first_xy, precise
-        )
-        aligned, relative = tracked[geometry.inlier], geometry.relative
-        views = ahead() if len(aligned) >= MIN_POINTS else []
-    pose = None
-    for second in views:
-        found = _metric_with_second_image(aligned, second, references, geometry.relative, precise)
+    geometry = measure_pair(tracked.query, tracked.first_rays, tracked.query_xy, first_xy, precise)
+    aligned, relative = tracked[geometry.inlier], geometry.relative
+    enough = len(aligned) >= MIN_POINTS and config.second_views
+    views = _second_views(hypothesis.place, ranked, references) if enough else []
+    pose, here = None, _viewpoint(hypothesis.place)
+    to_first = inverse(here.camera) if views and here is not None else None
+    for second, camera in views[: config.second_views]:
+        assert to_first is not None
+        # Errors of the poses of two map images are taken as independent.
+        baseline = compose(to_first, camera)
+        found = _metric_with_second_image(aligned, second, baseline, references, relative, precise)
         if found is not None:
             relative, pose = found, _base_pose(found, aligned)
             break
@@ -179,13 +167,10 @@ def _track_to_query(
         return None
     if hypothesis.query_xy is None or hypothesis.reference_xy is None:
         return None
-    with beside(partial(alignment_image, frame.image)) as prepared:
-        first = _image_of_place(place, references)
-        if first is None:
-            return None
-        corners = first.corners
-        query = prepared()
-    query_xy, first_xy = _track_matches(first, query, corners, hypothesis, config)
+    first = _image_of_place(place, references)
+    if first is None:
+        return None
+    query_xy, first_xy = _track_matches(first, alignment_image(frame.image), hypothesis, config)
     return _TrackedMatches(
         rescale(query_xy, size),
         pixels_to_rays(query_camera, query_xy, size),
@@ -197,28 +182,9 @@ def _track_to_query(
     )
 
 
-def _second_views_ahead(
-    tracked: _TrackedMatches,
-    ranked: Sequence[Place],
-    references: ReferenceImages,
-    config: VerificationConfig,
-) -> list[_SecondView]:
-    """The second map images to try, best first.
-
-    Where there is a thread for it beside the one that searches for the motion, the matches are
-    tracked to the first of them already. It is tried for nearly all images, and most matches
-    are inliers.
-    """
-    views = _second_views(tracked.place, ranked, references, config.second_views)
-    if views and threads() > 1 and len(tracked) >= MIN_POINTS:
-        _track_to_second(tracked, views[0], references)
-    return views
-
-
 def _track_matches(
     first: AlignmentImage,
     query: AlignmentImage,
-    corners: np.ndarray,
     hypothesis: PlaceHypothesis,
     config: VerificationConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -237,6 +203,7 @@ def _track_matches(
     moved, known = moved[found], reference_xy[found].astype(np.float64)
     if len(known) < MIN_TRACKED:
         return moved, known
+    corners = first.corners
     guesses = [move_with_nearest(corners, known, moved)]
     homography = fit_homography(moved, known, 10 * config.inlier_threshold)
     if homography is not None:
@@ -264,14 +231,15 @@ def _image_of_place(place: Place, references: ReferenceImages) -> AlignmentImage
 
 
 def _second_views(
-    first: Place, ranked: Sequence[Place], references: ReferenceImages, count: int
-) -> list[_SecondView]:
-    """Images whose camera is a suitable distance from the first one and looks the same way.
+    first: Place, ranked: Sequence[Place], references: ReferenceImages
+) -> list[tuple[Place, Pose]]:
+    """Places whose camera is a suitable distance from the first one and looks the same way.
 
-    Those whose distance is closest to the preferred baseline come first; at most `count` of them.
+    Those whose distance is closest to the preferred baseline come first. With each is the
+    pose of its camera in the map frame.
     """
     here = _viewpoint(first)
-    if here is None or not count:
+    if here is None:
         return []
     nearby = {
         place.index: place for place in [*ranked, *references.neighbours(first.index, NEIGHBOURS)]
@@ -289,12 +257,8 @@ def _second_views(
         (abs(math.log(distances[row] / PREFERRED_BASELINE)), *seen[row])
         for row in np.flatnonzero(suitable)
     ]
-    if not found:
-        return []
-    best = sorted(found, key=lambda each: (each[0], each[1].index))[:count]
-    # Errors of the poses of two map images are taken as independent.
-    to_first = inverse(here.camera)
-    return [_SecondView(place, compose(to_first, there.camera)) for _, place, there in best]
+    found.sort(key=lambda each: (each[0], each[1].index))
+    return [(place, there.camera) for _, place, there in found]
 
 
 class _Viewpoint(NamedTuple):
@@ -328,7 +292,8 @@ def _viewpoint(place: Place) -> _Viewpoint | None:
 
 def _metric_with_second_image(
     aligned: _TrackedMatches,
-    second: _SecondView,
+    second: Place,
+    baseline: Pose,
     references: ReferenceImages,
     epipolar: RelativePose | None,
     config: VerificationConfig,
@@ -337,21 +302,30 @@ def _metric_with_second_image(
 
     Args:
         aligned: those matches that are inliers of one motion.
-        second: the second map image.
+        second: the place that the second map image shows.
+        baseline: pose of its camera in that of the first map image.
         references: as of `refine_pose`.
         epipolar: the relative pose by the matches alone, if there is one.
         config: with the `inlier_threshold` of tracked positions.
     """
-    camera = matching_camera(second.place.camera, second.place.image_size)
-    tracked = None if camera is None else _track_to_second(aligned, second, references)
-    if camera is None or tracked is None:
+    camera = matching_camera(second.camera, second.image_size)
+    other = _image_of_place(second, references)
+    if camera is None or other is None:
         return None
-    second_xy, found = tracked
+    second_xy, found = track_to_second_view(
+        aligned.first,
+        other,
+        aligned.first_xy,
+        aligned.first_rays,
+        aligned.place,
+        second,
+        baseline,
+    )
     tracks = ThreeViewTracks(
         aligned.query[found],
         aligned.first_rays[found],
-        pixels_to_rays(camera, second_xy[found], second.place.image_size),
-        second.baseline,
+        pixels_to_rays(camera, second_xy[found], second.image_size),
+        baseline,
     )
     valid = tracks.query.valid & tracks.first.valid & tracks.second.valid
     return metric_pose(
@@ -360,27 +334,6 @@ def _metric_with_second_image(
         limit=config.inlier_threshold,
         min_patches=MIN_PATCHES if epipolar else MIN_PATCHES_UNCONFIRMED,
         epipolar=epipolar,
-    )
-
-
-def _track_to_second(
-    matches: _TrackedMatches, second: _SecondView, references: ReferenceImages
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Their positions in the second map image; see `track_to_second_view`.
-
-    None where it has no camera or no image.
-    """
-    other = _image_of_place(second.place, references)
-    if second.place.camera is None or other is None:
-        return None
-    return track_to_second_view(
-        matches.first,
-        other,
-        matches.first_xy,
-        matches.first_rays,
-        matches.place,
-        second.place,
-        second.baseline,
     )
 
 

@@ -24,10 +24,11 @@ from fol_vpr.geometry.rigid import (
     rotation_matrix,
     rotation_vector,
 )
+from fol_vpr.geometry.two_view.coverage import count_distinct
 from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs
 from fol_vpr.geometry.two_view.models import CONFIDENCE
 from fol_vpr.geometry.two_view.motion_fit import MIN_SIGMA
-from fol_vpr.geometry.viewing_rays import Rays, project_to_pixels
+from fol_vpr.geometry.viewing_rays import Rays, median, project_to_pixels
 
 # Fewest points that a metric pose is estimated from.
 MIN_POINTS = 20
@@ -93,7 +94,7 @@ def metric_pose(
     kept, points = _triangulate(tracks, limit)
     tracks, patches = tracks[kept], patches[kept]
     # What is left out further on covers no new patch, and its search takes most of the time.
-    if len(points) < MIN_POINTS or len(np.unique(patches)) < min_patches:
+    if len(points) < MIN_POINTS or count_distinct(patches) < min_patches:
         return None
     state = _resect(tracks.query, points, limit)
     if state is None:
@@ -101,7 +102,7 @@ def metric_pose(
     state, linear, weights = bundle_adjust(tracks, state, limit)
     errors = np.sqrt((linear.residuals**2).sum(axis=1) / 3)
     good = (errors <= limit) & (weights > 0) & _in_front(tracks, state)
-    observations = len(np.unique(patches[good]))
+    observations = count_distinct(patches[good])
     if good.sum() < MIN_POINTS or observations < min_patches:
         return None
     if good.sum() < 0.5 * len(tracks):
@@ -113,7 +114,7 @@ def metric_pose(
     if covariance is None:
         return None
     found = RelativePose(state.translation, quaternion(state.rotation), covariance, metric=True)
-    depth = float(np.median(state.points[good, 2]))
+    depth = median(state.points[good, 2])
     return found if _plausible(found, depth, epipolar) else None
 
 
@@ -173,7 +174,7 @@ def _parallax(tracks: ThreeViewTracks, points: np.ndarray) -> float:
     rotated = points @ to_second.T
     moved = shifted[:, :2] / shifted[:, 2:] - rotated[:, :2] / rotated[:, 2:]
     in_pixels = np.einsum('kij,kj->ki', tracks.second.to_pixels, moved)
-    return float(np.median(np.linalg.norm(in_pixels, axis=1)))
+    return median(np.linalg.norm(in_pixels, axis=1))
 
 
 def _plausible(found: RelativePose, depth: float, epipolar: RelativePose | None) -> bool:

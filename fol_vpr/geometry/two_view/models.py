@@ -242,9 +242,9 @@ def homography_of_rays(query: Rays, reference: Rays, threshold: float) -> np.nda
     found = fit_homography(query.scale * query.xy, reference.scale * reference.xy, threshold)
     if found is None:
         return None
-    to_query = np.diag([query.scale, query.scale, 1.0])
+    from_query = np.diag([1 / query.scale, 1 / query.scale, 1.0])
     to_reference = np.diag([reference.scale, reference.scale, 1.0])
-    return np.asarray(np.linalg.inv(to_query) @ found @ to_reference)
+    return np.asarray(from_query @ found @ to_reference)
 
 
 def fit_homography(

@@ -277,7 +277,7 @@ def _uncalibrated(
     homography = models.fit_homography(q, r, threshold)
     if homography is None:
         return _Support(inlier, MotionModel.FUNDAMENTAL)
-    observations = min(len(np.unique(coverage.patch_ids(xy))) for xy in (q, r))
+    observations = min(coverage.count_patches(xy) for xy in (q, r))
     sigma = threshold * SIGMA_OF_THRESHOLD
     squares = {
         MotionModel.FUNDAMENTAL: models.squared_sampson_distances(matrix, q, r),
@@ -375,7 +375,9 @@ def _measured(
     query, reference = query[valid], reference[valid]
     pairs = RayPairs(query, reference)
     rotation = models.fit_rotation(query, reference, threshold)
-    homography, essential = side_by_side(lambda fit: fit(query, reference, threshold), _SEARCHES)
+    homography, essential = side_by_side(
+        lambda search: search(query, reference, threshold), _SEARCHES
+    )
     fits = find_motions(pairs, rotation, homography, essential, threshold)
     if not fits:
         return None
@@ -387,7 +389,7 @@ def _measured(
     q, r = query_xy[inlier], reference_xy[inlier]
     noise = Noise(
         sigma=_position_sigma(best, agrees),
-        observations=min(len(np.unique(coverage.patch_ids(xy))) for xy in (q, r)),
+        observations=min(coverage.count_patches(xy) for xy in (q, r)),
         limit=threshold,
     )
     model = select_model(best, query, reference, rotation, homography, noise)
