@@ -42,6 +42,10 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     1(3), 1978), which is stable for every angle. Of a matrix that rounding or a file of few
     digits has made a little less than a rotation, it is the rotation within these digits.
     """
+    return np.array(_quaternion(rotation))
+
+
+def _quaternion(rotation: np.ndarray) -> list[float]:
     (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
     squares = (1 + a - e - i, 1 - a + e - i, 1 - a - e + i, 1 + a + e + i)
     largest = max(range(4), key=squares.__getitem__)
@@ -54,7 +58,7 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     else:
         found = c + g, h + f, squares[2], d - b
     length = math.copysign(math.hypot(*found), found[3])
-    return np.array([number / length for number in found])
+    return [number / length for number in found]
 
 
 # The derivatives of a rotation about X, Y and Z.
@@ -80,11 +84,10 @@ def rotation_from_vector(vectors: np.ndarray) -> np.ndarray:
 
 def rotation_vector(rotation: np.ndarray) -> np.ndarray:
     """Rotation vector [3] of a rotation matrix [3, 3]: axis times angle, 0 to π radians."""
-    q = quaternion(rotation)
-    sine = float(np.linalg.norm(q[:3]))
-    angle = 2 * np.arctan2(sine, q[3])
-    scale = 2.0 if sine < 1e-12 else angle / sine
-    return np.asarray(scale * q[:3])
+    x, y, z, w = _quaternion(rotation)
+    sine = math.sqrt(x * x + y * y + z * z)
+    scale = 2.0 if sine < 1e-12 else 2 * math.atan2(sine, w) / sine
+    return np.array([scale * x, scale * y, scale * z])
 
 
 def compose(first: Pose, second: Pose) -> Pose:

@@ -78,7 +78,7 @@ def pixels_to_rays(camera: Camera, xy: np.ndarray, size: tuple[int, int]) -> Ray
     found = _first_guess(camera, pixels)
     to_640 = scale[:, None] * REFERENCE_WIDTH / max(size)
     if not camera.model:
-        return Rays(found, np.tile(camera.matrix[:2, :2] * to_640, (len(found), 1, 1)))
+        return Rays(found, _repeated(camera.matrix[:2, :2] * to_640, len(found)))
     seen, derivative = _project(camera, found)
     for _ in range(MAX_NEWTON_STEPS):
         error = pixels - seen
@@ -109,6 +109,9 @@ def project_to_pixels(camera: Camera, points: np.ndarray, size: tuple[int, int])
         InputError: the image has another aspect ratio than the calibration.
     """
     ahead = points[:, 2] > 1e-6
+    if not camera.model and ahead.all():
+        seen = _project_pinhole(camera, points[:, :2] / points[:, 2:])
+        return np.asarray((seen + 0.5) * _scale(camera, size) - 0.5)
     found = np.full((len(points), 2), np.nan)
     if ahead.any():
         seen, _ = _project(camera, points[ahead, :2] / points[ahead, 2:])
@@ -162,7 +165,7 @@ def _project(camera: Camera, directions: np.ndarray) -> tuple[np.ndarray, np.nda
     """Pixels [K, 2] of directions x / z and y / z [K, 2], and their derivatives [K, 2, 2]."""
     linear, centre = camera.matrix[:2, :2], camera.matrix[:2, 2]
     if not camera.model:
-        return directions @ linear.T + centre, np.tile(linear, (len(directions), 1, 1))
+        return _project_pinhole(camera, directions), _repeated(linear, len(directions))
     points = np.concatenate([directions, np.ones((len(directions), 1))], axis=1)[:, None]
     fisheye = camera.model == 'equidistant'
     project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
@@ -174,6 +177,18 @@ def _project(camera: Camera, directions: np.ndarray) -> tuple[np.ndarray, np.nda
     by_xy = by_all[:, 11:13] if fisheye else by_all[:, 3:5]
     pixels = distorted.reshape(-1, 2) @ linear.T + centre
     return pixels, linear @ np.asarray(by_xy, dtype=np.float64).reshape(-1, 2, 2)
+
+
+def _project_pinhole(camera: Camera, directions: np.ndarray) -> np.ndarray:
+    """Pixels [K, 2] of directions x / z and y / z [K, 2] without a lens."""
+    return np.asarray(directions @ camera.matrix[:2, :2].T + camera.matrix[:2, 2])
+
+
+def _repeated(matrix: np.ndarray, count: int) -> np.ndarray:
+    """[count, 2, 2] copies of a matrix [2, 2]; NumPy's `tile` takes five times as long."""
+    found = np.empty((count, 2, 2))
+    found[:] = matrix
+    return found
 
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:

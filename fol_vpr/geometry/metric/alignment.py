@@ -47,8 +47,8 @@ COARSE_REACH = 3
 SAMPLES_PER_ROW = 1024
 # Of cv2.goodFeaturesToTrack: how many, relative quality, distance in pixels.
 MAX_CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
-# Fewest positions that are worth a thread of their own.
-MIN_SHARE = 30
+# Fewest positions that are worth a call of their own, and how many calls each thread makes.
+MIN_SHARE, SHARES_EACH = 15, 4
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
 
@@ -224,14 +224,14 @@ def _most_alike(
     the image come last.
     """
     height, width = other.grey.shape
-    with np.errstate(invalid='ignore'):
-        inside = np.asarray(((guesses >= -1) & (guesses <= (width, height))).all(axis=2))
     module = _compiled_tracking()
     if module is not None:
         factors = fixed.coarse_factors, other.coarse_factors
         images = fixed.coarse, other.coarse
-        best = module.most_alike(*images, *factors, start, guesses, inside, COARSE_REACH)
+        best = module.most_alike(*images, *factors, start, guesses, width, height, COARSE_REACH)
     else:
+        with np.errstate(invalid='ignore'):
+            inside = np.asarray(((guesses >= -1) & (guesses <= (width, height))).all(axis=2))
         wanted = _coarse_patches(fixed, start)[:, None]
         seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
         seen -= wanted
@@ -272,6 +272,10 @@ def move_with_nearest(xy: np.ndarray, known_xy: np.ndarray, moved_xy: np.ndarray
     Returns:
         [K, 2].
     """
+    module = _compiled_tracking()
+    if module is not None:
+        nearest = module.nearest(*map(np.ascontiguousarray, (xy, known_xy)))
+        return np.asarray(xy + (moved_xy - known_xy)[nearest])
     # Squared distances, but for those of `xy` from the middle, which are the same in each row.
     centred = known_xy - known_xy.mean(axis=0)
     squares = (centred * centred).sum(axis=1)
@@ -361,7 +365,8 @@ def _there_and_back_compiled(
     def track(rows: slice) -> None:
         module.there_and_back(*images, start[rows], xy[rows], tracked[rows], MAX_ROUND_TRIP_ERROR)
 
-    share = max(MIN_SHARE, -(-len(start) // threads()))
+    # Positions take from one to twenty steps: with several shares for each thread, none waits.
+    share = max(MIN_SHARE, -(-len(start) // (SHARES_EACH * threads())))
     side_by_side(track, [slice(row, row + share) for row in range(0, len(start), share)])
     return xy, tracked
 

@@ -309,7 +309,8 @@ def most_alike(
     two_factors: np.ndarray,
     start: np.ndarray,
     guesses: np.ndarray,
-    inside: np.ndarray,
+    width: int,
+    height: int,
     reach: int,
 ) -> np.ndarray:
     """[K] for each position the guess around which the coarse images differ least.
@@ -319,7 +320,7 @@ def most_alike(
         one_factors, two_factors: [2] float32, from pixels of the images, in x and y, to those.
         start: [K, 2] float32 positions in the first image.
         guesses: [K, G, 2] float32 positions in the other one.
-        inside: [K, G] bool, the guesses within it.
+        width, height: of it; a guess beyond counts only where all are, and then the first one.
         reach: how many pixels the compared patches reach from their centre.
     """
     side, half = 2 * reach + 1, np.float32(0.5)
@@ -330,10 +331,10 @@ def most_alike(
         coarse_patch(one, x - half, y - half, wanted)
         least = np.inf
         for guess in range(guesses.shape[1]):
-            if not inside[k, guess]:
+            x, y = guesses[k, guess, 0], guesses[k, guess, 1]
+            if not (x >= -1 and y >= -1 and x <= width and y <= height):
                 continue
-            x = (guesses[k, guess, 0] + half) * two_factors[0]
-            y = (guesses[k, guess, 1] + half) * two_factors[1]
+            x, y = (x + half) * two_factors[0], (y + half) * two_factors[1]
             coarse_patch(two, x - half, y - half, seen)
             total = squares = np.float32(0)
             for row in range(side):
@@ -347,10 +348,29 @@ def most_alike(
     return found
 
 
+@compiled
+def nearest(xy: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """[K] for each position [K, 2] the row of the nearest of those [N, 2], N at least 1."""
+    found, distances = np.empty(len(xy), np.int64), np.empty(len(known))
+    for k in range(len(xy)):
+        x, y = xy[k, 0], xy[k, 1]
+        least = np.inf
+        for row in range(len(known)):
+            right, down = known[row, 0] - x, known[row, 1] - y
+            distances[row] = right * right + down * down
+            least = min(least, distances[row])
+        row = 0
+        while row < len(known) - 1 and distances[row] != least:
+            row += 1
+        found[k] = row
+    return found
+
+
 def compile_all() -> None:
     """Compile what is above."""
     image, levels = np.zeros(400, np.uint8), np.array([[0, 20, 20]])
     xy = np.full((1, 2), 9, np.float32)
     there_and_back(image, levels, image, levels, xy, xy.copy(), np.zeros(1, bool), 0.7)
     coarse, factors = np.zeros((5, 5), np.float32), np.ones(2, np.float32)
-    most_alike(coarse, coarse, factors, factors, xy, xy[:, None], np.ones((1, 1), bool), 3)
+    most_alike(coarse, coarse, factors, factors, xy, xy[:, None], 20, 20, 3)
+    nearest(np.zeros((1, 2)), np.zeros((1, 2)))

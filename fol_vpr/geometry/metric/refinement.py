@@ -28,6 +28,7 @@ from fol_vpr.geometry.metric.bundle_adjustment import ThreeViewTracks
 from fol_vpr.geometry.metric.map_tracks import track_to_second_view
 from fol_vpr.geometry.metric.three_views import MIN_POINTS, metric_pose
 from fol_vpr.geometry.rigid import compose, inverse, rotation_matrix
+from fol_vpr.geometry.side_by_side import side_by_side
 from fol_vpr.geometry.two_view.coverage import patch_ids, rescale
 from fol_vpr.geometry.two_view.models import fit_homography
 from fol_vpr.geometry.two_view.pair import measure_pair
@@ -167,10 +168,10 @@ def _track_to_query(
         return None
     if hypothesis.query_xy is None or hypothesis.reference_xy is None:
         return None
-    first = _image_of_place(place, references)
-    if first is None:
+    first, query = _first_and_query(place, frame, references)
+    if first is None or query is None:
         return None
-    query_xy, first_xy = _track_matches(first, alignment_image(frame.image), hypothesis, config)
+    query_xy, first_xy = _track_matches(first, query, hypothesis, config)
     return _TrackedMatches(
         rescale(query_xy, size),
         pixels_to_rays(query_camera, query_xy, size),
@@ -180,6 +181,31 @@ def _track_to_query(
         place,
         query_camera,
     )
+
+
+def _first_and_query(
+    place: Place, frame: Frame, references: ReferenceImages
+) -> list[AlignmentImage | None]:
+    """The first map image, None where it is missing, and the query; two threads if both are new.
+
+    Raises:
+        MapError: the map image is damaged.
+    """
+
+    def of_place() -> AlignmentImage | None:
+        image = _image_of_place(place, references)
+        if image is not None:
+            # The image keeps them.
+            _ = image.corners
+        return image
+
+    def of_query() -> AlignmentImage | None:
+        return alignment_image(frame.image)
+
+    makers = (of_place, of_query)
+    if place in _sources:
+        return [make() for make in makers]
+    return side_by_side(lambda make: make(), makers)
 
 
 def _track_matches(
@@ -327,10 +353,13 @@ def _metric_with_second_image(
         pixels_to_rays(camera, second_xy[found], second.image_size),
         baseline,
     )
+    query_xy = aligned.query_xy[found]
     valid = tracks.query.valid & tracks.first.valid & tracks.second.valid
+    if not valid.all():
+        tracks, query_xy = tracks[valid], query_xy[valid]
     return metric_pose(
-        tracks[valid],
-        patch_ids(aligned.query_xy[found][valid]),
+        tracks,
+        patch_ids(query_xy),
         limit=config.inlier_threshold,
         min_patches=MIN_PATCHES if epipolar else MIN_PATCHES_UNCONFIRMED,
         epipolar=epipolar,

@@ -1,4 +1,4 @@
-"""Loops over matched rays for the pure rotation that fits them; see `models.fit_rotation`."""
+"""Loops over matched rays for a pure rotation or a homography; see models.py."""
 
 from __future__ import annotations
 
@@ -28,6 +28,33 @@ def squared_distances(
         right = to_pixels[k, 0, 0] * u + to_pixels[k, 0, 1] * v
         down = to_pixels[k, 1, 0] * u + to_pixels[k, 1, 1] * v
         found[k] = (right * right + down * down) / 2
+    return found
+
+
+@compiled
+def squared_transfers(
+    matrix: np.ndarray, back: np.ndarray, query: np.ndarray, reference: np.ndarray
+) -> np.ndarray:
+    """[K] as `models.squared_transfer_distances`.
+
+    Args:
+        matrix: [3, 3] that takes the reference to the query.
+        back: [3, 3] its inverse.
+        query, reference: [K, 2] matched positions.
+    """
+    found = np.zeros(len(query))
+    for way in range(2):
+        m = matrix if way == 0 else back
+        source = reference if way == 0 else query
+        target = query if way == 0 else reference
+        for k in range(len(query)):
+            x, y = source[k, 0], source[k, 1]
+            depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
+            u = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth
+            v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth
+            u = (u if math.isfinite(u) else 1e6) - target[k, 0]
+            v = (v if math.isfinite(v) else 1e6) - target[k, 1]
+            found[k] += (u * u + v * v) / 4
     return found
 
 
@@ -217,3 +244,5 @@ def compile_all() -> None:
     """Compile what is above."""
     xy, to_pixels = np.eye(8, 2), np.tile(np.eye(2), (8, 1, 1))
     fit(xy, to_pixels, xy, 4.0, 1, 1)
+    squared_distances(xy, to_pixels, xy, np.eye(3))
+    squared_transfers(np.eye(3), np.eye(3), xy, xy)

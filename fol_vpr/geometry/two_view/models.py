@@ -295,8 +295,13 @@ def squared_transfer_distances(
     matrix: np.ndarray, query: np.ndarray, reference: np.ndarray
 ) -> np.ndarray:
     """[K] a quarter of the squared symmetric transfer errors of a homography, pixels²."""
+    inverse = np.linalg.inv(matrix)
+    module = _compiled_rotation()
+    if module is not None:
+        arrays = map(np.ascontiguousarray, (matrix, inverse, query, reference))
+        return np.asarray(module.squared_transfers(*arrays))
     there = _mapped(matrix, reference) - query
-    back = _mapped(np.linalg.inv(matrix), query) - reference
+    back = _mapped(inverse, query) - reference
     return np.asarray(((there**2).sum(axis=1) + (back**2).sum(axis=1)) / 4)
 
 
@@ -313,7 +318,7 @@ def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
     Returns:
         [3, 3], reference to query.
     """
-    module = compiled.ready('fol_vpr.geometry.two_view.compiled_rotation')
+    module = _compiled_rotation()
     if module is not None:
         return _fit_rotation_compiled(module, query, reference, limit)
     q, r = (_unit(rays.directions) for rays in (query, reference))
@@ -334,6 +339,11 @@ def fit_rotation(query: Rays, reference: Rays, limit: float) -> np.ndarray:
         gradient = np.tensordot(weighted, error, axes=((0, 1), (0, 1)))
         rotation = _newton_step(normal, gradient) @ rotation
     return np.asarray(rotation)
+
+
+def _compiled_rotation() -> ModuleType | None:
+    """The module compiled_rotation.py where it is ready."""
+    return compiled.ready('fol_vpr.geometry.two_view.compiled_rotation')
 
 
 def _fit_rotation_compiled(
@@ -359,6 +369,10 @@ def _newton_step(normal: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
 def squared_rotation_distances(rotation: np.ndarray, query: Rays, reference: Rays) -> np.ndarray:
     """[K] squared distances of matches from a pure rotation in the four coordinates, pixels²."""
+    module = _compiled_rotation()
+    if module is not None:
+        arrays = (query.xy, query.to_pixels, reference.xy, rotation)
+        return np.asarray(module.squared_distances(*map(np.ascontiguousarray, arrays)))
     seen = reference.directions @ rotation.T
     return np.asarray((_in_pixels(seen, query) ** 2).sum(axis=1) / 2)
 

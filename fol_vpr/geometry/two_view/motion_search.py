@@ -119,11 +119,10 @@ def _best_directions(rotations: np.ndarray, pairs: RayPairs, limit: float) -> li
     repeated, directions = [], []
     for rotation, row in zip(rotations, costs, strict=True):
         numbers: list[int] = []
-        for number in np.argsort(row):
-            if not _CLOSE[number, numbers].any():
-                numbers.append(int(number))
-            if len(numbers) == STARTS_PER_ROTATION:
-                break
+        order = np.argsort(row)
+        while len(order) and len(numbers) < STARTS_PER_ROTATION:
+            numbers.append(int(order[0]))
+            order = order[~_CLOSE[order[0], order]]
         repeated += [rotation] * len(numbers)
         directions += numbers
     both_signs = [

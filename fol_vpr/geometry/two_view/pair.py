@@ -372,7 +372,8 @@ def _measured(
     valid = query.valid & reference.valid
     if valid.sum() < MIN_MATCHES:
         return None
-    query, reference = query[valid], reference[valid]
+    if not valid.all():
+        query, reference = query[valid], reference[valid]
     pairs = RayPairs(query, reference)
     rotation = models.fit_rotation(query, reference, threshold)
     homography, essential = side_by_side(

@@ -10,7 +10,7 @@ import numpy as np
 
 from fol_vpr.datatypes import RelativePose
 from fol_vpr.geometry.rigid import quaternion, rotation_vector
-from fol_vpr.geometry.two_view.epipolar import RayPairs, stack_motions
+from fol_vpr.geometry.two_view.epipolar import CameraMotion, RayPairs
 from fol_vpr.geometry.two_view.models import (
     MotionModel,
     gric,
@@ -18,7 +18,7 @@ from fol_vpr.geometry.two_view.models import (
     squared_transfer_distances,
 )
 from fol_vpr.geometry.two_view.motion_fit import MotionFit, refine_motions
-from fol_vpr.geometry.viewing_rays import Rays
+from fol_vpr.geometry.viewing_rays import Rays, median
 
 # Largest standard deviation of the direction in radians: beyond it, the covariance in the tangent
 # plane of the sphere describes the error poorly.
@@ -162,12 +162,15 @@ def _jackknife_covariance(fit: MotionFit, pairs: RayPairs, limit: float) -> np.n
     """
     x, y = pairs.query_xy
     columns = np.searchsorted(np.quantile(x, np.arange(1, BLOCKS) / BLOCKS), x)
-    blocks = 2 * columns + (y > np.median(y))
-    counted = blocks != np.unique(blocks)[:, None]
-    start = stack_motions([fit.motion] * len(counted))
+    blocks = 2 * columns + (y > median(y))
+    counted = blocks != np.array(sorted(set(blocks.tolist())))[:, None]
+    start = CameraMotion(
+        np.repeat(fit.motion.rotation[None], len(counted), axis=0),
+        np.repeat(fit.motion.direction[None], len(counted), axis=0),
+    )
     others = refine_motions(pairs, start, limit, max_steps=JACKKNIFE_STEPS, counted=counted).motion
     shifts = others.direction @ fit.motion.tangents
-    turns = [rotation_vector(rotation @ fit.motion.rotation.T) for rotation in others.rotation]
+    turns = [rotation_vector(turn) for turn in others.rotation @ fit.motion.rotation.T]
     steps = np.concatenate([shifts, turns], axis=1)
     centred = steps - steps.mean(axis=0)
     return np.asarray((len(steps) - 1) / len(steps) * centred.T @ centred)
