@@ -48,7 +48,7 @@ SAMPLES_PER_ROW = 1024
 # Of cv2.goodFeaturesToTrack: how many, relative quality, distance in pixels.
 MAX_CORNERS, CORNER_QUALITY, CORNER_DISTANCE = 400, 0.02, 9.0
 # Fewest positions that are worth a call of their own, and how many calls each thread makes.
-MIN_SHARE, SHARES_EACH = 15, 4
+MIN_SHARE, SHARES_EACH = 20, 2
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 
 
@@ -74,6 +74,15 @@ class AlignmentImage:
         """[h, w] uint8, the image, at most 640 pixels on the longer side."""
         _, height, width = self.levels[0]
         return self.pyramid[: height * width].reshape(height, width)
+
+    @property
+    def corners_known(self) -> bool:
+        """Whether `corners` were asked for before, and are at hand."""
+        return 'corners' in vars(self)
+
+    def find_corners(self) -> None:
+        """Have `corners` at hand."""
+        _ = self.corners
 
     @cached_property
     def corners(self) -> np.ndarray:
@@ -202,15 +211,13 @@ def track_points(
         [K, 2] positions in pixels of the original of `other`, and [K] bool, whether the position
         was tracked; the position of one that was not has no meaning.
     """
-    start = _to_reduced(fixed, fixed_xy)
-    if len(guesses) == 1:
-        xy = _to_reduced(other, guesses[0])
+    start, each = _to_reduced(fixed, fixed_xy), _to_reduced(other, np.stack(guesses, axis=1))
+    module = _compiled_tracking()
+    if module is not None:
+        xy, tracked = _track_compiled(module, fixed, other, start, each)
     else:
-        xy = _most_alike(fixed, other, start, _to_reduced(other, np.stack(guesses, axis=1)))
-    tracked = np.isfinite(xy).all(axis=1)
-    if tracked.all():
-        xy, tracked = _there_and_back(fixed, other, start, xy)
-    else:
+        xy = each[:, 0] if len(guesses) == 1 else _most_alike(fixed, other, start, each)
+        tracked = np.isfinite(xy).all(axis=1)
         xy[tracked], tracked[tracked] = _there_and_back(fixed, other, start[tracked], xy[tracked])
     return (xy.astype(np.float64) + 0.5) / other.scale - 0.5, tracked
 
@@ -224,21 +231,15 @@ def _most_alike(
     the image come last.
     """
     height, width = other.grey.shape
-    module = _compiled_tracking()
-    if module is not None:
-        factors = fixed.coarse_factors, other.coarse_factors
-        images = fixed.coarse, other.coarse
-        best = module.most_alike(*images, *factors, start, guesses, width, height, COARSE_REACH)
-    else:
-        with np.errstate(invalid='ignore'):
-            inside = np.asarray(((guesses >= -1) & (guesses <= (width, height))).all(axis=2))
-        wanted = _coarse_patches(fixed, start)[:, None]
-        seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
-        seen -= wanted
-        seen -= seen.mean(axis=2, keepdims=True)
-        differences = np.einsum('kgp,kgp->kg', seen, seen)
-        differences[~inside] = np.inf
-        best = differences.argmin(axis=1)
+    with np.errstate(invalid='ignore'):
+        inside = np.asarray(((guesses >= -1) & (guesses <= (width, height))).all(axis=2))
+    wanted = _coarse_patches(fixed, start)[:, None]
+    seen = _coarse_patches(other, np.where(inside[:, :, None], guesses, np.float32(0)))
+    seen -= wanted
+    seen -= seen.mean(axis=2, keepdims=True)
+    differences = np.einsum('kgp,kgp->kg', seen, seen)
+    differences[~inside] = np.inf
+    best = differences.argmin(axis=1)
     return np.asarray(guesses[np.arange(len(best)), best])
 
 
@@ -313,9 +314,6 @@ def _there_and_back(
     """
     if not len(start):
         return guess, np.zeros(0, bool)
-    module = _compiled_tracking()
-    if module is not None:
-        return _there_and_back_compiled(module, fixed, other, start, guess)
     xy, tracked = _track(fixed, other, start, guess)
     height, width = other.grey.shape
     tracked &= ((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=1)
@@ -349,21 +347,31 @@ def _compiled_tracking() -> ModuleType | None:
     return compiled.ready('fol_vpr.geometry.metric.compiled_tracking')
 
 
-def _there_and_back_compiled(
+def _track_compiled(
     module: ModuleType,
     fixed: AlignmentImage,
     other: AlignmentImage,
     start: np.ndarray,
-    guess: np.ndarray,
+    guesses: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `_there_and_back`, by the `module` compiled_tracking.py."""
+    """As `_most_alike` and `_there_and_back`, by the `module` compiled_tracking.py.
+
+    Args:
+        module: as imported.
+        fixed: the image of `start`.
+        other: the image of `guesses`.
+        start: [K, 2] float32, pixels of the reduced image.
+        guesses: [K, G, 2] float32 likewise; NaN where a guess has none.
+    """
     count = min(len(fixed.levels), len(other.levels))
-    xy, tracked = np.array(guess, np.float32, order='C'), np.empty(len(start), bool)
+    xy, tracked = np.empty_like(start), np.empty(len(start), bool)
     images = fixed.pyramid, fixed.levels[:count], other.pyramid, other.levels[:count]
-    start = np.ascontiguousarray(start)
+    coarse = fixed.coarse, other.coarse, fixed.coarse_factors, other.coarse_factors
 
     def track(rows: slice) -> None:
-        module.there_and_back(*images, start[rows], xy[rows], tracked[rows], MAX_ROUND_TRIP_ERROR)
+        where = start[rows], xy[rows], tracked[rows]
+        given = MAX_ROUND_TRIP_ERROR, *coarse, guesses[rows], COARSE_REACH
+        module.track_guesses(*images, *where, *given)
 
     # Positions take from one to twenty steps: with several shares for each thread, none waits.
     share = max(MIN_SHARE, -(-len(start) // (SHARES_EACH * threads())))

@@ -349,6 +349,61 @@ def most_alike(
 
 
 @compiled
+def track_guesses(
+    one: np.ndarray,
+    one_levels: np.ndarray,
+    two: np.ndarray,
+    two_levels: np.ndarray,
+    start: np.ndarray,
+    found: np.ndarray,
+    tracked: np.ndarray,
+    limit: float,
+    one_coarse: np.ndarray,
+    two_coarse: np.ndarray,
+    one_factors: np.ndarray,
+    two_factors: np.ndarray,
+    guesses: np.ndarray,
+    reach: int,
+) -> None:
+    """Track K positions there and back, each from that of its guesses that looks most like it.
+
+    Args:
+        one: as of `there_and_back`; and likewise the others up to `limit`.
+        one_levels: likewise.
+        two: likewise.
+        two_levels: likewise.
+        start: likewise.
+        found: [K, 2] float32, to be written.
+        tracked: likewise; False where the guess is not finite.
+        limit: likewise.
+        one_coarse: as `one` of `most_alike`; and likewise the others.
+        two_coarse: likewise.
+        one_factors: likewise.
+        two_factors: likewise.
+        guesses: likewise.
+        reach: likewise.
+    """
+    width, height = two_levels[0, 2], two_levels[0, 1]
+    best = np.zeros(len(start), np.int64)
+    if guesses.shape[1] > 1:
+        best = most_alike(
+            one_coarse, two_coarse, one_factors, two_factors, start, guesses, width, height, reach
+        )
+    rows, count = np.empty(len(start), np.int64), 0
+    for k in range(len(start)):
+        found[k] = guesses[k, best[k]]
+        tracked[k] = False
+        if math.isfinite(found[k, 0]) and math.isfinite(found[k, 1]):
+            rows[count] = k
+            count += 1
+    rows = rows[:count]
+    first, second, returned = start[rows], found[rows], np.empty(count, np.bool_)
+    there_and_back(one, one_levels, two, two_levels, first, second, returned, limit)
+    for row in range(count):
+        found[rows[row]], tracked[rows[row]] = second[row], returned[row]
+
+
+@compiled
 def nearest(xy: np.ndarray, known: np.ndarray) -> np.ndarray:
     """[K] for each position [K, 2] the row of the nearest of those [N, 2], N at least 1."""
     found, distances = np.empty(len(xy), np.int64), np.empty(len(known))
@@ -373,4 +428,8 @@ def compile_all() -> None:
     there_and_back(image, levels, image, levels, xy, xy.copy(), np.zeros(1, bool), 0.7)
     coarse, factors = np.zeros((5, 5), np.float32), np.ones(2, np.float32)
     most_alike(coarse, coarse, factors, factors, xy, xy[:, None], 20, 20, 3)
+    track_guesses(
+        image, levels, image, levels, xy, xy.copy(), np.zeros(1, bool), 0.7, coarse, coarse,
+        factors, factors, xy[:, None].copy(), 3,
+    )  # fmt: skip
     nearest(np.zeros((1, 2)), np.zeros((1, 2)))

@@ -186,7 +186,9 @@ def _track_to_query(
 def _first_and_query(
     place: Place, frame: Frame, references: ReferenceImages
 ) -> list[AlignmentImage | None]:
-    """The first map image, None where it is missing, and the query; two threads if both are new.
+    """The first map image, None where it is missing, and the query.
+
+    On two threads, unless the corners of the map image are known already.
 
     Raises:
         MapError: the map image is damaged.
@@ -195,15 +197,15 @@ def _first_and_query(
     def of_place() -> AlignmentImage | None:
         image = _image_of_place(place, references)
         if image is not None:
-            # The image keeps them.
-            _ = image.corners
+            image.find_corners()
         return image
 
     def of_query() -> AlignmentImage | None:
         return alignment_image(frame.image)
 
     makers = (of_place, of_query)
-    if place in _sources:
+    known = _known_image(place)
+    if known is not None and known.corners_known:
         return [make() for make in makers]
     return side_by_side(lambda make: make(), makers)
 
@@ -244,9 +246,14 @@ def _track_matches(
 _sources: WeakKeyDictionary[Place, bytes] = WeakKeyDictionary()
 
 
-def _image_of_place(place: Place, references: ReferenceImages) -> AlignmentImage | None:
+def _known_image(place: Place) -> AlignmentImage | None:
+    """The image of a place, while it is prepared."""
     source = _sources.get(place)
-    known = None if source is None else prepared_image(source)
+    return None if source is None else prepared_image(source)
+
+
+def _image_of_place(place: Place, references: ReferenceImages) -> AlignmentImage | None:
+    known = _known_image(place)
     if known is not None:
         return known
     jpeg = references.image(place.index)

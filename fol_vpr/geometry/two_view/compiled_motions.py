@@ -345,15 +345,9 @@ def refine(
                 turn(rotation, step[2], step[3], step[4])
             linearise(rays, rotation, direction, residuals[row], jacobian[row], behind[row])
             sigma[row] = weigh(
-                counted[row],
-                limit,
-                settings,
-                residuals[row],
-                jacobian[row],
-                weights[row],
-                behind[row],
-                scratch,
-            )
+                counted[row], limit, settings, residuals[row], jacobian[row], weights[row],
+                behind[row], scratch,
+            )  # fmt: skip
             if number > 0 and not longest >= converged:
                 break
 
@@ -362,14 +356,16 @@ def refine(
 def costs(rays: np.ndarray, essentials: np.ndarray, limit: float) -> np.ndarray:
     """[B] `motion_fit.robust_cost` of essential matrices [B, 3, 3]."""
     count = rays.shape[1]
-    found = np.empty(len(essentials))
+    found, factors = np.empty(len(essentials)), np.empty(count)
     for row in range(len(essentials)):
         e = essentials[row]
-        # A logarithm takes longer than all the rest, so there is one for many factors.
-        total, product = 0.0, 1.0
         for k in range(count):
             scaled = sampson(rays, e, k) * (2 / limit)
-            product *= 1 + scaled * scaled
+            factors[k] = 1 + scaled * scaled
+        # In another loop, so that the first one becomes vectors. A logarithm takes long.
+        total, product = 0.0, 1.0
+        for k in range(count):
+            product *= factors[k]
             if product > 1e100:
                 total += math.log(product)
                 product = 1.0

@@ -188,12 +188,16 @@ def test_compiled_code_takes_the_guesses_that_numpy_takes(picture, sizes):
     guesses[:300, 4] = start[:300] * sizes[1][0] / sizes[0][0]
     guesses[::7, 0] = np.nan
     guesses[5] = np.nan
-    found = []
-    for name in WAYS:
-        with computed(name):
-            found.append(alignment._most_alike(one, two, start, guesses))
-    assert found[0].shape == found[1].shape == (800, 2)
-    same = (np.nan_to_num(found[0]) == np.nan_to_num(found[1])).all(axis=1)
+    found = alignment._most_alike(one, two, start, guesses)
+    with computed('compiled'):
+        module = alignment._compiled_tracking()
+        factors = one.coarse_factors, two.coarse_factors
+        height, width = two.grey.shape
+        best = module.most_alike(
+            one.coarse, two.coarse, *factors, start, guesses, width, height, alignment.COARSE_REACH
+        )
+    assert found.shape == (800, 2) and best[5] == 0
+    same = (np.nan_to_num(found) == np.nan_to_num(guesses[np.arange(800), best])).all(axis=1)
     assert same.mean() > 0.98 and same[5]
 
 
