@@ -6,7 +6,7 @@ import pytest
 
 from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
-from fol_vpr.geometry.viewing_rays import camera_fits, pixels_to_rays, project_to_pixels
+from fol_vpr.geometry.viewing_rays import camera_fits, median, pixels_to_rays, project_to_pixels
 
 SIZE = (640, 480)
 MATRIX = np.array([[300.0, 0, 322.0], [0, 310.0, 236.0], [0, 0, 1]])
@@ -152,3 +152,11 @@ def test_pixels_without_a_direction_are_invalid():
 
 def test_no_pixels_give_no_rays():
     assert len(pixels_to_rays(camera('equidistant'), np.zeros((0, 2)), SIZE)) == 0
+
+
+@pytest.mark.parametrize('count', [0, 1, 2, 7, 100])
+@pytest.mark.filterwarnings('ignore:Mean of empty slice', 'ignore:invalid value')
+def test_the_median_is_that_of_numpy(count):
+    values = np.random.default_rng(count).normal(size=count)
+    assert np.array_equal(median(values), np.median(values), equal_nan=True)
+    assert np.isnan(median(np.append(values, np.nan)))

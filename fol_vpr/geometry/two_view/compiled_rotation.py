@@ -52,9 +52,12 @@ def squared_transfers(
             depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
             u = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth
             v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth
-            u = (u if math.isfinite(u) else 1e6) - target[k, 0]
-            v = (v if math.isfinite(v) else 1e6) - target[k, 1]
-            found[k] += (u * u + v * v) / 4
+            if not math.isfinite(u):
+                u = -1e6 if u < 0 else 1e6
+            if not math.isfinite(v):
+                v = -1e6 if v < 0 else 1e6
+            right, down = u - target[k, 0], v - target[k, 1]
+            found[k] += (right * right + down * down) / 4
     return found
 
 

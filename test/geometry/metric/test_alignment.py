@@ -201,6 +201,27 @@ def test_compiled_code_takes_the_guesses_that_numpy_takes(picture, sizes):
     assert same.mean() > 0.98 and same[5]
 
 
+@pytest.mark.parametrize('guesses', [1, 3])
+def test_positions_without_a_guess_are_not_tracked(picture, guesses):
+    image, other = alignment_image(picture), alignment_image(moved(picture, 3.0, 1.0))
+    each = [positions() for _ in range(guesses)]
+    for guess in each:
+        guess[::3] = np.nan
+    found, tracked = track_points(image, other, positions(), each)
+    whole, _ = track_points(image, other, positions(), [positions()])
+    assert not tracked[::3].any() and tracked[1::3].mean() > 0.9
+    assert (found[tracked] == whole[tracked]).all()
+
+
+def test_nearest_positions_are_found_among_many():
+    rng = np.random.default_rng(8)
+    known, xy = rng.uniform(0, 640, (150, 2)), rng.uniform(0, 640, (400, 2))
+    shift = rng.normal(size=(150, 2))
+    nearest = np.linalg.norm(xy[:, None] - known, axis=2).argmin(axis=1)
+    found = move_with_nearest(xy, known, known + shift)
+    np.testing.assert_allclose(found - xy, shift[nearest], atol=1e-9)
+
+
 def test_both_ways_stop_and_look_alike():
     """Numba's cache does not see a constant of another file, so each has its own."""
     pytest.importorskip('numba', reason='numba is not installed')

@@ -48,3 +48,23 @@ def test_rays_beside_and_behind_the_camera_are_as_with_numpy():
         found = module.squared_distances(query.xy, query.to_pixels, reference.xy, half_turn)
     assert (expected > 1e6).any()
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_distances_from_a_rotation_and_a_homography_are_those_of_numpy(seed):
+    query, reference = scene(seed)
+    matrix = np.array([[1.1, 0.02, 0.1], [-0.03, 0.9, 0.05], [0.25, 0.5, 1.0]])
+    # At the horizon of the homography.
+    far = np.array([[-4.0, 0.0], [-2.0, -1.0]])
+    found = []
+    for way in ('numpy', 'compiled'):
+        with computed(way):
+            here, there = np.concatenate([query.xy, far]), np.concatenate([reference.xy, far])
+            found.append(
+                (
+                    models.squared_rotation_distances(np.eye(3), query, reference),
+                    models.squared_transfer_distances(matrix, here, there),
+                )
+            )
+    for expected, other in zip(*found, strict=True):
+        np.testing.assert_allclose(other, expected, rtol=1e-9, atol=1e-18)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from helpers.geometry.points import MATRIX, PINHOLE, two_views
@@ -213,3 +214,33 @@ def test_degenerate_positions_are_not_an_error(cameras, count, measure):
             found = verify_pair(query, reference, SIZE, SIZE, CONFIG, **given)
             assert not found.verified and found.relative is None
             assert found.inlier.shape == (count,)
+
+
+def test_the_threads_that_models_are_searched_by_do_not_matter():
+    """OpenCV's random numbers are those of a call, wherever it runs."""
+    views = two_views(np.random.default_rng(4), (0.3, 0.1, 0.5), (0.02, 0.1, 0.0), noise=0.5)
+    found = []
+    before = cv2.getNumThreads()
+    for threads in (1, 2, 2, 3):
+        cv2.setNumThreads(threads)
+        try:
+            found.append(
+                verify_pair(
+                    views.query,
+                    views.reference,
+                    (640, 480),
+                    (640, 480),
+                    VerificationConfig(),
+                    query_camera=PINHOLE,
+                    reference_camera=PINHOLE,
+                    estimate_relative_pose=True,
+                )
+            )
+        finally:
+            cv2.setNumThreads(before)
+    for other in found[1:]:
+        assert other == found[0] and (other.inlier == found[0].inlier).all()
+        assert other.relative is not None
+        assert (other.relative.translation == found[0].relative.translation).all()
+        assert (other.relative.orientation == found[0].relative.orientation).all()
+        assert (other.relative.covariance == found[0].relative.covariance).all()
