@@ -131,6 +131,34 @@ def sample(square: np.ndarray, x: np.float32, y: np.float32, found: np.ndarray) 
 
 
 @compiled
+def away_from(
+    square: np.ndarray,
+    x: np.float32,
+    y: np.float32,
+    window: np.ndarray,
+    by_x: np.ndarray,
+    by_y: np.ndarray,
+) -> tuple[np.float32, np.float32]:
+    """Sums of the difference between the samples of a window and another, times its derivatives.
+
+    Args:
+        square, x, y: of `sample`; the samples are not written, which takes a fifth of the time.
+        window: [SIDE * STRIDE] float32, the other samples.
+        by_x, by_y: [SIDE * STRIDE] float32, 0 beside the window.
+    """
+    one, along_x, along_y = np.float32(1), np.float32(0), np.float32(0)
+    a, b, c, d = (one - x) * (one - y), x * (one - y), (one - x) * y, x * y
+    for p in range(SIDE * STRIDE):
+        seen = (
+            a * square[p] + b * square[p + 1] + c * square[p + STRIDE] + d * square[p + STRIDE + 1]
+        )
+        away = seen - window[p]
+        along_x += away * by_x[p]
+        along_y += away * by_y[p]
+    return along_x, along_y
+
+
+@compiled
 def track(
     one: np.ndarray,
     one_levels: np.ndarray,
@@ -208,13 +236,9 @@ def track(
                 if left != at_x or top != at_y:
                     fetch(two, two_levels[level], left, top, SIDE + 1, square)
                     at_x, at_y = left, top
-                part_x, part_y = x - np.float32(left), y - np.float32(top)
-                sample(square, part_x, part_y, seen)
-                along_x = along_y = np.float32(0)
-                for p in range(SIDE * STRIDE):
-                    away = seen[p] - window[p]
-                    along_x += away * by_x[p]
-                    along_y += away * by_y[p]
+                along_x, along_y = away_from(
+                    square, x - np.float32(left), y - np.float32(top), window, by_x, by_y
+                )
                 u, v = along_x * SCALE, along_y * SCALE
                 move_x, move_y = (b * v - c * u) / over, (b * u - a * v) / over
                 x, y = x + np.float32(move_x), y + np.float32(move_y)
