@@ -132,7 +132,7 @@ class RetrievalConfig(Checked):
         choices=('spatial', 'match_count'),
     )
     similarity_weight: float = setting(
-        0.15,
+        0.6,
         'Factor by which the similarity of the global descriptors counts in the re-ranking score '
         '`spatial`, against the score of the local matches. 0 ranks by local matches alone; '
         'larger follows the order of the global search more.',
