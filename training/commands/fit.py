@@ -22,7 +22,7 @@ from fol_vpr.network.runtime.precision import choose_precision
 from training.checkpoints import WholeFiles, checkpoints
 from training.commands.progress import Steps
 from training.config import RunConfig, TrainingConfig
-from training.data import PlacesData, ValidationSet, open_validation
+from training.data import PlacesData, ValidationSet, open_validation_sets
 from training.journal import Journal, MetricsFile
 from training.memory import keep_memory
 from training.module import FoLTraining
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config, args.changes)
     folder = Path(config.run.output)
     checkpoint = _checkpoint(folder, args.resume)
-    sets = [open_validation(s, config.validation.queries) for s in config.validation.sets]
+    sets = open_validation_sets(config.validation, config.validation.queries)
     data = PlacesData(
         config.data,
         config.augmentation,

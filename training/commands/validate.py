@@ -9,7 +9,7 @@ from fol_vpr.config import NetworkConfig, RetrievalConfig
 from fol_vpr.errors import InputError
 from fol_vpr.network import resolve_weights
 from fol_vpr.network.weights.checkpoint_file import read_checkpoint
-from training.data import ValidationSet, open_validation
+from training.data import ValidationSet, open_validation, open_validation_sets
 from training.data.config import PairSource
 from training.recall import evaluate
 from training.settings import read_config
@@ -24,6 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--weights', metavar='FILE', required=True)
     parser.add_argument('--config', metavar='FILE.yaml', help='measure on its validation sets')
+    parser.add_argument(
+        '--set',
+        dest='changes',
+        metavar='NAME=VALUE',
+        nargs='+',
+        default=[],
+        help='in place of what the configuration says: validation.together=true',
+    )
     parser.add_argument('--reference', metavar='DIR')
     parser.add_argument('--query', metavar='DIR')
     parser.add_argument('--ground-truth', metavar='CSV', help='columns query_index,ref_indices')
@@ -60,12 +68,12 @@ def _sets(args: argparse.Namespace) -> tuple[list[ValidationSet], int]:
     """What to measure on, and how many candidates to re-rank."""
     pair = (args.reference, args.query, args.ground_truth)
     if args.config is not None and not any(pair):
-        validation = read_config(args.config).validation
+        validation = read_config(args.config, args.changes).validation
         if not validation.sets:
             raise InputError(f'{args.config} has no validation.sets')
         queries = validation.queries if args.queries is None else args.queries
         rerank = validation.rerank if args.rerank is None else args.rerank
-        return [open_validation(each, queries) for each in validation.sets], rerank
+        return open_validation_sets(validation, queries), rerank
     if args.config is None and all(pair):
         source = PairSource(args.reference, args.query, args.ground_truth)
         rerank = RetrievalConfig.rerank if args.rerank is None else args.rerank

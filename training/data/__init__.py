@@ -2,7 +2,7 @@
 
 from training.data.batches import MAX_IMAGES, Batch
 from training.data.loading import PlacesData
-from training.data.opening import open_places, open_validation
+from training.data.opening import open_places, open_validation, open_validation_sets
 from training.data.validation import ValidationSet
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     'ValidationSet',
     'open_places',
     'open_validation',
+    'open_validation_sets',
 ]

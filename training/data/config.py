@@ -267,6 +267,17 @@ class ValidationConfig(Checked):
     """What the best checkpoint is chosen by; never the sets that measure the result."""
 
     sets: tuple[ValidationSource, ...] = setting((), 'Sources of references and queries.')
+    together: bool = setting(
+        False,
+        'Ask the queries of all sets in one map, of their references and those of '
+        'validation.distractors. Small maps hide what a global descriptor is worth: each right '
+        'place is among the few candidates that are re-ranked.',
+    )
+    distractors: tuple[ValidationSource, ...] = setting(
+        (),
+        'Sources whose references fill the map of validation.together. Nothing is asked of '
+        'them, so that they may be learned from.',
+    )
     every: int = setting(1, 'Epochs between validations.', minimum=1)
     minutes: float = setting(
         0.0, 'Least minutes between two validations, beside `every`.', minimum=0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from training.data.config import (
     GsvCitiesSource,
     PairSource,
     PlaceSource,
+    ValidationConfig,
     ValidationSource,
     VideosSource,
     VprSource,
@@ -97,6 +99,52 @@ def open_validation(source: ValidationSource, queries: int = 0) -> ValidationSet
             f'{len(found.references)} references; is the ground truth of the same set?'
         )
     return found
+
+
+def open_validation_sets(config: ValidationConfig, queries: int) -> list[ValidationSet]:
+    """All sets that are validated on; with `together` one of all of them.
+
+    Args:
+        config: what they are.
+        queries: how many to take of each set; 0 takes all.
+
+    Raises:
+        InputError: a source cannot be used, or `distractors` are given without `together`.
+    """
+    if config.distractors and not config.together:
+        raise InputError('validation.distractors fill one map, expected validation.together: true')
+    sets = [open_validation(source, queries) for source in config.sets]
+    if not config.together or not sets:
+        return sets
+    others = [open_validation(source).references for source in config.distractors]
+    return [in_one_map(sets, others)]
+
+
+def in_one_map(sets: Sequence[ValidationSet], distractors: Sequence[ImageList]) -> ValidationSet:
+    """The queries of several sets, each against the references of all sets and of others.
+
+    Args:
+        sets: their queries without a positive are left out.
+        distractors: further references.
+    """
+    references: list[LoadableImage] = []
+    queries: list[LoadableImage] = []
+    positives: list[frozenset[int]] = []
+    for each in sets:
+        before = len(references)
+        references += each.references.items
+        for query, shown in zip(each.queries.items, each.positives, strict=True):
+            if shown:
+                queries.append(query)
+                positives.append(frozenset(before + place for place in shown))
+    references += [item for each in distractors for item in each.items]
+    name = f'{len(sets)} sets in one map of {len(references)} places'
+    return ValidationSet(
+        name,
+        ImageList(f'references of {name}', references),
+        ImageList(f'queries of {name}', queries),
+        positives,
+    )
 
 
 def _vpr(source: VprSource) -> ValidationSet:

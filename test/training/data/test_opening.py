@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.training.datasets import benchmark, drive, grouped, pixels, video
 
 from fol_vpr.errors import InputError
-from training.data import open_validation
+from training.data import open_validation, open_validation_sets
 from training.data.config import (
     DrivesSource,
     FoldersSource,
     PairSource,
+    ValidationConfig,
     VideosSource,
     VprSource,
 )
@@ -74,3 +77,25 @@ def test_of_several_drives_the_first_is_the_map_that_the_others_ask(tmp_path):
     assert all('map' in item.uri for item in found.references.items)
     assert all('asks' in item.uri for item in found.queries.items)
     assert found.positives == [set(range(8)) & {k - 1, k, k + 1} for k in range(8)]
+
+
+def test_sets_in_one_map_with_distractors(tmp_path):
+    roots = [grouped(tmp_path / name, places) for name, places in (('a', 3), ('b', 2), ('c', 4))]
+    sources = [FoldersSource(str(root)) for root in roots]
+    config = ValidationConfig(sets=tuple(sources[:2]), together=True, distractors=(sources[2],))
+    [found] = open_validation_sets(config, 3)
+    assert len(found.references) == 3 + 2 + 4
+    assert found.references.items[3].load().shape == found.references.items[-1].load().shape
+    assert len(found.queries) == 3 + 3
+    first, second = found.positives[:3], found.positives[3:]
+    assert all(shown <= {0, 1, 2} and len(shown) == 1 for shown in first)
+    assert all(shown <= {3, 4} and len(shown) == 1 for shown in second)
+    apart = open_validation_sets(replace(config, together=False, distractors=()), 3)
+    assert [len(each.references) for each in apart] == [3, 2]
+    assert [{place + 3 for place in shown} for shown in apart[1].positives] == second
+
+
+def test_distractors_need_one_map(tmp_path):
+    source = FoldersSource(str(grouped(tmp_path, 3)))
+    with pytest.raises(InputError, match='expected validation.together'):
+        open_validation_sets(ValidationConfig(sets=(source,), distractors=(source,)), 0)
