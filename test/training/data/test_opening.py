@@ -97,5 +97,5 @@ def test_sets_in_one_map_with_distractors(tmp_path):
 
 def test_distractors_need_one_map(tmp_path):
     source = FoldersSource(str(grouped(tmp_path, 3)))
-    with pytest.raises(InputError, match='expected validation.together'):
+    with pytest.raises(InputError, match='fill one map'):
         open_validation_sets(ValidationConfig(sets=(source,), distractors=(source,)), 0)
