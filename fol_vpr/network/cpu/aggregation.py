@@ -148,7 +148,7 @@ class _TiledAggregation:
             shared_out(work, range(threads), threads, 'aggregation')
             if not self._loops.assign(
                 fractions.numpy(), dustbin.numpy(), SINKHORN_ITERATIONS, _MAX_RANGE,
-                buffers.kernel, buffers.narrow,
+                buffers.kernel,
             ):  # fmt: skip
                 fractions[...] = assign(fractions.t()[None], dustbin[None])[0].t()
             self._loops.sum_up(
@@ -166,7 +166,6 @@ class _TiledAggregation:
                 inputs=aligned((-(-count // _BLOCK) * _BLOCK, width), np.uint16),
                 features=aligned((count, dim), np.float32),
                 kernel=aligned((count, columns), np.float32),
-                narrow=aligned((16 * columns,), np.uint16),
                 sums=aligned((clusters, dim), np.float32),
                 # A line more than the units: rows at a power of two share few lines of the cache.
                 own=[
@@ -192,7 +191,6 @@ class _Buffers(NamedTuple):
     inputs: np.ndarray
     features: np.ndarray
     kernel: np.ndarray
-    narrow: np.ndarray
     sums: np.ndarray
     own: list[tuple[np.ndarray, np.ndarray]]
 

@@ -103,7 +103,6 @@ def assign(
     iterations: int,
     largest_range: float,
     kernel: np.ndarray,
-    narrow: np.ndarray,
 ) -> bool:
     """Sinkhorn iterations with exponentials of the logits.
 
@@ -113,7 +112,6 @@ def assign(
         iterations: how many.
         largest_range: of the logits; beyond it, and where one is no number, nothing is changed.
         kernel: [N, W] float32, scratch; W is M + 1 rounded up to 32.
-        narrow: [16 W] uint16, scratch.
 
     Returns:
         Whether the fractions were computed.
@@ -132,7 +130,7 @@ def assign(
         kernel[patch, clusters] = dustbin[patch]
         kernel[patch, columns:] = 0
         row = kernel[patch].ctypes.data
-        exponentials(row, _LOG2E, middle, width // SIDE, narrow.ctypes.data)
+        exponentials(row, _LOG2E, middle, width // SIDE, 0)
     share = np.float32(1) / np.float32(clusters + patches)
     u, sums, v = np.zeros(width, np.float32), np.empty(width, np.float32), np.ones(patches)
     for _ in range(iterations):
@@ -217,8 +215,8 @@ def compile_all() -> None:
         numbers[1],
         np.zeros((1, COUNTERS), np.int64),
     )
-    kernel, narrow = np.zeros((1, 2 * SIDE), np.float32), np.zeros(TILE * 2 * SIDE, np.uint16)
-    assign(numbers[1], np.zeros(1, np.float32), 1, 1.0, kernel, narrow)
+    kernel = np.zeros((1, 2 * SIDE), np.float32)
+    assign(numbers[1], np.zeros(1, np.float32), 1, 1.0, kernel)
     sum_up(
         numbers[1],
         numbers[0],

@@ -27,8 +27,9 @@ from fol_vpr.compiled_tiles import (
 )
 from fol_vpr.network.cpu.tiles.compiled_numbers import (
     add_row,
-    exponentials,
+    both_exponentials,
     largest,
+    narrow_exponentials,
     normalise_row,
     store_gelu,
     store_pairs,
@@ -149,9 +150,13 @@ def _attend(
         line = logits[row * half : (row + 1) * half]
         for index in range(tokens, half):
             line[index] = -np.inf
-        high = largest(line.ctypes.data, half // TILE) * _SCALE
+        high = largest(line.ctypes.data, panels) * _SCALE
         to = shares + (row // TILE) * panels * TILE_BYTES + (row % TILE) * _ROW
-        factors[row] = _ONE / exponentials(line.ctypes.data, _SCALE, high, panels, to)
+        if last and pair == 0 and row == 0:
+            total = both_exponentials(line.ctypes.data, _SCALE, high, panels, to)
+        else:
+            total = narrow_exponentials(line.ctypes.data, _SCALE, high, panels, to)
+        factors[row] = _ONE / total
     if last and pair == 0:
         for index in range(tokens):
             cls[image, head, index] = logits[index] * factors[0]

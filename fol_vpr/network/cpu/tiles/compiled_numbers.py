@@ -25,8 +25,8 @@ _LANES = 16
 _FLOATS, _INTS = ir.VectorType(_FLOAT, _LANES), ir.VectorType(INT32, _LANES)
 _SHORTS = ir.VectorType(_INT16, _LANES)
 _FUSED = ('contract',)
-_LEAST_EXPONENT = -100.0
-"""Smaller powers of two count as this one; below 2^-126 numbers take a hundred times as long."""
+_LEAST_EXPONENT = -126.0
+"""Smaller powers of two count as this one; smaller numbers take a hundred times as long."""
 _LARGEST_GELU = 5.0
 """Beyond it the normal distribution function counts as 0 and 1, an error below 3e-7."""
 
@@ -43,8 +43,11 @@ def _fit(function: Callable[[float], float], low: float, high: float, degree: in
     return [float(np.float32(number)) for number in coefficients[::-1]]
 
 
-# Largest errors in float32: 3e-7 of the value, and 3e-6 after the product with the argument.
-_EXP2 = _fit(lambda x: 2**x, -0.5, 0.5, 5)
+# Largest errors in float32: 3e-7 of the value, and 3e-6 after the product with the argument. The
+# first polynomial is one of the power itself, from -1/2 to 1/2.
+_EXP2 = [
+    number * 2.0 ** (5 - place) for place, number in enumerate(_fit(lambda x: 2**x, -0.5, 0.5, 5))
+]
 _GELU = _fit(lambda t: math.erf(math.sqrt(t / 2)) / math.sqrt(t) / 2, 0.0, _LARGEST_GELU**2, 12)
 
 
@@ -102,11 +105,11 @@ def _exp2(builder: ir.IRBuilder, power: ir.Value) -> Any:
     low = builder.fcmp_ordered('<', power, _floats(_LEAST_EXPONENT))
     power = builder.select(low, _floats(_LEAST_EXPONENT), power)
     whole = call(builder, 'llvm.rint.v16f32', _FLOATS, power)
-    rest = builder.fsub(power, whole)
-    value = _polynomial(builder, builder.fadd(rest, rest), _EXP2)
-    exponent = builder.shl(builder.fptosi(whole, _INTS), _ints(23))
-    scale = builder.bitcast(builder.add(exponent, _ints(127 << 23)), _FLOATS)
-    return builder.fmul(value, scale)
+    value = _polynomial(builder, builder.fsub(power, whole), _EXP2)
+    # The value times 2 to the whole power, in one instruction.
+    every, rounding = ir.Constant(_INT16, -1), INT32(4)
+    name = 'llvm.x86.avx512.mask.scalef.ps.512'
+    return call(builder, name, _FLOATS, value, whole, value, every, rounding)
 
 
 def _gelu(builder: ir.IRBuilder, values: ir.Value) -> Any:
@@ -300,49 +303,62 @@ def store_pairs(_context: Any, _even: Any, _odd: Any, _bias: Any, _to: Any) -> A
 
 @intrinsic
 def largest(_context: Any, _row: Any, _count: Any) -> Any:
-    """The largest of 16 times `count` float32 at an address."""
+    """The largest of 32 times `count` float32 at an address, of which none is NaN."""
 
     def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         row, count = arguments
-        best = cgutils.alloca_once_value(builder, _load(builder, row))
+        # Two of them, so that one comparison need not wait for the last one.
+        halves = [(half, _load(builder, row, half * _LANES * 4)) for half in range(2)]
+        bests = [cgutils.alloca_once_value(builder, values) for _, values in halves]
         with cgutils.for_range(builder, count) as loop:
-            values = _load(builder, row, builder.mul(loop.index, INT64(_LANES * 4)))
-            before = builder.load(best)
-            more = builder.fcmp_ordered('>', values, before)
-            builder.store(builder.select(more, values, before), best)
-        return call(builder, 'llvm.vector.reduce.fmax.v16f32', _FLOAT, builder.load(best))
+            for half, best in enumerate(bests):
+                place = builder.mul(loop.index, INT64(SIDE * 4))
+                values = _load(builder, row, builder.add(place, INT64(half * _LANES * 4)))
+                builder.store(_larger(builder, values, builder.load(best)), best)
+        values = _larger(builder, *[builder.load(best) for best in bests])
+        return call(builder, 'llvm.vector.reduce.fmax.v16f32', _FLOAT, values)
 
     return types.float32(types.intp, types.intp), generate
 
 
-@intrinsic
-def exponentials(
-    _context: Any, _row: Any, _scale: Any, _subtracted: Any, _count: Any, _to: Any
-) -> Any:
-    """Turn x into 2^(x scale - subtracted), for 32 times `count` float32 at an address.
+def _larger(builder: ir.IRBuilder, values: ir.Value, others: ir.Value) -> Any:
+    return builder.select(builder.fcmp_ordered('>', values, others), values, others)
 
-    They are also written as bfloat16 at another address, 32 to a row of a tile each.
 
-    Returns:
-        Their sum.
-    """
+def _exponentials(wide: bool, narrow: bool) -> Any:
+    @intrinsic
+    def compute(
+        _context: Any, _row: Any, _scale: Any, _subtracted: Any, _count: Any, _to: Any
+    ) -> Any:
+        def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            row, scale, subtracted, count, to = arguments
+            scales, lows = _spread(builder, scale), _spread(builder, subtracted)
+            totals = [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(2)]
+            with cgutils.for_range(builder, count) as loop:
+                for half, total in enumerate(totals):
+                    place = builder.mul(loop.index, INT64(SIDE * 4))
+                    place = builder.add(place, INT64(half * _LANES * 4))
+                    powers = builder.fmul(_load(builder, row, place), scales, flags=_FUSED)
+                    values = _exp2(builder, builder.fsub(powers, lows, flags=_FUSED))
+                    builder.store(builder.fadd(builder.load(total), values), total)
+                    if wide:
+                        _store(builder, values, row, place)
+                    if narrow:
+                        place = builder.mul(loop.index, INT64(TILE_BYTES))
+                        place = builder.add(place, INT64(half * _LANES * 2))
+                        _store(builder, _rounded(builder, values), to, place)
+            return _sum(builder, builder.fadd(*[builder.load(each) for each in totals]))
 
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        row, scale, subtracted, count, to = arguments
-        scales, lows = _spread(builder, scale), _spread(builder, subtracted)
-        totals = [cgutils.alloca_once_value(builder, _floats(0.0)) for _ in range(2)]
-        with cgutils.for_range(builder, count) as loop:
-            for half, total in enumerate(totals):
-                place = builder.mul(loop.index, INT64(2 * _LANES * 4))
-                place = builder.add(place, INT64(half * _LANES * 4))
-                powers = builder.fmul(_load(builder, row, place), scales, flags=_FUSED)
-                values = _exp2(builder, builder.fsub(powers, lows, flags=_FUSED))
-                builder.store(builder.fadd(builder.load(total), values), total)
-                _store(builder, values, row, place)
-                place = builder.mul(loop.index, INT64(TILE_BYTES))
-                place = builder.add(place, INT64(half * _LANES * 2))
-                _store(builder, _rounded(builder, values), to, place)
-        return _sum(builder, builder.fadd(*[builder.load(each) for each in totals]))
+        kinds = types.intp, types.float32, types.float32, types.intp, types.intp
+        return types.float32(*kinds), generate
 
-    kinds = types.intp, types.float32, types.float32, types.intp, types.intp
-    return types.float32(*kinds), generate
+    return compute
+
+
+exponentials, narrow_exponentials = _exponentials(True, False), _exponentials(False, True)
+both_exponentials = _exponentials(True, True)
+"""Compute 2^(x scale - subtracted) of 32 times `count` float32 at an address; return their sum.
+
+They take the place of what was there, or are written as bfloat16 at another address, 32 to a row
+of a tile each, or both.
+"""
