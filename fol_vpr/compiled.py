@@ -3,7 +3,7 @@
 NumPy computes everything that this program needs. Where it spends its time on many small calls, or
 writes large arrays to reduce them at once, there is a second version of the same computation as a
 loop over numbers, in a module whose name begins with `compiled_`. Numba (LLVM) makes machine code
-of it, at the first start on a machine within some twenty seconds; later starts read the code from
+of it, at the first start on a machine within some forty seconds; later starts read the code from
 `__pycache__`, or from a folder of the user where that cannot be written, in about one.
 
 Whatever answers many images calls `prepare`, the node in a thread of its own. Until that is done,

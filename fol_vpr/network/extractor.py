@@ -158,7 +158,7 @@ class FeatureExtractor:
     def compile(self) -> None:
         """Compile what makes the network faster on this processor, if anything does; wait for it.
 
-        For programs that extract many images. It takes some twenty seconds at the first start on
+        For programs that extract many images. It takes some forty seconds at the first start on
         a machine and one later (fol_vpr/compiled.py).
         """
         if self._open().uses_compiled:

@@ -364,7 +364,7 @@ class PlaceRecognizer(MapOwner):
     def warm_up(self, *, wait: bool = True) -> float:
         """Run the network once at its input size; seconds that it took.
 
-        It also compiles what is slow in NumPy, which takes some twenty seconds at the first start
+        It also compiles what is slow in NumPy, which takes some forty seconds at the first start
         on a machine and one later (fol_vpr/compiled.py).
 
         Args:

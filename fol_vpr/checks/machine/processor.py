@@ -60,7 +60,7 @@ def _compiler(facts: MachineFacts) -> Finding:
         Severity.WARNING,
         'Numba is not installed',
         'NumPy matches images and measures poses: such answers take twice the time',
-        'install it; the first start of the node then compiles for some twenty seconds',
+        'install it; the first start of the node then compiles for some forty seconds',
         'pip install numba',
     )
 
