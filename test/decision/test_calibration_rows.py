@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.decision.observations import LEARNED
 
-from fol_vpr.config import RecognizerConfig, settings_of
+from fol_vpr.config import RecognizerConfig, RetrievalConfig, settings_of
 from fol_vpr.database.format.schema import DECISION
 from fol_vpr.decision import (
     FEATURES,
@@ -168,7 +168,8 @@ def test_version_1_is_read_with_its_numbers_under_the_names_of_today():
 
 def test_version_1_names_settings_as_they_are_called_today():
     settings = calibration_from_rows({ROW: VERSION_1}, 'm.folmap').settings
-    usual = settings_of(RecognizerConfig())
+    # The default of that day.
+    usual = settings_of(RecognizerConfig(retrieval=RetrievalConfig(similarity_weight=0.15)))
     assert set(usual) - set(settings) == {
         f'verification.{key}' for key in ('min_inliers', 'min_inlier_ratio', 'min_regions')
     }
