@@ -1,4 +1,4 @@
-"""The network against the forward pass that its authors published, in turns in one process.
+"""The network against the forward pass that its authors published, in turns.
 
     python -m benchmarks released --code FOLDER --dinov2 FOLDER [--networks vits14 vitb14 vitl14]
 
@@ -11,19 +11,24 @@ Their network runs in float32 on the CPU as `test_FoL.py` runs it, with the same
 as ours, on the same image. Ours runs at each precision of --precisions; `auto` is the default of
 the package. xFormers is not needed: without it DINOv2 uses attention of torch. The cosine of both
 global descriptors is printed beside the times.
+
+Each has a process of its own, with threads that wait as they do by default: theirs as torch has
+it, ours as the programs of the package set it (fol_vpr/openmp.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import multiprocessing
+import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import cv2
@@ -38,6 +43,7 @@ from benchmarks.speed.latency import example_images
 from fol_vpr.config import NetworkConfig
 from fol_vpr.network import FeatureExtractor
 from fol_vpr.network.weights.registry import load
+from fol_vpr.openmp import SETTINGS, wait_briefly
 from fol_vpr.sources import decode_bytes
 
 # Numbers of a patch token; times that ours should be faster than theirs.
@@ -94,63 +100,136 @@ def _importable(*folders: Path) -> Iterator[None]:
         sys.path[:] = before
 
 
-def compare(options: Any, name: str) -> tuple[list[Comparison], list[str]]:
-    """Milliseconds of both, and a note on whether they compute the same."""
-    size = options.size
+class _Way:
+    """A network in a process of its own, which describes one image again and again.
+
+    Args:
+        options: of the command line.
+        name: of the network.
+        precision: of ours; empty for the authors' code.
+    """
+
+    def __init__(self, options: Any, name: str, precision: str) -> None:
+        context = multiprocessing.get_context('spawn')
+        self._pipe, other = context.Pipe()
+        given = (other, name, precision, options.code, options.dinov2, options.size)
+        with mock.patch.dict(os.environ):
+            for setting in SETTINGS:
+                os.environ.pop(setting, None)
+            if precision:
+                wait_briefly()
+            self._process = context.Process(
+                target=_serve, args=(*given, options.threads), daemon=True
+            )
+            self._process.start()
+        other.close()
+        self.precision: str = self._pipe.recv()
+
+    def run(self) -> tuple[float, float, np.ndarray]:
+        """Milliseconds, those of the processor, and the global descriptor."""
+        self._pipe.send(True)
+        found: tuple[float, float, np.ndarray] = self._pipe.recv()
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.send(False)
+        self._process.join()
+
+
+def _serve(
+    pipe: Connection,
+    name: str,
+    precision: str,
+    code: Path,
+    dinov2: Path,
+    size: int,
+    threads: int | None,
+) -> None:
+    """What the process of a `_Way` does."""
+    if threads:
+        torch.set_num_threads(threads)
     image = cv2.resize(decode_bytes(example_images()[0][0], 'benchmark'), (size, size))
+    run = _ours(name, precision, image) if precision else _theirs(name, code, dinov2, image)
+    pipe.send(run.precision)
+    while pipe.recv():
+        started, used = time.perf_counter(), time.process_time()
+        found = run.describe()
+        spent = time.perf_counter() - started, time.process_time() - used
+        pipe.send((1000 * spent[0], 1000 * spent[1], found))
+
+
+class _Network(NamedTuple):
+    """A network that is loaded.
+
+    Attributes:
+        precision: that it computes in.
+        describe: gives the global descriptor [8448] of the image.
+    """
+
+    precision: str
+    describe: Callable[[], np.ndarray]
+
+
+def _theirs(name: str, code: Path, dinov2: Path, image: np.ndarray) -> _Network:
     scaled = (torch.from_numpy(image) / 255 - torch.tensor(MEAN)) / torch.tensor(DEVIATION)
     normalised = scaled.permute(2, 0, 1)[None].contiguous()
-
-    theirs = Released(options.code, options.dinov2, name)
+    theirs = Released(code, dinov2, name)
     theirs.net.load_state_dict(load(f'untrained-{name}')[0].state_dict())
-    ours = {
-        precision: FeatureExtractor(
-            NetworkConfig(weights=f'untrained-{name}', input_size=size, precision=precision)
-        )
-        for precision in options.precisions
-    }
-    for extractor in ours.values():
-        extractor.compile()
 
-    def run_theirs() -> np.ndarray:
+    def describe() -> np.ndarray:
         with torch.inference_mode():
             found: np.ndarray = theirs(normalised)[0].numpy()
         return found
 
-    def run_ours(extractor: FeatureExtractor) -> np.ndarray:
+    return _Network('float32', describe)
+
+
+def _ours(name: str, precision: str, image: np.ndarray) -> _Network:
+    size = image.shape[0]
+    extractor = FeatureExtractor(
+        NetworkConfig(weights=f'untrained-{name}', input_size=size, precision=precision)
+    )
+    extractor.compile()
+
+    def describe() -> np.ndarray:
         # The image has the size of the input already: resizing it costs nothing to speak of.
         return extractor.extract([image])[0].global_descriptor
 
-    ways: dict[str, Callable[[], np.ndarray]] = {'released': run_theirs}
-    ways |= {precision: partial(run_ours, extractor) for precision, extractor in ours.items()}
+    return _Network(extractor.precision, describe)
+
+
+def compare(options: Any, name: str) -> tuple[list[Comparison], list[str]]:
+    """Milliseconds of both, and a note on whether they compute the same."""
+    ways = {each: _Way(options, name, each) for each in ('', *options.precisions)}
     spent: dict[str, list[float]] = {way: [] for way in ways}
     processor: dict[str, list[float]] = {way: [] for way in ways}
     found = {}
     for turn in range(-_WARM_UP, options.rounds):
-        for way, run in ways.items():
-            started, used = time.perf_counter(), time.process_time()
-            found[way] = run()
+        for name_of_way, way in ways.items():
+            passed, used, found[name_of_way] = way.run()
             if turn >= 0:
-                spent[way].append(1000 * (time.perf_counter() - started))
-                processor[way].append(1000 * (time.process_time() - used))
+                spent[name_of_way].append(passed)
+                processor[name_of_way].append(used)
+    for way in ways.values():
+        way.close()
     rows, cosines = [], []
-    for precision, extractor in ours.items():
-        what = extractor.precision
+    for precision in options.precisions:
+        what = ways[precision].precision
         remark = f'{what}, the default' if precision == 'auto' else what
         rows.append(
             Comparison(
-                f'{name}, {size} px', 'ms', spent['released'], spent[precision],
+                f'{name}, {options.size} px', 'ms', spent[''], spent[precision],
                 goal=GOALS[name] if precision == 'auto' else 0, remark=remark,
             )
         )  # fmt: skip
         rows.append(
             Comparison(
-                f'{name}, processor time', 'ms', processor['released'], processor[precision],
+                f'{name}, processor time', 'ms', processor[''], processor[precision],
                 remark=remark,
             )
         )  # fmt: skip
-        cosines.append(f'{float(np.dot(found["released"], found[precision])):.6f} in {what}')
-        extractor.close()
+        cosines.append(f'{float(np.dot(found[""], found[precision])):.6f} in {what}')
     return rows, [f'{name}: cosine to the released descriptor {", ".join(cosines)}.']
 
 
