@@ -45,8 +45,9 @@ MODULES = (
 )
 
 # What LLVM may do to sums: fuse them with products, and change their order. NaN and infinity keep
-# their meaning.
-FAST_MATH = {'contract', 'reassoc', 'nsz', 'arcp'}
+# their meaning, and zeros their sign: with `nsz`, a function that is read from the cache adds in
+# another order than in the process that compiled it.
+FAST_MATH = {'contract', 'reassoc', 'arcp'}
 
 CACHE_LINE = 64
 """Bytes."""

@@ -189,3 +189,38 @@ def test_code_of_another_file_that_changed_is_compiled_again(tmp_path):
         )  # fmt: skip
         found.append(int(done.stdout))
     assert found == [20, 2000]
+
+
+TRACKED = """
+import hashlib
+import numpy as np
+from fol_vpr.geometry.metric import compiled_tracking as tracking
+
+numbers = np.random.default_rng(1)
+image = np.kron(numbers.integers(0, 255, (12, 12)), np.ones((8, 8), int)).astype(np.uint8)
+moved = np.roll(image, (1, 2), (0, 1))
+levels = np.array([[0, *image.shape], [image.size, *image[::2, ::2].shape]])
+one, two = (np.concatenate([each.ravel(), each[::2, ::2].ravel()]) for each in (image, moved))
+start = numbers.uniform(15, 80, (200, 2)).astype(np.float32)
+found, tracked = start.copy(), np.empty(200, bool)
+tracking.there_and_back(one, levels, two, levels, start, found, tracked, 0.5)
+print(tracked.sum(), hashlib.sha256(found.tobytes()).hexdigest())
+"""
+
+
+def test_the_first_process_computes_what_later_ones_do(tmp_path):
+    """A function that is read from the cache calls its own copies of others: optimised again.
+
+    They may add in another order than the first process did, where LLVM may ignore signs of zeros.
+    """
+    pytest.importorskip('numba', reason='numba is not installed')
+    environment = {**os.environ, 'NUMBA_CACHE_DIR': str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, '-c', TRACKED], cwd=ROOT, env=environment, capture_output=True,
+            text=True, check=True,
+        ).stdout
+        for _ in range(2)
+    )  # fmt: skip
+    assert int(first.split()[0]) > 20
+    assert first == second
