@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fol_vpr.compiled import aligned, aligned_copy
-from fol_vpr.network.cpu.products import Product, panels, product, ready_loops
+from fol_vpr.network.cpu.products import SIDE, Product, panels, product, ready_loops
 from fol_vpr.network.model.aggregation import (
     CLUSTER_DIM,
     CLUSTERS,
@@ -33,8 +33,6 @@ from fol_vpr.threads import shared_out
 
 # Range of logits up to which their exponentials, and products of two of them, fit into float32.
 _MAX_RANGE = 40.0
-# Patches that are computed together by tiles.
-_BLOCK = 32
 # Lengths below it count as it, as in torch's normalize.
 _TINY = 1e-12
 
@@ -160,18 +158,18 @@ class _TiledAggregation:
         if kept is None or kept.shape != shape or len(kept.own) < threads:
             count, width = shape
             units, dim, clusters = (len(bias) for _, bias in self._layers)
-            columns = -(-(clusters + 1) // _BLOCK) * _BLOCK
+            columns = -(-(clusters + 1) // SIDE) * SIDE
             kept = self._buffers = _Buffers(
                 shape=shape,
-                inputs=aligned((-(-count // _BLOCK) * _BLOCK, width), np.uint16),
+                inputs=aligned((-(-count // SIDE) * SIDE, width), np.uint16),
                 features=aligned((count, dim), np.float32),
                 kernel=aligned((count, columns), np.float32),
                 sums=aligned((clusters, dim), np.float32),
                 # A line more than the units: rows at a power of two share few lines of the cache.
                 own=[
                     (
-                        aligned((_BLOCK, units + _BLOCK), np.uint16),
-                        aligned((_BLOCK, _BLOCK), np.float32),
+                        aligned((SIDE, units + SIDE), np.uint16),
+                        aligned((SIDE, SIDE), np.float32),
                     )
                     for _ in range(threads)
                 ],

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fol_vpr.compiled import aligned, aligned_copy
-from fol_vpr.network.cpu.products import Activation, panels, product, ready_loops
+from fol_vpr.network.cpu.products import SIDE, Activation, panels, product, ready_loops
 from fol_vpr.network.model.local_head import (
     KEPT_PATCHES,
     LocalDescriptors,
@@ -36,8 +36,6 @@ from fol_vpr.threads import shared_out
 _TAPS = (((0, 1),), ((0, 2), (1, 0)))
 _KINDS = 4
 _MAX_GRIDS = 8
-# Positions that are computed together by tiles.
-_BLOCK = 32
 # Lengths below it count as it, as in torch's normalize.
 _TINY = 1e-12
 
@@ -282,7 +280,7 @@ class _TiledUpsampling:
             inputs[: rows * columns] = features
 
             def work(_: int) -> None:
-                block = aligned((_BLOCK, descriptors.shape[1]), np.float32)
+                block = aligned((SIDE, descriptors.shape[1]), np.float32)
                 self._loops.upsample(
                     self._inputs, rows, columns, *self._layers, needed, found, self._hidden,
                     descriptors.numpy(), block, counters,

@@ -201,8 +201,8 @@ def product(
 
 # ---- for the loops, which cannot be imported without Numba
 
-# As in compiled_tiles.py.
-_TILE, _SIDE = 16, 32
+TILE, SIDE = 16, 32
+"""Rows of a tile, and rows that are computed together; as in compiled_tiles.py."""
 
 
 def ready_loops(name: str, dtype: torch.dtype) -> ModuleType | None:
@@ -224,5 +224,5 @@ def panels(weight: Tensor) -> np.ndarray:
     """
     outputs, inputs = weight.shape
     bits = weight.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy()
-    pairs = bits.view(np.uint16).reshape(outputs // _SIDE, 2, _TILE, inputs // _SIDE, _TILE, 2)
+    pairs = bits.view(np.uint16).reshape(outputs // SIDE, 2, TILE, inputs // SIDE, TILE, 2)
     return np.ascontiguousarray(pairs.transpose(0, 3, 1, 4, 2, 5)).reshape(-1)

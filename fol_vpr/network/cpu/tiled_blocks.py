@@ -19,13 +19,11 @@ import torch
 from torch import Tensor
 
 from fol_vpr.compiled import aligned
-from fol_vpr.network.cpu.products import panels
+from fol_vpr.network.cpu.products import SIDE, TILE, panels
 from fol_vpr.threads import shared_out
 
 HEAD = 64
 """Channels of an attention head that the loops are written for."""
-# As in compiled_tiles.py, which cannot be imported without Numba.
-_TILE, _SIDE = 16, 32
 # Tiles of rows of a job, whose inputs fit into the second cache beside the weights.
 _GROUP = 32
 
@@ -100,7 +98,7 @@ class TiledBlocks:
             [B, T - 1].
         """
         images, tokens, width = x.shape
-        rows = -(-tokens // _TILE) * _TILE
+        rows = -(-tokens // TILE) * TILE
         with self._turn:
             buffers = self._buffers_for(images, tokens, width)
             stream = torch.from_numpy(buffers.x).view(images, rows, width)
@@ -110,7 +108,7 @@ class TiledBlocks:
             counters = np.zeros(
                 (self._module.STEPS * len(self._weights), self._module.COUNTERS), np.int64
             )
-            padded = -(-tokens // _SIDE) * _SIDE
+            padded = -(-tokens // SIDE) * SIDE
 
             def work(_: int) -> None:
                 self._module.run_blocks(
@@ -121,8 +119,8 @@ class TiledBlocks:
                     self._vectors,
                     self._eps,
                     *buffers[1:-1],
-                    aligned((_SIDE * (_SIDE + padded),), np.float32),
-                    aligned((_SIDE * padded,), np.uint16),
+                    aligned((SIDE * (SIDE + padded),), np.float32),
+                    aligned((SIDE * padded,), np.uint16),
                     buffers.cls,
                     counters,
                     _GROUP,
@@ -134,8 +132,8 @@ class TiledBlocks:
 
     def _buffers_for(self, images: int, tokens: int, width: int) -> _Buffers:
         if self._buffers is None or self._shape != (images, tokens):
-            rows = images * -(-tokens // _TILE) * _TILE
-            padded = -(-tokens // _SIDE) * _SIDE
+            rows = images * -(-tokens // TILE) * TILE
+            padded = -(-tokens // SIDE) * SIDE
             self._buffers = _Buffers(
                 x=aligned((rows, width), np.float32),
                 normed=aligned((rows * width,), np.uint16),

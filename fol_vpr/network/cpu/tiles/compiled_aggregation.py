@@ -18,12 +18,12 @@ from fol_vpr.compiled_tiles import (
     TILE_BYTES,
     begin_tiles,
     end_tiles,
-    has_features,
-    may_use_tiles,
 )
 from fol_vpr.network.cpu.tiles.compiled_numbers import add_row, exponentials, store_relu
-from fol_vpr.network.cpu.tiles.compiled_products import add_products, clear, store_block
+from fol_vpr.network.cpu.tiles.compiled_products import add_products, clear, store_block, supported
 from fol_vpr.network.cpu.tiles.compiled_threads import COUNTERS, finish, take, wait
+
+__all__ = ['COUNTERS', 'assign', 'compile_all', 'project', 'sum_up', 'supported']
 
 # Bytes: of 32 rows of a panel, of a number of 32 and of 16 bits.
 _PANEL, _WIDE, _NARROW = 2 * TILE_BYTES, 4, 2
@@ -192,11 +192,6 @@ def sum_up(
         factor = _ONE / max(np.sqrt(total), np.float32(least))
         for index in range(width):
             found[index, cluster] = row[index] * factor
-
-
-def supported() -> bool:
-    """Whether the processor has what this module needs."""
-    return has_features('amx-tile', 'amx-bf16', 'avx512f') and may_use_tiles()
 
 
 def compile_all() -> None:

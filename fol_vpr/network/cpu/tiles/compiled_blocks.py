@@ -22,8 +22,6 @@ from fol_vpr.compiled_tiles import (
     TILE_BYTES,
     begin_tiles,
     end_tiles,
-    has_features,
-    may_use_tiles,
 )
 from fol_vpr.network.cpu.tiles.compiled_numbers import (
     add_row,
@@ -35,8 +33,10 @@ from fol_vpr.network.cpu.tiles.compiled_numbers import (
     store_pairs,
     store_row,
 )
-from fol_vpr.network.cpu.tiles.compiled_products import multiply
+from fol_vpr.network.cpu.tiles.compiled_products import multiply, supported
 from fol_vpr.network.cpu.tiles.compiled_threads import COUNTERS, finish, take, wait
+
+__all__ = ['COUNTERS', 'HEAD', 'STEPS', 'compile_all', 'run_blocks', 'supported']
 
 HEAD = 64
 """Channels of an attention head."""
@@ -314,11 +314,6 @@ def run_blocks(
             finish(shared)
         wait(shared, jobs)
     end_tiles()
-
-
-def supported() -> bool:
-    """Whether the processor has what this module needs."""
-    return has_features('amx-tile', 'amx-bf16', 'avx512f') and may_use_tiles()
 
 
 def compile_all() -> None:

@@ -16,11 +16,11 @@ from fol_vpr.compiled_tiles import (
     TILE_BYTES,
     begin_tiles,
     end_tiles,
-    has_features,
-    may_use_tiles,
 )
 from fol_vpr.network.cpu.tiles.compiled_numbers import add_row, store_normalised
-from fol_vpr.network.cpu.tiles.compiled_products import add_products, clear, store_block
+from fol_vpr.network.cpu.tiles.compiled_products import add_products, clear, store_block, supported
+
+__all__ = ['BORDER', 'FIRST_KERNEL', 'FIRST_STRIDE', 'SLACK', 'compile_all', 'embed', 'supported']
 
 SLACK = 128
 """Positions after the last one that are read, or written, to no effect."""
@@ -225,11 +225,6 @@ def _project(
                 source = block.ctypes.data + (half * TILE + column) * _WIDE
                 to = patches[patch + half * below + column].ctypes.data + panel * _WIDE
                 add_row(source, added, to)
-
-
-def supported() -> bool:
-    """Whether the processor has what this module needs."""
-    return has_features('amx-tile', 'amx-bf16', 'avx512f') and may_use_tiles()
 
 
 def compile_all() -> None:

@@ -16,7 +16,16 @@ from numba import types
 from numba.core import cgutils
 
 from fol_vpr.compiled import compiled
-from fol_vpr.compiled_tiles import INT64, TILE, TILE_BYTES, intrinsic, move_tile, tiles
+from fol_vpr.compiled_tiles import (
+    INT64,
+    TILE,
+    TILE_BYTES,
+    has_features,
+    intrinsic,
+    may_use_tiles,
+    move_tile,
+    tiles,
+)
 
 # The first of the tiles that hold rows, and of those that hold columns.
 _ROWS, _COLUMNS = 4, 6
@@ -136,3 +145,8 @@ def multiply(
     clear()
     add_products(rows, 64, TILE_BYTES, apart, columns, count, two)
     store_block(block, step, two)
+
+
+def supported() -> bool:
+    """Whether the processor has what the loops of this folder need."""
+    return has_features('amx-tile', 'amx-bf16', 'avx512f') and may_use_tiles()

@@ -17,12 +17,12 @@ from fol_vpr.compiled_tiles import (
     TILE_BYTES,
     begin_tiles,
     end_tiles,
-    has_features,
-    may_use_tiles,
 )
 from fol_vpr.network.cpu.tiles.compiled_numbers import store_relu, unit_length
-from fol_vpr.network.cpu.tiles.compiled_products import add_products, clear, store_block
+from fol_vpr.network.cpu.tiles.compiled_products import add_products, clear, store_block, supported
 from fol_vpr.network.cpu.tiles.compiled_threads import COUNTERS, finish, take, wait
+
+__all__ = ['COUNTERS', 'STEPS', 'compile_all', 'select', 'supported', 'upsample']
 
 STEPS = 2
 """The two convolutions."""
@@ -173,11 +173,6 @@ def upsample(
             finish(shared)
         wait(shared, _KINDS * blocks)
     end_tiles()
-
-
-def supported() -> bool:
-    """Whether the processor has what this module needs."""
-    return has_features('amx-tile', 'amx-bf16', 'avx512f') and may_use_tiles()
 
 
 def compile_all() -> None:
