@@ -36,6 +36,8 @@ KINDS = {
     'tiled': 'tour/2/{face}/{row}/{column}.jpg',
     'sphere': 'tour/sphere.jpg',
 }
+IN_THE_LIGHT = [(0, 0, 60, 0, ''), (0, 0, 60, 0, 1), (90, 0, 60, 0, '')]
+"""Views of a panorama in linear light, with the stops of their exposure."""
 
 
 def coloured(directions) -> np.ndarray:
@@ -64,9 +66,11 @@ def git(folder: Path, *words: str) -> str:
 
 def tables(folder: Path, repository: Path, commit: str) -> Path:
     """sources.csv and images.csv of one source, called tour."""
-    rows = [['tour', 'door', f'{k}.jpg', f'{k}.jpg', '', '', '', ''] for k in range(3)]
+    rows = [['tour', 'door', f'{k}.jpg', f'{k}.jpg', *[''] * 5] for k in range(3)]
     for kind, file in KINDS.items():
-        rows += [['tour', kind, f'{k}.jpg', file, *view] for k, view in enumerate(VIEWS)]
+        rows += [['tour', kind, f'{k}.jpg', file, *view, ''] for k, view in enumerate(VIEWS)]
+    light = enumerate(IN_THE_LIGHT)
+    rows += [['tour', 'light', f'{k}.jpg', 'tour/light.hdr', *view] for k, view in light]
     for name, content in (
         (
             'sources',
@@ -75,7 +79,10 @@ def tables(folder: Path, repository: Path, commit: str) -> Path:
                 ['tour', f'file://{repository}', commit, 300, 'MIT', 'colours'],
             ],
         ),
-        ('images', [['source', 'place', 'image', 'file', 'yaw', 'pitch', 'fov', 'roll'], *rows]),
+        (
+            'images',
+            [['source', 'place', 'image', 'file', 'yaw', 'pitch', 'fov', 'roll', 'stops'], *rows],
+        ),
     ):
         with open(folder / f'{name}.csv', 'w', newline='') as file:
             csv.writer(file).writerows(content)
@@ -108,6 +115,11 @@ def tour(tmp_path_factory) -> tuple[Path, Path]:
         repository / 'tour/sphere.jpg',
         coloured((level * np.sin(turn), np.sin(below), level * np.cos(turn))),
     )
+    # Ahead and to the left a reddish wall, to the right a white one that is four times as bright.
+    light = np.empty((100, 200, 3), np.float32)
+    light[:, :100] = np.array([0.5, 1, 2]) / (0.0722 * 0.5 + 0.7152 + 0.2126 * 2)
+    light[:, 100:] = 4
+    assert cv2.imwrite(str(repository / 'tour/light.hdr'), light * 3e5)
     git(clones, 'init', '--quiet', 'tour')
     git(repository, 'add', '.')
     git(repository, 'commit', '--quiet', '-m', 'photographs')
@@ -125,14 +137,14 @@ def written(tour, tmp_path_factory) -> Path:
     count = write_photographs(
         tour[0], output, progress=lambda *numbers: told.append(numbers), tables=tour[1]
     )
-    assert count == 3 + 3 * len(VIEWS)
+    assert count == 3 + 3 * len(VIEWS) + len(IN_THE_LIGHT)
     assert told[-1] == (count, count)
     return output
 
 
 def test_places_can_be_learned_from(written, tour):
     data = GroupedFolders(FoldersSource(str(written), min_images=3))
-    assert [len(data.images(place)) for place in range(len(data))] == [5, 3, 5, 5]
+    assert [len(data.images(place)) for place in range(len(data))] == [5, 3, 3, 5, 5]
     assert [data.load(1, k).mean() for k in range(3)] == pytest.approx([0, 60, 120], abs=1)
     assert data.load(1, 0).shape == (341, 512, 3)
     assert (written / 'sources.csv').read_bytes() == (tour[1] / 'sources.csv').read_bytes()
@@ -154,12 +166,25 @@ def test_a_view_shows_what_lies_in_its_direction(written, kind, number):
     assert direction(image, 511, 192) == pytest.approx(edge, abs=0.04)
 
 
+def test_a_view_of_light_is_exposed_by_its_mean(written):
+    # Half of the first view is at 0.09 and half at 0.36 of white, the mean 0.18, encoded as sRGB.
+    red, right, ahead = ((120, 192), (392, 192), (256, 192))
+    first, brighter, turned = (
+        cv2.imread(str(written / 'tour' / 'light' / f'{k}.jpg'))[..., ::-1].astype(int)
+        for k in range(3)
+    )
+    assert first[red[::-1]] == pytest.approx([109, 78, 55], abs=4)
+    assert first[right[::-1]] == pytest.approx([162, 162, 162], abs=4)
+    assert brighter[right[::-1]] == pytest.approx([221, 221, 221], abs=4)
+    assert turned[ahead[::-1]] == pytest.approx([118, 118, 118], abs=4)
+
+
 def test_the_commands_make_a_clone(tour, tmp_path):
     source = read_sources(tables=tour[1])[0]
     script = '\n'.join(['set -e', *commands(source, tmp_path / 'my clones' / 'tour')])
     subprocess.run(['bash', '-c', script], check=True, capture_output=True)
     write_photographs(tmp_path / 'my clones', tmp_path / 'places', tables=tour[1])
-    assert len(list(tmp_path.rglob('places/tour/*/*.jpg'))) == 18
+    assert len(list(tmp_path.rglob('places/tour/*/*.jpg'))) == 21
 
 
 def test_what_is_missing_is_named_with_the_remedy(tour, tmp_path):
@@ -183,12 +208,14 @@ def test_the_tables_of_the_repository_fit_each_other():
     sources, images = read_sources(), read_images()
     assert {each.source for each in images} == {source.name for source in sources}
     assert all(len(source.commit) == 40 and source.licence for source in sources)
-    assert len({replace(each, file='', view=()) for each in images}) == len(images) == 445
+    assert len({replace(each, file='', view=()) for each in images}) == len(images) == 1231
     places = Counter((each.source, each.place) for each in images)
-    assert len(places) == 130
+    assert len(places) == 392
     assert set(places.values()) <= set(range(3, 9))
     assert {len(each.view) for each in images} == {0, 4}
     assert all(each.view for each in images if '{face}' in each.file)
+    assert all(each.view for each in images if each.file.endswith('.hdr'))
+    assert not any(each.stops for each in images if not each.file.endswith('.hdr'))
 
 
 def test_the_command_line(tmp_path, capsys):

@@ -9,6 +9,8 @@ import numpy as np
 
 WIDTH, HEIGHT = 512, 384
 """Size of a view in pixels."""
+MIDDLE_GREY = 0.18
+"""What automatic exposure makes of the mean luminance, of what is white."""
 
 FACES: dict[str, tuple[tuple[int, int], tuple[int, int], tuple[int, int]]] = {
     'f': ((0, 1), (1, 1), (2, 1)),
@@ -76,17 +78,37 @@ def view_of_sphere(panorama: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """A view cut from an equirectangular panorama.
 
     Args:
-        panorama: [H, W, 3] uint8, W the whole circle; the same may be missing above and below.
+        panorama: [H, W, 3] uint8 or float32, W the whole circle; the same may be missing above
+            and below.
         directions: as `rays` gives them.
 
     Returns:
-        [HEIGHT, WIDTH, 3] uint8, bilinear; beyond the panorama its edge is repeated.
+        [HEIGHT, WIDTH, 3] of the same type, bilinear; beyond the panorama its edge is repeated.
     """
     height, width = panorama.shape[:2]
     x, y, z = (directions[..., axis] for axis in range(3))
     turn = np.arctan2(x, z) / (2 * np.pi) + 0.5
     below = np.arctan2(y, np.hypot(x, z)) / np.pi
     return _sampled(panorama, turn % 1 * width - 0.5, below * width / 2 + height / 2 - 0.5)
+
+
+def exposed(light: np.ndarray, stops: float) -> np.ndarray:
+    """The photograph that a camera with automatic exposure takes of what it sees.
+
+    Args:
+        light: [H, W, 3] float32, linear RGB of any unit, not negative.
+        stops: how much brighter than the automatic exposure, which takes the geometric mean of the
+            luminance for a grey of 18 % (ISO 12232); each stop doubles the light.
+
+    Returns:
+        [H, W, 3] uint8 sRGB (IEC 61966-2-1); what is too bright is white.
+    """
+    luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    mean = np.exp(np.log(np.maximum(luminance, np.finfo(np.float32).tiny)).mean())
+    linear = np.clip(light * (MIDDLE_GREY * 2**stops / mean), 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    rounded: np.ndarray = np.rint(encoded * 255).astype(np.uint8)
+    return rounded
 
 
 def _sampled(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

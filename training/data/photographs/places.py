@@ -16,7 +16,7 @@ from fol_vpr.errors import InputError, StorageError
 from fol_vpr.pictures.images import jpeg_of
 from fol_vpr.sources import decode_bytes
 from training.data.photographs.clones import Clone, Source
-from training.data.photographs.panoramas import FACES, rays, view_of_cube, view_of_sphere
+from training.data.photographs.panoramas import FACES, exposed, rays, view_of_cube, view_of_sphere
 
 TABLES = Path(__file__).parent
 SIDE = 512
@@ -40,6 +40,8 @@ class PlaceImage:
     view: tuple[float, ...]
     """Yaw, pitch, field of view and roll in degrees, as `rays` takes them; empty takes a
     photograph as it is."""
+    stops: float
+    """Exposure of a view of a panorama in linear light, as `exposed` takes it."""
 
 
 def read_sources(names: Sequence[str] = (), tables: Path = TABLES) -> list[Source]:
@@ -70,7 +72,8 @@ def read_images(tables: Path = TABLES) -> list[PlaceImage]:
     found = []
     for row in _rows(tables / 'images.csv'):
         view = [row.pop(name) for name in ('yaw', 'pitch', 'fov', 'roll')]
-        found.append(PlaceImage(**row, view=tuple(map(float, filter(None, view)))))
+        stops = float(row.pop('stops') or 0)
+        found.append(PlaceImage(**row, view=tuple(map(float, filter(None, view))), stops=stops))
     return found
 
 
@@ -128,7 +131,11 @@ def _made(
 ) -> Iterator[tuple[PlaceImage, np.ndarray]]:
     """Each image with its pixels [H, W, 3] uint8, RGB; a panorama is decoded once."""
     for file, group in groupby(sorted(images, key=lambda each: each.file), lambda each: each.file):
-        if '{face}' in file:
+        if file.endswith('.hdr'):
+            light = _light(clone, file)
+            for each in group:
+                yield each, exposed(view_of_sphere(light, rays(*each.view)), each.stops)
+        elif '{face}' in file:
             faces = {face: _narrowed(_face(clone, file, face), width) for face in FACES}
             for each in group:
                 yield each, view_of_cube(faces, rays(*each.view))
@@ -153,6 +160,18 @@ def _face(clone: Clone, file: str, face: str) -> np.ndarray:
 
 def _read(clone: Clone, path: str) -> np.ndarray:
     return decode_bytes(clone.read(path), path, upright=True)
+
+
+def _light(clone: Clone, path: str) -> np.ndarray:
+    """A panorama in Radiance's format, [H, W, 3] float32, linear RGB.
+
+    Raises:
+        InputError: OpenCV cannot decode the file.
+    """
+    light = cv2.imdecode(np.frombuffer(clone.read(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    if light is None or light.dtype != np.float32 or light.ndim != 3:
+        raise InputError(f'{path} is not a panorama in Radiance HDR format that OpenCV can read')
+    return light[..., ::-1]
 
 
 def _narrowed(image: np.ndarray, width: int | None) -> np.ndarray:
