@@ -12,7 +12,12 @@ _NONE = ('', 'none', 'no', 'null', 'pinhole', 'no_distortion', 'rectified', 'per
 _NAMES = {
     **dict.fromkeys(_NONE, ''),
     **dict.fromkeys(
-        ('plumb_bob', 'radtan', 'radial_tangential', 'brown_conrady', 'pinhole_radtan'),
+        (
+            'plumb_bob', 'radtan', 'radial_tangential', 'brown_conrady', 'pinhole_radtan',
+            # librealsense projects all three forward; in the last two the tangential terms take
+            # the point after the radial ones, which is hundredths of a pixel.
+            'inverse_brown_conrady', 'modified_brown_conrady',
+        ),
         'plumb_bob',
     ),
     **dict.fromkeys(('rational_polynomial', 'rational'), 'rational_polynomial'),
@@ -40,8 +45,6 @@ _UNKNOWN = {
                     'the thin prism model'),
     **dict.fromkeys(('division', 'division_model'), 'the division model'),
     **dict.fromkeys(('scaramuzza', 'ocam', 'ocamcalib'), 'the polynomial model of Scaramuzza'),
-    **dict.fromkeys(('inverse_brown_conrady', 'modified_brown_conrady'),
-                    'a model of the RealSense library'),
     **dict.fromkeys(('ftheta', 'f_theta'), 'a polynomial f-theta model'),
 }  # fmt: skip
 
@@ -50,7 +53,8 @@ def lens_model(name: object, coefficients: np.ndarray) -> tuple[str, np.ndarray]
     """The model of `Camera` for a name and its coefficients.
 
     Coefficients that are all zero mean "no distortion" for plumb_bob and rational_polynomial. For
-    equidistant they mean an ideal f-theta lens, r = f theta, which is no pinhole camera.
+    equidistant they mean an ideal f-theta lens, r = f theta, which is no pinhole camera. Zeros
+    after its four are left out: older versions of realsense-ros write five for a T265.
 
     Args:
         name: of the model, in any of the spellings that tools use.
@@ -74,6 +78,8 @@ def lens_model(name: object, coefficients: np.ndarray) -> tuple[str, np.ndarray]
         )
     if model != 'equidistant' and not coefficients.any():
         return '', np.zeros(0)
+    if model == 'equidistant' and not coefficients[4:].any():
+        coefficients = coefficients[:4]
     if len(coefficients) not in DISTORTION_MODELS[model]:
         raise InputError(_wrong_count(shown, model, len(coefficients)))
     return model, coefficients

@@ -8,6 +8,7 @@ from helpers.source_files import camera_info, types
 
 from fol_vpr.datatypes import Camera
 from fol_vpr.errors import InputError
+from fol_vpr.geometry.viewing_rays import pixels_to_rays
 from fol_vpr.sources import camera_from_info, is_rectified
 from fol_vpr.sources.cameras import camera_info_topics, wrong_size
 
@@ -126,6 +127,31 @@ def test_each_model_has_its_numbers_of_coefficients(model, counts, count) -> Non
             from_info(**given)
 
 
+@pytest.mark.parametrize('model', ['inverse_brown_conrady', 'Modified Brown Conrady'])
+def test_the_models_of_a_realsense_are_plumb_bob(model: str) -> None:
+    """Against how librealsense 2.59 projects a point with both."""
+    focal, (k1, k2, p1, p2, k3) = 910, (0.16, -0.5, 0.0005, -0.0003, 0.45)
+    given = np.array([k1, k2, p1, p2, k3])
+    matrix = np.array([focal, 0, 640, 0, focal, 360, 0, 0, 1.0])
+    camera = from_info(
+        (1280, 720), height=720, width=1280, k=matrix, distortion_model=model, d=given
+    )
+    x, y = np.meshgrid(np.linspace(-0.65, 0.65, 9), np.linspace(-0.37, 0.37, 7))
+    square = x**2 + y**2
+    radial = 1 + k1 * square + k2 * square**2 + k3 * square**3
+    a, b = x * radial, y * radial
+    across = a + 2 * p1 * a * b + p2 * (square + 2 * a * a)
+    down = b + 2 * p2 * a * b + p1 * (square + 2 * b * b)
+    pixels = np.stack([across, down], -1) * focal + (640, 360)
+    rays = pixels_to_rays(camera, pixels.reshape(-1, 2), camera.size)
+    assert np.abs(rays.xy - np.stack([x, y], -1).reshape(-1, 2)).max() * focal < 0.02
+
+
+def test_a_fifth_zero_of_a_t265_is_left_out() -> None:
+    given = {'distortion_model': 'equidistant', 'd': np.array([0.02, -0.006, 0.002, -0.0005, 0])}
+    assert from_info(**given).distortion.tolist() == given['d'][:4].tolist()
+
+
 def test_the_skew_is_kept() -> None:
     skewed = np.array([40, 0.5, 23.5, 0, 41, 15.5, 0, 0, 1])
     for model, count in (('equidistant', 4), ('plumb_bob', 5)):
@@ -140,7 +166,7 @@ def test_the_skew_is_kept() -> None:
         ('double sphere', 'double sphere'), ('ds', 'double sphere'), ('EUCM', 'extended unified'),
         ('FOV', 'arctangent'), ('ATAN', 'arctangent'), ('division', 'division'),
         ('thin_prism', 'thin prism'), ('thin-prism-fisheye', 'thin prism'),
-        ('Inverse Brown Conrady', 'RealSense'), ('something', 'not known'),
+        ('ftheta', 'f-theta'), ('something', 'not known'),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize('value', [0.0, 0.1])
