@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from fol_vpr.cli.common.output import add_json, show_results
 from fol_vpr.errors import WeightsError
-from fol_vpr.network import WeightsInfo, open_weights, save_weights
+from fol_vpr.network import FoL, WeightsInfo, open_weights, save_weights
 from fol_vpr.network.weights.checkpoint_file import load_plain
 from training.config import TrainingConfig
 from training.module import FoLTraining
@@ -22,13 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.description = (
         'Turn a checkpoint of a run into weights that fol_vpr loads. The best ones of a run are '
-        'exported already, as best.safetensors in its folder.'
+        'exported already, as best.safetensors in its folder. Of several files, the mean of their '
+        'weights: of a run and of the one that it went on with, it is often better than both.'
     )
     parser.add_argument(
         '--checkpoint',
         metavar='FILE',
         required=True,
-        help='.ckpt of a run, or .safetensors to write in another precision',
+        nargs='+',
+        help='.ckpt of a run, or .safetensors to write in another precision; of several, the mean',
     )
     parser.add_argument('--output', metavar='FILE.safetensors', required=True)
     add_json(parser, 'the description of the weights')
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def export(
-    checkpoint: str | Path,
+    checkpoint: str | Path | Sequence[str | Path],
     output: str | Path,
     dtype: torch.dtype = torch.float32,
     input_size: int | None = None,
@@ -65,29 +68,74 @@ def export(
     """Write the averaged weights of a checkpoint where it has them, else those that trained.
 
     Args:
-        checkpoint: of a run, or weights.
+        checkpoint: of a run, or weights; of several, the mean of their numbers is written, as in
+            "Model soups" (Wortsman et al., ICML 2022).
         output: the file to write.
         dtype: to round the weights to.
-        input_size: side in pixels that they are made for, where it is not that of the run.
+        input_size: side in pixels that they are made for, where it is not that of the first.
 
     Raises:
-        WeightsError: it is missing, damaged, or no checkpoint of a run.
+        WeightsError: one is missing, damaged, no checkpoint of a run, or of another network than
+            the first.
         StorageError: the output cannot be written.
     """
-    if Path(checkpoint).suffix == '.safetensors':
-        net, info = open_weights(checkpoint)
-        size = input_size or info.input_size
-        return save_weights(net, output, input_size=size, trained=info.trained, dtype=dtype)
-    content = _read(checkpoint)
-    config = from_plain_values(TrainingConfig, content['config'], f'{checkpoint}: ')
+    files = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
+    net, size, trained = _opened(files[0])
+    if len(files) > 1:
+        states: list[Mapping[str, torch.Tensor]] = [net.state_dict()]
+        for file in files[1:]:
+            other, _, also_trained = _opened(file)
+            states.append(_of_the_same_network(other.state_dict(), states[0], file, files[0]))
+            trained = trained and also_trained
+        net.load_state_dict(_mean(states))
+    return save_weights(net, output, input_size=input_size or size, trained=trained, dtype=dtype)
+
+
+def _opened(file: str | Path) -> tuple[FoL, int | None, bool]:
+    """The network in a file, the side in pixels that it is made for, and whether it is trained."""
+    if Path(file).suffix == '.safetensors':
+        net, info = open_weights(file)
+        return net, info.input_size, info.trained
+    content = _read(file)
+    config = from_plain_values(TrainingConfig, content['config'], f'{file}: ')
     begun_with_nothing = replace(config.model, weights='', backbone='')
     module = FoLTraining(replace(config, model=begun_with_nothing))
     try:
         module.load_state_dict(content['state_dict'])
     except RuntimeError as error:
-        raise WeightsError(f'{checkpoint} does not fit its own settings: {error}') from error
-    size = input_size or config.model.input_size
-    return save_weights(module.exported_net, output, input_size=size, dtype=dtype)
+        raise WeightsError(f'{file} does not fit its own settings: {error}') from error
+    return module.exported_net, config.model.input_size, True
+
+
+def _of_the_same_network(
+    state: Mapping[str, torch.Tensor],
+    first: Mapping[str, torch.Tensor],
+    file: str | Path,
+    first_file: str | Path,
+) -> Mapping[str, torch.Tensor]:
+    shapes, expected = ({k: v.shape for k, v in each.items()} for each in (state, first))
+    if shapes != expected:
+        odd = next(k for k in {**expected, **shapes} if shapes.get(k) != expected.get(k))
+        raise WeightsError(
+            f'{file} is of another network than {first_file}: {odd} is '
+            f'{_shown(shapes.get(odd))} there and {_shown(expected.get(odd))} here; give weights '
+            'of one architecture'
+        )
+    return state
+
+
+def _shown(shape: torch.Size | None) -> str:
+    return 'missing' if shape is None else str(list(shape))
+
+
+def _mean(states: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of the numbers, and of what is not fractional what the first has."""
+    return {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if first.is_floating_point()
+        else first
+        for name, first in states[0].items()
+    }
 
 
 def _read(path: str | Path) -> dict[str, Any]:
