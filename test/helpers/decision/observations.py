@@ -82,3 +82,8 @@ def poor(stamp: float, index: int, **fields: object) -> Observation:
     """An image that shows nothing of the map: the best place is no better than others."""
     seen = [hypothesis(index, 0.45, 90, 12), hypothesis((index + 15) % 40, 0.44, 88, 12, 1)]
     return observation(stamp, seen, **fields)
+
+
+def two_places(rival: int, apart: int = 20, second: int = 300) -> list:
+    """Two places, and how many inliers each has."""
+    return [hypothesis(5, 0.9, 400, rival), hypothesis(5 + apart, 0.9, 400, second, 1)]
