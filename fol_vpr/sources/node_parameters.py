@@ -15,6 +15,39 @@ from fol_vpr.files import printable, read_text
 _PARAMETERS = 'ros__parameters'
 _LIMIT = 1 << 20
 _DEPTH = 20
+_TAG = 'tag:yaml.org,2002:'
+# As strtoll with base 0 and then strtod, which rcl_yaml_param_parser calls.
+_INTEGER = re.compile(r'[-+]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)')
+_FRACTION = re.compile(
+    r'[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)'
+)
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """PyYAML takes 4e-4 for a text, 1:30 for ninety and 1_000 for a number; rcl does not."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012
+        first: [rule for rule in rules if rule[0] not in (f'{_TAG}int', f'{_TAG}float')]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+for _kind, _pattern in (('int', _INTEGER), ('float', _FRACTION)):
+    _Loader.add_implicit_resolver(
+        f'{_TAG}{_kind}', re.compile(f'(?:{_pattern.pattern})$'), list('-+.0123456789')
+    )
+
+
+def load_parameters(text: str) -> Any:
+    """What a parameter file, or the value of a parameter, says.
+
+    Args:
+        text: YAML.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: it is none.
+    """
+    return yaml.load(text, _Loader)  # noqa: S506 a SafeLoader
 
 
 def read_node_parameters(path: str | Path, node: str) -> dict[str, Any]:
@@ -36,7 +69,7 @@ def read_node_parameters(path: str | Path, node: str) -> dict[str, Any]:
     path = Path(path).expanduser()
     text = read_text(path, 'a parameter file', _LIMIT)
     try:
-        content = yaml.safe_load(text)
+        content = load_parameters(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f'{path} is no YAML: {printable(first)}') from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.eight_places import CONFIG, PLACES
+from helpers.recognizer.eight_places import CONFIG, PLACES
 from helpers.scenes import write_folder
 
 from fol_vpr.config import MappingConfig

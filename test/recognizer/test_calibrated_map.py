@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.eight_places import CONFIG, PLACES
+from helpers.recognizer.eight_places import CONFIG, PLACES
 from helpers.scenes import view
 
 from fol_vpr.calibration import store_calibration

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.eight_places import CONFIG, PLACES
+from helpers.recognizer.eight_places import CONFIG, PLACES
 from helpers.scenes import frames, view, write_folder
 
 from fol_vpr.config import (

@@ -25,6 +25,7 @@ from fol_vpr.ros.launching.values import (
     number,
     output_map,
 )
+from fol_vpr.sources.node_parameters import load_parameters
 
 OWN_PATTERN = '/**/**'
 """Every node matches it and nobody else writes it, so that it is mentioned last and wins."""
@@ -119,7 +120,7 @@ def without_parameters_for(path: str, node: str) -> str:
         InputError: it cannot be read, or is no YAML.
     """
     try:
-        content = yaml.safe_load(read_text(path, 'a parameter file'))
+        content = load_parameters(read_text(path, 'a parameter file'))
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f'params_file:={path} is no YAML: {error}') from error
     patterns = list(_node_patterns(content, ''))

@@ -17,6 +17,7 @@ from rclpy.node import Node
 
 from fol_vpr.errors import FolVprError
 from fol_vpr.files import printable, read_text
+from fol_vpr.sources.node_parameters import load_parameters
 
 ALL_NODES = '/**'
 SEVERAL = 2
@@ -64,7 +65,7 @@ def given_parameters(arguments: Sequence[str]) -> list[Given]:
 
 def _of_file(path: str, source: int) -> Iterator[Given]:
     try:
-        content = yaml.safe_load(read_text(path, 'a parameter file'))
+        content = load_parameters(read_text(path, 'a parameter file'))
     except (FolVprError, yaml.YAMLError, RecursionError, ValueError):
         # rcl has read it. Whatever PyYAML does not read of it is not compared.
         return
@@ -79,7 +80,7 @@ def _of_rule(rule: str, source: int) -> Iterator[Given]:
     if not separator:
         return
     try:
-        value = yaml.safe_load(text)
+        value = load_parameters(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         value = text
     yield Given(name, value, node or ALL_NODES, source, f'`-p {rule}`')

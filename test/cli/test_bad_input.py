@@ -17,8 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from helpers.cli.sound_input import COUNT, SMALL
 from helpers.scenes import view
-from helpers.sound_input import COUNT, SMALL
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader
