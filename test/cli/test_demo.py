@@ -48,19 +48,29 @@ def test_a_further_pass_has_to_be_known_in_the_map(passes, capsys):
     assert '--further needs --pose-topic' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('option', ['--queries', '--further'])
-def test_a_pass_that_is_not_there_is_said_before_anything_is_emptied(
-    passes, tmp_path, capsys, option
+@pytest.mark.parametrize(
+    ('option', 'given', 'said'),
+    [
+        ('--queries', 'nowhere', 'nowhere does not exist, expected a folder of images or a bag'),
+        ('--further', 'nowhere', 'nowhere does not exist, expected a folder of images or a bag'),
+        ('--queries', 'empty', 'empty'),
+        ('--images', 'empty', 'empty'),
+        ('--ground-truth', 'nowhere', 'nowhere'),
+    ],
+)
+def test_wrong_input_is_said_before_anything_is_emptied(
+    passes, tmp_path, capsys, option, given, said
 ):
+    (tmp_path / 'empty').mkdir()
     kept = tmp_path / 'demo' / 'report.json'
     kept.parent.mkdir()
     (kept.parent / '.made-by-fol_vpr-demo').touch()
     kept.touch()
     command = ['demo', *passes, '--pose-topic', '/pose', '--output', str(kept.parent)]
-    assert main([*command, option, str(tmp_path / 'nowhere')]) == 2
-    said = capsys.readouterr()
-    assert 'nowhere does not exist, expected a folder of images or a bag' in said.err
-    assert said.out == '' and kept.exists()
+    assert main([*command, option, str(tmp_path / given)]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.out == '' and kept.exists()
 
 
 def test_a_bag_is_not_taken_for_a_folder_of_images(tmp_path, caplog):

@@ -15,7 +15,7 @@ from pathlib import Path
 from fol_vpr.cli.common.arguments import add_scale, add_settings, scaled_settings, settings
 from fol_vpr.cli.common.output import STDOUT, add_json, say, write_json
 from fol_vpr.cli.common.processes import Runner, find_executable
-from fol_vpr.cli.demo.inputs import DemoInputs, subsample
+from fol_vpr.cli.demo.inputs import DemoInputs, is_folder, subsample
 from fol_vpr.cli.demo.steps import DemoSteps
 from fol_vpr.config import CameraConfig, DemoConfig, EvaluationConfig, NetworkConfig
 from fol_vpr.errors import InputError, StorageError
@@ -143,7 +143,7 @@ def _find_inputs(args: argparse.Namespace) -> DemoInputs:
             )
         topics = args.image_topic, args.pose_topic, args.odom_topic
         inputs = DemoInputs(Path(reference), Path(queries), further, truth, *topics, camera)
-        _check_all_exist(inputs)
+        _check_all(inputs)
         return inputs
     given = [name for name in ('queries', 'further', 'ground_truth') if getattr(args, name)]
     if given:
@@ -152,13 +152,22 @@ def _find_inputs(args: argparse.Namespace) -> DemoInputs:
     raise InputError(NO_IMAGES)
 
 
-def _check_all_exist(inputs: DemoInputs) -> None:
-    """Raise InputError if a folder or bag does not exist, before anything is made or emptied."""
-    from fol_vpr.sources import is_bag
+def _check_all(inputs: DemoInputs) -> None:
+    """Look at everything that was given, before anything is made or emptied.
+
+    Raises:
+        InputError: a folder or bag does not exist, a folder has no images, or the ground truth
+            does not fit.
+    """
+    from fol_vpr.evaluation.ground_truth import read_ground_truth
+    from fol_vpr.sources import ImageFolder, open_source
 
     for path in (inputs.reference, inputs.queries, inputs.further):
-        if path is not None:
-            is_bag(path)
+        if path is not None and is_folder(path):
+            ImageFolder(path)
+    if inputs.ground_truth is not None:
+        counts = [len(open_source(path)) for path in (inputs.queries, inputs.reference)]
+        read_ground_truth(inputs.ground_truth, *counts)
 
 
 def _make_folder(output: Path) -> Path:

@@ -176,7 +176,9 @@ POSITIONAL = {'map', 'maps', 'folder', 'image', 'images', 'weights', 'bag'}
 @pytest.mark.usefixtures('must_end')
 @pytest.mark.parametrize('kind', ['fifo', 'fifos'])
 @pytest.mark.parametrize('case', CASES)
-def test_a_special_file_is_refused(case, kind, special, drive, tmp_path, capsys):
+def test_a_special_file_is_refused(case, kind, special, drive, tmp_path, capsys, monkeypatch):
+    # Some verbs write where they are called, as the demo into its folder.
+    monkeypatch.chdir(tmp_path)
     assert main(words_of(case, special[kind], drive, tmp_path)) in (1, 2)
     said = capsys.readouterr()
     assert (said.err or said.out) and 'Traceback' not in said.err
