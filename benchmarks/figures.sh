@@ -156,7 +156,8 @@ topic_codecs() {
   draw_towns
   run python -m benchmarks codecs --codecs fine float16 compact tiny \
     --places "$TOWN"/{val,hardval}/places ||
-    echo 'exit code 1: with a codec the default score recalls less than the global similarities'
+    # It ends with 1 where a row recalls less than the similarities, which is a result here, too.
+    [[ $? == 1 ]]
   run python -m benchmarks codecs --codecs fine --rerank 100
 }
 

@@ -40,7 +40,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Drive:
         root / 'm.folmap',
     )
     build = ['map', 'build', '--images', str(made.references), '--output', str(made.map)]
-    assert main([*build, '--input-size', '126', '--weights', 'untrained-vits14']) == 0
+    assert main([*build, *SMALL]) == 0
     return made
 
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         'Turn a checkpoint of a run into weights that fol_vpr loads. The best ones of a run are '
         'exported already, as best.safetensors in its folder. Of several files, the mean of their '
-        'weights: of a run and of the one that it went on with, it is often better than both.'
+        'weights: of a run and of the one that it went on with, it can be better than both.'
     )
     parser.add_argument(
         '--checkpoint',
