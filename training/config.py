@@ -39,6 +39,11 @@ class ModelConfig(Checked):
         minimum=-1,
         maximum=1000,
     )
+    train_trunk: bool = setting(
+        False,
+        'Let the pretrained convolutions of fol_small train too; as they are, a step takes half '
+        'the time.',
+    )
     dropout: float = setting(
         0.3,
         'Dropout in the aggregation while training. Released: 0.3; networks that are too small to '

@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn
 
 from fol_vpr.errors import FolVprError, InputError, WeightsError
 from fol_vpr.network import FoL, build_fol, load_weights, resolve_weights
+from fol_vpr.network.model.vit import ConvolutionalEmbedding
 from fol_vpr.network.tensors import normalise
 from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.config import ModelConfig, OptimiserConfig, TrainingConfig
@@ -256,6 +257,9 @@ def initial_network(config: ModelConfig) -> FoL:
     if config.backbone:
         load_backbone(net, config.backbone)
     choose_trainable(net, config.trainable_blocks)
+    embedding = net.backbone.model.patch_embed
+    if isinstance(embedding, ConvolutionalEmbedding) and embedding.trunk is not None:
+        embedding.trunk.requires_grad_(config.train_trunk)
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = config.dropout

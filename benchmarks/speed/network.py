@@ -34,6 +34,7 @@ from fol_vpr.network.model.aggregation import CLUSTER_DIM, CLUSTERS, TOKEN_DIM
 from fol_vpr.network.model.architectures import ARCHITECTURES, PATCH
 from fol_vpr.network.model.fol import FoL
 from fol_vpr.network.model.local_head import HIDDEN_DIM, LOCAL_DIM
+from fol_vpr.network.model.trunk import STAGES, STEM_CHANNELS, STRIDE, TRUNK_CHANNELS
 from fol_vpr.network.runtime.inference import InferenceNetwork
 from fol_vpr.network.runtime.onnx_file import OUTPUTS, export_onnx
 from fol_vpr.network.runtime.precision import has_fast_int8
@@ -85,6 +86,8 @@ def operations(architecture: str, size: int) -> dict[str, float]:
     if known.convolutions:
         # 5x5 from 3 to 32 channels at half the side, 3x3 from there, 9x9 with a stride of 7.
         embedding = (size // 2) ** 2 * 32 * (25 * 3 + 9 * 32) + patches * 81 * 32 * width
+    if known.trunk:
+        embedding += trunk_products(side) + patches * TRUNK_CHANNELS * width
     mlps = patches * 512 * (2 * width + CLUSTER_DIM + CLUSTERS) + 512 * (width + TOKEN_DIM)
     upsampling = 9 * (patches * width * HIDDEN_DIM + (2 * side - 1) ** 2 * HIDDEN_DIM * LOCAL_DIM)
     return {
@@ -92,6 +95,22 @@ def operations(architecture: str, size: int) -> dict[str, float]:
         'aggregation': 2e-9 * (mlps + patches * CLUSTERS * CLUSTER_DIM),
         'local head': 2e-9 * upsampling,
     }
+
+
+def trunk_products(side: int) -> int:
+    """Multiply-adds of the trunk of fol_small for side x side patches."""
+    pixels, channels = (side * STRIDE // 2) ** 2, STEM_CHANNELS
+    found = pixels * 27 * channels
+    for stage in STAGES:
+        for number in range(stage.blocks):
+            wide = channels * stage.expansion
+            if stage.expansion > 1:
+                found += pixels * channels * wide
+            if number == 0:
+                pixels //= stage.stride**2
+            found += pixels * wide * (stage.kernel**2 + stage.channels)
+            channels = stage.channels
+    return found
 
 
 def inputs(size: int, batch: int) -> Tensor:

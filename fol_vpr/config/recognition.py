@@ -15,9 +15,9 @@ class NetworkConfig(Checked):
     weights: str = setting(
         'fol_tiny',
         'Weights of the network: a .pth or .safetensors file, or a name that `fol_vpr weights '
-        'list` shows. fol_tiny comes with the package and is meant for trials; for real work '
-        "fetch the authors' weights. With a network.runtime other than torch, also the .onnx file "
-        'that `fol_vpr export onnx` wrote.',
+        'list` shows. fol_tiny and fol_small come with the package and are meant for trials; for '
+        "real work fetch the authors' weights. With a network.runtime other than torch, also the "
+        '.onnx file that `fol_vpr export onnx` wrote.',
     )
     runtime: str = setting(
         'torch',

@@ -40,8 +40,9 @@ UNITS = (
 COUNTS = ('number of', 'every nth', 'pixels', 'megabytes')
 # Words with an underscore that are names of other things.
 NAMES = {
-    'base_link', 'best_effort', 'camera_calibration', 'camera_info', 'child_frame_id', 'fol_tiny',
-    'fol_vpr', 'image_transport', 'keep_aspect', 'load_map', 'match_count', 'tf2_ros', 'tf_static',
+    'base_link', 'best_effort', 'camera_calibration', 'camera_info', 'child_frame_id', 'fol_small',
+    'fol_tiny', 'fol_vpr', 'image_transport', 'keep_aspect', 'load_map', 'match_count', 'tf2_ros',
+    'tf_static',
 }  # fmt: skip
 
 

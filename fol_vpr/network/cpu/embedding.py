@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fol_vpr.compiled import aligned, aligned_copy
 from fol_vpr.network.cpu.products import panels, product, ready_loops
+from fol_vpr.network.cpu.trunk import CpuTrunk
 from fol_vpr.network.model.architectures import PATCH
 from fol_vpr.network.model.vit import ConvolutionalEmbedding, PatchEmbedding
 
@@ -82,6 +83,24 @@ class OverlappingEmbedding:
             (height * line, step * line, step * channels, line, 1),
         )
         return windows.reshape(-1, size * size * channels)
+
+
+class EmbeddingWithTrunk:
+    """`ConvolutionalEmbedding` with a `Trunk`."""
+
+    def __init__(self, embedding: ConvolutionalEmbedding, dtype: torch.dtype, rows: int) -> None:
+        trunk, last = embedding.trunk, embedding.trunk_proj
+        assert trunk is not None
+        assert last is not None
+        assert last.bias is not None
+        self._convolutions = OverlappingEmbedding(embedding, dtype, rows)
+        self._trunk = CpuTrunk(trunk, dtype)
+        self._product = product(last.weight.flatten(1), last.bias, dtype, rows)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] float32 to [B·N, C] float32, patches in row-major order."""
+        features = self._trunk(images).permute(0, 2, 3, 1).flatten(0, 2)
+        return self._product.add_to(self._convolutions(images).float(), features)
 
 
 def _half(convolution: nn.Conv2d, dtype: torch.dtype) -> nn.Conv2d:

@@ -18,7 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fol_vpr.network.cpu.embedding import FlatEmbedding, OverlappingEmbedding
+from fol_vpr.network.cpu.embedding import (
+    EmbeddingWithTrunk,
+    FlatEmbedding,
+    OverlappingEmbedding,
+)
 from fol_vpr.network.cpu.products import Product, product, ready_loops
 from fol_vpr.network.cpu.tiled_blocks import HEAD, BlockWeights, TiledBlocks
 from fol_vpr.network.model.architectures import PATCH
@@ -57,8 +61,8 @@ class CpuTransformer:
             )
 
         if isinstance(net.patch_embed, ConvolutionalEmbedding):
-            self._embed: Callable[[Tensor], Tensor]
-            self._embed = OverlappingEmbedding(net.patch_embed, dtype, rows)
+            kind = OverlappingEmbedding if net.patch_embed.trunk is None else EmbeddingWithTrunk
+            self._embed: Callable[[Tensor], Tensor] = kind(net.patch_embed, dtype, rows)
         else:
             assert isinstance(net.patch_embed, PatchEmbedding)
             self._embed = FlatEmbedding(net.patch_embed, dtype, rows)

@@ -20,6 +20,8 @@ class Architecture:
         convolutions: patches are embedded by three overlapping convolutions instead of one linear
             map (Xiao et al., Early Convolutions Help Transformers See Better, NeurIPS 2021).
         positions: side of the grid of learned position embeddings.
+        trunk: the first layers of EfficientNet-Lite2 see the image as well; their features of a
+            patch are added to its embedding.
     """
 
     width: int
@@ -28,6 +30,7 @@ class Architecture:
     swiglu: bool = False
     convolutions: bool = False
     positions: int = 37
+    trunk: bool = False
 
 
 ARCHITECTURES = {
@@ -36,4 +39,7 @@ ARCHITECTURES = {
     'vitl14': Architecture(width=1024, depth=24, heads=16),
     'vitg14': Architecture(width=1536, depth=40, heads=24, swiglu=True),
     'fol_tiny': Architecture(width=192, depth=6, heads=3, convolutions=True, positions=16),
+    'fol_small': Architecture(
+        width=192, depth=6, heads=3, convolutions=True, positions=16, trunk=True
+    ),
 }

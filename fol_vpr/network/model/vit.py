@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fol_vpr.network.model.architectures import PATCH, Architecture
+from fol_vpr.network.model.trunk import TRUNK_CHANNELS, Trunk
 
 _STEM_CHANNELS = 32
 _STEM_GROUPS = 8
@@ -60,7 +61,7 @@ class VisionTransformer(nn.Module):
         self.mask_token = nn.Parameter(torch.empty(1, width))
         self.patch_embed: nn.Module = PatchEmbedding(width)
         if architecture.convolutions:
-            self.patch_embed = ConvolutionalEmbedding(width)
+            self.patch_embed = ConvolutionalEmbedding(width, trunk=architecture.trunk)
         self.blocks = nn.ModuleList(Block(architecture) for _ in range(architecture.depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
@@ -115,9 +116,14 @@ class PatchEmbedding(nn.Module):
 
 
 class ConvolutionalEmbedding(nn.Module):
-    """Patches from three convolutions; receptive fields overlap by a sixth of a patch."""
+    """Patches from three convolutions; receptive fields overlap by a sixth of a patch.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: channels of a token.
+        trunk: add the features of a `Trunk`.
+    """
+
+    def __init__(self, width: int, *, trunk: bool = False) -> None:
         super().__init__()
         channels = _STEM_CHANNELS
         self.conv1 = nn.Conv2d(3, channels, kernel_size=5, stride=2, padding=2)
@@ -125,6 +131,8 @@ class ConvolutionalEmbedding(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
         self.norm2 = nn.GroupNorm(_STEM_GROUPS, channels)
         self.proj = nn.Conv2d(channels, width, kernel_size=9, stride=7, padding=1)
+        self.trunk = Trunk() if trunk else None
+        self.trunk_proj = nn.Conv2d(TRUNK_CHANNELS, width, 1) if trunk else None
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] to [B, N, C], in float32."""
@@ -132,7 +140,12 @@ class ConvolutionalEmbedding(nn.Module):
         x = images.to(dtype, memory_format=torch.channels_last)
         x = F.gelu(self.norm1(self.conv1(x).float())).to(dtype)
         x = F.gelu(self.norm2(self.conv2(x).float())).to(dtype)
-        return self.proj(x).flatten(2).transpose(1, 2).float()
+        return self._with_trunk(self.proj(x), images).flatten(2).transpose(1, 2).float()
+
+    def _with_trunk(self, patches: Tensor, images: Tensor) -> Tensor:
+        if self.trunk is None or self.trunk_proj is None:
+            return patches
+        return patches.float() + self.trunk_proj(self.trunk(images)).float()
 
 
 class Block(nn.Module):

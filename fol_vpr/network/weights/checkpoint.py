@@ -147,9 +147,10 @@ def infer_architecture(checkpoint: Checkpoint) -> str:
     depth = max(blocks, default=-1) + 1
     swiglu = any('.mlp.w12.' in name for name in shapes)
     convolutions = any('.patch_embed.conv1.' in name for name in shapes)
+    trunk = any('.patch_embed.trunk.' in name for name in shapes)
     for name, known in ARCHITECTURES.items():
         if known == Architecture(
-            token[-1], depth, known.heads, swiglu, convolutions, known.positions
+            token[-1], depth, known.heads, swiglu, convolutions, known.positions, trunk
         ):
             return name
     raise WeightsError(

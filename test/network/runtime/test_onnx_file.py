@@ -51,16 +51,16 @@ def assert_same(net, run, batch: np.ndarray) -> None:
         torch.testing.assert_close(ours.weights[a], theirs.weights[b], rtol=1e-3, atol=1e-5)
 
 
-@pytest.fixture(scope='module')
-def shipped(tmp_path_factory):
-    """fol_tiny for batches of any size."""
-    path = tmp_path_factory.mktemp('onnx') / 'tiny.onnx'
-    return export_onnx('fol_tiny', path, batch=None)
+@pytest.fixture(scope='module', params=['fol_tiny', 'fol_small'])
+def shipped(request, tmp_path_factory):
+    """Weights that come with the package, for batches of any size."""
+    path = tmp_path_factory.mktemp('onnx') / 'shipped.onnx'
+    return export_onnx(request.param, path, batch=None)
 
 
 def test_batches_of_any_size_give_the_same_as_torch(shipped):
     path, metadata = shipped
-    net, _ = open_weights(resolve_weights('fol_tiny'))
+    net, _ = open_weights(resolve_weights(metadata['weights']))
     run, side = session(path), int(metadata['input_size'])
     for count in (1, 3):
         assert_same(net, run, photos(count, side))
@@ -72,7 +72,7 @@ def test_the_file_says_what_it_is(shipped):
     onnx.checker.check_model(model)
     written = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata.items() <= written.items()
-    _, info = open_weights(resolve_weights('fol_tiny'))
+    _, info = open_weights(resolve_weights(metadata['weights']))
     assert metadata['model_id'] == info.model_id
     assert metadata['preprocessing_id'] == f'fixed-{info.input_size}-imagenet'
     assert [entry.version for entry in model.opset_import if not entry.domain] == [OPSET]
