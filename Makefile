@@ -51,7 +51,7 @@ demo: setup $(if $(OWN),,$(DRIVES:%=%/metadata.yaml)) ## the whole path, in a sy
 	  $(DEMO_ARGS)
 
 # Drives along the same way: another time of day, another line on the pavement. The town is one that
-# the network that comes with the package has never seen.
+# the networks that come with the package have never seen.
 build/town/day/metadata.yaml: DRIVE := --drive 1 --condition day
 build/town/evening/metadata.yaml: DRIVE := --drive 2 --condition evening --lateral 0.7 --heading 4
 build/town/overcast/metadata.yaml: DRIVE := --drive 3 --condition overcast --lateral -0.5 --heading -3 --rate 2

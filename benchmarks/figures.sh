@@ -36,7 +36,7 @@ TOPICS=(
   codecs 8
   geometry 14
 )
-REAL=' recall towns darkness loop_closures pose_graph desk compare codecs '
+REAL=' recall fol_small towns darkness loop_closures pose_graph desk compare codecs '
 data=${FOL_VPR_SHARED:+$FOL_VPR_SHARED/data}
 export TOWN=${TOWN:-build/figures/towns} GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
@@ -316,8 +316,8 @@ if [[ -n ${DRAW:-} ]]; then
   draw_demo; draw_nights; draw_towns; draw_town7; draw_loop
   exit
 fi
-digest=$(python -c \
-  'from fol_vpr.network.weights.registry import load; print(load("fol_tiny")[1].sha256)')
+read -r digest small < <(python -c 'from fol_vpr.network.weights.registry import load
+print(load("fol_tiny")[1].sha256, load("fol_small")[1].sha256)')
 folder=build/figures/${digest:0:8}
 pictures=$PWD/$folder/pictures localizer=$PWD/install/fol_vpr/lib/fol_vpr/localizer
 mkdir -p "$pictures"
@@ -325,7 +325,10 @@ status=0
 for ((each = 0; each < ${#TOPICS[@]}; each += 2)); do
   topic=${TOPICS[each]}
   if (($#)) && [[ " $* " != *" $topic "* ]]; then continue; fi
-  if [[ -e $folder/$topic.txt ]]; then echo "$topic: is there"; continue; fi
+  # Other weights of fol_small are measured again, too.
+  result=$topic
+  [[ $topic != fol_small ]] || result+=-${small:0:8}
+  if [[ -e $folder/$result.txt ]]; then echo "$topic: is there"; continue; fi
   if [[ -z $data && $REAL == *" $topic "* ]]; then
     echo "$topic: left out, as FOL_VPR_SHARED is not set"
     continue
@@ -348,7 +351,7 @@ for ((each = 0; each < ${#TOPICS[@]}; each += 2)); do
     echo "$topic: FAILED (exit code $code), see $folder/$topic.failed"
     status=1
   else
-    mv "$folder/$topic.failed" "$folder/$topic.txt"
+    mv "$folder/$topic.failed" "$folder/$result.txt"
     echo "$topic: $((SECONDS - started)) s"
   fi
 done

@@ -41,8 +41,8 @@ class ModelConfig(Checked):
     )
     train_trunk: bool = setting(
         False,
-        'Let the pretrained convolutions of fol_small train too; as they are, a step takes half '
-        'the time.',
+        'Let the pretrained convolutions of fol_small train too, which takes more time. Without '
+        'model.weights they are random, and train in any case.',
     )
     dropout: float = setting(
         0.3,

@@ -258,8 +258,10 @@ def initial_network(config: ModelConfig) -> FoL:
         load_backbone(net, config.backbone)
     choose_trainable(net, config.trainable_blocks)
     embedding = net.backbone.model.patch_embed
-    if isinstance(embedding, ConvolutionalEmbedding) and embedding.trunk is not None:
-        embedding.trunk.requires_grad_(config.train_trunk)
+    trunk = embedding.trunk if isinstance(embedding, ConvolutionalEmbedding) else None
+    # Without weights it is random: nothing would be gained by leaving it so.
+    if trunk is not None and config.weights and not config.train_trunk:
+        trunk.requires_grad_(False)
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = config.dropout

@@ -12,6 +12,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from fol_vpr.network import build_fol, open_weights, save_weights
 from fol_vpr.network.model.trunk import Trunk
 from fol_vpr.network.preprocessing import DEVIATION, MEAN
+from fol_vpr.network.weights.registry import load
 from training.__main__ import main
 from training.config import ModelConfig
 from training.module import initial_network
@@ -50,6 +51,19 @@ def test_what_it_writes_describes_images_as_fol_tiny_does(tmp_path, capsys):
     with torch.inference_mode():
         expected, found = open_weights(tiny)[0](images), small(images)
     torch.testing.assert_close(found.global_descriptor, expected.global_descriptor)
+
+
+def test_the_shipped_trunk_is_the_published_one():
+    published = Trunk()
+    load_trunk(published, installed_efficientnet())
+    shipped = load('fol_small')[0].backbone.model.patch_embed.trunk.state_dict()
+    for name, tensor in published.state_dict().items():
+        assert torch.equal(shipped[name], tensor.half().float()), name
+
+
+def test_a_random_trunk_trains():
+    embedding = initial_network(ModelConfig(architecture='fol_small')).backbone.model.patch_embed
+    assert all(each.requires_grad for each in embedding.trunk.parameters())
 
 
 @pytest.mark.parametrize('trains', [False, True])

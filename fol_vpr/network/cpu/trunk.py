@@ -34,7 +34,9 @@ class CpuTrunk:
     """
 
     def __init__(self, trunk: Trunk, dtype: torch.dtype) -> None:
-        available = _HAS_CONVOLUTION and (dtype == torch.float32 or torch_has_bfloat16())
+        # In float16 some processors have no such layout of the weights.
+        known = dtype == torch.float32 or (dtype == torch.bfloat16 and torch_has_bfloat16())
+        available = _HAS_CONVOLUTION and known
         kind = _Packed if available else _Plain
         self._dtype = dtype
         self._stem = kind(trunk.stem, dtype, 'hardtanh')
@@ -78,7 +80,7 @@ class _Plain:
         return F.relu6(x, inplace=True) if self._activation == 'hardtanh' else x
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
-        """Add the convolution of x to residual."""
+        """Add to residual [B, C', h, w] the convolution of x; residual may change in place."""
         return residual.add_(self(x))
 
 
@@ -86,8 +88,8 @@ class _Packed(_Plain):
     """A convolution by oneDNN, with weights in its layout.
 
     The layout depends on the shape of the input and on the number of threads: with that of another
-    number, oneDNN lays the weights out anew in every call, which in bfloat16 takes seven times as
-    long as the convolutions. So they are laid out when a shape first comes.
+    number, oneDNN lays the weights out anew in every call, and in bfloat16 the trunk takes seven
+    times as long. So they are laid out when a shape first comes, and kept for the first four.
     """
 
     def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype, activation: Activation) -> None:
@@ -106,14 +108,14 @@ class _Packed(_Plain):
         )  # fmt: skip
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
-        """Add the convolution of x to residual, in one pass."""
+        """Add to residual [B, C', h, w] the convolution of x, in one pass; see `_Plain`."""
         return torch.ops.mkldnn._convolution_pointwise.binary(
             x, residual, self._layout(x), self._convolution.bias, *self._geometry,
             'add', None, None, [], None,
         )  # fmt: skip
 
     def _layout(self, x: Tensor) -> Tensor:
-        """The weights as they are best for x."""
+        """The weights in oneDNN's layout for x [B, C, h, w] and the number of threads of now."""
         key = torch.get_num_threads(), *x.shape
         found = self._layouts.get(key)
         if found is None:

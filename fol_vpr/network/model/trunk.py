@@ -106,7 +106,15 @@ def enlarged(images: Tensor) -> Tensor:
 
 
 def padded(x: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """Padded as TensorFlow does for an even side and a stride of 2: one less before than after."""
+    """Padded as TensorFlow does for even sides and a stride of 2: one less before than after.
+
+    Args:
+        x: [B, C, h, w].
+        convolution: that is to take it.
+
+    Returns:
+        [B, C, h + k - 2, w + k - 2] for a kernel of side k and a stride of 2; x for a stride of 1.
+    """
     if convolution.stride[0] == 1:
         return x
     missing = convolution.kernel_size[0] - 2

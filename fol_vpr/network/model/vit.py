@@ -143,6 +143,7 @@ class ConvolutionalEmbedding(nn.Module):
         return self._with_trunk(self.proj(x), images).flatten(2).transpose(1, 2).float()
 
     def _with_trunk(self, patches: Tensor, images: Tensor) -> Tensor:
+        """Patches [B, C, h, w], and where there is a trunk its features of the images added."""
         if self.trunk is None or self.trunk_proj is None:
             return patches
         return patches.float() + self.trunk_proj(self.trunk(images)).float()

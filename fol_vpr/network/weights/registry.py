@@ -62,7 +62,7 @@ SHIPPED = {
 """Weights that come with the package, by name; each has a model card beside it."""
 _OF_SHIPPED = {
     'fol_tiny': 'the default: fast, trained on drawn towns, a building and photographs',
-    'fol_small': 'fol_tiny and layers pretrained on ImageNet: better at night, thrice the time',
+    'fol_small': 'fol_tiny and layers pretrained on ImageNet: recognises more, takes longer',
 }
 
 

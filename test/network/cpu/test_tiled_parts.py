@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fol_vpr import compiled
 from fol_vpr.network.cpu.aggregation import CpuAggregator
-from fol_vpr.network.cpu.embedding import OverlappingEmbedding
+from fol_vpr.network.cpu.embedding import EmbeddingWithTrunk, OverlappingEmbedding
 from fol_vpr.network.cpu.local_head import CpuLocalHead
 from fol_vpr.network.model.aggregation import Aggregator, AggregatorOutput
 from fol_vpr.network.model.local_head import (
@@ -92,6 +92,22 @@ def test_embedding_of_an_image_is_the_same_alone_and_after_any_other():
     assert run(spoilt).isnan().any()
     for number in range(3):
         assert torch.equal(run(images[number : number + 1]), together[number])
+
+
+def test_embedding_with_a_trunk_equals_the_plain_one():
+    def net() -> ConvolutionalEmbedding:
+        found = ConvolutionalEmbedding(WIDTH, trunk=True)
+        fill(found, prefix='backbone.model.patch_embed.')
+        return found
+
+    images = numbers(2, 3, 126, 182)
+    expected = net()(images).flatten(0, 1)
+    run = EmbeddingWithTrunk(net(), torch.bfloat16, 118)
+    found = run(images)
+    assert run._convolutions._tiled is not None
+    assert found.shape == expected.shape
+    assert cosine(found, expected) > 0.99
+    assert cosine(OverlappingEmbedding(net(), torch.bfloat16, 118)(images), expected) < 0.9
 
 
 def test_embedding_of_images_in_another_layout():

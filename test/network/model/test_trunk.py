@@ -11,7 +11,9 @@ from torch import nn
 from fol_vpr.network import build_fol
 from fol_vpr.network.cpu import trunk as cpu_trunk
 from fol_vpr.network.cpu.network import CpuNetwork
+from fol_vpr.network.cpu.trunk import CpuTrunk
 from fol_vpr.network.model.trunk import TRUNK_CHANNELS, Trunk
+from fol_vpr.network.runtime.precision import has_fast_int8
 from fol_vpr.network.weights.registry import load
 
 
@@ -53,7 +55,7 @@ def test_a_trunk_that_adds_nothing_changes_nothing(images):
     torch.testing.assert_close(found.global_descriptor, expected.global_descriptor)
 
 
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('packs', [True, False])
 def test_inference_on_a_cpu_is_the_plain_network(net, images, dtype, packs, monkeypatch):
     monkeypatch.setattr(cpu_trunk, '_HAS_CONVOLUTION', packs and cpu_trunk._HAS_CONVOLUTION)
@@ -75,3 +77,34 @@ def test_half_precision_is_close(net, images):
         half = net.set_precision(torch.bfloat16)(images).global_descriptor
     assert half.dtype == torch.float32
     assert torch.cosine_similarity(half, plain).min() > 0.995
+
+
+def test_inference_in_int8_is_close(net, images):
+    if not has_fast_int8():
+        pytest.skip('this processor does not multiply 8 bit integers faster')
+    with torch.inference_mode():
+        plain = net(images).global_descriptor
+        found = CpuNetwork(net, torch.float32, 126, quantized=True)(images).global_descriptor
+    assert torch.cosine_similarity(found, plain).min() > 0.995
+
+
+def test_float16_is_left_to_ordinary_operators(net):
+    trunk = CpuTrunk(net.backbone.model.patch_embed.trunk, torch.float16)
+    assert type(trunk._stem) is cpu_trunk._Plain
+
+
+def test_shapes_and_threads_in_any_order_give_the_same(net):
+    plain = net.backbone.model.patch_embed.trunk
+    threads = torch.get_num_threads()
+    shapes = [(1, 9, 9), (2, 13, 13), (1, 9, 17), (3, 16, 9), (1, 5, 14), (1, 14, 5), (1, 9, 9)]
+    inputs = [torch.randn(b, 3, 14 * h, 14 * w) for b, h, w in shapes]
+    try:
+        with torch.inference_mode():
+            expected = [plain(each) for each in inputs]
+            run = CpuTrunk(copy.deepcopy(plain), torch.float32)
+            for count in (1, 2, 1):
+                torch.set_num_threads(count)
+                for each, found in zip(inputs, expected, strict=True):
+                    torch.testing.assert_close(run(each), found, rtol=1e-3, atol=1e-3)
+    finally:
+        torch.set_num_threads(threads)
