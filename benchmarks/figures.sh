@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Measures again what the documentation says of fol_tiny, when its weights have changed.
+# Measures again what the documentation says of fol_tiny and fol_small, when weights have changed.
 #
 #     . .venv/bin/activate && . install/setup.bash
 #     FOL_VPR_SHARED=DIR benchmarks/figures.sh [TOPIC ...]
 #
 # Each topic writes build/figures/HASH/TOPIC.txt, in which every command stands above what it
-# printed. HASH is the beginning of the SHA-256 of the weights, so that other weights get another
-# folder. Pictures are in build/figures/HASH/pictures, under the names of docs/pictures.
+# printed. HASH is the beginning of the SHA-256 of the weights of fol_tiny, so that other weights get
+# another folder; the file of the topic fol_small has that of fol_small in its name. Pictures are in
+# build/figures/HASH/pictures, under the names of docs/pictures.
 #
 # Without a TOPIC all are measured, those that matter most first. A topic whose file is there is
 # skipped: the same command goes on where it was cut off. A topic that fails leaves TOPIC.failed,
@@ -325,7 +326,6 @@ status=0
 for ((each = 0; each < ${#TOPICS[@]}; each += 2)); do
   topic=${TOPICS[each]}
   if (($#)) && [[ " $* " != *" $topic "* ]]; then continue; fi
-  # Other weights of fol_small are measured again, too.
   result=$topic
   [[ $topic != fol_small ]] || result+=-${small:0:8}
   if [[ -e $folder/$result.txt ]]; then echo "$topic: is there"; continue; fi
@@ -340,7 +340,7 @@ for ((each = 0; each < ${#TOPICS[@]}; each += 2)); do
   set +e
   (
     set -e
-    echo "fol_tiny $digest"
+    echo "fol_tiny $digest, fol_small $small"
     echo "$(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git rev-parse --short HEAD), $(getconf \
       _NPROCESSORS_ONLN) cores, load $(cut -d ' ' -f 1 /proc/loadavg)"
     "topic_$topic"
