@@ -39,10 +39,13 @@ class ModelConfig(Checked):
         minimum=-1,
         maximum=1000,
     )
-    train_trunk: bool = setting(
-        False,
-        'Let the pretrained convolutions of fol_small train too, which takes more time. Without '
-        'model.weights they are random, and train in any case.',
+    trainable_trunk_blocks: int = setting(
+        0,
+        'Blocks of the pretrained convolutions of fol_small that train, counted from the last '
+        'one; -1 trains all and the convolution before them. Without model.weights they are '
+        'random, and all train.',
+        minimum=-1,
+        maximum=1000,
     )
     dropout: float = setting(
         0.3,

@@ -257,15 +257,35 @@ def initial_network(config: ModelConfig) -> FoL:
     if config.backbone:
         load_backbone(net, config.backbone)
     choose_trainable(net, config.trainable_blocks)
-    embedding = net.backbone.model.patch_embed
-    trunk = embedding.trunk if isinstance(embedding, ConvolutionalEmbedding) else None
-    # Without weights it is random: nothing would be gained by leaving it so.
-    if trunk is not None and config.weights and not config.train_trunk:
-        trunk.requires_grad_(False)
+    # Without weights the trunk is random: nothing would be gained by leaving it so.
+    if config.weights:
+        choose_trainable_in_trunk(net, config.trainable_trunk_blocks)
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = config.dropout
     return net.train()
+
+
+def choose_trainable_in_trunk(net: FoL, blocks: int) -> None:
+    """Let the last `blocks` blocks of the trunk train, and none of its layers before; -1: all.
+
+    A network without a trunk stays as it is.
+
+    Raises:
+        InputError: there are fewer blocks.
+    """
+    embedding = net.backbone.model.patch_embed
+    trunk = embedding.trunk if isinstance(embedding, ConvolutionalEmbedding) else None
+    if trunk is None or blocks < 0:
+        return
+    depth = len(trunk.blocks)
+    if blocks > depth:
+        raise InputError(
+            f'model.trainable_trunk_blocks is {blocks}, '
+            f'the trunk of {net.architecture} has {depth}'
+        )
+    trunk.requires_grad_(False)
+    trunk.blocks[depth - blocks :].requires_grad_(True)
 
 
 def load_backbone(net: FoL, path: str) -> None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from efficientnet_lite_pytorch import EfficientNet
 
+from fol_vpr.errors import InputError
 from fol_vpr.network import build_fol, open_weights, save_weights
 from fol_vpr.network.model.trunk import Trunk
 from fol_vpr.network.preprocessing import DEVIATION, MEAN
@@ -66,14 +67,22 @@ def test_a_random_trunk_trains():
     assert all(each.requires_grad for each in embedding.trunk.parameters())
 
 
-@pytest.mark.parametrize('trains', [False, True])
-def test_the_trunk_trains_where_it_is_told_to(tmp_path, trains):
-    output = tmp_path / 'small.safetensors'
-    assert main(['enlarge', '--output', str(output)]) == 0
-    config = ModelConfig(architecture='fol_small', weights=str(output), train_trunk=trains)
-    embedding = initial_network(config).backbone.model.patch_embed
-    assert {each.requires_grad for each in embedding.trunk.parameters()} == {trains}
+@pytest.mark.parametrize(('blocks', 'expected'), [(0, 0), (1, 1), (8, 8), (15, 15), (-1, 15)])
+def test_as_many_blocks_of_the_trunk_train_as_are_named(blocks, expected):
+    embedding = initial_network(
+        ModelConfig(architecture='fol_small', weights='fol_small', trainable_trunk_blocks=blocks)
+    ).backbone.model.patch_embed
+    trunk = embedding.trunk
+    trains = [{each.requires_grad for each in block.parameters()} for block in trunk.blocks]
+    assert trains == [{False}] * (15 - expected) + [{True}] * expected
+    assert {each.requires_grad for each in trunk.stem.parameters()} == {blocks < 0}
     assert embedding.trunk_proj.weight.requires_grad
+
+
+def test_more_blocks_of_the_trunk_than_it_has_are_refused():
+    config = ModelConfig(architecture='fol_small', weights='fol_small', trainable_trunk_blocks=16)
+    with pytest.raises(InputError, match='trainable_trunk_blocks is 16, the trunk of fol_small'):
+        initial_network(config)
 
 
 def test_weights_of_another_network_are_refused(tmp_path, capsys):
