@@ -11,12 +11,15 @@ from typing import Any
 import torch
 
 from fol_vpr.cli.common.output import add_json, show_results
-from fol_vpr.errors import WeightsError
+from fol_vpr.errors import InputError, WeightsError
 from fol_vpr.network import FoL, WeightsInfo, open_weights, save_weights
 from fol_vpr.network.weights.checkpoint_file import load_plain
 from training.config import TrainingConfig
 from training.module import FoLTraining
 from training.settings import from_plain_values
+
+# Of the sum of the shares, by which it may differ from 1.
+TOLERANCE = 1e-6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         help='.ckpt of a run, or .safetensors to write in another precision; of several, the mean',
     )
+    parser.add_argument(
+        '--shares',
+        metavar='SHARE',
+        type=float,
+        nargs='+',
+        help='of each file in the mean, such as 0.3 0.7; by default all alike',
+    )
     parser.add_argument('--output', metavar='FILE.safetensors', required=True)
     add_json(parser, 'the description of the weights')
     parser.add_argument('--precision', choices=('float32', 'float16'), default='float32')
@@ -47,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the verb; the exit code."""
     dtype = getattr(torch, args.precision)
-    info = export(args.checkpoint, args.output, dtype, args.input_size)
+    info = export(args.checkpoint, args.output, dtype, args.input_size, args.shares)
     show_results(
         args,
         lambda: info,
@@ -64,6 +74,7 @@ def export(
     output: str | Path,
     dtype: torch.dtype = torch.float32,
     input_size: int | None = None,
+    shares: Sequence[float] | None = None,
 ) -> WeightsInfo:
     """Write the averaged weights of a checkpoint where it has them, else those that trained.
 
@@ -73,13 +84,17 @@ def export(
         output: the file to write.
         dtype: to round the weights to.
         input_size: side in pixels that they are made for, where it is not that of the first.
+        shares: of each checkpoint in the mean; all alike where they are not given.
 
     Raises:
+        InputError: there are not as many shares as checkpoints, or they are not positive numbers
+            whose sum is 1.
         WeightsError: one is missing, damaged, no checkpoint of a run, or of another network than
             the first.
         StorageError: the output cannot be written.
     """
     files = [checkpoint] if isinstance(checkpoint, str | Path) else checkpoint
+    parts = _checked(shares, len(files))
     net, size, trained = _opened(files[0])
     if len(files) > 1:
         states: list[Mapping[str, torch.Tensor]] = [net.state_dict()]
@@ -87,8 +102,19 @@ def export(
             other, _, also_trained = _opened(file)
             states.append(_of_the_same_network(other.state_dict(), states[0], file, files[0]))
             trained = trained and also_trained
-        net.load_state_dict(_mean(states))
+        net.load_state_dict(_mean(states, parts))
     return save_weights(net, output, input_size=input_size or size, trained=trained, dtype=dtype)
+
+
+def _checked(shares: Sequence[float] | None, files: int) -> Sequence[float]:
+    if shares is None:
+        return [1 / files] * files
+    given = ' '.join(f'{share:g}' for share in shares)
+    if len(shares) != files:
+        raise InputError(f'the shares are {given}, expected one for each of {files} checkpoints')
+    if not all(share > 0 for share in shares) or abs(sum(shares) - 1) > TOLERANCE:
+        raise InputError(f'the shares are {given}, expected positive numbers whose sum is 1')
+    return shares
 
 
 def _opened(file: str | Path) -> tuple[FoL, int | None, bool]:
@@ -128,10 +154,13 @@ def _shown(shape: torch.Size | None) -> str:
     return 'missing' if shape is None else str(list(shape))
 
 
-def _mean(states: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+def _mean(
+    states: Sequence[Mapping[str, torch.Tensor]], shares: Sequence[float]
+) -> dict[str, torch.Tensor]:
     """The mean of the numbers, and of what is not fractional what the first has."""
+    parts = torch.tensor(shares)
     return {
-        name: torch.stack([state[name] for state in states]).mean(0)
+        name: torch.tensordot(parts, torch.stack([state[name] for state in states]), dims=1)
         if first.is_floating_point()
         else first
         for name, first in states[0].items()
