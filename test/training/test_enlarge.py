@@ -65,9 +65,7 @@ def test_the_first_layers_of_the_shipped_trunk_are_the_published_ones():
         first = name.startswith('stem') or int(name.split('.')[1]) < LEARNED_FROM
         assert torch.equal(shipped[name], tensor.half().float()) == first, name
         if not first:  # learned on, from where it was
-            alike = torch.nn.functional.cosine_similarity(
-                shipped[name].flatten(), tensor.flatten(), dim=0
-            )
+            alike = F.cosine_similarity(shipped[name].flatten(), tensor.flatten(), dim=0)
             assert alike > 0.9, name
 
 
