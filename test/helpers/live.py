@@ -27,6 +27,9 @@ from fol_vpr_msgs.msg import MapInfo, PlaceHypothesisArray
 
 # Seconds after which a test fails; enough for a machine under load.
 PATIENCE = 60.0
+# Seconds after which a request is sent again. A service drops its answer where it has not
+# discovered the client yet, and a client that finds the service ready cannot tell.
+AGAIN = 10.0
 NETWORK = NetworkConfig(input_size=126, threads=1)
 QUICK = {'network.threads': 1, 'retrieval.rerank': 4, 'verification.verify': 1}
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,14 +98,26 @@ class Observer:
         """Level and message of all diagnostic statuses."""
         return {part: self.status(part) for part in self.diagnostics}
 
+    def client(self, service: type, name: str, **options: Any) -> Any:
+        """A client of a service of the node that is ready, and known there."""
+        client = self.node.create_client(service, f'{self.name}/{name}', **options)
+        self.until(client.service_is_ready)
+        self.spin(0.5)
+        return client
+
     def call(self, service: type, name: str, request: Any) -> Any:
-        """The response of a service of the node."""
+        """The response of a service of the node; a request without an answer is sent again."""
         client = self.node.create_client(service, f'{self.name}/{name}')
         self.until(client.service_is_ready)
-        future = client.call_async(request)
-        self.until(future.done)
+        calls: list[Any] = []
+        deadline = time.monotonic() + PATIENCE
+        while not any(call.done() for call in calls) and time.monotonic() < deadline:
+            calls.append(client.call_async(request))
+            self.until(lambda: any(call.done() for call in calls), AGAIN, fail=False)
+        done = [call for call in calls if call.done()]
+        assert done, f'{name} gave no answer; diagnostics: {self.diagnostics_summary()}'
         self.node.destroy_client(client)
-        return future.result()
+        return done[0].result()
 
     def state(self) -> str:
         """Label of the lifecycle state."""
@@ -112,7 +127,11 @@ class Observer:
         """Request a lifecycle transition; returns whether it succeeded."""
         request = ChangeState.Request()
         request.transition.label = label
-        return self.call(ChangeState, 'change_state', request).success
+        client = self.client(ChangeState, 'change_state')
+        future = client.call_async(request)
+        self.until(future.done)
+        self.node.destroy_client(client)
+        return future.result().success
 
     def publisher(self, kind: type, topic: str, *, reliable: bool = True) -> Any:
         """A publisher that has a subscriber."""

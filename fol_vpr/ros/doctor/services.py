@@ -15,6 +15,12 @@ from fol_vpr.checks.topics.facts import LocalizerFacts
 
 PATIENCE = 3.0
 """Seconds for one answer: a node that loads a map does not answer meanwhile."""
+AGAIN = 1.0
+"""Seconds after which a request is sent again.
+
+A service drops its answer where it has not discovered the client yet; a client cannot tell, because
+`service_is_ready` says only that the client has discovered the service.
+"""
 _LOAD_MAP = 'fol_vpr_msgs/srv/LoadMap'
 
 
@@ -89,7 +95,7 @@ def _values(node: Node, executor: Executor, name: str, names: list[str]) -> dict
 
 
 def _call(node: Node, executor: Executor, kind: Any, name: str, request: Any) -> Any:
-    """The answer of a service.
+    """The answer of a service; the request must be one that may be answered twice.
 
     Raises:
         _UnansweredError: there is none within PATIENCE.
@@ -101,12 +107,17 @@ def _call(node: Node, executor: Executor, kind: Any, name: str, request: Any) ->
             if time.monotonic() > deadline:
                 raise _UnansweredError(f'its service {name} is not there')
             executor.spin_once(timeout_sec=0.05)
-        future = client.call_async(request)
-        while not future.done():
-            if time.monotonic() > deadline:
-                client.remove_pending_request(future)
+        calls, next_call = [client.call_async(request)], time.monotonic() + AGAIN
+        while True:
+            for call in calls:
+                if call.done():
+                    return call.result()
+            now = time.monotonic()
+            if now > deadline:
                 raise _UnansweredError(f'{name} gave no answer within {PATIENCE:g} s')
+            if now > next_call:
+                calls.append(client.call_async(request))
+                next_call = now + AGAIN
             executor.spin_once(timeout_sec=0.05)
-        return future.result()
     finally:
         node.destroy_client(client)

@@ -37,9 +37,8 @@ class Nav2Manager:
 
     def __init__(self, watch: live.Observer) -> None:
         self._watch = watch
-        self._change = watch.node.create_client(ChangeState, f'{watch.name}/change_state')
-        self._get = watch.node.create_client(GetState, f'{watch.name}/get_state')
-        watch.until(lambda: self._change.service_is_ready() and self._get.service_is_ready())
+        self._change = watch.client(ChangeState, 'change_state')
+        self._get = watch.client(GetState, 'get_state')
 
     def change(self, id: int = 0, label: str = '') -> bool:
         """The answer to a request for a transition."""

@@ -40,8 +40,7 @@ def in_process(path) -> Iterator[InProcess]:
 def test_a_deactivation_while_it_forgets_ends_relocalize_too(in_process):
     """The call waits for the current image, which may take seconds."""
     watch, recognizer = in_process.watch, in_process.node.node_context.recognizer
-    client = watch.node.create_client(Relocalize, 'localizer/relocalize')
-    watch.until(client.service_is_ready)
+    client = watch.client(Relocalize, 'relocalize')
     with held(recognizer._lock):
         future = client.call_async(Relocalize.Request(timeout=Duration(sec=50)))
         watch.until(lambda: any(t.name == 'service' for t in threading.enumerate()))

@@ -203,8 +203,7 @@ def test_services_wait_for_their_lifecycle_state(watch, maps):
 
 
 def test_a_query_during_a_cleanup_is_not_ready(watch):
-    client = watch.node.create_client(QueryPlace, 'localizer/query_place')
-    watch.until(client.service_is_ready)
+    client = watch.client(QueryPlace, 'query_place')
     large = QueryPlace.Request(image=picture(5, stamp=1))
     futures = [client.call_async(large) for _ in range(6)]
     assert watch.change('deactivate') and watch.change('cleanup')

@@ -48,8 +48,7 @@ def watch(node) -> Iterator[live.Observer]:
 
 def ask(watch: live.Observer, seconds: float) -> object:
     """The call, which is answered later."""
-    client = watch.node.create_client(Relocalize, 'localizer/relocalize')
-    watch.until(client.service_is_ready)
+    client = watch.client(Relocalize, 'relocalize')
     timeout = Duration(sec=int(seconds), nanosec=int(seconds % 1 * 1e9))
     return client.call_async(Relocalize.Request(timeout=timeout))
 

@@ -28,10 +28,7 @@ class Work:
         self.may_end = threading.Event()
         self.order: list[int] = []
         made.context.calls.create_service(Trigger, '~/work', self.on_call)
-        self.client = made.watch.node.create_client(
-            Trigger, 'localizer/work', qos_profile=SERVICE_QOS
-        )
-        made.watch.until(self.client.service_is_ready)
+        self.client = made.watch.client(Trigger, 'work', qos_profile=SERVICE_QOS)
 
     async def on_call(self, _request, response):
         try:

@@ -59,8 +59,7 @@ def test_a_cleanup_during_the_loading_makes_it_fail(tmp_path):
     with bench() as made:
         LoadMapService(made.context, never)
         made.activate(slow)
-        client = made.watch.node.create_client(LoadMap, 'localizer/load_map')
-        made.watch.until(client.service_is_ready)
+        client = made.watch.client(LoadMap, 'load_map')
         future = client.call_async(LoadMap.Request(path=str(path)))
         made.watch.until(lambda: any(t.name == 'service' for t in threading.enumerate()))
         made.context.runtime = None

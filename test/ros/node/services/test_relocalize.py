@@ -43,8 +43,7 @@ def made() -> Iterator[Bench]:
 
 def ask(made: Bench, seconds: float):
     """The future of a call that has begun to wait for answers."""
-    client = made.watch.node.create_client(Relocalize, 'localizer/relocalize')
-    made.watch.until(client.service_is_ready)
+    client = made.watch.client(Relocalize, 'relocalize')
     timeout = Duration(sec=int(seconds), nanosec=int(seconds % 1 * 1e9))
     future = client.call_async(Relocalize.Request(timeout=timeout))
     made.watch.until(lambda: future.done() or made.service._pending is not None)

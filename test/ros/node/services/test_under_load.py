@@ -42,6 +42,7 @@ class Crowd:
             create(kind, f'localizer/{name}', qos_profile=SERVICE_QOS) for _ in range(CLIENTS)
         ]
         watch.until(lambda: all(client.service_is_ready() for client in self.clients))
+        watch.spin(0.5)
 
     def call(self, request: object) -> list[Future]:
         return [client.call_async(request) for client in self.clients]
