@@ -18,7 +18,7 @@ PATIENCE = 3.0
 AGAIN = 1.0
 """Seconds after which a request is sent again.
 
-A service drops its answer where it has not discovered the client yet; a client cannot tell, because
+A service drops its answer where it has not discovered the client yet. A client cannot tell:
 `service_is_ready` says only that the client has discovered the service.
 """
 _LOAD_MAP = 'fol_vpr_msgs/srv/LoadMap'
