@@ -94,7 +94,7 @@ def count(
     tally.first_right += first in positives
     if result.believed is not None:
         right = result.believed.place.index in positives
-        beside = not right and _is_beside(result.believed.place, seen, positives)
+        beside = not right and _is_beside(result.believed.place, seen, positives, decision.config)
         tally.localized_right += right
         tally.localized_beside += beside
         tally.localized_wrong += not right and not beside
@@ -108,9 +108,11 @@ def count(
     return result.state
 
 
-def _is_beside(place: Place, seen: Observation, positives: frozenset[int]) -> bool:
+def _is_beside(
+    place: Place, seen: Observation, positives: frozenset[int], config: VerificationConfig
+) -> bool:
     right = [each for each in seen.places if each.index in positives]
-    near = Locations(right).same(place, VerificationConfig(), radius_factor=NEIGHBOUR_FACTOR)
+    near = Locations(right).same(place, config, radius_factor=NEIGHBOUR_FACTOR)
     return bool(near.any())
 
 

@@ -35,12 +35,14 @@ RUN = 12
 class EvidenceWeight(NamedTuple):
     """What one number of the evidence contributes to the log odds of a place.
 
-    The contribution is `weight` for each `scale` by which the number exceeds `mean`.
+    The contribution is `weight` for each `scale` by which the number exceeds `mean`; to the log
+    odds of the place against one beside it, it is `exact_weight`.
     """
 
     name: str
     words: str
     weight: float
+    exact_weight: float
     scale: float
     mean: float
 
@@ -64,7 +66,13 @@ class FittedCalibration:
     def evidence(self) -> list[EvidenceWeight]:
         """The weight of each number of the evidence, in the order of `FEATURES`."""
         calibration = self.calibration
-        columns = zip(calibration.weights, calibration.scale, calibration.mean, strict=True)
+        columns = zip(
+            calibration.weights,
+            calibration.exact_weights,
+            calibration.scale,
+            calibration.mean,
+            strict=True,
+        )
         return [
             EvidenceWeight(name, words, *(float(value) for value in column))
             for (name, words), column in zip(FEATURES.items(), columns, strict=True)
@@ -170,22 +178,31 @@ def filter_beliefs(
                 continue
             observation = example.masked if leave_out else example.observation
             assert observation is not None
-            yield _filter_belief(decision, observation, example, leave_out)
+            yield _filter_belief(decision, ratios, observation, example, leave_out)
 
 
 def _filter_belief(
-    decision: Decision, observation: Observation, example: CalibrationExample, masked: bool
+    decision: Decision,
+    ratios: Calibration,
+    observation: Observation,
+    example: CalibrationExample,
+    masked: bool,
 ) -> FilterBelief:
     result = decision.update(observation)
     belief = result.belief
     assert belief is not None
     outside = masked or not example.positives
     if not belief.probabilities:
-        return FilterBelief(None, 0.0, False, belief.p_outside_map, outside)
+        return FilterBelief(None, 0.0, 0.0, False, belief.p_outside_map, outside)
     leader = int(np.argmax(np.multiply(belief.probabilities, belief.shares)))
-    right = not masked and is_right(result.evidence[leader], example.positives)
+    evidence = result.evidence[leader]
     return FilterBelief(
-        belief.probabilities[leader], belief.shares[leader], right, belief.p_outside_map, outside
+        belief.probabilities[leader],
+        belief.shares[leader],
+        ratios.exactness(evidence.features),
+        not masked and is_right(evidence, example.positives),
+        belief.p_outside_map,
+        outside,
     )
 
 
@@ -208,7 +225,9 @@ def held_out_reliability(
         for b in part:
             outside.append((scale_outside.probability(b.p_outside_map), b.is_outside_map))
             if b.p_place is not None:
-                place.append((scale_place.probability(b.p_place, b.share), b.is_right))
+                place.append(
+                    (scale_place.probability(b.p_place, b.share, b.exactness), b.is_right)
+                )
     return (
         reliability_bins([p for p, _ in place], [r for _, r in place]),
         reliability_bins([p for p, _ in outside], [r for _, r in outside]),

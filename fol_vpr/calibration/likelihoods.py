@@ -26,9 +26,12 @@ from fol_vpr.decision import (
 )
 from fol_vpr.errors import InputError
 
+NON_NEGATIVE = [name in MORE_IS_BETTER for name in FEATURES]
 # Places of an image, the leading ones, that become rows of the regression.
 LEADING = 3
 REGULARISATION = 1.0  # 1 / C of scikit-learn
+# Places beside the right one without which nothing is learned from how they differ from it.
+MIN_BESIDE = 5
 # Bounds of the rates that are estimated: a rate of 0 would let one image decide for ever.
 MIN_MISS, MIN_REPEAT, MAX_RATE = 0.02, 0.1, 0.5
 
@@ -58,6 +61,29 @@ def training_rows(
             for evidence in collect_evidence(example.masked, config)[:LEADING]:
                 features.append(evidence.features)
                 labels.append(False)
+    return np.array(features).reshape(-1, len(FEATURES)), np.array(labels, bool)
+
+
+def exactness_rows(
+    examples: Sequence[CalibrationExample], config: VerificationConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the second regression: the right place, and places beside it, of each image.
+
+    Args:
+        examples: the images.
+        config: which references are one place.
+
+    Returns:
+        Features [N, F] in the order of `FEATURES`, and whether each place is right [N] bool.
+    """
+    features: list[np.ndarray] = []
+    labels: list[bool] = []
+    for example in examples:
+        for evidence in collect_evidence(example.observation, config)[:LEADING]:
+            right = is_right(evidence, example.positives)
+            if right or is_near(evidence, example, config):
+                features.append(evidence.features)
+                labels.append(right)
     return np.array(features).reshape(-1, len(FEATURES)), np.array(labels, bool)
 
 
@@ -104,10 +130,10 @@ def fit_likelihood_ratios(
         )
     mean, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-6, scale, 1.0)
-    non_negative = [name in MORE_IS_BETTER for name in FEATURES]
     weights, intercept = constrained_regression(
-        (features - mean) / scale, labels, non_negative, REGULARISATION
+        (features - mean) / scale, labels, NON_NEGATIVE, REGULARISATION
     )
+    exact_weights, exact_offset = _exactness(examples, config, mean, scale)
     return Calibration(
         mean,
         scale,
@@ -115,7 +141,36 @@ def fit_likelihood_ratios(
         offset=intercept - math.log(right / wrong),
         miss_rate=miss_rate(examples, config),
         repeat_rate=repeat_rate(examples, config),
+        exact_weights=exact_weights,
+        exact_offset=exact_offset,
     )
+
+
+def _exactness(
+    examples: Sequence[CalibrationExample],
+    config: VerificationConfig,
+    mean: np.ndarray,
+    scale: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """How the evidence for the right place differs from that for a place beside it.
+
+    Args:
+        examples: the images.
+        config: which references are one place.
+        mean, scale: [F] of the features.
+
+    Returns:
+        Weights [F], and the offset; all 0 where there are fewer than `MIN_BESIDE` places beside
+        a right one, or no right ones.
+    """
+    features, labels = exactness_rows(examples, config)
+    right, beside = int(labels.sum()), int((~labels).sum())
+    if not right or beside < MIN_BESIDE:
+        return np.zeros(len(FEATURES)), 0.0
+    weights, intercept = constrained_regression(
+        (features - mean) / scale, labels, NON_NEGATIVE, REGULARISATION
+    )
+    return weights, intercept - math.log(right / beside)
 
 
 def constrained_regression(

@@ -15,9 +15,10 @@ def summary_lines(fitted: FittedCalibration) -> list[str]:
     """What was fitted, and how well it holds on parts of the drives that were left out."""
     calibration, provenance = fitted.calibration, fitted.calibration.provenance
     right, wrong = fitted.rows
-    table = [['evidence', 'weight', 'per', 'mean', 'meaning']]
+    table = [['evidence', 'weight', 'exact', 'per', 'mean', 'meaning']]
     for each in fitted.evidence():
-        numbers = (f'{each.weight:+.2f}', f'{each.scale:.2f}', f'{each.mean:.2f}')
+        weights = f'{each.weight:+.2f}', f'{each.exact_weight:+.2f}'
+        numbers = (*weights, f'{each.scale:.2f}', f'{each.mean:.2f}')
         table.append([each.name, *numbers, each.words])
     return [
         str(fitted.quality),
@@ -25,7 +26,7 @@ def summary_lines(fitted: FittedCalibration) -> list[str]:
         f'{provenance["images_in_map"]} of them in the map; {right} right and {wrong} wrong '
         'places',
         '',
-        *align_columns(table, left=(0, 4)),
+        *align_columns(table, left=(0, 5)),
         '',
         f'offset {calibration.offset:+.2f}; the right place is not found in '
         f'{calibration.miss_rate:.1%} of the images; a wrong place is repeated in '

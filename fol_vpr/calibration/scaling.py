@@ -21,9 +21,9 @@ from fol_vpr.decision.calibration import DEFAULTS
 # A drive is followed four times, and neighbouring images show much the same: so many beliefs count
 # as one.
 DEPENDENT = 12
-# Standard deviations beforehand of the slope, of the slope of the share, and of the offset. With
-# them, about 100 images weigh as much as what is known beforehand.
-DEVIATIONS = (0.3, 1.0, 0.5)
+# Standard deviations beforehand of the slope, of the slopes of the share and of the exactness, and
+# of the offset. With them, about 100 images weigh as much as what is known beforehand.
+DEVIATIONS = (0.3, 1.0, 0.3, 0.5)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class FilterBelief:
         p_place: belief in the leading place with its neighbours, 0 to 1; None where the image
             shows no place.
         share: fraction of `p_place` that belongs to the leading place itself.
+        exactness: of the leading place, see `Calibration.exactness`.
         is_right: whether the leading place is the right one.
         p_outside_map: belief that the map does not have the place, 0 to 1.
         is_outside_map: whether the map does not have it.
@@ -41,6 +42,7 @@ class FilterBelief:
 
     p_place: float | None
     share: float
+    exactness: float
     is_right: bool
     p_outside_map: float
     is_outside_map: bool
@@ -49,31 +51,33 @@ class FilterBelief:
 def fit_place_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
     """From the belief in the leading place to the probability that it is right."""
     led = [b for b in beliefs if b.p_place is not None]
-    inputs = [(log_odds(b.p_place or 0.0), math.log(max(b.share, MIN_SHARE))) for b in led]
+    inputs = [
+        (log_odds(b.p_place or 0.0), math.log(max(b.share, MIN_SHARE)), b.exactness) for b in led
+    ]
     return _fit(inputs, [b.is_right for b in led], DEFAULTS.place_scaling)
 
 
 def fit_outside_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
     """From the belief outside the map to the probability that the map has no such place."""
-    inputs = [(log_odds(b.p_outside_map), 0.0) for b in beliefs]
+    inputs = [(log_odds(b.p_outside_map), 0.0, 0.0) for b in beliefs]
     return _fit(inputs, [b.is_outside_map for b in beliefs], DEFAULTS.outside_scaling)
 
 
 def _fit(
-    inputs: Sequence[tuple[float, float]], right: Sequence[bool], before: PlattScaling
+    inputs: Sequence[tuple[float, float, float]], right: Sequence[bool], before: PlattScaling
 ) -> PlattScaling:
     """The most probable scaling.
 
     Args:
-        inputs: log odds of the belief, and logarithm of the share, of N beliefs.
+        inputs: log odds of the belief, logarithm of the share, and exactness, of N beliefs.
         right: whether each is right.
         before: the scaling where there are no beliefs.
     """
     from scipy.optimize import minimize
 
-    columns = np.array([(*each, 1.0) for each in inputs]).reshape(-1, 3)
+    columns = np.array([(*each, 1.0) for each in inputs]).reshape(-1, 4)
     signs = np.where(right, 1.0, -1.0)
-    mean = np.array([before.slope, before.share_slope, before.offset])
+    mean = np.array([before.slope, before.share_slope, before.exactness_slope, before.offset])
     deviations = np.array(DEVIATIONS)
 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
@@ -84,6 +88,7 @@ def _fit(
         value = np.logaddexp(0, -margins).sum() / DEPENDENT + apart @ apart / 2
         return value, -(signs * wrong) @ columns / DEPENDENT + apart / deviations
 
-    bounds = [(0, None), (0, None), (None, None)]
+    bounds = [(0, None)] * 3 + [(None, None)]
     found = minimize(cost, mean, jac=True, method='L-BFGS-B', bounds=bounds).x
-    return PlattScaling(*(float(found[k]) for k in (0, 2, 1)))
+    slope, share_slope, exactness_slope, offset = map(float, found)
+    return PlattScaling(slope, offset, share_slope, exactness_slope)

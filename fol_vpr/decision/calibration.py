@@ -17,6 +17,8 @@ from fol_vpr.decision.evidence import FEATURES
 
 # Limit of the log likelihood ratio of one image, whatever its features.
 MAX_LOG_RATIO = 7.0
+# Limit of the exactness of a place, which is learned from few images.
+MAX_EXACTNESS = 4.0
 # Limit of the log odds of a probability: none is closer to 0 or 1 than one in about 22,000.
 MAX_LOG_ODDS = 10.0
 MIN_SHARE = 1e-3
@@ -34,16 +36,29 @@ class PlattScaling:
         offset: added to the log odds.
         share_slope: factor of the log of the place's own share in the belief, of which its
             neighbourhood has the rest; not negative.
+        exactness_slope: factor of the exactness of the place by this image alone, of which the
+            belief in the neighbourhood tells nothing; not negative.
     """
 
     slope: float = 1.0
     offset: float = 0.0
     share_slope: float = 0.0
+    exactness_slope: float = 0.0
 
-    def probability(self, belief: float, share: float = 1.0) -> float:
-        """The probability for a belief and the place's own share in it, all 0 to 1."""
-        log_share = math.log(max(share, MIN_SHARE))
-        return logistic(self.slope * log_odds(belief) + self.share_slope * log_share + self.offset)
+    def probability(self, belief: float, share: float = 1.0, exactness: float = 0.0) -> float:
+        """The probability for a belief.
+
+        Args:
+            belief: in the place with its neighbourhood, 0 to 1.
+            share: of the place itself in that, 0 to 1.
+            exactness: of the place, see `Calibration.exactness`.
+        """
+        return logistic(
+            self.slope * log_odds(belief)
+            + self.share_slope * math.log(max(share, MIN_SHARE))
+            + self.exactness_slope * exactness
+            + self.offset
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +71,7 @@ class Calibration:
         mean, scale, weights: [F] each, for the features that `FEATURES` names: the log likelihood
             ratio of a place is `(features - mean) / scale @ weights + offset`.
         offset: of the log likelihood ratio.
+        exact_weights, exact_offset: the same for the exactness: [F] weights, and the offset.
         miss_rate: share of the images whose right place is not among the leading places.
         repeat_rate: share of the images of no place in the map that lead to the same place as the
             image before them.
@@ -73,6 +89,8 @@ class Calibration:
     offset: float
     miss_rate: float
     repeat_rate: float
+    exact_weights: np.ndarray = field(default_factory=lambda: np.zeros(len(FEATURES)))
+    exact_offset: float = 0.0
     place_scaling: PlattScaling = PlattScaling()
     outside_scaling: PlattScaling = PlattScaling()
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -85,8 +103,9 @@ class Calibration:
         return hash(self._key())
 
     def _key(self) -> tuple[object, ...]:
-        columns = tuple(tuple(c.tolist()) for c in (self.mean, self.scale, self.weights))
-        rates = self.offset, self.miss_rate, self.repeat_rate
+        arrays = self.mean, self.scale, self.weights, self.exact_weights
+        columns = tuple(tuple(array.tolist()) for array in arrays)
+        rates = self.offset, self.exact_offset, self.miss_rate, self.repeat_rate
         scalings = self.place_scaling, self.outside_scaling
         facts = repr((sorted(self.settings.items()), sorted(self.provenance.items())))
         return columns, rates, scalings, facts
@@ -97,8 +116,17 @@ class Calibration:
         Args:
             features: [F] numbers named by `FEATURES`.
         """
-        raw = float((features - self.mean) / self.scale @ self.weights) + self.offset
-        return max(-MAX_LOG_RATIO, min(MAX_LOG_RATIO, raw))
+        ratio = float((features - self.mean) / self.scale @ self.weights) + self.offset
+        return max(-MAX_LOG_RATIO, min(MAX_LOG_RATIO, ratio))
+
+    def exactness(self, features: np.ndarray) -> float:
+        """Log likelihood ratio of a place: its evidence there against that at a place beside it.
+
+        Args:
+            features: [F] numbers named by `FEATURES`.
+        """
+        ratio = float((features - self.mean) / self.scale @ self.exact_weights) + self.exact_offset
+        return max(-MAX_EXACTNESS, min(MAX_EXACTNESS, ratio))
 
 
 def log_odds(probability: float) -> float:
@@ -125,7 +153,9 @@ def _default_calibration(
     """A calibration of mean, scale and weight by feature; others have weight 0."""
     rows = [columns.get(name, (0.0, 1.0, 0.0)) for name in FEATURES]
     mean, scale, weights = (np.array(column) for column in zip(*rows, strict=True))
-    return Calibration(mean, scale, weights, offset, miss_rate, repeat_rate, place_scaling)
+    return Calibration(
+        mean, scale, weights, offset, miss_rate, repeat_rate, place_scaling=place_scaling
+    )
 
 
 DEFAULTS = _default_calibration(

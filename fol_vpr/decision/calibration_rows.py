@@ -7,8 +7,10 @@ Versions of the format:
 2. the names of `FEATURES`, of the fields of `Calibration` and of today's settings, of which
    `provenance.settings` has some.
 3. `settings` has all that the calibration depends on, by the names of the parameters.
+4. the feature `size_agreement`; `exact_weight` of each feature, `exact_offset`, and
+   `exactness_slope` of a scaling.
 
-Version 3 is written; all are read.
+Version 4 is written; all are read.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from fol_vpr.json_text import parse_json
 
 ROW = 'decision'
 """Name of the row in the calibration table of a map."""
-VERSION = 3
+VERSION = 4
 # Numbers outside these are refused: quotients of them would overflow.
 _MIN_NUMBER = 1e-6
 _MAX_NUMBER = 1e6
@@ -68,14 +70,20 @@ def calibration_to_rows(calibration: Calibration) -> dict[str, str]:
     Raises:
         ValueError: a number is not finite.
     """
-    columns = zip(FEATURES, calibration.mean, calibration.scale, calibration.weights, strict=True)
+    columns = {
+        'mean': calibration.mean,
+        'scale': calibration.scale,
+        'weight': calibration.weights,
+        'exact_weight': calibration.exact_weights,
+    }
     value = {
         'version': VERSION,
         'features': {
-            name: {'mean': float(mean), 'scale': float(scale), 'weight': float(weight)}
-            for name, mean, scale, weight in columns
+            name: {key: float(column[row]) for key, column in columns.items()}
+            for row, name in enumerate(FEATURES)
         },
         'offset': calibration.offset,
+        'exact_offset': calibration.exact_offset,
         'miss_rate': calibration.miss_rate,
         'repeat_rate': calibration.repeat_rate,
         'place_scaling': asdict(calibration.place_scaling),
@@ -104,6 +112,8 @@ def calibration_from_rows(rows: Mapping[str, str], path: str) -> Calibration | N
             value = _from_version_1(value)
         if value['version'] == 2:
             value = _from_version_2(value)
+        if value['version'] == 3:
+            value = _from_version_3(value)
         if value['version'] != VERSION:
             raise ValueError(f'it is of version {value["version"]}, expected {VERSION}')
         return _parse(value)
@@ -118,14 +128,15 @@ def _parse(value: Any) -> Calibration:
     if set(value['features']) != set(FEATURES):
         raise ValueError(f'its features are {", ".join(value["features"])}')
     columns = [value['features'][name] for name in FEATURES]
-    mean, scale, weights = (
+    mean, scale, weights, exact_weights = (
         np.array([_number(column[key]) for column in columns])
-        for key in ('mean', 'scale', 'weight')
+        for key in ('mean', 'scale', 'weight', 'exact_weight')
     )
     if (scale < _MIN_NUMBER).any():
         raise ValueError(f'a scale is under {_MIN_NUMBER}')
-    if any(w < 0 for n, w in zip(FEATURES, weights, strict=True) if n in MORE_IS_BETTER):
-        raise ValueError('a weight is negative')
+    for each in (weights, exact_weights):
+        if any(w < 0 for n, w in zip(FEATURES, each, strict=True) if n in MORE_IS_BETTER):
+            raise ValueError('a weight is negative')
     provenance = value['provenance']
     if not isinstance(provenance, dict):
         raise TypeError('what it was made from is missing')
@@ -136,6 +147,8 @@ def _parse(value: Any) -> Calibration:
         offset=_number(value['offset']),
         miss_rate=_rate(value['miss_rate']),
         repeat_rate=_rate(value['repeat_rate']),
+        exact_weights=exact_weights,
+        exact_offset=_number(value['exact_offset']),
         place_scaling=_scaling(value['place_scaling']),
         outside_scaling=_scaling(value['outside_scaling']),
         settings=_settings(value['settings']),
@@ -179,10 +192,11 @@ def _rate(value: Any) -> float:
 
 
 def _scaling(value: Any) -> PlattScaling:
-    names = ('slope', 'offset', 'share_slope')
+    names = ('slope', 'offset', 'share_slope', 'exactness_slope')
     scaling = PlattScaling(*(_number(value[name]) for name in names))
-    if min(scaling.slope, scaling.share_slope) < 0:
-        raise ValueError(f'a slope is {min(scaling.slope, scaling.share_slope)}')
+    least = min(scaling.slope, scaling.share_slope, scaling.exactness_slope)
+    if least < 0:
+        raise ValueError(f'a slope is {least}')
     return scaling
 
 
@@ -219,7 +233,7 @@ def _from_version_2(value: dict[str, Any]) -> dict[str, Any]:
     """A calibration of version 2 as one of version 3, with the settings that it has recorded."""
     provenance = value.get('provenance')
     if not isinstance(provenance, dict):
-        return {**value, 'version': VERSION, 'settings': {}}
+        return {**value, 'version': 3, 'settings': {}}
     kept = {key: each for key, each in provenance.items() if key != 'settings'}
     recorded = provenance.get('settings')
     settings: dict[str, Any] = {}
@@ -228,4 +242,21 @@ def _from_version_2(value: dict[str, Any]) -> dict[str, Any]:
         if isinstance(recorded, dict) and key in recorded:
             with suppress(TypeError, ValueError, InputError):
                 settings[name] = _setting(name, recorded[key])
-    return {**value, 'version': VERSION, 'settings': settings, 'provenance': kept}
+    return {**value, 'version': 3, 'settings': settings, 'provenance': kept}
+
+
+def _from_version_3(value: dict[str, Any]) -> dict[str, Any]:
+    """A calibration of version 3 as one of version 4, whose exactness is always 0."""
+    known = {name: {**value['features'][name], 'exact_weight': 0.0} for name in value['features']}
+    added = {'mean': 0.0, 'scale': 1.0, 'weight': 0.0, 'exact_weight': 0.0}
+    scalings = {
+        name: {**value[name], 'exactness_slope': 0.0}
+        for name in ('place_scaling', 'outside_scaling')
+    }
+    return {
+        **value,
+        **scalings,
+        'version': VERSION,
+        'features': {**known, 'size_agreement': added},
+        'exact_offset': 0.0,
+    }

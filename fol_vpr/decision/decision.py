@@ -171,8 +171,12 @@ class Decision:
     ) -> LocalizationResult:
         calibration = self._calibration_or_default
         probabilities = [
-            calibration.place_scaling.probability(probability, share)
-            for probability, share in zip(belief.probabilities, belief.shares, strict=True)
+            calibration.place_scaling.probability(
+                probability, share, calibration.exactness(each.features)
+            )
+            for probability, share, each in zip(
+                belief.probabilities, belief.shares, evidence, strict=True
+            )
         ]
         p_outside = calibration.outside_scaling.probability(belief.p_outside_map)
         order = sorted(range(len(evidence)), key=lambda i: -probabilities[i])

@@ -23,6 +23,8 @@ FEATURES = {
     'inliers': 'inliers n of the geometric verification, as log(1 + n)',
     'inlier_ratio': 'share of the matches that are inliers',
     'regions': 'image regions n that the inliers cover, as log(1 + n)',
+    'size_agreement': 'minus the |log| of how much larger one image shows the inliers than the '
+    'other',
     'geometry_checked': '1 where the geometric verification was run, else 0',
 }
 """The features of a place, in the order of `PlaceEvidence.features`, and what each means."""
@@ -33,6 +35,11 @@ MORE_IS_BETTER = tuple(name for name in FEATURES if name != 'geometry_checked')
 MAX_PLACES = 6
 # Standard deviations of the similarities below this are within chance.
 MIN_SPREAD = 1e-3
+# Least agreement of sizes: one image shows the inliers twice as large. Also where there is none to
+# measure.
+MIN_AGREEMENT = -math.log(2.0)
+# Inliers without which their size is chance.
+MIN_MEASURED = 8
 # Largest match margin: log of twenty times as many matches as any other place.
 MAX_MARGIN = 3.0
 
@@ -151,14 +158,30 @@ def _matches(group: list[PlaceHypothesis]) -> float:
     return math.log1p(max(checked or scores, default=0.0))
 
 
-def _geometry(group: list[PlaceHypothesis]) -> tuple[float, float, float, float]:
-    """The last four of `FEATURES`."""
+def _geometry(group: list[PlaceHypothesis]) -> tuple[float, float, float, float, float]:
+    """The last five of `FEATURES`."""
     checked = [h for h in group if h.query_xy is not None]
     if not checked:
-        return 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, MIN_AGREEMENT, 0.0
     return (
         math.log1p(max(h.inliers for h in checked)),
         max(h.inliers / h.matches if h.matches else 0.0 for h in checked),
         math.log1p(max(h.regions for h in checked)),
+        _size_agreement(max(checked, key=lambda h: (h.inliers, -h.rank))),
         1.0,
     )
+
+
+def _size_agreement(hypothesis: PlaceHypothesis) -> float:
+    """0 where both images show the inliers equally large, down to `MIN_AGREEMENT`.
+
+    A camera that is nearer to what it sees, or farther from it, than that of the reference sees it
+    larger or smaller. A camera that turned does not.
+    """
+    query, reference, inlier = hypothesis.query_xy, hypothesis.reference_xy, hypothesis.inlier
+    if query is None or reference is None or inlier is None or inlier.sum() < MIN_MEASURED:
+        return MIN_AGREEMENT
+    sizes = [np.linalg.norm(xy[inlier] - xy[inlier].mean(axis=0)) for xy in (query, reference)]
+    if min(sizes) <= 0:
+        return MIN_AGREEMENT
+    return max(MIN_AGREEMENT, -abs(math.log(sizes[0] / sizes[1])))

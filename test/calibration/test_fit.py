@@ -105,7 +105,7 @@ def test_the_error_that_is_shown_is_that_of_the_probabilities_that_are_published
     def part():
         for share in rng.choice([0.2, 1.0], 400):
             right = bool(rng.random() < (0.9 if share == 1 else 0.2))
-            yield FilterBelief(0.9, float(share), right, 0.1, False)
+            yield FilterBelief(0.9, float(share), 0.0, right, 0.1, False)
 
     parts = [list(part()) for _ in range(4)]
     place, _ = held_out_reliability(parts)

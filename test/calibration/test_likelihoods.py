@@ -41,6 +41,50 @@ def test_a_place_beside_the_right_one_is_no_example():
     assert labels.tolist() == [True, False, False]
 
 
+NEAR = VerificationConfig(place_radius=20.0)  # a neighbour, 30 m away, is beside
+
+
+def with_a_place_beside(count: int, config: VerificationConfig) -> list[CalibrationExample]:
+    """Images of place 5, of which place 6 shows fewer inliers and place 20 none."""
+    rng = np.random.default_rng(0)
+    return [
+        CalibrationExample(
+            observation(
+                number,
+                [
+                    hypothesis(5, rng.normal(0.8, 0.05), 200, int(rng.integers(100, 150))),
+                    hypothesis(6, rng.normal(0.8, 0.05), 200, int(rng.integers(50, 100)), rank=1),
+                    hypothesis(20, 0.5, 200, 5, rank=2),
+                ],
+            ),
+            frozenset([5]),
+            None,
+        )
+        for number in range(count)
+    ]
+
+
+def test_what_tells_the_right_place_from_one_beside_it_is_its_exactness():
+    examples = with_a_place_beside(40, NEAR)
+    features, labels = likelihoods.exactness_rows(examples, NEAR)
+    assert labels.tolist() == [True, False] * 40
+    learned = likelihoods.fit_likelihood_ratios(examples, NEAR)
+    exactness = np.array([learned.exactness(each) for each in features])
+    assert exactness[labels].mean() > 1 > -1 > exactness[~labels].mean()
+    weights = dict(zip(FEATURES, learned.exact_weights.tolist(), strict=True))
+    assert weights['inliers'] > 0.5 > abs(weights['similarity'])
+    # Against a place far off both speak for themselves.
+    assert [learned.log_ratio(each) > 0 for each in features[:2]] == [True, True]
+
+
+def test_without_places_beside_the_right_one_nothing_depends_on_the_exactness():
+    few = with_a_place_beside(likelihoods.MIN_BESIDE - 1, NEAR)
+    far = with_a_place_beside(40, CONFIG)
+    for examples, config in ((few, NEAR), (far, CONFIG)):
+        learned = likelihoods.fit_likelihood_ratios(examples, config)
+        assert not learned.exact_weights.any() and learned.exact_offset == 0.0
+
+
 def test_evidence_that_tells_nothing_is_worth_nothing_however_rare_right_places_are():
     """The odds of a place are for the filter to know."""
     rng = np.random.default_rng(0)
@@ -101,7 +145,7 @@ def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):
 
 def test_what_is_shown_of_a_part_is_scaled_by_the_others():
     def statements(right: int, count: int = 100) -> list:
-        return [FilterBelief(0.5, 1.0, i < right, 0.5, i < right) for i in range(count)]
+        return [FilterBelief(0.5, 1.0, 0.0, i < right, 0.5, i < right) for i in range(count)]
 
     parts = [statements(100), statements(10), statements(10)]
     for fit_scaling, bins in zip(

@@ -5,7 +5,7 @@ import pytest
 from helpers.decision.observations import LEARNED
 
 from fol_vpr.decision import FEATURES, MIN_SHARE, MORE_IS_BETTER, PlattScaling, log_odds
-from fol_vpr.decision.calibration import DEFAULTS, MAX_LOG_RATIO, logistic
+from fol_vpr.decision.calibration import DEFAULTS, MAX_EXACTNESS, MAX_LOG_RATIO, logistic
 
 COUNT = len(FEATURES)
 
@@ -13,6 +13,7 @@ COUNT = len(FEATURES)
 def test_one_image_says_no_more_than_so_much():
     for features in (np.full(COUNT, 1e5), np.full(COUNT, -1e5)):
         assert abs(LEARNED.log_ratio(features)) == MAX_LOG_RATIO
+        assert abs(LEARNED.exactness(features)) == MAX_EXACTNESS
 
 
 @pytest.mark.parametrize('calibration', [LEARNED, DEFAULTS])
@@ -25,6 +26,7 @@ def test_more_of_what_is_better_never_lowers_the_odds(calibration):
             more = features.copy()
             more[row] += 1.0
             assert calibration.log_ratio(more) >= calibration.log_ratio(features)
+            assert calibration.exactness(more) >= calibration.exactness(features)
 
 
 def test_the_defaults_do_not_depend_on_what_each_network_scales_its_own_way():
@@ -43,6 +45,9 @@ def test_scaling_is_monotonic_and_undoes_nothing_by_default():
         PlattScaling(0.5, -1.0, 2.0).probability(0.9, share) for share in (0.0, 0.2, 0.9, 1.0)
     ]
     assert shares == sorted(shares)
+    exact = PlattScaling(0.5, -1.0, 2.0, 0.7)
+    said = [exact.probability(0.9, 0.9, exactness) for exactness in (-4.0, -1.0, 0.0, 3.0)]
+    assert said == sorted(said) and said[2] == PlattScaling(0.5, -1.0, 2.0).probability(0.9, 0.9)
     assert 0 < PlattScaling().probability(0.0) < PlattScaling().probability(1.0) < 1
 
 

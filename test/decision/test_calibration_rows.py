@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,15 +75,16 @@ def changed(path: str, value: object) -> dict[str, str]:
 
 def test_what_was_stored_is_what_is_read():
     read = calibration_from_rows(calibration_to_rows(LEARNED), 'm.folmap')
-    for name in ('mean', 'scale', 'weights'):
+    for name in ('mean', 'scale', 'weights', 'exact_weights'):
         np.testing.assert_array_equal(getattr(read, name), getattr(LEARNED, name))
     for name in (
-        'offset', 'miss_rate', 'repeat_rate', 'place_scaling', 'outside_scaling', 'settings',
-        'provenance',
+        'offset', 'exact_offset', 'miss_rate', 'repeat_rate', 'place_scaling', 'outside_scaling',
+        'settings', 'provenance',
     ):  # fmt: skip
         assert getattr(read, name) == getattr(LEARNED, name)
     features = np.linspace(0, 2, len(FEATURES))
     assert read.log_ratio(features) == LEARNED.log_ratio(features)
+    assert read.exactness(features) == LEARNED.exactness(features)
     assert calibration_from_rows({}, 'm.folmap') is None
     assert ROW == DECISION  # which is what calls a map calibrated
 
@@ -90,7 +92,7 @@ def test_what_was_stored_is_what_is_read():
 @pytest.mark.parametrize(
     ('path', 'value'),
     [
-        ('version', 4),
+        ('version', 5),
         ('settings', None),
         ('settings', {'verification.place_radius': -1}),
         ('settings', {'verification.place_radius': 'wide'}),
@@ -105,7 +107,13 @@ def test_what_was_stored_is_what_is_read():
         ('features inliers weight', '1'),
         ('features inliers scale', 0),
         ('features geometry_checked scale', 5e-324),
+        ('features inliers exact_weight', None),
+        ('features inliers exact_weight', -0.1),
         ('offset', None),
+        ('exact_offset', 'none'),
+        ('exact_offset', 1e9),
+        ('place_scaling exactness_slope', -0.1),
+        ('place_scaling exactness_slope', None),
         ('miss_rate', 0),
         ('miss_rate', 1.5),
         ('repeat_rate', -1),
@@ -153,11 +161,16 @@ def test_version_1_is_read_with_its_numbers_under_the_names_of_today():
            'inlier_ratio', 'regions', 'checked']  # fmt: skip
     assert list(FEATURES) == [
         'similarity', 'similarity_zscore', 'similarity_margin', 'matches', 'match_margin',
-        'inliers', 'inlier_ratio', 'regions', 'geometry_checked',
+        'inliers', 'inlier_ratio', 'regions', 'size_agreement', 'geometry_checked',
     ]  # fmt: skip
-    assert read.mean.tolist() == [columns[name]['mean'] for name in old]
-    assert read.scale.tolist() == [columns[name]['scale'] for name in old]
-    assert read.weights.tolist() == [columns[name]['weight'] for name in old]
+    # The feature that version 1 did not have counts nothing.
+    for found, key, instead in (
+        (read.mean, 'mean', 0.0), (read.scale, 'scale', 1.0), (read.weights, 'weight', 0.0),
+    ):  # fmt: skip
+        expected = [columns[name][key] for name in old]
+        assert found.tolist() == [*expected[:-1], instead, expected[-1]]
+    assert not read.exact_weights.any()
+    assert (read.exact_offset, read.place_scaling.exactness_slope) == (0.0, 0.0)
     assert (read.offset, read.miss_rate, read.repeat_rate) == (-0.550681343151103, 0.02, 0.5)
     assert read.place_scaling == PlattScaling(*written['place'].values())
     assert read.outside_scaling == PlattScaling(*written['nowhere'].values())
@@ -180,9 +193,33 @@ def test_version_1_names_settings_as_they_are_called_today():
     assert 'settings' not in read.provenance
 
 
+def version_3() -> dict[str, Any]:
+    """A calibration as version 3 wrote it."""
+    value = json.loads(calibration_to_rows(LEARNED)[ROW])
+    del value['features']['size_agreement'], value['exact_offset']
+    for each in value['features'].values():
+        del each['exact_weight']
+    for each in (value['place_scaling'], value['outside_scaling']):
+        del each['exactness_slope']
+    return {**value, 'version': 3}
+
+
+def test_version_3_says_of_every_image_what_it_said():
+    read = calibration_from_rows({ROW: json.dumps(version_3())}, 'm.folmap')
+    features = np.linspace(0.3, 2, len(FEATURES))
+    new = list(FEATURES).index('size_agreement')
+    old = [row for row in range(len(FEATURES)) if row != new]
+    expected = (features - LEARNED.mean) / LEARNED.scale * LEARNED.weights
+    assert read.log_ratio(features) == pytest.approx(expected[old].sum() + LEARNED.offset)
+    said = read.place_scaling.probability(0.8, 0.7, read.exactness(features))
+    assert said == PlattScaling(0.7, -0.2, 1.5).probability(0.8, 0.7)
+    assert read.settings == LEARNED.settings
+    assert calibration_from_rows(calibration_to_rows(read), 'm.folmap') == read
+
+
 def version_2(recorded: object) -> dict[str, str]:
     """A calibration as version 2 wrote it, with these settings in what it was made from."""
-    value = json.loads(calibration_to_rows(LEARNED)[ROW])
+    value = version_3()
     del value['settings']
     provenance = {**value['provenance'], 'settings': recorded}
     return {ROW: json.dumps({**value, 'version': 2, 'provenance': provenance})}
@@ -196,10 +233,10 @@ def test_version_2_has_the_settings_that_it_recorded_and_no_others():
         assert calibration_from_rows(version_2(strange), 'm').settings == {}
 
 
-def test_version_1_is_written_as_version_3_and_stays_the_same():
+def test_version_1_is_written_as_version_4_and_stays_the_same():
     read = calibration_from_rows({ROW: VERSION_1}, 'm.folmap')
     rows = calibration_to_rows(read)
-    assert json.loads(rows[ROW])['version'] == 3
+    assert json.loads(rows[ROW])['version'] == 4
     assert calibration_from_rows(rows, 'm.folmap') == read
 
 
@@ -211,7 +248,7 @@ def test_version_1_is_written_as_version_3_and_stays_the_same():
         ('"standing"', '"similarity_rank"', 'features'),
         ('"weight": 1.1663427590191116', '"weight": -1', 'negative'),
         ('"share": 0.0', '"share": -1.0', 'slope'),
-        ('"version": 1', '"version": 2', 'features'),
+        ('"version": 1', '"version": 2', 'place_scaling'),
     ],
 )
 def test_what_is_wrong_in_version_1_is_refused_too(part, instead, words):

@@ -10,7 +10,7 @@ from helpers.decision.observations import clear, hypothesis, observation, place,
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Pose, Verification
-from fol_vpr.decision import PlattScaling, collect_evidence
+from fol_vpr.decision import FEATURES, PlattScaling, collect_evidence
 from fol_vpr.errors import InputError
 
 UNKNOWN, NOT_IN_MAP, AMBIGUOUS, LOCALIZED = LocalizationState
@@ -174,6 +174,20 @@ def test_what_is_beside_a_place_has_its_share_of_the_probability():
         ].probabilities[5]
 
     assert probability(2.0) < probability(1.0) < probability(0.0)
+
+
+def test_evidence_that_a_place_beside_would_not_show_makes_it_more_probable():
+    def probability(weight: float, slope: float) -> float:
+        weights = np.zeros(len(FEATURES))
+        weights[list(FEATURES).index('inliers')] = weight
+        exact = replace(
+            CALIBRATED,
+            exact_weights=weights,
+            place_scaling=replace(CALIBRATED.place_scaling, exactness_slope=slope),
+        )
+        return decision(calibration=exact).update(clear(0, 5)).probabilities[5]
+
+    assert probability(1.0, 0.5) > probability(0.0, 0.5) == probability(1.0, 0.0)
 
 
 def test_any_other_place_is_no_more_probable_than_what_is_left_for_it():
