@@ -13,7 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fol_vpr.calibration.drives import CalibrationDrive, CalibrationExample, check_enough
-from fol_vpr.calibration.likelihoods import fit_likelihood_ratios, is_right, training_rows
+from fol_vpr.calibration.likelihoods import (
+    exactness_rows,
+    fit_likelihood_ratios,
+    is_right,
+    training_rows,
+)
 from fol_vpr.calibration.scaling import FilterBelief, fit_outside_scaling, fit_place_scaling
 from fol_vpr.config import VerificationConfig
 from fol_vpr.decision import (
@@ -56,12 +61,14 @@ class FittedCalibration:
         place: reliability of the probability of the leading place, on held-out parts.
         outside: reliability of the probability that the map has no such place, on held-out parts.
         rows: number of right and of wrong places in the fit.
+        beside: number of places beside a right one, from which the exactness is learned.
     """
 
     calibration: Calibration
     place: list[Bin]
     outside: list[Bin]
     rows: tuple[int, int]
+    beside: int
 
     def evidence(self) -> list[EvidenceWeight]:
         """The weight of each number of the evidence, in the order of `FEATURES`."""
@@ -142,7 +149,8 @@ def fit_calibration(
         },
     )
     rows = int(labels.sum()), int((~labels).sum())
-    return FittedCalibration(calibration, place, outside, rows)
+    _, exact = exactness_rows(examples, config)
+    return FittedCalibration(calibration, place, outside, rows, int((~exact).sum()))
 
 
 def _parts(drives: Sequence[CalibrationDrive]) -> Iterator[list[CalibrationExample]]:
@@ -178,12 +186,11 @@ def filter_beliefs(
                 continue
             observation = example.masked if leave_out else example.observation
             assert observation is not None
-            yield _filter_belief(decision, ratios, observation, example, leave_out)
+            yield _filter_belief(decision, observation, example, leave_out)
 
 
 def _filter_belief(
     decision: Decision,
-    ratios: Calibration,
     observation: Observation,
     example: CalibrationExample,
     masked: bool,
@@ -199,7 +206,7 @@ def _filter_belief(
     return FilterBelief(
         belief.probabilities[leader],
         belief.shares[leader],
-        ratios.exactness(evidence.features),
+        result.exactness[leader],
         not masked and is_right(evidence, example.positives),
         belief.p_outside_map,
         outside,

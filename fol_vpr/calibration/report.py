@@ -31,11 +31,23 @@ def summary_lines(fitted: FittedCalibration) -> list[str]:
         f'offset {calibration.offset:+.2f}; the right place is not found in '
         f'{calibration.miss_rate:.1%} of the images; a wrong place is repeated in '
         f'{calibration.repeat_rate:.1%}',
+        _exactness(fitted),
         '',
         *_diagram('probability of the leading place', fitted.place),
         '',
         *_diagram('probability that the map has no such place', fitted.outside),
     ]
+
+
+def _exactness(fitted: FittedCalibration) -> str:
+    """From what `exact` was learned, and how much of it a probability contains."""
+    if not fitted.calibration.exact_weights.any():
+        return f'exact: not learned, from {fitted.beside} places beside a right one'
+    slope = fitted.calibration.place_scaling.exactness_slope
+    return (
+        f'exact: learned from {fitted.beside} places beside a right one; {slope:.2f} of its log '
+        'odds are added to those of the probability'
+    )
 
 
 def _diagram(title: str, bins: Sequence[Bin]) -> list[str]:

@@ -130,6 +130,8 @@ class PlaceHypothesis:
         probability: calibrated probability of being the right place; NaN where uncalibrated.
         inliers: matches that agree with the geometric verification; 0 where not run.
         regions: image regions that the inliers cover, see `geometry.PairGeometry`.
+        size_ratio: how large the query shows the inliers, as a multiple of the reference, see
+            `geometry.PairGeometry`; NaN where it was not measured.
         verification: the strongest check that was passed.
         query_xy, reference_xy: [K, 2] matched pixel positions that the geometric verification was
             given; None where not run.
@@ -147,6 +149,7 @@ class PlaceHypothesis:
     probability: float = math.nan
     inliers: int = 0
     regions: int = 0
+    size_ratio: float = math.nan
     verification: Verification = Verification.NONE
     query_xy: np.ndarray | None = None
     reference_xy: np.ndarray | None = None

@@ -36,8 +36,8 @@ class PlattScaling:
         offset: added to the log odds.
         share_slope: factor of the log of the place's own share in the belief, of which its
             neighbourhood has the rest; not negative.
-        exactness_slope: factor of the exactness of the place by this image alone, of which the
-            belief in the neighbourhood tells nothing; not negative.
+        exactness_slope: factor of the exactness of the place in this image, see
+            `Calibration.exactness`; not negative.
     """
 
     slope: float = 1.0
@@ -71,7 +71,7 @@ class Calibration:
         mean, scale, weights: [F] each, for the features that `FEATURES` names: the log likelihood
             ratio of a place is `(features - mean) / scale @ weights + offset`.
         offset: of the log likelihood ratio.
-        exact_weights, exact_offset: the same for the exactness: [F] weights, and the offset.
+        exact_weights, exact_offset: weights [F] and offset of the exactness.
         miss_rate: share of the images whose right place is not among the leading places.
         repeat_rate: share of the images of no place in the map that lead to the same place as the
             image before them.
@@ -121,6 +121,8 @@ class Calibration:
 
     def exactness(self, features: np.ndarray) -> float:
         """Log likelihood ratio of a place: its evidence there against that at a place beside it.
+
+        Within ±`MAX_EXACTNESS`.
 
         Args:
             features: [F] numbers named by `FEATURES`.

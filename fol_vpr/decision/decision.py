@@ -54,6 +54,7 @@ class LocalizationResult:
         belief: of the filter, before it is turned into probabilities; the calibration is fitted
             to it.
         evidence: of each of the places in `belief.probabilities`.
+        exactness: of each of them, see `Calibration.exactness`; less where the image is poor.
     """
 
     state: LocalizationState
@@ -63,6 +64,7 @@ class LocalizationResult:
     p_other_place: float = math.nan
     belief: Belief | None = None
     evidence: tuple[PlaceEvidence, ...] = ()
+    exactness: tuple[float, ...] = ()
     explanation: Explanation = field(default_factory=Explanation)
 
     def probability(self, place: Place) -> float:
@@ -170,18 +172,18 @@ class Decision:
         in_sequence: bool,
     ) -> LocalizationResult:
         calibration = self._calibration_or_default
+        # What a poor image shows of a place counts for less here, too.
+        exactness = [
+            observation.quality * calibration.exactness(each.features) for each in evidence
+        ]
         probabilities = [
-            calibration.place_scaling.probability(
-                probability, share, calibration.exactness(each.features)
-            )
-            for probability, share, each in zip(
-                belief.probabilities, belief.shares, evidence, strict=True
-            )
+            calibration.place_scaling.probability(*each)
+            for each in zip(belief.probabilities, belief.shares, exactness, strict=True)
         ]
         p_outside = calibration.outside_scaling.probability(belief.p_outside_map)
         order = sorted(range(len(evidence)), key=lambda i: -probabilities[i])
         places = [
-            _Place(evidence[i], ratios[i], belief.probabilities[i], probabilities[i])
+            _Place(evidence[i], ratios[i], belief.probabilities[i], exactness[i], probabilities[i])
             for i in order
         ]
         is_new = belief.total_images < self.config.consecutive
@@ -207,6 +209,7 @@ class Decision:
                 believed,
                 belief=belief,
                 evidence=tuple(evidence),
+                exactness=tuple(exactness),
                 explanation=explanation,
             )
         by_index = {
@@ -225,6 +228,7 @@ class Decision:
             p_other_place,
             belief,
             tuple(evidence),
+            tuple(exactness),
             explanation,
         )
 
@@ -267,7 +271,10 @@ class Decision:
         return Rival(
             rival.evidence.best.place.place_id,
             rival.probability,
-            together=scaling.probability(min(1.0, leader.belief + rival.belief)),
+            together=scaling.probability(
+                min(1.0, leader.belief + rival.belief),
+                exactness=max(leader.exactness, rival.exactness),
+            ),
             is_alike=min(leader.log_ratio, rival.log_ratio) > 0
             and rival.belief >= RIVAL_SHARE * leader.belief,
         )
@@ -280,10 +287,12 @@ class _Place(NamedTuple):
         evidence: for it, of this image.
         log_ratio: log likelihood ratio of that evidence.
         belief: of the filter.
-        probability: that the calibration makes of the belief.
+        exactness: of that evidence, less where the image is poor.
+        probability: that the calibration makes of belief and exactness.
     """
 
     evidence: PlaceEvidence
     log_ratio: float
     belief: float
+    exactness: float
     probability: float

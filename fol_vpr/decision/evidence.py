@@ -23,8 +23,8 @@ FEATURES = {
     'inliers': 'inliers n of the geometric verification, as log(1 + n)',
     'inlier_ratio': 'share of the matches that are inliers',
     'regions': 'image regions n that the inliers cover, as log(1 + n)',
-    'size_agreement': 'minus the |log| of how much larger one image shows the inliers than the '
-    'other',
+    'size_agreement': 'minus the |log| of the ratio of the sizes that both images show the '
+    'inliers in',
     'geometry_checked': '1 where the geometric verification was run, else 0',
 }
 """The features of a place, in the order of `PlaceEvidence.features`, and what each means."""
@@ -35,11 +35,9 @@ MORE_IS_BETTER = tuple(name for name in FEATURES if name != 'geometry_checked')
 MAX_PLACES = 6
 # Standard deviations of the similarities below this are within chance.
 MIN_SPREAD = 1e-3
-# Least agreement of sizes: one image shows the inliers twice as large. Also where there is none to
-# measure.
+# Least agreement of sizes: one image shows the inliers twice as large. Also the value where it was
+# not measured.
 MIN_AGREEMENT = -math.log(2.0)
-# Inliers without which their size is chance.
-MIN_MEASURED = 8
 # Largest match margin: log of twenty times as many matches as any other place.
 MAX_MARGIN = 3.0
 
@@ -82,7 +80,8 @@ class PlaceEvidence:
     Attributes:
         best: the verified hypothesis with most inliers, or the first one where none is verified.
         members: `Place.index` of all of them.
-        features: [F] numbers named by `FEATURES`, each the maximum over the hypotheses.
+        features: [F] numbers named by `FEATURES`, each the maximum over the hypotheses, but
+            `size_agreement`, which is that of `best`.
     """
 
     best: PlaceHypothesis
@@ -167,21 +166,15 @@ def _geometry(group: list[PlaceHypothesis]) -> tuple[float, float, float, float,
         math.log1p(max(h.inliers for h in checked)),
         max(h.inliers / h.matches if h.matches else 0.0 for h in checked),
         math.log1p(max(h.regions for h in checked)),
-        _size_agreement(max(checked, key=lambda h: (h.inliers, -h.rank))),
+        _size_agreement(_best(group).size_ratio),
         1.0,
     )
 
 
-def _size_agreement(hypothesis: PlaceHypothesis) -> float:
+def _size_agreement(ratio: float) -> float:
     """0 where both images show the inliers equally large, down to `MIN_AGREEMENT`.
 
-    A camera that is nearer to what it sees, or farther from it, than that of the reference sees it
-    larger or smaller. A camera that turned does not.
+    A camera that is nearer to what it sees than that of the reference, or farther from it, sees it
+    larger or smaller. A camera that only turned sees it in nearly the same size.
     """
-    query, reference, inlier = hypothesis.query_xy, hypothesis.reference_xy, hypothesis.inlier
-    if query is None or reference is None or inlier is None or inlier.sum() < MIN_MEASURED:
-        return MIN_AGREEMENT
-    sizes = [np.linalg.norm(xy[inlier] - xy[inlier].mean(axis=0)) for xy in (query, reference)]
-    if min(sizes) <= 0:
-        return MIN_AGREEMENT
-    return max(MIN_AGREEMENT, -abs(math.log(sizes[0] / sizes[1])))
+    return max(MIN_AGREEMENT, -abs(math.log(ratio))) if ratio > 0 else MIN_AGREEMENT

@@ -192,6 +192,7 @@ def verify_hypotheses(
             hypothesis,
             inliers=geometry.inliers,
             regions=geometry.regions,
+            size_ratio=geometry.size_ratio,
             verification=_passed(geometry),
             query_xy=pair.query_xy,
             reference_xy=pair.reference_xy,

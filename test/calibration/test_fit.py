@@ -51,7 +51,11 @@ def test_no_weight_is_against_what_is_known_to_be_better(fitted):
     weights = dict(zip(FEATURES, fitted.calibration.weights, strict=True))
     assert all(weight >= 0 for name, weight in weights.items() if name != 'geometry_checked')
     assert weights['similarity'] + weights['inliers'] + weights['similarity_margin'] > 0
-    assert [each.name for each in fitted.evidence()] == list(FEATURES)
+    rows = fitted.evidence()
+    assert [each.name for each in rows] == list(FEATURES)
+    calibration = fitted.calibration
+    assert [each.weight for each in rows] == calibration.weights.tolist()
+    assert [each.exact_weight for each in rows] == calibration.exact_weights.tolist()
 
 
 def test_it_says_what_it_was_made_from(fitted):

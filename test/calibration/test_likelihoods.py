@@ -77,6 +77,37 @@ def test_what_tells_the_right_place_from_one_beside_it_is_its_exactness():
     assert [learned.log_ratio(each) > 0 for each in features[:2]] == [True, True]
 
 
+def test_the_size_of_what_is_seen_may_tell_them_apart():
+    rng = np.random.default_rng(1)
+    examples = []
+    for number in range(60):
+        right = replace(hypothesis(5, 0.8, 200, 90), size_ratio=float(rng.uniform(0.9, 1.1)))
+        beside = replace(hypothesis(6, 0.8, 200, 90, rank=1), size_ratio=rng.choice([0.7, 1.4]))
+        seen = observation(number, [right, beside, hypothesis(20, 0.5, 200, 5, rank=2)])
+        examples.append(CalibrationExample(seen, frozenset([5]), None))
+    learned = likelihoods.fit_likelihood_ratios(examples, NEAR)
+    weights = dict(zip(FEATURES, learned.exact_weights.tolist(), strict=True))
+    assert weights.pop('size_agreement') > 1 > max(weights.values())
+
+
+def test_the_probability_depends_on_the_exactness_as_far_as_it_told_right_from_wrong():
+    """In half of the images the place beside the right one leads, which shows fewer inliers."""
+    rng = np.random.default_rng(2)
+    examples = []
+    for number in range(120):
+        right, beside = rng.integers(110, 150), rng.integers(50, 90)
+        found = [hypothesis(5, 0.9, 200, int(right)), hypothesis(6, 0.8, 200, int(beside), 1)]
+        if number // 6 % 2:  # no reference of the right place is found
+            found = [replace(found[1], rank=0), hypothesis(20, 0.5, 200, 5, 1)]
+        masked = observation(number, [hypothesis(30, 0.5, 200, 5)])
+        positives = frozenset([5])
+        seen = observation(number, found)
+        examples.append(CalibrationExample(seen, positives, masked))
+    found_with = fit.fit_calibration([CalibrationDrive('drive', examples)], NEAR, {}).calibration
+    assert found_with.exact_weights.any()
+    assert found_with.place_scaling.exactness_slope > 0.1
+
+
 def test_without_places_beside_the_right_one_nothing_depends_on_the_exactness():
     few = with_a_place_beside(likelihoods.MIN_BESIDE - 1, NEAR)
     far = with_a_place_beside(40, CONFIG)
@@ -145,14 +176,14 @@ def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):
 
 def test_what_is_shown_of_a_part_is_scaled_by_the_others():
     def statements(right: int, count: int = 100) -> list:
-        return [FilterBelief(0.5, 1.0, 0.0, i < right, 0.5, i < right) for i in range(count)]
+        return [FilterBelief(0.5, 1.0, 2.0, i < right, 0.5, i < right) for i in range(count)]
 
     parts = [statements(100), statements(10), statements(10)]
     for fit_scaling, bins in zip(
         (fit_place_scaling, fit_outside_scaling), fit.held_out_reliability(parts), strict=True
     ):
         few, more = (
-            fit_scaling([*one, *other]).probability(0.5)
+            fit_scaling([*one, *other]).probability(0.5, 1.0, 2.0)
             for one, other in ((parts[1], parts[2]), (parts[0], parts[1]))
         )
         assert few < 0.35 < more

@@ -10,7 +10,8 @@ from helpers.decision.observations import clear, hypothesis, observation, place,
 
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import LocalizationState, Pose, Verification
-from fol_vpr.decision import FEATURES, PlattScaling, collect_evidence
+from fol_vpr.decision import FEATURES, Calibration, PlattScaling, collect_evidence
+from fol_vpr.decision.verdict import judge
 from fol_vpr.errors import InputError
 
 UNKNOWN, NOT_IN_MAP, AMBIGUOUS, LOCALIZED = LocalizationState
@@ -176,18 +177,43 @@ def test_what_is_beside_a_place_has_its_share_of_the_probability():
     assert probability(2.0) < probability(1.0) < probability(0.0)
 
 
+def exact(weight: float = 1.0, slope: float = 0.5) -> Calibration:
+    """Inliers tell a place from one beside it."""
+    weights = np.zeros(len(FEATURES))
+    weights[list(FEATURES).index('inliers')] = weight
+    scaling = replace(CALIBRATED.place_scaling, exactness_slope=slope)
+    return replace(CALIBRATED, exact_weights=weights, place_scaling=scaling)
+
+
 def test_evidence_that_a_place_beside_would_not_show_makes_it_more_probable():
     def probability(weight: float, slope: float) -> float:
-        weights = np.zeros(len(FEATURES))
-        weights[list(FEATURES).index('inliers')] = weight
-        exact = replace(
-            CALIBRATED,
-            exact_weights=weights,
-            place_scaling=replace(CALIBRATED.place_scaling, exactness_slope=slope),
-        )
-        return decision(calibration=exact).update(clear(0, 5)).probabilities[5]
+        update = decision(calibration=exact(weight, slope)).update
+        return update(clear(0, 5)).probabilities[5]
 
     assert probability(1.0, 0.5) > probability(0.0, 0.5) == probability(1.0, 0.0)
+
+
+def test_what_a_poor_image_shows_of_a_place_counts_for_less_as_exactness():
+    seen = clear(0, 5)
+    clear_one, poor_one = (
+        decision(calibration=exact()).update(replace(seen, quality=quality))
+        for quality in (1.0, 0.1)
+    )
+    assert poor_one.exactness == pytest.approx([0.1 * each for each in clear_one.exactness])
+    assert clear_one.exactness[0] != 0
+
+
+@pytest.mark.parametrize('second', [290, 150, 60])
+def test_two_places_together_are_no_less_probable_than_each_of_them(second, monkeypatch):
+    judged = []
+    monkeypatch.setattr(
+        'fol_vpr.decision.decision.judge', lambda *given: judged.append(given[0]) or judge(*given)
+    )
+    decision(replace(CONFIG, consecutive=9), exact(3.0, 1.0)).update(
+        observation(0, two_places(300, second=second))
+    )
+    (situation,) = judged
+    assert situation.rival.together >= situation.leader.probability
 
 
 def test_any_other_place_is_no_more_probable_than_what_is_left_for_it():

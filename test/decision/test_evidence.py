@@ -10,13 +10,12 @@ import pytest
 from helpers.decision.observations import hypothesis, place
 
 from fol_vpr.config import VerificationConfig
-from fol_vpr.datatypes import Candidate, PlaceHypothesis
+from fol_vpr.datatypes import Candidate, PlaceHypothesis, Verification
 from fol_vpr.decision import FEATURES, Observation, collect_evidence
 from fol_vpr.decision.evidence import (
     MAX_MARGIN,
     MAX_PLACES,
     MIN_AGREEMENT,
-    MIN_MEASURED,
     MIN_SPREAD,
 )
 
@@ -95,45 +94,32 @@ def test_the_geometry_of_a_place_is_the_best_that_one_of_its_references_has():
     assert (empty['inlier_ratio'], empty['geometry_checked']) == (0.0, 1.0)
 
 
-def seen_at(
-    scale: float, inliers: int = 40, spread: float = 100.0, **fields: object
-) -> PlaceHypothesis:
-    """A query that shows the inliers larger than the reference, turned and moved besides."""
-    rng = np.random.default_rng(2)
-    reference = rng.normal(300, spread, (2 * inliers, 2))
-    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
-    query = scale * reference @ turn + [40.0, -25.0]
-    query[inliers:] = rng.uniform(0, 640, (inliers, 2))
-    return replace(
-        hypothesis(0, 0.9, 2 * inliers, inliers),
-        query_xy=query,
-        reference_xy=reference,
-        inlier=np.arange(2 * inliers) < inliers,
-        **fields,
-    )
-
-
 @pytest.mark.parametrize(
-    ('hypothesis_of', 'expected'),
+    ('ratio', 'expected'),
     [
-        (seen_at(1.0), 0.0),
-        (seen_at(1.25), -math.log(1.25)),
-        (seen_at(1 / 1.25), -math.log(1.25)),
-        (seen_at(3.0), MIN_AGREEMENT),
-        (seen_at(1.0, inliers=MIN_MEASURED - 1), MIN_AGREEMENT),
-        (seen_at(1.0, spread=0.0), MIN_AGREEMENT),
-        (hypothesis(0, 0.9, 40, 40), MIN_AGREEMENT),
-        (hypothesis(0, 0.9, 40), MIN_AGREEMENT),
+        (1.0, 0.0),
+        (1.25, -math.log(1.25)),
+        (0.8, -math.log(1.25)),
+        (3.0, MIN_AGREEMENT),
+        (0.2, MIN_AGREEMENT),
+        (math.nan, MIN_AGREEMENT),
     ],
 )
-def test_how_much_larger_one_image_shows_the_inliers_is_measured(hypothesis_of, expected):
-    (one,) = evidence_of({0: 0.9}, [hypothesis_of])
-    assert one['size_agreement'] == pytest.approx(expected, abs=1e-9)
+def test_sizes_agree_less_the_larger_or_smaller_one_image_shows_the_inliers(ratio, expected):
+    (one,) = evidence_of({0: 0.9}, [replace(hypothesis(0, 0.9, 99, 50), size_ratio=ratio)])
+    assert one['size_agreement'] == pytest.approx(expected)
+    (unchecked,) = evidence_of({0: 0.9}, [hypothesis(0, 0.9, 99)])
+    assert unchecked['size_agreement'] == MIN_AGREEMENT
 
 
-def test_sizes_are_those_of_the_reference_with_most_inliers():
-    other = replace(seen_at(1.0, inliers=20), place=place(1), rank=1)
-    (one,) = evidence_of({0: 0.9, 1: 0.9}, [seen_at(1.25), other], CONFIG)
+def test_the_sizes_of_a_place_are_those_of_the_reference_that_is_believed():
+    near = replace(hypothesis(0, 0.9, 99, 39), size_ratio=1.0)
+    believed = replace(hypothesis(1, 0.9, 99, 50, rank=1), size_ratio=1.25)
+    unverified = replace(
+        hypothesis(2, 0.9, 99, 60, rank=2), size_ratio=1.1, verification=Verification.LOCAL
+    )
+    seen = [near, believed, unverified]
+    (one,) = evidence_of({0: 0.9, 1: 0.9, 2: 0.9}, seen, CONFIG)
     assert one['size_agreement'] == pytest.approx(-math.log(1.25))
 
 

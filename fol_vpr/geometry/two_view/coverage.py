@@ -55,6 +55,21 @@ def _cells(xy: np.ndarray, across: int) -> np.ndarray:
     return np.asarray(cells[:, 0] * 10_000 + cells[:, 1])
 
 
+def size_ratio(query: np.ndarray, reference: np.ndarray) -> float:
+    """How large the query's image shows the same points, as a multiple of the reference's.
+
+    The size of points is the root of their mean squared distance from their mean.
+
+    Args:
+        query, reference: [K, 2] rescaled positions of the same points.
+
+    Returns:
+        The ratio; NaN where all points of an image lie on one another.
+    """
+    sizes = [np.linalg.norm(xy - xy.mean(axis=0)) for xy in (query, reference)]
+    return float(sizes[0] / sizes[1]) if min(sizes) > 0 else math.nan
+
+
 def min_spread(xy: np.ndarray) -> float:
     """Standard deviation of positions [K, 2] along their narrowest direction, pixels."""
     if len(xy) < 2:

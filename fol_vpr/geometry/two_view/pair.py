@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +42,8 @@ class PairGeometry:
         regions: number of cells, 1/24 of the image's longer side wide, that the inliers cover, in
             the image where they cover fewer. Local features are denser than the network's
             patches, so many inliers may lie on one patch; this counts about the patches.
+        size_ratio: how large the query's image shows the inliers, as a multiple of the
+            reference's, both with 640 pixels along the longer side; NaN with fewer than 8 inliers.
         verified: whether inliers, their fraction of the matches and regions reach the configured
             minimum, and the inliers do not lie on one line.
         model: 'essential' with both cameras, 'fundamental' without; '' where none was found. With
@@ -61,6 +64,7 @@ class PairGeometry:
         default_factory=lambda: np.zeros(0, bool), compare=False, repr=False
     )
     relative: RelativePose | None = field(default=None, compare=False, repr=False)
+    size_ratio: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +260,7 @@ def _judged(
         model=support.model.value,
         inlier=inlier,
         relative=support.relative if verified else None,
+        size_ratio=coverage.size_ratio(*seen) if inliers >= MIN_MATCHES else math.nan,
     )
 
 

@@ -52,6 +52,24 @@ def test_outliers_are_rejected(scene_views):
     assert 300 <= result.inliers < 340
 
 
+@pytest.mark.parametrize(('nearer', 'size'), [(0.0, SIZE), (2.0, SIZE), (2.0, (1920, 1440))])
+def test_what_a_camera_came_nearer_to_is_larger_in_any_resolution(nearer, size):
+    points = np.random.default_rng(4).uniform([-4, -3, 9.9], [4, 3, 10.1], (400, 3))
+    query = project(points, 0.0, np.array([0.0, 0.0, -nearer])) * (size[0] / SIZE[0])
+    reference = project(points, 0.0, np.zeros(3))
+    reference[300:] = np.random.default_rng(5).uniform([0, 0], SIZE, (100, 2))
+    found = verify_pair(query, reference, size, SIZE, CONFIG)
+    # Some of the unrelated ones agree by chance.
+    assert found.size_ratio == pytest.approx(10 / (10 - nearer), abs=0.05)
+
+
+def test_without_eight_inliers_no_size_is_compared(scene_views):
+    query, reference = scene_views
+    assert np.isnan(verify_pair(query[:7], reference[:7], SIZE, SIZE, CONFIG).size_ratio)
+    alike = np.tile(query[:1], (40, 1))
+    assert np.isnan(verify_pair(alike, alike, SIZE, SIZE, CONFIG).size_ratio)
+
+
 def test_unrelated_positions_are_not_verified():
     rng = np.random.default_rng(3)
     query, reference = rng.uniform([0, 0], SIZE, (2, 400, 2))
