@@ -19,7 +19,12 @@ from fol_vpr.calibration.likelihoods import (
     is_right,
     training_rows,
 )
-from fol_vpr.calibration.scaling import FilterBelief, fit_outside_scaling, fit_place_scaling
+from fol_vpr.calibration.scaling import (
+    FilterBelief,
+    PlaceBelief,
+    fit_outside_scaling,
+    fit_place_scaling,
+)
 from fol_vpr.config import VerificationConfig
 from fol_vpr.decision import (
     FEATURES,
@@ -198,19 +203,14 @@ def _filter_belief(
     result = decision.update(observation)
     belief = result.belief
     assert belief is not None
-    outside = masked or not example.positives
-    if not belief.probabilities:
-        return FilterBelief(None, 0.0, 0.0, False, belief.p_outside_map, outside)
-    leader = int(np.argmax(np.multiply(belief.probabilities, belief.shares)))
-    evidence = result.evidence[leader]
-    return FilterBelief(
-        belief.probabilities[leader],
-        belief.shares[leader],
-        result.exactness[leader],
-        not masked and is_right(evidence, example.positives),
-        belief.p_outside_map,
-        outside,
+    columns = zip(
+        belief.probabilities, belief.shares, result.exactness, result.evidence, strict=True
     )
+    places = tuple(
+        PlaceBelief(p, share, exactness, not masked and is_right(evidence, example.positives))
+        for p, share, exactness, evidence in columns
+    )
+    return FilterBelief(places, belief.p_outside_map, masked or not example.positives)
 
 
 def held_out_reliability(
@@ -231,10 +231,8 @@ def held_out_reliability(
         scale_place, scale_outside = fit_place_scaling(others), fit_outside_scaling(others)
         for b in part:
             outside.append((scale_outside.probability(b.p_outside_map), b.is_outside_map))
-            if b.p_place is not None:
-                place.append(
-                    (scale_place.probability(b.p_place, b.share, b.exactness), b.is_right)
-                )
+            if (leader := b.leader(scale_place)) is not None:
+                place.append((leader[1], leader[0].is_right))
     return (
         reliability_bins([p for p, _ in place], [r for _, r in place]),
         reliability_bins([p for p, _ in outside], [r for _, r in outside]),

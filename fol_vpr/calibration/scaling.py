@@ -1,10 +1,10 @@
 """Scalings of the filter's belief to probabilities, fitted to what drives showed.
 
-A scaling is a logistic regression on the log odds of the belief (`PlattScaling`). Images of one
-corner may all be right, and then tell nothing of how wrong the belief can be elsewhere: a
-regression of them alone makes every answer certain. The parameters therefore have a normal
-distribution beforehand, around those of maps without a calibration, and images move them as far as
-they tell more (maximum a posteriori).
+A scaling is a logistic regression on the log odds of the belief, the place's share in it and how
+exact the place is (`PlattScaling`). Images of one corner may all be right, and then tell nothing
+of how wrong the belief can be elsewhere: a regression of them alone makes every answer certain.
+The parameters therefore have a normal distribution beforehand, around those of maps without a
+calibration, and images move them as far as they tell more (maximum a posteriori).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,23 @@ DEPENDENT = 12
 # Standard deviations beforehand of the slope, of the slopes of the share and of the exactness, and
 # of the offset. With them, about 100 images weigh as much as what is known beforehand.
 DEVIATIONS = (0.3, 1.0, 0.3, 0.5)
+ROUNDS = 10
+
+
+class PlaceBelief(NamedTuple):
+    """The belief of the filter in a place after an image, and the truth.
+
+    Attributes:
+        belief: in the place with its neighbours, 0 to 1.
+        share: fraction of `belief` that belongs to the place itself.
+        exactness: of the place in that image, see `Calibration.exactness`.
+        is_right: whether it is the right place.
+    """
+
+    belief: float
+    share: float
+    exactness: float
+    is_right: bool
 
 
 @dataclass(frozen=True)
@@ -31,30 +49,43 @@ class FilterBelief:
     """The belief of the filter after an image, and the truth.
 
     Attributes:
-        p_place: belief in the leading place with its neighbours, 0 to 1; None where the image
-            shows no place.
-        share: fraction of `p_place` that belongs to the leading place itself.
-        exactness: of the leading place, see `Calibration.exactness`.
-        is_right: whether the leading place is the right one.
+        places: that the image shows, maybe none.
         p_outside_map: belief that the map does not have the place, 0 to 1.
         is_outside_map: whether the map does not have it.
     """
 
-    p_place: float | None
-    share: float
-    exactness: float
-    is_right: bool
+    places: tuple[PlaceBelief, ...]
     p_outside_map: float
     is_outside_map: bool
 
+    def leader(self, scaling: PlattScaling) -> tuple[PlaceBelief, float] | None:
+        """The most probable place by a scaling, and its probability; None where there is none."""
+        if not self.places:
+            return None
+        probabilities = [scaling.probability(*place[:3]) for place in self.places]
+        best = int(np.argmax(probabilities))
+        return self.places[best], probabilities[best]
+
 
 def fit_place_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:
-    """From the belief in the leading place to the probability that it is right."""
-    led = [b for b in beliefs if b.p_place is not None]
-    inputs = [
-        (log_odds(b.p_place or 0.0), math.log(max(b.share, MIN_SHARE)), b.exactness) for b in led
-    ]
-    return _fit(inputs, [b.is_right for b in led], DEFAULTS.place_scaling)
+    """From belief and exactness of the leading place to the probability that it is right.
+
+    Which place leads depends on the scaling itself, so the fit is repeated until it names the same
+    leading places again, at most `ROUNDS` times.
+    """
+    scaling = DEFAULTS.place_scaling
+    before: list[PlaceBelief] | None = None
+    for _ in range(ROUNDS):
+        led = [found[0] for b in beliefs if (found := b.leader(scaling)) is not None]
+        if led == before:
+            break
+        before = led
+        inputs = [
+            (log_odds(each.belief), math.log(max(each.share, MIN_SHARE)), each.exactness)
+            for each in led
+        ]
+        scaling = _fit(inputs, [each.is_right for each in led], DEFAULTS.place_scaling)
+    return scaling
 
 
 def fit_outside_scaling(beliefs: Sequence[FilterBelief]) -> PlattScaling:

@@ -26,7 +26,10 @@ MIN_SHARE = 1e-3
 
 @dataclass(frozen=True)
 class PlattScaling:
-    """Turns a belief of the filter into a probability: logistic regression on its log odds.
+    """Turns a belief of the filter into a probability by logistic regression.
+
+    Its inputs are the log odds of the belief, the log of the place's own share in the belief, and
+    how exact the place is.
 
     Source: Platt, "Probabilistic outputs for support vector machines", 1999.
 

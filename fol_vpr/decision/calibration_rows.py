@@ -246,7 +246,13 @@ def _from_version_2(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_version_3(value: dict[str, Any]) -> dict[str, Any]:
-    """A calibration of version 3 as one of version 4, whose exactness is always 0."""
+    """A calibration of version 3 as one of version 4, whose exactness is always 0.
+
+    Raises:
+        ValueError: it has a feature that version 3 did not have.
+    """
+    if 'size_agreement' in value['features']:
+        raise ValueError('version 3 has no feature size_agreement')
     known = {name: {**value['features'][name], 'exact_weight': 0.0} for name in value['features']}
     added = {'mean': 0.0, 'scale': 1.0, 'weight': 0.0, 'exact_weight': 0.0}
     scalings = {

@@ -1,8 +1,8 @@
 """What an image amounts to: LOCALIZED, NOT_IN_MAP, AMBIGUOUS or UNKNOWN.
 
 The evidence of the image becomes likelihood ratios, the filter turns those of all images so far
-into a belief, the calibration turns the belief into probabilities, and the setting `probability`
-says how probable a statement has to be.
+into a belief, the calibration turns the belief, and how exact each place is in this image, into
+probabilities, and the setting `probability` says how probable a statement has to be.
 
 A map without a calibration takes the same path with `calibration.DEFAULTS`. These order the
 places, but the result is not a probability: none is published, LOCALIZED also needs a place that

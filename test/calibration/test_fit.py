@@ -12,7 +12,8 @@ from helpers.decision.observations import EVERYWHERE, clear, place
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit_calibration
 from fol_vpr.calibration.drives import masked_references
-from fol_vpr.calibration.fit import FilterBelief, held_out_reliability
+from fol_vpr.calibration.fit import held_out_reliability
+from fol_vpr.calibration.scaling import FilterBelief, PlaceBelief
 from fol_vpr.config import VerificationConfig
 from fol_vpr.datatypes import Pose
 from fol_vpr.decision import FEATURES, Decision, collect_evidence
@@ -109,12 +110,13 @@ def test_the_error_that_is_shown_is_that_of_the_probabilities_that_are_published
     def part():
         for share in rng.choice([0.2, 1.0], 400):
             right = bool(rng.random() < (0.9 if share == 1 else 0.2))
-            yield FilterBelief(0.9, float(share), 0.0, right, 0.1, False)
+            place = PlaceBelief(0.9, float(share), 0.0, right)
+            yield FilterBelief((place,), 0.1, False)
 
     parts = [list(part()) for _ in range(4)]
     place, _ = held_out_reliability(parts)
     shown = sum(each.count * each.said for each in place) / sum(each.count for each in place)
-    right = np.mean([belief.is_right for part in parts for belief in part])
+    right = np.mean([belief.places[0].is_right for part in parts for belief in part])
     assert shown == pytest.approx(right, abs=0.02)
 
 

@@ -11,7 +11,12 @@ from helpers.decision.calibration_drives import drive
 from helpers.decision.observations import hypothesis, observation
 
 from fol_vpr.calibration import CalibrationDrive, CalibrationExample, fit, likelihoods
-from fol_vpr.calibration.scaling import FilterBelief, fit_outside_scaling, fit_place_scaling
+from fol_vpr.calibration.scaling import (
+    FilterBelief,
+    PlaceBelief,
+    fit_outside_scaling,
+    fit_place_scaling,
+)
 from fol_vpr.config import VerificationConfig
 from fol_vpr.decision import FEATURES, PlattScaling, collect_evidence
 
@@ -176,7 +181,10 @@ def test_each_part_is_judged_by_what_the_others_taught(monkeypatch):
 
 def test_what_is_shown_of_a_part_is_scaled_by_the_others():
     def statements(right: int, count: int = 100) -> list:
-        return [FilterBelief(0.5, 1.0, 2.0, i < right, 0.5, i < right) for i in range(count)]
+        return [
+            FilterBelief((PlaceBelief(0.5, 1.0, 2.0, i < right),), 0.5, i < right)
+            for i in range(count)
+        ]
 
     parts = [statements(100), statements(10), statements(10)]
     for fit_scaling, bins in zip(

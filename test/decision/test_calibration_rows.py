@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +57,20 @@ VERSION_1 = (
     '"calibration_error_nowhere": 0.037516812927227895, '
     '"reliability": [[122, 0.035205677025041876, 0.0], [202, 0.9820417631311749, '
     '0.9653465346534653]]}}'
+)
+# As version 3 of the format was written.
+VERSION_3 = (
+    '{"version": 3, "features": {"similarity": {"mean": -1.0, "scale": 0.5, "weight": 0.0}, '
+    '"similarity_zscore": {"mean": -0.75, "scale": 0.75, "weight": 0.2}, "similarity_margin": '
+    '{"mean": -0.5, "scale": 1.0, "weight": 0.4}, "matches": {"mean": -0.25, "scale": 1.25, '
+    '"weight": 0.6}, "match_margin": {"mean": 0.0, "scale": 1.5, "weight": 0.8}, "inliers": '
+    '{"mean": 0.25, "scale": 1.75, "weight": 1.0}, "inlier_ratio": {"mean": 0.5, "scale": '
+    '2.0, "weight": 1.2}, "regions": {"mean": 0.75, "scale": 2.25, "weight": 1.4}, '
+    '"geometry_checked": {"mean": 1.0, "scale": 2.5, "weight": 1.6}}, "offset": -0.3, '
+    '"miss_rate": 0.1, "repeat_rate": 0.2, "place_scaling": {"slope": 0.7, "offset": -0.2, '
+    '"share_slope": 1.5}, "outside_scaling": {"slope": 0.9, "offset": 0.4, "share_slope": '
+    '0.0}, "settings": {"verification.place_radius": 0.4}, "provenance": {"drives": '
+    '["monday"], "images": 100}}'
 )
 
 
@@ -130,10 +143,13 @@ def test_garbage_is_refused_with_the_remedy(path, value):
 
 
 @pytest.mark.parametrize('name', FEATURES)
-def test_what_speaks_for_a_place_speaks_against_none(name):
-    rows = changed(f'features {name} weight', -0.1)
+@pytest.mark.parametrize(
+    ('key', 'column'), [('weight', 'weights'), ('exact_weight', 'exact_weights')]
+)
+def test_what_speaks_for_a_place_speaks_against_none(name, key, column):
+    rows = changed(f'features {name} {key}', -0.1)
     if name not in MORE_IS_BETTER:
-        assert calibration_from_rows(rows, 'm.folmap').weights.min() == -0.1
+        assert getattr(calibration_from_rows(rows, 'm.folmap'), column).min() == -0.1
         return
     with pytest.raises(MapError, match='negative'):
         calibration_from_rows(rows, 'm.folmap')
@@ -193,33 +209,38 @@ def test_version_1_names_settings_as_they_are_called_today():
     assert 'settings' not in read.provenance
 
 
-def version_3() -> dict[str, Any]:
-    """A calibration as version 3 wrote it."""
-    value = json.loads(calibration_to_rows(LEARNED)[ROW])
-    del value['features']['size_agreement'], value['exact_offset']
-    for each in value['features'].values():
-        del each['exact_weight']
-    for each in (value['place_scaling'], value['outside_scaling']):
-        del each['exactness_slope']
-    return {**value, 'version': 3}
-
-
 def test_version_3_says_of_every_image_what_it_said():
-    read = calibration_from_rows({ROW: json.dumps(version_3())}, 'm.folmap')
-    features = np.linspace(0.3, 2, len(FEATURES))
+    read = calibration_from_rows({ROW: VERSION_3}, 'm.folmap')
     new = list(FEATURES).index('size_agreement')
-    old = [row for row in range(len(FEATURES)) if row != new]
-    expected = (features - LEARNED.mean) / LEARNED.scale * LEARNED.weights
-    assert read.log_ratio(features) == pytest.approx(expected[old].sum() + LEARNED.offset)
+    features = np.linspace(0.3, 2, len(FEATURES))
+    old = np.delete(features, new)
+    columns = json.loads(VERSION_3)['features'].values()
+    expected = sum(
+        (value - column['mean']) / column['scale'] * column['weight']
+        for value, column in zip(old, columns, strict=True)
+    )
+    assert read.log_ratio(features) == pytest.approx(expected - 0.3)
+    features[new] = -0.6
+    assert read.log_ratio(features) == pytest.approx(expected - 0.3)
     said = read.place_scaling.probability(0.8, 0.7, read.exactness(features))
     assert said == PlattScaling(0.7, -0.2, 1.5).probability(0.8, 0.7)
-    assert read.settings == LEARNED.settings
+    assert (read.miss_rate, read.repeat_rate) == (0.1, 0.2)
+    assert read.outside_scaling == PlattScaling(0.9, 0.4)
+    assert read.settings == {'verification.place_radius': 0.4}
+    assert read.provenance == {'drives': ['monday'], 'images': 100}
     assert calibration_from_rows(calibration_to_rows(read), 'm.folmap') == read
+
+
+def test_version_3_has_no_feature_of_version_4():
+    value = json.loads(VERSION_3)
+    value['features']['size_agreement'] = value['features']['regions']
+    with pytest.raises(MapError, match=r'no feature size_agreement'):
+        calibration_from_rows({ROW: json.dumps(value)}, 'm.folmap')
 
 
 def version_2(recorded: object) -> dict[str, str]:
     """A calibration as version 2 wrote it, with these settings in what it was made from."""
-    value = version_3()
+    value = json.loads(VERSION_3)
     del value['settings']
     provenance = {**value['provenance'], 'settings': recorded}
     return {ROW: json.dumps({**value, 'version': 2, 'provenance': provenance})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -112,13 +113,15 @@ def test_sizes_agree_less_the_larger_or_smaller_one_image_shows_the_inliers(rati
     assert unchecked['size_agreement'] == MIN_AGREEMENT
 
 
-def test_the_sizes_of_a_place_are_those_of_the_reference_that_is_believed():
+@pytest.mark.parametrize('order', itertools.permutations(range(3)))
+def test_the_sizes_of_a_place_are_those_of_the_reference_that_is_believed(order):
     near = replace(hypothesis(0, 0.9, 99, 39), size_ratio=1.0)
-    believed = replace(hypothesis(1, 0.9, 99, 50, rank=1), size_ratio=1.25)
+    believed = replace(hypothesis(1, 0.9, 99, 50), size_ratio=1.25)
     unverified = replace(
-        hypothesis(2, 0.9, 99, 60, rank=2), size_ratio=1.1, verification=Verification.LOCAL
+        hypothesis(2, 0.9, 99, 60), size_ratio=1.1, verification=Verification.LOCAL
     )
-    seen = [near, believed, unverified]
+    found = [near, believed, unverified]
+    seen = [replace(found[row], rank=rank) for rank, row in enumerate(order)]
     (one,) = evidence_of({0: 0.9, 1: 0.9, 2: 0.9}, seen, CONFIG)
     assert one['size_agreement'] == pytest.approx(-math.log(1.25))
 
