@@ -1,4 +1,4 @@
-"""Opens files that a user or a stranger gives: regular files only, of a limited size. Writes text.
+"""Opens files that a user or a stranger gives: regular files only, of a limited size. Writes some.
 
 A FIFO or a device in place of a file would block the program for good, or never end; a pointer
 file of Git LFS looks like a damaged file. Both are named here, once for all parts.
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from fol_vpr.errors import FolVprError, InputError, StorageError
 
@@ -212,25 +212,60 @@ def natural_key(path: str) -> tuple[tuple[object, ...], str]:
 def atomic_text(path: str | Path) -> Iterator[TextIO]:
     """Write a text file that appears at `path` as a whole or not at all.
 
+    Where `path` is a link, the file that it leads to is replaced and the link stays. A device, a
+    pipe and what lies in /dev are written to as they are: nothing takes their place.
+
     Raises:
         StorageError: no such folder, no permission, or no space; an existing file stays.
     """
-    path = Path(path)
+    with _atomic(Path(path), 'w', encoding='utf-8', newline='') as file:
+        yield file
+
+
+@contextmanager
+def atomic_bytes(path: str | Path) -> Iterator[BinaryIO]:
+    """Write a file of bytes as `atomic_text` writes one of text.
+
+    Raises:
+        StorageError: as `atomic_text`.
+    """
+    with _atomic(Path(path), 'wb') as file:
+        yield file
+
+
+@contextmanager
+def _atomic(path: Path, mode: str, **options: Any) -> Iterator[Any]:
     partial: str | None = None
     try:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        with open(handle, 'w', encoding='utf-8', newline='') as file:
-            os.fchmod(handle, 0o666 & ~_umask())
+        if is_written_in_place(path):
+            # Behind a name of /dev there may be the file that the shell has opened.
+            with open(path, mode.replace('w', 'a'), **options) as file:
+                yield file
+            return
+        target = Path(os.path.realpath(path))
+        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.')
+        with open(handle, mode, **options) as file:
+            os.fchmod(handle, 0o666 & ~umask())
             yield file
             file.flush()
             os.fsync(handle)
-        os.replace(partial, path)
+        os.replace(partial, target)
         partial = None
     except OSError as error:
         raise not_written(path, error) from error
     finally:
         if partial is not None:
             os.unlink(partial)
+
+
+def is_written_in_place(path: Path) -> bool:
+    """Whether a device, a pipe or a folder is there, or `path` lies in /dev."""
+    if path.absolute().parts[:2] == ('/', 'dev'):
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def not_written(path: Path, error: OSError) -> StorageError:
@@ -248,7 +283,8 @@ def not_written(path: Path, error: OSError) -> StorageError:
     )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
+def umask() -> int:
+    """The permissions that new files of this process do not get."""
+    mask = os.umask(0o077)
     os.umask(mask)
     return mask

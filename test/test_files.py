@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
+from helpers.disk_limits import small_files
 
-from fol_vpr.errors import InputError, WeightsError
+from fol_vpr.errors import InputError, StorageError, WeightsError
 from fol_vpr.files import (
+    atomic_bytes,
+    atomic_text,
     check_regular_file,
     natural_key,
     open_file,
@@ -131,3 +137,64 @@ def test_text_from_strangers_is_printable(text, shown):
 )
 def test_natural_order(names):
     assert sorted(set(names), key=natural_key) == names
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / 'results').mkdir()
+    file, link = tmp_path / 'results' / 'today.json', tmp_path / 'latest.json'
+    file.write_text('old')
+    link.symlink_to('results/today.json')
+    with atomic_text(link) as stream:
+        stream.write('new')
+    assert link.is_symlink() and file.read_text() == 'new'
+    file.unlink()
+    with atomic_bytes(link) as stream:
+        stream.write(b'newer')
+    assert link.is_symlink() and file.read_bytes() == b'newer'
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    path, read = tmp_path / 'fifo', []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: read.append(path.read_text()), daemon=True)
+    reader.start()
+    with atomic_text(path) as stream:
+        stream.write('through it')
+    reader.join(10)
+    assert read == ['through it'] and path.is_fifo()
+    assert [each.name for each in tmp_path.iterdir()] == ['fifo']
+
+
+@pytest.mark.parametrize('to_a_file', [False, True])
+def test_the_output_of_the_program_has_a_name_in_dev(tmp_path, to_a_file):
+    """Nothing is put in place of that name, nor of the file that the shell has opened."""
+    code = (
+        'import sys\n'
+        'from fol_vpr.files import atomic_text\n'
+        'print("before", flush=True)\n'
+        'with atomic_text("/dev/stdout") as stream: stream.write("document\\n")\n'
+        'print("after", flush=True)\n'
+    )
+    before = os.lstat('/dev/stdout').st_ino
+    output = tmp_path / 'output'
+    with output.open('a') as file:
+        done = subprocess.run(
+            [sys.executable, '-c', code],
+            stdout=file if to_a_file else subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+    assert os.lstat('/dev/stdout').st_ino == before
+    said = output.read_text() if to_a_file else done.stdout
+    assert said == 'before\ndocument\nafter\n'
+
+
+def test_what_does_not_fit_leaves_the_file_that_was_there(tmp_path):
+    path = tmp_path / 'picture.png'
+    path.write_bytes(b'old')
+    with (
+        small_files(1000),
+        pytest.raises(StorageError, match=r'picture\.png cannot be written: File too large'),
+        atomic_bytes(path) as stream,
+    ):
+        stream.write(bytes(2000))
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]

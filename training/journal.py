@@ -18,9 +18,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from fol_vpr.evaluation.pictures import save_figure
+from fol_vpr.files import atomic_text
 from fol_vpr.network.tensors import to_input
 from fol_vpr.pictures.explanation import mask_panel
-from fol_vpr.pictures.images import below, beside, with_margin
+from fol_vpr.pictures.images import below, beside, with_margin, write_picture
 from fol_vpr.pictures.text import Text, text_block
 from training.module import FoLTraining
 
@@ -77,7 +79,7 @@ class MetricsFile(Logger):
     def forget_from(self, step: int) -> None:
         """Take out what was logged of this step, counted from 0, and of later ones."""
         rows = [row for row in read_metrics(self.path) if int(row['step']) < step]
-        with open(self.path, 'w', newline='', encoding='utf-8') as file:
+        with atomic_text(self.path) as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
@@ -136,7 +138,7 @@ class Journal(pl.Callback):
         sheet = mask_sheet(module, self._images)
         path = self._metrics.path.parent / 'masks' / f'epoch_{epoch:03d}.png'
         path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        write_picture(path, sheet)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image('masks', sheet, trainer.global_step, dataformats='HWC')
@@ -198,7 +200,7 @@ def draw_curves(metrics: Path, picture: Path) -> None:
     _plot(middle, 'gradient and rate', rates, log=True)
     _plot(right, 'recall on validation', recalls)
     right.set_ylim(0, 1)
-    figure.savefig(picture, dpi=90)
+    save_figure(figure, picture)
 
 
 def _plot(axis: Any, title: str, curves: dict[str, Curve], *, log: bool = False) -> None:

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from fol_vpr.errors import FolVprError, InputError, StorageError
+from fol_vpr.errors import FolVprError, InputError
+from fol_vpr.files import atomic_text
 from training.config import TrainingConfig
 from training.data.config import KINDS
 
@@ -51,10 +52,8 @@ def write_config(config: TrainingConfig, path: Path) -> None:
         StorageError: it cannot be written there.
     """
     text = yaml.safe_dump(to_plain_values(config), sort_keys=False, allow_unicode=True)
-    try:
-        path.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise StorageError(f'{path} cannot be written: {error.strerror}') from error
+    with atomic_text(path) as file:
+        file.write(text)
 
 
 def to_plain_values(value: Any) -> Any:

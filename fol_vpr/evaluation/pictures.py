@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.outcomes import GREEN, ORANGE, Outcome, answers_by_outcome
 from fol_vpr.evaluation.reliability import Bin, calibration_error
 from fol_vpr.evaluation.report import UNTRAINED, Evaluation
+from fol_vpr.files import atomic_bytes
 from fol_vpr.pictures import decoded
 
 if TYPE_CHECKING:
@@ -301,10 +303,13 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     # Equal axes find their limits only when they are drawn. The layout is made before that, for
     # the labels of other limits: drawn once, it would cut off wider ones.
     figure.draw_without_rendering()
+    path, picture = Path(path), io.BytesIO()
     try:
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:
+        figure.savefig(picture, dpi=110, format=path.suffix.removeprefix('.').lower() or None)
+    except ValueError as error:
         raise StorageError(
-            f'the picture {path} cannot be written: {error}; give a folder that can be '
-            'written, and a name that ends in .png, .jpg, .svg or .pdf'
+            f'the picture {path} cannot be written: {error}; give a name that ends in .png, .jpg, '
+            '.svg or .pdf'
         ) from error
+    with atomic_bytes(path) as file:
+        file.write(picture.getvalue())

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from fol_vpr.errors import InputError, StorageError
+from fol_vpr.files import atomic_bytes
 from fol_vpr.pictures.text import FAINT_INK, PAPER, RGB, Text, text_block
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
@@ -129,14 +130,10 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
     """
     path = Path(path)
     check_suffix(path)
-    try:
-        suffix = path.suffix.lower()
-        path.write_bytes(_encoded(image, suffix, _OPTIONS.get(suffix, [])))
-    except OSError as error:
-        raise StorageError(
-            f'the picture {path} cannot be written: {error.strerror or error}; give a folder that '
-            'exists and can be written'
-        ) from error
+    suffix = path.suffix.lower()
+    encoded = _encoded(image, suffix, _OPTIONS.get(suffix, []))
+    with atomic_bytes(path) as file:
+        file.write(encoded)
 
 
 def check_suffix(path: str | Path) -> None:

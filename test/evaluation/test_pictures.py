@@ -10,13 +10,17 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.disk_limits import small_files
 from helpers.scenes import view
+from matplotlib.figure import Figure
 
 from fol_vpr.datatypes import LocalizationState as State
+from fol_vpr.errors import StorageError
 from fol_vpr.evaluation.ground_truth import PlottedPositions
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
-from fol_vpr.evaluation.pictures import draw_evaluation
+from fol_vpr.evaluation.pictures import draw_evaluation, save_figure
 from fol_vpr.evaluation.report import Conditions, Evaluation
+from fol_vpr.pictures import write_picture
 
 QUERIES = 100
 CONDITIONS = Conditions('m.folmap', 'id', 'a drive', 'within 5 m', 'fol_tiny', True, 'a', 'b', 100)
@@ -63,6 +67,19 @@ def test_the_figures_are_on_it_and_the_legend_is_below(tmp_path):
     assert 'Recall@1 96.0 % (95 % interval 90.2 to 98.4)' in title
     for words in ('references', 'LOCALIZED, right (96)', 'undecided, first is wrong (3)'):
         assert found[words][1] > found['x in metres'][1]
+
+
+def test_a_picture_that_does_not_fit_leaves_the_one_that_was_there(tmp_path):
+    path = tmp_path / 'answers.png'
+    path.write_bytes(b'old')
+    with small_files(1000), pytest.raises(StorageError, match=r'answers\.png cannot be written'):
+        save_figure(Figure(), path)
+    with pytest.raises(StorageError, match=r'a name that ends in \.png'):
+        save_figure(Figure(), tmp_path / 'answers.xyz')
+    with small_files(1000), pytest.raises(StorageError, match=r'answers\.png cannot be written'):
+        write_picture(path, np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8))
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_mistakes_come_first_and_apart(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import tempfile
 import threading
@@ -14,7 +16,7 @@ from typing import Any, TextIO
 
 from fol_vpr.cli.common.terminal import is_quiet
 from fol_vpr.errors import FolVprError, InputError
-from fol_vpr.files import not_written
+from fol_vpr.files import is_written_in_place, not_written
 
 QUIET_INTERVAL = 10.0  # seconds between lines where the output is no terminal
 _TICK = 1.0  # seconds between two updates of a line on a terminal
@@ -178,7 +180,11 @@ def check_writable(path: str | Path) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(0, 'it is a folder')
-        with tempfile.TemporaryFile(dir=path.parent):
+        if is_written_in_place(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
             pass
     except OSError as error:
         raise not_written(path, error) from error

@@ -28,13 +28,6 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def umask() -> int:
-    """The permissions that new files of this process do not get."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
 def check_regular_files(path: Path) -> None:
     """Check that a database and its logs, where they exist, are regular files.
 

@@ -28,11 +28,12 @@ import numpy as np
 
 from fol_vpr.database.format.codecs import CODECS
 from fol_vpr.database.reader import MapReader
-from fol_vpr.database.storage.sqlite_files import fsync, umask
+from fol_vpr.database.storage.sqlite_files import fsync
 from fol_vpr.database.tools.folder_cameras import NumberedCameras
 from fol_vpr.database.writer import Progress
 from fol_vpr.datatypes import MapInfo, Place
 from fol_vpr.errors import InputError, StorageError
+from fol_vpr.files import umask
 
 FORMAT = 2
 COLUMNS = (

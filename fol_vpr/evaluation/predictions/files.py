@@ -19,13 +19,16 @@ file's name is that of the query in the alphabetical order of paths.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fol_vpr.errors import InputError, StorageError
-from fol_vpr.files import natural_key, printable, read_text
+from fol_vpr.files import natural_key, printable, read_text, umask
 
 FOLDER = 'preds'
 QUERY, PREDICTIONS, POSITIVES = 'Query path:', 'Predictions paths:', 'Positives paths:'
@@ -154,20 +157,28 @@ def write_predictions(path: str | Path, predictions: Sequence[Prediction]) -> Pa
     """
     contents = [_content(each) for each in predictions]
     folder = Path(path) / FOLDER
-    try:
-        folder.mkdir(parents=True)
-        for number, content in enumerate(contents):
-            (folder / f'{number:03d}.txt').write_text(content, encoding='utf-8')
-    except FileExistsError:
+    if os.path.lexists(folder):
         raise StorageError(
             f'{folder} exists already, and predictions of two runs must not be mixed; give '
             'another folder, or remove that one'
-        ) from None
+        )
+    unfinished: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp('.partial', f'.{FOLDER}.', folder.parent))
+        unfinished.chmod(0o777 & ~umask())
+        for number, content in enumerate(contents):
+            (unfinished / f'{number:03d}.txt').write_text(content, encoding='utf-8')
+        unfinished.rename(folder)
+        unfinished = None
     except OSError as error:
         raise StorageError(
             f'{folder} cannot be written: {error.strerror or error}; choose another folder or '
             'free space'
         ) from error
+    finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 

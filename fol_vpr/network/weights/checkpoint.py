@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fol_vpr.errors import StorageError, WeightsError
+from fol_vpr.files import umask
 from fol_vpr.network.model.architectures import ARCHITECTURES, Architecture
 from fol_vpr.network.model.fol import FoL, build_fol
 from fol_vpr.network.model.initialisation import allocate
@@ -113,9 +114,7 @@ def save_weights(
         handle, partial = tempfile.mkstemp('.partial', f'.{path.name}.', path.parent)
         with open(handle, 'wb') as file:
             # As the user's other files; `save_file` and mkstemp keep others from reading it.
-            mask = os.umask(0o077)
-            os.umask(mask)
-            os.fchmod(handle, 0o666 & ~mask)
+            os.fchmod(handle, 0o666 & ~umask())
             file.write(save(tensors, metadata))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:

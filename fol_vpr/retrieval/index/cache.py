@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from fol_vpr.errors import FolVprError
-from fol_vpr.files import open_file
+from fol_vpr.files import open_file, umask
 from fol_vpr.json_text import parse_json
 
 LETTERS = b'FOLINDEX'
@@ -82,9 +82,7 @@ def write_cache(
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner can read, unlike the map beside it.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).chmod(0o666 & ~umask())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

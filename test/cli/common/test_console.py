@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 
 import pytest
@@ -107,3 +108,15 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path, name):
 def test_a_missing_folder_is_to_be_created(tmp_path):
     with pytest.raises(StorageError, match=r'there is no folder .*nodir; create it'):
         check_writable(tmp_path / 'nodir' / 'c.csv')
+
+
+def test_the_output_of_the_program_and_a_link_can_be_written(tmp_path):
+    check_writable('/dev/stdout')
+    (tmp_path / 'link').symlink_to('file')
+    check_writable(tmp_path / 'link')
+    (tmp_path / 'lost').symlink_to('nowhere/file')
+    with pytest.raises(StorageError, match='lost cannot be written'):
+        check_writable(tmp_path / 'lost')
+    os.mkfifo(tmp_path / 'pipe')
+    check_writable(tmp_path / 'pipe')
+    assert list(tmp_path.glob('*')) and (tmp_path / 'pipe').is_fifo()

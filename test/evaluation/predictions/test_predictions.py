@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers.disk_limits import small_files
 
 from fol_vpr.datatypes import LocalizationState
 from fol_vpr.errors import InputError, StorageError
@@ -79,6 +80,14 @@ def test_answers_are_written_and_read_again(tmp_path):
     assert [each.ranking for each in again.items] == [(2, 1), ()]
     with pytest.raises(StorageError, match='exists already'):
         write_predictions(tmp_path, predictions)
+
+
+def test_predictions_that_do_not_fit_leave_nothing(tmp_path):
+    """A part of them would be read as the whole of another run."""
+    small, large = Prediction('q.jpg', ('r.jpg',)), Prediction('q.jpg', ('r.jpg',) * 1000)
+    with small_files(1000), pytest.raises(StorageError, match='preds cannot be written: File too'):
+        write_predictions(tmp_path, [small, large])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_of_one_name_are_told_by_their_folders(tmp_path):
