@@ -258,8 +258,7 @@ def initial_network(config: ModelConfig) -> FoL:
         load_backbone(net, config.backbone)
     choose_trainable(net, config.trainable_blocks)
     # Without weights the trunk is random: nothing would be gained by leaving it so.
-    if config.weights:
-        choose_trainable_in_trunk(net, config.trainable_trunk_blocks)
+    choose_trainable_in_trunk(net, config.trainable_trunk_blocks if config.weights else -1)
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = config.dropout
@@ -276,7 +275,7 @@ def choose_trainable_in_trunk(net: FoL, blocks: int) -> None:
     """
     embedding = net.backbone.model.patch_embed
     trunk = embedding.trunk if isinstance(embedding, ConvolutionalEmbedding) else None
-    if trunk is None or blocks < 0:
+    if trunk is None:
         return
     depth = len(trunk.blocks)
     if blocks > depth:
@@ -284,8 +283,8 @@ def choose_trainable_in_trunk(net: FoL, blocks: int) -> None:
             f'model.trainable_trunk_blocks is {blocks}, '
             f'the trunk of {net.architecture} has {depth}'
         )
-    trunk.requires_grad_(False)
-    trunk.blocks[depth - blocks :].requires_grad_(True)
+    trunk.requires_grad_(blocks < 0)
+    trunk.blocks[depth - blocks if blocks >= 0 else 0 :].requires_grad_(True)
 
 
 def load_backbone(net: FoL, path: str) -> None:

@@ -75,15 +75,27 @@ def test_a_random_trunk_trains():
 
 
 @pytest.mark.parametrize(('blocks', 'expected'), [(0, 0), (1, 1), (8, 8), (15, 15), (-1, 15)])
-def test_as_many_blocks_of_the_trunk_train_as_are_named(blocks, expected):
+@pytest.mark.parametrize('of_transformer', [-1, 1])
+def test_as_many_blocks_of_the_trunk_train_as_are_named(blocks, expected, of_transformer):
     embedding = initial_network(
-        ModelConfig(architecture='fol_small', weights='fol_small', trainable_trunk_blocks=blocks)
+        ModelConfig(
+            architecture='fol_small',
+            weights='fol_small',
+            trainable_blocks=of_transformer,
+            trainable_trunk_blocks=blocks,
+        )
     ).backbone.model.patch_embed
     trunk = embedding.trunk
     trains = [{each.requires_grad for each in block.parameters()} for block in trunk.blocks]
     assert trains == [{False}] * (15 - expected) + [{True}] * expected
     assert {each.requires_grad for each in trunk.stem.parameters()} == {blocks < 0}
-    assert embedding.trunk_proj.weight.requires_grad
+    assert embedding.trunk_proj.weight.requires_grad == (of_transformer < 0)
+
+
+def test_a_random_trunk_trains_whatever_is_named():
+    config = ModelConfig(architecture='fol_small', weights='', trainable_blocks=1)
+    trunk = initial_network(config).backbone.model.patch_embed.trunk
+    assert {each.requires_grad for each in trunk.parameters()} == {True}
 
 
 def test_more_blocks_of_the_trunk_than_it_has_are_refused():
