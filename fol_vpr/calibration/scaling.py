@@ -25,6 +25,7 @@ DEPENDENT = 12
 # Standard deviations beforehand of the slope, of the slopes of the share and of the exactness, and
 # of the offset. With them, about 100 images weigh as much as what is known beforehand.
 DEVIATIONS = (0.3, 1.0, 0.3, 0.5)
+# At most so many fits until the scaling names the same leading places again.
 ROUNDS = 10
 
 
