@@ -213,7 +213,7 @@ def atomic_text(path: str | Path) -> Iterator[TextIO]:
     """Write a text file that appears at `path` as a whole or not at all.
 
     Where `path` is a link, the file that it leads to is replaced and the link stays. A device, a
-    pipe and what lies in /dev are written to as they are: nothing takes their place.
+    pipe and what names one in /dev are written to as they are: nothing takes their place.
 
     Raises:
         StorageError: no such folder, no permission, or no space; an existing file stays.
@@ -259,8 +259,12 @@ def _atomic(path: Path, mode: str, **options: Any) -> Iterator[Any]:
 
 
 def is_written_in_place(path: Path) -> bool:
-    """Whether a device, a pipe or a folder is there, or `path` lies in /dev."""
-    if path.absolute().parts[:2] == ('/', 'dev'):
+    """Whether a device, a pipe or a folder is there, or `path` is a name of /dev or /proc for one.
+
+    Files in /dev/shm, which is a file system in memory, are files.
+    """
+    parts = path.absolute().parts
+    if parts[:2] in (('/', 'dev'), ('/', 'proc')) and parts[:3] != ('/', 'dev', 'shm'):
         return True
     try:
         return not stat.S_ISREG(path.stat().st_mode)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -185,6 +186,17 @@ def test_the_output_of_the_program_has_a_name_in_dev(tmp_path, to_a_file):
     assert os.lstat('/dev/stdout').st_ino == before
     said = output.read_text() if to_a_file else done.stdout
     assert said == 'before\ndocument\nafter\n'
+
+
+def test_a_file_in_memory_is_replaced_like_any_other():
+    if not os.access('/dev/shm', os.W_OK):
+        pytest.skip('there is no /dev/shm that can be written')
+    with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
+        path = Path(folder, 'results.json')
+        for text in ('old', 'new'):
+            with atomic_text(path) as stream:
+                stream.write(text)
+        assert path.read_text() == 'new'
 
 
 def test_what_does_not_fit_leaves_the_file_that_was_there(tmp_path):
