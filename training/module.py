@@ -284,7 +284,8 @@ def choose_trainable_in_trunk(net: FoL, blocks: int) -> None:
             f'the trunk of {net.architecture} has {depth}'
         )
     trunk.requires_grad_(blocks < 0)
-    trunk.blocks[depth - blocks if blocks >= 0 else 0 :].requires_grad_(True)
+    if blocks >= 0:
+        trunk.blocks[depth - blocks :].requires_grad_(True)
 
 
 def load_backbone(net: FoL, path: str) -> None:

@@ -7,7 +7,7 @@ number cannot make a place less probable.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +26,8 @@ from fol_vpr.decision import (
 )
 from fol_vpr.errors import InputError
 
+# Features [F] of a place, and whether it is right.
+_Row = tuple[np.ndarray, bool]
 NON_NEGATIVE = [name in MORE_IS_BETTER for name in FEATURES]
 # Places of an image, the leading ones, that become rows of the regression.
 LEADING = 3
@@ -48,20 +50,18 @@ def training_rows(
     Returns:
         Features [N, F] in the order of `FEATURES`, and whether each place is right [N] bool.
     """
-    features: list[np.ndarray] = []
-    labels: list[bool] = []
+    rows: list[_Row] = []
     for example in examples:
-        for evidence in collect_evidence(example.observation, config)[:LEADING]:
-            right = is_right(evidence, example.positives)
-            # A neighbour of the right place is an example of neither right nor wrong.
-            if right or not is_near(evidence, example, config):
-                features.append(evidence.features)
-                labels.append(right)
+        # A neighbour of the right place is an example of neither right nor wrong.
+        rows += [
+            (evidence.features, right)
+            for evidence, right in _leading_places(example, config)
+            if right or not is_near(evidence, example, config)
+        ]
         if example.masked is not None:
-            for evidence in collect_evidence(example.masked, config)[:LEADING]:
-                features.append(evidence.features)
-                labels.append(False)
-    return np.array(features).reshape(-1, len(FEATURES)), np.array(labels, bool)
+            masked = collect_evidence(example.masked, config)[:LEADING]
+            rows += [(evidence.features, False) for evidence in masked]
+    return _as_arrays(rows)
 
 
 def exactness_rows(
@@ -76,15 +76,27 @@ def exactness_rows(
     Returns:
         Features [N, F] in the order of `FEATURES`, and whether each place is right [N] bool.
     """
-    features: list[np.ndarray] = []
-    labels: list[bool] = []
-    for example in examples:
-        for evidence in collect_evidence(example.observation, config)[:LEADING]:
-            right = is_right(evidence, example.positives)
-            if right or is_near(evidence, example, config):
-                features.append(evidence.features)
-                labels.append(right)
-    return np.array(features).reshape(-1, len(FEATURES)), np.array(labels, bool)
+    return _as_arrays(
+        [
+            (evidence.features, right)
+            for example in examples
+            for evidence, right in _leading_places(example, config)
+            if right or is_near(evidence, example, config)
+        ]
+    )
+
+
+def _leading_places(
+    example: CalibrationExample, config: VerificationConfig
+) -> Iterator[tuple[PlaceEvidence, bool]]:
+    """The leading places of an image, and whether each is right."""
+    for evidence in collect_evidence(example.observation, config)[:LEADING]:
+        yield evidence, is_right(evidence, example.positives)
+
+
+def _as_arrays(rows: Sequence[_Row]) -> tuple[np.ndarray, np.ndarray]:
+    features = np.array([each for each, _ in rows]).reshape(-1, len(FEATURES))
+    return features, np.array([right for _, right in rows], bool)
 
 
 def is_right(evidence: PlaceEvidence, positives: frozenset[int]) -> bool:
