@@ -76,6 +76,24 @@ class ModelConfig(Checked):
 
 
 @dataclass(frozen=True)
+class DistillationConfig(Checked):
+    """Networks that the one that is trained learns from, with `losses.distillation`."""
+
+    teachers: tuple[str, ...] = setting(
+        (),
+        'Weights of the teachers: files, or names that `fol_vpr weights list` shows. Of several, '
+        'the mean of their similarities is learned from.',
+    )
+    remembered: int = setting(
+        1024,
+        'Images of earlier batches that those of a batch are compared with, too. They are part '
+        'of checkpoints, in float16.',
+        minimum=0,
+        maximum=100_000,
+    )
+
+
+@dataclass(frozen=True)
 class OptimiserConfig(Checked):
     """AdamW and its schedule."""
 
@@ -174,6 +192,16 @@ class TrainingConfig:
     night: NightConfig = field(default_factory=NightConfig)
     handheld: HandheldConfig = field(default_factory=HandheldConfig)
     losses: LossConfig = field(default_factory=LossConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        weight, teachers = self.losses.distillation, self.distillation.teachers
+        if bool(weight) != bool(teachers):
+            raise InputError(
+                f'losses.distillation is {weight:g} and distillation.teachers '
+                f'{list(teachers)}, expected both or neither: a weight above 0, and the weights '
+                'of one teacher or more'
+            )

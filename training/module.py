@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -21,6 +21,7 @@ from fol_vpr.network.tensors import normalise
 from fol_vpr.network.weights.checkpoint_file import read_checkpoint
 from training.config import ModelConfig, OptimiserConfig, TrainingConfig
 from training.data import MAX_IMAGES, Batch, PlacesData
+from training.distillation import EarlierImages, Teachers
 from training.losses import FoLLoss, LossInputs
 from training.settings import to_plain_values
 from training.standardise import standardise_heads
@@ -56,6 +57,13 @@ class FoLTraining(pl.LightningModule):
             if config.model.equal_average_from
             else None
         )
+        distillation = config.distillation
+        self.teachers = Teachers(distillation.teachers) if distillation.teachers else None
+        self.earlier = (
+            EarlierImages(distillation.remembered, len(distillation.teachers))
+            if distillation.teachers
+            else None
+        )
         for average in (self.averaged, self.equally_averaged):
             if average is not None:
                 average.requires_grad_(False)
@@ -89,10 +97,17 @@ class FoLTraining(pl.LightningModule):
     def training_step(self, batch: Batch, _number: int) -> Tensor:
         """Loss of a batch; its parts go to the log."""
         encoded = self.net.encode(normalise(batch.images))
-        inputs = self._gathered(LossInputs.of(encoded, *batch[1:]))
+        inputs = LossInputs.of(encoded, *batch[1:])
+        if self.teachers is not None:
+            inputs = replace(inputs, taught=self.teachers.describe(batch.images))
+        inputs = self._gathered(inputs)
         self._check_rows(inputs)
         self._remember(inputs)
-        total, parts = self.loss(inputs)
+        if self.earlier is None:
+            total, parts = self.loss(inputs)
+        else:
+            total, parts = self.loss(self.earlier.add_to(inputs))
+            self.earlier.keep(inputs)
         # An exploded run has nothing to give any more, and its checkpoints would be overwritten.
         if not total.isfinite():
             raise FolVprError(

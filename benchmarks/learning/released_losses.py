@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.losses import LossInputs
+from training.losses.descriptors import multi_similarity_loss
 from training.losses.masks import released_distribution
-from training.losses.multi_similarity import multi_similarity_loss
 from training.losses.places import hardest_triplets, next_of_place
 
 THRESHOLD = 0.7

@@ -156,8 +156,15 @@ def test_a_run_that_was_cut_off_goes_on_to_its_end(small, tmp_path, capsys):
         (3, 3, ['data.workers=0']),
         (3, 3, ['data.workers=2', 'data.places=2', 'model.equal_average_from=1']),
         (3, 3, ['data.workers=2', 'data.places=2', 'losses.views=1']),
+        (3, 3, ['losses.distillation=1', 'distillation={teachers: [fol_tiny], remembered: 12}']),
     ],
-    ids=['after an epoch', 'within one', 'within one, with workers', 'within one, with depth'],
+    ids=[
+        'after an epoch',
+        'within one',
+        'within one, with workers',
+        'within one, with depth',
+        'within one, with a teacher',
+    ],
 )
 def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut, others):
     config, _ = small
@@ -180,7 +187,7 @@ def test_a_run_goes_on_from_any_step(small, tmp_path, every, cut, others):
     with open(tmp_path / 'cut' / 'metrics.csv', newline='') as file:
         rows = [row for row in csv.DictReader(file) if row['name'] == 'loss/total']
     assert [row['step'] for row in rows] == ['0', '1', '2', '3']
-    for name in ('loss/total', 'batch', 'loss/views'):
+    for name in ('loss/total', 'batch', 'loss/views', 'loss/distillation'):
         assert values(tmp_path / 'cut', name) == values(tmp_path / 'whole', name)
     # Of 81 patch centres and some of another place, all are alike at the beginning.
     shared = values(tmp_path / 'whole', 'loss/views').values()

@@ -22,7 +22,7 @@ from training.config import ModelConfig, OptimiserConfig, RunConfig, TrainingCon
 from training.data import Batch, PlacesData
 from training.data.config import AugmentationConfig, DataConfig, FoldersSource
 from training.losses import LossConfig, LossInputs
-from training.losses.multi_similarity import multi_similarity_loss
+from training.losses.descriptors import multi_similarity_loss
 from training.module import (
     FoLTraining,
     choose_trainable,

@@ -82,6 +82,14 @@ def test_changes_reach_into_sections_and_lists(small):
         ('losses.local_variant=fast', r'expected one of paper, released'),
         ('optimiser.betas=[0.9]', r'optimiser\.betas is \[0\.9\], expected two numbers'),
         ('optimiser.betas=[0.9, 1.0]', r'expected two numbers from 0 to less than 1'),
+        (
+            'losses.distillation=1',
+            r'distillation is 1 and distillation\.teachers \[\], e',
+        ),
+        (
+            'distillation.teachers=[fol_small]',
+            r'distillation is 0 and .*\[.fol_small.\], e',
+        ),
         ('run.epochs', r'expected section\.setting=value'),
     ],
 )

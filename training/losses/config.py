@@ -47,6 +47,10 @@ class LossConfig(Checked):
         0.0, 'the supervised contrastive loss of global descriptors, for random weights (not FoL)'
     )
 
+    distillation: float = _weight(
+        0.0, 'what the similarities of the teachers differ by (ours; distillation.teachers)'
+    )
+
     local_variant: str = _variant('The local triplet loss')
     alignment_variant: str = _variant('SAL')
     contrast_variant: str = _variant('CEL')
@@ -103,6 +107,14 @@ class LossConfig(Checked):
 
     supervised_temperature: float = setting(
         0.1, 'Temperature of the cosines of global descriptors.', minimum=1e-3, maximum=10
+    )
+
+    distillation_temperature: float = setting(
+        0.07,
+        'Temperature of the cosines of teachers and of the network that learns from them. Lower '
+        'lets the most similar images count alone.',
+        minimum=1e-3,
+        maximum=10,
     )
 
     @classmethod

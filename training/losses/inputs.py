@@ -46,6 +46,9 @@ class LossInputs:
             photograph of the place; 0 where there is none. None where that is not known.
         points: [B, N, 2], where the patch centres of each image are seen in that one, in shares
             of its sides; outside 0 to 1 where they are not. Or None.
+        taught: [B, T], what teachers describe the images by, unit length, or None.
+        remembered: [M, D], descriptors of images of earlier batches, without gradient, or None.
+        remembered_taught: [M, T], what the teachers describe those by, or None.
     """
 
     descriptor: Tensor
@@ -59,6 +62,9 @@ class LossInputs:
     frames: Tensor | None = None
     partners: Tensor | None = None
     points: Tensor | None = None
+    taught: Tensor | None = None
+    remembered: Tensor | None = None
+    remembered_taught: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, (h, w) = len(self.descriptor), self.grid
@@ -73,6 +79,8 @@ class LossInputs:
             expected |= {'photographs': (batch,), 'frames': (batch, 3, 3)}
         if self.partners is not None:
             expected |= {'partners': (batch,), 'points': (batch, h * w, 2)}
+        if self.taught is not None:
+            expected |= {'taught': (batch, None)}
         for name, sizes in expected.items():
             shape = tuple(getattr(getattr(self, name), 'shape', ()))
             fits = len(shape) == len(sizes) and all(

@@ -11,9 +11,13 @@ from training.losses.alignment import alignment_loss
 from training.losses.config import LossConfig
 from training.losses.contrast import contrast_loss
 from training.losses.correspondence import correspondence_loss
+from training.losses.descriptors import (
+    distillation_loss,
+    multi_similarity_loss,
+    supervised_contrast_loss,
+)
 from training.losses.inputs import LossInputs
 from training.losses.local import local_triplet_loss
-from training.losses.multi_similarity import multi_similarity_loss, supervised_contrast_loss
 from training.losses.twins import twin_loss, view_loss
 
 LOSSES = (
@@ -25,14 +29,15 @@ LOSSES = (
     'twins',
     'views',
     'supervised_contrast',
+    'distillation',
 )
 
 
 class FoLLoss(nn.Module):
     """Multi-similarity + local triplet + λ₁ SAL + λ₂ CEL + λ₃ pseudo-correspondence (FoL, paper).
 
-    And three more, off by default: `twins` and `supervised_contrast`, for networks that begin with
-    random weights, and `views`, for places of known depth.
+    And four more, off by default: `twins` and `supervised_contrast`, for networks that begin with
+    random weights, `views`, for places of known depth, and `distillation`, from other networks.
     Each is computed in float32, also under autocast, and not at all where its weight is 0. SAL,
     CEL and pseudo-correspondences are means over images or pairs of images within places: for
     equal shares of whole places they are the same on one process and, averaged, on several. The
@@ -73,6 +78,9 @@ class FoLLoss(nn.Module):
             'views': partial(view_loss, temperature=config.twins_temperature),
             'supervised_contrast': partial(
                 supervised_contrast_loss, temperature=config.supervised_temperature
+            ),
+            'distillation': partial(
+                distillation_loss, temperature=config.distillation_temperature
             ),
         }
         return {name: loss for name, loss in losses.items() if getattr(config, name) > 0}

@@ -10,7 +10,7 @@ import sys
 import pytorch_lightning as pl
 import torch
 
-from training.config import ModelConfig, RunConfig, TrainingConfig
+from training.config import DistillationConfig, ModelConfig, RunConfig, TrainingConfig
 from training.data import PlacesData
 from training.data.config import AugmentationConfig, DataConfig, FoldersSource
 from training.losses import LossConfig
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> None:
     pl.seed_everything(1, verbose=False)
     config = TrainingConfig(
         ModelConfig('fol_tiny', input_size=126),
-        losses=LossConfig(views=1.0),
+        losses=LossConfig(views=1.0, distillation=1.0),
+        distillation=DistillationConfig(teachers=('fol_tiny',), remembered=4),
         run=RunConfig(seed=1),
     )
     module = FoLTraining(config)

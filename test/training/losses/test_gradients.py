@@ -18,9 +18,9 @@ from training.losses import LOSSES, FoLLoss, LossConfig, LossInputs
 from training.losses.alignment import alignment_loss
 from training.losses.contrast import contrast_loss
 from training.losses.correspondence import correspondence_loss
+from training.losses.descriptors import distillation_loss, multi_similarity_loss
 from training.losses.local import local_triplet_loss
 from training.losses.masks import released_distribution
-from training.losses.multi_similarity import multi_similarity_loss
 
 SIDE = 126
 # Soft thresholds are constants to the gradient: gradcheck sees them as steps.
@@ -53,6 +53,17 @@ def test_gradcheck(loss: Callable[..., torch.Tensor], arguments: dict, wanted: l
 
     leaves = [getattr(inputs, name) for name in wanted]
     assert torch.autograd.gradcheck(of_wanted, leaves, eps=1e-7, atol=1e-5)
+
+
+def test_gradcheck_of_distillation():
+    inputs = make_inputs([0, 0, 1, 1], seed=13)
+    others = make_inputs([0, 1, 2, 2, 0, 1], seed=14).descriptor.detach()
+    known = replace(inputs, taught=others[:4], remembered=others[4:], remembered_taught=others[:2])
+
+    def of_descriptor(descriptor: torch.Tensor) -> torch.Tensor:
+        return distillation_loss(replace(known, descriptor=descriptor))
+
+    assert torch.autograd.gradcheck(of_descriptor, inputs.descriptor, eps=1e-7, atol=1e-5)
 
 
 @pytest.mark.parametrize('mask', ['assignment', 'extraction'])

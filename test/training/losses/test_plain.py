@@ -15,8 +15,8 @@ from training.losses import LossInputs
 from training.losses.alignment import alignment_loss
 from training.losses.contrast import contrast_loss
 from training.losses.correspondence import correspondence_loss
+from training.losses.descriptors import multi_similarity_loss
 from training.losses.local import local_triplet_loss
-from training.losses.multi_similarity import multi_similarity_loss
 
 TENSORS = ('descriptor', 'patches', 'extraction', 'assignment', 'dense')
 CASES = {

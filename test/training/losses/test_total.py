@@ -16,9 +16,9 @@ from training.losses import LOSSES, FoLLoss, LossConfig, LossInputs, matching
 from training.losses.alignment import alignment_loss
 from training.losses.contrast import contrast_loss
 from training.losses.correspondence import correspondence_loss
+from training.losses.descriptors import distillation_loss, multi_similarity_loss
 from training.losses.local import local_triplet_loss
 from training.losses.masks import released_distribution, spatial_distribution
-from training.losses.multi_similarity import multi_similarity_loss
 
 # As released, the next image of a place is its partner: that depends on the order.
 ORDERLESS = LossConfig(correspondence_agreement=0.3)
@@ -60,6 +60,72 @@ def test_multi_similarity_by_hand():
     both = math.log(1 + 2 * math.exp(50 * half)) / 50
     assert push < both
     assert multi_similarity_loss(inputs).item() == pytest.approx((pull + both) / 4, rel=1e-12)
+
+
+def cosine_pair(cosine: float) -> torch.Tensor:
+    """Three unit vectors: the first two with this cosine, the third perpendicular to both."""
+    other = math.sqrt(1 - cosine**2)
+    return torch.tensor([[1.0, 0, 0], [cosine, other, 0], [0, 0, 1]], dtype=torch.float64)
+
+
+def divergence(p: list[float], q: list[float]) -> float:
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def softmax(*values: float) -> list[float]:
+    powers = [math.exp(value) for value in values]
+    return [power / sum(powers) for power in powers]
+
+
+def test_distillation_by_hand():
+    """The teacher takes 0 and 1 for alike, who learns does not; 2 is like neither to both."""
+    own, taught = cosine_pair(0.0), cosine_pair(0.6)
+    inputs = replace(make_inputs([0, 1, 2]), descriptor=own.requires_grad_(), taught=taught)
+    half = divergence(softmax(0.6, 0), softmax(0, 0))
+    assert distillation_loss(inputs, temperature=1.0).item() == pytest.approx(2 / 3 * half)
+    sharp = divergence(softmax(6, 0), softmax(0, 0))
+    assert distillation_loss(inputs, temperature=0.1).item() == pytest.approx(2 / 3 * sharp)
+    assert distillation_loss(replace(inputs, taught=own.detach())).item() == pytest.approx(0)
+    assert distillation_loss(replace(inputs, taught=None)).item() == 0
+
+
+def test_distillation_compares_with_earlier_images_and_not_with_copies():
+    own, taught = cosine_pair(0.0), cosine_pair(0.6)
+    inputs = replace(make_inputs([0, 1, 2]), descriptor=own.requires_grad_(), taught=taught)
+    # Of what is left to be compared, 2 is as like to 0 and 1 as ever.
+    copies = replace(inputs, photographs=torch.tensor([7, 7, 8]), frames=torch.zeros(3, 3, 3))
+    assert distillation_loss(copies).item() == pytest.approx(0)
+    same = replace(copies, photographs=torch.tensor([7, 7, 7]))
+    value = distillation_loss(same)
+    (gradient,) = torch.autograd.grad(value, same.descriptor)
+    assert value.item() == pytest.approx(0) and gradient.isfinite().all()
+    # One earlier image, which for the teacher is 0 itself and to who learns is 2.
+    earlier = replace(copies, remembered=own[2:].detach(), remembered_taught=taught[:1])
+    first = divergence(softmax(0, 1), softmax(0, 0))
+    second = divergence(softmax(0, 0.6), softmax(0, 0))
+    third = divergence(softmax(0, 0, 0), softmax(0, 0, 1))
+    expected = (first + second + third) / 3
+    assert distillation_loss(earlier, temperature=1.0).item() == pytest.approx(expected)
+
+
+def test_distillation_leads_to_the_similarities_of_the_teacher():
+    """Also where the descriptors of the teacher are longer."""
+    random = torch.Generator().manual_seed(3)
+    taught = torch.nn.functional.normalize(torch.randn(6, 12, generator=random), dim=1)
+    raw = torch.randn(6, 8, generator=random, requires_grad=True)
+    optimiser = torch.optim.Adam([raw], lr=0.05)
+    inputs = replace(make_inputs([0, 0, 1, 1, 2, 2], dtype=torch.float32), taught=taught)
+    for _ in range(300):
+        optimiser.zero_grad()
+        own = torch.nn.functional.normalize(raw, dim=1)
+        distillation_loss(replace(inputs, descriptor=own), temperature=0.3).backward()
+        optimiser.step()
+    others = ~torch.eye(6, dtype=torch.bool)
+    reached, wanted = (each @ each.T for each in (own.detach(), taught))
+    # A softmax tells differences within a row, not where they begin.
+    for row in range(6):
+        apart = (reached - wanted)[row][others[row]]
+        assert apart.std() < 0.02
 
 
 def test_local_triplet_by_hand():

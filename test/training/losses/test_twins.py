@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fol_vpr.errors import InputError
 from training.losses import LossInputs
-from training.losses.multi_similarity import supervised_contrast_loss
+from training.losses.descriptors import supervised_contrast_loss
 from training.losses.twins import (
     corresponding,
     interpolated,
