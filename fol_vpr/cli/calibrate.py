@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--odom-topic', metavar='T', help='topic of the odometry in the bags')
     parser.add_argument(
         '--positions', metavar='CSV', action='append', default=[],
-        help='positions of the images of a folder; give it once for each --images',
+        help='positions of the images of a folder, or `exif` for those in the EXIF data of '
+        'photographs; give it once for each --images',
     )  # fmt: skip
     parser.add_argument(
         '--frame-id', metavar='NAME', default='',

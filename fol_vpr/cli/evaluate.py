@@ -127,7 +127,11 @@ def _add_truth(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--pose-topic', metavar='T', help='topic of the poses in the bag, for --positive-radius'
     )
-    group.add_argument('--positions', metavar='CSV', help='positions of the images of a folder')
+    group.add_argument(
+        '--positions',
+        metavar='CSV',
+        help='positions of the images of a folder; `exif`: those in the EXIF data of photographs',
+    )
     group.add_argument(
         '--frame-id',
         metavar='NAME',

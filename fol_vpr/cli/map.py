@@ -50,7 +50,8 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--positions',
         metavar='CSV',
-        help='positions of the images of the folder; only with --images',
+        help='positions of the images of the folder; `exif`: those in the EXIF data of '
+        'photographs; only with --images',
     )
     parser.add_argument('--image-topic', metavar='T', help='topic of the images; only with --bag')
     parser.add_argument(

@@ -23,6 +23,7 @@ from fol_vpr.sources.cameras import (
 )
 from fol_vpr.sources.image_names import IMAGE_SUFFIXES
 from fol_vpr.sources.images.decode import read_file
+from fol_vpr.sources.images.exif_position import position_in_exif
 from fol_vpr.sources.images.stored_image import MAX_ENCODED_BYTES
 from fol_vpr.sources.images.stream import Read, StreamDecoder, spread
 from fol_vpr.sources.positions import location_from_name, read_locations
@@ -33,6 +34,9 @@ _ENDINGS = tuple(IMAGE_SUFFIXES)
 _LISTED = 5
 """How many file names a warning lists."""
 
+IN_EXIF = 'exif'
+"""In place of a table of positions: those that photographs carry in their EXIF data."""
+
 log = logging.getLogger(__name__)
 
 
@@ -41,9 +45,9 @@ class ImageFolder:
 
     See `files.natural_key`: 2.jpg comes before 10.jpg.
 
-    Positions come from a CSV (see docs/reference/file_formats.md) or, without one, from file names
-    like @utm_east@utm_north@....jpg. Files without the ending of an image format and hidden files
-    are skipped; hidden folders are ignored.
+    Positions come from a CSV (see docs/reference/file_formats.md), from the EXIF data of the
+    images, or from file names like @utm_east@utm_north@....jpg. Files without the ending of an
+    image format and hidden files are skipped; hidden folders are ignored.
 
     Attributes:
         selects_keyframes: False; every image becomes a reference.
@@ -68,13 +72,14 @@ class ImageFolder:
 
         Args:
             path: the folder.
-            positions_csv: see docs/reference/file_formats.md.
+            positions_csv: see docs/reference/file_formats.md; `exif` takes the positions of EXIF,
+                ./exif a table of that name. Without it, positions are those of the file names.
             frame_id: of the positions; empty takes utm for file names and map for a CSV.
             camera: the calibration of the images; images of another size get none.
 
         Raises:
-            InputError: no such folder, no image in it, a CSV that does not match it, or an
-                invalid calibration.
+            InputError: no such folder, no image in it, a CSV that does not match it, no position
+                in EXIF or an unusable one, or an invalid calibration.
         """
         self.path = Path(path)
         self.warnings: list[str] = []
@@ -102,8 +107,9 @@ class ImageFolder:
             image_range=self._camera_config.image_range,
             survey=self._survey,
         )
-        csv_path = None if positions_csv is None else Path(positions_csv)
-        self._locations = self._locate(csv_path)
+        self._in_exif = positions_csv == IN_EXIF
+        csv_path = None if positions_csv is None or self._in_exif else Path(positions_csv)
+        self._locations = self._of_exif() if self._in_exif else self._locate(csv_path)
         self.session_id = self.path.resolve().name
         self.frame_id = self._frame_of_poses(csv_path, frame_id)
         self.description = f'{len(self.files)} images of {self.path}'
@@ -192,6 +198,31 @@ class ImageFolder:
             )
         return in_one_zone(self._without_zero(locations, csv_path), str(csv_path), self._warn)
 
+    def _of_exif(self) -> dict[int, Location]:
+        """The positions that images carry in their EXIF data.
+
+        Raises:
+            InputError: none has one, or one has none that can be used.
+        """
+        found = {
+            index: Location(None, position)
+            for index, name in enumerate(self.files)
+            if (position := position_in_exif(self.path / name)) is not None
+        }
+        if not found:
+            raise InputError(
+                f'none of the {len(self.files)} images of {self.path} has a satellite position '
+                'in its EXIF data; give a table, --positions CSV, or copy the files from the '
+                'camera again (apps that send photographs often remove it)'
+            )
+        missing = [name for index, name in enumerate(self.files) if index not in found]
+        if missing:
+            self._warn(
+                f'{len(missing)} of {len(self.files)} images have no satellite position in their '
+                f'EXIF data and get none: {_first(missing)}'
+            )
+        return self._without_zero(found, self.path)
+
     def _without_zero(self, locations: dict[int, Location], path: Path) -> dict[int, Location]:
         """The locations without geodetic positions of exactly 0/0, which are no fixes."""
         zero = [
@@ -201,8 +232,9 @@ class ImageFolder:
         ]
         if zero:
             self._warn(
-                f'{path}: {len(zero)} of {len(locations)} rows have latitude 0 and longitude 0, '
-                'which receivers give before their first fix; they are taken as not known'
+                f'{path}: {len(zero)} of {len(locations)} positions have latitude 0 and '
+                'longitude 0, which receivers give before their first fix; they are taken as not '
+                'known'
             )
         return locations | {index: replace(locations[index], geo=None) for index in zero}
 
@@ -212,13 +244,15 @@ class ImageFolder:
         return bare_frame(given) or ('utm' if csv_path is None else 'map')
 
     def _fingerprint(self, csv_path: Path | None) -> str:
-        """Hash of names, sizes and times of the files, and of the content of the CSV."""
+        """Hash of names, sizes and times of the files, and of what gives their positions."""
         digest = hashlib.sha256()
         for name in self.files:
             status = (self.path / name).stat()
             digest.update(f'{name}\0{status.st_size}\0{status.st_mtime_ns}\0'.encode())
         if csv_path is not None:
             digest.update(read_bytes(csv_path, 'a table'))
+        if self._in_exif:
+            digest.update(IN_EXIF.encode())
         digest.update(camera_fingerprint(self._camera_config))
         return digest.hexdigest()
 

@@ -37,7 +37,8 @@ def open_source(
             .db3, .mcap or ROS 1 .bag file.
         image_topic: bags only; may be omitted if the bag has one image topic.
         pose_topic: bags only; without it the frames have no poses.
-        positions_csv: folders only; see docs/reference/file_formats.md.
+        positions_csv: folders only; a table, see docs/reference/file_formats.md, or `exif` for
+            the positions in the EXIF data of the images.
         max_pose_gap: bags only; maximum time in seconds between two poses to interpolate; 0 takes
             0.5, and 2.5 between satellite fixes.
         frame_id: the frame of the poses, if the source does not name it correctly.

@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from helpers.bags import ros1_bags
+from helpers.images.photographs import MALAGA, photograph
 from helpers.processes.exit_codes import AFTER_SIGINT
 from helpers.scenes import HEIGHT, WIDTH, write_folder
 from helpers.source_files import encode, picture
+from PIL.ExifTags import GPS
+from PIL.TiffImagePlugin import IFDRational
 
 from fol_vpr.cli.main import main
 from fol_vpr.database import MapReader
@@ -58,6 +62,27 @@ def test_the_camera_of_the_images(tmp_path, capsys):
                  '--camera', str(calibration)]) == 0  # fmt: skip
     assert main(['evaluate', '--map', str(tmp_path / 'm.folmap'), '--queries', str(images),
                  '--camera', str(calibration), *mount, '--without-ground-truth']) == 0  # fmt: skip
+
+
+def test_positions_of_photographs(tmp_path, capsys):
+    """References, and queries 0.6 m north of every one of them."""
+    for folder, shift in (('map', 0), ('queries', 0.02)):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            seconds = IFDRational(Fraction(number + shift).limit_denominator(100))
+            photograph(
+                tmp_path / folder / f'{number}.jpg',
+                MALAGA | {GPS.GPSLatitude: (36, 43, seconds)},
+                seed=number,
+            )
+    build = ['map', 'build', '--images', str(tmp_path / 'map'), '--positions', 'exif', *SMALL]
+    assert main([*build, '--output', str(tmp_path / 'm.folmap')]) == 0
+    assert '3 geodetic positions' in capsys.readouterr().out
+    evaluate = ['evaluate', '--map', str(tmp_path / 'm.folmap'), '--positions', 'exif', '--json']
+    for radius, without in (('2', 0), ('0.1', 3)):
+        queries = ['--queries', str(tmp_path / 'queries'), '--positive-radius', radius]
+        assert main([*evaluate, *queries]) == 0
+        assert json.loads(capsys.readouterr().out)['queries_without_positive'] == without
 
 
 def test_check_tells_sound_from_damaged(drive, tmp_path, capsys):

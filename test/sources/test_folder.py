@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.images.photographs import MALAGA, photograph
 from helpers.source_files import encode, image_folder, picture
 from PIL import Image
+from PIL.ExifTags import GPS
 
 from fol_vpr.errors import FolVprError, InputError
 from fol_vpr.sources import Bag, ImageFolder, open_source
@@ -149,6 +151,45 @@ def test_fingerprint_changes_with_the_content(tmp_path: Path) -> None:
     save(images / '002.jpg')
     seen.append(ImageFolder(images, csv).fingerprint)
     assert len(set(seen)) == len(seen)
+
+
+def test_positions_of_exif_change_the_fingerprint(tmp_path: Path) -> None:
+    photograph(tmp_path / '1.jpg', MALAGA)
+    assert ImageFolder(tmp_path).fingerprint != ImageFolder(tmp_path, 'exif').fingerprint
+
+
+def test_positions_of_exif(tmp_path: Path) -> None:
+    for number in range(3):
+        photograph(tmp_path / f'{number}.jpg', MALAGA | {GPS.GPSLatitude: (36, 43, number)})
+    photograph(tmp_path / '3.jpg', {})
+    photograph(tmp_path / '4.jpg', dict.fromkeys(MALAGA) | {GPS.GPSVersionID: b'\2\3\0\0'})
+    zero = {GPS.GPSLatitude: (0, 0, 0), GPS.GPSLongitude: (0, 0, 0)}
+    photograph(tmp_path / '5.jpg', MALAGA | zero)
+    source = open_source(tmp_path, positions_csv='exif')
+    captures = list(source.captures())
+    assert [capture.geo is not None for capture in captures] == [True] * 3 + [False] * 3
+    assert captures[2].geo.latitude == pytest.approx(36 + 43 / 60 + 2 / 3600)
+    assert source.frame_id == ''
+    assert source.stamps() == [None] * 6
+    missing, at_zero = source.warnings
+    assert missing == (
+        '2 of 6 images have no satellite position in their EXIF data and get none: 3.jpg, 4.jpg'
+    )
+    assert '1 of 4 positions have latitude 0 and longitude 0' in at_zero
+
+
+def test_positions_of_exif_where_there_are_none(tmp_path: Path) -> None:
+    image_folder(tmp_path, 2)
+    with pytest.raises(InputError, match=r'none of the 2 images .* --positions CSV'):
+        ImageFolder(tmp_path, 'exif')
+
+
+def test_a_table_that_is_called_exif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = image_folder(tmp_path / 'images', 1)
+    (tmp_path / 'exif').write_text('index,x,y\n0,1,2\n')
+    monkeypatch.chdir(tmp_path)
+    (capture,) = ImageFolder(images, './exif').captures()
+    assert capture.pose is not None
 
 
 def test_folders_without_images(tmp_path: Path) -> None:

@@ -148,4 +148,6 @@ def test_rows_at_latitude_zero_and_longitude_zero_are_not_known(tmp_path: Path) 
     (tmp_path / 'p.csv').write_text('index,lat,lon\n0,0,0.0\n1,0,6.5\n')
     folder = ImageFolder(images, tmp_path / 'p.csv')
     assert [capture.geo is None for capture in folder.captures()] == [True, False]
-    assert any('1 of 2 rows have latitude 0 and longitude 0' in each for each in folder.warnings)
+    assert any(
+        '1 of 2 positions have latitude 0 and longitude 0' in each for each in folder.warnings
+    )
