@@ -74,6 +74,16 @@ def recall_at(
     }
 
 
+def references_off(first: int, positives: Collection[int]) -> int:
+    """How many references, in the order of the map, the nearest positive is away from `first`.
+
+    Args:
+        first: a reference.
+        positives: references that show the place of the query, at least one.
+    """
+    return min(abs(first - positive) for positive in positives)
+
+
 def none_if_nan(value: float) -> float | None:
     """None for NaN, which JSON does not have."""
     return None if math.isnan(value) else value

@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from statistics import median
 from typing import Any, TextIO
 
 from fol_vpr.datatypes import LocalizationState
@@ -20,6 +21,7 @@ from fol_vpr.evaluation.metrics import (
     none_if_nan,
     percentiles,
     recall_at,
+    references_off,
 )
 from fol_vpr.evaluation.offline import Answers, QueryAnswer
 
@@ -139,6 +141,19 @@ class Evaluation:
         positives = [self.positives[a.index] for a in self.answers]
         return self._known(recall_at([a.ranking for a in self.answers], positives))
 
+    def wrong_first(self) -> list[int]:
+        """How many references each first one that is wrong lies from a right one, in map order.
+
+        A few are a place beside the right one; many are a place that looks alike. Queries that
+        were not answered, or have no positive, are left out.
+        """
+        off = [
+            references_off(answer.ranking[0], positive)
+            for answer in self.answers
+            if answer.ranking and (positive := self.positives[answer.index])
+        ]
+        return [number for number in off if number]
+
     def _known(self, shares: dict[int, Share]) -> Recall:
         """None for each K above the number of hypotheses that a node or a program wrote down."""
         depth = max((len(a.ranking) for a in self.answers), default=0)
@@ -179,6 +194,7 @@ class Evaluation:
             'recall': {name: _values(shares) for name, shares in recall.items()},
             'recall_interval_95': {name: _intervals(shares) for name, shares in recall.items()},
             'recall_among_answered': _values(self.recall_answered()),
+            'wrong_first': _spread(self.wrong_first()) if self.is_judged else None,
             'latency_ms': {
                 stage: {name: round(seconds * 1000, 3) for name, seconds in values.items()}
                 for stage, values in latency.items()
@@ -216,7 +232,7 @@ class Evaluation:
         if self.unmatched:
             lines.append(f'{self.unmatched} recorded answers belong to no query')
         if self.is_judged:
-            lines += ['', *self._recall_lines()]
+            lines += ['', *self._recall_lines(), *self._wrong_lines()]
         lines += ['', *self._latency_lines()]
         decisions = self.decisions()
         if decisions is not None:
@@ -238,6 +254,13 @@ class Evaluation:
         for name, shares in rows:
             table.append([name, *(_with_interval(shares[k]) for k in RECALL_AT)])
         return align_columns(table)
+
+    def _wrong_lines(self) -> list[str]:
+        off = self.wrong_first()
+        if not off:
+            return []
+        times = f'{len(off)} times' if len(off) > 1 else 'once'
+        return ['', f'the first is wrong {times}: {references_off_words(off)}']
 
     def _latency_lines(self) -> list[str]:
         latency = percentiles(a.timings for a in self.answers)
@@ -275,22 +298,23 @@ class Evaluation:
         right = (self.conditions.ground_truth, *extra.values())
         writer.writerow(
             ['query_index', 'uri', 'stamp_ns', 'state', 'positives', 'global_rank',
-             'reranked_rank', 'first_ref_index', 'total_ms', 'processing_ms', 'waiting_ms',
-             'cause', 'reason', 'right_is', *extra]
+             'reranked_rank', 'first_ref_index', 'references_off', 'total_ms', 'processing_ms',
+             'waiting_ms', 'cause', 'reason', 'right_is', *extra]
         )  # fmt: skip
         for index, positive in enumerate(self.positives):
             known = '' if positive is None else len(positive)
             answer = self._by_index.get(index)
             if answer is None:
-                unknown = [''] * 8
+                unknown = [''] * 9
                 writer.writerow([index, '', '', 'UNANSWERED', known, *unknown, *right])
                 continue
             rankings = answer.global_ranking or (), answer.ranking
             ranks = [first_hit(ranking, positive or ()) for ranking in rankings]
+            first = answer.ranking[0] if answer.ranking else None
+            off = None if first is None or not positive else references_off(first, positive)
             writer.writerow(
                 [index, answer.uri, answer.stamp_ns, answer.state.name, known,
-                 *('' if rank is None else rank for rank in ranks),
-                 answer.ranking[0] if answer.ranking else '',
+                 *('' if number is None else number for number in (*ranks, first, off)),
                  *(_milliseconds(answer, part) for part in ('total', 'processing', 'waiting')),
                  answer.explanation.cause.name, answer.explanation.reason, *right]
             )  # fmt: skip
@@ -323,6 +347,22 @@ def align_columns(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) 
         ).rstrip()
         for row in table
     ]
+
+
+def references_off_words(off: Sequence[int]) -> str:
+    """How far wrong references are, as `1 to 8 references from a right one (median 2)`."""
+    low, high = min(off), max(off)
+    if low == high:
+        return f'{low} reference{"s" if low > 1 else ""} from a right one'
+    return f'{low} to {high} references from a right one (median {median(off):g})'
+
+
+def _spread(off: Sequence[int]) -> dict[str, float | None]:
+    return {
+        'queries': len(off),
+        'references_off_median': median(off) if off else None,
+        'references_off_max': max(off, default=None),
+    }
 
 
 def _values(shares: Recall) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fol_vpr.evaluation.metrics import Share, percentiles, recall_at
+from fol_vpr.evaluation.metrics import Share, percentiles, recall_at, references_off
 
 
 def test_recall_leaves_out_queries_without_positives():
@@ -18,6 +18,12 @@ def test_recall_leaves_out_queries_without_positives():
 
 def test_an_empty_ranking_is_a_miss():
     assert recall_at([[], [1]], [{1}, {1}], ks=(1,)) == {1: Share(1, 2)}
+
+
+def test_references_off_counts_to_the_nearest_positive():
+    assert references_off(5, {5, 6}) == 0
+    assert references_off(5, {1, 7, 40}) == 2
+    assert references_off(0, {9}) == 9
 
 
 def test_no_positives_at_all_is_no_number():

@@ -11,7 +11,7 @@ from fol_vpr.evaluation.decisions import STATEMENTS
 from fol_vpr.evaluation.metrics import RECALL_AT, Share
 from fol_vpr.evaluation.offline import QueryAnswer
 from fol_vpr.evaluation.reliability import Bin, calibration_error, reliability_bins
-from fol_vpr.evaluation.report import Evaluation
+from fol_vpr.evaluation.report import Evaluation, references_off_words
 from fol_vpr.evaluation.results import Result
 from fol_vpr.evaluation.results.curves import (
     precision_recall_curves,
@@ -47,6 +47,11 @@ def add_recall(section: Section, result: Result) -> None:
         f'counts the {counted} of {evaluation.queries} queries that have a right reference in the '
         'map at all; those without an answer count as misses. Intervals are 95 % Wilson scores.'
     )
+    if off := evaluation.wrong_first():
+        section.intro += (
+            f' Of {len(off)} the first reference is wrong: {references_off_words(off)}, in the '
+            'order of the map. A few are a place beside the right one, many one that looks alike.'
+        )
     rerank = evaluation.conditions.rerank
     after = 'after re-ranking' if rerank else 'as is' if rerank == 0 else 'hypotheses'
     rows = [
