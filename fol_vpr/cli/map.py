@@ -89,7 +89,7 @@ def _build(args: argparse.Namespace) -> int:
     network = settings(args, NetworkConfig())
     mapping = scaled_settings(args, MappingConfig())
     camera = settings(args, CameraConfig())
-    from fol_vpr.sources import open_source
+    from fol_vpr.sources import ImageFolder, open_source
 
     # Before torch and the weights are loaded, so that a wrong path is reported at once.
     source = open_source(
@@ -106,6 +106,11 @@ def _build(args: argparse.Namespace) -> int:
     if not args.dataset and (args.bag is not None) != source.selects_keyframes:
         kind = ('--images', 'is a bag') if args.bag is None else ('--bag', 'is an image folder')
         raise InputError(f'{kind[0]} was given {args.images or args.bag}, which {kind[1]}')
+    if isinstance(source, ImageFolder) and source.leaves_positions():
+        warn(
+            'the photographs have positions in their EXIF data, which the map does not get; '
+            '--positions exif takes them'
+        )
     source = part_of(source, args, said=False)
     from fol_vpr.mapping import build_map
     from fol_vpr.recognizer import PlaceRecognizer

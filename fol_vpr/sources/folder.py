@@ -159,6 +159,15 @@ class ImageFolder:
         pixels = self.decoder.decode_file(read_image_file(path), str(path), upright=upright)
         return Frame(pixels, camera=self._camera_of(pixels), **self._capture(index)._asdict())
 
+    def leaves_positions(self) -> bool:
+        """Whether no position was asked for, and the EXIF data of the first image has one."""
+        if self._locations or self._in_exif:
+            return False
+        try:
+            return position_in_exif(self.path / self.files[0]) is not None
+        except InputError:
+            return False
+
     def _listed(self) -> tuple[list[str], list[str]]:
         return list_images(self.path)
 

@@ -77,7 +77,11 @@ def test_positions_of_photographs(tmp_path, capsys):
             )
     build = ['map', 'build', '--images', str(tmp_path / 'map'), '--positions', 'exif', *SMALL]
     assert main([*build, '--output', str(tmp_path / 'm.folmap')]) == 0
-    assert '3 geodetic positions' in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert '3 geodetic positions' in said.out
+    assert '--positions exif' not in said.err
+    assert main([*build[:4], *build[6:], '--output', str(tmp_path / 'bare.folmap')]) == 0
+    assert '--positions exif takes them' in capsys.readouterr().err
     evaluate = ['evaluate', '--map', str(tmp_path / 'm.folmap'), '--positions', 'exif', '--json']
     for radius, without in (('2', 0), ('0.1', 3)):
         queries = ['--queries', str(tmp_path / 'queries'), '--positive-radius', radius]

@@ -178,6 +178,20 @@ def test_positions_of_exif(tmp_path: Path) -> None:
     assert '1 of 4 positions have latitude 0 and longitude 0' in at_zero
 
 
+def test_positions_that_are_left_in_exif(tmp_path: Path) -> None:
+    images = tmp_path / 'images'
+    images.mkdir()
+    photograph(images / '1.jpg', MALAGA)
+    (tmp_path / 'p.csv').write_text('index,x,y\n0,1,2\n')
+    assert ImageFolder(images).leaves_positions()
+    assert not ImageFolder(images, 'exif').leaves_positions()
+    assert not ImageFolder(images, tmp_path / 'p.csv').leaves_positions()
+    photograph(images / '1.jpg', MALAGA | {GPS.GPSMapDatum: 'TOKYO'})
+    assert not ImageFolder(images).leaves_positions()
+    photograph(images / '1.jpg', {})
+    assert not ImageFolder(images).leaves_positions()
+
+
 def test_positions_of_exif_where_there_are_none(tmp_path: Path) -> None:
     image_folder(tmp_path, 2)
     with pytest.raises(InputError, match=r'none of the 2 images .* --positions CSV'):
