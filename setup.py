@@ -79,6 +79,7 @@ setup(
         'openvino': ['openvino'],
         'milvus': ['pymilvus', 'milvus-lite'],
         'video': ['av'],
+        'heif': ['pi-heif'],
     },
     entry_points={
         'console_scripts': [

@@ -175,7 +175,7 @@ class ImageFolder:
         """Readers of images that are evenly spread over the folder."""
         for index in spread(len(self.files)):
             path = self.path / self.files[index]
-            yield lambda path=path: read_file(read_image_file(path), str(path))  # type: ignore[misc]
+            yield lambda path=path: read_file(read_image_file(path), str(path), heif=True)  # type: ignore[misc]
 
     def _camera_of(self, pixels: np.ndarray) -> Camera | None:
         size = (pixels.shape[1], pixels.shape[0])

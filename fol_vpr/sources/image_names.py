@@ -11,7 +11,7 @@ from fol_vpr.files import printable
 from fol_vpr.sources.tables import TableRow
 
 IMAGE_SUFFIXES = frozenset(
-    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.heic', '.heif')
 )
 
 log = logging.getLogger(__name__)

@@ -87,7 +87,7 @@ def test_what_is_needed_has_a_lower_bound_and_no_pin():
 def test_the_extras():
     _, extras = declared()
     assert set(extras) == {
-        'milvus', 'onnx', 'onnxruntime', 'openvino', 'video', 'train', 'test',
+        'heif', 'milvus', 'onnx', 'onnxruntime', 'openvino', 'video', 'train', 'test',
     }  # fmt: skip
     assert names(extras['train']) == names(pinned(ROOT / 'training' / 'requirements.txt'))
 

@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from fol_vpr.errors import InputError
 from fol_vpr.files import is_lfs_pointer, lfs_message, printable
 from fol_vpr.sources.images.compressed_format import parse_format
+from fol_vpr.sources.images.heif import FORMAT, is_heif, load_decoder
 from fol_vpr.sources.images.levels import Levels
 from fol_vpr.sources.images.orientation import orientation_of, stored_again, turned_upright
 from fol_vpr.sources.images.png import check_png
@@ -80,7 +81,7 @@ def decode_bytes(
     upright: bool = False,
     levels: Levels | None = None,
 ) -> np.ndarray:
-    """The pixels of an encoded image: JPEG, PNG, BMP, TIFF, WebP or PPM.
+    """The pixels of an encoded image: JPEG, PNG, BMP, TIFF, WebP, PPM or HEIF.
 
     Args:
         data: the whole file.
@@ -95,7 +96,7 @@ def decode_bytes(
     Raises:
         InputError: the data are no image, truncated, or larger than `MAX_PIXELS`.
     """
-    stored = read_file(data, what)
+    stored = read_file(data, what, heif=True)
     pixels = to_rgb(stored, levels or Levels())
     return turned_upright(pixels, stored.orientation) if upright else pixels
 
@@ -126,10 +127,17 @@ def read_image(msg: Any) -> StoredImage:
     return StoredImage(values, described.layout(channels), file.what, remarks)
 
 
-def read_file(data: bytes | bytearray | memoryview, what: str) -> StoredImage:
+def read_file(
+    data: bytes | bytearray | memoryview, what: str, *, heif: bool = False
+) -> StoredImage:
     """The values of an encoded image, grey or RGB, as the sensor stored them.
 
+    HEIF is turned upright by its decoder, so that its orientation is 1.
+
     Args and errors as of `decode_bytes`.
+
+    Args:
+        heif: whether HEIF is read; no ROS message holds it.
     """
     if not len(data):
         raise InputError(f'{what} is empty (0 bytes); replace or remove it')
@@ -140,11 +148,9 @@ def read_file(data: bytes | bytearray | memoryview, what: str) -> StoredImage:
             f'{what} has {len(data)} bytes, expected at most {MAX_ENCODED_BYTES}; scale it down'
         )
     check_png(data, what)
-    if size := webp_size(bytes(data[:64])):
-        # Pillow allocates the memory of a WebP when it opens it.
-        check_size(*size, what)
+    formats = formats_of(bytes(data[:64]), what, heif=heif)
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        with Image.open(io.BytesIO(data), formats=formats) as picture:
             check_size(picture.width, picture.height, what)
             orientation = orientation_of(picture)
             values = _values(picture, data, orientation)
@@ -155,7 +161,7 @@ def read_file(data: bytes | bytearray | memoryview, what: str) -> StoredImage:
     except UnidentifiedImageError as error:
         raise InputError(
             f'{what} is no image that can be read ({len(data)} bytes starting with '
-            f'{bytes(data[:8])!r}), expected {", ".join(_FORMATS)}; replace or remove it'
+            f'{bytes(data[:8])!r}), expected {", ".join(formats)}; replace or remove it'
         ) from error
     except _DAMAGE as error:
         raise InputError(
@@ -164,6 +170,26 @@ def read_file(data: bytes | bytearray | memoryview, what: str) -> StoredImage:
         ) from error
     layout = 'mono8' if values.ndim == 2 else 'rgb8'
     return StoredImage(values, layout, what, orientation=orientation)
+
+
+def formats_of(start: bytes, what: str, *, heif: bool = True) -> tuple[str, ...]:
+    """The formats, by Pillow's names, that an image file may be opened as.
+
+    Args:
+        start: its first 64 bytes.
+        what: name of the image in error messages.
+        heif: whether HEIF is read.
+
+    Raises:
+        InputError: a WebP is larger than `MAX_PIXELS`, whose memory Pillow allocates when it
+            opens the file; or the package that reads HEIF is not installed.
+    """
+    if size := webp_size(start):
+        check_size(*size, what)
+    if heif and is_heif(start):
+        load_decoder(what)
+        return (FORMAT,)
+    return _FORMATS
 
 
 def _values(

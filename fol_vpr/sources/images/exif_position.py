@@ -14,6 +14,7 @@ from PIL.ExifTags import GPS, IFD
 
 from fol_vpr.datatypes import GeoPosition
 from fol_vpr.errors import InputError
+from fol_vpr.sources.images.decode import formats_of
 
 # What cameras call the datum of satellites, without blanks, hyphens and capitals.
 _WGS84 = ('', 'wgs84', 'wgs1984')
@@ -43,16 +44,22 @@ def position_in_exif(path: Path) -> GeoPosition | None:
         path: the file; its pixels are not read.
 
     Raises:
-        InputError: the position is of another datum than WGS 84, or on no earth.
+        InputError: the position is of another datum than WGS 84, or on no earth; or the package
+            that reads this format is not installed.
     """
+    # What reads the pixels of a file says what is wrong with it.
+    try:
+        with path.open('rb') as file:
+            formats = formats_of(file.read(64), str(path))
+    except OSError:
+        return None
     try:
         # Pillow warns of damaged entries that have nothing to do with the position, too.
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            with Image.open(path) as picture:
+            with Image.open(path, formats=formats) as picture:
                 found = picture.getexif().get_ifd(IFD.GPSInfo)
     except _DAMAGED:
-        # No image, or damaged EXIF data: what reads its pixels says what is wrong with it.
         return None
     latitude = _degrees(found, GPS.GPSLatitude, GPS.GPSLatitudeRef, 'NS')
     longitude = _degrees(found, GPS.GPSLongitude, GPS.GPSLongitudeRef, 'EW')

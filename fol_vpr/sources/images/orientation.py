@@ -27,8 +27,8 @@ def orientation_of(picture: Image.Image) -> int:
 
 
 def orientation_of_file(data: bytes) -> int:
-    """The EXIF orientation of a file that holds an image; see `orientation_of`."""
-    with Image.open(io.BytesIO(data)) as picture:
+    """The EXIF orientation of a JPEG or PNG file; see `orientation_of`."""
+    with Image.open(io.BytesIO(data), formats=('JPEG', 'PNG')) as picture:
         return orientation_of(picture)
 
 

@@ -84,7 +84,7 @@ def read_photograph(
     """Read one image file.
 
     Args:
-        path: JPEG, PNG, BMP, TIFF, WebP or PPM.
+        path: JPEG, PNG, BMP, TIFF, WebP, PPM or HEIF.
         camera: the calibration of the camera, with which poses can be measured. Without one the
             image is turned upright by its EXIF orientation.
         warn: called with what makes answers doubtful.

@@ -54,7 +54,7 @@ class StreamDecoder:
 
     def decode_file(self, data: bytes, what: str, *, upright: bool) -> np.ndarray:
         """The pixels of an image file; see `decode_bytes`. Warns where a turn is not applied."""
-        stored = read_file(data, what)
+        stored = read_file(data, what, heif=True)
         pixels = self._pixels(stored)
         if upright:
             return turned_upright(pixels, stored.orientation)
