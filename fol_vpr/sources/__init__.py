@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fol_vpr.sources.bags.images import BagImages
     from fol_vpr.sources.bags.topics import choose_image_topic
     from fol_vpr.sources.bags.writing.from_images import BagSummary, write_bag_from_images
+    from fol_vpr.sources.bags.writing.from_video import write_bag_from_video
     from fol_vpr.sources.bags.writing.writer import TimedMessage, write_bag
     from fol_vpr.sources.datasets import READERS as DATASETS
     from fol_vpr.sources.datasets import DatasetImages, open_dataset
@@ -80,6 +81,7 @@ __all__ = [
     'typestore',
     'write_bag',
     'write_bag_from_images',
+    'write_bag_from_video',
     'wrong_size',
 ]
 
@@ -94,6 +96,7 @@ _LATE = {
     'choose_image_topic': ('bags.topics', 'choose_image_topic'),
     'BagSummary': ('bags.writing.from_images', 'BagSummary'),
     'write_bag_from_images': ('bags.writing.from_images', 'write_bag_from_images'),
+    'write_bag_from_video': ('bags.writing.from_video', 'write_bag_from_video'),
     'TimedMessage': ('bags.writing.writer', 'TimedMessage'),
     'write_bag': ('bags.writing.writer', 'write_bag'),
     'DATASETS': ('datasets', 'READERS'),

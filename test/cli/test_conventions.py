@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from helpers.images.video_files import write_video
 from helpers.scenes import write_folder
 
 from fol_vpr.cli.common.output import STDOUT, Parser
@@ -84,6 +85,7 @@ CHEAP = [
     'map export {map} --output {out}/x',
     'bag info {folder}/bag',
     'bag from-images {folder}/images --output {out}/bag --rate 1',
+    'bag from-video {video} --output {out}/bag',
     'weights list',
     'weights info fol_tiny',
     'query {folder}/images/{image} --map {map} --threads 1',
@@ -94,6 +96,9 @@ CHEAP = [
 def test_stdout_holds_results_alone(folder, tmp_path, capsys, command):
     image = sorted((folder / 'images').iterdir())[0].name
     places = {'map': folder / 'm.folmap', 'folder': folder, 'image': image}
+    if '{video}' in command:
+        pytest.importorskip('av', reason='PyAV is not installed')
+        places['video'] = write_video(tmp_path / 'a.mp4')
     (tmp_path / 'a').mkdir()
     (tmp_path / 'b').mkdir()
 

@@ -1,4 +1,4 @@
-"""`fol_vpr bag`: writes a bag from images, plays, records, and lists the topics of one."""
+"""`fol_vpr bag`: writes a bag from images or video, plays, records, and lists the topics."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from fol_vpr.errors import InputError
 if TYPE_CHECKING:
     from fol_vpr.ros.bags.player import PlaySummary
     from fol_vpr.ros.bags.recorder import RecordSummary
+    from fol_vpr.sources.bags.writing.from_images import BagSummary
 
 # Settings that become options by themselves; the topic and the times are options of the verb.
 WRITER_SETTINGS = (
     'compressed', 'frame_id', 'storage', 'pose_topic', 'pose_type', 'map_frame', 'base_frame'
 )  # fmt: skip
+VIDEO_SETTINGS = WRITER_SETTINGS[1:]
 CAMERA_SETTINGS = ('camera', 'camera_name', 'camera_mount', 'image_range')
 
 
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest='bag_verb', metavar='VERB', required=True)
     for name, text, declare, run in (
         ('from-images', 'write a bag from a folder of images', _declare_from_images, _from_images),
+        ('from-video', 'write a bag from a video file', _declare_from_video, _from_video),
         ('play', 'publish the messages of a bag over ROS', _declare_play, _play),
         ('record', 'record topics into a bag', _declare_record, _record),
         (
@@ -54,12 +57,43 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'images', metavar='DIR', help='folder of images, taken in natural order: 2 before 10'
     )
-    parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
     parser.add_argument('--topic', default='', help='topic of the images; by default '
     '/camera/image, with /compressed appended for compressed images')  # fmt: skip
     times = parser.add_mutually_exclusive_group()
     times.add_argument('--rate', type=float, metavar='HZ', help='images per second')
     times.add_argument('--stamps', metavar='CSV', help='CSV with the times of the images')
+    _add_written_bag(parser)
+    add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
+    add_settings(parser, CameraConfig, only=CAMERA_SETTINGS)
+
+
+def _declare_from_video(parser: argparse.ArgumentParser) -> None:
+    from fol_vpr.sources.images.video.packets import VIDEO_TOPIC
+
+    parser.description = (
+        'Write a bag from a video file: MP4, MOV, Matroska, WebM, AVI or MPEG transport stream. '
+        'The packets are copied and not encoded again, and every picture keeps its own time. '
+        'Needs the package PyAV.'
+    )
+    parser.add_argument('video', metavar='VIDEO', help='the file')
+    parser.add_argument(
+        '--topic', default=VIDEO_TOPIC, help=f'topic of the video; by default {VIDEO_TOPIC}'
+    )
+    parser.add_argument(
+        '--first-stamp',
+        type=float,
+        metavar='S',
+        default=BagWriterConfig.first_stamp,
+        help='time of the first picture in seconds; by default %(default)g. Poses with times need '
+        'that of their own clock',
+    )
+    _add_written_bag(parser)
+    add_settings(parser, BagWriterConfig, only=VIDEO_SETTINGS)
+    add_settings(parser, CameraConfig, only=CAMERA_SETTINGS[:3])
+
+
+def _add_written_bag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--output', required=True, metavar='BAG', help='folder of the new bag')
     parser.add_argument(
         '--poses',
         metavar='FILE',
@@ -67,8 +101,6 @@ def _declare_from_images(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_json(parser, 'the summary')
-    add_settings(parser, BagWriterConfig, only=WRITER_SETTINGS)
-    add_settings(parser, CameraConfig, only=CAMERA_SETTINGS)
 
 
 def _from_images(args: argparse.Namespace) -> int:
@@ -88,6 +120,29 @@ def _from_images(args: argparse.Namespace) -> int:
             progress=progress,
             **{name: getattr(chosen, name) for name in WRITER_SETTINGS},
         )
+    return _show_summary(args, summary)
+
+
+def _from_video(args: argparse.Namespace) -> int:
+    from fol_vpr.sources.bags.writing.from_video import write_bag_from_video
+
+    chosen = settings(args, BagWriterConfig())
+    with Progress('writing') as progress:
+        summary = write_bag_from_video(
+            args.video,
+            args.output,
+            topic=args.topic,
+            first_stamp=args.first_stamp,
+            poses_csv=args.poses,
+            camera=settings(args, CameraConfig()),
+            overwrite=args.overwrite,
+            progress=progress,
+            **{name: getattr(chosen, name) for name in VIDEO_SETTINGS},
+        )
+    return _show_summary(args, summary)
+
+
+def _show_summary(args: argparse.Namespace, summary: BagSummary) -> int:
     if summary.notice:
         remark(summary.notice)
     seconds = (summary.last_ns - summary.first_ns) / 1e9

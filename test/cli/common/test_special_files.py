@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.images.video_files import write_video
 
 from fol_vpr.cli.main import VERBS, main
 
@@ -71,6 +72,9 @@ bag from-images images {bad} --output {out}
 bag from-images --stamps {bad} --output {out} {images}
 bag from-images --poses {bad} --output {out} {images}
 bag from-images --camera {bad} --output {out} {images}
+bag from-video video {bad} --output {out}
+bag from-video --poses {bad} --output {out} {video}
+bag from-video --camera {bad} --output {out} {video}
 bag play bag {bad}
 bag info bag {bad}
 demo --images {bad} --queries {queries}
@@ -83,13 +87,24 @@ doctor --image {bad} --offline
 """
 CASES = [line for line in TRIED.splitlines() if line]
 
-READ = {'DIR', 'BAG', 'CSV', 'FILE', 'MAP', 'IMAGE', 'DIR_OR_BAG', 'FILE_OR_NAME', 'M.folmap'}
+READ = {
+    'DIR',
+    'BAG',
+    'CSV',
+    'FILE',
+    'MAP',
+    'IMAGE',
+    'VIDEO',
+    'DIR_OR_BAG',
+    'FILE_OR_NAME',
+    'M.folmap',
+}
 NOT_TRIED = {
     # Written, not read.
     'map build --output', 'map merge --output', 'map split --output', 'map split --by-session',
     'map prune --output', 'map save --output', 'map export --output', 'map import --output',
-    'bag from-images --output', 'bag record --output', 'demo --output', 'loops --session-file',
-    'evaluate --pictures',
+    'bag from-images --output', 'bag from-video --output', 'bag record --output', 'demo --output',
+    'loops --session-file', 'evaluate --pictures',
     # Read by the verbs that the demo runs, which are tried themselves.
     'demo --further', 'demo --ground-truth', 'demo --camera',
 }  # fmt: skip
@@ -160,6 +175,9 @@ def words_of(case: str, bad: Path, drive, out: Path) -> list[str]:
         '{out}.onnx': str(out / 'out.onnx'),
         '{out}.html': str(out / 'out.html'),
     }
+    if '{video}' in case:
+        pytest.importorskip('av', reason='PyAV is not installed')
+        known['{video}'] = str(write_video(out / 'a.mp4'))
     words: list[str] = []
     before = case.split()
     for number, word in enumerate(before):
@@ -170,7 +188,7 @@ def words_of(case: str, bad: Path, drive, out: Path) -> list[str]:
     return words
 
 
-POSITIONAL = {'map', 'maps', 'folder', 'image', 'images', 'weights', 'bag'}
+POSITIONAL = {'map', 'maps', 'folder', 'image', 'images', 'weights', 'bag', 'video'}
 
 
 @pytest.mark.usefixtures('must_end')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,30 +11,20 @@ from pathlib import Path
 
 from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.poses import NAV_SAT_FIX, ODOMETRY, POSE, POSE_WITH_COVARIANCE
 from fol_vpr.sources.bags.writing.cameras import (
     TF_STATIC,
     camera_messages,
     camera_topics,
     check_size,
 )
-from fol_vpr.sources.bags.writing.messages import compressed_image, header, pose_message, raw_image
+from fol_vpr.sources.bags.writing.messages import compressed_image, header, raw_image
+from fol_vpr.sources.bags.writing.track import read_track
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.cameras import configured_calibration
 from fol_vpr.sources.folder import ImageFolder, read_image_file
-from fol_vpr.sources.trajectories import read_trajectory
-from fol_vpr.sources.utm_positions import Location
 
 Progress = Callable[[int, int], None]
 """Called with the number of images written and of images in all."""
-
-_POSE_TYPES = {
-    'PoseStamped': POSE,
-    'PoseWithCovarianceStamped': POSE_WITH_COVARIANCE,
-    'Odometry': ODOMETRY,
-}
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,14 +121,10 @@ def write_bag_from_images(
         )
     source = ImageFolder(folder, stamps_csv, camera=levels)
     stamps = _stamps(source, rate, None if stamps_csv is None else Path(stamps_csv), config)
-    track = [] if poses_csv is None else read_trajectory(Path(poses_csv), stamps)
-    _check_track(track, poses_csv, stamps)
+    track = read_track(poses_csv, stamps, config)
     image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
     types = {config.image_topic: image_type}
-    if track and pose_topic == config.image_topic:
-        raise InputError(f'{pose_topic} cannot be the topic of the images and of the poses')
-    if track:
-        types[pose_topic] = _type_of(track, config)
+    types |= track.types
     calibration = configured_calibration(camera or CameraConfig())
     if calibration is None and camera is not None and camera.camera_mount:
         raise InputError('the mount of the camera is written with its calibration: add --camera')
@@ -159,7 +144,7 @@ def write_bag_from_images(
     # A pose comes before an image with the same stamp.
     messages = heapq.merge(
         cameras,
-        _pose_messages(track, types.get(pose_topic, ''), config),
+        track.messages(),
         # A calibration is of the pixels as they are stored.
         _image_messages(source, stamps, config, upright=calibration is None),
         key=lambda message: message.stamp_ns,
@@ -177,7 +162,7 @@ def write_bag_from_images(
     return BagSummary(
         path=output,
         images=len(source),
-        poses=len(track),
+        poses=len(track.locations),
         first_ns=min(stamps),
         last_ns=max(stamps),
         bytes=size,
@@ -240,40 +225,4 @@ def _image_messages(
             stamp_ns,
             config.image_topic,
             partial(make, path, header(stamp_ns, config.frame_id), source.decoder, upright),
-        )
-
-
-def _pose_messages(
-    track: list[Location], msgtype: str, config: BagWriterConfig
-) -> Iterator[TimedMessage]:
-    for location in track:
-        stamp_ns = location.stamp_ns or 0
-        yield TimedMessage(
-            stamp_ns,
-            config.pose_topic,
-            partial(pose_message, location, msgtype, config),
-        )
-
-
-def _type_of(track: list[Location], config: BagWriterConfig) -> str:
-    if track[0].pose is None:
-        return NAV_SAT_FIX
-    if config.pose_type != 'auto':
-        return _POSE_TYPES[config.pose_type]
-    uncertain = any(each.pose and each.pose.covariance is not None for each in track)
-    return POSE_WITH_COVARIANCE if uncertain else POSE
-
-
-def _check_track(track: list[Location], path: str | Path | None, stamps: list[int]) -> None:
-    times = [each.stamp_ns or 0 for each in track]
-    if times and (max(stamps) < min(times) or min(stamps) > max(times)):
-        log.warning(
-            'no image lies within the times of %s: images are from %.3f to %.3f s, poses from '
-            '%.3f to %.3f s; give the times of the images by --stamps instead of --rate',
-            path, min(stamps) / 1e9, max(stamps) / 1e9, min(times) / 1e9, max(times) / 1e9,
-        )  # fmt: skip
-    if track and (track[-1].stamp_ns or 0) > MAX_STAMP_NS:
-        raise InputError(
-            f'{path} holds a time of {track[-1].stamp_ns} ns, after the year 2038, where ROS '
-            'times end'
         )

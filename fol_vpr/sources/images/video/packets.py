@@ -12,6 +12,8 @@ from fol_vpr.sources.images.video.h264 import nal_units
 
 FFMPEG_PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 COMPRESSED_VIDEO = 'foxglove_msgs/msg/CompressedVideo'
+VIDEO_TOPIC = '/camera/image/ffmpeg'
+"""Topic of FFMPEG_PACKET by the convention of ffmpeg_image_transport."""
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 VIDEO_DEFINITIONS = {
     FFMPEG_PACKET: (

@@ -1,0 +1,280 @@
+"""Writes a video file as a ROS 2 bag, packet by packet, without encoding it again."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from shlex import quote as shell_quote
+from typing import Any
+
+import numpy as np
+
+from fol_vpr.config import BagWriterConfig, CameraConfig
+from fol_vpr.errors import InputError
+from fol_vpr.files import printable
+from fol_vpr.sources.bags.bag import typestore
+from fol_vpr.sources.bags.writing.cameras import (
+    TF_STATIC,
+    camera_messages,
+    camera_topics,
+    check_size,
+)
+from fol_vpr.sources.bags.writing.from_images import BagSummary, Progress
+from fol_vpr.sources.bags.writing.messages import header
+from fol_vpr.sources.bags.writing.track import read_track
+from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
+from fol_vpr.sources.cameras import configured_calibration
+from fol_vpr.sources.images.video.decoder import load_pyav
+from fol_vpr.sources.images.video.packets import FFMPEG_PACKET, VIDEO_TOPIC
+
+# The reader of FFmpeg for each ending. Others, as those of playlists, would open further files.
+_READERS = {
+    '.mp4': 'mp4', '.mov': 'mov', '.m4v': 'mov', '.3gp': 'mov',
+    '.mkv': 'matroska', '.webm': 'matroska',
+    '.avi': 'avi',
+    '.ts': 'mpegts', '.mts': 'mpegts', '.m2ts': 'mpegts',
+}  # fmt: skip
+# For each codec that bags with video may have, the filter of FFmpeg that makes packets of a file
+# those of a stream, with the parameter sets in it.
+_FILTERS = {
+    'h264': 'h264_mp4toannexb',
+    'hevc': 'hevc_mp4toannexb',
+    'av1': 'null',
+    'vp8': 'null',
+    'vp9': 'null',
+    'mjpeg': 'null',
+}
+
+
+def write_bag_from_video(
+    video: str | Path,
+    output: str | Path,
+    *,
+    topic: str = VIDEO_TOPIC,
+    first_stamp: float = BagWriterConfig.first_stamp,
+    frame_id: str = BagWriterConfig.frame_id,
+    storage: str = BagWriterConfig.storage,
+    poses_csv: str | Path | None = None,
+    pose_topic: str = BagWriterConfig.pose_topic,
+    pose_type: str = BagWriterConfig.pose_type,
+    map_frame: str = BagWriterConfig.map_frame,
+    base_frame: str = BagWriterConfig.base_frame,
+    camera: CameraConfig | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> BagSummary:
+    """Write the pictures of a video file, and poses, as a bag.
+
+    The packets become messages of ffmpeg_image_transport_msgs/FFMPEGPacket, in order of decoding.
+    Each has the stamp of its own picture: `first_stamp` for the first one, and by the times of
+    the file for all others, also where its rate changes. The times of reception are these stamps
+    in order.
+
+    Args:
+        video: MP4, MOV, Matroska, WebM, AVI or MPEG transport stream, with H.264, H.265, AV1,
+            VP8, VP9 or MJPEG.
+        output: folder of the bag, to be made.
+        topic: of the packets.
+        first_stamp: time of the first picture in seconds, over 0.
+        frame_id: of the camera.
+        storage: sqlite3 or mcap.
+        poses_csv: stamped poses or positions, a CSV or a trajectory of TUM, KITTI or EuRoC.
+        pose_topic, pose_type, map_frame, base_frame: see `write_bag_from_images`.
+        camera: file and mount of the calibration, which become CameraInfo beside the pictures
+            and /tf_static.
+        overwrite: replace an existing bag.
+        progress: called after each picture.
+
+    Raises:
+        InputError: PyAV is not installed, or the video, a pose or the calibration cannot be used.
+        StorageError: no space or no permission.
+    """
+    config = BagWriterConfig(
+        image_topic=topic,
+        frame_id=frame_id,
+        storage=storage,
+        first_stamp=first_stamp,
+        pose_topic=pose_topic,
+        pose_type=pose_type,
+        map_frame=map_frame,
+        base_frame=base_frame,
+    )
+    video, output = Path(video), Path(output)
+    if not first_stamp > 0:
+        raise InputError(f'the first stamp is {first_stamp:g} s, expected more than 0')
+    first_ns = round(first_stamp * 1e9)
+    shown, size = _survey(video)
+    stamps = sorted(first_ns + each for each in shown)
+    if stamps[-1] > MAX_STAMP_NS:
+        raise InputError(f'{stamps[-1]} ns lies after the year 2038, where ROS times end')
+    track = read_track(poses_csv, stamps, config)
+    types = {topic: FFMPEG_PACKET} | track.types
+    calibration = configured_calibration(camera or CameraConfig())
+    if calibration is None and camera is not None and camera.camera_mount:
+        raise InputError('the mount of the camera is written with its calibration: add --camera')
+    cameras: Iterator[TimedMessage] = iter(())
+    if calibration is not None:
+        types |= camera_topics(calibration.camera, config)
+        check_size(calibration.camera, size, video.name)
+        cameras = camera_messages(calibration.camera, stamps, config)
+    written = itertools.count(1)
+
+    def report(message: TimedMessage) -> None:
+        if progress and message.topic == topic:
+            progress(next(written), len(shown))
+
+    messages = heapq.merge(
+        cameras,
+        track.messages(),
+        _messages(video, [first_ns + each for each in shown], config),
+        key=lambda message: message.stamp_ns,
+    )
+    written_bytes = write_bag(
+        output,
+        types,
+        messages,
+        storage=storage,
+        latched=[TF_STATIC],
+        overwrite=overwrite,
+        progress=report,
+    )
+    mounted = camera is not None and bool(camera.camera_mount)
+    return BagSummary(
+        path=output,
+        images=len(shown),
+        poses=len(track.locations),
+        first_ns=stamps[0],
+        last_ns=stamps[-1],
+        bytes=written_bytes,
+        notice=''
+        if camera is None or calibration is None
+        else calibration.notice(camera.camera, mounted),
+    )
+
+
+@contextmanager
+def _opened(video: Path) -> Iterator[tuple[Any, Any]]:
+    """The container and its first stream of video.
+
+    Raises:
+        InputError: the file cannot be read, or holds no video, or one that bags cannot have.
+    """
+    av = load_pyav()
+    reader = _READERS.get(video.suffix.lower())
+    if reader is None:
+        raise InputError(
+            f'{video} does not have the ending of a video file, expected '
+            f'{", ".join(sorted(_READERS))}'
+        )
+    if not video.is_file():
+        raise InputError(f'{video} is no file, expected a video')
+    try:
+        with av.open(str(video), format=reader) as container:
+            if not container.streams.video:
+                raise InputError(f'{video} holds no video')
+            stream = container.streams.video[0]
+            if (codec := _codec_of(stream)) not in _FILTERS:
+                raise InputError(
+                    f'{video} has the codec {printable(codec)}, expected {", ".join(_FILTERS)}; '
+                    f'{_again(video)} encodes it again'
+                )
+            yield container, stream
+    except av.FFmpegError as error:
+        raise InputError(
+            f'{video} cannot be read as a video: {printable(str(error))}; copy it again from its '
+            'original'
+        ) from error
+
+
+def _codec_of(stream: Any) -> str:
+    """Its name in FFmpeg, whichever decoder is installed for it."""
+    return str(stream.codec_context.codec.canonical_name)
+
+
+def _again(video: Path) -> str:
+    return f'`ffmpeg -i {shell_quote(str(video))} -c:v libx264 -crf 18 new.mp4`'
+
+
+def _survey(video: Path) -> tuple[list[int], tuple[int, int]]:
+    """When the picture of each packet is shown, in order of decoding, and the size in pixels.
+
+    Returns:
+        Nanoseconds from the picture that is shown first; width and height.
+
+    Raises:
+        InputError: as `_opened`; or the video has no picture, or no times, or is turned when it
+            is shown.
+    """
+    with _opened(video) as (container, stream):
+        _check_upright(video, container, stream)
+        container.seek(0)
+        times, size = [], (stream.codec_context.width, stream.codec_context.height)
+        for packet in container.demux(stream):
+            if not packet.size:
+                continue
+            if packet.pts is None:
+                raise InputError(
+                    f'{video} does not tell when each picture is shown; {_again(video)} gives '
+                    'them times by its rate'
+                )
+            times.append(packet.pts * packet.time_base)
+    if not times:
+        raise InputError(f'{video} holds no picture')
+    if len(set(times)) < len(times):
+        raise InputError(
+            f'{video} shows several pictures at the same time; {_again(video)} gives them times'
+        )
+    first = min(times)
+    return [round((time - first) * 1_000_000_000) for time in times], size
+
+
+def _check_upright(video: Path, container: Any, stream: Any) -> None:
+    """Refuse a video that players turn, as a telephone films upright: its packets do not tell."""
+    frame = next(container.decode(stream), None)
+    turn = 0 if frame is None else int(frame.rotation) % 360
+    if turn:
+        raise InputError(
+            f'{video} is turned by {turn} degrees when it is shown, which its packets do not '
+            f'tell; {_again(video)} turns the pictures themselves'
+        )
+
+
+def _messages(
+    video: Path, stamps: Sequence[int], config: BagWriterConfig
+) -> Iterator[TimedMessage]:
+    """One message for each packet, in order of decoding.
+
+    Args:
+        video: the file.
+        stamps: of the picture of each packet.
+        config: topic and frame.
+    """
+    in_order = sorted(stamps)
+    numbers = {stamp: number for number, stamp in enumerate(in_order)}
+    with _opened(video) as (container, stream):
+        codec, av = _codec_of(stream), load_pyav()
+        convert = av.bitstream.BitStreamFilterContext(_FILTERS[codec], stream)
+        width, height = stream.codec_context.width, stream.codec_context.height
+        packets = (packet for packet in container.demux(stream) if packet.size)
+        for packet, stamp_ns, received_ns in zip(packets, stamps, in_order, strict=True):
+            is_key = packet.is_keyframe
+            data = b''.join(bytes(each) for each in convert.filter(packet))
+            yield TimedMessage(
+                received_ns,
+                config.image_topic,
+                partial(
+                    typestore().types[FFMPEG_PACKET],
+                    header=header(stamp_ns, config.frame_id),
+                    width=width,
+                    height=height,
+                    encoding=codec,
+                    pts=numbers[stamp_ns],
+                    flags=int(is_key),
+                    is_bigendian=False,
+                    data=np.frombuffer(data, np.uint8),
+                ),
+            )
