@@ -83,7 +83,10 @@ def write_bag_from_video(
         frame_id: of the camera.
         storage: sqlite3 or mcap.
         poses_csv: stamped poses or positions, a CSV or a trajectory of TUM, KITTI or EuRoC.
-        pose_topic, pose_type, map_frame, base_frame: see `write_bag_from_images`.
+        pose_topic: topic of the poses.
+        pose_type: see `write_bag_from_images`.
+        map_frame: the frame that the poses are in.
+        base_frame: the frame that the poses are of.
         camera: file and mount of the calibration, which become CameraInfo beside the pictures
             and /tf_static.
         overwrite: replace an existing bag.
