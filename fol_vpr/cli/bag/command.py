@@ -83,9 +83,8 @@ def _declare_from_video(parser: argparse.ArgumentParser) -> None:
         '--first-stamp',
         type=float,
         metavar='S',
-        default=BagWriterConfig.first_stamp,
-        help='time of the first picture in seconds; by default %(default)g. Poses with times need '
-        'that of their own clock',
+        help='time of the first picture in seconds, by default 1; poses with times need that of '
+        'their own clock',
     )
     _add_written_bag(parser)
     add_settings(parser, BagWriterConfig, only=VIDEO_SETTINGS)

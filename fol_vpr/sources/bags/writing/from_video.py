@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -55,7 +56,7 @@ def write_bag_from_video(
     output: str | Path,
     *,
     topic: str = VIDEO_TOPIC,
-    first_stamp: float = BagWriterConfig.first_stamp,
+    first_stamp: float | None = None,
     frame_id: str = BagWriterConfig.frame_id,
     storage: str = BagWriterConfig.storage,
     poses_csv: str | Path | None = None,
@@ -70,16 +71,18 @@ def write_bag_from_video(
     """Write the pictures of a video file, and poses, as a bag.
 
     The packets become messages of ffmpeg_image_transport_msgs/FFMPEGPacket, in order of decoding.
-    Each has the stamp of its own picture: `first_stamp` for the first one, and by the times of
-    the file for all others, also where its rate changes. The times of reception are these stamps
-    in order.
+    Each has the stamp of its own picture: `first_stamp` for the first one that players show, and
+    by the times of the file for all others, also where its rate changes. A video that was cut may
+    begin with pictures that are not shown, from the keyframe before the cut; they are written
+    too, with earlier stamps. The times of reception are the stamps in order.
 
     Args:
         video: MP4, MOV, Matroska, WebM, AVI or MPEG transport stream, with H.264, H.265, AV1,
             VP8, VP9 or MJPEG.
         output: folder of the bag, to be made.
         topic: of the packets.
-        first_stamp: time of the first picture in seconds, over 0.
+        first_stamp: time of the first picture in seconds; None gives 1 s to the first one in the
+            file.
         frame_id: of the camera.
         storage: sqlite3 or mcap.
         poses_csv: stamped poses or positions, a CSV or a trajectory of TUM, KITTI or EuRoC.
@@ -100,18 +103,25 @@ def write_bag_from_video(
         image_topic=topic,
         frame_id=frame_id,
         storage=storage,
-        first_stamp=first_stamp,
         pose_topic=pose_topic,
         pose_type=pose_type,
         map_frame=map_frame,
         base_frame=base_frame,
     )
     video, output = Path(video), Path(output)
-    if not first_stamp > 0:
-        raise InputError(f'the first stamp is {first_stamp:g} s, expected more than 0')
-    first_ns = round(first_stamp * 1e9)
+    if first_stamp is not None and not math.isfinite(first_stamp):
+        raise InputError(f'the first stamp is {first_stamp} s, expected a finite number')
     shown, size = _survey(video)
+    if first_stamp is None:
+        first_ns = round(config.first_stamp * 1e9) - min(shown)
+    else:
+        first_ns = round(first_stamp * 1e9)
     stamps = sorted(first_ns + each for each in shown)
+    if stamps[0] <= 0:
+        raise InputError(
+            f'the first stamp is {first_stamp:g} s, expected more than {-min(shown) / 1e9:g} s, '
+            'because a stamp of 0 means that a message has none'
+        )
     if stamps[-1] > MAX_STAMP_NS:
         raise InputError(f'{stamps[-1]} ns lies after the year 2038, where ROS times end')
     track = read_track(poses_csv, stamps, config)
@@ -206,7 +216,8 @@ def _survey(video: Path) -> tuple[list[int], tuple[int, int]]:
     """When the picture of each packet is shown, in order of decoding, and the size in pixels.
 
     Returns:
-        Nanoseconds from the picture that is shown first; width and height.
+        Nanoseconds from the picture that players show first, below 0 for those before a cut;
+        width and height.
 
     Raises:
         InputError: as `_opened`; or the video has no picture, or no times, or is turned when it
@@ -216,6 +227,7 @@ def _survey(video: Path) -> tuple[list[int], tuple[int, int]]:
         _check_upright(video, container, stream)
         container.seek(0)
         times, size = [], (stream.codec_context.width, stream.codec_context.height)
+        kept = []
         for packet in container.demux(stream):
             if not packet.size:
                 continue
@@ -225,13 +237,15 @@ def _survey(video: Path) -> tuple[list[int], tuple[int, int]]:
                     'them times by its rate'
                 )
             times.append(packet.pts * packet.time_base)
+            if not packet.is_discard:
+                kept.append(times[-1])
     if not times:
         raise InputError(f'{video} holds no picture')
     if len(set(times)) < len(times):
         raise InputError(
             f'{video} shows several pictures at the same time; {_again(video)} gives them times'
         )
-    first = min(times)
+    first = min(kept or times)
     return [round((time - first) * 1_000_000_000) for time in times], size
 
 

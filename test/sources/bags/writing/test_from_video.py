@@ -69,6 +69,26 @@ def test_a_file_that_begins_late_begins_at_the_first_stamp(tmp_path: Path, name:
     assert (summary.first_ns, summary.last_ns) == (SECOND, SECOND + 19 * SECOND // 10)
 
 
+def test_a_video_that_was_cut_between_keyframes(tmp_path: Path) -> None:
+    """Three pictures before the cut at picture 11 are there, which players do not show."""
+    video, cut = write_video(tmp_path / 'a.mp4', b_frames=0), tmp_path / 'cut.mp4'
+    with av.open(str(video)) as whole, av.open(str(cut), 'w') as part:
+        stream = part.add_stream_from_template(whole.streams.video[0])
+        packets = [packet for packet in whole.demux(video=0) if packet.size]
+        first = packets[11].pts
+        for packet in packets[8:]:
+            packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, stream
+            part.mux(packet)
+    write_bag_from_video(cut, tmp_path / 'drive', first_stamp=100.0)
+    frames = [frame for _, frame in open_source(tmp_path / 'drive').frames()]
+    assert [number_of(frame.image, COUNT) for frame in frames] == list(range(8, COUNT))
+    stamps = [frame.stamp_ns / SECOND for frame in frames]
+    np.testing.assert_allclose(stamps, 100 + (np.arange(8, COUNT) - 11) / 10, atol=1e-6)
+    assert write_bag_from_video(cut, tmp_path / 'default').first_ns == SECOND
+    with pytest.raises(InputError, match=r'first stamp is 0\.2 s, expected more than 0\.3 s'):
+        write_bag_from_video(cut, tmp_path / 'early', first_stamp=0.2)
+
+
 def test_poses_and_camera_beside_the_pictures(tmp_path: Path) -> None:
     video = write_video(tmp_path / 'a.mp4')
     (tmp_path / 'poses.csv').write_text(
@@ -140,7 +160,7 @@ def test_sound_alone(tmp_path: Path) -> None:
         write_bag_from_video(tmp_path / 'a.mkv', tmp_path / 'drive')
 
 
-@pytest.mark.parametrize('first_stamp', [0.0, -1.0, 3e9])
+@pytest.mark.parametrize('first_stamp', [0.0, -1.0, 3e9, float('nan'), float('inf')])
 def test_times_that_messages_cannot_have(tmp_path: Path, first_stamp: float) -> None:
     video = write_video(tmp_path / 'a.mp4')
     with pytest.raises(InputError, match=r'first.stamp|2038'):
