@@ -2,22 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fol_vpr.config import BagWriterConfig
+from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.datatypes import Camera, Pose
 from fol_vpr.errors import InputError
 from fol_vpr.sources.bags.bag import typestore
 from fol_vpr.sources.bags.writing.messages import header
 from fol_vpr.sources.bags.writing.writer import TimedMessage
-from fol_vpr.sources.cameras import CAMERA_INFO, camera_info_topics, is_rectified, size_mismatch
+from fol_vpr.sources.cameras import (
+    CAMERA_INFO,
+    camera_info_topics,
+    configured_calibration,
+    is_rectified,
+    size_mismatch,
+)
 
 TF_STATIC = '/tf_static'
 _TF = 'tf2_msgs/msg/TFMessage'
+
+
+@dataclass(frozen=True)
+class WrittenCamera:
+    """A calibration that is written beside images; without topics where none is given.
+
+    Attributes:
+        types: its topics, with their message types.
+        messages: on these topics.
+        notice: how the calibration file was read, where that is worth telling.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict)
+    messages: Iterable[TimedMessage] = ()
+    notice: str = ''
+
+
+def written_camera(
+    given: CameraConfig | None,
+    stamps: list[int],
+    config: BagWriterConfig,
+    size: Callable[[], tuple[int, int]],
+    what: str,
+) -> WrittenCamera:
+    """The calibration that is written beside images.
+
+    Args:
+        given: its file and its mount; None for none.
+        stamps: of the images, in nanoseconds.
+        config: topic and frames of the images.
+        size: gives width and height of the images; called where there is a calibration.
+        what: name of an image in error messages.
+
+    Raises:
+        InputError: the calibration cannot be read, is for images of another size, or cannot be
+            written to these topics; or there is a mount without a calibration.
+    """
+    given = given or CameraConfig()
+    calibration, mounted = configured_calibration(given), bool(given.camera_mount)
+    if calibration is None:
+        if mounted:
+            raise InputError(
+                'the mount of the camera is written with its calibration: add --camera'
+            )
+        return WrittenCamera()
+    camera = calibration.camera
+    types = camera_topics(camera, config)
+    check_size(camera, size(), what)
+    notice = calibration.notice(given.camera, mounted)
+    return WrittenCamera(types, camera_messages(camera, stamps, config), notice)
 
 
 def camera_topics(camera: Camera, config: BagWriterConfig) -> dict[str, str]:

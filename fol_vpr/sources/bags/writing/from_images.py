@@ -11,16 +11,10 @@ from pathlib import Path
 
 from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.writing.cameras import (
-    TF_STATIC,
-    camera_messages,
-    camera_topics,
-    check_size,
-)
+from fol_vpr.sources.bags.writing.cameras import TF_STATIC, written_camera
 from fol_vpr.sources.bags.writing.messages import compressed_image, header, raw_image
 from fol_vpr.sources.bags.writing.track import read_track
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
-from fol_vpr.sources.cameras import configured_calibration
 from fol_vpr.sources.folder import ImageFolder, read_image_file
 
 Progress = Callable[[int, int], None]
@@ -125,16 +119,14 @@ def write_bag_from_images(
     image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
     types = {config.image_topic: image_type}
     types |= track.types
-    calibration = configured_calibration(camera or CameraConfig())
-    if calibration is None and camera is not None and camera.camera_mount:
-        raise InputError('the mount of the camera is written with its calibration: add --camera')
-    cameras: Iterator[TimedMessage] = iter(())
-    if calibration is not None:
-        types |= camera_topics(calibration.camera, config)
+
+    def size() -> tuple[int, int]:
         stored = read_image_file(source.path / source.files[0])
         pixels = source.decoder.decode_file(stored, source.files[0], upright=False)
-        check_size(calibration.camera, pixels.shape[1::-1], source.files[0])
-        cameras = camera_messages(calibration.camera, stamps, config)
+        return pixels.shape[1], pixels.shape[0]
+
+    beside = written_camera(camera, stamps, config, size, source.files[0])
+    types |= beside.types
     written = itertools.count(1)
 
     def report(message: TimedMessage) -> None:
@@ -143,13 +135,13 @@ def write_bag_from_images(
 
     # A pose comes before an image with the same stamp.
     messages = heapq.merge(
-        cameras,
+        beside.messages,
         track.messages(),
         # A calibration is of the pixels as they are stored.
-        _image_messages(source, stamps, config, upright=calibration is None),
+        _image_messages(source, stamps, config, upright=not beside.types),
         key=lambda message: message.stamp_ns,
     )
-    size = write_bag(
+    written_bytes = write_bag(
         output,
         types,
         messages,
@@ -158,17 +150,14 @@ def write_bag_from_images(
         overwrite=overwrite,
         progress=report,
     )
-    mounted = camera is not None and bool(camera.camera_mount)
     return BagSummary(
         path=output,
         images=len(source),
         poses=len(track.locations),
         first_ns=min(stamps),
         last_ns=max(stamps),
-        bytes=size,
-        notice=''
-        if camera is None or calibration is None
-        else calibration.notice(camera.camera, mounted),
+        bytes=written_bytes,
+        notice=beside.notice,
     )
 
 

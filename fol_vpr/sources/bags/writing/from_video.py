@@ -18,17 +18,11 @@ from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.errors import InputError
 from fol_vpr.files import printable
 from fol_vpr.sources.bags.bag import typestore
-from fol_vpr.sources.bags.writing.cameras import (
-    TF_STATIC,
-    camera_messages,
-    camera_topics,
-    check_size,
-)
+from fol_vpr.sources.bags.writing.cameras import TF_STATIC, written_camera
 from fol_vpr.sources.bags.writing.from_images import BagSummary, Progress
 from fol_vpr.sources.bags.writing.messages import header
 from fol_vpr.sources.bags.writing.track import read_track
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
-from fol_vpr.sources.cameras import configured_calibration
 from fol_vpr.sources.images.video.decoder import load_pyav
 from fol_vpr.sources.images.video.packets import FFMPEG_PACKET, VIDEO_TOPIC
 
@@ -126,14 +120,8 @@ def write_bag_from_video(
         raise InputError(f'{stamps[-1]} ns lies after the year 2038, where ROS times end')
     track = read_track(poses_csv, stamps, config)
     types = {topic: FFMPEG_PACKET} | track.types
-    calibration = configured_calibration(camera or CameraConfig())
-    if calibration is None and camera is not None and camera.camera_mount:
-        raise InputError('the mount of the camera is written with its calibration: add --camera')
-    cameras: Iterator[TimedMessage] = iter(())
-    if calibration is not None:
-        types |= camera_topics(calibration.camera, config)
-        check_size(calibration.camera, size, video.name)
-        cameras = camera_messages(calibration.camera, stamps, config)
+    beside = written_camera(camera, stamps, config, lambda: size, video.name)
+    types |= beside.types
     written = itertools.count(1)
 
     def report(message: TimedMessage) -> None:
@@ -141,7 +129,7 @@ def write_bag_from_video(
             progress(next(written), len(shown))
 
     messages = heapq.merge(
-        cameras,
+        beside.messages,
         track.messages(),
         _messages(video, [first_ns + each for each in shown], config),
         key=lambda message: message.stamp_ns,
@@ -155,7 +143,6 @@ def write_bag_from_video(
         overwrite=overwrite,
         progress=report,
     )
-    mounted = camera is not None and bool(camera.camera_mount)
     return BagSummary(
         path=output,
         images=len(shown),
@@ -163,9 +150,7 @@ def write_bag_from_video(
         first_ns=stamps[0],
         last_ns=stamps[-1],
         bytes=written_bytes,
-        notice=''
-        if camera is None or calibration is None
-        else calibration.notice(camera.camera, mounted),
+        notice=beside.notice,
     )
 
 
@@ -277,7 +262,9 @@ def _messages(
         convert = av.bitstream.BitStreamFilterContext(_FILTERS[codec], stream)
         width, height = stream.codec_context.width, stream.codec_context.height
         packets = (packet for packet in container.demux(stream) if packet.size)
-        for packet, stamp_ns, received_ns in zip(packets, stamps, in_order, strict=True):
+        for packet, stamp_ns, received_ns in itertools.zip_longest(packets, stamps, in_order):
+            if packet is None or stamp_ns is None:
+                raise InputError(f'{video} changed while it was read; wait until it is complete')
             is_key = packet.is_keyframe
             data = b''.join(bytes(each) for each in convert.filter(packet))
             yield TimedMessage(

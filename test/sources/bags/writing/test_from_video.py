@@ -15,6 +15,7 @@ from benchmarks.robustness.video_streams import HEIGHT, WIDTH, number_of
 from fol_vpr.config import CameraConfig
 from fol_vpr.errors import InputError
 from fol_vpr.sources import open_source, write_bag_from_video
+from fol_vpr.sources.bags.writing import from_video
 
 av = pytest.importorskip('av', reason='PyAV is not installed')
 
@@ -142,6 +143,18 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     for name in ('missing.mp4', 'http://localhost/a.mp4'):
         with pytest.raises(InputError, match='is no file'):
             write_bag_from_video(name, tmp_path / 'drive')
+
+
+@pytest.mark.parametrize('seen', [COUNT - 1, COUNT + 1])
+def test_a_file_that_changes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: int
+) -> None:
+    video = write_video(tmp_path / 'a.mp4')
+    times = [number * SECOND for number in range(seen)]
+    monkeypatch.setattr(from_video, '_survey', lambda _: (times, (160, 96)))
+    with pytest.raises(InputError, match='changed while it was read'):
+        write_bag_from_video(video, tmp_path / 'drive')
+    assert not (tmp_path / 'drive').exists()
 
 
 def test_a_codec_that_bags_do_not_have(tmp_path: Path) -> None:
