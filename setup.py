@@ -79,7 +79,7 @@ setup(
         'openvino': ['openvino'],
         'milvus': ['pymilvus', 'milvus-lite'],
         'video': ['av'],
-        'heif': ['pi-heif'],
+        'heif': ['pillow-heif>=1.8.1'],
     },
     entry_points={
         'console_scripts': [

@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'fol_vpr'
 FOLDERS = ('fol_vpr', 'training', 'benchmarks', 'examples', 'test')
 
 BASE = {'datatypes', 'errors', 'config', 'files', 'json_text', 'compiled', 'compiled_tiles'}
-BASE |= {'openmp', 'threads'}
+BASE |= {'openmp', 'threads', 'versions'}
 # One floor, whose parts do not know each other.
 PARTS = {'network', 'database', 'retrieval', 'decision', 'sources'}
 MAPS = {'mapping', 'loop_closure', 'recognizer'}
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     'compiled_tiles': BASE,
     'openmp': BASE,
     'threads': BASE,
+    'versions': BASE,
     'config': BASE,
     'geometry': BASE,
     'pictures': BASE,

@@ -83,8 +83,8 @@ def _declare_from_video(parser: argparse.ArgumentParser) -> None:
         '--first-stamp',
         type=float,
         metavar='S',
-        help='time of the first picture in seconds, by default 1; poses with times need that of '
-        'their own clock',
+        help='time in seconds of the first picture that players show; poses with times need it '
+        'on their own clock. Without it the first picture of the file has 1 s',
     )
     _add_written_bag(parser)
     add_settings(parser, BagWriterConfig, only=VIDEO_SETTINGS)

@@ -48,8 +48,9 @@ def add_recall(section: Section, result: Result) -> None:
         'map at all; those without an answer count as misses. Intervals are 95 % Wilson scores.'
     )
     if off := evaluation.wrong_first():
+        queries = f'{len(off)} {"query" if len(off) == 1 else "queries"}'
         section.intro += (
-            f' Of {len(off)} the first reference is wrong: {references_off_words(off)}, in the '
+            f' The first reference of {queries} is wrong: {references_off_words(off)}, in the '
             'order of the map. A few are a place beside the right one, many one that looks alike.'
         )
     rerank = evaluation.conditions.rerank

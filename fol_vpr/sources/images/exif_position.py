@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL.ExifTags import GPS, IFD
 from fol_vpr.datatypes import GeoPosition
 from fol_vpr.errors import InputError
 from fol_vpr.sources.images.decode import formats_of
+from fol_vpr.sources.images.stored_image import check_size
 
 # What cameras call the datum of satellites, without blanks, hyphens and capitals.
 _WGS84 = ('', 'wgs84', 'wgs1984')
@@ -28,6 +30,10 @@ _DAMAGED = (
     TypeError,
     AttributeError,
     struct.error,
+    zlib.error,
+    EOFError,
+    OverflowError,
+    RuntimeError,
     Image.DecompressionBombError,
 )
 """What Pillow raises for files that are no image, or whose EXIF data is damaged."""
@@ -36,28 +42,28 @@ _DAMAGED = (
 def position_in_exif(path: Path) -> GeoPosition | None:
     """The position in the EXIF data of an image file; None where there is none, or no fix.
 
-    No fix are a status of V (void), numbers that are none, as 0/0, and a latitude or longitude
-    without its hemisphere. The altitude is not taken: by EXIF 2.3, which most cameras follow, it
-    is above the sea, and that of `GeoPosition` above the ellipsoid.
+    No fix are a status of V (void), numbers that are none, as 0/0, a latitude or longitude without
+    its hemisphere, and degrees with a sign beside it. The altitude is not taken: by EXIF 2.3,
+    which most cameras follow, it is above the sea, and that of `GeoPosition` above the ellipsoid.
 
     Args:
-        path: the file; its pixels are not read.
+        path: the file. Only of a PNG without EXIF data before its pixels are these read.
 
     Raises:
         InputError: the position is of another datum than WGS 84, or on no earth; or the package
             that reads this format is not installed.
     """
-    # What reads the pixels of a file says what is wrong with it.
     try:
         with path.open('rb') as file:
             formats = formats_of(file.read(64), str(path))
     except OSError:
-        return None
+        return None  # what reads its pixels says what is wrong with it
     try:
         # Pillow warns of damaged entries that have nothing to do with the position, too.
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             with Image.open(path, formats=formats) as picture:
+                check_size(picture.width, picture.height, str(path))
                 found = picture.getexif().get_ifd(IFD.GPSInfo)
     except _DAMAGED:
         return None
@@ -86,6 +92,8 @@ def _degrees(found: Mapping[int, Any], angle: int, side: int, sides: str) -> flo
         return None
     if len(letter) != 1 or letter not in sides or not 1 <= len(parts) <= 3:
         return None
+    if min(parts) < 0 or max(parts[1:], default=0) > 60:
+        return None  # a sign beside the letter, or minutes that are none
     degrees = sum(part / 60.0**number for number, part in enumerate(parts))
     if not math.isfinite(degrees):
         return None

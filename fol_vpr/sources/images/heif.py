@@ -1,14 +1,16 @@
-"""HEIF images, the .heic files of phones, which the optional package pi-heif decodes."""
+"""HEIF images, the .heic files of phones, which the optional package pillow-heif decodes."""
 
 from __future__ import annotations
 
 import importlib
 
 from fol_vpr.errors import InputError
+from fol_vpr.versions import version_numbers
 
 FORMAT = 'HEIF'
 """Pillow's name of the format, once `load_decoder` was called."""
 
+_OLDEST = '1.8.1'
 _BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
 
 
@@ -24,12 +26,19 @@ def load_decoder(what: str) -> None:
         what: name of the image in the error message.
 
     Raises:
-        InputError: pi-heif is not installed.
+        InputError: pillow-heif is not installed, or a version that damaged files crash.
     """
     try:
-        importlib.import_module('pi_heif').register_heif_opener(thumbnails=False)
+        package = importlib.import_module('pillow_heif')
     except ImportError as error:
         raise InputError(
-            f'{what} is HEIF, which needs the Python package pi-heif, which is not installed '
-            f'({error}): `pip install pi-heif`, or convert the images to JPEG'
+            f'{what} is HEIF, which needs the Python package pillow-heif, which is not installed '
+            f'({error}): `pip install pillow-heif`, or convert the images to JPEG'
         ) from error
+    if version_numbers(package.__version__) < version_numbers(_OLDEST):
+        raise InputError(
+            f'{what} is HEIF, which needs pillow-heif {_OLDEST} or newer, as damaged files end '
+            f'the process in older ones, and {package.__version__} is installed: `pip install '
+            '--upgrade pillow-heif`, or convert the images to JPEG'
+        )
+    package.register_heif_opener(thumbnails=False)

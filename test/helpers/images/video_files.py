@@ -24,6 +24,7 @@ def write_video(
     *,
     b_frames: int = 2,
     turned: int = 0,
+    title: str = '',
 ) -> Path:
     """Write the views 0 to 19, and return the path.
 
@@ -33,10 +34,13 @@ def write_video(
         times: of the views in seconds.
         b_frames: most B pictures in a row, of H.264 and H.265.
         turned: degrees by which players turn the pictures.
+        title: of the file.
     """
     import av
 
     with av.open(str(path), 'w') as container:
+        if title:
+            container.metadata['title'] = title
         stream = container.add_stream(encoder, rate=30)
         stream.width, stream.height = WIDTH, HEIGHT
         stream.pix_fmt = _PIXELS.get(encoder, 'yuv420p')

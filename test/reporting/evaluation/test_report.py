@@ -73,7 +73,7 @@ def test_the_figures_of_the_page_are_those_of_the_evaluation():
     text = visible_text(evaluation_page(result).html())
     assert '91.7 % (64.6 to 98.5)' in text  # 11 of 12, Wilson
     assert 'Recall@1 95 % interval 64.6 to 98.5' in text
-    assert 'Of 1 the first reference is wrong: 3 references from a right one' in text
+    assert 'The first reference of 1 query is wrong: 3 references from a right one' in text
     assert '5 LOCALIZED, right 1 LOCALIZED, wrong 6 undecided' in text
     assert 'too few images in a row 6' in text
     # The mistake has the lowest probability, so that all others can be answered without it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import struct
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -88,6 +89,7 @@ NOTHING = (IFDRational(0, 0),) * 3
         {GPS.GPSLongitudeRef: 'N'},
         {GPS.GPSStatus: 'V'},
         {GPS.GPSLatitude: (36, 43, 9, 5)},
+        {GPS.GPSLatitude: (36, 61, 0)},
     ],
     ids=[
         '0/0',
@@ -98,10 +100,32 @@ NOTHING = (IFDRational(0, 0),) * 3
         'wrong letter',
         'void',
         'four',
+        'minute 61',
     ],
 )
 def test_no_fix(tmp_path: Path, tags: Mapping[int, Any]) -> None:
     assert position_in_exif(photograph(tmp_path / '1.jpg', MALAGA | tags)) is None
+
+
+def test_a_sign_beside_the_letter_is_no_fix(tmp_path: Path) -> None:
+    path = photograph(tmp_path / '1.jpg', MALAGA)
+    data = path.read_bytes()
+    order = '<' if b'Exif\0\0II' in data else '>'
+    unsigned, signed = struct.pack(f'{order}2HI', 2, 5, 3), struct.pack(f'{order}2HI', 2, 10, 3)
+    north, south = struct.pack(f'{order}2I', 36, 1), struct.pack(f'{order}2i', -36, 1)
+    assert data.count(unsigned) == data.count(north) == 1
+    path.write_bytes(data.replace(unsigned, signed).replace(north, south))
+    assert position_in_exif(path) is None
+
+
+def test_the_size_is_checked_before_a_png_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new('RGB', (64, 48)).save(tmp_path / 'bare.png')
+    assert position_in_exif(tmp_path / 'bare.png') is None
+    monkeypatch.setattr('fol_vpr.sources.images.stored_image.MAX_PIXELS', 64 * 48 - 1)
+    with pytest.raises(InputError, match=r'bare\.png claims 64 x 48 pixels'):
+        position_in_exif(tmp_path / 'bare.png')
 
 
 def test_status_of_a_fix(tmp_path: Path) -> None:

@@ -100,11 +100,18 @@ def test_the_remedy_where_the_decoder_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / '1.heic').write_bytes(heic(located=True))
-    monkeypatch.setitem(sys.modules, 'pi_heif', None)
-    with pytest.raises(InputError, match=r'1\.heic is HEIF.*`pip install pi-heif`'):
+    monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+    with pytest.raises(InputError, match=r'1\.heic is HEIF.*`pip install pillow-heif`'):
         next(ImageFolder(tmp_path).frames())
-    with pytest.raises(InputError, match='`pip install pi-heif`'):
+    with pytest.raises(InputError, match='`pip install pillow-heif`'):
         ImageFolder(tmp_path, 'exif')
+
+
+def test_a_version_that_crashes_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = heic()
+    monkeypatch.setattr(pillow_heif, '__version__', '1.7.9')
+    with pytest.raises(InputError, match=r'pillow-heif 1\.8\.1 or newer.*1\.7\.9 is installed'):
+        decode_bytes(data, 'a.heic')
 
 
 def test_a_calibration_of_the_upright_size_fits(tmp_path: Path) -> None:

@@ -113,8 +113,9 @@ def write_bag_from_images(
             'leave --image-range out here, and give it where the bag is read; or add '
             '--no-compressed'
         )
-    source = ImageFolder(folder, stamps_csv, camera=levels)
-    stamps = _stamps(source, rate, None if stamps_csv is None else Path(stamps_csv), config)
+    times_csv = None if stamps_csv is None else Path(stamps_csv)
+    source = ImageFolder(folder, times_csv, camera=levels)
+    stamps = _stamps(source, rate, times_csv, config)
     track = read_track(poses_csv, stamps, config)
     image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
     types = {config.image_topic: image_type}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,9 +22,12 @@ from fol_vpr.sources.bags.writing.from_images import BagSummary, Progress
 from fol_vpr.sources.bags.writing.messages import header
 from fol_vpr.sources.bags.writing.track import read_track
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
+from fol_vpr.sources.images.stored_image import check_size
 from fol_vpr.sources.images.video.decoder import load_pyav
 from fol_vpr.sources.images.video.packets import FFMPEG_PACKET, VIDEO_TOPIC
+from fol_vpr.versions import version_numbers
 
+_OLDEST_PYAV = '14.2'
 # The reader of FFmpeg for each ending. Others, as those of playlists, would open further files.
 _READERS = {
     '.mp4': 'mp4', '.mov': 'mov', '.m4v': 'mov', '.3gp': 'mov',
@@ -103,8 +105,11 @@ def write_bag_from_video(
         base_frame=base_frame,
     )
     video, output = Path(video), Path(output)
-    if first_stamp is not None and not math.isfinite(first_stamp):
-        raise InputError(f'the first stamp is {first_stamp} s, expected a finite number')
+    if first_stamp is not None and not 0 < first_stamp * 1e9 <= MAX_STAMP_NS:
+        raise InputError(
+            f'the first stamp is {first_stamp:g} s, expected more than 0, where messages have no '
+            'time, and no time after the year 2038, where ROS times end'
+        )
     shown, size = _survey(video)
     if first_stamp is None:
         first_ns = round(config.first_stamp * 1e9) - min(shown)
@@ -114,7 +119,7 @@ def write_bag_from_video(
     if stamps[0] <= 0:
         raise InputError(
             f'the first stamp is {first_stamp:g} s, expected more than {-min(shown) / 1e9:g} s, '
-            'because a stamp of 0 means that a message has none'
+            'by which other pictures of the file come before the first one that is shown'
         )
     if stamps[-1] > MAX_STAMP_NS:
         raise InputError(f'{stamps[-1]} ns lies after the year 2038, where ROS times end')
@@ -162,6 +167,11 @@ def _opened(video: Path) -> Iterator[tuple[Any, Any]]:
         InputError: the file cannot be read, or holds no video, or one that bags cannot have.
     """
     av = load_pyav()
+    if version_numbers(av.__version__) < version_numbers(_OLDEST_PYAV):
+        raise InputError(
+            f'a bag from a video needs PyAV {_OLDEST_PYAV} or newer, and {av.__version__} is '
+            'installed: `pip install --upgrade av`'
+        )
     reader = _READERS.get(video.suffix.lower())
     if reader is None:
         raise InputError(
@@ -171,10 +181,13 @@ def _opened(video: Path) -> Iterator[tuple[Any, Any]]:
     if not video.is_file():
         raise InputError(f'{video} is no file, expected a video')
     try:
-        with av.open(str(video), format=reader) as container:
-            if not container.streams.video:
+        # FFmpeg takes the part of a relative name before a colon for a protocol.
+        name = str(video.absolute())
+        with av.open(name, format=reader, metadata_errors='replace') as container:
+            # A picture of the cover is a stream of video, too.
+            stream = container.streams.best('video')
+            if stream is None:
                 raise InputError(f'{video} holds no video')
-            stream = container.streams.video[0]
             if (codec := _codec_of(stream)) not in _FILTERS:
                 raise InputError(
                     f'{video} has the codec {printable(codec)}, expected {", ".join(_FILTERS)}; '
@@ -190,7 +203,8 @@ def _opened(video: Path) -> Iterator[tuple[Any, Any]]:
 
 def _codec_of(stream: Any) -> str:
     """Its name in FFmpeg, whichever decoder is installed for it."""
-    return str(stream.codec_context.codec.canonical_name)
+    context = stream.codec_context
+    return 'unknown' if context is None else str(context.codec.canonical_name)
 
 
 def _again(video: Path) -> str:
@@ -208,14 +222,11 @@ def _survey(video: Path) -> tuple[list[int], tuple[int, int]]:
         InputError: as `_opened`; or the video has no picture, or no times, or is turned when it
             is shown.
     """
+    _check_pictures(video)
+    times, kept = [], []
     with _opened(video) as (container, stream):
-        _check_upright(video, container, stream)
-        container.seek(0)
-        times, size = [], (stream.codec_context.width, stream.codec_context.height)
-        kept = []
-        for packet in container.demux(stream):
-            if not packet.size:
-                continue
+        size = stream.codec_context.width, stream.codec_context.height
+        for packet in _packets(container, stream):
             if packet.pts is None:
                 raise InputError(
                     f'{video} does not tell when each picture is shown; {_again(video)} gives '
@@ -234,15 +245,34 @@ def _survey(video: Path) -> tuple[list[int], tuple[int, int]]:
     return [round((time - first) * 1_000_000_000) for time in times], size
 
 
-def _check_upright(video: Path, container: Any, stream: Any) -> None:
-    """Refuse a video that players turn, as a telephone films upright: its packets do not tell."""
-    frame = next(container.decode(stream), None)
-    turn = 0 if frame is None else int(frame.rotation) % 360
-    if turn:
-        raise InputError(
-            f'{video} is turned by {turn} degrees when it is shown, which its packets do not '
-            f'tell; {_again(video)} turns the pictures themselves'
-        )
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets from the first keyframe on, before which nothing can be decoded."""
+    packets = (packet for packet in container.demux(stream) if packet.size)
+    return itertools.dropwhile(lambda packet: not packet.is_keyframe, packets)
+
+
+def _check_pictures(video: Path) -> None:
+    """Refuse pictures that are too large, and what packets do not tell.
+
+    Raises:
+        InputError: as `_opened`; or the pictures have more than `MAX_PIXELS`; or players turn
+            them, as those that a telephone filmed upright; or their order is not known.
+    """
+    with _opened(video) as (container, stream):
+        context = stream.codec_context
+        check_size(context.width, context.height, str(video))
+        if video.suffix.lower() == '.avi' and context.has_b_frames:
+            raise InputError(
+                f'{video} has B pictures, and AVI does not tell when each picture is shown; '
+                f'{_again(video)} gives them times by its rate'
+            )
+        frame = next(container.decode(stream), None)
+        turn = 0 if frame is None else int(frame.rotation) % 360
+        if turn:
+            raise InputError(
+                f'{video} is turned by {turn} degrees when it is shown, which its packets do not '
+                f'tell; {_again(video)} turns the pictures themselves'
+            )
 
 
 def _messages(
@@ -261,7 +291,7 @@ def _messages(
         codec, av = _codec_of(stream), load_pyav()
         convert = av.bitstream.BitStreamFilterContext(_FILTERS[codec], stream)
         width, height = stream.codec_context.width, stream.codec_context.height
-        packets = (packet for packet in container.demux(stream) if packet.size)
+        packets = _packets(container, stream)
         for packet, stamp_ns, received_ns in itertools.zip_longest(packets, stamps, in_order):
             if packet is None or stamp_ns is None:
                 raise InputError(f'{video} changed while it was read; wait until it is complete')
