@@ -313,16 +313,22 @@ def test_shapes_that_do_not_fit_are_named(shape):
 
 
 MEMORY_OF_MANY = """
-import resource, numpy as np
+import re, numpy as np
+from pathlib import Path
 from fol_vpr.retrieval import match_scores
+
+def peak():
+    # ru_maxrss counts the process that started this one, too.
+    return int(re.search(r'VmHWM:\\s*(\\d+) kB', Path('/proc/self/status').read_text())[1])
+
 rng = np.random.default_rng(0)
 rows = rng.standard_normal((1600, 64)).astype('f4')
 rows /= np.linalg.norm(rows, axis=1, keepdims=True)
 match_scores(rows, [rows[:100]])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 scores = match_scores(rows, [rows] * 60)
 assert scores.tolist() == [1600] * 60, scores
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
@@ -331,7 +337,7 @@ def test_memory_stays_bounded():
         [sys.executable, '-c', MEMORY_OF_MANY], capture_output=True, text=True, check=True
     )
     all_similarities = 60 * 1600 * 1600 * 4 // 1024
-    assert int(run.stdout) < all_similarities / 4
+    assert 0 < int(run.stdout) < all_similarities / 4
 
 
 @pytest.mark.parametrize('on_gpu', [False, True])
