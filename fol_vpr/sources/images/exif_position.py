@@ -15,6 +15,7 @@ from PIL.ExifTags import GPS, IFD
 
 from fol_vpr.datatypes import GeoPosition
 from fol_vpr.errors import InputError
+from fol_vpr.files import open_file
 from fol_vpr.sources.images.decode import formats_of
 from fol_vpr.sources.images.stored_image import check_size
 
@@ -50,23 +51,20 @@ def position_in_exif(path: Path) -> GeoPosition | None:
         path: the file. Only of a PNG without EXIF data before its pixels are these read.
 
     Raises:
-        InputError: the position is of another datum than WGS 84, or on no earth; or the package
-            that reads this format is not installed.
+        InputError: the file cannot be opened, or its position is of another datum than WGS 84 or
+            on no earth; or the package that reads this format is not installed.
     """
-    try:
-        with path.open('rb') as file:
-            formats = formats_of(file.read(64), str(path))
-    except OSError:
-        return None  # what reads its pixels says what is wrong with it
-    try:
-        # Pillow warns of damaged entries that have nothing to do with the position, too.
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            with Image.open(path, formats=formats) as picture:
+    # Pillow warns of damaged entries that have nothing to do with the position, too.
+    with open_file(path, 'an image') as file, warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        formats = formats_of(file.read(64), str(path))
+        file.seek(0)
+        try:
+            with Image.open(file, formats=formats) as picture:
                 check_size(picture.width, picture.height, str(path))
                 found = picture.getexif().get_ifd(IFD.GPSInfo)
-    except _DAMAGED:
-        return None
+        except _DAMAGED:
+            return None  # what reads its pixels says what is wrong with it
     latitude = _degrees(found, GPS.GPSLatitude, GPS.GPSLatitudeRef, 'NS')
     longitude = _degrees(found, GPS.GPSLongitude, GPS.GPSLongitudeRef, 'EW')
     if latitude is None or longitude is None or _text(found, GPS.GPSStatus) == _VOID:

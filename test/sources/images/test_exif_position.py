@@ -135,8 +135,10 @@ def test_status_of_a_fix(tmp_path: Path) -> None:
 def test_images_without_exif_and_what_is_no_image(tmp_path: Path) -> None:
     Image.new('RGB', (8, 8)).save(tmp_path / 'bare.jpg')
     (tmp_path / 'text.jpg').write_text('no image')
-    for name in ('bare.jpg', 'text.jpg', 'missing.jpg'):
+    for name in ('bare.jpg', 'text.jpg'):
         assert position_in_exif(tmp_path / name) is None
+    with pytest.raises(InputError, match=r'missing\.jpg'):
+        position_in_exif(tmp_path / 'missing.jpg')
 
 
 def test_damaged_exif_raises_nothing_else(tmp_path: Path) -> None:
