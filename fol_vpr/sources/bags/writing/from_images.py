@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.errors import InputError
-from fol_vpr.sources.bags.writing.cameras import TF_STATIC, written_camera
+from fol_vpr.sources.bags.writing.cameras import TF_STATIC, WrittenCamera, written_camera
 from fol_vpr.sources.bags.writing.messages import compressed_image, header, raw_image
-from fol_vpr.sources.bags.writing.track import read_track
+from fol_vpr.sources.bags.writing.track import Track, read_track
 from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
 from fol_vpr.sources.folder import ImageFolder, read_image_file
 
@@ -118,8 +118,6 @@ def write_bag_from_images(
     stamps = _stamps(source, rate, times_csv, config)
     track = read_track(poses_csv, stamps, config)
     image_type = f'sensor_msgs/msg/{"Compressed" if compressed else ""}Image'
-    types = {config.image_topic: image_type}
-    types |= track.types
 
     def size() -> tuple[int, int]:
         stored = read_image_file(source.path / source.files[0])
@@ -127,25 +125,62 @@ def write_bag_from_images(
         return pixels.shape[1], pixels.shape[0]
 
     beside = written_camera(camera, stamps, config, size, source.files[0])
-    types |= beside.types
+    return write_images(
+        output,
+        image_type,
+        # A calibration is of the pixels as they are stored.
+        _image_messages(source, stamps, config, upright=not beside.types),
+        stamps,
+        track,
+        beside,
+        config,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def write_images(
+    output: Path,
+    image_type: str,
+    images: Iterator[TimedMessage],
+    stamps: Sequence[int],
+    track: Track,
+    beside: WrittenCamera,
+    config: BagWriterConfig,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> BagSummary:
+    """Write messages of images as a bag, with poses and a calibration beside them.
+
+    Args:
+        output: folder of the bag, to be made.
+        image_type: of the messages of images.
+        images: in order of their times of reception.
+        stamps: of the images, in nanoseconds.
+        track: poses.
+        beside: calibration.
+        config: topics and storage.
+        overwrite: replace an existing bag.
+        progress: called after each image.
+
+    Raises:
+        InputError: a topic has no valid name, or `output` exists already.
+        StorageError: no space or no permission.
+    """
     written = itertools.count(1)
 
     def report(message: TimedMessage) -> None:
         if progress and message.topic == config.image_topic:
-            progress(next(written), len(source))
+            progress(next(written), len(stamps))
 
-    # A pose comes before an image with the same stamp.
-    messages = heapq.merge(
-        beside.messages,
-        track.messages(),
-        # A calibration is of the pixels as they are stored.
-        _image_messages(source, stamps, config, upright=not beside.types),
-        key=lambda message: message.stamp_ns,
-    )
-    written_bytes = write_bag(
+    size = write_bag(
         output,
-        types,
-        messages,
+        {config.image_topic: image_type, **track.types, **beside.types},
+        # A pose comes before an image with the same stamp.
+        heapq.merge(
+            beside.messages, track.messages(), images, key=lambda message: message.stamp_ns
+        ),
         storage=config.storage,
         latched=[TF_STATIC],
         overwrite=overwrite,
@@ -153,11 +188,11 @@ def write_bag_from_images(
     )
     return BagSummary(
         path=output,
-        images=len(source),
+        images=len(stamps),
         poses=len(track.locations),
         first_ns=min(stamps),
         last_ns=max(stamps),
-        bytes=written_bytes,
+        bytes=size,
         notice=beside.notice,
     )
 

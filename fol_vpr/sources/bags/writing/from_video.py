@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +16,11 @@ from fol_vpr.config import BagWriterConfig, CameraConfig
 from fol_vpr.errors import InputError
 from fol_vpr.files import printable
 from fol_vpr.sources.bags.bag import typestore
-from fol_vpr.sources.bags.writing.cameras import TF_STATIC, written_camera
-from fol_vpr.sources.bags.writing.from_images import BagSummary, Progress
+from fol_vpr.sources.bags.writing.cameras import written_camera
+from fol_vpr.sources.bags.writing.from_images import BagSummary, Progress, write_images
 from fol_vpr.sources.bags.writing.messages import header
 from fol_vpr.sources.bags.writing.track import read_track
-from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage, write_bag
+from fol_vpr.sources.bags.writing.writer import MAX_STAMP_NS, TimedMessage
 from fol_vpr.sources.images.stored_image import check_size
 from fol_vpr.sources.images.video.decoder import load_pyav
 from fol_vpr.sources.images.video.packets import FFMPEG_PACKET, VIDEO_TOPIC
@@ -124,44 +123,23 @@ def write_bag_from_video(
     if stamps[-1] > MAX_STAMP_NS:
         raise InputError(f'{stamps[-1]} ns lies after the year 2038, where ROS times end')
     track = read_track(poses_csv, stamps, config)
-    types = {topic: FFMPEG_PACKET} | track.types
     beside = written_camera(camera, stamps, config, lambda: size, video.name)
-    types |= beside.types
-    written = itertools.count(1)
-
-    def report(message: TimedMessage) -> None:
-        if progress and message.topic == topic:
-            progress(next(written), len(shown))
-
-    messages = heapq.merge(
-        beside.messages,
-        track.messages(),
-        _messages(video, [first_ns + each for each in shown], config),
-        key=lambda message: message.stamp_ns,
-    )
-    written_bytes = write_bag(
+    return write_images(
         output,
-        types,
-        messages,
-        storage=storage,
-        latched=[TF_STATIC],
+        FFMPEG_PACKET,
+        _messages(video, [first_ns + each for each in shown], config),
+        stamps,
+        track,
+        beside,
+        config,
         overwrite=overwrite,
-        progress=report,
-    )
-    return BagSummary(
-        path=output,
-        images=len(shown),
-        poses=len(track.locations),
-        first_ns=stamps[0],
-        last_ns=stamps[-1],
-        bytes=written_bytes,
-        notice=beside.notice,
+        progress=progress,
     )
 
 
 @contextmanager
 def _opened(video: Path) -> Iterator[tuple[Any, Any]]:
-    """The container and its first stream of video.
+    """The container and its film, which is no picture of a cover.
 
     Raises:
         InputError: the file cannot be read, or holds no video, or one that bags cannot have.
@@ -184,7 +162,6 @@ def _opened(video: Path) -> Iterator[tuple[Any, Any]]:
         # FFmpeg takes the part of a relative name before a colon for a protocol.
         name = str(video.absolute())
         with av.open(name, format=reader, metadata_errors='replace') as container:
-            # A picture of the cover is a stream of video, too.
             stream = container.streams.best('video')
             if stream is None:
                 raise InputError(f'{video} holds no video')
